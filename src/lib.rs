@@ -1,1 +1,2 @@
-//! amiseal
+//! Keeps every Amazon Machine Image encrypted under the key that its policy names.
+pub mod domain;
