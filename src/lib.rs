@@ -1,2 +1,3 @@
 //! Keeps every Amazon Machine Image encrypted under the key that its policy names.
+pub mod clock;
 pub mod domain;
