@@ -1,1 +1,4 @@
-//! amiseal
+//! amiseal keeps every Amazon Machine Image of an organisation encrypted under the key that its policy names.
+
+pub mod api;
+pub mod cli;
