@@ -1,3 +1,7 @@
-//! Keeps every Amazon Machine Image encrypted under the key that its policy names.
+//! amiseal keeps every Amazon Machine Image of an organisation encrypted under the key that its policy names.
+
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod domain;
+pub mod plan;

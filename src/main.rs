@@ -1,2 +1,3 @@
-//! bin
+//! The command line; wiring only.
+
 fn main() {}

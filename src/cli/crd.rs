@@ -1,0 +1,1 @@
+//! `amiseal crd`: prints the custom resource definitions.
