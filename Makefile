@@ -13,6 +13,18 @@ CACHE ?= $(or $(AMISEAL_CACHE),$(HOME)/.cache/amiseal)
 override CACHE := $(abspath $(CACHE))
 export AMISEAL_TOOLS := $(CACHE)/bin
 export CARGO_TARGET_DIR ?= $(CACHE)/target
+PYTHON ?= python3
+
+# Nothing here may reach a person's AWS account or cluster, whatever their shell is set up for.
+unexport KUBECONFIG $(filter AWS_%,$(.VARIABLES))
+export AWS_EC2_METADATA_DISABLED := true
+export AWS_CONFIG_FILE := /dev/null
+export AWS_SHARED_CREDENTIALS_FILE := /dev/null
+export NO_PROXY := $(NO_PROXY),127.0.0.1,localhost
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- Tools: the control plane of the tests, built from pinned Go modules ------------------------------------------
 
@@ -60,3 +72,65 @@ $(HELM)/helm:
 
 $(PROMTOOL)/promtool:
 	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool)
+
+# --- Tools: cargo-deny --------------------------------------------------------------------------------------------
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+# Cargo puts the binary in place only when it is whole. Its build is of no use afterwards.
+$(CARGO_DENY):
+	cargo install --locked --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION) \
+		--target-dir $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/target cargo-deny@$(CARGO_DENY_VERSION)
+	rm -rf $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/target
+
+# --- Tests, checks, and the product at work -----------------------------------------------------------------------
+
+.PHONY: test
+test: tools ## Run all Rust tests: unit, property, and scenarios on a real API server
+	cargo test --workspace
+
+.PHONY: lint
+lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO_DENY) --workspace --locked check licenses bans sources
+
+.PHONY: crds
+crds: ## Generate crds/ from the types in src/api
+	cargo run -- crd --output-dir crds
+
+.PHONY: demo
+demo: tools ## Watch amiseal encrypt the images of three accounts; KEEP=1 leaves it running to try by hand
+	cargo build --workspace
+	cargo run -p rig --bin demo
+
+.PHONY: bench
+bench: tools ## Measure makespan, reads and writes; one JSON line each
+	cargo build --workspace --release
+	cargo run --release -p rig --bin bench
+
+# Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
+BOTO3_REQUIREMENTS := tests/ec2sim/boto3/requirements.txt
+
+.PHONY: boto3
+boto3: ## Drive the simulator with boto3, an independent AWS client
+	cargo build -p ec2sim --bin ec2sim
+	@python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
+	requirements="$$(git hash-object $(BOTO3_REQUIREMENTS))"; \
+	venv="$(CACHE)/boto3-$$python-$$requirements"; \
+	if [ ! -e "$$venv/installed" ]; then \
+		rm -rf "$$venv"; \
+		$(PYTHON) -m venv "$$venv"; \
+		"$$venv/bin/pip" install --quiet --disable-pip-version-check --requirement $(BOTO3_REQUIREMENTS); \
+		touch "$$venv/installed"; \
+	fi; \
+	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
+
+.PHONY: control-plane
+control-plane: tools ## Run an empty control plane with the CRDs and RBAC until Ctrl-C; prints its KUBECONFIG
+	cargo run -p rig --bin control-plane
+
+.PHONY: clean
+clean: ## Remove what Cargo built; tools stay in the cache
+	cargo clean

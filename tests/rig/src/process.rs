@@ -14,6 +14,8 @@ use crate::watchdog;
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(20);
+/// How long one look at a condition may take: whoever else answers in a dead process's place may never finish.
+const LOOK: Duration = Duration::from_secs(5);
 /// Lines of its log that an error about a process shows.
 const LOG_LINES_IN_ERRORS: usize = 20;
 
@@ -216,7 +218,9 @@ impl Process {
         loop {
             // Asked before the condition: what a process did before its end still counts.
             let status = self.exited()?;
-            if let Some(value) = condition(self).await? {
+            if let Ok(outcome) = tokio::time::timeout(LOOK, condition(self)).await
+                && let Some(value) = outcome?
+            {
                 return Ok(value);
             }
             if let Some(status) = status {
@@ -234,7 +238,7 @@ impl Process {
         if let Some(status) = self.exited()? {
             return Ok(status);
         }
-        if self.signal("KILL").is_err() {
+        if self.signal("KILL", &format!("-{}", self.pid())).is_err() {
             self.child
                 .kill()
                 .with_context(|| format!("cannot kill {}", self.name))?;
@@ -252,16 +256,15 @@ impl Process {
     pub fn sigterm(&mut self) -> Result<()> {
         match self.exited()? {
             Some(status) => bail!("{} has ended already ({status}){}", self.name, self.log_tail()),
-            None => self.signal("TERM"),
+            None => self.signal("TERM", &self.pid().to_string()),
         }
     }
 
-    /// Sends a signal to its process group. Its ID cannot be another's, since nobody has waited for it.
-    fn signal(&self, name: &str) -> Result<()> {
+    /// Sends a signal to it, or to its group by a minus sign. Its ID cannot be another's, since nobody has waited for it.
+    fn signal(&self, name: &str, target: &str) -> Result<()> {
         // By the shell's own `kill`: the standard library can send nothing but SIGKILL, and not to a group.
         let sent = Command::new("/bin/sh")
-            .args(["-c", r#"kill -s "$1" -- "-$2""#, "sh", name])
-            .arg(self.child.id().to_string())
+            .args(["-c", r#"kill -s "$1" -- "$2""#, "sh", name, target])
             .stdin(Stdio::null())
             .output()
             .context("cannot run /bin/sh")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Resource, ResourceExt};
@@ -339,4 +339,23 @@ async fn a_component_is_neither_started_nor_stopped_twice() {
         .await
         .expect_err("it does not run");
     assert_eq!(error.to_string(), "ControllerManager is not running");
+}
+
+#[tokio::test]
+async fn a_watch_is_on_record_while_it_goes_on() {
+    let control_plane = shared().await;
+    namespace(control_plane, "watching").await;
+    let maps: Api<ConfigMap> = Api::namespaced(control_plane.admin_client().await.expect("a client"), "watching");
+    let _watch = maps.watch(&WatchParams::default(), "0").await.expect("a watch");
+    let events = control_plane.audit_events().expect("events");
+    let watches = events
+        .iter()
+        .filter(|event| event.namespace == "watching" && event.verb == "watch");
+    assert_eq!(
+        watches
+            .map(|event| event.resource.as_str())
+            .filter(|resource| *resource == "configmaps")
+            .count(),
+        1
+    );
 }

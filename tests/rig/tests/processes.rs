@@ -220,3 +220,19 @@ async fn nothing_is_left_of_a_control_plane_whose_owner_was_asked_to_end() {
     assert!(working_in(&directory).is_empty(), "{:?}", working_in(&directory));
     assert!(!directory.exists());
 }
+
+#[tokio::test]
+async fn a_stranger_that_never_answers_does_not_hide_that_the_process_has_ended() {
+    // It accepts connections, and that is all: another program on the port that the process was to have.
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/readyz", stranger.local_addr().expect("an address"));
+    let directory = directory();
+    let mut process = shell(&directory, "echo address already in use; exit 1")
+        .spawn()
+        .expect("a process");
+    let error = process
+        .wait_for_http(&url, Duration::from_secs(300))
+        .await
+        .expect_err("it has ended");
+    assert!(error.to_string().contains("address already in use"), "{error}");
+}
