@@ -252,7 +252,7 @@ impl Process {
         Ok(status)
     }
 
-    /// Asks it to end (SIGTERM), as Kubernetes does; [`wait`](Self::wait) for its end.
+    /// Asks it, and not what it started, to end (SIGTERM), as Kubernetes does; [`wait`](Self::wait) for its end.
     pub fn sigterm(&mut self) -> Result<()> {
         match self.exited()? {
             Some(status) => bail!("{} has ended already ({status}){}", self.name, self.log_tail()),

@@ -35,8 +35,11 @@ fn running(text: &str) -> Vec<String> {
 fn working_in(directory: &Path) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").expect("a list of processes");
     let processes = processes.flatten().map(|entry| entry.path());
-    let working =
-        processes.filter(|process| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory)));
+    // As text: the link of a directory that was removed meanwhile has a note appended.
+    let directory = directory.to_str().expect("a path in UTF-8");
+    let working = processes.filter(|process| {
+        std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.to_string_lossy().starts_with(directory))
+    });
     working
         .filter_map(|process| std::fs::read_to_string(process.join("comm")).ok())
         .map(|name| name.trim().to_owned())
