@@ -20,7 +20,8 @@ unexport KUBECONFIG $(filter AWS_%,$(.VARIABLES))
 export AWS_EC2_METADATA_DISABLED := true
 export AWS_CONFIG_FILE := /dev/null
 export AWS_SHARED_CREDENTIALS_FILE := /dev/null
-export NO_PROXY := $(NO_PROXY),127.0.0.1,localhost
+comma := ,
+export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))127.0.0.1,localhost
 
 .PHONY: help
 help: ## List these targets

@@ -1,4 +1,4 @@
-module github.com/amiseal/amiseal/tests/tools/etcd
+module amiseal.dev/tests/tools/etcd
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module github.com/amiseal/amiseal/tests/tools/helm
+module amiseal.dev/tests/tools/helm
 
 go 1.26.0
 

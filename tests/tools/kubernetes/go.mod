@@ -1,4 +1,4 @@
-module github.com/amiseal/amiseal/tests/tools/kubernetes
+module amiseal.dev/tests/tools/kubernetes
 
 go 1.26.0
 

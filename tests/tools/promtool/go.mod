@@ -1,4 +1,4 @@
-module github.com/amiseal/amiseal/tests/tools/promtool
+module amiseal.dev/tests/tools/promtool
 
 go 1.26.0
 
