@@ -58,7 +58,7 @@ endef
 $(ETCD)/etcd:
 	$(call go-build,etcd,go.etcd.io/etcd/server/v3)
 
-# Without these, kube-apiserver calls itself v0.0.0, and clients that compare versions refuse it.
+# Without these, kube-apiserver calls itself v0.0.0, and clients that compare versions refuse it. The others likewise.
 kubernetes-version = $(patsubst kubernetes-%,%,$(notdir $(KUBERNETES)))
 kubernetes-flags = $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
 	-X $(package).gitVersion=$(kubernetes-version) -X $(package).gitTreeState=clean \
@@ -69,10 +69,10 @@ $(KUBERNETES)/%:
 	$(call go-build,kubernetes,k8s.io/kubernetes/cmd/$*,$(kubernetes-flags))
 
 $(HELM)/helm:
-	$(call go-build,helm,helm.sh/helm/v4/cmd/helm)
+	$(call go-build,helm,helm.sh/helm/v4/cmd/helm,-X helm.sh/helm/v4/internal/version.version=$(patsubst helm-%,%,$(notdir $(HELM))))
 
 $(PROMTOOL)/promtool:
-	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool)
+	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool,-X github.com/prometheus/common/version.Version=$(patsubst promtool-v%,%,$(notdir $(PROMTOOL))))
 
 # --- Tools: cargo-deny --------------------------------------------------------------------------------------------
 
