@@ -157,6 +157,11 @@ impl AwsError {
         if let SdkError::ServiceError(refused) = error {
             let meta = refused.err().meta();
             let status = refused.raw().status().as_u16();
+            if status < 400 {
+                // AWS agreed, but the SDK cannot read how: cut short on the way, most likely.
+                let cause = Some(Cause::MalformedAnswer);
+                return Self::new(operation, ErrorClass::Transient, cause);
+            }
             return Self::answered(operation, meta.code(), meta.message(), status);
         }
         tracing::debug!(operation, error = ?error, "a call did not get through");
@@ -395,7 +400,7 @@ fn speaks_of_product_codes(code: &str, message: &str) -> bool {
         "OperationNotPermitted",
         "UnsupportedOperation",
     ];
-    const PHRASES: [&str; 4] = ["product code", "productcode", "billing code", "marketplace"];
+    const PHRASES: [&str; 4] = ["product code", "productcode", "billingproduct", "marketplace"];
     let message = message.to_lowercase();
     REFUSALS.contains(&code) && PHRASES.iter().any(|phrase| message.contains(phrase))
 }
@@ -432,3 +437,7 @@ pub(super) fn is_throttling(code: &str) -> bool {
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |&error| error.source()).find_map(|e| e.downcast_ref::<T>())
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -212,3 +212,7 @@ impl Level {
         Duration::try_from_secs_f64(millis / 1e3).unwrap_or(Duration::MAX)
     }
 }
+
+#[cfg(test)]
+#[path = "limiter_tests.rs"]
+mod tests;

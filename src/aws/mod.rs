@@ -15,6 +15,8 @@ mod metrics;
 mod project;
 mod provider;
 mod session;
+#[cfg(test)]
+mod testing;
 
 pub use credentials::READ_ONLY_POLICY;
 pub use error::{AwsError, Cause, ErrorClass};

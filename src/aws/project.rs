@@ -222,3 +222,7 @@ pub(super) fn launch_permission(entry: sdk::LaunchPermission) -> Result<LaunchPe
     }
     Err(Defect("a launch permission names nobody".to_owned()))
 }
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;

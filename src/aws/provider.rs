@@ -167,7 +167,10 @@ impl Aws {
             loader = loader.endpoint_url(endpoint);
         }
         if let Some(credentials) = options.credentials {
-            loader = loader.credentials_provider(credentials);
+            // The configuration's own region only serves to fetch credentials: do not ask the metadata service for it.
+            loader = loader
+                .credentials_provider(credentials)
+                .region(aws_config::Region::new("us-east-1"));
         }
         let config = Box::pin(loader.load()).await;
         endpoint::check(&config)?;

@@ -207,3 +207,7 @@ fn sts_client(
         .build();
     aws_sdk_sts::Client::from_conf(config)
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
