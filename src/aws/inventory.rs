@@ -25,9 +25,9 @@ const FILTER_VALUES: usize = 200;
 impl Session {
     /// Reads all images and snapshots that the account owns, disabled and deprecated ones included: all pages or an error.
     pub async fn scan(&self) -> Result<Inventory, AwsError> {
-        let mut inventory = Inventory { scanned: self.shared.clock.now(), ..Inventory::default() };
+        let mut inventory = Inventory::new(self.shared.clock.now());
         self.each_image(None, |image| {
-            inventory.images.insert(image.id.clone(), Arc::new(image));
+            inventory.insert(image);
         })
         .await?;
         self.each_snapshot(None, |snapshot| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Image, ImageId, Snapshot, SnapshotId};
+use super::{Image, ImageId, Region, Snapshot, SnapshotId};
 
 /// Images and snapshots of one account and region.
 ///
@@ -20,9 +20,27 @@ pub struct Inventory {
     pub scanned: Timestamp,
     /// When the last look for copies of a source image began, where one was made after the scan.
     pub looked: HashMap<ImageId, Timestamp>,
+    /// The images that AWS calls copies, by their source.
+    copies: HashMap<ImageId, Vec<ImageId>>,
 }
 
 impl Inventory {
+    /// What a scan that began at `scanned` showed.
+    pub fn new(scanned: Timestamp) -> Self {
+        Self { scanned, ..Self::default() }
+    }
+
+    /// Adds an image, or replaces what was known of it.
+    pub fn insert(&mut self, image: Image) {
+        if let Some(source) = &image.copied_from {
+            let copies = self.copies.entry(source.image.clone()).or_default();
+            if !copies.contains(&image.id) {
+                copies.push(image.id.clone());
+            }
+        }
+        self.images.insert(image.id.clone(), Arc::new(image));
+    }
+
     /// Since when the inventory may miss copies of `source`.
     pub fn known_until(&self, source: &ImageId) -> Timestamp {
         self.looked.get(source).copied().unwrap_or(self.scanned).max(self.scanned)
@@ -32,9 +50,10 @@ impl Inventory {
     pub fn copies_of<'a>(
         &'a self,
         source: &'a ImageId,
-        region: &'a super::Region,
+        region: &'a Region,
     ) -> impl Iterator<Item = &'a Arc<Image>> {
-        self.images.values().filter(move |image| {
+        let ids = self.copies.get(source).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.images.get(id)).filter(move |image| {
             image.copied_from.as_ref().is_some_and(|s| s.image == *source && s.region == *region)
         })
     }
@@ -53,7 +72,7 @@ impl Inventory {
             self.looked.insert(source, began);
         }
         for image in images {
-            self.images.insert(image.id.clone(), Arc::new(image));
+            self.insert(image);
         }
         for snapshot in snapshots {
             self.snapshots.insert(snapshot.id.clone(), snapshot);

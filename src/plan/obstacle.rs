@@ -11,8 +11,8 @@ use crate::domain::{Image, Key, KeyArn, KeyProblem, KeyUsability, LaunchPermissi
 pub enum KeyView {
     /// It could not be read, or not yet.
     Unknown,
-    /// There is no such key or alias.
-    Missing,
+    /// There is no such key here to speak of.
+    Unresolved(KeyProblem),
     /// KMS described it.
     Known(Key),
 }
@@ -22,7 +22,7 @@ impl KeyView {
     pub fn arn(&self) -> Option<&KeyArn> {
         match self {
             Self::Known(key) => Some(&key.arn),
-            Self::Unknown | Self::Missing => None,
+            Self::Unknown | Self::Unresolved(_) => None,
         }
     }
 
@@ -30,7 +30,7 @@ impl KeyView {
     pub fn problem(&self) -> Option<KeyProblem> {
         match self {
             Self::Unknown => None,
-            Self::Missing => Some(KeyProblem::NotFound),
+            Self::Unresolved(problem) => Some(*problem),
             Self::Known(Key { usability: KeyUsability::Unusable(problem), .. }) => Some(*problem),
             Self::Known(_) => None,
         }

@@ -40,8 +40,11 @@ pub struct Observation<'a> {
     pub status: &'a AMIMigrationStatus,
     /// The migration's `metadata.generation`.
     pub generation: Option<i64>,
-    /// When the migration was created.
-    pub created: Timestamp,
+    /// Whether the scan that the inventory is from began when the migration was there already.
+    pub scanned_since_created: bool,
+    /// Whether copies of the source were looked for, by that scan or later, when the migration was there already. An
+    /// older look says nothing of what a former migration of this image did last.
+    pub looked_since_created: bool,
     /// The value of the annotation `amiseal.dev/retry`.
     pub retry: Option<&'a str>,
     /// The settings of the target that owns the migration.
@@ -114,7 +117,7 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     let source = inventory.images.get(&o.of.source).filter(|i| exists(i));
     let Some(source) = source else {
         // A complete scan that began after the migration was made does not show the image: it is gone.
-        return if status.state == Some(MigrationState::Completed) || inventory.scanned < o.created {
+        return if status.state == Some(MigrationState::Completed) || !o.scanned_since_created {
             Step { status, then: Then::Wait }
         } else {
             completed(o, status, reason::SOURCE_GONE, "The original is gone; its copy, if there is one, stays.", now)
@@ -222,7 +225,7 @@ impl Decider<'_> {
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
         }
-        if !self.looked_since_created() {
+        if !self.o.looked_since_created {
             return self.copying(status);
         }
         let call = CopyCall {
@@ -237,7 +240,7 @@ impl Decider<'_> {
 
     /// Takes on a copy that is there already.
     fn adopted(&self, mut status: AMIMigrationStatus) -> Result<Step, AMIMigrationStatus> {
-        if !self.looked_since_created() {
+        if !self.o.looked_since_created {
             return Err(status);
         }
         let of = self.o.of;
@@ -320,11 +323,9 @@ impl Decider<'_> {
             }
         };
         if list.is_empty() {
-            let adopted = status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_none());
-            let reason = if adopted { reason::ADOPTED } else { reason::SUCCEEDED };
-            let message = format!("The copy is {}, encrypted under {}.", copy.id, self.o.of.key);
             conclude::promoted(self.o, &mut status, self.now);
-            return completed(self.o, status, reason, &message, self.now);
+            let (why, message) = (done_reason(&status), done_message(self.o.of, &copy.id));
+            return completed(self.o, status, why, &message, self.now);
         }
         if settings.tags == TagPublication::Publish && self.o.older_unpublished {
             let message = "Waits until the tags of older originals are published.";
@@ -421,14 +422,8 @@ impl Decider<'_> {
         }
     }
 
-    /// Whether a look for copies began after the migration was made. One that is older says nothing of what a former
-    /// migration of this image did last.
-    fn looked_since_created(&self) -> bool {
-        self.inventory.known_until(&self.o.of.source) >= self.o.created
-    }
-
     fn vanished(&self, copy: &CopyStatus) -> bool {
-        let asked = copy.requested_at.as_ref().map_or(self.o.created, |time| time.0);
+        let asked = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
         passed(asked, self.inventory.known_until(&self.o.of.source), VISIBLE_AFTER)
     }
 
@@ -444,6 +439,22 @@ pub fn copy_accepted(o: Observation<'_>, image: &ImageId) -> AMIMigrationStatus 
         copy.image_id = Some(image.to_string());
     }
     status
+}
+
+/// The status after everything that the copy lacked was published.
+pub fn published(o: Observation<'_>, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
+    let mut status = o.status.clone();
+    conclude::promoted(o, &mut status, now);
+    completed(o, status, done_reason(o.status), &done_message(o.of, copy), now).status
+}
+
+fn done_reason(status: &AMIMigrationStatus) -> &'static str {
+    let adopted = status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_none());
+    if adopted { reason::ADOPTED } else { reason::SUCCEEDED }
+}
+
+fn done_message(of: &CopyOf, copy: &ImageId) -> String {
+    format!("The copy is {copy}, encrypted under {}.", of.key)
 }
 
 /// The status after an attempt has come to nothing: its token is burnt, and the next attempt has to be admitted.

@@ -107,7 +107,10 @@ impl World {
     }
 
     pub(crate) fn inventory(self, scanned: Timestamp) -> Inventory {
-        Inventory { images: self.images, snapshots: self.snapshots, scanned, looked: HashMap::new() }
+        let mut inventory = Inventory::new(scanned);
+        self.images.into_values().for_each(|image| inventory.insert(Arc::unwrap_or_clone(image)));
+        inventory.snapshots = self.snapshots;
+        inventory
     }
 }
 
