@@ -131,7 +131,8 @@ impl Session {
     }
 
     // Clients are made when they are used. What must last, connections, credentials and retry budgets, lives outside of them, and a
-    // client that is kept takes 20 kB, which a large policy would need thousands of times.
+    // client that is kept takes 20 kB, which a large policy would need thousands of times. What does not last is the SDK's correction
+    // of a wrong clock: on such a machine each call takes an attempt more.
 
     /// A client of EC2.
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
