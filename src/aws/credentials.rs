@@ -25,7 +25,7 @@ const POLICY_TAG: &str = "amiseal-policy";
 /// Assumes a role when the SDK asks for credentials; the SDK keeps them until shortly before they expire.
 #[derive(Debug)]
 pub(super) struct AssumedRole {
-    sts: aws_sdk_sts::Client,
+    sts: aws_sdk_sts::config::Builder,
     role_arn: String,
     external_id: Option<String>,
     session_name: String,
@@ -34,8 +34,8 @@ pub(super) struct AssumedRole {
 }
 
 impl AssumedRole {
-    /// The role `role_arn` for `key`, asked for with `sts`.
-    pub(super) fn new(sts: aws_sdk_sts::Client, role_arn: &str, key: &SessionKey) -> Self {
+    /// The role `role_arn` for `key`, asked for through a client of `sts`.
+    pub(super) fn new(sts: aws_sdk_sts::config::Builder, role_arn: &str, key: &SessionKey) -> Self {
         Self {
             sts,
             role_arn: role_arn.to_owned(),
@@ -50,8 +50,8 @@ impl AssumedRole {
         let narrowed = (self.access == Access::ReadOnly).then(|| READ_ONLY_POLICY.to_owned());
         let tag = Tag::builder().key(POLICY_TAG).value(&self.policy).build();
         let tag = tag.map_err(CredentialsError::invalid_configuration)?;
-        let assumed = self
-            .sts
+        let sts = aws_sdk_sts::Client::from_conf(self.sts.clone().build());
+        let assumed = sts
             .assume_role()
             .role_arn(&self.role_arn)
             .role_session_name(&self.session_name)

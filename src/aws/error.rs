@@ -164,7 +164,8 @@ impl AwsError {
             }
             return Self::answered(operation, meta.code(), meta.message(), status);
         }
-        tracing::debug!(operation, error = ?error, "a call did not get through");
+        // Only the texts: the errors themselves hold whole answers, and those of STS hold credentials.
+        tracing::debug!(operation, error = %Chain(error), "a call did not get through");
         if let Some(inner) = find::<AwsError>(error) {
             // Raised by our own interceptor or credentials provider; it knows better.
             return inner.clone();
@@ -431,6 +432,17 @@ pub(super) fn code_label(code: &str) -> &'static str {
 /// Whether a code says that there were too many calls.
 pub(super) fn is_throttling(code: &str) -> bool {
     CODES.iter().any(|(known, _, class, _)| *known == code && *class == ErrorClass::Throttled)
+}
+
+/// The texts of an error and its sources.
+struct Chain<'a>(&'a (dyn StdError + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let sources = std::iter::successors(self.0.source(), |&error| error.source());
+        sources.into_iter().try_for_each(|error| write!(f, ": {error}"))
+    }
 }
 
 /// Looks for an error of type `T` among an error and its sources.

@@ -29,8 +29,8 @@ pub struct CopyRequest {
     pub region: Region,
     /// The copy's name, 3 to 128 characters.
     pub name: String,
-    /// The copy's description, up to 255 characters.
-    pub description: String,
+    /// The copy's description, up to 255 characters. Without one the copy has none, whatever the source has.
+    pub description: Option<Box<str>>,
     /// The key to encrypt under.
     pub key: KeyArn,
     /// Makes the call safe to repeat; up to 64 ASCII characters.
@@ -51,12 +51,12 @@ impl Session {
         let specifications = (!copy.tags.is_empty())
             .then(|| vec![tags(ResourceType::Image), tags(ResourceType::Snapshot)]);
         let request = self
-            .ec2
+            .ec2()
             .copy_image()
             .source_image_id(copy.source.as_str())
             .source_region(copy.region.as_str())
             .name(&copy.name)
-            .description(&copy.description)
+            .set_description(copy.description.as_deref().map(str::to_owned))
             .encrypted(true)
             .kms_key_id(copy.key.as_str())
             .copy_image_tags(false)
@@ -78,13 +78,13 @@ impl Session {
                 return Err(AwsError::new(DEREGISTER_IMAGE, ErrorClass::Conflict, cause));
             }
         }
-        let request = self.ec2.deregister_image().image_id(image.as_str()).send();
+        let request = self.ec2().deregister_image().image_id(image.as_str()).send();
         gone_is_done(self.call(DEREGISTER_IMAGE, request).await)
     }
 
     /// Deletes a snapshot. AWS refuses when an image uses it; one that is gone is no error.
     pub async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), AwsError> {
-        let request = self.ec2.delete_snapshot().snapshot_id(snapshot.as_str()).send();
+        let request = self.ec2().delete_snapshot().snapshot_id(snapshot.as_str()).send();
         gone_is_done(self.call(DELETE_SNAPSHOT, request).await)
     }
 
@@ -100,7 +100,7 @@ impl Session {
         let permissions = permissions.iter().map(sdk_permission).collect();
         let change = LaunchPermissionModifications::builder().set_add(Some(permissions)).build();
         let request = self
-            .ec2
+            .ec2()
             .modify_image_attribute()
             .image_id(image.as_str())
             .launch_permission(change)
@@ -115,7 +115,7 @@ impl Session {
         description: &str,
     ) -> Result<(), AwsError> {
         let request = self
-            .ec2
+            .ec2()
             .modify_image_attribute()
             .image_id(image.as_str())
             .description(AttributeValue::builder().value(description).build())
@@ -126,7 +126,7 @@ impl Session {
     /// Sets when an image becomes deprecated; AWS rounds to the minute, and refuses a time in the past.
     pub async fn deprecate_at(&self, image: &ImageId, at: Timestamp) -> Result<(), AwsError> {
         let request = self
-            .ec2
+            .ec2()
             .enable_image_deprecation()
             .image_id(image.as_str())
             .deprecate_at(DateTime::from_secs(at.as_second()))
@@ -139,8 +139,12 @@ impl Session {
         if tags.is_empty() {
             return Ok(());
         }
-        let request =
-            self.ec2.create_tags().resources(image.as_str()).set_tags(Some(sdk_tags(tags))).send();
+        let request = self
+            .ec2()
+            .create_tags()
+            .resources(image.as_str())
+            .set_tags(Some(sdk_tags(tags)))
+            .send();
         self.call(CREATE_TAGS, request).await.map(drop)
     }
 }

@@ -96,7 +96,7 @@ impl Session {
         image: &ImageId,
     ) -> Result<BTreeSet<LaunchPermission>, AwsError> {
         let request = self
-            .ec2
+            .ec2()
             .describe_image_attribute()
             .image_id(image.as_str())
             .attribute(ImageAttributeName::LaunchPermission)
@@ -129,10 +129,10 @@ impl Session {
         filter: Option<Filter>,
         mut visit: impl FnMut(Image),
     ) -> Result<(), AwsError> {
+        let ec2 = self.ec2();
         let mut pages = Pages::default();
         while pages.more() {
-            let request = self
-                .ec2
+            let request = ec2
                 .describe_images()
                 .owners("self")
                 .include_disabled(true)
@@ -167,10 +167,10 @@ impl Session {
         filter: Option<Filter>,
         mut visit: impl FnMut(aws_sdk_ec2::types::Snapshot) -> Result<(), project::Defect>,
     ) -> Result<(), AwsError> {
+        let ec2 = self.ec2();
         let mut pages = Pages::default();
         while pages.more() {
-            let request = self
-                .ec2
+            let request = ec2
                 .describe_snapshots()
                 .owner_ids("self")
                 .set_filters(filter.clone().map(|filter| vec![filter]))
@@ -194,11 +194,15 @@ fn filter(name: &str, values: &[&str]) -> Filter {
     Filter::builder().name(name).set_values(Some(values)).build()
 }
 
+/// How often a token may come back in a row. AWS is not known to repeat one, and a read that never ends would hold up its account.
+const TOKEN_REPEATS: u32 = 10;
+
 /// Where a paginated read stands. A page may be empty and still not be the last: only the token counts.
 #[derive(Debug, Default)]
 struct Pages {
     begun: bool,
     next: Option<String>,
+    repeats: u32,
 }
 
 impl Pages {
@@ -210,11 +214,13 @@ impl Pages {
         self.next.clone()
     }
 
-    /// Notes the token that came with a page. The same token twice would never end.
+    /// Notes the token that came with a page.
     fn turn(&mut self, operation: &'static str, next: Option<String>) -> Result<(), AwsError> {
         let next = next.filter(|token| !token.is_empty());
-        if self.begun && next.is_some() && next == self.next {
-            return Err(AwsError::malformed(operation, &"a page that points to itself"));
+        let repeated = next.is_some() && next == self.next;
+        self.repeats = if repeated { self.repeats + 1 } else { 0 };
+        if self.repeats > TOKEN_REPEATS {
+            return Err(AwsError::malformed(operation, &"pages that lead nowhere"));
         }
         self.begun = true;
         self.next = next;
@@ -227,16 +233,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_read_until_no_token_comes_and_never_in_a_circle() {
+    fn pages_are_read_until_no_token_comes_and_not_forever() {
         let mut pages = Pages::default();
         assert!(pages.more());
         assert_eq!(pages.token(), None);
-        pages.turn("ec2:DescribeImages", Some("a".into())).expect("a new page");
-        assert!(pages.more());
-        pages.turn("ec2:DescribeImages", Some("b".into())).expect("a new page");
-        let again = pages.turn("ec2:DescribeImages", Some("b".into())).expect_err("a circle");
-        assert_eq!(again.cause, Some(super::super::Cause::MalformedAnswer));
-        pages.turn("ec2:DescribeImages", Some(String::new())).expect("the last page");
-        assert!(!pages.more());
+        let mut turn = |token: &str| {
+            let turned = pages.turn(DESCRIBE_IMAGES, Some(token.to_owned()));
+            turned.map(|()| pages.more())
+        };
+        for token in ["a", "b", "b", "c"] {
+            assert_eq!(turn(token), Ok(true), "{token}");
+        }
+        let stuck = (0..=TOKEN_REPEATS).find_map(|_| turn("c").err()).expect("an end");
+        assert_eq!(stuck.cause, Some(super::super::Cause::MalformedAnswer));
+        assert_eq!(turn(""), Ok(false));
     }
 }

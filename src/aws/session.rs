@@ -6,8 +6,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::identity::ResolveCachedIdentity;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -61,7 +61,6 @@ pub struct Identity {
 /// [`AwsError`]. Calls that write are refused in a session that only reads, and when another replica leads.
 pub struct Session {
     pub(super) key: SessionKey,
-    pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) shared: Arc<Shared>,
     config: SdkConfig,
     place: Arc<Place>,
@@ -84,27 +83,22 @@ impl Session {
             metrics: shared.metrics.clone(),
             clock: shared.clock.clone(),
         };
-        // A cache of its own: the SDK's shared one holds 64 identities and then drops any of them.
         let mut config = shared
             .config
             .to_builder()
-            .region(aws_config::Region::new(key.region.as_str().to_owned()))
-            .identity_cache(identity_cache());
+            .region(aws_config::Region::new(key.region.as_str().to_owned()));
         if let Some(role_arn) = &key.role_arn {
-            let sts = sts_client(&shared.config, &key.region, &place, &attempts);
+            let sts = sts_config(&shared.config, &key.region, &place, &attempts);
             let role = AssumedRole::new(sts, role_arn, &key);
-            config = config.credentials_provider(SharedCredentialsProvider::new(role));
+            // A cache of its own: the shared one holds 64 identities and then drops any of them.
+            config = config
+                .credentials_provider(SharedCredentialsProvider::new(role))
+                .identity_cache(IdentityCache::lazy().build());
         }
-        let config = config.build();
-        let ec2 = aws_sdk_ec2::config::Builder::from(&config)
-            .retry_partition(place.ec2.clone())
-            .interceptor(attempts.clone())
-            .build();
         Self {
             key,
-            ec2: aws_sdk_ec2::Client::from_conf(ec2),
             shared: shared.clone(),
-            config,
+            config: config.build(),
             place,
             attempts,
             identity: OnceCell::new(),
@@ -123,7 +117,8 @@ impl Session {
 
     async fn ask_identity(&self) -> Result<Identity, AwsError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
-        let sts = sts_client(&self.config, &self.key.region, &self.place, &self.attempts);
+        let sts = sts_config(&self.config, &self.key.region, &self.place, &self.attempts);
+        let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let request = Box::pin(sts.get_caller_identity().send());
         let answer = self.send(OPERATION, request).await?;
         let account = answer.account.unwrap_or_default();
@@ -135,7 +130,20 @@ impl Session {
         Ok(Identity { account, arn: answer.arn.unwrap_or_default() })
     }
 
-    /// A client of KMS; made when it is asked for, since keys are looked up now and then.
+    // Clients are made when they are used. What must last, connections, credentials and retry budgets, lives outside of them, and a
+    // client that is kept takes 20 kB, which a large policy would need thousands of times. What does not last is the SDK's correction
+    // of a wrong clock: on such a machine each call takes an attempt more.
+
+    /// A client of EC2.
+    pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+            .retry_partition(self.place.ec2.clone())
+            .interceptor(self.attempts.clone())
+            .build();
+        aws_sdk_ec2::Client::from_conf(config)
+    }
+
+    /// A client of KMS.
     pub(super) fn kms(&self) -> aws_sdk_kms::Client {
         let config = aws_sdk_kms::config::Builder::from(&self.config)
             .retry_partition(self.place.kms.clone())
@@ -189,23 +197,17 @@ fn bucket_of(operation: &'static str) -> Option<Bucket> {
     operation.split_once(':').and_then(|(service, name)| Bucket::of(service, name))
 }
 
-fn identity_cache() -> impl ResolveCachedIdentity + 'static {
-    aws_sdk_sts::config::IdentityCache::lazy().build()
-}
-
-/// A client of STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.
-fn sts_client(
+/// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.
+fn sts_config(
     config: &SdkConfig,
     region: &Region,
     place: &Place,
     attempts: &Attempts,
-) -> aws_sdk_sts::Client {
-    let config = aws_sdk_sts::config::Builder::from(config)
+) -> aws_sdk_sts::config::Builder {
+    aws_sdk_sts::config::Builder::from(config)
         .region(aws_config::Region::new(region.as_str().to_owned()))
         .retry_partition(place.sts.clone())
         .interceptor(attempts.clone())
-        .build();
-    aws_sdk_sts::Client::from_conf(config)
 }
 
 #[cfg(test)]

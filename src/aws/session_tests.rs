@@ -15,7 +15,7 @@ fn copy() -> CopyRequest {
         source: "ami-0123456789abcdef0".parse().expect("an image"),
         region: REGION.parse().expect("a region"),
         name: "encrypted-web".to_owned(),
-        description: String::new(),
+        description: None,
         key: KEY.parse().expect("a key"),
         client_token: "token".to_owned(),
         tags: [("amiseal.dev/attempt".into(), "1".into())].into(),

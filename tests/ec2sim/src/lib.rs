@@ -1,1 +1,31 @@
-//! sim
+//! A simulator of the parts of AWS that image tools use: EC2 images and snapshots, KMS keys, STS roles.
+//!
+//! It speaks the wire protocols, so that any AWS SDK drives it over HTTP, and it can also be called in-process as a
+//! function from request to response: [`Sim::handle`]. The world comes from a YAML file that says what exists and
+//! what should come of it; [`Sim::audit`] judges.
+
+mod audit;
+mod clock;
+mod control;
+mod ec2;
+mod engine;
+mod faults;
+mod glob;
+mod iam;
+mod journal;
+mod kms;
+pub mod model;
+mod server;
+pub mod spec;
+mod sts;
+mod throttle;
+mod wire;
+
+pub use audit::{Check, Finding, Report, Totals};
+pub use clock::{Clock, RealTime, SimTime, SystemTime};
+pub use control::{Edit, EditError};
+pub use engine::{Directive, Sim};
+pub use faults::{Act, AttributeLie, Failure, FaultRule};
+pub use journal::Call;
+pub use server::{Server, until_stopped};
+pub use spec::{SpecError, WorldSpec};

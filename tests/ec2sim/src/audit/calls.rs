@@ -1,0 +1,130 @@
+//! Checks of the journal: calls that changed what was not theirs, calls where none should be, denials.
+
+use super::{Check, Finding, Judge};
+use crate::glob;
+use crate::journal::Call;
+
+/// Runs all checks of calls.
+pub(super) fn check(judge: &mut Judge<'_>) {
+    let journal = judge.journal;
+    for call in journal {
+        foreign(judge, call);
+        forbidden(judge, call);
+        let denials = judge.world.expect.denials_are_wrong.unwrap_or(true);
+        if denials && call.is_denied() && call.fault.is_none() {
+            let message = format!(
+                "{}:{} of {} was denied with {}",
+                call.service, call.operation, call.principal, call.outcome
+            );
+            find(
+                judge,
+                Check::DeniedCall,
+                call,
+                format!("call {}", call.seq),
+                message,
+            );
+        }
+    }
+}
+
+fn find(judge: &mut Judge<'_>, check: Check, call: &Call, resource: String, message: String) {
+    judge.findings.push(Finding {
+        check,
+        account: call.account.clone(),
+        region: call.region.clone(),
+        resource,
+        message,
+    });
+}
+
+/// The role or user behind a principal, whatever the session is called.
+fn actor(principal: &str) -> &str {
+    match principal.split_once(":assumed-role/") {
+        Some((_, rest)) => {
+            let name = rest.split('/').next().unwrap_or(rest);
+            &principal[..principal.len() - rest.len() + name.len()]
+        }
+        None => principal,
+    }
+}
+
+fn foreign(judge: &mut Judge<'_>, call: &Call) {
+    if !call.effect || call.operation == "CopyImage" {
+        return;
+    }
+    for id in &call.effects {
+        let created_by = judge.world.image(&call.region, id).map_or_else(
+            || {
+                judge
+                    .world
+                    .snapshot(&call.region, id)
+                    .and_then(|s| s.created_by)
+            },
+            |i| i.created_by,
+        );
+        let own = created_by
+            .and_then(|seq| judge.maker(seq))
+            .is_some_and(|maker| actor(&maker.principal) == actor(&call.principal));
+        if own || judge.is_allowed(&call.operation, id, &call.account, &call.region) {
+            continue;
+        }
+        let check = if id.starts_with("snap-")
+            && matches!(
+                call.operation.as_str(),
+                "DeleteSnapshot" | "DeregisterImage"
+            ) {
+            Check::SnapshotDeleted
+        } else {
+            Check::ForeignChange
+        };
+        let message = format!(
+            "call {}: {} by {} changed what it did not create",
+            call.seq, call.operation, call.principal
+        );
+        find(judge, check, call, id.clone(), message);
+    }
+}
+
+fn forbidden(judge: &mut Judge<'_>, call: &Call) {
+    if !call.mutating || call.dry_run {
+        return;
+    }
+    let covered = judge.world.expect.no_mutating_calls.iter().any(|scope| {
+        scope.account.as_ref().is_none_or(|a| *a == call.account)
+            && scope.region.as_ref().is_none_or(|r| *r == call.region)
+    });
+    if covered {
+        let message = format!(
+            "{} by {}: no mutating call is expected here",
+            call.operation, call.principal
+        );
+        find(
+            judge,
+            Check::ForbiddenCall,
+            call,
+            format!("call {}", call.seq),
+            message,
+        );
+    }
+}
+
+impl Judge<'_> {
+    /// Whether the world says that such a call on such a thing is right.
+    pub(super) fn is_allowed(
+        &self,
+        operation: &str,
+        resource: &str,
+        account: &str,
+        region: &str,
+    ) -> bool {
+        let fits = |pattern: &Option<String>, text: &str| {
+            pattern.as_ref().is_none_or(|p| glob::matches(p, text))
+        };
+        self.world.expect.allow.iter().any(|a| {
+            fits(&a.operation, operation)
+                && fits(&a.resource, resource)
+                && fits(&a.account, account)
+                && fits(&a.region, region)
+        })
+    }
+}

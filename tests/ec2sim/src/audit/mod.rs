@@ -1,0 +1,124 @@
+//! The judge: tells from the world, the journal and the world's expectations alone what is wrong, knowing nothing of
+//! who made the calls.
+
+mod calls;
+mod copies;
+mod originals;
+mod report;
+
+pub use report::{Check, Finding, Report, Totals};
+
+use crate::clock::SimTime;
+use crate::journal::Call;
+use crate::model::{Image, ImageState, World};
+use crate::spec::Expectation;
+
+/// What the checks look at, and what they find.
+pub(super) struct Judge<'a> {
+    world: &'a World,
+    journal: &'a [Call],
+    findings: Vec<Finding>,
+}
+
+/// Judges a world and a journal.
+pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
+    let mut judge = Judge {
+        world,
+        journal,
+        findings: Vec::new(),
+    };
+    let images = copies::check(&mut judge);
+    originals::check(&mut judge);
+    calls::check(&mut judge);
+    let totals = judge.totals();
+    let mut findings = judge.findings;
+    findings.sort_by(|a, b| {
+        (a.check, &a.account, &a.region, &a.resource).cmp(&(
+            b.check,
+            &b.account,
+            &b.region,
+            &b.resource,
+        ))
+    });
+    Report::new(now, totals, images, findings)
+}
+
+impl<'a> Judge<'a> {
+    fn find(&mut self, check: Check, image: &Image, message: impl Into<String>) {
+        self.findings.push(Finding {
+            check,
+            account: image.owner.clone(),
+            region: image.region.clone(),
+            resource: image.id.clone(),
+            message: message.into(),
+        });
+    }
+
+    fn images(&self) -> impl Iterator<Item = &'a Image> {
+        self.world.regions().flat_map(|(_, r)| r.images.values())
+    }
+
+    /// Images that were there before the first call, or were put there by an edit.
+    fn originals(&self) -> impl Iterator<Item = &'a Image> {
+        self.images().filter(|i| i.created_by.is_none())
+    }
+
+    /// What was copied from an image, gone or not, wherever it is.
+    fn copies_of(&self, original: &Image) -> Vec<&'a Image> {
+        self.images()
+            .filter(|i| {
+                i.source
+                    .as_ref()
+                    .is_some_and(|(id, region)| *id == original.id && *region == original.region)
+            })
+            .collect()
+    }
+
+    /// The call that made something.
+    fn maker(&self, seq: u64) -> Option<&'a Call> {
+        self.journal.iter().find(|c| c.seq == seq)
+    }
+
+    fn totals(&self) -> Totals {
+        let calls = |f: &dyn Fn(&&Call) -> bool| self.journal.iter().filter(|c| f(c)).count();
+        let copy_effects = calls(&|c| c.operation == "CopyImage" && c.effect);
+        Totals {
+            images: self.originals().count(),
+            copies_needed: self.copies_needed(),
+            copies_made: copy_effects,
+            copies_failed: self.copies_failed(),
+            calls: self.journal.len(),
+            mutating_calls: calls(&|c| c.mutating && !c.dry_run),
+            effects: calls(&|c| c.effect),
+            denied: calls(&|c| c.is_denied() && c.fault.is_none()),
+            throttled: calls(&|c| c.outcome == "RequestLimitExceeded"),
+        }
+    }
+
+    /// Images that should be copied and had no copy before the first call; one whose copying is left open counts
+    /// when it was copied.
+    fn copies_needed(&self) -> usize {
+        self.originals()
+            .filter(|i| {
+                let copies = self.copies_of(i);
+                match i.expect {
+                    Expectation::Copied(_) => {
+                        !copies.iter().any(|c| c.created_by.is_none() && c.exists())
+                    }
+                    Expectation::Any => copies.iter().any(|c| c.created_by.is_some()),
+                    Expectation::Untouched | Expectation::Encrypted => false,
+                }
+            })
+            .count()
+    }
+
+    /// Copies that calls made and that failed or were cancelled.
+    fn copies_failed(&self) -> usize {
+        self.images()
+            .filter(|i| i.created_by.is_some())
+            .filter(|i| {
+                i.state == ImageState::Failed || (i.state == ImageState::Pending && !i.exists())
+            })
+            .count()
+    }
+}

@@ -1,0 +1,433 @@
+//! The control endpoints under `/_sim/`, and edits of the world from outside.
+
+use axum::body::Bytes;
+use axum::http::{Method, Request};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::clock::SimTime;
+use crate::engine::{Sim, State};
+use crate::faults::FaultRule;
+use crate::model::{ImageState, LaunchPermission, Tags};
+use crate::spec::{self, Expectation, ImageSpec, OptIn, Settings};
+
+/// A change of the world that no caller of AWS makes. What it changes counts as how the world is meant to be: the
+/// audit does not hold it against anyone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Edit {
+    /// Sets a key's state. `key` is an ID, ARN or alias.
+    SetKeyState {
+        /// Account of the key.
+        account: String,
+        /// Region of the key.
+        region: String,
+        /// Which.
+        key: String,
+        /// As KMS names it.
+        state: String,
+    },
+    /// Sets who may use a key; absent: all of its account.
+    SetKeyPrincipals {
+        /// Account of the key.
+        account: String,
+        /// Region of the key.
+        region: String,
+        /// Which.
+        key: String,
+        /// Account IDs and role ARNs.
+        #[serde(default)]
+        allowed_principals: Option<Vec<String>>,
+    },
+    /// Makes an alias name another key, or a first one.
+    SetAlias {
+        /// Account of the key.
+        account: String,
+        /// Region of the key.
+        region: String,
+        /// Alias name.
+        alias: String,
+        /// Key ID or ARN.
+        key: String,
+    },
+    /// Changes launch permissions of an image.
+    Share {
+        /// Image ID.
+        image: String,
+        /// Account IDs, or `all`.
+        #[serde(default)]
+        add: Vec<String>,
+        /// Account IDs, or `all`.
+        #[serde(default)]
+        remove: Vec<String>,
+    },
+    /// Sets all tags of an image.
+    SetTags {
+        /// Image ID.
+        image: String,
+        /// The tags.
+        tags: Tags,
+    },
+    /// Sets the state of an image.
+    SetImageState {
+        /// Image ID.
+        image: String,
+        /// As EC2 names it.
+        state: String,
+    },
+    /// Adds the images of a definition.
+    AddImage {
+        /// Account.
+        account: String,
+        /// Region.
+        region: String,
+        /// As in a world file.
+        image: Box<ImageSpec>,
+    },
+    /// Deregisters an image as its owner would.
+    Deregister {
+        /// Image ID.
+        image: String,
+    },
+    /// Sets what should become of an image.
+    SetExpectation {
+        /// Image ID.
+        image: String,
+        /// As in a world file.
+        expect: Expectation,
+    },
+    /// Sets what a role may call.
+    SetRoleAllow {
+        /// Account.
+        account: String,
+        /// Role name.
+        role: String,
+        /// Actions, with `*`.
+        allow: Vec<String>,
+    },
+    /// Sets who may assume a role.
+    SetRoleTrust {
+        /// Account.
+        account: String,
+        /// Role name.
+        role: String,
+        /// Account IDs and ARNs.
+        trust: Vec<String>,
+    },
+    /// Enables or disables a region of an account.
+    SetOptIn {
+        /// Account.
+        account: String,
+        /// Region.
+        region: String,
+        /// Its status.
+        opt_in: OptIn,
+    },
+    /// Sets how many snapshots may be copied at a time.
+    SetSnapshotCopyLimit {
+        /// Account.
+        account: String,
+        /// Region.
+        region: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// Ends all sessions that STS handed out.
+    ExpireSessions {},
+    /// Changes the clock.
+    Clock {
+        /// Simulated seconds per real second from now on.
+        #[serde(default)]
+        speed: Option<f64>,
+        /// Simulated seconds to move forward at once.
+        #[serde(default)]
+        advance_seconds: Option<f64>,
+    },
+    /// Replaces all settings.
+    Settings(Box<Settings>),
+}
+
+/// An edit that can not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EditError(String);
+
+fn missing(what: &str, name: &str) -> EditError {
+    EditError(format!("there is no {what} {name} in this world"))
+}
+
+/// Answers a control request: status and JSON.
+pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Value) {
+    match (request.method(), path) {
+        (&Method::GET, "journal") => {
+            let after = request
+                .uri()
+                .query()
+                .and_then(|q| q.strip_prefix("after="))
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
+            (200, json!(sim.journal_after(after)))
+        }
+        (&Method::GET, "world") => (200, sim.world_json()),
+        (&Method::GET, "audit") => (200, json!(sim.audit())),
+        (&Method::GET, "clock") => (
+            200,
+            json!({"now": sim.now(), "speed": sim.clock().speed(), "stepped": sim.clock().is_stepped()}),
+        ),
+        (&Method::GET, "settings") => (200, json!(sim.state().settings)),
+        (&Method::GET, "faults") => {
+            let rules: Vec<Value> = sim
+                .state()
+                .faults
+                .rules()
+                .into_iter()
+                .map(|(rule, matched)| json!({"rule": rule, "matched": matched}))
+                .collect();
+            (200, json!(rules))
+        }
+        (&Method::DELETE, "faults") => {
+            sim.clear_faults();
+            (200, json!({}))
+        }
+        (&Method::POST, "faults") => match one_or_many::<FaultRule>(request.body()) {
+            Ok(rules) => {
+                let count = rules.len();
+                rules.into_iter().for_each(|r| sim.add_fault(r));
+                (200, json!({ "added": count }))
+            }
+            Err(e) => (400, json!({"error": format!("not a fault rule: {e}")})),
+        },
+        (&Method::POST, "edit") => match one_or_many::<Edit>(request.body()) {
+            Ok(edits) => {
+                let mut results = Vec::new();
+                for edit in edits {
+                    match sim.edit(edit) {
+                        Ok(value) => results.push(value),
+                        Err(e) => return (404, json!({"error": e.to_string(), "done": results})),
+                    }
+                }
+                (200, json!({ "done": results }))
+            }
+            Err(e) => (400, json!({"error": format!("not an edit: {e}")})),
+        },
+        (method, path) => (
+            404,
+            json!({"error": format!(
+                "no {method} /_sim/{path}: there are GET journal, world, audit, clock, settings, faults; POST faults, edit; DELETE faults"
+            )}),
+        ),
+    }
+}
+
+fn one_or_many<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, serde_json::Error> {
+    match serde_json::from_slice(body)? {
+        Value::Array(many) => many.into_iter().map(serde_json::from_value).collect(),
+        one => Ok(vec![serde_json::from_value(one)?]),
+    }
+}
+
+/// Makes an edit.
+pub(crate) fn apply(sim: &Sim, edit: Edit) -> Result<Value, EditError> {
+    if let Edit::Clock {
+        speed,
+        advance_seconds,
+    } = edit
+    {
+        if let Some(speed) = speed {
+            sim.set_speed(speed);
+        }
+        if let Some(seconds) = advance_seconds {
+            sim.advance(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
+        return Ok(json!({ "now": sim.now() }));
+    }
+    let now = sim.now();
+    apply_to(&mut sim.state(), edit, now)
+}
+
+fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditError> {
+    match edit {
+        Edit::SetKeyState { .. } | Edit::SetKeyPrincipals { .. } | Edit::SetAlias { .. } => {
+            edit_key(state, edit)
+        }
+        Edit::Share { .. }
+        | Edit::SetTags { .. }
+        | Edit::SetImageState { .. }
+        | Edit::Deregister { .. }
+        | Edit::SetExpectation { .. } => edit_image(state, edit, now),
+        Edit::AddImage {
+            account,
+            region,
+            image,
+        } => {
+            let (seed, start) = (state.seed, state.start);
+            let place = state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?;
+            let mut fresh = *image;
+            fresh.creation_date = fresh.creation_date.or(Some(now));
+            let ids = spec::add_images(place, seed, &account, &fresh, "image", start)
+                .map_err(|e| EditError(e.to_string()))?;
+            Ok(json!({ "images": ids }))
+        }
+        Edit::SetRoleAllow {
+            account,
+            role,
+            allow,
+        } => {
+            role_of(state, &account, &role)?.allow = allow;
+            Ok(json!({}))
+        }
+        Edit::SetRoleTrust {
+            account,
+            role,
+            trust,
+        } => {
+            role_of(state, &account, &role)?.trust = trust;
+            Ok(json!({}))
+        }
+        Edit::SetOptIn {
+            account,
+            region,
+            opt_in,
+        } => {
+            state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
+                .opt_in = opt_in;
+            Ok(json!({}))
+        }
+        Edit::SetSnapshotCopyLimit {
+            account,
+            region,
+            limit,
+        } => {
+            state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
+                .snapshot_copy_limit = limit;
+            Ok(json!({}))
+        }
+        Edit::ExpireSessions {} => {
+            for session in state.sessions.values_mut() {
+                session.expires = SimTime::default();
+            }
+            Ok(json!({ "expired": state.sessions.len() }))
+        }
+        Edit::Settings(settings) => {
+            state.settings = *settings;
+            Ok(json!({}))
+        }
+        Edit::Clock { .. } => Ok(json!({})),
+    }
+}
+
+fn role_of<'a>(
+    state: &'a mut State,
+    account: &str,
+    role: &str,
+) -> Result<&'a mut crate::model::Role, EditError> {
+    state
+        .world
+        .accounts
+        .get_mut(account)
+        .and_then(|a| a.roles.get_mut(role))
+        .ok_or_else(|| missing("role", &format!("{account}/{role}")))
+}
+
+fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
+    let (account, region, key) = match &edit {
+        Edit::SetKeyState {
+            account,
+            region,
+            key,
+            ..
+        }
+        | Edit::SetKeyPrincipals {
+            account,
+            region,
+            key,
+            ..
+        }
+        | Edit::SetAlias {
+            account,
+            region,
+            key,
+            ..
+        } => (account.clone(), region.clone(), key.clone()),
+        _ => return Ok(json!({})),
+    };
+    let arn = state
+        .world
+        .key(&account, &region, &key)
+        .map(|k| k.arn.clone())
+        .ok_or_else(|| missing("key", &key))?;
+    let keys = &mut state
+        .world
+        .region_mut(&account, &region)
+        .ok_or_else(|| missing("region", &region))?
+        .keys;
+    if let Edit::SetAlias { alias, .. } = &edit {
+        for key in keys.iter_mut() {
+            key.aliases.retain(|a| a != alias);
+        }
+    }
+    let key = keys
+        .iter_mut()
+        .find(|k| k.arn == arn)
+        .ok_or_else(|| missing("key", &arn))?;
+    match edit {
+        Edit::SetKeyState { state, .. } => key.state = state,
+        Edit::SetKeyPrincipals {
+            allowed_principals, ..
+        } => key.allowed_principals = allowed_principals,
+        Edit::SetAlias { alias, .. } => key.aliases.push(alias),
+        _ => {}
+    }
+    Ok(json!({ "key": arn }))
+}
+
+fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditError> {
+    let id = match &edit {
+        Edit::Share { image, .. }
+        | Edit::SetTags { image, .. }
+        | Edit::SetImageState { image, .. }
+        | Edit::Deregister { image }
+        | Edit::SetExpectation { image, .. } => image.clone(),
+        _ => return Ok(json!({})),
+    };
+    let image = state
+        .world
+        .image_anywhere_mut(&id)
+        .ok_or_else(|| missing("image", &id))?;
+    match edit {
+        Edit::Share { add, remove, .. } => {
+            let permission = |who: &String| match who.as_str() {
+                "all" => LaunchPermission::All,
+                _ => LaunchPermission::User(who.clone()),
+            };
+            let mut after = image.launch_permissions.current().clone();
+            after.extend(add.iter().map(permission));
+            for gone in remove.iter().map(permission) {
+                after.remove(&gone);
+            }
+            image.launch_permissions.set(after, now, now);
+        }
+        Edit::SetTags { tags, .. } => image.tags.set(tags, now, now),
+        Edit::SetImageState { state, .. } => {
+            image.state = ImageState::parse(&state)
+                .ok_or_else(|| EditError(format!("`{state}` is not a state of an image")))?;
+        }
+        Edit::Deregister { .. } => image.gone_at = Some(now),
+        Edit::SetExpectation { expect, .. } => image.expect = expect,
+        _ => {}
+    }
+    if image.created_by.is_none() {
+        image.take_baseline();
+    }
+    Ok(json!({ "image": id }))
+}

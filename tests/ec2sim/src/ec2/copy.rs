@@ -1,0 +1,525 @@
+//! CopyImage.
+
+use std::collections::BTreeSet;
+
+use super::{authorize, check_image_id, image_not_found, invalid_value, tags};
+use crate::clock::SimTime;
+use crate::engine::{Done, Event, Outcome, Request, State};
+use crate::faults::{Act, AttributeLie};
+use crate::kms;
+use crate::model::{
+    CopyJob, Image, ImageState, Lagged, Snapshot, SnapshotState, Storage, Tags, TokenUse,
+};
+use crate::spec::{Expectation, LimitMode, OptIn};
+use crate::wire::{ApiError, Params, Xml};
+
+/// What a call asks for.
+struct Asked {
+    name: String,
+    description: Option<String>,
+    source_id: String,
+    source_region: String,
+    token: Option<String>,
+    encrypted: bool,
+    key: Option<String>,
+    copy_tags: bool,
+    image_tags: Tags,
+    snapshot_tags: Tags,
+}
+
+/// Runs CopyImage: answers with an ID at once; the rest comes later.
+pub(super) fn copy_image(state: &mut State, request: &Request) -> Outcome {
+    let asked = read(&request.params)?;
+    if asked.copy_tags || !asked.image_tags.is_empty() || !asked.snapshot_tags.is_empty() {
+        authorize(request, "ec2:CreateTags")?;
+    }
+    let fingerprint = request.params.fingerprint(&["ClientToken", "DryRun"]);
+    if let Some(image) = earlier(state, request, &asked, &fingerprint)? {
+        return Ok(answer(&image, Vec::new()));
+    }
+    let source = source(state, request, &asked)?;
+    check_name(state, request, &asked.name)?;
+    let snapshots = source.snapshot_ids().count();
+    let start = admit(state, request, snapshots)?;
+    let key = key(state, request, &asked, &source);
+    let made = create(state, request, &asked, &source, key.as_ref(), &start);
+    if let (Some(token), Some(region)) = (
+        &asked.token,
+        state.world.region_mut(request.account(), &request.region),
+    ) {
+        region.tokens.insert(
+            token.clone(),
+            TokenUse {
+                parameters: fingerprint,
+                image: made[0].clone(),
+            },
+        );
+    }
+    Ok(answer(&made[0].clone(), made))
+}
+
+fn answer(image: &str, effects: Vec<String>) -> Done {
+    let mut xml = Xml::new();
+    xml.text("imageId", image);
+    Done::wrote(xml, effects)
+}
+
+fn read(params: &Params) -> Result<Asked, ApiError> {
+    let name = params.required("Name")?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
+    if !(3..=128).contains(&name.chars().count()) || !name.chars().all(legal) {
+        return Err(ApiError::new(
+            "InvalidAMIName.Malformed",
+            "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '[', ']', ' ', '.', '/', '-', ''', '@' and '_'",
+        ));
+    }
+    let description = params.get("Description").map(str::to_owned);
+    if description
+        .as_ref()
+        .is_some_and(|d| d.chars().count() > 255)
+    {
+        return Err(invalid_value(
+            "The description must be 255 characters or fewer",
+        ));
+    }
+    let source_id = params.required("SourceImageId")?;
+    check_image_id(source_id)?;
+    let token = params.get("ClientToken").map(str::to_owned);
+    if token
+        .as_ref()
+        .is_some_and(|t| t.len() > 64 || !t.is_ascii())
+    {
+        return Err(invalid_value(
+            "The client token must be 64 ASCII characters or fewer",
+        ));
+    }
+    let encrypted = params.flag("Encrypted")?;
+    let key = params.get("KmsKeyId").map(str::to_owned);
+    if key.is_some() && !encrypted {
+        return Err(ApiError::new(
+            "InvalidParameterDependency",
+            "The parameter KmsKeyId requires the parameter Encrypted to be set.",
+        ));
+    }
+    let (mut image_tags, mut snapshot_tags) = (Tags::new(), Tags::new());
+    for i in params.indices("TagSpecification") {
+        let prefix = format!("TagSpecification.{i}");
+        let kind = params.required(&format!("{prefix}.ResourceType"))?;
+        let read = tags::read(params, &format!("{prefix}.Tag"))?;
+        match kind {
+            "image" => image_tags.extend(read),
+            "snapshot" => snapshot_tags.extend(read),
+            other => {
+                return Err(invalid_value(format!(
+                    "'{other}' is not a valid taggable resource type for this operation."
+                )));
+            }
+        }
+    }
+    tags::check_number(&image_tags)?;
+    tags::check_number(&snapshot_tags)?;
+    Ok(Asked {
+        name: name.to_owned(),
+        description,
+        source_id: source_id.to_owned(),
+        source_region: params.required("SourceRegion")?.to_owned(),
+        token,
+        encrypted,
+        key,
+        copy_tags: params.flag("CopyImageTags")?,
+        image_tags,
+        snapshot_tags,
+    })
+}
+
+/// The image that the same token made before.
+fn earlier(
+    state: &State,
+    request: &Request,
+    asked: &Asked,
+    fingerprint: &str,
+) -> Result<Option<String>, ApiError> {
+    let used = asked.token.as_ref().and_then(|token| {
+        state
+            .world
+            .region(request.account(), &request.region)?
+            .tokens
+            .get(token)
+    });
+    match used {
+        None => Ok(None),
+        Some(used) if used.parameters == fingerprint => Ok(Some(used.image.clone())),
+        Some(_) => Err(ApiError::new(
+            "IdempotentParameterMismatch",
+            "The client token you have provided is associated with a resource that has different parameters.",
+        )),
+    }
+}
+
+fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiError> {
+    let id = &asked.source_id;
+    let opt_in = state
+        .world
+        .region(request.account(), &asked.source_region)
+        .map(|r| r.opt_in);
+    if opt_in == Some(OptIn::NotOptedIn) {
+        return Err(invalid_value(format!(
+            "Invalid value '{}' for sourceRegion",
+            asked.source_region
+        )));
+    }
+    let image = state
+        .world
+        .image(&asked.source_region, id)
+        .filter(|i| {
+            i.exists()
+                && request.now >= i.visible_at
+                && state.world.may_launch(request.account(), i, request.now)
+        })
+        .ok_or_else(|| image_not_found(&[id]))?;
+    if image.state != ImageState::Available {
+        return Err(ApiError::new(
+            "InvalidAMIID.Unavailable",
+            format!("The image ID '{id}' is not available"),
+        ));
+    }
+    if image.attributes.root_device_type == "instance-store" && asked.encrypted {
+        return Err(ApiError::new(
+            "InvalidRequest",
+            "Instance store-backed AMIs can't be encrypted by copying.",
+        ));
+    }
+    if image.owner != request.account() && !image.product_codes.is_empty() {
+        return Err(ApiError::new(
+            "InvalidRequest",
+            "Images with EC2 BillingProduct codes cannot be copied to another AWS account",
+        ));
+    }
+    let readable = image.snapshot_ids().all(|s| {
+        state
+            .world
+            .snapshot(&asked.source_region, s)
+            .is_some_and(|s| {
+                s.exists()
+                    && (s.owner == request.account() || s.shared_with.contains(request.account()))
+            })
+    });
+    if !readable {
+        return Err(ApiError::new(
+            "InvalidRequest",
+            "You do not have permission to access the storage of this ami",
+        ));
+    }
+    let sent_false = request.params.get("Encrypted").is_some() && !asked.encrypted;
+    if sent_false && image.any_encrypted() {
+        return Err(invalid_value(
+            "An encrypted image can't be copied to an unencrypted one.",
+        ));
+    }
+    Ok(image.clone())
+}
+
+fn check_name(state: &State, request: &Request, name: &str) -> Result<(), ApiError> {
+    let Some(region) = state.world.region(request.account(), &request.region) else {
+        return Ok(());
+    };
+    let live = region
+        .images
+        .values()
+        .find(|i| i.exists() && i.name == name)
+        .map(|i| i.id.clone());
+    let lingering = region
+        .lingering_names
+        .get(name)
+        .filter(|(_, until)| request.now < *until)
+        .map(|(id, _)| id.clone());
+    match live.or(lingering) {
+        None => Ok(()),
+        Some(id) => Err(ApiError::new(
+            "InvalidAMIName.Duplicate",
+            format!("AMI name {name} is already in use by AMI {id}"),
+        )),
+    }
+}
+
+/// When each of that many snapshots can start.
+fn admit(state: &State, request: &Request, wanted: usize) -> Result<Vec<SimTime>, ApiError> {
+    let copies = &state.settings.copies;
+    let Some(region) = state.world.region(request.account(), &request.region) else {
+        return Ok(vec![request.now; wanted]);
+    };
+    let images = region
+        .images
+        .values()
+        .filter(|i| i.exists() && i.state == ImageState::Pending)
+        .count();
+    if images >= copies.image_limit {
+        return Err(ApiError::new(
+            "ResourceLimitExceeded",
+            format!(
+                "Too many image copies in progress. The limit is {} for this destination region.",
+                copies.image_limit
+            ),
+        ));
+    }
+    let limit = region.snapshot_copy_limit;
+    let busy = region.snapshots_in_flight();
+    // An image of more snapshots than the limit is let in alone.
+    if copies.beyond_limit == LimitMode::Refuse && busy > 0 && busy + wanted > limit {
+        return Err(ApiError::new(
+            "ResourceLimitExceeded",
+            format!(
+                "Too many snapshot copies in progress. The limit is {limit} for this destination region."
+            ),
+        ));
+    }
+    if copies.beyond_limit == LimitMode::Refuse || limit == 0 {
+        return Ok(vec![request.now; wanted]);
+    }
+    let mut ends: Vec<SimTime> = region
+        .snapshots
+        .values()
+        .filter(|s| s.exists() && s.state == SnapshotState::Pending)
+        .map(|s| s.done_at)
+        .collect();
+    ends.sort_unstable();
+    let free = limit.saturating_sub(busy);
+    let skip = busy.saturating_sub(limit);
+    let starts = (0..wanted).map(|i| match i.checked_sub(free) {
+        None => request.now,
+        // Behind everything that runs: its turn comes when one of them ends, then when it ends again.
+        Some(late) => ends
+            .get(skip + late)
+            .or_else(|| ends.last())
+            .copied()
+            .unwrap_or(request.now),
+    });
+    Ok(starts.collect())
+}
+
+/// The key for the copy as it was named, and its ARN if it is known now.
+struct CopyKey {
+    reference: String,
+    arn: Option<String>,
+}
+
+fn key(state: &mut State, request: &Request, asked: &Asked, source: &Image) -> Option<CopyKey> {
+    if !asked.encrypted && !source.any_encrypted() {
+        return None;
+    }
+    let account = request.account().to_owned();
+    let reference = match &asked.key {
+        Some(given) => given.clone(),
+        None => kms::ensure_ebs_key(state, &account, &request.region, request),
+    };
+    let arn = state
+        .world
+        .key(&account, &request.region, &reference)
+        .map(|k| k.arn.clone());
+    Some(CopyKey { reference, arn })
+}
+
+/// Makes the pending image and its pending snapshots. Returns their IDs, the image's first.
+fn create(
+    state: &mut State,
+    request: &Request,
+    asked: &Asked,
+    source: &Image,
+    key: Option<&CopyKey>,
+    starts: &[SimTime],
+) -> Vec<String> {
+    let now = request.now;
+    let settings = state.settings.clone();
+    let id = format!("ami-{}", state.hex(17));
+    let visible_at = state.visible_at(now, settings.consistency.create_seconds);
+    let mut mappings = source.mappings.clone();
+    let mut snapshots = Vec::new();
+    for mapping in &mut mappings {
+        let Storage::Ebs(ebs) = &mut mapping.storage else {
+            continue;
+        };
+        let Some(original) = ebs.snapshot.clone() else {
+            continue;
+        };
+        ebs.encrypted = key.is_some();
+        let start = starts.get(snapshots.len()).copied().unwrap_or(now);
+        let jitter = 1.0 + settings.copies.jitter * (2.0 * state.draw() - 1.0);
+        let length = (settings.copies.base_seconds
+            + settings.copies.seconds_per_gib * f64::from(ebs.gib))
+            * jitter;
+        let snapshot = Snapshot {
+            id: format!("snap-{}", state.hex(17)),
+            owner: request.account().to_owned(),
+            description: format!(
+                "Copied for DestinationAmi {id} from SourceAmi {} for SourceSnapshot {original}. Task created on {}.",
+                source.id,
+                now.as_millis()
+            ),
+            tags: Lagged::new(asked.snapshot_tags.clone()),
+            gib: ebs.gib,
+            encrypted: key.is_some(),
+            key_arn: key.and_then(|k| k.arn.clone()),
+            state: SnapshotState::Pending,
+            state_message: None,
+            started_at: start,
+            done_at: start.plus_seconds(length.max(0.0)),
+            shared_with: BTreeSet::new(),
+            created_by: Some(request.seq),
+            visible_at,
+            gone_at: None,
+            job: Some(CopyJob {
+                image: id.clone(),
+                key: key.map(|k| k.arn.clone().unwrap_or_else(|| k.reference.clone())),
+                principals: request.caller.principals(),
+            }),
+            baseline_tags: Tags::new(),
+        };
+        ebs.snapshot = Some(snapshot.id.clone());
+        snapshots.push(snapshot);
+    }
+    let mut attributes = source.attributes.clone();
+    if !settings.copies.keeps_imds {
+        attributes.imds_support = None;
+    }
+    if !settings.copies.keeps_tpm {
+        attributes.tpm_support = None;
+        attributes.uefi_data = None;
+    }
+    let mut copy = Image {
+        id: id.clone(),
+        owner: request.account().to_owned(),
+        region: request.region.clone(),
+        name: asked.name.clone(),
+        description: Lagged::new(asked.description.clone()),
+        tags: Lagged::new(image_tags(request, asked, source)),
+        launch_permissions: Lagged::new(BTreeSet::new()),
+        deprecation_time: Lagged::new(None),
+        creation_date: now,
+        last_launched_time: None,
+        state: ImageState::Pending,
+        state_reason: None,
+        attributes,
+        product_codes: source.product_codes.clone(),
+        deregistration_protection: false,
+        mappings,
+        source: Some((source.id.clone(), source.region.clone())),
+        created_by: Some(request.seq),
+        visible_at,
+        gone_at: None,
+        expect: Expectation::Any,
+        baseline: None,
+    };
+    lie(request.lie.as_ref(), &mut copy, &mut snapshots);
+    let done_at = snapshots.iter().map(|s| s.done_at).max().unwrap_or(now);
+    place(state, request, copy, snapshots, done_at)
+}
+
+fn image_tags(request: &Request, asked: &Asked, source: &Image) -> Tags {
+    let mut tags = Tags::new();
+    // Tags that others put on a shared image are not the caller's to copy.
+    if asked.copy_tags && source.owner == request.account() {
+        tags.extend(
+            source
+                .tags
+                .current()
+                .iter()
+                .filter(|(k, _)| !k.starts_with("aws:"))
+                .map(|(k, v)| (k.clone(), v.clone())),
+        );
+    }
+    tags.extend(asked.image_tags.clone());
+    tags
+}
+
+fn place(
+    state: &mut State,
+    request: &Request,
+    copy: Image,
+    snapshots: Vec<Snapshot>,
+    done_at: SimTime,
+) -> Vec<String> {
+    let mut made = vec![copy.id.clone()];
+    let account = request.account().to_owned();
+    let region = request.region.clone();
+    state.events.insert((
+        done_at,
+        Event::Image {
+            account: account.clone(),
+            region: region.clone(),
+            id: copy.id.clone(),
+        },
+    ));
+    for snapshot in &snapshots {
+        made.push(snapshot.id.clone());
+        state.events.insert((
+            snapshot.done_at,
+            Event::Snapshot {
+                account: account.clone(),
+                region: region.clone(),
+                id: snapshot.id.clone(),
+            },
+        ));
+    }
+    if let Some(region) = state.world.region_mut(&account, &region) {
+        region
+            .snapshots
+            .extend(snapshots.into_iter().map(|s| (s.id.clone(), s)));
+        region.images.insert(copy.id.clone(), copy);
+    }
+    made
+}
+
+/// Makes the copy wrong, as a fault rule wants it. The last snapshot is the wrong one.
+fn lie(act: Option<&Act>, copy: &mut Image, snapshots: &mut [Snapshot]) {
+    match act {
+        Some(Act::CopyUnencrypted) => {
+            if let Some(snapshot) = snapshots.last_mut() {
+                snapshot.encrypted = false;
+                snapshot.key_arn = None;
+                if let Some(job) = &mut snapshot.job {
+                    job.key = None;
+                }
+                for mapping in &mut copy.mappings {
+                    if let Storage::Ebs(ebs) = &mut mapping.storage
+                        && ebs.snapshot.as_ref() == Some(&snapshot.id)
+                    {
+                        ebs.encrypted = false;
+                    }
+                }
+            }
+        }
+        Some(Act::CopyUnderKey(arn)) => {
+            if let Some(snapshot) = snapshots.last_mut() {
+                snapshot.key_arn = Some(arn.clone());
+            }
+        }
+        Some(Act::CopyAttribute(attribute)) => attribute_lie(attribute, copy),
+        _ => {}
+    }
+}
+
+fn attribute_lie(lie: &AttributeLie, copy: &mut Image) {
+    let value = lie.value.clone();
+    let text = value.clone().unwrap_or_default();
+    let a = &mut copy.attributes;
+    let last = copy.mappings.last_mut();
+    match lie.name.as_str() {
+        "architecture" => a.architecture = text,
+        "bootMode" => a.boot_mode = value,
+        "tpmSupport" => a.tpm_support = value,
+        "imdsSupport" => a.imds_support = value,
+        "uefiData" => a.uefi_data = value,
+        "enaSupport" => a.ena_support = text == "true",
+        "sriovNetSupport" => a.sriov_net_support = value,
+        "rootDeviceName" => a.root_device_name = text,
+        other => {
+            let Some(mapping) = last else { return };
+            match (other, &mut mapping.storage) {
+                ("deviceName", _) => mapping.device = text,
+                ("volumeSize", Storage::Ebs(e)) => e.gib = text.parse().unwrap_or(e.gib + 1),
+                ("volumeType", Storage::Ebs(e)) => e.volume_type = text,
+                _ => {}
+            }
+        }
+    }
+}

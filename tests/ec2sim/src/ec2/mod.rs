@@ -1,0 +1,189 @@
+//! EC2: the operations on images, snapshots, tags and regions.
+
+mod attributes;
+mod copy;
+mod deprecation;
+mod images;
+mod list;
+mod regions;
+mod remove;
+mod snapshots;
+mod tags;
+
+use std::collections::BTreeMap;
+
+use crate::engine::{Outcome, Request, State};
+use crate::model::{Account, Image, Region};
+use crate::spec::OptIn;
+use crate::wire::ApiError;
+
+/// One operation.
+pub(crate) struct Operation {
+    name: &'static str,
+    /// Whether it changes things.
+    pub(crate) mutating: bool,
+    run: fn(&mut State, &Request) -> Outcome,
+}
+
+const OPERATIONS: [Operation; 12] = [
+    read("DescribeImages", images::describe),
+    read("DescribeSnapshots", snapshots::describe),
+    read("DescribeImageAttribute", attributes::describe),
+    read("DescribeRegions", regions::describe),
+    write("CopyImage", copy::copy_image),
+    write("DeregisterImage", remove::deregister_image),
+    write("DeleteSnapshot", remove::delete_snapshot),
+    write("CreateTags", tags::create),
+    write("DeleteTags", tags::delete),
+    write("ModifyImageAttribute", attributes::modify),
+    write("EnableImageDeprecation", deprecation::enable),
+    write("DisableImageDeprecation", deprecation::disable),
+];
+
+type Run = fn(&mut State, &Request) -> Outcome;
+
+const fn read(name: &'static str, run: Run) -> Operation {
+    Operation {
+        name,
+        mutating: false,
+        run,
+    }
+}
+
+const fn write(name: &'static str, run: Run) -> Operation {
+    Operation {
+        name,
+        mutating: true,
+        run,
+    }
+}
+
+/// The operation of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|o| o.name == name)
+}
+
+/// Runs an operation of EC2.
+pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
+    let Some(operation) = find(&request.operation) else {
+        return Err(ApiError::new(
+            "InvalidAction",
+            format!(
+                "The action {} is not valid for this web service.",
+                request.operation
+            ),
+        ));
+    };
+    let action = format!("ec2:{}", operation.name);
+    authorize(request, &action)?;
+    if request.dry_run {
+        return Err(ApiError::with_status(
+            412,
+            "DryRunOperation",
+            "Request would have succeeded, but DryRun flag is set.",
+        ));
+    }
+    ensure_region(state, request.account(), &request.region);
+    (operation.run)(state, request)
+}
+
+/// Refuses unless the caller may call an action.
+fn authorize(request: &Request, action: &str) -> Result<(), ApiError> {
+    if request.caller.may(action) {
+        return Ok(());
+    }
+    Err(ApiError::with_status(
+        403,
+        "UnauthorizedOperation",
+        format!(
+            "You are not authorized to perform this operation. User: {} is not authorized to perform: {action} because no identity-based policy allows the {action} action",
+            request.caller.arn
+        ),
+    ))
+}
+
+/// Regions that the world file does not list are there and empty.
+fn ensure_region(state: &mut State, account: &str, region: &str) {
+    let account = state
+        .world
+        .accounts
+        .entry(account.to_owned())
+        .or_insert_with(|| Account {
+            id: account.to_owned(),
+            organization: None,
+            organizational_units: Vec::new(),
+            roles: BTreeMap::new(),
+            regions: BTreeMap::new(),
+        });
+    account
+        .regions
+        .entry(region.to_owned())
+        .or_insert_with(|| Region::empty(region, OptIn::OptInNotRequired));
+}
+
+/// Refuses an ID that is not `<prefix>` and 8 or 17 hex digits.
+fn check_id(prefix: &str, code: &str, id: &str) -> Result<(), ApiError> {
+    if crate::spec::is_resource_id(prefix, id) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        code,
+        format!("Invalid id: \"{id}\" (expecting \"{prefix}-...\")"),
+    ))
+}
+
+fn check_image_id(id: &str) -> Result<(), ApiError> {
+    check_id("ami", "InvalidAMIID.Malformed", id)
+}
+
+fn check_snapshot_id(id: &str) -> Result<(), ApiError> {
+    check_id("snap", "InvalidSnapshotID.Malformed", id)
+}
+
+fn image_not_found(ids: &[&str]) -> ApiError {
+    let message = if let [id] = ids {
+        format!("The image id '[{id}]' does not exist")
+    } else {
+        format!("The image ids '[{}]' do not exist", ids.join(", "))
+    };
+    ApiError::new("InvalidAMIID.NotFound", message)
+}
+
+fn snapshot_not_found(id: &str) -> ApiError {
+    ApiError::new(
+        "InvalidSnapshot.NotFound",
+        format!("The snapshot '{id}' does not exist."),
+    )
+}
+
+/// The image to be changed: it must be there and belong to the caller.
+fn own_image<'a>(
+    state: &'a mut State,
+    request: &Request,
+    id: &str,
+) -> Result<&'a mut Image, ApiError> {
+    check_image_id(id)?;
+    let now = request.now;
+    let shared = state
+        .world
+        .image(&request.region, id)
+        .filter(|i| i.exists() && now >= i.visible_at)
+        .ok_or_else(|| image_not_found(&[id]))?;
+    if shared.owner != request.account() {
+        let may_see = state.world.may_launch(request.account(), shared, now);
+        return Err(if may_see {
+            ApiError::with_status(403, "AuthFailure", format!("Not authorized for image:{id}"))
+        } else {
+            image_not_found(&[id])
+        });
+    }
+    state
+        .world
+        .region_mut(request.account(), &request.region)
+        .and_then(|r| r.images.get_mut(id))
+        .ok_or_else(|| image_not_found(&[id]))
+}
+
+fn invalid_value(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidParameterValue", message)
+}

@@ -1,0 +1,193 @@
+//! The engine: takes a request, changes the world, gives an answer. It does no input or output of its own and
+//! reads no clock but its own, so that one seed and one sequence of calls give one history.
+
+mod dispatch;
+mod settle;
+mod sim;
+
+pub use sim::{Directive, Sim};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::clock::SimTime;
+use crate::faults::{Act, Faults};
+use crate::iam::{Caller, Session};
+use crate::journal::Call;
+use crate::model::World;
+use crate::spec::{Settings, WorldSpec};
+use crate::throttle::Throttle;
+use crate::wire::{ApiError, Body, Params, Service, Xml};
+
+/// One call, once it is known who makes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Its number in the journal.
+    pub(crate) seq: u64,
+    /// When.
+    pub(crate) now: SimTime,
+    /// The same by real time.
+    pub(crate) real_now: SimTime,
+    /// Simulated seconds per real second.
+    pub(crate) service: Service,
+    pub(crate) operation: String,
+    pub(crate) caller: Caller,
+    pub(crate) region: String,
+    pub(crate) params: Params,
+    pub(crate) json: Value,
+    pub(crate) dry_run: bool,
+    /// What the copy that this call makes gets wrong.
+    pub(crate) lie: Option<Act>,
+}
+
+impl Request {
+    pub(crate) fn account(&self) -> &str {
+        &self.caller.account
+    }
+}
+
+/// What an operation did.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    pub(crate) body: Body,
+    /// Whether it changed something.
+    pub(crate) effect: bool,
+    /// IDs of what it made or changed.
+    pub(crate) effects: Vec<String>,
+}
+
+impl Done {
+    /// A read.
+    pub(crate) const fn read(xml: Xml) -> Self {
+        Self {
+            body: Body::Xml(xml),
+            effect: false,
+            effects: Vec::new(),
+        }
+    }
+
+    /// A JSON answer.
+    pub(crate) const fn json(value: Value) -> Self {
+        Self {
+            body: Body::Json(value),
+            effect: false,
+            effects: Vec::new(),
+        }
+    }
+
+    /// A write that changed these things; none: it changed nothing.
+    pub(crate) fn wrote(xml: Xml, effects: Vec<String>) -> Self {
+        Self {
+            body: Body::Xml(xml),
+            effect: !effects.is_empty(),
+            effects,
+        }
+    }
+
+    /// A write that answers `<return>true</return>`.
+    pub(crate) fn returned(effects: Vec<String>) -> Self {
+        let mut xml = Xml::new();
+        xml.text("return", "true");
+        Self::wrote(xml, effects)
+    }
+}
+
+/// What an operation comes to.
+pub(crate) type Outcome = Result<Done, ApiError>;
+
+/// Something that happens by itself at a time. Snapshots come before images of the same time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Event {
+    Snapshot {
+        account: String,
+        region: String,
+        id: String,
+    },
+    Image {
+        account: String,
+        region: String,
+        id: String,
+    },
+}
+
+/// Everything that a call can read and change.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) seed: u64,
+    pub(crate) start: SimTime,
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) journal: Vec<Call>,
+    pub(crate) faults: Faults,
+    pub(crate) throttle: Throttle,
+    pub(crate) sessions: BTreeMap<String, Session>,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) events: BTreeSet<(SimTime, Event)>,
+    /// Calls whose effect was put off.
+    pub(crate) deferred: Vec<(SimTime, Request)>,
+}
+
+impl State {
+    pub(crate) fn new(spec: &WorldSpec, world: World, start: SimTime) -> Self {
+        let mut faults = Faults::default();
+        for rule in &spec.faults {
+            faults.add(rule.clone());
+        }
+        Self {
+            seed: spec.seed,
+            start,
+            world,
+            settings: spec.settings.clone(),
+            journal: Vec::new(),
+            faults,
+            throttle: Throttle::default(),
+            sessions: BTreeMap::new(),
+            rng: ChaCha8Rng::seed_from_u64(spec.seed),
+            events: BTreeSet::new(),
+            deferred: Vec::new(),
+        }
+    }
+
+    /// A number from 0 up to 1.
+    pub(crate) fn draw(&mut self) -> f64 {
+        self.rng.random::<f64>()
+    }
+
+    /// That many hex digits.
+    pub(crate) fn hex(&mut self, digits: usize) -> String {
+        (0..digits)
+            .map(|_| char::from(b"0123456789abcdef"[self.rng.random_range(0..16)]))
+            .collect()
+    }
+
+    /// That many letters and digits of base 32.
+    pub(crate) fn base32(&mut self, digits: usize) -> String {
+        (0..digits)
+            .map(|_| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[self.rng.random_range(0..32)]))
+            .collect()
+    }
+
+    pub(crate) fn request_id(&mut self) -> String {
+        let h = self.hex(32);
+        format!(
+            "{}-{}-{}-{}-{}",
+            &h[..8],
+            &h[8..12],
+            &h[12..16],
+            &h[16..20],
+            &h[20..]
+        )
+    }
+
+    /// When a change made now shows, if it may take up to `longest` seconds.
+    pub(crate) fn visible_at(&mut self, now: SimTime, longest: f64) -> SimTime {
+        if longest <= 0.0 {
+            return now;
+        }
+        let share = self.draw();
+        now.plus_seconds(share * longest)
+    }
+}

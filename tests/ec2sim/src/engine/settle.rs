@@ -1,0 +1,141 @@
+//! What happens by itself as time goes by: snapshots complete, copies become available or fail, effects that were
+//! put off happen.
+
+use super::dispatch::run;
+use super::{Event, State};
+use crate::clock::SimTime;
+use crate::model::{CopyJob, ImageState, SnapshotState};
+use crate::spec::FailedCopies;
+
+impl State {
+    /// Lets everything happen that is due, in order of time.
+    pub(crate) fn settle(&mut self, now: SimTime) {
+        loop {
+            let event = self.events.first().map(|(at, _)| *at);
+            let deferred = self
+                .deferred
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, (at, request))| (*at, request.seq))
+                .map(|(i, (at, _))| (*at, i));
+            match (event, deferred) {
+                (Some(at), _) if at <= now && deferred.is_none_or(|(d, _)| at <= d) => {
+                    if let Some((at, event)) = self.events.pop_first() {
+                        self.happen(&event, at);
+                    }
+                }
+                (_, Some((at, i))) if at <= now => {
+                    let (_, mut request) = self.deferred.remove(i);
+                    request.now = at;
+                    let outcome = run(self, &request);
+                    if let Some(call) = self.journal.iter_mut().find(|c| c.seq == request.seq) {
+                        call.effect_time = Some(at);
+                        if let Ok(done) = outcome {
+                            call.effect = done.effect;
+                            call.effects = done.effects;
+                        }
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn happen(&mut self, event: &Event, at: SimTime) {
+        match event {
+            Event::Snapshot {
+                account,
+                region,
+                id,
+            } => self.finish_snapshot(account, region, id),
+            Event::Image {
+                account,
+                region,
+                id,
+            } => self.finish_image(account, region, id, at),
+        }
+    }
+
+    fn finish_snapshot(&mut self, account: &str, region: &str, id: &str) {
+        let Some(snapshot) = self
+            .world
+            .region(account, region)
+            .and_then(|r| r.snapshots.get(id))
+        else {
+            return;
+        };
+        if !snapshot.exists() || snapshot.state != SnapshotState::Pending {
+            return;
+        }
+        let job = snapshot.job.clone();
+        let failure = job
+            .as_ref()
+            .and_then(|job| self.key_failure(account, region, job));
+        let arn = job.as_ref().and_then(|job| {
+            let reference = job.key.as_deref()?;
+            Some(self.world.key(account, region, reference)?.arn.clone())
+        });
+        if let Some(snapshot) = self
+            .world
+            .region_mut(account, region)
+            .and_then(|r| r.snapshots.get_mut(id))
+        {
+            snapshot.job = None;
+            match failure {
+                None => {
+                    snapshot.state = SnapshotState::Completed;
+                    if snapshot.key_arn.is_none() {
+                        snapshot.key_arn = arn;
+                    }
+                }
+                Some(message) => {
+                    snapshot.state = SnapshotState::Error;
+                    snapshot.state_message = Some(message);
+                }
+            }
+        }
+    }
+
+    /// Why a copy under its key fails now.
+    fn key_failure(&self, account: &str, region: &str, job: &CopyJob) -> Option<String> {
+        let reference = job.key.as_deref()?;
+        match self.world.key(account, region, reference) {
+            None => Some(
+                "Given key ID is not accessible. You must have DescribeKey permissions on the key"
+                    .to_owned(),
+            ),
+            Some(key) if !key.permits(&job.principals) => {
+                Some("Given key ID is not accessible".to_owned())
+            }
+            Some(key) => key.unusable(),
+        }
+    }
+
+    fn finish_image(&mut self, account: &str, region: &str, id: &str, at: SimTime) {
+        let vanish = self.settings.copies.failed == FailedCopies::Vanish;
+        let Some(region) = self.world.region_mut(account, region) else {
+            return;
+        };
+        let Some(image) = region.images.get_mut(id) else {
+            return;
+        };
+        if !image.exists() || image.state != ImageState::Pending {
+            return;
+        }
+        let failure = image
+            .snapshot_ids()
+            .filter_map(|s| region.snapshots.get(s))
+            .find(|s| s.state == SnapshotState::Error)
+            .map(|s| s.state_message.clone().unwrap_or_default());
+        match failure {
+            None => image.state = ImageState::Available,
+            Some(message) => {
+                image.state = ImageState::Failed;
+                image.state_reason = Some(("Client.InternalError".to_owned(), message));
+                if vanish {
+                    image.gone_at = Some(at);
+                }
+            }
+        }
+    }
+}

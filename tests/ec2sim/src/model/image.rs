@@ -1,0 +1,334 @@
+//! Images, snapshots and what they are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::Lagged;
+use crate::clock::SimTime;
+use crate::spec::Expectation;
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// Who may launch an image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LaunchPermission {
+    /// Everybody.
+    All,
+    /// An account.
+    User(String),
+    /// An organization, by ARN.
+    Organization(String),
+    /// An organizational unit, by ARN.
+    OrganizationalUnit(String),
+}
+
+/// The state of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageState {
+    /// Being copied.
+    Pending,
+    /// Usable.
+    Available,
+    /// The copy failed.
+    Failed,
+    /// Disabled by its owner.
+    Disabled,
+    /// In another state that EC2 knows.
+    Invalid,
+    /// In a passing state.
+    Transient,
+    /// In error.
+    Error,
+    /// Gone.
+    Deregistered,
+}
+
+impl ImageState {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Available => "available",
+            Self::Failed => "failed",
+            Self::Disabled => "disabled",
+            Self::Invalid => "invalid",
+            Self::Transient => "transient",
+            Self::Error => "error",
+            Self::Deregistered => "deregistered",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Pending,
+            Self::Available,
+            Self::Failed,
+            Self::Disabled,
+            Self::Invalid,
+            Self::Transient,
+            Self::Error,
+            Self::Deregistered,
+        ]
+        .into_iter()
+        .find(|s| s.as_str() == name)
+    }
+}
+
+/// What an image is apart from its storage; copies carry it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attributes {
+    /// As in `x86_64`.
+    pub architecture: String,
+    /// As in `uefi`.
+    pub boot_mode: Option<String>,
+    /// As in `v2.0`.
+    pub tpm_support: Option<String>,
+    /// As in `v2.0`.
+    pub imds_support: Option<String>,
+    /// UEFI variables.
+    pub uefi_data: Option<String>,
+    /// ENA.
+    pub ena_support: bool,
+    /// As in `simple`.
+    pub sriov_net_support: Option<String>,
+    /// As in `hvm`.
+    pub virtualization_type: String,
+    /// `windows`.
+    pub platform: Option<String>,
+    /// `ebs` or `instance-store`.
+    pub root_device_type: String,
+    /// As in `/dev/xvda`.
+    pub root_device_name: String,
+}
+
+/// One entry of an image's block device mapping.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mapping {
+    /// Device name.
+    pub device: String,
+    /// What is there.
+    pub storage: Storage,
+}
+
+/// What a mapping maps to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Storage {
+    /// An instance store volume, by virtual name.
+    Ephemeral(String),
+    /// An EBS volume.
+    Ebs(Ebs),
+}
+
+/// An EBS mapping.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ebs {
+    /// The snapshot; absent: a blank volume.
+    pub snapshot: Option<String>,
+    /// Size.
+    pub gib: u32,
+    /// As in `gp3`.
+    pub volume_type: String,
+    /// Provisioned operations a second.
+    pub iops: Option<u32>,
+    /// MiB a second.
+    pub throughput: Option<u32>,
+    /// Whether the volume goes with the instance.
+    pub delete_on_termination: bool,
+    /// Whether the snapshot is encrypted.
+    pub encrypted: bool,
+}
+
+/// An image.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// Image ID.
+    pub id: String,
+    /// Owning account.
+    pub owner: String,
+    /// Region.
+    pub region: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: Lagged<Option<String>>,
+    /// Tags.
+    pub tags: Lagged<Tags>,
+    /// Launch permissions.
+    pub launch_permissions: Lagged<BTreeSet<LaunchPermission>>,
+    /// When it is deprecated.
+    pub deprecation_time: Lagged<Option<SimTime>>,
+    /// When it was made.
+    pub creation_date: SimTime,
+    /// When it was last launched.
+    pub last_launched_time: Option<SimTime>,
+    /// State.
+    pub state: ImageState,
+    /// Code and message of a failure.
+    pub state_reason: Option<(String, String)>,
+    /// What copies carry.
+    pub attributes: Attributes,
+    /// Billing codes.
+    pub product_codes: Vec<String>,
+    /// Deregistration is forbidden.
+    pub deregistration_protection: bool,
+    /// Block devices.
+    pub mappings: Vec<Mapping>,
+    /// Image and region that it was copied from.
+    pub source: Option<(String, String)>,
+    /// The call that made it; absent: the world file did.
+    pub created_by: Option<u64>,
+    /// Not shown before.
+    pub visible_at: SimTime,
+    /// Deregistered, and not shown from then on.
+    pub gone_at: Option<SimTime>,
+    /// What should become of it.
+    pub expect: Expectation,
+    /// The image as the world file has it, to tell changes from.
+    #[serde(skip)]
+    pub baseline: Option<Box<Self>>,
+}
+
+impl Image {
+    /// The EBS mappings that hold data.
+    pub fn snapshot_ids(&self) -> impl Iterator<Item = &str> {
+        self.mappings.iter().filter_map(|m| match &m.storage {
+            Storage::Ebs(e) => e.snapshot.as_deref(),
+            Storage::Ephemeral(_) => None,
+        })
+    }
+
+    /// Whether any snapshot of it is encrypted.
+    pub fn any_encrypted(&self) -> bool {
+        self.mappings
+            .iter()
+            .any(|m| matches!(&m.storage, Storage::Ebs(e) if e.encrypted && e.snapshot.is_some()))
+    }
+
+    /// Whether it is there, apart from what readers see.
+    pub const fn exists(&self) -> bool {
+        self.gone_at.is_none()
+    }
+
+    /// Whether a reader sees it.
+    pub fn is_visible(&self, now: SimTime) -> bool {
+        now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
+    }
+
+    /// Takes its present self as what later changes are told from.
+    pub fn take_baseline(&mut self) {
+        self.baseline = None;
+        self.baseline = Some(Box::new(self.clone()));
+    }
+}
+
+/// The state of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotState {
+    /// Being copied, or waiting for it.
+    Pending,
+    /// Usable.
+    Completed,
+    /// The copy failed.
+    Error,
+}
+
+impl SnapshotState {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// Snapshot ID.
+    pub id: String,
+    /// Owning account.
+    pub owner: String,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: Lagged<Tags>,
+    /// Size of the volume.
+    pub gib: u32,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// ARN of the key.
+    pub key_arn: Option<String>,
+    /// State.
+    pub state: SnapshotState,
+    /// Why it is in error.
+    pub state_message: Option<String>,
+    /// When copying starts (later than the call when queued).
+    pub started_at: SimTime,
+    /// When copying is done.
+    pub done_at: SimTime,
+    /// Accounts that may read it.
+    pub shared_with: BTreeSet<String>,
+    /// The call that made it; absent: the world file did.
+    pub created_by: Option<u64>,
+    /// Not shown before.
+    pub visible_at: SimTime,
+    /// Deleted, and not shown from then on.
+    pub gone_at: Option<SimTime>,
+    /// How its copy goes on, while it is pending.
+    #[serde(skip)]
+    pub job: Option<CopyJob>,
+    /// Tags as the world file has them.
+    #[serde(skip)]
+    pub baseline_tags: Tags,
+}
+
+impl Snapshot {
+    /// Whether it is there, apart from what readers see.
+    pub const fn exists(&self) -> bool {
+        self.gone_at.is_none()
+    }
+
+    /// Whether a reader sees it.
+    pub fn is_visible(&self, now: SimTime) -> bool {
+        now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
+    }
+
+    /// Percent done.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn progress(&self, now: SimTime) -> u32 {
+        if self.state == SnapshotState::Completed {
+            return 100;
+        }
+        let total = self.done_at.seconds_since(self.started_at);
+        if total <= 0.0 {
+            return 99;
+        }
+        let share = now.seconds_since(self.started_at) / total;
+        (share * 100.0).clamp(0.0, 99.0) as u32
+    }
+}
+
+/// What a pending copy of a snapshot needs when it completes.
+#[derive(Clone, Debug)]
+pub struct CopyJob {
+    /// The image it belongs to.
+    pub image: String,
+    /// The key as the caller named it; absent: not encrypted.
+    pub key: Option<String>,
+    /// Account and ARNs of the caller, for the key's policy.
+    pub principals: Vec<String>,
+}

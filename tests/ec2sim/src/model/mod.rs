@@ -1,0 +1,300 @@
+//! What exists in the simulated AWS.
+
+mod image;
+mod lagged;
+
+pub use image::{
+    Attributes, CopyJob, Ebs, Image, ImageState, LaunchPermission, Mapping, Snapshot,
+    SnapshotState, Storage, Tags,
+};
+pub use lagged::Lagged;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::clock::SimTime;
+use crate::spec::{OptIn, WorldExpectations};
+
+/// Everything that exists.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct World {
+    /// Accounts by ID.
+    pub accounts: BTreeMap<String, Account>,
+    /// Long-lived access keys.
+    pub identities: Vec<Identity>,
+    /// What should have come of it.
+    pub expect: WorldExpectations,
+}
+
+/// A long-lived access key.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Access key ID.
+    pub access_key: String,
+    /// Account ID.
+    pub account: String,
+    /// ARN of the user.
+    pub arn: String,
+    /// Actions it may call.
+    pub allow: Vec<String>,
+}
+
+/// An account.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Account ID.
+    pub id: String,
+    /// ARN of its organization.
+    pub organization: Option<String>,
+    /// ARNs of its organizational units.
+    pub organizational_units: Vec<String>,
+    /// Roles by name.
+    pub roles: BTreeMap<String, Role>,
+    /// Regions by name.
+    pub regions: BTreeMap<String, Region>,
+}
+
+/// A role.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Name.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// External ID a caller must send.
+    pub external_id: Option<String>,
+    /// Who may assume it.
+    pub trust: Vec<String>,
+    /// What it may call.
+    pub allow: Vec<String>,
+    /// Whether session tags are allowed.
+    pub session_tags: bool,
+    /// Longest session, in seconds.
+    pub max_session_seconds: u32,
+}
+
+/// A region of an account.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Region {
+    /// Name.
+    pub name: String,
+    /// Whether it is enabled.
+    pub opt_in: OptIn,
+    /// Concurrent snapshot copies.
+    pub snapshot_copy_limit: usize,
+    /// KMS keys.
+    pub keys: Vec<Key>,
+    /// Images by ID.
+    pub images: BTreeMap<String, Image>,
+    /// Snapshots by ID.
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// What each client token of CopyImage was used for.
+    #[serde(skip)]
+    pub tokens: BTreeMap<String, TokenUse>,
+    /// Names of deregistered images, and until when they stay taken.
+    #[serde(skip)]
+    pub lingering_names: BTreeMap<String, (String, SimTime)>,
+}
+
+/// What a client token was used for.
+#[derive(Clone, Debug)]
+pub struct TokenUse {
+    /// The parameters, in a stable form.
+    pub parameters: String,
+    /// The image that the call made.
+    pub image: String,
+}
+
+/// A KMS key.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// Key ID.
+    pub id: String,
+    /// Key ARN.
+    pub arn: String,
+    /// Alias names.
+    pub aliases: Vec<String>,
+    /// State.
+    pub state: String,
+    /// Usage.
+    pub usage: String,
+    /// Spec.
+    pub spec: String,
+    /// `CUSTOMER` or `AWS`.
+    pub manager: String,
+    /// A multi-Region key.
+    pub multi_region: bool,
+    /// Account IDs and role ARNs that may use it; absent: all of its own account.
+    pub allowed_principals: Option<Vec<String>>,
+    /// When it was made.
+    pub created: SimTime,
+}
+
+/// The alias of the key that AWS manages for EBS.
+pub const EBS_ALIAS: &str = "alias/aws/ebs";
+
+impl Key {
+    /// Whether one of these account IDs and ARNs may use it.
+    pub fn permits(&self, principals: &[String]) -> bool {
+        let owner = self.arn.split(':').nth(4).unwrap_or_default();
+        match &self.allowed_principals {
+            None => principals.iter().any(|p| p == owner),
+            Some(allowed) => principals
+                .iter()
+                .any(|p| allowed.iter().any(|a| a == p || a == "*")),
+        }
+    }
+
+    /// Why it can not encrypt a snapshot.
+    pub fn unusable(&self) -> Option<String> {
+        if self.usage != "ENCRYPT_DECRYPT" || self.spec != "SYMMETRIC_DEFAULT" {
+            return Some(format!(
+                "The key {} is not a symmetric encryption key",
+                self.arn
+            ));
+        }
+        match self.state.as_str() {
+            "Enabled" => None,
+            "Disabled" => Some(format!("{} is disabled.", self.arn)),
+            "PendingDeletion" => Some(format!("{} is pending deletion.", self.arn)),
+            other => Some(format!("{} is in state {other}.", self.arn)),
+        }
+    }
+
+    /// Whether it is the key that AWS manages for EBS.
+    pub fn is_default_ebs(&self) -> bool {
+        self.aliases.iter().any(|a| a == EBS_ALIAS)
+    }
+}
+
+impl World {
+    /// A region of an account.
+    pub fn region(&self, account: &str, region: &str) -> Option<&Region> {
+        self.accounts.get(account)?.regions.get(region)
+    }
+
+    /// A region of an account, to change.
+    pub fn region_mut(&mut self, account: &str, region: &str) -> Option<&mut Region> {
+        self.accounts.get_mut(account)?.regions.get_mut(region)
+    }
+
+    /// All regions of all accounts.
+    pub fn regions(&self) -> impl Iterator<Item = (&Account, &Region)> {
+        self.accounts
+            .values()
+            .flat_map(|a| a.regions.values().map(move |r| (a, r)))
+    }
+
+    /// An image of a region, whoever owns it.
+    pub fn image(&self, region: &str, id: &str) -> Option<&Image> {
+        self.accounts
+            .values()
+            .filter_map(|a| a.regions.get(region))
+            .find_map(|r| r.images.get(id))
+    }
+
+    /// A snapshot of a region, whoever owns it.
+    pub fn snapshot(&self, region: &str, id: &str) -> Option<&Snapshot> {
+        self.accounts
+            .values()
+            .filter_map(|a| a.regions.get(region))
+            .find_map(|r| r.snapshots.get(id))
+    }
+
+    /// A snapshot of a region, to change.
+    pub fn snapshot_mut(&mut self, region: &str, id: &str) -> Option<&mut Snapshot> {
+        self.accounts
+            .values_mut()
+            .filter_map(|a| a.regions.get_mut(region))
+            .find_map(|r| r.snapshots.get_mut(id))
+    }
+
+    /// An image by ID alone, to change.
+    pub fn image_anywhere_mut(&mut self, id: &str) -> Option<&mut Image> {
+        self.accounts
+            .values_mut()
+            .flat_map(|a| a.regions.values_mut())
+            .find_map(|r| r.images.get_mut(id))
+    }
+
+    /// The key that `reference` names for a caller in this account and region: key ID, key ARN, alias name or alias ARN.
+    pub fn key(&self, account: &str, region: &str, reference: &str) -> Option<&Key> {
+        let (account, region, name) = match reference.strip_prefix("arn:") {
+            None => (account, region, reference),
+            Some(rest) => {
+                let parts: Vec<&str> = rest.splitn(5, ':').collect();
+                let [_, "kms", arn_region, arn_account, resource] = parts[..] else {
+                    return None;
+                };
+                if arn_region != region {
+                    return None;
+                }
+                (
+                    arn_account,
+                    arn_region,
+                    resource.strip_prefix("key/").unwrap_or(resource),
+                )
+            }
+        };
+        self.region(account, region)?
+            .keys
+            .iter()
+            .find(|k| k.id == name || k.aliases.iter().any(|a| a == name))
+    }
+
+    /// Whether an account may launch an image.
+    pub fn may_launch(&self, account: &str, image: &Image, now: SimTime) -> bool {
+        if image.owner == account {
+            return true;
+        }
+        let known = self.accounts.get(account);
+        image.launch_permissions.seen(now).iter().any(|p| match p {
+            LaunchPermission::All => true,
+            LaunchPermission::User(u) => u == account,
+            LaunchPermission::Organization(o) => {
+                known.is_some_and(|a| a.organization.as_ref() == Some(o))
+            }
+            LaunchPermission::OrganizationalUnit(ou) => {
+                known.is_some_and(|a| a.organizational_units.contains(ou))
+            }
+        })
+    }
+}
+
+impl Region {
+    /// A region with nothing in it.
+    pub fn empty(name: &str, opt_in: OptIn) -> Self {
+        Self {
+            name: name.to_owned(),
+            opt_in,
+            snapshot_copy_limit: 20,
+            keys: Vec::new(),
+            images: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            lingering_names: BTreeMap::new(),
+        }
+    }
+
+    /// Snapshot copies that run or wait.
+    pub fn snapshots_in_flight(&self) -> usize {
+        self.snapshots
+            .values()
+            .filter(|s| s.exists() && s.state == SnapshotState::Pending)
+            .count()
+    }
+
+    /// The image that uses a snapshot, if any.
+    pub fn image_using(&self, snapshot: &str) -> Option<&Image> {
+        self.images
+            .values()
+            .find(|i| i.exists() && i.snapshot_ids().any(|s| s == snapshot))
+    }
+}

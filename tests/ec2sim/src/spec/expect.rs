@@ -1,0 +1,102 @@
+//! What should have come of the world: the yardstick of the audit.
+
+use serde::{Deserialize, Serialize};
+
+/// What should become of one image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Expectation {
+    /// Nothing is said; only the rules that hold for every image apply.
+    #[default]
+    Any,
+    /// Not copied and not changed.
+    Untouched,
+    /// Already encrypted: not copied and not changed.
+    Encrypted,
+    /// Copied once, and not changed itself.
+    Copied(CopiedExpectation),
+}
+
+/// What a good copy of an image is like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopiedExpectation {
+    /// Alias or ID of the key, in the account and region of the image, that all its snapshots are under.
+    pub key: String,
+    /// Launch permissions of the copy.
+    #[serde(default)]
+    pub launch_permissions: Keep,
+    /// Description of the copy.
+    #[serde(default)]
+    pub description: Keep,
+    /// Deprecation time of the copy.
+    #[serde(default)]
+    pub deprecation: Keep,
+    /// The original's tags on the copy.
+    #[serde(default)]
+    pub tags: TagExpectation,
+}
+
+/// Whether the copy has a property of the original.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Keep {
+    /// The same as the original's.
+    #[default]
+    Preserved,
+    /// None.
+    None,
+    /// Whatever.
+    Any,
+}
+
+/// Whether the copy has the original's tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TagExpectation {
+    /// All of them, with their values.
+    Published,
+    /// None of them.
+    Withheld,
+    /// Whatever.
+    #[default]
+    Any,
+}
+
+/// What should have come of the world as a whole.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WorldExpectations {
+    /// Where no call may have had an effect.
+    pub no_mutating_calls: Vec<Scope>,
+    /// Effects on things that the caller did not create, which are right nevertheless.
+    pub allow: Vec<AllowedCall>,
+    /// Whether calls that IAM denied are wrong; default true.
+    pub denials_are_wrong: Option<bool>,
+    /// Whether failed copies that are left behind are wrong; default true.
+    pub failed_copies_are_wrong: Option<bool>,
+}
+
+/// A part of the world; what is absent is all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Scope {
+    /// An account.
+    pub account: Option<String>,
+    /// A region.
+    pub region: Option<String>,
+}
+
+/// Calls that may change what was there before.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AllowedCall {
+    /// Operation, with `*`.
+    pub operation: Option<String>,
+    /// Image or snapshot ID, with `*`.
+    pub resource: Option<String>,
+    /// An account.
+    pub account: Option<String>,
+    /// A region.
+    pub region: Option<String>,
+}

@@ -1,0 +1,216 @@
+//! How the simulated AWS behaves. All durations are simulated seconds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::SimTime;
+
+/// When simulated time starts and how fast it runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClockSpec {
+    /// The first moment; absent: the real time of the start.
+    pub start: Option<SimTime>,
+    /// Simulated seconds per real second.
+    pub speed: f64,
+}
+
+impl Default for ClockSpec {
+    fn default() -> Self {
+        Self {
+            start: None,
+            speed: 1.0,
+        }
+    }
+}
+
+/// All settings.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Order and pages of lists.
+    pub pagination: Pagination,
+    /// How late changes show.
+    pub consistency: Consistency,
+    /// How copies run.
+    pub copies: Copies,
+    /// Rates of calls.
+    pub throttling: Throttling,
+    /// Image names.
+    pub names: Names,
+    /// Sessions that STS hands out.
+    pub sessions: Sessions,
+}
+
+/// Order and pages of lists.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Pagination {
+    /// Every listing has an order of its own.
+    pub unstable_order: bool,
+    /// The share of pages that are empty and still carry a token, 0 to 0.9.
+    pub empty_pages: f64,
+    /// No page is larger than this, whatever was asked for.
+    pub largest_page: Option<usize>,
+}
+
+/// The longest that a change takes to show; each change draws its own delay up to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Consistency {
+    /// New images and snapshots.
+    pub create_seconds: f64,
+    /// Deleted ones still show.
+    pub delete_seconds: f64,
+    /// Tags.
+    pub tag_seconds: f64,
+    /// Launch permissions, description, deprecation.
+    pub attribute_seconds: f64,
+    /// For so long a describe by the ID of a deregistered image is an empty list, and not an error.
+    pub deregistered_id_seconds: f64,
+}
+
+impl Default for Consistency {
+    fn default() -> Self {
+        Self {
+            create_seconds: 0.0,
+            delete_seconds: 0.0,
+            tag_seconds: 0.0,
+            attribute_seconds: 0.0,
+            deregistered_id_seconds: 3600.0,
+        }
+    }
+}
+
+/// Whether a pending copy shows its snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mappings {
+    /// With snapshot IDs from the start.
+    #[default]
+    Shown,
+    /// The mappings lack the snapshot ID until the copy is available.
+    WithoutSnapshots,
+}
+
+/// What becomes of a copy that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FailedCopies {
+    /// The image stays, in state `failed`.
+    #[default]
+    Remain,
+    /// The image disappears; its snapshots stay, in state `error`.
+    Vanish,
+}
+
+/// What CopyImage does beyond the limit of concurrent snapshot copies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LimitMode {
+    /// Answers `ResourceLimitExceeded`.
+    #[default]
+    Refuse,
+    /// Accepts, and copies when there is room.
+    Queue,
+}
+
+/// How copies run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Copies {
+    /// What every snapshot takes.
+    pub base_seconds: f64,
+    /// What each GiB adds.
+    pub seconds_per_gib: f64,
+    /// Each snapshot's time is multiplied by a seeded factor between 1 − jitter and 1 + jitter.
+    pub jitter: f64,
+    /// What a pending copy shows.
+    pub mappings_while_pending: Mappings,
+    /// What becomes of a failed copy.
+    pub failed: FailedCopies,
+    /// Beyond the limit of concurrent snapshot copies.
+    pub beyond_limit: LimitMode,
+    /// Concurrent image copies per account and region.
+    pub image_limit: usize,
+    /// Whether a copy keeps the IMDS support of its source.
+    pub keeps_imds: bool,
+    /// Whether a copy keeps TPM support and UEFI data.
+    pub keeps_tpm: bool,
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self {
+            base_seconds: 60.0,
+            seconds_per_gib: 10.0,
+            jitter: 0.2,
+            mappings_while_pending: Mappings::Shown,
+            failed: FailedCopies::Remain,
+            beyond_limit: LimitMode::Refuse,
+            image_limit: 300,
+            keeps_imds: true,
+            keeps_tpm: true,
+        }
+    }
+}
+
+/// Which clock something counts by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TimeSource {
+    /// Real seconds, however fast the simulated clock runs.
+    #[default]
+    Real,
+    /// Simulated seconds.
+    Simulated,
+}
+
+/// Rates of calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Throttling {
+    /// Whether calls are throttled at all.
+    pub enabled: bool,
+    /// By which clock the buckets refill.
+    pub time: TimeSource,
+    /// Multiplies the published sizes and rates.
+    pub scale: f64,
+}
+
+impl Default for Throttling {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            time: TimeSource::Real,
+            scale: 1.0,
+        }
+    }
+}
+
+/// Image names.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Names {
+    /// The name of a deregistered image stays taken for so long.
+    pub taken_after_deregister_seconds: f64,
+}
+
+/// Sessions that STS hands out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Sessions {
+    /// By which clock they expire. A client compares `Expiration` with its own clock, so a client on
+    /// real time needs `real`; a stepped clock is the same either way.
+    pub time: TimeSource,
+    /// Policy and tags of a session may have so many characters together, packed.
+    pub packed_policy_limit: usize,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            time: TimeSource::Real,
+            packed_policy_limit: 4096,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Token buckets with the sizes that AWS publishes, per account, region and class of calls.
+
+use std::collections::BTreeMap;
+
+use crate::clock::SimTime;
+use crate::wire::{Params, Service};
+
+/// Capacity, and tokens a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Size {
+    class: &'static str,
+    capacity: f64,
+    refill: f64,
+}
+
+const fn size(class: &'static str, capacity: f64, refill: f64) -> Size {
+    Size {
+        class,
+        capacity,
+        refill,
+    }
+}
+
+fn size_of(service: Service, operation: &str, params: &Params) -> Size {
+    match (service, operation) {
+        (Service::Kms, _) => size("kms", 2000.0, 2000.0),
+        (Service::Sts, _) => size("sts", 600.0, 600.0),
+        (_, "DescribeSnapshots") if is_unbounded(params) => size("unfiltered", 50.0, 10.0),
+        (_, op) if op.starts_with("Describe") => size("describe", 100.0, 20.0),
+        (_, "CopyImage") => size("copy", 100.0, 1.0),
+        (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => {
+            size("image", 100.0, 5.0)
+        }
+        (_, "CreateTags" | "DeleteTags") => size("tags", 100.0, 10.0),
+        _ => size("other", 50.0, 5.0),
+    }
+}
+
+fn is_unbounded(params: &Params) -> bool {
+    params.get("MaxResults").is_none()
+        && params.indices("Filter").is_empty()
+        && params.indices("SnapshotId").is_empty()
+}
+
+#[derive(Clone, Debug)]
+struct Bucket {
+    tokens: f64,
+    at: SimTime,
+}
+
+/// All buckets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Throttle {
+    buckets: BTreeMap<(String, String, &'static str), Bucket>,
+}
+
+impl Throttle {
+    /// Takes a token; false when there is none.
+    pub(crate) fn admit(
+        &mut self,
+        (account, region): (&str, &str),
+        service: Service,
+        operation: &str,
+        params: &Params,
+        scale: f64,
+        now: SimTime,
+    ) -> bool {
+        let size = size_of(service, operation, params);
+        let capacity = (size.capacity * scale).max(1.0);
+        let bucket = self
+            .buckets
+            .entry((account.to_owned(), region.to_owned(), size.class))
+            .or_insert(Bucket {
+                tokens: capacity,
+                at: now,
+            });
+        let elapsed = now.seconds_since(bucket.at).max(0.0);
+        bucket.tokens = (bucket.tokens + elapsed * size.refill * scale).min(capacity);
+        bucket.at = now;
+        if bucket.tokens < 1.0 {
+            return false;
+        }
+        bucket.tokens -= 1.0;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_empties_and_refills_at_its_rate() {
+        let mut throttle = Throttle::default();
+        let mut call = |second: f64| {
+            throttle.admit(
+                ("1", "r"),
+                Service::Ec2,
+                "CopyImage",
+                &Params::default(),
+                1.0,
+                SimTime::default().plus_seconds(second),
+            )
+        };
+        assert_eq!((0..150).filter(|_| call(0.0)).count(), 100);
+        assert_eq!((0..150).filter(|_| call(5.0)).count(), 5);
+    }
+
+    #[test]
+    fn accounts_regions_and_classes_have_buckets_of_their_own() {
+        let mut throttle = Throttle::default();
+        let now = SimTime::default();
+        let mut all = |place, operation| {
+            (0..500)
+                .filter(|_| {
+                    throttle.admit(place, Service::Ec2, operation, &Params::default(), 1.0, now)
+                })
+                .count()
+        };
+        assert_eq!(all(("1", "a"), "DescribeImages"), 100);
+        assert_eq!(
+            all(("1", "a"), "DescribeRegions"),
+            0,
+            "one bucket for Describe*"
+        );
+        assert_eq!(all(("1", "a"), "DescribeSnapshots"), 50, "unfiltered");
+        assert_eq!(all(("1", "b"), "DescribeImages"), 100);
+        assert_eq!(all(("2", "a"), "DescribeImages"), 100);
+        assert_eq!(all(("1", "a"), "EnableImageDeprecation"), 50);
+    }
+}
