@@ -14,6 +14,7 @@ pub mod duration;
 pub mod labels;
 mod migration;
 mod policy;
+mod rules;
 mod schema;
 mod settings;
 mod status;

@@ -38,6 +38,7 @@ fn tidied(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    schema.description = schema.description.take().map(|text| unwrapped(&text));
     if schema
         .format
         .as_deref()
@@ -58,6 +59,15 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         tidy(values);
     }
+}
+
+/// The text without the line breaks that its source has within paragraphs: `kubectl explain` wraps lines by itself.
+fn unwrapped(text: &str) -> String {
+    let paragraphs: Vec<_> = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.replace('\n', " "))
+        .collect();
+    paragraphs.join("\n\n")
 }
 
 /// A list of conditions, at most 16, one of each type.
@@ -106,5 +116,23 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                 },
             },
         },
+    })
+}
+
+/// Tags as AWS takes them: at most 40 here, since ours and those that the original publishes come on top.
+pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 40,
+        "additionalProperties": {"type": "string", "maxLength": 256},
+    })
+}
+
+/// Tags to match, the values as globs.
+pub(super) fn tag_globs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 20,
+        "additionalProperties": {"type": "string", "maxLength": 256},
     })
 }
