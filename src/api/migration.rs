@@ -61,7 +61,7 @@ pub struct AMIMigrationSpec {
     /// The ARN of the key that the copy is encrypted under. It stays the same also when the policy's alias moves.
     #[serde(rename = "keyARN")]
     #[schemars(length(max = 256))]
-    #[x_kube(validation = rules::key_arn(), validation = rules::key_id_in_arn("keyARN"))]
+    #[x_kube(validation = rules::key_arn())]
     pub key_arn: String,
 }
 
@@ -91,20 +91,7 @@ pub struct AMIMigrationStatus {
 }
 
 /// How far a migration has come.
-#[derive(
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MigrationState {
     /// It waits to be admitted, or cannot be copied at all and says why.
     #[default]

@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey,
-    PromotionSettings, TargetCounts, rules, schema,
+    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
+    TargetCounts, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -116,11 +116,7 @@ pub struct AccountDefaults {
     #[x_kube(validation = rules::role_name())]
     pub role_name: Option<String>,
     /// The external ID that the roles' trust policies ask for: 2 to 1,224 characters.
-    #[serde(
-        rename = "externalID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1224))]
     #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
@@ -158,11 +154,7 @@ pub struct Account {
     #[x_kube(validation = rules::role_name())]
     pub role_name: Option<String>,
     /// The external ID that the role's trust policy asks for: 2 to 1,224 characters. Overrides `defaults.externalID`.
-    #[serde(
-        rename = "externalID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1224))]
     #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
@@ -192,7 +184,7 @@ pub struct RegionSpec {
     #[x_kube(
         validation = rules::key_form(),
         validation = rules::key_path(),
-        validation = rules::key_id_in_arn("kmsKeyID")
+        validation = rules::key_id_in_arn()
     )]
     pub kms_key_id: String,
 }

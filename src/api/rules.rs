@@ -36,12 +36,14 @@ pub(super) fn policy_name() -> Rule {
 /// A duration is written so that [`Duration`](super::Duration) reads it, whose every digit fits.
 pub(super) fn duration_form(field: &str) -> Rule {
     Rule::new(DURATION_FORM).message(
-        format!("{field} must be a duration of hours, minutes and seconds, in that order: write for example 15m or 1h30m").as_str(),
+        format!(
+            "{field} must be a duration of hours, minutes and seconds, in that order: write for example 15m or 1h30m"
+        )
+        .as_str(),
     )
 }
 
-const DURATION_FORM: &str =
-    "self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''";
+const DURATION_FORM: &str = "self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''";
 
 /// A scan interval is between a minute and a day.
 pub(super) fn scan_interval_range() -> Rule {
@@ -53,26 +55,21 @@ pub(super) fn scan_interval_range() -> Rule {
 
 /// An account ID has twelve digits.
 pub(super) fn account_id() -> Rule {
-    Rule::new("self.matches('^[0-9]{12}$')").message(
-        "accountID must be the account's 12 digits, in quotes: write for example \"111122223333\"",
-    )
+    Rule::new("self.matches('^[0-9]{12}$')")
+        .message("accountID must be the account's 12 digits, in quotes: write for example \"111122223333\"")
 }
 
 /// A region's name has the form that all partitions use.
 pub(super) fn region(field: &str) -> Rule {
-    Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+){1,2}-[0-9]$')").message(
-        format!(
-            "{field} must be the name of an AWS region, not of a zone: write for example eu-west-1"
-        )
-        .as_str(),
+    Rule::new("self.matches('^[a-z]{2,4}(-[a-z]{2,11}){1,2}-[0-9]{1,2}$')").message(
+        format!("{field} must be the name of an AWS region, not of a zone: write for example eu-west-1").as_str(),
     )
 }
 
 /// A role's ARN has its form.
 pub(super) fn role_arn() -> Rule {
-    Rule::new(r"self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=,.@/-]+$')").message(
-        "roleARN must be the ARN of an IAM role: write for example arn:aws:iam::111122223333:role/amiseal",
-    )
+    Rule::new(r"self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=,.@/-]+$')")
+        .message("roleARN must be the ARN of an IAM role: write for example arn:aws:iam::111122223333:role/amiseal")
 }
 
 /// A role's name, with its path, is not an ARN and has no slash at either end.
@@ -94,7 +91,7 @@ pub(super) fn external_id() -> Rule {
 /// An account's role is that account's.
 pub(super) fn role_of_account() -> Rule {
     Rule::new(
-        "!has(self.roleARN) || !self.roleARN.contains(':iam::') || \
+        "!has(self.roleARN) || !self.roleARN.contains(':role/') || \
          self.roleARN.contains(':iam::' + self.accountID + ':role/')",
     )
     .message("roleARN must be a role of the account that accountID names: correct one of the two")
@@ -147,19 +144,15 @@ pub(super) fn key_path() -> Rule {
     )
 }
 
-/// The ID in a key's ARN has its form. `field` is the one that holds the ARN.
-pub(super) fn key_id_in_arn(field: &str) -> Rule {
-    Rule::new(format!("!self.contains(':key/') || self.matches(r':key/{KEY_ID}$')")).message(
-        format!(
-            "{field} must have a whole key ID after key/: write it as in 1234abcd-12ab-34cd-56ef-1234567890ab"
-        )
-        .as_str(),
-    )
+/// The ID in a key's ARN has its form.
+pub(super) fn key_id_in_arn() -> Rule {
+    Rule::new(format!("!self.contains(':key/') || self.matches(r':key/{KEY_ID}$')"))
+        .message("kmsKeyID must have a whole key ID after key/: write it as in 1234abcd-12ab-34cd-56ef-1234567890ab")
 }
 
 /// A pinned key is named by its ARN.
 pub(super) fn key_arn() -> Rule {
-    Rule::new(r"self.matches(r'^arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:key/')").message(
+    Rule::new(r"self.matches(r'^arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:key/[\da-zA-Z-]+$')").message(
         "keyARN must be the ARN of a KMS key: write for example \
          arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     )
@@ -173,12 +166,14 @@ pub(super) fn key_of_region(field: &str, region: &str) -> Rule {
         "'arn:' + {} + ':kms:' + self.{region} + ':'",
         partition_of(&format!("self.{region}"))
     );
-    Rule::new(format!("!self.{field}.startsWith('arn:') || self.{field}.startsWith({prefix})"))
-        .message(Message::Expression(format!(
-            "'{field} must be a key of the region that it is given for: write an ARN that begins with ' + {prefix} \
+    Rule::new(format!(
+        "!self.{field}.startsWith('arn:') || self.{field}.startsWith({prefix})"
+    ))
+    .message(Message::Expression(format!(
+        "'{field} must be a key of the region that it is given for: write an ARN that begins with ' + {prefix} \
              + ', or an alias as in alias/ami'"
-        )))
-        .field_path(format!(".{field}"))
+    )))
+    .field_path(format!(".{field}"))
 }
 
 /// Every account has regions, its own or the defaults'.
@@ -187,7 +182,9 @@ pub(super) fn regions_somewhere() -> Rule {
         "(has(self.defaults) && has(self.defaults.regions) && size(self.defaults.regions) > 0) || \
          self.accounts.all(a, has(a.regions) && size(a.regions) > 0)",
     )
-    .message("accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults")
+    .message(
+        "accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults",
+    )
     .field_path(".accounts")
 }
 
@@ -226,9 +223,7 @@ pub(super) fn term_says_something() -> Rule {
         "(has(self.names) && size(self.names) > 0) || (has(self.tags) && size(self.tags) > 0) || \
          (has(self.ids) && size(self.ids) > 0)",
     )
-    .message(
-        "a term of imageSelector must have names, tags or ids: add one, or remove the term to mean every image",
-    )
+    .message("a term of imageSelector must have names, tags or ids: add one, or remove the term to mean every image")
 }
 
 /// Image IDs have their form.
@@ -239,9 +234,8 @@ pub(super) fn image_ids() -> Rule {
 
 /// An image ID has its form.
 pub(super) fn image_id(field: &str) -> Rule {
-    Rule::new(format!("self.matches('{IMAGE_ID}')")).message(
-        format!("{field} must be an image ID: write for example ami-0123456789abcdef0").as_str(),
-    )
+    Rule::new(format!("self.matches('{IMAGE_ID}')"))
+        .message(format!("{field} must be an image ID: write for example ami-0123456789abcdef0").as_str())
 }
 
 const IMAGE_ID: &str = "^ami-([0-9a-f]{8}|[0-9a-f]{17})$";
@@ -278,17 +272,17 @@ pub(super) fn extra_tag_keys() -> Rule {
 
 /// Extra tags keep out of what AWS and amiseal write themselves.
 pub(super) fn extra_tags_not_reserved() -> Rule {
-    Rule::new(
-        "self.all(key, !key.startsWith('aws:') && !key.startsWith('AWS:') && !key.startsWith('amiseal.dev/'))",
-    )
-    .message("extraTags must not have keys that begin with aws: or amiseal.dev/, which are reserved: rename the key")
+    Rule::new("self.all(key, !key.startsWith('aws:') && !key.startsWith('AWS:') && !key.startsWith('amiseal.dev/'))")
+        .message(
+            "extraTags must not have keys that begin with aws: or amiseal.dev/, which are reserved: rename the key",
+        )
 }
 
 /// A field that is part of what an object is, and so of its name.
 pub(super) fn fixed(field: &str) -> Rule {
     Rule::new("self == oldSelf").message(
         format!(
-            "{field} is part of what the target is and cannot change: create another target instead"
+            "{field} says which target this is and cannot change: amiseal writes targets, so change the policy instead"
         )
         .as_str(),
     )

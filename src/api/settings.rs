@@ -9,20 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{rules, schema};
 
 /// Whether AWS is written to. `Audit` only reads and reports; `Enforce` migrates the images.
-#[derive(
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// Nothing in AWS is ever written.
     #[default]

@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey,
-    PromotionSettings, rules, schema,
+    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, rules,
+    schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -70,11 +70,7 @@ pub struct AMIEncryptionTargetSpec {
     #[x_kube(validation = rules::role_arn())]
     pub role_arn: Option<String>,
     /// The external ID that the role's trust policy asks for.
-    #[serde(
-        rename = "externalID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1224))]
     #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
@@ -84,7 +80,7 @@ pub struct AMIEncryptionTargetSpec {
     #[x_kube(
         validation = rules::key_form(),
         validation = rules::key_path(),
-        validation = rules::key_id_in_arn("kmsKeyID")
+        validation = rules::key_id_in_arn()
     )]
     pub kms_key_id: String,
     /// `Audit`: AWS is only read. `Enforce`: images are migrated.
@@ -138,10 +134,6 @@ pub struct AMIEncryptionTargetStatus {
     #[schemars(length(max = 512))]
     pub caller_arn: Option<String>,
     /// How many GiB of snapshots are kept twice, since an original with a verified copy is still there. Rounded up.
-    #[serde(
-        rename = "duplicateGiB",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "duplicateGiB", default, skip_serializing_if = "Option::is_none")]
     pub duplicate_gib: Option<u64>,
 }

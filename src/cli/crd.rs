@@ -35,8 +35,7 @@ fn file(crd: &CustomResourceDefinition) -> Result<CrdFile> {
     let value = serde_json::to_value(crd)
         .map(sorted)
         .with_context(|| format!("{name} cannot be written as JSON"))?;
-    let yaml = serde_saphyr::to_string(&value)
-        .with_context(|| format!("{name} cannot be written as YAML"))?;
+    let yaml = serde_saphyr::to_string(&value).with_context(|| format!("{name} cannot be written as YAML"))?;
     Ok(CrdFile { name, yaml })
 }
 
@@ -44,10 +43,7 @@ fn file(crd: &CustomResourceDefinition) -> Result<CrdFile> {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(object) => {
-            let object: BTreeMap<_, _> = object
-                .into_iter()
-                .map(|(key, value)| (key, sorted(value)))
-                .collect();
+            let object: BTreeMap<_, _> = object.into_iter().map(|(key, value)| (key, sorted(value))).collect();
             Value::Object(object.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
@@ -56,9 +52,7 @@ fn sorted(value: Value) -> Value {
                 clippy::cast_possible_truncation,
                 reason = "checked to be a whole number that is small"
             )]
-            Some(whole) if number.is_f64() && whole.fract() == 0.0 && whole.abs() < 1e9 => {
-                Value::from(whole as i64)
-            }
+            Some(whole) if number.is_f64() && whole.fract() == 0.0 && whole.abs() < 1e9 => Value::from(whole as i64),
             _ => Value::Number(number),
         },
         scalar => scalar,
@@ -74,12 +68,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<()> {
         }
         return Ok(());
     };
-    fs::create_dir_all(dir)
-        .with_context(|| format!("{} cannot be made a directory", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("{} cannot be made a directory", dir.display()))?;
     for file in files {
         let path = dir.join(&file.name);
-        fs::write(&path, &file.yaml)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::write(&path, &file.yaml).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     Ok(())
 }
