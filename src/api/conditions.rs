@@ -134,6 +134,10 @@ pub mod reason {
     /// again by itself once a day, and when the key or the policy changes.
     pub const ATTEMPTS_EXHAUSTED: &str = "AttemptsExhausted";
 
+    /// The original's tags and amiseal's own are together more than the 50 that AWS allows. Remove some of the
+    /// original's, or set `promotion.tags: Withhold`.
+    pub const TOO_MANY_TAGS: &str = "TooManyTags";
+
     /// The spec cannot be carried out. Correct it as the message says.
     pub const INVALID_SPEC: &str = "InvalidSpec";
     /// The object that this one belongs to is gone. Delete this one.
@@ -183,6 +187,7 @@ pub mod reason {
         ATTRIBUTE_MISMATCH,
         COPY_NOT_ENCRYPTED,
         ATTEMPTS_EXHAUSTED,
+        TOO_MANY_TAGS,
         INVALID_SPEC,
         OWNER_GONE,
     ];
@@ -275,6 +280,32 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
 #[must_use]
 pub fn has_status(conditions: &[Condition], type_: &str, status: Status) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == status.as_str())
+}
+
+/// Sets the conditions of one object, as of one generation and moment.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    /// The object's conditions.
+    pub conditions: &'a mut Vec<Condition>,
+    /// The generation that they speak of.
+    pub generation: Option<i64>,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+impl Writer<'_> {
+    /// Sets one condition, as [`set_condition`] does.
+    pub fn set(&mut self, type_: &str, status: impl Into<Status>, reason: &str, message: &str) {
+        set_condition(
+            self.conditions,
+            type_,
+            status.into(),
+            reason,
+            message,
+            self.generation,
+            self.now,
+        );
+    }
 }
 
 #[cfg(test)]

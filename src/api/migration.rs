@@ -79,6 +79,10 @@ pub struct AMIMigrationStatus {
     /// The copy: first what is intended, then what AWS made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copy: Option<CopyStatus>,
+    /// The value that the annotation `amiseal.dev/retry` had when the last attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub observed_retry: Option<String>,
     /// The snapshots of the original and those of the copy, by device.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
