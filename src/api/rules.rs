@@ -121,8 +121,8 @@ pub(super) fn role_of_partition() -> Rule {
 
 /// A key is named in one of the four ways that KMS knows.
 ///
-/// The regular expressions are looser than they could be, as with hexadecimal digits, since the longer they are the
-/// more they cost; what remains is the length of each part, which is what a bad paste gets wrong.
+/// The regular expressions are looser than they could be, since the longer they are the more they cost. A key ID, that
+/// of a multi-Region key too, is known by its length, which is what a bad paste gets wrong.
 pub(super) fn key_form() -> Rule {
     Rule::new(format!(
         "self.startsWith('alias/') || self.startsWith('arn:') || self.matches(r'^{KEY_ID}$')"
@@ -146,8 +146,9 @@ pub(super) fn key_path() -> Rule {
 
 /// The ID in a key's ARN has its form.
 pub(super) fn key_id_in_arn() -> Rule {
-    Rule::new(format!("!self.contains(':key/') || self.matches(r':key/{KEY_ID}$')"))
-        .message("kmsKeyID must have a whole key ID after key/: write it as in 1234abcd-12ab-34cd-56ef-1234567890ab")
+    Rule::new(format!("!self.contains(':key/') || self.matches(r':key/{KEY_ID}$')")).message(
+        "kmsKeyID must have a whole key ID after key/, as in 1234abcd-12ab-34cd-56ef-1234567890ab: copy it again",
+    )
 }
 
 /// A pinned key is named by its ARN.
@@ -158,7 +159,7 @@ pub(super) fn key_arn() -> Rule {
     )
 }
 
-const KEY_ID: &str = r"(mrk-\w{20}|\w{8}(-\w{4}){3}-)\w{12}";
+const KEY_ID: &str = r"[\w-]{36}";
 
 /// The ARN in `field` is of the region that the field `region` beside it names, and of its partition.
 pub(super) fn key_of_region(field: &str, region: &str) -> Rule {
