@@ -76,11 +76,7 @@ impl fmt::Display for Duration {
         if seconds == 0 {
             return f.write_str("0s");
         }
-        for (count, unit) in [
-            (seconds / 3600, 'h'),
-            (seconds / 60 % 60, 'm'),
-            (seconds % 60, 's'),
-        ] {
+        for (count, unit) in [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')] {
             if count > 0 {
                 write!(f, "{count}{unit}")?;
             }
@@ -113,5 +109,80 @@ impl JsonSchema for Duration {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_minutes_and_seconds_are_read() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("15m", 900),
+            ("1h30m", 5400),
+            ("24h", 86_400),
+            ("1h0m1s", 3601),
+            ("0s", 0),
+            ("007m", 420),
+        ] {
+            assert_eq!(text.parse(), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused_with_an_example() {
+        for text in [
+            "",
+            "15",
+            "m",
+            "15 m",
+            "-15m",
+            "1.5h",
+            "30m1h",
+            "1h1h",
+            "15min",
+            "1d",
+            "100ms",
+            "99999999999999999999h",
+            "18446744073709551615h",
+        ] {
+            let refused = text.parse::<Duration>().expect_err(text);
+            assert!(
+                refused
+                    .to_string()
+                    .ends_with("write hours, minutes and seconds as in 15m or 1h30m")
+            );
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_people_write_it() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (900, "15m"),
+            (3600, "1h"),
+            (5400, "1h30m"),
+            (86_400, "24h"),
+            (3601, "1h1s"),
+        ] {
+            assert_eq!(Duration::from_secs(seconds).to_string(), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_reads_back_as_the_same_duration(seconds: u64) {
+            let duration = Duration::from_secs(seconds);
+            let json = serde_json::to_value(duration).expect("a duration is a string");
+            proptest::prop_assert_eq!(serde_json::from_value::<Duration>(json).expect("its own text"), duration);
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text: String) {
+            let _ = text.parse::<Duration>();
+        }
     }
 }

@@ -29,3 +29,20 @@ pub fn target_name(policy: &str, account_id: &str, region: &str) -> String {
 pub fn migration_name(image_id: &str, region: &str) -> String {
     format!("{image_id}.{region}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_an_object_is_of() {
+        assert_eq!(
+            target_name("production", "111122223333", "eu-west-1"),
+            "production.111122223333.eu-west-1"
+        );
+        assert_eq!(
+            migration_name("ami-0123456789abcdef0", "eu-west-1"),
+            "ami-0123456789abcdef0.eu-west-1"
+        );
+    }
+}

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema;
+use super::{rules, schema};
 
 /// Which image is to be copied under which key. Written by amiseal, once.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ use super::schema;
     category = "amiseal",
     status = "AMIMigrationStatus",
     derive = "PartialEq",
+    validation = rules::migration_name(),
     doc = "A migration is one image on its way to an encrypted copy. amiseal writes it. Deleting it deletes nothing in \
            AWS, and amiseal adopts the copy when it makes the migration again.",
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
@@ -35,24 +36,32 @@ use super::schema;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::migration_is_fixed(),
+    validation = rules::key_of_region("keyARN", "region")
+)]
 pub struct AMIMigrationSpec {
     /// The name of the policy that asked for the migration.
     #[schemars(length(min = 1, max = 56))]
     pub policy: String,
     /// The ID of the AWS account that owns the image: 12 digits.
     #[serde(rename = "accountID")]
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::account_id())]
     pub account_id: String,
     /// The region of the image and of its copy, as in `eu-west-1`.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::region("region"))]
     pub region: String,
     /// The ID of the image to copy, as in `ami-0123456789abcdef0`.
     #[serde(rename = "sourceImageID")]
-    #[schemars(length(max = 21))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::image_id("sourceImageID"))]
     pub source_image_id: String,
     /// The ARN of the key that the copy is encrypted under. It stays the same also when the policy's alias moves.
     #[serde(rename = "keyARN")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::key_arn())]
     pub key_arn: String,
 }
 
@@ -86,20 +95,7 @@ pub struct AMIMigrationStatus {
 }
 
 /// How far a migration has come.
-#[derive(
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MigrationState {
     /// It waits to be admitted, or cannot be copied at all and says why.
     #[default]
@@ -143,7 +139,7 @@ pub struct CopyStatus {
     pub name: String,
     /// The copy's image ID. Absent until AWS has given one.
     #[serde(rename = "imageID", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 21))]
+    #[schemars(length(max = 32))]
     pub image_id: Option<String>,
     /// When the intent to make this attempt was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]

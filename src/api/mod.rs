@@ -14,23 +14,20 @@ pub mod duration;
 pub mod labels;
 mod migration;
 mod policy;
+mod rules;
 mod schema;
 mod settings;
 mod status;
 mod target;
 
 pub use duration::Duration;
-pub use migration::{
-    AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus,
-};
+pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
 pub use policy::{
-    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account,
-    AccountDefaults, RegionSpec,
+    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, RegionSpec,
 };
 pub use schema::crds;
 pub use settings::{
-    CopySettings, ImageSelector, ImageTerm, LaunchPermissions, Mode, OtherKey, PromotionSettings,
-    TagPublication,
+    CopySettings, ImageSelector, ImageTerm, LaunchPermissions, Mode, OtherKey, PromotionSettings, TagPublication,
 };
 pub use status::{ImageCounts, MigrationCounts, TargetCounts};
 pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};

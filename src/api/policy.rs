@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey,
-    PromotionSettings, TargetCounts, schema,
+    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
+    TargetCounts, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -20,6 +20,7 @@ use super::{
     category = "amiseal",
     status = "AMIEncryptionPolicyStatus",
     derive = "PartialEq",
+    validation = rules::policy_name(),
     doc = "A policy says which machine images of which AWS accounts and regions are to be encrypted under which key. \
            amiseal makes one target for each account and region of it.",
     printcolumn(
@@ -60,6 +61,11 @@ use super::{
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::regions_somewhere(),
+    validation = rules::role_of_default_partition(),
+    validation = rules::default_key_for_all()
+)]
 pub struct AMIEncryptionPolicySpec {
     /// `Audit`: AWS is only read, and nothing in it is ever written. `Enforce`: images are migrated.
     #[serde(default)]
@@ -69,7 +75,9 @@ pub struct AMIEncryptionPolicySpec {
     pub suspend: bool,
     /// How often each account and region is looked through, as in `15m` or `1h30m`: at least `1m`, at most `24h`.
     #[serde(default = "default_scan_interval")]
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::scan_interval_range())]
+    #[x_kube(validation = rules::duration_form("scanInterval"))]
     pub scan_interval: Duration,
     /// What holds for every account that does not say it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,15 +112,13 @@ pub struct AccountDefaults {
     /// The name of the IAM role to assume in each account, with its path if it has one: `amiseal` stands for
     /// `arn:<partition>:iam::<accountID>:role/amiseal`. Used for accounts that give neither `roleARN` nor `roleName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 192))]
+    #[schemars(length(max = 192))]
+    #[x_kube(validation = rules::role_name())]
     pub role_name: Option<String>,
-    /// The external ID that the roles' trust policies ask for: 2 to 256 characters.
-    #[serde(
-        rename = "externalID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(length(min = 2, max = 256))]
+    /// The external ID that the roles' trust policies ask for: 2 to 1,224 characters.
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
     /// The regions, and the key in each, of accounts that list none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -124,28 +130,33 @@ pub struct AccountDefaults {
 /// One AWS account.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::role_of_account(),
+    validation = rules::one_role(),
+    validation = rules::role_of_partition()
+)]
 pub struct Account {
     /// The account's ID: 12 digits, in quotes, since YAML reads it as a number otherwise.
     #[serde(rename = "accountID")]
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::account_id())]
     pub account_id: String,
     /// The ARN of the IAM role to assume, which must be of this account. Without `roleARN` and any `roleName`, the
     /// controller's own identity is used, and must be of this account.
     #[serde(rename = "roleARN", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::role_arn())]
     pub role_arn: Option<String>,
     /// The name of the IAM role to assume, with its path if it has one. Overrides `defaults.roleName`; give this or
     /// `roleARN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 192))]
+    #[schemars(length(max = 192))]
+    #[x_kube(validation = rules::role_name())]
     pub role_name: Option<String>,
-    /// The external ID that the role's trust policy asks for: 2 to 256 characters. Overrides `defaults.externalID`.
-    #[serde(
-        rename = "externalID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(length(min = 2, max = 256))]
+    /// The external ID that the role's trust policy asks for: 2 to 1,224 characters. Overrides `defaults.externalID`.
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
     /// The regions, at most 40, and the key in each. Absent: those of `defaults.regions`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -157,14 +168,24 @@ pub struct Account {
 /// One region, and the key that its images are to be encrypted under.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+#[x_kube(
+    validation = rules::key_of_region("kmsKeyID", "name")
+)]
 pub struct RegionSpec {
     /// The region's name, as in `eu-west-1`.
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::region("name"))]
     pub name: String,
     /// The KMS key in this region: a key ID, a key ARN, an alias name as in `alias/ami`, or an alias ARN. It is
     /// resolved to a key ARN, which the target's status shows.
     #[serde(rename = "kmsKeyID")]
     #[schemars(length(max = 256))]
+    #[x_kube(
+        validation = rules::key_form(),
+        validation = rules::key_path(),
+        validation = rules::key_id_in_arn()
+    )]
     pub kms_key_id: String,
 }
 

@@ -38,6 +38,7 @@ fn tidied(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    schema.description = schema.description.take().map(|text| unwrapped(&text));
     if schema
         .format
         .as_deref()
@@ -58,6 +59,15 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         tidy(values);
     }
+}
+
+/// The text without the line breaks that its source has within paragraphs: `kubectl explain` wraps lines by itself.
+fn unwrapped(text: &str) -> String {
+    let paragraphs: Vec<_> = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.replace('\n', " "))
+        .collect();
+    paragraphs.join("\n\n")
 }
 
 /// A list of conditions, at most 16, one of each type.
@@ -107,4 +117,90 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             },
         },
     })
+}
+
+/// Tags as AWS takes them: at most 40 here, since ours and those that the original publishes come on top.
+pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 40,
+        "additionalProperties": {"type": "string", "maxLength": 256},
+    })
+}
+
+/// Tags to match, the values as globs.
+pub(super) fn tag_globs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 20,
+        "additionalProperties": {"type": "string", "maxLength": 256},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn each_schema(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) {
+        match value {
+            Value::Object(object) => {
+                visit(object);
+                object.values().for_each(|value| each_schema(value, visit));
+            }
+            Value::Array(items) => items.iter().for_each(|value| each_schema(value, visit)),
+            _ => {}
+        }
+    }
+
+    /// Unbounded lists, maps and texts would make the API server refuse any rule that reads them, and let a status
+    /// grow until it no longer fits into a request.
+    #[test]
+    fn every_list_map_and_text_is_bounded() {
+        for crd in crds() {
+            let name = crd.spec.names.kind.clone();
+            let schema = crd.spec.versions[0]
+                .schema
+                .clone()
+                .expect("a schema")
+                .open_api_v3_schema;
+            let schema = serde_json::to_value(schema).expect("a schema is JSON");
+            for part in ["spec", "status"] {
+                each_schema(&schema["properties"][part], &mut |schema| {
+                    let bounded = match schema.get("type").and_then(Value::as_str) {
+                        Some("array") => schema.contains_key("maxItems"),
+                        Some("object") if schema.contains_key("additionalProperties") => {
+                            schema.contains_key("maxProperties")
+                        }
+                        Some("string") => ["maxLength", "enum", "format"]
+                            .iter()
+                            .any(|key| schema.contains_key(*key)),
+                        _ => true,
+                    };
+                    assert!(bounded, "{name}.{part}: {schema:?}");
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn no_field_is_nullable_and_no_integer_has_a_format_that_kubernetes_does_not_know() {
+        for crd in crds() {
+            each_schema(&serde_json::to_value(crd).expect("JSON"), &mut |schema| {
+                assert!(!schema.contains_key("nullable"), "{schema:?}");
+                if let Some(format) = schema.get("format") {
+                    assert!(
+                        ["int64", "date-time"].contains(&format.as_str().expect("a text")),
+                        "{format}"
+                    );
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_paragraph_is_one_line_and_paragraphs_stay_apart() {
+        assert_eq!(unwrapped("a\nb\n\nc\nd"), "a b\n\nc d");
+    }
 }

@@ -6,21 +6,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{rules, schema};
+
 /// Whether AWS is written to. `Audit` only reads and reports; `Enforce` migrates the images.
-#[derive(
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// Nothing in AWS is ever written.
     #[default]
@@ -88,6 +77,9 @@ impl ImageSelector {
 /// One way to match an image: every field that is given must match.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::term_says_something()
+)]
 pub struct ImageTerm {
     /// Globs, one of which the image's name must match: `*` stands for any characters, `?` for exactly one. Case
     /// matters. Example: `web-*`.
@@ -98,13 +90,15 @@ pub struct ImageTerm {
     /// Tags that the image must all have: the key exactly as written, the value as a glob in which `*` stands for any
     /// characters and `?` for exactly one. Example: `{team: "*"}`, any image that has the tag `team`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 20))]
+    #[schemars(schema_with = "schema::tag_globs")]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
+    #[x_kube(validation = rules::tag_keys())]
     pub tags: BTreeMap<String, String>,
     /// Image IDs, one of which must be the image's. Example: `ami-0123456789abcdef0`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 200), inner(length(max = 21)))]
+    #[schemars(length(max = 200), inner(length(max = 32)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[x_kube(validation = rules::image_ids())]
     pub ids: Vec<String>,
 }
 
@@ -116,10 +110,14 @@ pub struct CopySettings {
     /// after it, and the whole is cut to the 128 characters that AWS allows.
     #[serde(default = "default_name_pattern")]
     #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = rules::name_pattern_signs())]
+    #[x_kube(validation = rules::name_pattern_names_origin())]
     pub name_pattern: String,
     /// Tags that the copy and its snapshots get besides amiseal's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 40))]
+    #[schemars(schema_with = "schema::tags")]
+    #[x_kube(validation = rules::extra_tag_keys())]
+    #[x_kube(validation = rules::extra_tags_not_reserved())]
     pub extra_tags: BTreeMap<String, String>,
     /// How many snapshots may be copied at the same time in one account and region, those of other tools included.
     /// AWS's own limit is 20 unless AWS Support raised it.

@@ -108,3 +108,50 @@ impl Sum for MigrationCounts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_taken_class_by_class() {
+        let one = ImageCounts {
+            total: 36,
+            encrypted: 1,
+            unencrypted: 2,
+            superseded: 3,
+            other_key: 4,
+            unencryptable: 5,
+            exempt: 6,
+            contested: 7,
+            unknown: 8,
+        };
+        let two = ImageCounts {
+            total: 72,
+            encrypted: 2,
+            unencrypted: 4,
+            superseded: 6,
+            other_key: 8,
+            unencryptable: 10,
+            exempt: 12,
+            contested: 14,
+            unknown: 16,
+        };
+        assert_eq!([one, one].into_iter().sum::<ImageCounts>(), two);
+
+        let one = MigrationCounts {
+            pending: 1,
+            in_progress: 2,
+            stalled: 3,
+            completed: 4,
+        };
+        let two = MigrationCounts {
+            pending: 2,
+            in_progress: 4,
+            stalled: 6,
+            completed: 8,
+        };
+        assert_eq!([one, one].into_iter().sum::<MigrationCounts>(), two);
+        assert_eq!([].into_iter().sum::<MigrationCounts>(), MigrationCounts::default());
+    }
+}

@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey,
-    PromotionSettings, schema,
+    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, rules,
+    schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -20,6 +20,7 @@ use super::{
     category = "amiseal",
     status = "AMIEncryptionTargetStatus",
     derive = "PartialEq",
+    validation = rules::target_name(),
     doc = "A target is one account and region of a policy, as amiseal looks through it. amiseal writes it: change the \
            policy instead.",
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID"),
@@ -43,32 +44,44 @@ use super::{
     printcolumn(name = "Last Scan", type_ = "date", json_path = ".status.lastScanTime")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::role_of_account(),
+    validation = rules::key_of_region("kmsKeyID", "region")
+)]
 pub struct AMIEncryptionTargetSpec {
     /// The name of the policy that this target is of.
     #[schemars(length(min = 1, max = 56))]
+    #[x_kube(validation = rules::fixed("policy"))]
     pub policy: String,
     /// The ID of the AWS account: 12 digits.
     #[serde(rename = "accountID")]
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::fixed("accountID"))]
+    #[x_kube(validation = rules::account_id())]
     pub account_id: String,
     /// The region's name, as in `eu-west-1`.
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::fixed("region"))]
+    #[x_kube(validation = rules::region("region"))]
     pub region: String,
     /// The ARN of the IAM role to assume. Absent: the controller's own identity, which must be of this account.
     #[serde(rename = "roleARN", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::role_arn())]
     pub role_arn: Option<String>,
     /// The external ID that the role's trust policy asks for.
-    #[serde(
-        rename = "externalID",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(length(min = 2, max = 256))]
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
     /// The KMS key, as the policy names it: a key ID, a key ARN, an alias name or an alias ARN.
     #[serde(rename = "kmsKeyID")]
     #[schemars(length(max = 256))]
+    #[x_kube(
+        validation = rules::key_form(),
+        validation = rules::key_path(),
+        validation = rules::key_id_in_arn()
+    )]
     pub kms_key_id: String,
     /// `Audit`: AWS is only read. `Enforce`: images are migrated.
     pub mode: Mode,
@@ -76,7 +89,9 @@ pub struct AMIEncryptionTargetSpec {
     #[serde(default)]
     pub suspend: bool,
     /// How often the account and region is looked through, as in `15m` or `1h30m`.
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::scan_interval_range())]
+    #[x_kube(validation = rules::duration_form("scanInterval"))]
     pub scan_interval: Duration,
     /// Which images are meant. Absent: every image that the account owns.
     #[serde(default, skip_serializing_if = "ImageSelector::is_empty")]
@@ -119,10 +134,6 @@ pub struct AMIEncryptionTargetStatus {
     #[schemars(length(max = 512))]
     pub caller_arn: Option<String>,
     /// How many GiB of snapshots are kept twice, since an original with a verified copy is still there. Rounded up.
-    #[serde(
-        rename = "duplicateGiB",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "duplicateGiB", default, skip_serializing_if = "Option::is_none")]
     pub duplicate_gib: Option<u64>,
 }
