@@ -1,7 +1,6 @@
 //! Reads of images and snapshots.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use aws_sdk_ec2::types::{Filter, ImageAttributeName};
 use jiff::Timestamp;

@@ -1,3 +1,4 @@
 //! The command line's subcommands.
 
 pub mod crd;
+pub mod run;

@@ -139,7 +139,7 @@ impl Turn<'_> {
             source: self.of.source.clone(),
             region: self.of.region.clone(),
             name: call.name.clone(),
-            description: call.description.as_ref().map(ToString::to_string),
+            description: call.description.clone(),
             key: self.of.key.clone(),
             client_token: call.client_token.clone(),
             tags: self.tags(call.attempt),

@@ -27,7 +27,6 @@ pub use leader::{Leadership, LeadershipOptions, lead};
 pub use run::run;
 
 /// What the controllers work with.
-#[derive(Debug)]
 pub struct Context {
     /// The API server.
     pub(crate) client: Client,
@@ -67,7 +66,6 @@ impl Default for Options {
 }
 
 /// What the controllers are made from.
-#[derive(Debug)]
 pub struct Parts {
     /// The API server.
     pub client: Client,

@@ -50,6 +50,8 @@ impl Work<'_> {
                     "looked through the account and region"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
+                #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+                self.ctx.metrics.scanned(self.target, scan.inventory.scanned.as_second() as f64);
                 self.place(|place| {
                     place.inventory = Some(Arc::new(scan.inventory));
                     place.key = key;
