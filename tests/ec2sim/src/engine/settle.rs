@@ -28,7 +28,8 @@ impl State {
                     let (_, mut request) = self.deferred.remove(i);
                     request.now = at;
                     let outcome = run(self, &request);
-                    if let Some(call) = self.journal.iter_mut().find(|c| c.seq == request.seq) {
+                    let index = usize::try_from(request.seq - 1).unwrap_or(usize::MAX);
+                    if let Some(call) = self.journal.get_mut(index) {
                         call.effect_time = Some(at);
                         if let Ok(done) = outcome {
                             call.effect = done.effect;

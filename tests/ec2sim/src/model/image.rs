@@ -224,6 +224,11 @@ impl Image {
         now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
     }
 
+    /// Whether it was taken away by an edit, and not by a call.
+    pub fn removed_by_edit(&self) -> bool {
+        self.baseline.as_ref().is_some_and(|b| !b.exists())
+    }
+
     /// Takes its present self as what later changes are told from.
     pub fn take_baseline(&mut self) {
         self.baseline = None;
