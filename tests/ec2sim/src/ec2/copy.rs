@@ -2,10 +2,9 @@
 
 use super::copy_make::{create, image_tags};
 use super::{check_image_id, image_not_found, invalid_value, tags};
-use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
 use crate::kms;
-use crate::model::{Image, ImageState, SnapshotState, Tags, TokenUse};
+use crate::model::{Image, ImageState, Tags, TokenUse};
 use crate::spec::{LimitMode, OptIn};
 use crate::wire::{ApiError, Params, Xml};
 
@@ -34,9 +33,9 @@ pub(super) fn copy_image(state: &mut State, request: &Request) -> Outcome {
     tags::check_number(&image_tags(request, &asked, &source))?;
     check_name(state, request, &asked.name)?;
     let snapshots = source.snapshot_ids().count();
-    let start = admit(state, request, snapshots)?;
+    admit(state, request, snapshots)?;
     let key = key(state, request, &asked, &source);
-    let made = create(state, request, &asked, &source, key.as_ref(), &start);
+    let made = create(state, request, &asked, &source, key.as_ref());
     if let (Some(token), Some(region)) = (
         &asked.token,
         state.world.region_mut(request.account(), &request.region),
@@ -236,11 +235,11 @@ fn check_name(state: &State, request: &Request, name: &str) -> Result<(), ApiErr
     }
 }
 
-/// When each of that many snapshots can start.
-fn admit(state: &State, request: &Request, wanted: usize) -> Result<Vec<SimTime>, ApiError> {
+/// Refuses beyond the limits of concurrent copies.
+fn admit(state: &State, request: &Request, wanted: usize) -> Result<(), ApiError> {
     let copies = &state.settings.copies;
     let Some(region) = state.world.region(request.account(), &request.region) else {
-        return Ok(vec![request.now; wanted]);
+        return Ok(());
     };
     let images = region
         .images
@@ -267,28 +266,7 @@ fn admit(state: &State, request: &Request, wanted: usize) -> Result<Vec<SimTime>
             ),
         ));
     }
-    if copies.beyond_limit == LimitMode::Refuse || limit == 0 {
-        return Ok(vec![request.now; wanted]);
-    }
-    let mut ends: Vec<SimTime> = region
-        .snapshots
-        .values()
-        .filter(|s| s.exists() && s.state == SnapshotState::Pending)
-        .map(|s| s.done_at)
-        .collect();
-    ends.sort_unstable();
-    let free = limit.saturating_sub(busy);
-    let skip = busy.saturating_sub(limit);
-    let starts = (0..wanted).map(|i| match i.checked_sub(free) {
-        None => request.now,
-        // Behind everything that runs: its turn comes when one of them ends, then when it ends again.
-        Some(late) => ends
-            .get(skip + late)
-            .or_else(|| ends.last())
-            .copied()
-            .unwrap_or(request.now),
-    });
-    Ok(starts.collect())
+    Ok(())
 }
 
 /// The key for the copy as it was named, and its ARN if it is known now.

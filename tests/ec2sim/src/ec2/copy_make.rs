@@ -7,7 +7,52 @@ use crate::clock::SimTime;
 use crate::engine::{Event, Request, State};
 use crate::faults::{Act, AttributeLie};
 use crate::model::{CopyJob, Image, ImageState, Lagged, Snapshot, SnapshotState, Storage, Tags};
-use crate::spec::Expectation;
+use crate::spec::{Expectation, LimitMode};
+
+/// When each place for a concurrent snapshot copy becomes free; without places, every copy starts at once.
+struct Queue(Vec<SimTime>);
+
+impl Queue {
+    fn of(state: &State, request: &Request) -> Self {
+        let region = state.world.region(request.account(), &request.region);
+        let (Some(region), LimitMode::Queue) = (region, state.settings.copies.beyond_limit) else {
+            return Self(Vec::new());
+        };
+        let mut queue = Self(vec![request.now; region.snapshot_copy_limit.max(1)]);
+        let mut running: Vec<(SimTime, SimTime)> = region
+            .snapshots
+            .values()
+            .filter(|s| s.exists() && s.state == SnapshotState::Pending)
+            .map(|s| (s.started_at, s.done_at))
+            .collect();
+        running.sort_unstable();
+        for (_, done_at) in running {
+            *queue.next() = done_at;
+        }
+        queue
+    }
+
+    fn next(&mut self) -> &mut SimTime {
+        let first = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, free)| **free)
+            .map_or(0, |(i, _)| i);
+        &mut self.0[first]
+    }
+
+    /// Start and end of a copy that takes that long.
+    fn take(&mut self, now: SimTime, seconds: f64) -> (SimTime, SimTime) {
+        if self.0.is_empty() {
+            return (now, now.plus_seconds(seconds));
+        }
+        let place = self.next();
+        let start = (*place).max(now);
+        *place = start.plus_seconds(seconds);
+        (start, *place)
+    }
+}
 
 /// Makes the pending image and its pending snapshots. Returns their IDs, the image's first.
 pub(super) fn create(
@@ -16,14 +61,14 @@ pub(super) fn create(
     asked: &Asked,
     source: &Image,
     key: Option<&CopyKey>,
-    starts: &[SimTime],
 ) -> Vec<String> {
     let now = request.now;
     let settings = state.settings.clone();
     let id = format!("ami-{}", state.hex(17));
     let visible_at = state.visible_at(now, settings.consistency.create_seconds);
     let mut mappings = source.mappings.clone();
-    let mut snapshots = Vec::new();
+    let mut snapshots: Vec<Snapshot> = Vec::new();
+    let mut queue = Queue::of(state, request);
     for mapping in &mut mappings {
         let Storage::Ebs(ebs) = &mut mapping.storage else {
             continue;
@@ -32,11 +77,11 @@ pub(super) fn create(
             continue;
         };
         ebs.encrypted = key.is_some();
-        let start = starts.get(snapshots.len()).copied().unwrap_or(now);
         let jitter = 1.0 + settings.copies.jitter * (2.0 * state.draw() - 1.0);
         let length = (settings.copies.base_seconds
             + settings.copies.seconds_per_gib * f64::from(ebs.gib))
             * jitter;
+        let (start, done_at) = queue.take(now, length.max(0.0));
         let snapshot = Snapshot {
             id: format!("snap-{}", state.hex(17)),
             owner: request.account().to_owned(),
@@ -52,7 +97,7 @@ pub(super) fn create(
             state: SnapshotState::Pending,
             state_message: None,
             started_at: start,
-            done_at: start.plus_seconds(length.max(0.0)),
+            done_at,
             shared_with: BTreeSet::new(),
             created_by: Some(request.seq),
             visible_at,
