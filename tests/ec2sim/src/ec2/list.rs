@@ -161,12 +161,12 @@ pub(super) fn page(
     if empty {
         return Ok(Page {
             ids: Vec::new(),
-            next: Some(write_token(&scope, &order, &cursor)),
+            next: Some(write_token(state, &scope, &order, &cursor)),
         });
     }
     placed.truncate(size);
     let next = match placed.last() {
-        Some((place, _)) if more_than_this => Some(write_token(&scope, &order, place)),
+        Some((place, _)) if more_than_this => Some(write_token(state, &scope, &order, place)),
         _ => None,
     };
     Ok(Page {
@@ -188,8 +188,10 @@ fn mix(order: &str, id: &str) -> u64 {
     h ^ (h >> 31)
 }
 
-fn write_token(scope: &str, order: &str, cursor: &str) -> String {
-    hex::encode(format!("{scope}:{order}:{cursor}"))
+/// No two tokens are the same: clients take one that comes twice for a loop.
+fn write_token(state: &mut State, scope: &str, order: &str, cursor: &str) -> String {
+    let unique = state.hex(8);
+    hex::encode(format!("{scope}:{unique}:{order}:{cursor}"))
 }
 
 fn read_token(token: &str, scope: &str) -> Result<(String, String), ApiError> {
@@ -203,8 +205,8 @@ fn read_token(token: &str, scope: &str) -> Result<(String, String), ApiError> {
         .ok()
         .and_then(|b| String::from_utf8(b).ok())
         .ok_or_else(bad)?;
-    match text.splitn(3, ':').collect::<Vec<_>>()[..] {
-        [of, order, cursor] if of == scope => Ok((order.to_owned(), cursor.to_owned())),
+    match text.splitn(4, ':').collect::<Vec<_>>()[..] {
+        [of, _, order, cursor] if of == scope => Ok((order.to_owned(), cursor.to_owned())),
         _ => Err(bad()),
     }
 }

@@ -57,7 +57,7 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
 }
 
 fn check_account_id(id: &str, path: &str) -> Result<(), SpecError> {
-    if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) {
+    if is_account_id(id) {
         return Ok(());
     }
     Err(SpecError::at(
@@ -246,6 +246,11 @@ pub(crate) fn digest(seed: u64, words: &[&str]) -> String {
         hasher.update(word.as_bytes());
     }
     hex::encode(hasher.finalize())
+}
+
+/// Whether a text is 12 digits.
+pub(crate) fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether an ID is `<prefix>-` and 8 or 17 hex digits.

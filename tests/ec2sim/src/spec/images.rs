@@ -83,17 +83,16 @@ fn expand_image(
             format!("`{id}` is not an image ID: write ami- and 8 or 17 hex digits"),
         ));
     }
-    if let Expectation::Copied(copied) = &image.expect {
-        if !region
+    if let Expectation::Copied(copied) = &image.expect
+        && !region
             .keys
             .iter()
             .any(|k| k.id == copied.key || k.arn == copied.key || k.aliases.contains(&copied.key))
-        {
-            return Err(SpecError::at(
-                format!("{path}.expect.copied.key"),
-                format!("no key `{}` in this region: add it to keys", copied.key),
-            ));
-        }
+    {
+        return Err(SpecError::at(
+            format!("{path}.expect.copied.key"),
+            format!("no key `{}` in this region: add it to keys", copied.key),
+        ));
     }
     let state_name = image.state.as_deref().unwrap_or("available");
     let state = ImageState::parse(state_name).ok_or_else(|| {

@@ -6,7 +6,7 @@ mod images;
 mod settings;
 
 pub use expand::expand;
-pub(crate) use expand::{digest, is_resource_id};
+pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{
     AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations,
 };
