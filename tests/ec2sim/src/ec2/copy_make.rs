@@ -105,7 +105,18 @@ pub(super) fn create(
             job: Some(CopyJob {
                 image: id.clone(),
                 key: key.map(|k| k.arn.clone().unwrap_or_else(|| k.reference.clone())),
+                source_key: state
+                    .world
+                    .snapshot(&source.region, &original)
+                    .and_then(|s| s.key_arn.clone())
+                    .map(|arn| (source.region.clone(), arn)),
                 principals: request.caller.principals(),
+                lacks: settings
+                    .copies
+                    .key_actions
+                    .iter()
+                    .find(|a| !request.caller.may(a))
+                    .cloned(),
             }),
             baseline_tags: Tags::new(),
         };

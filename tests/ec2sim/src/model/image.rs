@@ -334,6 +334,10 @@ pub struct CopyJob {
     pub image: String,
     /// The key as the caller named it; absent: not encrypted.
     pub key: Option<String>,
-    /// Account and ARNs of the caller, for the key's policy.
+    /// Region and ARN of the key that the source is under, if it is encrypted.
+    pub source_key: Option<(String, String)>,
+    /// Account and ARNs of the caller, for the keys' policies.
     pub principals: Vec<String>,
+    /// An action on keys that the caller lacks.
+    pub lacks: Option<String>,
 }

@@ -116,6 +116,47 @@ fn a_bad_key_fails_the_copy_late_and_both_reasons_say_why() {
 }
 
 #[test]
+fn an_encrypted_source_needs_a_key_that_the_caller_can_use() {
+    let images = r#"
+    - {name: mine, id: ami-0000000a, encryptedUnder: alias/other}
+    - {name: under-a-disabled-key, id: ami-0000000b, encryptedUnder: alias/off}
+    - {name: under-a-closed-key, id: ami-0000000c, encryptedUnder: key-private}
+    - {name: under-a-strange-key, id: ami-0000000d, encryptedUnder: "arn:aws:kms:eu-west-1:999999999999:key/x"}
+"#;
+    let sim = world(&yaml("", images, ""));
+    let c = client(&sim, OWNER);
+    for (source, expected) in [
+        ("ami-0000000a", "available"),
+        ("ami-0000000b", "failed"),
+        ("ami-0000000c", "failed"),
+        ("ami-0000000d", "failed"),
+    ] {
+        let id = c
+            .copy(source, &format!("copy of {source}"), "alias/good", &[])
+            .one("imageId");
+        seconds(&sim, 1000);
+        assert_eq!(c.state(&id), expected, "{source}");
+    }
+}
+
+#[test]
+fn a_caller_may_need_actions_on_keys() {
+    for (actions, expected) in [("[kms:CreateGrant]", "failed"), ("[]", "available")] {
+        let text = yaml("", "", "")
+            .replace("jitter: 0}", &format!("jitter: 0, keyActions: {actions}}}"))
+            .replace(
+                &format!("{{accessKey: {OWNER}, account: \"{ACCOUNT}\"}}"),
+                &format!("{{accessKey: {OWNER}, account: \"{ACCOUNT}\", allow: [\"ec2:*\"]}}"),
+            );
+        let sim = world(&text);
+        let c = client(&sim, OWNER);
+        let id = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
+        seconds(&sim, 1000);
+        assert_eq!(c.state(&id), expected, "{actions}");
+    }
+}
+
+#[test]
 fn the_key_is_judged_when_the_copy_completes() {
     for (at_call, at_end, expected) in [
         ("Enabled", "Disabled", "failed"),

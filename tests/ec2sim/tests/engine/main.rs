@@ -4,6 +4,7 @@ mod audit;
 mod changing;
 mod copying;
 mod identity;
+mod properties;
 mod reading;
 mod server;
 mod support;
