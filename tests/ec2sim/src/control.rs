@@ -51,6 +51,15 @@ pub enum Edit {
         /// Key ID or ARN.
         key: String,
     },
+    /// Removes a key and its aliases.
+    DeleteKey {
+        /// Account of the key.
+        account: String,
+        /// Region of the key.
+        region: String,
+        /// Which.
+        key: String,
+    },
     /// Changes launch permissions of an image.
     Share {
         /// Image ID.
@@ -248,9 +257,10 @@ pub(crate) fn apply(sim: &Sim, edit: Edit) -> Result<Value, EditError> {
 
 fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditError> {
     match edit {
-        Edit::SetKeyState { .. } | Edit::SetKeyPrincipals { .. } | Edit::SetAlias { .. } => {
-            edit_key(state, edit)
-        }
+        Edit::SetKeyState { .. }
+        | Edit::SetKeyPrincipals { .. }
+        | Edit::SetAlias { .. }
+        | Edit::DeleteKey { .. } => edit_key(state, edit),
         Edit::Share { .. }
         | Edit::SetTags { .. }
         | Edit::SetImageState { .. }
@@ -358,6 +368,11 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
             region,
             key,
             ..
+        }
+        | Edit::DeleteKey {
+            account,
+            region,
+            key,
         } => (account.clone(), region.clone(), key.clone()),
         _ => return Ok(json!({})),
     };
@@ -375,6 +390,10 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
         for key in keys.iter_mut() {
             key.aliases.retain(|a| a != alias);
         }
+    }
+    if let Edit::DeleteKey { .. } = &edit {
+        keys.retain(|k| k.arn != arn);
+        return Ok(json!({ "key": arn }));
     }
     let key = keys
         .iter_mut()

@@ -56,6 +56,14 @@ pub(crate) const DENIALS: [&str; 3] = [
     "AccessDeniedException",
 ];
 
+/// Error codes that mean that there were too many calls.
+pub(crate) const THROTTLES: [&str; 4] = [
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+    "EC2ThrottledException",
+];
+
 impl Call {
     /// Whether the caller was not permitted.
     pub fn is_denied(&self) -> bool {

@@ -47,7 +47,10 @@ pub(crate) fn ensure_ebs_key(
         &h[17..20],
         &h[20..]
     );
-    let arn = format!("arn:aws:kms:{region}:{account}:key/{id}");
+    let arn = format!(
+        "arn:{}:kms:{region}:{account}:key/{id}",
+        state.world.partition(account)
+    );
     if let Some(region) = state.world.region_mut(account, region) {
         region.keys.push(Key {
             id,
@@ -89,18 +92,25 @@ fn describe_key(state: &mut State, request: &Request) -> Outcome {
         ));
     }
     let Some(key) = state.world.key(&account, &request.region, reference) else {
+        let partition = state.world.partition(&account);
         let message = if reference.contains("alias/") {
             let arn = if reference.starts_with("arn:") {
                 reference.to_owned()
             } else {
-                format!("arn:aws:kms:{}:{account}:{reference}", request.region)
+                format!(
+                    "arn:{partition}:kms:{}:{account}:{reference}",
+                    request.region
+                )
             };
             format!("Alias {arn} is not found.")
         } else {
             let arn = if reference.starts_with("arn:") {
                 reference.to_owned()
             } else {
-                format!("arn:aws:kms:{}:{account}:key/{reference}", request.region)
+                format!(
+                    "arn:{partition}:kms:{}:{account}:key/{reference}",
+                    request.region
+                )
             };
             format!("Key '{arn}' does not exist")
         };
@@ -179,12 +189,13 @@ fn list_aliases(state: &State, request: &Request) -> Outcome {
     let truncated = all.len() > limit;
     all.truncate(limit);
     let next = all.last().map(|(alias, _)| alias.clone());
+    let partition = state.world.partition(account);
     let aliases: Vec<Value> = all
         .into_iter()
         .map(|(alias, key)| {
             json!({
                 "AliasName": alias,
-                "AliasArn": format!("arn:aws:kms:{}:{account}:{alias}", request.region),
+                "AliasArn": format!("arn:{partition}:kms:{}:{account}:{alias}", request.region),
                 "TargetKeyId": key.id,
             })
         })

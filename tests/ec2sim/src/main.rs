@@ -117,7 +117,7 @@ fn serve(
         .build()
         .map_err(|e| e.to_string())?;
     runtime
-        .block_on(async { ec2sim::until_stopped().await })
+        .block_on(ec2sim::until_stopped())
         .map_err(|e| format!("can not wait for signals: {e}"))?;
     Ok(ExitCode::SUCCESS)
 }

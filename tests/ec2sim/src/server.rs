@@ -1,6 +1,5 @@
 //! The simulator behind HTTP on a socket.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -221,14 +220,14 @@ impl AsyncWrite for CuttableStream {
     }
 }
 
-/// Waits for an interrupt or, on Unix, a termination signal.
-pub fn until_stopped() -> impl Future<Output = io::Result<()>> {
-    async {
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
+/// Waits for an interrupt or a termination signal.
+///
+/// # Errors
+/// When signals can not be listened to.
+pub async fn until_stopped() -> io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
     }
 }

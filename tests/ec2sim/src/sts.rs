@@ -1,9 +1,9 @@
 //! STS: AssumeRole and GetCallerIdentity.
 
-use crate::engine::{Done, Outcome, Request, State};
+use crate::engine::{Done, Outcome, Request, State, session_time};
 use crate::iam::{Session, SessionPolicy};
-use crate::model::Role;
-use crate::spec::{OptIn, TimeSource, digest};
+use crate::model::{Role, World};
+use crate::spec::{OptIn, digest};
 use crate::wire::{ApiError, Xml};
 
 /// Runs an operation of STS.
@@ -21,6 +21,14 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
 /// The unique ID of a role.
 pub(crate) fn role_id(arn: &str) -> String {
     format!("AROA{}", digest(0, &[arn])[..17].to_uppercase())
+}
+
+/// The ARN of a session.
+pub(crate) fn session_arn(world: &World, account: &str, role: &str, session: &str) -> String {
+    format!(
+        "arn:{}:sts::{account}:assumed-role/{role}/{session}",
+        world.partition(account)
+    )
 }
 
 fn get_caller_identity(request: &Request) -> Done {
@@ -59,10 +67,7 @@ fn assume_role(state: &mut State, request: &Request) -> Outcome {
     let duration = duration(request, &role, chained)?;
     check_target_region(state, request, arn)?;
 
-    let now = match state.settings.sessions.time {
-        TimeSource::Real => request.real_now,
-        TimeSource::Simulated => request.now,
-    };
+    let now = session_time(state, request.now, request.real_now);
     let expires = now.plus_seconds(f64::from(duration));
     let access_key = format!("ASIA{}", state.base32(16));
     let token = format!("FwoGZXIvYXdz{}", state.base32(200));
@@ -84,7 +89,7 @@ fn assume_role(state: &mut State, request: &Request) -> Outcome {
         x.text("AssumedRoleId", &format!("{}:{name}", role_id(arn)));
         x.text(
             "Arn",
-            &format!("arn:aws:sts::{account}:assumed-role/{}/{name}", role.name),
+            &session_arn(&state.world, &account, &role.name, name),
         );
     });
     xml.nest("Credentials", |x| {
@@ -113,16 +118,14 @@ fn packed_size(request: &Request) -> usize {
 }
 
 fn session_policy(state: &State, request: &Request) -> Result<Option<SessionPolicy>, ApiError> {
-    let Some(text) = request.params.get("Policy") else {
-        return Ok(None);
-    };
-    if text.len() > 2048 {
+    let limit = state.settings.sessions.packed_policy_limit;
+    let size = packed_size(request);
+    let text = request.params.get("Policy");
+    if text.is_some_and(|t| t.len() > 2048) {
         return Err(validation(
             "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to 2048",
         ));
     }
-    let limit = state.settings.sessions.packed_policy_limit;
-    let size = packed_size(request);
     if size > limit {
         return Err(ApiError::new(
             "PackedPolicyTooLarge",
@@ -132,8 +135,8 @@ fn session_policy(state: &State, request: &Request) -> Result<Option<SessionPoli
             ),
         ));
     }
-    SessionPolicy::parse(text)
-        .map(Some)
+    text.map(SessionPolicy::parse)
+        .transpose()
         .map_err(|e| ApiError::new("MalformedPolicyDocument", e))
 }
 
@@ -172,14 +175,16 @@ fn trusted_role(
         )
     };
     let (account, name) = arn
-        .strip_prefix("arn:aws:iam::")
-        .and_then(|rest| rest.split_once(":role/"))
+        .strip_prefix("arn:")
+        .and_then(|rest| rest.split_once(":iam::"))
+        .and_then(|(_, rest)| rest.split_once(":role/"))
         .ok_or_else(|| validation(format!("{arn} is invalid")))?;
     let role = state
         .world
         .accounts
         .get(account)
         .and_then(|a| a.roles.get(name))
+        .filter(|r| r.arn == arn)
         .ok_or_else(|| denied("sts:AssumeRole"))?;
     let trusted = request
         .caller

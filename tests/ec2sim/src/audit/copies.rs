@@ -24,6 +24,9 @@ pub(super) fn check(judge: &mut Judge<'_>) -> Images {
         for copy in &live {
             sharing(judge, original, copy);
         }
+        if original.removed_by_edit() {
+            continue;
+        }
         match &original.expect {
             Expectation::Copied(expected) => {
                 images.to_copy += 1;

@@ -8,8 +8,10 @@ mod report;
 
 pub use report::{Check, Finding, Report, Totals};
 
+use std::collections::BTreeMap;
+
 use crate::clock::SimTime;
-use crate::journal::Call;
+use crate::journal::{Call, THROTTLES};
 use crate::model::{Image, ImageState, World};
 use crate::spec::Expectation;
 
@@ -17,14 +19,19 @@ use crate::spec::Expectation;
 pub(super) struct Judge<'a> {
     world: &'a World,
     journal: &'a [Call],
+    copies: CopiesBySource<'a>,
     findings: Vec<Finding>,
 }
+
+/// Copies by ID and region of what they were copied from.
+type CopiesBySource<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Image>>;
 
 /// Judges a world and a journal.
 pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
     let mut judge = Judge {
         world,
         journal,
+        copies: index(world),
         findings: Vec::new(),
     };
     let images = copies::check(&mut judge);
@@ -41,6 +48,16 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
         ))
     });
     Report::new(now, totals, images, findings)
+}
+
+fn index(world: &World) -> CopiesBySource<'_> {
+    let mut copies = CopiesBySource::new();
+    for image in world.regions().flat_map(|(_, r)| r.images.values()) {
+        if let Some((id, region)) = &image.source {
+            copies.entry((id, region)).or_default().push(image);
+        }
+    }
+    copies
 }
 
 impl<'a> Judge<'a> {
@@ -65,18 +82,15 @@ impl<'a> Judge<'a> {
 
     /// What was copied from an image, gone or not, wherever it is.
     fn copies_of(&self, original: &Image) -> Vec<&'a Image> {
-        self.images()
-            .filter(|i| {
-                i.source
-                    .as_ref()
-                    .is_some_and(|(id, region)| *id == original.id && *region == original.region)
-            })
-            .collect()
+        self.copies
+            .get(&(original.id.as_str(), original.region.as_str()))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The call that made something.
     fn maker(&self, seq: u64) -> Option<&'a Call> {
-        self.journal.iter().find(|c| c.seq == seq)
+        self.journal.get(usize::try_from(seq - 1).ok()?)
     }
 
     fn totals(&self) -> Totals {
@@ -91,7 +105,7 @@ impl<'a> Judge<'a> {
             mutating_calls: calls(&|c| c.mutating && !c.dry_run),
             effects: calls(&|c| c.effect),
             denied: calls(&|c| c.is_denied() && c.fault.is_none()),
-            throttled: calls(&|c| c.outcome == "RequestLimitExceeded"),
+            throttled: calls(&|c| THROTTLES.contains(&c.outcome.as_str())),
         }
     }
 
@@ -99,6 +113,7 @@ impl<'a> Judge<'a> {
     /// when it was copied.
     fn copies_needed(&self) -> usize {
         self.originals()
+            .filter(|i| !i.removed_by_edit())
             .filter(|i| {
                 let copies = self.copies_of(i);
                 match i.expect {

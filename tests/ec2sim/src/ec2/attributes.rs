@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{invalid_value, own_image};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::{EBS_ALIAS, Image, ImageState, LaunchPermission, World};
+use crate::spec::is_account_id;
 use crate::wire::{ApiError, Params, Xml};
 
 /// Runs DescribeImageAttribute.
@@ -169,7 +170,7 @@ fn read_change(params: &Params) -> Result<Change, ApiError> {
 }
 
 fn user(id: &str) -> Result<LaunchPermission, ApiError> {
-    if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) {
+    if is_account_id(id) {
         return Ok(LaunchPermission::User(id.to_owned()));
     }
     Err(ApiError::new(

@@ -1,48 +1,41 @@
 //! CopyImage.
 
-use std::collections::BTreeSet;
-
-use super::{authorize, check_image_id, image_not_found, invalid_value, tags};
-use crate::clock::SimTime;
-use crate::engine::{Done, Event, Outcome, Request, State};
-use crate::faults::{Act, AttributeLie};
+use super::copy_make::{create, image_tags};
+use super::{check_image_id, image_not_found, invalid_value, tags};
+use crate::engine::{Done, Outcome, Request, State};
 use crate::kms;
-use crate::model::{
-    CopyJob, Image, ImageState, Lagged, Snapshot, SnapshotState, Storage, Tags, TokenUse,
-};
-use crate::spec::{Expectation, LimitMode, OptIn};
+use crate::model::{Image, ImageState, Tags, TokenUse};
+use crate::spec::{LimitMode, OptIn};
 use crate::wire::{ApiError, Params, Xml};
 
 /// What a call asks for.
-struct Asked {
-    name: String,
-    description: Option<String>,
-    source_id: String,
-    source_region: String,
-    token: Option<String>,
-    encrypted: bool,
-    key: Option<String>,
-    copy_tags: bool,
-    image_tags: Tags,
-    snapshot_tags: Tags,
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) description: Option<String>,
+    pub(super) source_id: String,
+    pub(super) source_region: String,
+    pub(super) token: Option<String>,
+    pub(super) encrypted: bool,
+    pub(super) key: Option<String>,
+    pub(super) copy_tags: bool,
+    pub(super) image_tags: Tags,
+    pub(super) snapshot_tags: Tags,
 }
 
 /// Runs CopyImage: answers with an ID at once; the rest comes later.
 pub(super) fn copy_image(state: &mut State, request: &Request) -> Outcome {
     let asked = read(&request.params)?;
-    if asked.copy_tags || !asked.image_tags.is_empty() || !asked.snapshot_tags.is_empty() {
-        authorize(request, "ec2:CreateTags")?;
-    }
     let fingerprint = request.params.fingerprint(&["ClientToken", "DryRun"]);
     if let Some(image) = earlier(state, request, &asked, &fingerprint)? {
         return Ok(answer(&image, Vec::new()));
     }
     let source = source(state, request, &asked)?;
+    tags::check_number(&image_tags(request, &asked, &source))?;
     check_name(state, request, &asked.name)?;
     let snapshots = source.snapshot_ids().count();
-    let start = admit(state, request, snapshots)?;
+    admit(state, request, snapshots)?;
     let key = key(state, request, &asked, &source);
-    let made = create(state, request, &asked, &source, key.as_ref(), &start);
+    let made = create(state, request, &asked, &source, key.as_ref());
     if let (Some(token), Some(region)) = (
         &asked.token,
         state.world.region_mut(request.account(), &request.region),
@@ -242,11 +235,11 @@ fn check_name(state: &State, request: &Request, name: &str) -> Result<(), ApiErr
     }
 }
 
-/// When each of that many snapshots can start.
-fn admit(state: &State, request: &Request, wanted: usize) -> Result<Vec<SimTime>, ApiError> {
+/// Refuses beyond the limits of concurrent copies.
+fn admit(state: &State, request: &Request, wanted: usize) -> Result<(), ApiError> {
     let copies = &state.settings.copies;
     let Some(region) = state.world.region(request.account(), &request.region) else {
-        return Ok(vec![request.now; wanted]);
+        return Ok(());
     };
     let images = region
         .images
@@ -273,34 +266,13 @@ fn admit(state: &State, request: &Request, wanted: usize) -> Result<Vec<SimTime>
             ),
         ));
     }
-    if copies.beyond_limit == LimitMode::Refuse || limit == 0 {
-        return Ok(vec![request.now; wanted]);
-    }
-    let mut ends: Vec<SimTime> = region
-        .snapshots
-        .values()
-        .filter(|s| s.exists() && s.state == SnapshotState::Pending)
-        .map(|s| s.done_at)
-        .collect();
-    ends.sort_unstable();
-    let free = limit.saturating_sub(busy);
-    let skip = busy.saturating_sub(limit);
-    let starts = (0..wanted).map(|i| match i.checked_sub(free) {
-        None => request.now,
-        // Behind everything that runs: its turn comes when one of them ends, then when it ends again.
-        Some(late) => ends
-            .get(skip + late)
-            .or_else(|| ends.last())
-            .copied()
-            .unwrap_or(request.now),
-    });
-    Ok(starts.collect())
+    Ok(())
 }
 
 /// The key for the copy as it was named, and its ARN if it is known now.
-struct CopyKey {
-    reference: String,
-    arn: Option<String>,
+pub(super) struct CopyKey {
+    pub(super) reference: String,
+    pub(super) arn: Option<String>,
 }
 
 fn key(state: &mut State, request: &Request, asked: &Asked, source: &Image) -> Option<CopyKey> {
@@ -317,209 +289,4 @@ fn key(state: &mut State, request: &Request, asked: &Asked, source: &Image) -> O
         .key(&account, &request.region, &reference)
         .map(|k| k.arn.clone());
     Some(CopyKey { reference, arn })
-}
-
-/// Makes the pending image and its pending snapshots. Returns their IDs, the image's first.
-fn create(
-    state: &mut State,
-    request: &Request,
-    asked: &Asked,
-    source: &Image,
-    key: Option<&CopyKey>,
-    starts: &[SimTime],
-) -> Vec<String> {
-    let now = request.now;
-    let settings = state.settings.clone();
-    let id = format!("ami-{}", state.hex(17));
-    let visible_at = state.visible_at(now, settings.consistency.create_seconds);
-    let mut mappings = source.mappings.clone();
-    let mut snapshots = Vec::new();
-    for mapping in &mut mappings {
-        let Storage::Ebs(ebs) = &mut mapping.storage else {
-            continue;
-        };
-        let Some(original) = ebs.snapshot.clone() else {
-            continue;
-        };
-        ebs.encrypted = key.is_some();
-        let start = starts.get(snapshots.len()).copied().unwrap_or(now);
-        let jitter = 1.0 + settings.copies.jitter * (2.0 * state.draw() - 1.0);
-        let length = (settings.copies.base_seconds
-            + settings.copies.seconds_per_gib * f64::from(ebs.gib))
-            * jitter;
-        let snapshot = Snapshot {
-            id: format!("snap-{}", state.hex(17)),
-            owner: request.account().to_owned(),
-            description: format!(
-                "Copied for DestinationAmi {id} from SourceAmi {} for SourceSnapshot {original}. Task created on {}.",
-                source.id,
-                now.as_millis()
-            ),
-            tags: Lagged::new(asked.snapshot_tags.clone()),
-            gib: ebs.gib,
-            encrypted: key.is_some(),
-            key_arn: key.and_then(|k| k.arn.clone()),
-            state: SnapshotState::Pending,
-            state_message: None,
-            started_at: start,
-            done_at: start.plus_seconds(length.max(0.0)),
-            shared_with: BTreeSet::new(),
-            created_by: Some(request.seq),
-            visible_at,
-            gone_at: None,
-            job: Some(CopyJob {
-                image: id.clone(),
-                key: key.map(|k| k.arn.clone().unwrap_or_else(|| k.reference.clone())),
-                principals: request.caller.principals(),
-            }),
-            baseline_tags: Tags::new(),
-        };
-        ebs.snapshot = Some(snapshot.id.clone());
-        snapshots.push(snapshot);
-    }
-    let mut attributes = source.attributes.clone();
-    if !settings.copies.keeps_imds {
-        attributes.imds_support = None;
-    }
-    if !settings.copies.keeps_tpm {
-        attributes.tpm_support = None;
-        attributes.uefi_data = None;
-    }
-    let mut copy = Image {
-        id: id.clone(),
-        owner: request.account().to_owned(),
-        region: request.region.clone(),
-        name: asked.name.clone(),
-        description: Lagged::new(asked.description.clone()),
-        tags: Lagged::new(image_tags(request, asked, source)),
-        launch_permissions: Lagged::new(BTreeSet::new()),
-        deprecation_time: Lagged::new(None),
-        creation_date: now,
-        last_launched_time: None,
-        state: ImageState::Pending,
-        state_reason: None,
-        attributes,
-        product_codes: source.product_codes.clone(),
-        deregistration_protection: false,
-        mappings,
-        source: Some((source.id.clone(), source.region.clone())),
-        created_by: Some(request.seq),
-        visible_at,
-        gone_at: None,
-        expect: Expectation::Any,
-        baseline: None,
-    };
-    lie(request.lie.as_ref(), &mut copy, &mut snapshots);
-    let done_at = snapshots.iter().map(|s| s.done_at).max().unwrap_or(now);
-    place(state, request, copy, snapshots, done_at)
-}
-
-fn image_tags(request: &Request, asked: &Asked, source: &Image) -> Tags {
-    let mut tags = Tags::new();
-    // Tags that others put on a shared image are not the caller's to copy.
-    if asked.copy_tags && source.owner == request.account() {
-        tags.extend(
-            source
-                .tags
-                .current()
-                .iter()
-                .filter(|(k, _)| !k.starts_with("aws:"))
-                .map(|(k, v)| (k.clone(), v.clone())),
-        );
-    }
-    tags.extend(asked.image_tags.clone());
-    tags
-}
-
-fn place(
-    state: &mut State,
-    request: &Request,
-    copy: Image,
-    snapshots: Vec<Snapshot>,
-    done_at: SimTime,
-) -> Vec<String> {
-    let mut made = vec![copy.id.clone()];
-    let account = request.account().to_owned();
-    let region = request.region.clone();
-    state.events.insert((
-        done_at,
-        Event::Image {
-            account: account.clone(),
-            region: region.clone(),
-            id: copy.id.clone(),
-        },
-    ));
-    for snapshot in &snapshots {
-        made.push(snapshot.id.clone());
-        state.events.insert((
-            snapshot.done_at,
-            Event::Snapshot {
-                account: account.clone(),
-                region: region.clone(),
-                id: snapshot.id.clone(),
-            },
-        ));
-    }
-    if let Some(region) = state.world.region_mut(&account, &region) {
-        region
-            .snapshots
-            .extend(snapshots.into_iter().map(|s| (s.id.clone(), s)));
-        region.images.insert(copy.id.clone(), copy);
-    }
-    made
-}
-
-/// Makes the copy wrong, as a fault rule wants it. The last snapshot is the wrong one.
-fn lie(act: Option<&Act>, copy: &mut Image, snapshots: &mut [Snapshot]) {
-    match act {
-        Some(Act::CopyUnencrypted) => {
-            if let Some(snapshot) = snapshots.last_mut() {
-                snapshot.encrypted = false;
-                snapshot.key_arn = None;
-                if let Some(job) = &mut snapshot.job {
-                    job.key = None;
-                }
-                for mapping in &mut copy.mappings {
-                    if let Storage::Ebs(ebs) = &mut mapping.storage
-                        && ebs.snapshot.as_ref() == Some(&snapshot.id)
-                    {
-                        ebs.encrypted = false;
-                    }
-                }
-            }
-        }
-        Some(Act::CopyUnderKey(arn)) => {
-            if let Some(snapshot) = snapshots.last_mut() {
-                snapshot.key_arn = Some(arn.clone());
-            }
-        }
-        Some(Act::CopyAttribute(attribute)) => attribute_lie(attribute, copy),
-        _ => {}
-    }
-}
-
-fn attribute_lie(lie: &AttributeLie, copy: &mut Image) {
-    let value = lie.value.clone();
-    let text = value.clone().unwrap_or_default();
-    let a = &mut copy.attributes;
-    let last = copy.mappings.last_mut();
-    match lie.name.as_str() {
-        "architecture" => a.architecture = text,
-        "bootMode" => a.boot_mode = value,
-        "tpmSupport" => a.tpm_support = value,
-        "imdsSupport" => a.imds_support = value,
-        "uefiData" => a.uefi_data = value,
-        "enaSupport" => a.ena_support = text == "true",
-        "sriovNetSupport" => a.sriov_net_support = value,
-        "rootDeviceName" => a.root_device_name = text,
-        other => {
-            let Some(mapping) = last else { return };
-            match (other, &mut mapping.storage) {
-                ("deviceName", _) => mapping.device = text,
-                ("volumeSize", Storage::Ebs(e)) => e.gib = text.parse().unwrap_or(e.gib + 1),
-                ("volumeType", Storage::Ebs(e)) => e.volume_type = text,
-                _ => {}
-            }
-        }
-    }
 }

@@ -5,7 +5,7 @@ use super::{check_image_id, image_not_found, invalid_value};
 use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::{Image, ImageState, LaunchPermission, Storage, Tags};
-use crate::spec::Mappings;
+use crate::spec::{Mappings, is_account_id};
 use crate::wire::{ApiError, Xml};
 
 /// Runs DescribeImages.
@@ -27,7 +27,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             *owner,
             "self" | "amazon" | "aws-marketplace" | "aws-backup-vault"
         );
-        if !known && !(owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit())) {
+        if !known && !is_account_id(owner) {
             return Err(invalid_value(format!("Invalid value '{owner}' for owner")));
         }
     }

@@ -144,7 +144,7 @@ pub(super) fn page(
         if order.bytes().all(|b| b == b'0') {
             id.to_owned()
         } else {
-            digest(0, &[&order, id])[..24].to_owned()
+            format!("{:016x}-{id}", mix(&order, id))
         }
     };
     let mut placed: Vec<(String, String)> = ids
@@ -161,12 +161,12 @@ pub(super) fn page(
     if empty {
         return Ok(Page {
             ids: Vec::new(),
-            next: Some(write_token(&scope, &order, &cursor)),
+            next: Some(write_token(state, &scope, &order, &cursor)),
         });
     }
     placed.truncate(size);
     let next = match placed.last() {
-        Some((place, _)) if more_than_this => Some(write_token(&scope, &order, place)),
+        Some((place, _)) if more_than_this => Some(write_token(state, &scope, &order, place)),
         _ => None,
     };
     Ok(Page {
@@ -175,8 +175,23 @@ pub(super) fn page(
     })
 }
 
-fn write_token(scope: &str, order: &str, cursor: &str) -> String {
-    hex::encode(format!("{scope}:{order}:{cursor}"))
+/// A number that depends on the order's name and the ID: FNV-1a, finished so that near IDs part.
+fn mix(order: &str, id: &str) -> u64 {
+    let mut h = order
+        .bytes()
+        .chain(id.bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    h ^ (h >> 31)
+}
+
+/// No two tokens are the same: clients take one that comes twice for a loop.
+fn write_token(state: &mut State, scope: &str, order: &str, cursor: &str) -> String {
+    let unique = state.hex(8);
+    hex::encode(format!("{scope}:{unique}:{order}:{cursor}"))
 }
 
 fn read_token(token: &str, scope: &str) -> Result<(String, String), ApiError> {
@@ -190,8 +205,8 @@ fn read_token(token: &str, scope: &str) -> Result<(String, String), ApiError> {
         .ok()
         .and_then(|b| String::from_utf8(b).ok())
         .ok_or_else(bad)?;
-    match text.splitn(3, ':').collect::<Vec<_>>()[..] {
-        [of, order, cursor] if of == scope => Ok((order.to_owned(), cursor.to_owned())),
+    match text.splitn(4, ':').collect::<Vec<_>>()[..] {
+        [of, _, order, cursor] if of == scope => Ok((order.to_owned(), cursor.to_owned())),
         _ => Err(bad()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod copy;
+mod copy_make;
 mod deprecation;
 mod images;
 mod list;
@@ -76,6 +77,13 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     };
     let action = format!("ec2:{}", operation.name);
     authorize(request, &action)?;
+    // What is tagged as it is made needs the permission to tag, also in a dry run.
+    let tags = operation.name == "CopyImage"
+        && (request.params.flag("CopyImageTags")?
+            || !request.params.indices("TagSpecification").is_empty());
+    if tags {
+        authorize(request, "ec2:CreateTags")?;
+    }
     if request.dry_run {
         return Err(ApiError::with_status(
             412,
@@ -110,6 +118,7 @@ fn ensure_region(state: &mut State, account: &str, region: &str) {
         .entry(account.to_owned())
         .or_insert_with(|| Account {
             id: account.to_owned(),
+            partition: "aws".to_owned(),
             organization: None,
             organizational_units: Vec::new(),
             roles: BTreeMap::new(),

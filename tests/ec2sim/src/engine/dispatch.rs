@@ -233,10 +233,7 @@ fn find_caller(
         .ok_or_else(unknown)?;
     Ok(Caller {
         account: session.account.clone(),
-        arn: format!(
-            "arn:aws:sts::{}:assumed-role/{}/{}",
-            session.account, session.role, session.name
-        ),
+        arn: sts::session_arn(&state.world, &session.account, &session.role, &session.name),
         role_arn: Some(role.arn.clone()),
         user_id: format!("{}:{}", sts::role_id(&role.arn), session.name),
         allow: role.allow.clone(),

@@ -5,6 +5,7 @@ mod dispatch;
 mod settle;
 mod sim;
 
+pub(crate) use dispatch::session_time;
 pub use sim::{Directive, Sim};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,6 @@ pub(crate) struct Request {
     pub(crate) now: SimTime,
     /// The same by real time.
     pub(crate) real_now: SimTime,
-    /// Simulated seconds per real second.
     pub(crate) service: Service,
     pub(crate) operation: String,
     pub(crate) caller: Caller,

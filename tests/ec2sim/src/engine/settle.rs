@@ -28,7 +28,8 @@ impl State {
                     let (_, mut request) = self.deferred.remove(i);
                     request.now = at;
                     let outcome = run(self, &request);
-                    if let Some(call) = self.journal.iter_mut().find(|c| c.seq == request.seq) {
+                    let index = usize::try_from(request.seq - 1).unwrap_or(usize::MAX);
+                    if let Some(call) = self.journal.get_mut(index) {
                         call.effect_time = Some(at);
                         if let Ok(done) = outcome {
                             call.effect = done.effect;
@@ -96,17 +97,28 @@ impl State {
         }
     }
 
-    /// Why a copy under its key fails now.
+    /// Why a copy fails now, by its own key or its source's.
     fn key_failure(&self, account: &str, region: &str, job: &CopyJob) -> Option<String> {
+        let inaccessible = || Some("Given key ID is not accessible".to_owned());
+        if let Some((source_region, arn)) = &job.source_key {
+            match self.world.key(account, source_region, arn) {
+                Some(key) if key.permits(&job.principals) => {
+                    if let Some(why) = key.unusable() {
+                        return Some(why);
+                    }
+                }
+                _ => return inaccessible(),
+            }
+        }
         let reference = job.key.as_deref()?;
         match self.world.key(account, region, reference) {
             None => Some(
                 "Given key ID is not accessible. You must have DescribeKey permissions on the key"
                     .to_owned(),
             ),
-            Some(key) if !key.permits(&job.principals) => {
-                Some("Given key ID is not accessible".to_owned())
-            }
+            Some(key) if !key.permits(&job.principals) => inaccessible(),
+            // The policy of the key that AWS manages lets the whole account use it through EC2.
+            Some(key) if job.lacks.is_some() && !key.is_default_ebs() => inaccessible(),
             Some(key) => key.unusable(),
         }
     }

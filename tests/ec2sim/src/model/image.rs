@@ -224,6 +224,11 @@ impl Image {
         now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
     }
 
+    /// Whether it was taken away by an edit, and not by a call.
+    pub fn removed_by_edit(&self) -> bool {
+        self.baseline.as_ref().is_some_and(|b| !b.exists())
+    }
+
     /// Takes its present self as what later changes are told from.
     pub fn take_baseline(&mut self) {
         self.baseline = None;
@@ -329,6 +334,10 @@ pub struct CopyJob {
     pub image: String,
     /// The key as the caller named it; absent: not encrypted.
     pub key: Option<String>,
-    /// Account and ARNs of the caller, for the key's policy.
+    /// Region and ARN of the key that the source is under, if it is encrypted.
+    pub source_key: Option<(String, String)>,
+    /// Account and ARNs of the caller, for the keys' policies.
     pub principals: Vec<String>,
+    /// An action on keys that the caller lacks.
+    pub lacks: Option<String>,
 }

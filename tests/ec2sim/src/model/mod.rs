@@ -48,6 +48,8 @@ pub struct Identity {
 pub struct Account {
     /// Account ID.
     pub id: String,
+    /// The partition in its ARNs.
+    pub partition: String,
     /// ARN of its organization.
     pub organization: Option<String>,
     /// ARNs of its organizational units.
@@ -178,6 +180,13 @@ impl World {
     /// A region of an account.
     pub fn region(&self, account: &str, region: &str) -> Option<&Region> {
         self.accounts.get(account)?.regions.get(region)
+    }
+
+    /// The partition of an account.
+    pub fn partition(&self, account: &str) -> &str {
+        self.accounts
+            .get(account)
+            .map_or("aws", |a| a.partition.as_str())
     }
 
     /// A region of an account, to change.

@@ -4,14 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    AccountSpec, DeviceSpec, Expectation, ImageSpec, KeySpec, RegionSpec, SpecError, WorldSpec,
-};
+use super::images::add_images;
+use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec};
 use crate::clock::SimTime;
-use crate::model::{
-    Account, Attributes, Ebs, Identity, Image, ImageState, Key, Lagged, LaunchPermission, Mapping,
-    Region, Role, Snapshot, SnapshotState, Storage, World,
-};
+use crate::model::{Account, Identity, Key, Region, Role, World};
 
 /// Builds the world of a file as it is at `start`.
 ///
@@ -47,7 +43,11 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
         world.identities.push(Identity {
             access_key: identity.access_key.clone(),
             account: identity.account.clone(),
-            arn: format!("arn:aws:iam::{}:{name}", identity.account),
+            arn: format!(
+                "arn:{}:iam::{}:{name}",
+                world.partition(&identity.account),
+                identity.account
+            ),
             allow: identity.allow.clone(),
         });
     }
@@ -57,7 +57,7 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
 }
 
 fn check_account_id(id: &str, path: &str) -> Result<(), SpecError> {
-    if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) {
+    if is_account_id(id) {
         return Ok(());
     }
     Err(SpecError::at(
@@ -76,7 +76,7 @@ fn expand_account(
     let mut regions = BTreeMap::new();
     for (i, region) in account.regions.iter().enumerate() {
         let region_path = format!("{path}.regions[{i}]");
-        let built = expand_region(spec, &account.id, region, &region_path, start)?;
+        let built = expand_region(spec, account, region, &region_path, start)?;
         if regions.insert(region.name.clone(), built).is_some() {
             return Err(SpecError::at(
                 format!("{region_path}.name"),
@@ -90,7 +90,10 @@ fn expand_account(
         .map(|r| {
             let role = Role {
                 name: r.name.clone(),
-                arn: format!("arn:aws:iam::{}:role/{}", account.id, r.name),
+                arn: format!(
+                    "arn:{}:iam::{}:role/{}",
+                    account.partition, account.id, r.name
+                ),
                 external_id: r.external_id.clone(),
                 trust: r.trust.clone(),
                 allow: r.allow.clone(),
@@ -102,6 +105,7 @@ fn expand_account(
         .collect();
     Ok(Account {
         id: account.id.clone(),
+        partition: account.partition.clone(),
         organization: account.organization.clone(),
         organizational_units: account.organizational_units.clone(),
         roles,
@@ -111,7 +115,7 @@ fn expand_account(
 
 fn expand_region(
     spec: &WorldSpec,
-    account: &str,
+    account: &AccountSpec,
     region: &RegionSpec,
     path: &str,
     start: SimTime,
@@ -138,7 +142,7 @@ fn expand_region(
         add_images(
             &mut built,
             spec.seed,
-            account,
+            &account.id,
             image,
             &format!("{path}.images[{i}]"),
             start,
@@ -149,7 +153,7 @@ fn expand_region(
 
 fn expand_key(
     seed: u64,
-    account: &str,
+    account: &AccountSpec,
     region: &str,
     key: &KeySpec,
     path: &str,
@@ -162,7 +166,10 @@ fn expand_key(
         ));
     }
     let id = key.id.clone().unwrap_or_else(|| {
-        let h = digest(seed, &[account, region, "key", &key.alias.join(","), path]);
+        let h = digest(
+            seed,
+            &[&account.id, region, "key", &key.alias.join(","), path],
+        );
         let uuid = format!(
             "{}-{}-4{}-8{}-{}",
             &h[..8],
@@ -178,7 +185,10 @@ fn expand_key(
         }
     });
     Ok(Key {
-        arn: format!("arn:aws:kms:{region}:{account}:key/{id}"),
+        arn: format!(
+            "arn:{}:kms:{region}:{}:key/{id}",
+            account.partition, account.id
+        ),
         id,
         aliases: key.alias.clone(),
         state: key.state.clone(),
@@ -193,331 +203,6 @@ fn expand_key(
         allowed_principals: key.allowed_principals.clone(),
         created: start.plus_seconds(-400.0 * 86_400.0),
     })
-}
-
-/// Adds the images of one definition to a region; returns their IDs.
-pub(crate) fn add_images(
-    region: &mut Region,
-    seed: u64,
-    account: &str,
-    image: &ImageSpec,
-    path: &str,
-    start: SimTime,
-) -> Result<Vec<String>, SpecError> {
-    let many = image.count.unwrap_or(1);
-    if many > 1 && !image.name.contains("{n}") {
-        return Err(SpecError::at(
-            format!("{path}.name"),
-            "names are unique: put {n} into the name of a definition with a count",
-        ));
-    }
-    let mut ids = Vec::new();
-    for n in 1..=many {
-        let numbered = number(image, n);
-        let built = expand_image(region, seed, account, &numbered, path, start)?;
-        ids.push(built.id.clone());
-        region.images.insert(built.id.clone(), built);
-    }
-    Ok(ids)
-}
-
-fn number(image: &ImageSpec, n: u32) -> ImageSpec {
-    let put = |text: &str| text.replace("{n}", &n.to_string());
-    let mut numbered = image.clone();
-    numbered.name = put(&image.name);
-    numbered.id = image.id.as_deref().map(put);
-    numbered.description = image.description.as_deref().map(put);
-    for value in numbered.tags.values_mut() {
-        *value = put(value);
-    }
-    numbered
-}
-
-fn expand_image(
-    region: &mut Region,
-    seed: u64,
-    account: &str,
-    image: &ImageSpec,
-    path: &str,
-    start: SimTime,
-) -> Result<Image, SpecError> {
-    if !(3..=128).contains(&image.name.chars().count()) {
-        return Err(SpecError::at(
-            format!("{path}.name"),
-            format!("`{}` must have 3 to 128 characters", image.name),
-        ));
-    }
-    if region
-        .images
-        .values()
-        .any(|i| i.exists() && i.name == image.name)
-    {
-        return Err(SpecError::at(
-            format!("{path}.name"),
-            format!("`{}` is taken in this region: rename one", image.name),
-        ));
-    }
-    let hash = digest(seed, &[account, &region.name, "image", &image.name]);
-    let id = image
-        .id
-        .clone()
-        .unwrap_or_else(|| format!("ami-{}", &hash[..17]));
-    if !is_resource_id("ami", &id) {
-        return Err(SpecError::at(
-            format!("{path}.id"),
-            format!("`{id}` is not an image ID: write ami- and 8 or 17 hex digits"),
-        ));
-    }
-    if let Expectation::Copied(copied) = &image.expect {
-        if !region
-            .keys
-            .iter()
-            .any(|k| k.id == copied.key || k.arn == copied.key || k.aliases.contains(&copied.key))
-        {
-            return Err(SpecError::at(
-                format!("{path}.expect.copied.key"),
-                format!("no key `{}` in this region: add it to keys", copied.key),
-            ));
-        }
-    }
-    let state_name = image.state.as_deref().unwrap_or("available");
-    let state = ImageState::parse(state_name).ok_or_else(|| {
-        SpecError::at(
-            format!("{path}.state"),
-            format!("`{state_name}` is not a state of an image: write available"),
-        )
-    })?;
-    let creation_date = image
-        .creation_date
-        .unwrap_or_else(|| start.plus_seconds(-86_400.0 - spread(&hash) * 1094.0 * 86_400.0));
-    let instance_store = image.root_device_type.as_deref() == Some("instance-store");
-    let mappings = expand_devices(region, account, image, &hash, path, creation_date)?;
-    let root_device_name = mappings.first().map_or_else(
-        || {
-            if instance_store {
-                "/dev/sda1".to_owned()
-            } else {
-                String::new()
-            }
-        },
-        |m| m.device.clone(),
-    );
-    let mut built = Image {
-        id,
-        owner: account.to_owned(),
-        region: region.name.clone(),
-        name: image.name.clone(),
-        description: Lagged::new(image.description.clone()),
-        tags: Lagged::new(image.tags.clone()),
-        launch_permissions: Lagged::new(launch_permissions(image)),
-        deprecation_time: Lagged::new(image.deprecation_time),
-        creation_date,
-        last_launched_time: image.last_launched_time,
-        state,
-        state_reason: None,
-        attributes: Attributes {
-            architecture: image
-                .architecture
-                .clone()
-                .unwrap_or_else(|| "x86_64".to_owned()),
-            boot_mode: image.boot_mode.clone(),
-            tpm_support: image.tpm.clone(),
-            imds_support: image.imds.clone(),
-            uefi_data: image.uefi_data.clone(),
-            ena_support: image.ena.unwrap_or(true),
-            sriov_net_support: image.sriov.clone(),
-            virtualization_type: image
-                .virtualization
-                .clone()
-                .unwrap_or_else(|| "hvm".to_owned()),
-            platform: image.platform.clone(),
-            root_device_type: image
-                .root_device_type
-                .clone()
-                .unwrap_or_else(|| "ebs".to_owned()),
-            root_device_name,
-        },
-        product_codes: image.product_codes.clone(),
-        deregistration_protection: image.deregistration_protection,
-        mappings,
-        source: image.source_image_id.clone().map(|source| {
-            let source_region = image
-                .source_image_region
-                .clone()
-                .unwrap_or_else(|| region.name.clone());
-            (source, source_region)
-        }),
-        created_by: None,
-        visible_at: creation_date,
-        gone_at: None,
-        expect: image.expect.clone(),
-        baseline: None,
-    };
-    if image.public && built.any_encrypted() {
-        return Err(SpecError::at(
-            format!("{path}.public"),
-            "an encrypted image can not be public: drop one of the two",
-        ));
-    }
-    built.take_baseline();
-    Ok(built)
-}
-
-fn launch_permissions(image: &ImageSpec) -> BTreeSet<LaunchPermission> {
-    let p = &image.launch_permissions;
-    let mut all: BTreeSet<LaunchPermission> = BTreeSet::new();
-    all.extend(p.users.iter().cloned().map(LaunchPermission::User));
-    all.extend(
-        p.organizations
-            .iter()
-            .cloned()
-            .map(LaunchPermission::Organization),
-    );
-    all.extend(
-        p.organizational_units
-            .iter()
-            .cloned()
-            .map(LaunchPermission::OrganizationalUnit),
-    );
-    if image.public {
-        all.insert(LaunchPermission::All);
-    }
-    all
-}
-
-fn expand_devices(
-    region: &mut Region,
-    account: &str,
-    image: &ImageSpec,
-    hash: &str,
-    path: &str,
-    created: SimTime,
-) -> Result<Vec<Mapping>, SpecError> {
-    let default = [DeviceSpec::default()];
-    let devices: &[DeviceSpec] = match (&image.devices[..], image.root_device_type.as_deref()) {
-        ([], Some("instance-store")) => &[],
-        ([], _) => &default,
-        (given, _) => given,
-    };
-    let mut mappings = Vec::new();
-    let mut ephemerals = 0;
-    for (i, device) in devices.iter().enumerate() {
-        let device_path = format!("{path}.devices[{i}]");
-        let name = device.device.clone().unwrap_or_else(|| device_name(i));
-        if device.ephemeral {
-            mappings.push(Mapping {
-                device: name,
-                storage: Storage::Ephemeral(format!("ephemeral{ephemerals}")),
-            });
-            ephemerals += 1;
-            continue;
-        }
-        let gib = device.gib.unwrap_or(8);
-        let snapshot = if device.blank {
-            None
-        } else {
-            Some(expand_snapshot(
-                region,
-                account,
-                image,
-                device,
-                &format!("snap-{}", &digest(i as u64, &[hash])[..17]),
-                &device_path,
-                created,
-            )?)
-        };
-        let encrypted = snapshot.as_ref().is_some_and(|s| s.encrypted);
-        mappings.push(Mapping {
-            device: name,
-            storage: Storage::Ebs(Ebs {
-                snapshot: snapshot.as_ref().map(|s| s.id.clone()),
-                gib,
-                volume_type: device
-                    .volume_type
-                    .clone()
-                    .unwrap_or_else(|| "gp3".to_owned()),
-                iops: device.iops,
-                throughput: device.throughput,
-                delete_on_termination: device.delete_on_termination.unwrap_or(true),
-                encrypted,
-            }),
-        });
-        if let Some(snapshot) = snapshot {
-            region.snapshots.insert(snapshot.id.clone(), snapshot);
-        }
-    }
-    Ok(mappings)
-}
-
-fn expand_snapshot(
-    region: &Region,
-    account: &str,
-    image: &ImageSpec,
-    device: &DeviceSpec,
-    id: &str,
-    path: &str,
-    created: SimTime,
-) -> Result<Snapshot, SpecError> {
-    let wanted = device
-        .encrypted_under
-        .as_ref()
-        .or(image.encrypted_under.as_ref());
-    let key_arn = match wanted {
-        None => None,
-        // A key of another account or region can only be named in full.
-        Some(name) if name.starts_with("arn:") => Some(name.clone()),
-        Some(name) => Some(
-            region
-                .keys
-                .iter()
-                .find(|k| &k.id == name || k.aliases.contains(name))
-                .ok_or_else(|| {
-                    SpecError::at(
-                        format!("{path}.encryptedUnder"),
-                        format!("no key `{name}` in this region: add it to keys"),
-                    )
-                })?
-                .arn
-                .clone(),
-        ),
-    };
-    let mut shared_with: BTreeSet<String> = image.snapshots_shared_with.iter().cloned().collect();
-    let owner = device
-        .owned_by
-        .clone()
-        .unwrap_or_else(|| account.to_owned());
-    if owner != account && device.shared.unwrap_or(true) {
-        shared_with.insert(account.to_owned());
-    }
-    Ok(Snapshot {
-        id: id.to_owned(),
-        owner,
-        description: format!("Created by CreateImage for {}", image.name),
-        tags: Lagged::new(image.snapshot_tags.clone()),
-        gib: device.gib.unwrap_or(8),
-        encrypted: key_arn.is_some(),
-        key_arn,
-        state: SnapshotState::Completed,
-        state_message: None,
-        started_at: created,
-        done_at: created,
-        shared_with,
-        created_by: None,
-        visible_at: created,
-        gone_at: None,
-        job: None,
-        baseline_tags: image.snapshot_tags.clone(),
-    })
-}
-
-fn device_name(i: usize) -> String {
-    let letters = b"abcdefghijklmnopqrstuvwxyz";
-    let letter = |n: usize| char::from(letters[n % 26]);
-    match i {
-        0 => "/dev/xvda".to_owned(),
-        1..26 => format!("/dev/sd{}", letter(i)),
-        _ => format!("/dev/xvd{}{}", letter(i / 26), letter(i)),
-    }
 }
 
 fn check_snapshot_owners(world: &World) -> Result<(), SpecError> {
@@ -563,11 +248,9 @@ pub(crate) fn digest(seed: u64, words: &[&str]) -> String {
     hex::encode(hasher.finalize())
 }
 
-/// A number between 0 and 1 from hex digits.
-#[allow(clippy::cast_precision_loss)]
-fn spread(hash: &str) -> f64 {
-    let digits = u32::from_str_radix(&hash[..8], 16).unwrap_or(0);
-    f64::from(digits) / f64::from(u32::MAX)
+/// Whether a text is 12 digits.
+pub(crate) fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether an ID is `<prefix>-` and 8 or 17 hex digits.

@@ -2,13 +2,15 @@
 
 mod expand;
 mod expect;
+mod images;
 mod settings;
 
 pub use expand::expand;
-pub(crate) use expand::{add_images, digest, is_resource_id};
+pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{
     AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations,
 };
+pub(crate) use images::add_images;
 pub use settings::{
     ClockSpec, Consistency, Copies, FailedCopies, LimitMode, Mappings, Names, Pagination, Sessions,
     Settings, Throttling, TimeSource,
@@ -96,6 +98,10 @@ fn all_actions() -> Vec<String> {
     vec!["*".to_owned()]
 }
 
+fn aws() -> String {
+    "aws".to_owned()
+}
+
 const fn yes() -> bool {
     true
 }
@@ -106,6 +112,9 @@ const fn yes() -> bool {
 pub struct AccountSpec {
     /// Twelve digits.
     pub id: String,
+    /// The partition in its ARNs.
+    #[serde(default = "aws")]
+    pub partition: String,
     /// ARN of the organization it is in.
     #[serde(default)]
     pub organization: Option<String>,

@@ -132,6 +132,8 @@ pub struct Copies {
     pub beyond_limit: LimitMode,
     /// Concurrent image copies per account and region.
     pub image_limit: usize,
+    /// Actions that a caller needs to encrypt under a key, as `kms:CreateGrant`; without them the copy fails late.
+    pub key_actions: Vec<String>,
     /// Whether a copy keeps the IMDS support of its source.
     pub keeps_imds: bool,
     /// Whether a copy keeps TPM support and UEFI data.
@@ -148,6 +150,7 @@ impl Default for Copies {
             failed: FailedCopies::Remain,
             beyond_limit: LimitMode::Refuse,
             image_limit: 300,
+            key_actions: Vec::new(),
             keeps_imds: true,
             keeps_tpm: true,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use quick_xml::escape::escape;
+use quick_xml::escape::partial_escape;
 
 /// XML text that is being written.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Xml {
     /// An element that holds text.
     pub(crate) fn text(&mut self, name: &str, value: &str) {
         // Writing to a String can not fail.
-        let _ = write!(self.0, "<{name}>{}</{name}>", escape(value));
+        let _ = write!(self.0, "<{name}>{}</{name}>", partial_escape(value));
     }
 
     /// An element that holds a value in its usual form.

@@ -1,0 +1,271 @@
+//! What CopyImage makes: a pending image with pending snapshots, right or, where a fault rule says so, wrong.
+
+use std::collections::BTreeSet;
+
+use super::copy::{Asked, CopyKey};
+use crate::clock::SimTime;
+use crate::engine::{Event, Request, State};
+use crate::faults::{Act, AttributeLie};
+use crate::model::{CopyJob, Image, ImageState, Lagged, Snapshot, SnapshotState, Storage, Tags};
+use crate::spec::{Expectation, LimitMode};
+
+/// When each place for a concurrent snapshot copy becomes free; without places, every copy starts at once.
+struct Queue(Vec<SimTime>);
+
+impl Queue {
+    fn of(state: &State, request: &Request) -> Self {
+        let region = state.world.region(request.account(), &request.region);
+        let (Some(region), LimitMode::Queue) = (region, state.settings.copies.beyond_limit) else {
+            return Self(Vec::new());
+        };
+        let mut queue = Self(vec![request.now; region.snapshot_copy_limit.max(1)]);
+        let mut running: Vec<(SimTime, SimTime)> = region
+            .snapshots
+            .values()
+            .filter(|s| s.exists() && s.state == SnapshotState::Pending)
+            .map(|s| (s.started_at, s.done_at))
+            .collect();
+        running.sort_unstable();
+        for (_, done_at) in running {
+            *queue.next() = done_at;
+        }
+        queue
+    }
+
+    fn next(&mut self) -> &mut SimTime {
+        let first = self
+            .0
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, free)| **free)
+            .map_or(0, |(i, _)| i);
+        &mut self.0[first]
+    }
+
+    /// Start and end of a copy that takes that long.
+    fn take(&mut self, now: SimTime, seconds: f64) -> (SimTime, SimTime) {
+        if self.0.is_empty() {
+            return (now, now.plus_seconds(seconds));
+        }
+        let place = self.next();
+        let start = (*place).max(now);
+        *place = start.plus_seconds(seconds);
+        (start, *place)
+    }
+}
+
+/// Makes the pending image and its pending snapshots. Returns their IDs, the image's first.
+pub(super) fn create(
+    state: &mut State,
+    request: &Request,
+    asked: &Asked,
+    source: &Image,
+    key: Option<&CopyKey>,
+) -> Vec<String> {
+    let now = request.now;
+    let settings = state.settings.clone();
+    let id = format!("ami-{}", state.hex(17));
+    let visible_at = state.visible_at(now, settings.consistency.create_seconds);
+    let mut mappings = source.mappings.clone();
+    let mut snapshots: Vec<Snapshot> = Vec::new();
+    let mut queue = Queue::of(state, request);
+    for mapping in &mut mappings {
+        let Storage::Ebs(ebs) = &mut mapping.storage else {
+            continue;
+        };
+        let Some(original) = ebs.snapshot.clone() else {
+            continue;
+        };
+        ebs.encrypted = key.is_some();
+        let jitter = 1.0 + settings.copies.jitter * (2.0 * state.draw() - 1.0);
+        let length = (settings.copies.base_seconds
+            + settings.copies.seconds_per_gib * f64::from(ebs.gib))
+            * jitter;
+        let (start, done_at) = queue.take(now, length.max(0.0));
+        let snapshot = Snapshot {
+            id: format!("snap-{}", state.hex(17)),
+            owner: request.account().to_owned(),
+            description: format!(
+                "Copied for DestinationAmi {id} from SourceAmi {} for SourceSnapshot {original}. Task created on {}.",
+                source.id,
+                now.as_millis()
+            ),
+            tags: Lagged::new(asked.snapshot_tags.clone()),
+            gib: ebs.gib,
+            encrypted: key.is_some(),
+            key_arn: key.and_then(|k| k.arn.clone()),
+            state: SnapshotState::Pending,
+            state_message: None,
+            started_at: start,
+            done_at,
+            shared_with: BTreeSet::new(),
+            created_by: Some(request.seq),
+            visible_at,
+            gone_at: None,
+            job: Some(CopyJob {
+                image: id.clone(),
+                key: key.map(|k| k.arn.clone().unwrap_or_else(|| k.reference.clone())),
+                source_key: state
+                    .world
+                    .snapshot(&source.region, &original)
+                    .and_then(|s| s.key_arn.clone())
+                    .map(|arn| (source.region.clone(), arn)),
+                principals: request.caller.principals(),
+                lacks: settings
+                    .copies
+                    .key_actions
+                    .iter()
+                    .find(|a| !request.caller.may(a))
+                    .cloned(),
+            }),
+            baseline_tags: Tags::new(),
+        };
+        ebs.snapshot = Some(snapshot.id.clone());
+        snapshots.push(snapshot);
+    }
+    let mut attributes = source.attributes.clone();
+    if !settings.copies.keeps_imds {
+        attributes.imds_support = None;
+    }
+    if !settings.copies.keeps_tpm {
+        attributes.tpm_support = None;
+        attributes.uefi_data = None;
+    }
+    let mut copy = Image {
+        id: id.clone(),
+        owner: request.account().to_owned(),
+        region: request.region.clone(),
+        name: asked.name.clone(),
+        description: Lagged::new(asked.description.clone()),
+        tags: Lagged::new(image_tags(request, asked, source)),
+        launch_permissions: Lagged::new(BTreeSet::new()),
+        deprecation_time: Lagged::new(None),
+        creation_date: now,
+        last_launched_time: None,
+        state: ImageState::Pending,
+        state_reason: None,
+        attributes,
+        product_codes: source.product_codes.clone(),
+        deregistration_protection: false,
+        mappings,
+        source: Some((source.id.clone(), source.region.clone())),
+        created_by: Some(request.seq),
+        visible_at,
+        gone_at: None,
+        expect: Expectation::Any,
+        baseline: None,
+    };
+    lie(request.lie.as_ref(), &mut copy, &mut snapshots);
+    let done_at = snapshots.iter().map(|s| s.done_at).max().unwrap_or(now);
+    place(state, request, copy, snapshots, done_at)
+}
+
+pub(super) fn image_tags(request: &Request, asked: &Asked, source: &Image) -> Tags {
+    let mut tags = Tags::new();
+    // Tags that others put on a shared image are not the caller's to copy.
+    if asked.copy_tags && source.owner == request.account() {
+        tags.extend(
+            source
+                .tags
+                .current()
+                .iter()
+                .filter(|(k, _)| !k.starts_with("aws:"))
+                .map(|(k, v)| (k.clone(), v.clone())),
+        );
+    }
+    tags.extend(asked.image_tags.clone());
+    tags
+}
+
+fn place(
+    state: &mut State,
+    request: &Request,
+    copy: Image,
+    snapshots: Vec<Snapshot>,
+    done_at: SimTime,
+) -> Vec<String> {
+    let mut made = vec![copy.id.clone()];
+    let account = request.account().to_owned();
+    let region = request.region.clone();
+    state.events.insert((
+        done_at,
+        Event::Image {
+            account: account.clone(),
+            region: region.clone(),
+            id: copy.id.clone(),
+        },
+    ));
+    for snapshot in &snapshots {
+        made.push(snapshot.id.clone());
+        state.events.insert((
+            snapshot.done_at,
+            Event::Snapshot {
+                account: account.clone(),
+                region: region.clone(),
+                id: snapshot.id.clone(),
+            },
+        ));
+    }
+    if let Some(region) = state.world.region_mut(&account, &region) {
+        region
+            .snapshots
+            .extend(snapshots.into_iter().map(|s| (s.id.clone(), s)));
+        region.images.insert(copy.id.clone(), copy);
+    }
+    made
+}
+
+/// Makes the copy wrong, as a fault rule wants it. The last snapshot is the wrong one.
+fn lie(act: Option<&Act>, copy: &mut Image, snapshots: &mut [Snapshot]) {
+    match act {
+        Some(Act::CopyUnencrypted) => {
+            if let Some(snapshot) = snapshots.last_mut() {
+                snapshot.encrypted = false;
+                snapshot.key_arn = None;
+                if let Some(job) = &mut snapshot.job {
+                    job.key = None;
+                }
+                for mapping in &mut copy.mappings {
+                    if let Storage::Ebs(ebs) = &mut mapping.storage
+                        && ebs.snapshot.as_ref() == Some(&snapshot.id)
+                    {
+                        ebs.encrypted = false;
+                    }
+                }
+            }
+        }
+        Some(Act::CopyUnderKey(arn)) => {
+            if let Some(snapshot) = snapshots.last_mut() {
+                snapshot.key_arn = Some(arn.clone());
+            }
+        }
+        Some(Act::CopyAttribute(attribute)) => attribute_lie(attribute, copy),
+        _ => {}
+    }
+}
+
+fn attribute_lie(lie: &AttributeLie, copy: &mut Image) {
+    let value = lie.value.clone();
+    let text = value.clone().unwrap_or_default();
+    let a = &mut copy.attributes;
+    let last = copy.mappings.last_mut();
+    match lie.name.as_str() {
+        "architecture" => a.architecture = text,
+        "bootMode" => a.boot_mode = value,
+        "tpmSupport" => a.tpm_support = value,
+        "imdsSupport" => a.imds_support = value,
+        "uefiData" => a.uefi_data = value,
+        "enaSupport" => a.ena_support = text == "true",
+        "sriovNetSupport" => a.sriov_net_support = value,
+        "rootDeviceName" => a.root_device_name = text,
+        other => {
+            let Some(mapping) = last else { return };
+            match (other, &mut mapping.storage) {
+                ("deviceName", _) => mapping.device = text,
+                ("volumeSize", Storage::Ebs(e)) => e.gib = text.parse().unwrap_or(e.gib + 1),
+                ("volumeType", Storage::Ebs(e)) => e.volume_type = text,
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Tags, attributes, deprecation, deregistration, deletion.
+
+use super::support::{
+    ACCOUNT, Client, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml,
+};
+
+fn tags(c: &Client, id: &str) -> Vec<String> {
+    c.ec2("DescribeImages", &[("ImageId.1", id)]).all("key")
+}
+
+#[test]
+fn tags_are_set_and_deleted_by_key_or_by_key_and_value() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let create = c.ec2(
+        "CreateTags",
+        &[
+            ("ResourceId.1", WEB),
+            ("Tag.1.Key", "x"),
+            ("Tag.1.Value", "1"),
+        ],
+    );
+    assert_eq!(create.one("return"), "true");
+    assert_eq!(tags(&c, WEB), ["Name", "team", "x"]);
+    c.ec2(
+        "DeleteTags",
+        &[
+            ("ResourceId.1", WEB),
+            ("Tag.1.Key", "x"),
+            ("Tag.1.Value", "2"),
+        ],
+    );
+    assert_eq!(
+        tags(&c, WEB),
+        ["Name", "team", "x"],
+        "another value is another tag"
+    );
+    c.ec2("DeleteTags", &[("ResourceId.1", WEB), ("Tag.1.Key", "x")]);
+    assert_eq!(tags(&c, WEB), ["Name", "team"]);
+    c.ec2("DeleteTags", &[("ResourceId.1", WEB)]);
+    assert_eq!(tags(&c, WEB), Vec::<String>::new());
+}
+
+#[test]
+fn a_write_that_changes_nothing_has_no_effect() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let same = [
+        ("ResourceId.1", WEB),
+        ("Tag.1.Key", "team"),
+        ("Tag.1.Value", "a"),
+    ];
+    assert_eq!(c.ec2("CreateTags", &same).code(), "OK");
+    let journal = sim.journal();
+    assert!(journal[0].mutating && !journal[0].effect);
+}
+
+#[test]
+fn a_resource_has_fifty_tags_at_most() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let set = |from: usize, many: usize| {
+        let pairs: Vec<(String, String)> = (0..many)
+            .map(|i| (format!("Tag.{}.Key", i + 1), format!("k{}", from + i)))
+            .collect();
+        let mut params = vec![("ResourceId.1", WEB)];
+        params.extend(pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        c.ec2("CreateTags", &params).code()
+    };
+    assert_eq!(set(0, 48), "OK");
+    assert_eq!(set(48, 1), "TagLimitExceeded");
+    assert_eq!(tags(&c, WEB).len(), 50);
+}
+
+#[test]
+fn tagging_something_unknown_changes_nothing_at_all() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let params = [
+        ("ResourceId.1", WEB),
+        ("ResourceId.2", "ami-00000bad"),
+        ("Tag.1.Key", "x"),
+    ];
+    assert_eq!(c.ec2("CreateTags", &params).code(), "InvalidAMIID.NotFound");
+    assert_eq!(tags(&c, WEB), ["Name", "team"]);
+}
+
+#[test]
+fn launch_permissions_are_added_and_removed_in_both_forms() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let show = || {
+        let reply = c.ec2(
+            "DescribeImageAttribute",
+            &[("ImageId", WEB), ("Attribute", "launchPermission")],
+        );
+        (
+            reply.all("userId"),
+            reply.all("group"),
+            reply.all("organizationArn"),
+        )
+    };
+    let org = "arn:aws:organizations::123456789012:organization/o-abc";
+    let add = c.ec2(
+        "ModifyImageAttribute",
+        &[
+            ("ImageId", WEB),
+            ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT),
+            ("LaunchPermission.Add.2.OrganizationArn", org),
+        ],
+    );
+    assert_eq!(add.code(), "OK", "{}", add.body);
+    assert_eq!(
+        show(),
+        (vec![OTHER_ACCOUNT.to_owned()], vec![], vec![org.to_owned()])
+    );
+    assert_eq!(client(&sim, OTHER).images(&[]), ["web"]);
+    let flat = |operation: &str| {
+        c.ec2(
+            "ModifyImageAttribute",
+            &[
+                ("ImageId", WEB),
+                ("Attribute", "launchPermission"),
+                ("OperationType", operation),
+                ("UserGroup.1", "all"),
+            ],
+        )
+        .code()
+    };
+    assert_eq!(flat("add"), "OK");
+    assert_eq!(show().1, ["all"]);
+    assert_eq!(flat("remove"), "OK");
+    assert_eq!(show().1, Vec::<String>::new());
+    for (name, value) in [
+        ("LaunchPermission.Add.1.UserId", "12"),
+        ("LaunchPermission.Add.1.Group", "some"),
+        ("LaunchPermission.Add.1.OrganizationArn", "o-abc"),
+    ] {
+        let bad = c.ec2("ModifyImageAttribute", &[("ImageId", WEB), (name, value)]);
+        assert_eq!(bad.code(), "InvalidAMIAttributeItemValue", "{name}");
+    }
+}
+
+#[test]
+fn encrypted_images_are_never_public_and_those_under_the_default_key_never_shared() {
+    let images = r#"
+    - {name: good, id: ami-0000000a, encryptedUnder: alias/good}
+    - {name: default, id: ami-0000000b, encryptedUnder: alias/aws/ebs}
+"#;
+    let sim = world(&yaml("", images, ""));
+    let c = client(&sim, OWNER);
+    let add = |id: &str, name: &str, value: &str| {
+        c.ec2("ModifyImageAttribute", &[("ImageId", id), (name, value)])
+            .code()
+    };
+    let (group, user) = (
+        "LaunchPermission.Add.1.Group",
+        "LaunchPermission.Add.1.UserId",
+    );
+    assert_eq!(add("ami-0000000a", group, "all"), "InvalidParameter");
+    assert_eq!(add("ami-0000000a", user, OTHER_ACCOUNT), "OK");
+    assert_eq!(add("ami-0000000b", group, "all"), "InvalidParameter");
+    assert_eq!(add("ami-0000000b", user, OTHER_ACCOUNT), "InvalidParameter");
+}
+
+#[test]
+fn description_and_imds_support_can_be_set() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let set = |name: &str, value: &str| {
+        c.ec2("ModifyImageAttribute", &[("ImageId", WEB), (name, value)])
+            .code()
+    };
+    assert_eq!(set("Description.Value", "new"), "OK");
+    assert_eq!(set("ImdsSupport.Value", "v2.0"), "OK");
+    assert_eq!(set("ImdsSupport.Value", "v1.0"), "InvalidParameterValue");
+    let get = |attribute: &str| {
+        c.ec2(
+            "DescribeImageAttribute",
+            &[("ImageId", WEB), ("Attribute", attribute)],
+        )
+        .one("value")
+    };
+    assert_eq!(get("description"), "new");
+    assert_eq!(get("imdsSupport"), "v2.0");
+}
+
+#[test]
+fn an_image_that_is_not_available_can_not_be_modified() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let id = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
+    let modify = c.ec2(
+        "ModifyImageAttribute",
+        &[("ImageId", &id), ("Description.Value", "x")],
+    );
+    assert_eq!(modify.code(), "InvalidAMIID.Unavailable");
+}
+
+#[test]
+fn others_may_not_change_what_is_shared_with_them() {
+    let images =
+        "    - {name: shared, id: ami-0000000a, launchPermissions: {users: [\"222222222222\"]}}\n";
+    let sim = world(&yaml("", images, ""));
+    let c = client(&sim, OTHER);
+    for (operation, params) in [
+        ("DeregisterImage", vec![]),
+        ("ModifyImageAttribute", vec![("Description.Value", "x")]),
+        ("DescribeImageAttribute", vec![("Attribute", "description")]),
+        ("DisableImageDeprecation", vec![]),
+    ] {
+        let mut all = vec![("ImageId", "ami-0000000a")];
+        all.extend(params);
+        assert_eq!(c.ec2(operation, &all).code(), "AuthFailure", "{operation}");
+    }
+    assert_eq!(
+        c.ec2("DeregisterImage", &[("ImageId", WEB)]).code(),
+        "InvalidAMIID.NotFound",
+        "what is not shared is not there"
+    );
+}
+
+#[test]
+fn deprecation_is_rounded_to_the_minute_and_lies_in_the_future() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let enable = |at: &str| {
+        c.ec2(
+            "EnableImageDeprecation",
+            &[("ImageId", WEB), ("DeprecateAt", at)],
+        )
+        .code()
+    };
+    assert_eq!(enable("2026-06-01T12:00:40Z"), "OK");
+    let show = || {
+        c.ec2("DescribeImages", &[("ImageId.1", WEB)])
+            .one("deprecationTime")
+    };
+    assert_eq!(show(), "2026-06-01T12:01:00.000Z");
+    assert_eq!(enable("2025-06-01T12:00:00Z"), "InvalidParameterValue");
+    assert_eq!(enable("2040-06-01T12:00:00Z"), "InvalidParameterValue");
+    assert_eq!(enable("soon"), "InvalidParameterValue");
+    assert_eq!(
+        c.ec2("DisableImageDeprecation", &[("ImageId", WEB)]).code(),
+        "OK"
+    );
+    assert_eq!(show(), "");
+}
+
+#[test]
+fn a_snapshot_in_use_is_not_deleted_and_deregistering_can_delete_it() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let snapshot = c.ec2("DescribeSnapshots", &[]).one("snapshotId");
+    let in_use = c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]);
+    assert_eq!(in_use.code(), "InvalidSnapshot.InUse");
+    assert_eq!(
+        in_use.one("Message"),
+        format!("The snapshot {snapshot} is currently in use by {WEB}")
+    );
+    let gone = c.ec2(
+        "DeregisterImage",
+        &[("ImageId", WEB), ("DeleteAssociatedSnapshots", "true")],
+    );
+    assert_eq!(gone.one("snapshotId"), snapshot);
+    assert_eq!(gone.one("returnCode"), "success");
+    assert_eq!(
+        c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).code(),
+        "InvalidSnapshot.NotFound"
+    );
+}
+
+#[test]
+fn a_snapshot_is_deleted_once_its_image_is_gone() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let snapshot = c.ec2("DescribeSnapshots", &[]).one("snapshotId");
+    c.ec2("DeregisterImage", &[("ImageId", WEB)]);
+    assert_eq!(
+        c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).code(),
+        "OK"
+    );
+}
+
+#[test]
+fn protected_images_are_not_deregistered() {
+    let images = "    - {name: safe, id: ami-0000000a, deregistrationProtection: true}\n";
+    let sim = world(&yaml("", images, ""));
+    let reply = client(&sim, OWNER).ec2("DeregisterImage", &[("ImageId", "ami-0000000a")]);
+    assert_eq!(reply.code(), "OperationNotPermitted");
+}
+
+#[test]
+fn changes_show_late_where_the_world_says_so() {
+    let settings = "consistency: {createSeconds: 100, deleteSeconds: 100, tagSeconds: 100, attributeSeconds: 100}";
+    let sim = world(&yaml(settings, "", ""));
+    let c = client(&sim, OWNER);
+    let id = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
+    let show = |id: &str| c.ec2("DescribeImages", &[("ImageId.1", id)]);
+    assert_eq!(show(&id).code(), "InvalidAMIID.NotFound");
+    c.ec2("CreateTags", &[("ResourceId.1", WEB), ("Tag.1.Key", "x")]);
+    c.ec2(
+        "ModifyImageAttribute",
+        &[("ImageId", WEB), ("Description.Value", "new")],
+    );
+    assert_eq!(tags(&c, WEB), ["Name", "team"]);
+    assert_eq!(show(WEB).one("description"), "the web");
+    seconds(&sim, 100);
+    assert_eq!(tags(&c, WEB), ["Name", "team", "x"]);
+    assert_eq!(show(WEB).one("description"), "new");
+    assert_eq!(show(&id).code(), "OK");
+    c.ec2("DeregisterImage", &[("ImageId", WEB)]);
+    assert_eq!(show(WEB).all("imageId"), [WEB], "what is gone still shows");
+    let again = c.ec2("DeregisterImage", &[("ImageId", WEB)]);
+    assert_eq!(again.code(), "InvalidAMIID.NotFound");
+    seconds(&sim, 100);
+    assert_eq!(show(WEB).all("imageId"), Vec::<String>::new());
+}
+
+#[test]
+fn every_attribute_can_be_described_by_its_owner() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    for attribute in [
+        "description",
+        "kernel",
+        "ramdisk",
+        "launchPermission",
+        "productCodes",
+        "blockDeviceMapping",
+        "sriovNetSupport",
+        "bootMode",
+        "tpmSupport",
+        "uefiData",
+        "lastLaunchedTime",
+        "imdsSupport",
+        "deregistrationProtection",
+    ] {
+        let reply = c.ec2(
+            "DescribeImageAttribute",
+            &[("ImageId", WEB), ("Attribute", attribute)],
+        );
+        assert_eq!(reply.code(), "OK", "{attribute}");
+        assert!(
+            reply.body.contains(&format!("<{attribute}>")),
+            "{attribute}"
+        );
+    }
+    let bad = c.ec2(
+        "DescribeImageAttribute",
+        &[("ImageId", WEB), ("Attribute", "colour")],
+    );
+    assert_eq!(bad.code(), "InvalidParameterValue");
+    assert_eq!(sim.journal()[0].account, ACCOUNT);
+}

@@ -1,0 +1,12 @@
+//! What the simulator promises, on a clock that is stepped by hand.
+
+mod audit;
+mod changing;
+mod copying;
+mod identity;
+mod properties;
+mod reading;
+mod server;
+mod support;
+mod trouble;
+mod worlds;

@@ -1,0 +1,236 @@
+//! A client that speaks the wire protocols in-process, and a world to try it on.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::Request;
+use ec2sim::{Directive, Sim, WorldSpec};
+use serde_json::Value;
+
+/// The access key of the account that owns the images.
+pub(crate) const OWNER: &str = "AKIAOWNER";
+/// The access key of an account that some images are shared with.
+pub(crate) const OTHER: &str = "AKIAOTHER";
+/// The access key of an account that assumes roles.
+pub(crate) const MANAGER: &str = "AKIAMANAGER";
+/// The account that owns the images.
+pub(crate) const ACCOUNT: &str = "111111111111";
+pub(crate) const OTHER_ACCOUNT: &str = "222222222222";
+pub(crate) const REGION: &str = "eu-west-1";
+/// The image that most tests copy: 10 GiB, unencrypted.
+pub(crate) const WEB: &str = "ami-00000001";
+
+/// A world of one image, with more of everything put in at the marks.
+pub(crate) fn yaml(settings: &str, images: &str, expect: &str) -> String {
+    format!(
+        r#"
+seed: 1
+clock: {{start: 2026-01-01T00:00:00Z}}
+settings: {{copies: {{baseSeconds: 100, secondsPerGib: 10, jitter: 0}}, {settings}}}
+identities:
+- {{accessKey: {OWNER}, account: "{ACCOUNT}"}}
+- {{accessKey: {OTHER}, account: "{OTHER_ACCOUNT}"}}
+- {{accessKey: {MANAGER}, account: "333333333333"}}
+expect: {{{expect}}}
+accounts:
+- id: "{ACCOUNT}"
+  organization: arn:aws:organizations::1:organization/o-1
+  roles:
+  - {{name: reader, trust: ["333333333333"], allow: ["ec2:Describe*"], externalID: secret}}
+  - {{name: writer, trust: ["333333333333"], allow: ["ec2:*", "kms:*", "sts:*"]}}
+  - {{name: plain, trust: ["333333333333"], allow: ["*"], sessionTags: false}}
+  regions:
+  - name: {REGION}
+    keys:
+    - {{id: key-good, alias: [alias/good]}}
+    - {{id: key-other, alias: [alias/other]}}
+    - {{id: key-off, alias: [alias/off], state: Disabled}}
+    - {{id: key-dying, state: PendingDeletion}}
+    - {{id: key-rsa, spec: RSA_2048}}
+    - {{id: key-sign, usage: SIGN_VERIFY}}
+    - {{id: key-private, allowedPrincipals: ["arn:aws:iam::{ACCOUNT}:role/nobody"]}}
+    - {{id: key-ebs, alias: [alias/aws/ebs]}}
+    images:
+    - id: {WEB}
+      name: web
+      description: the web
+      tags: {{Name: web, team: a}}
+      devices: [{{gib: 10}}]
+      expect: {{copied: {{key: alias/good}}}}
+{images}
+  - {{name: us-east-1, keys: [{{id: key-far}}]}}
+  - {{name: ap-east-1, optIn: not-opted-in}}
+- id: "{OTHER_ACCOUNT}"
+  regions: [{{name: {REGION}}}]
+"#
+    )
+}
+
+/// A simulator of [`yaml`] with nothing added.
+pub(crate) fn plain() -> Sim {
+    world(&yaml("", "", ""))
+}
+
+/// A simulator of that world, on a stepped clock.
+pub(crate) fn world(yaml: &str) -> Sim {
+    let spec = WorldSpec::parse(yaml).expect("the world parses");
+    Sim::stepped(&spec).expect("the world can be built")
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) directive: Directive,
+}
+
+impl Reply {
+    /// The texts of all elements of that name.
+    pub(crate) fn all(&self, element: &str) -> Vec<String> {
+        let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+        self.body
+            .split(&open)
+            .skip(1)
+            .filter_map(|rest| rest.split(&close).next())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The text of the first element of that name.
+    pub(crate) fn one(&self, element: &str) -> String {
+        self.all(element).into_iter().next().unwrap_or_default()
+    }
+
+    /// `OK`, or the error code.
+    pub(crate) fn code(&self) -> String {
+        if self.status == 200 {
+            "OK".to_owned()
+        } else if self.body.starts_with('{') {
+            self.json()["__type"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        } else {
+            self.one("Code")
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+}
+
+/// Credentials and a region.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) sim: Sim,
+    pub(crate) key: String,
+    pub(crate) token: Option<String>,
+    pub(crate) region: String,
+}
+
+pub(crate) fn client(sim: &Sim, key: &str) -> Client {
+    Client {
+        sim: sim.clone(),
+        key: key.to_owned(),
+        token: None,
+        region: REGION.to_owned(),
+    }
+}
+
+impl Client {
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    fn send(&self, service: &str, target: Option<&str>, body: String) -> Reply {
+        let mut request = Request::builder().method("POST").uri("/").header(
+            "authorization",
+            format!(
+                "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host;x-amz-date, Signature={}",
+                self.key,
+                self.region,
+                "0".repeat(64)
+            ),
+        );
+        if let Some(token) = &self.token {
+            request = request.header("x-amz-security-token", token);
+        }
+        if let Some(target) = target {
+            request = request.header("x-amz-target", format!("TrentService.{target}"));
+        }
+        let response = self
+            .sim
+            .handle(&request.body(Bytes::from(body)).expect("a request"));
+        Reply {
+            status: response.status().as_u16(),
+            directive: response
+                .extensions()
+                .get::<Directive>()
+                .copied()
+                .unwrap_or_default(),
+            body: String::from_utf8_lossy(response.body()).into_owned(),
+        }
+    }
+
+    fn query(&self, service: &str, version: &str, action: &str, params: &[(&str, &str)]) -> Reply {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", action);
+        form.append_pair("Version", version);
+        for (k, v) in params {
+            form.append_pair(k, v);
+        }
+        self.send(service, None, form.finish())
+    }
+
+    pub(crate) fn ec2(&self, action: &str, params: &[(&str, &str)]) -> Reply {
+        self.query("ec2", "2016-11-15", action, params)
+    }
+
+    pub(crate) fn sts(&self, action: &str, params: &[(&str, &str)]) -> Reply {
+        self.query("sts", "2011-06-15", action, params)
+    }
+
+    pub(crate) fn kms(&self, operation: &str, body: &Value) -> Reply {
+        self.send("kms", Some(operation), body.to_string())
+    }
+
+    /// Copies an image under a key, with more parameters; returns the answer.
+    pub(crate) fn copy(&self, source: &str, name: &str, key: &str, more: &[(&str, &str)]) -> Reply {
+        let mut params = vec![
+            ("SourceImageId", source),
+            ("SourceRegion", REGION),
+            ("Name", name),
+            ("Encrypted", "true"),
+            ("KmsKeyId", key),
+        ];
+        params.extend_from_slice(more);
+        self.ec2("CopyImage", &params)
+    }
+
+    /// The state of an image as it is described.
+    pub(crate) fn state(&self, image: &str) -> String {
+        self.ec2(
+            "DescribeImages",
+            &[("ImageId.1", image), ("IncludeDisabled", "true")],
+        )
+        .one("imageState")
+    }
+
+    /// IDs of the images that a filter lets through.
+    pub(crate) fn images(&self, params: &[(&str, &str)]) -> Vec<String> {
+        let reply = self.ec2("DescribeImages", params);
+        assert_eq!(reply.code(), "OK", "{}", reply.body);
+        let mut names = reply.all("name");
+        names.sort();
+        names
+    }
+}
+
+pub(crate) fn seconds(sim: &Sim, n: u64) {
+    sim.advance(Duration::from_secs(n));
+}
