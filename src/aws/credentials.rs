@@ -60,9 +60,7 @@ impl AssumedRole {
             .tags(tag)
             .send()
             .await
-            .map_err(|error| {
-                CredentialsError::provider_error(AwsError::from_sdk(ASSUME_ROLE, &error))
-            })?;
+            .map_err(|error| CredentialsError::provider_error(AwsError::from_sdk(ASSUME_ROLE, &error)))?;
         let Some(given) = assumed.credentials else {
             let error = AwsError::malformed(ASSUME_ROLE, &"an answer without credentials");
             return Err(CredentialsError::provider_error(error));

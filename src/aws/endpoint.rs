@@ -50,7 +50,10 @@ fn check_url(variable: &'static str, endpoint: &str) -> Result<(), ConfigError> 
     match url.scheme() {
         "https" => Ok(()),
         "http" if loopback => Ok(()),
-        "http" => Err(ConfigError::PlainHttp { variable, host: host.to_string() }),
+        "http" => Err(ConfigError::PlainHttp {
+            variable,
+            host: host.to_string(),
+        }),
         _ => Err(malformed()),
     }
 }
@@ -95,11 +98,16 @@ mod tests {
             "HTTP://EXAMPLE.COM",
         ] {
             let refused = check_url("AWS_ENDPOINT_URL", bad);
-            assert!(matches!(refused, Err(ConfigError::PlainHttp { .. })), "{bad}: {refused:?}");
+            assert!(
+                matches!(refused, Err(ConfigError::PlainHttp { .. })),
+                "{bad}: {refused:?}"
+            );
         }
         for malformed in ["", "localhost:4566", "/path", "ftp://localhost", "unix:/socket"] {
             let refused = check_url("AWS_ENDPOINT_URL", malformed);
-            let expected = Err(ConfigError::MalformedEndpoint { variable: "AWS_ENDPOINT_URL" });
+            let expected = Err(ConfigError::MalformedEndpoint {
+                variable: "AWS_ENDPOINT_URL",
+            });
             assert_eq!(refused, expected, "{malformed}");
         }
     }

@@ -115,7 +115,14 @@ pub enum Cause {
 
 impl AwsError {
     pub(super) fn new(operation: &'static str, class: ErrorClass, cause: Option<Cause>) -> Self {
-        Self { class, cause, code: None, operation, action: None, retry_after: None }
+        Self {
+            class,
+            cause,
+            code: None,
+            operation,
+            action: None,
+            retry_after: None,
+        }
     }
 
     /// Whether the call failed for this cause.
@@ -129,12 +136,7 @@ impl AwsError {
     }
 
     /// What an answer of AWS means.
-    pub(super) fn answered(
-        operation: &'static str,
-        code: Option<&str>,
-        message: Option<&str>,
-        status: u16,
-    ) -> Self {
+    pub(super) fn answered(operation: &'static str, code: Option<&str>, message: Option<&str>, status: u16) -> Self {
         let message = message.unwrap_or_default();
         tracing::debug!(operation, code, message, status, "AWS refused a call");
         let (class, cause) = classify(operation, code.unwrap_or_default(), message, status);
@@ -185,9 +187,7 @@ impl AwsError {
         }
         match error {
             SdkError::TimeoutError(_) => of(ErrorClass::Transient, Cause::Timeout),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                of(ErrorClass::Transient, Cause::Timeout)
-            }
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => of(ErrorClass::Transient, Cause::Timeout),
             SdkError::DispatchFailure(_) => of(ErrorClass::Transient, Cause::Unreachable),
             SdkError::ResponseError(_) => of(ErrorClass::Transient, Cause::MalformedAnswer),
             _ => Self::new(operation, ErrorClass::Invalid, None),
@@ -229,12 +229,8 @@ impl fmt::Display for AwsError {
 impl Cause {
     fn sentence(self) -> &'static str {
         match self {
-            Self::ProductCode => {
-                "images with product codes of others cannot be copied; exempt this one"
-            }
-            Self::SnapshotNotShared => {
-                "the image's snapshots are not shared with this account; share them"
-            }
+            Self::ProductCode => "images with product codes of others cannot be copied; exempt this one",
+            Self::SnapshotNotShared => "the image's snapshots are not shared with this account; share them",
             Self::TokenReused => "the client token was used before with other parameters",
             Self::NameTaken => "another image has this name",
             Self::CopyLimit => "too many snapshot copies are in flight in this region",
@@ -259,9 +255,7 @@ impl Cause {
             Self::WrongAccount => {
                 "the credentials belong to another account than the policy names; correct the role or the account"
             }
-            Self::NoCredentials => {
-                "the controller has no AWS credentials; give its service account a role"
-            }
+            Self::NoCredentials => "the controller has no AWS credentials; give its service account a role",
             Self::ReadOnlySession => "not sent, this session only reads",
             Self::Unreachable => "AWS cannot be reached",
             Self::Timeout => "no answer from AWS in time",
@@ -325,7 +319,12 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("SignatureDoesNotMatch", "", Denied, None),
         ("InvalidSignatureException", "", Denied, None),
         ("PackedPolicyTooLarge", "", Invalid, Some(SessionPolicyTooLarge)),
-        ("PackedPolicyTooLargeException", "", Invalid, Some(SessionPolicyTooLarge)),
+        (
+            "PackedPolicyTooLargeException",
+            "",
+            Invalid,
+            Some(SessionPolicyTooLarge),
+        ),
         ("ResourceLimitExceeded", "", Quota, Some(CopyLimit)),
         ("ConcurrentCopyLimitExceeded", "", Quota, Some(CopyLimit)),
         ("PendingSnapshotLimitExceeded", "", Quota, None),
@@ -368,16 +367,13 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
 };
 
 /// Class and cause by code; by the HTTP status for codes that are not in the table.
-fn classify(
-    operation: &str,
-    code: &str,
-    message: &str,
-    status: u16,
-) -> (ErrorClass, Option<Cause>) {
+fn classify(operation: &str, code: &str, message: &str, status: u16) -> (ErrorClass, Option<Cause>) {
     if operation == "ec2:CopyImage" && speaks_of_product_codes(code, message) {
         return (ErrorClass::Invalid, Some(Cause::ProductCode));
     }
-    let known = CODES.iter().find(|(c, fragment, ..)| *c == code && message.contains(fragment));
+    let known = CODES
+        .iter()
+        .find(|(c, fragment, ..)| *c == code && message.contains(fragment));
     match known {
         Some((.., ErrorClass::Denied, None)) if operation == "sts:AssumeRole" => {
             (ErrorClass::Denied, Some(Cause::RoleNotAssumable))
@@ -414,7 +410,9 @@ fn refused_action(message: &str) -> Option<&str> {
     let fits = action.len() <= 64
         && !name.is_empty()
         && !service.is_empty()
-        && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && service
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && name.bytes().all(|b| b.is_ascii_alphanumeric());
     fits.then_some(action)
 }
@@ -426,12 +424,17 @@ fn is_code(code: &str) -> bool {
 
 /// The code as a metric label: those that are known keep their name, all others share one.
 pub(super) fn code_label(code: &str) -> &'static str {
-    CODES.iter().find(|(known, ..)| *known == code).map_or("Other", |(known, ..)| known)
+    CODES
+        .iter()
+        .find(|(known, ..)| *known == code)
+        .map_or("Other", |(known, ..)| known)
 }
 
 /// Whether a code says that there were too many calls.
 pub(super) fn is_throttling(code: &str) -> bool {
-    CODES.iter().any(|(known, _, class, _)| *known == code && *class == ErrorClass::Throttled)
+    CODES
+        .iter()
+        .any(|(known, _, class, _)| *known == code && *class == ErrorClass::Throttled)
 }
 
 /// The texts of an error and its sources.

@@ -20,7 +20,14 @@ fn answers_are_classified_by_their_code() {
         ("sts:AssumeRole", "Throttling", "", 400, Throttled, None),
         ("ec2:DescribeImages", "UnauthorizedOperation", "", 403, Denied, None),
         ("kms:DescribeKey", "AccessDeniedException", "", 400, Denied, None),
-        ("sts:AssumeRole", "AccessDenied", "", 403, Denied, Some(Cause::RoleNotAssumable)),
+        (
+            "sts:AssumeRole",
+            "AccessDenied",
+            "",
+            403,
+            Denied,
+            Some(Cause::RoleNotAssumable),
+        ),
         (
             "sts:AssumeRole",
             "AccessDenied",
@@ -29,7 +36,14 @@ fn answers_are_classified_by_their_code() {
             Denied,
             Some(Cause::SessionTagsDenied),
         ),
-        ("sts:AssumeRole", "InvalidClientTokenId", "", 403, Denied, Some(Cause::RegionNotEnabled)),
+        (
+            "sts:AssumeRole",
+            "InvalidClientTokenId",
+            "",
+            403,
+            Denied,
+            Some(Cause::RegionNotEnabled),
+        ),
         (
             "sts:AssumeRole",
             "RegionDisabledException",
@@ -46,10 +60,38 @@ fn answers_are_classified_by_their_code() {
             Invalid,
             Some(Cause::SessionPolicyTooLarge),
         ),
-        ("sts:AssumeRole", "ExpiredToken", "", 403, Denied, Some(Cause::CredentialsExpired)),
-        ("ec2:DescribeImages", "AuthFailure", "", 401, Denied, Some(Cause::RegionNotEnabled)),
-        ("ec2:DescribeImages", "RequestExpired", "", 400, Denied, Some(Cause::CredentialsExpired)),
-        ("ec2:CopyImage", "InvalidAMIID.NotFound", "", 400, NotFound, Some(Cause::ImageNotFound)),
+        (
+            "sts:AssumeRole",
+            "ExpiredToken",
+            "",
+            403,
+            Denied,
+            Some(Cause::CredentialsExpired),
+        ),
+        (
+            "ec2:DescribeImages",
+            "AuthFailure",
+            "",
+            401,
+            Denied,
+            Some(Cause::RegionNotEnabled),
+        ),
+        (
+            "ec2:DescribeImages",
+            "RequestExpired",
+            "",
+            400,
+            Denied,
+            Some(Cause::CredentialsExpired),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidAMIID.NotFound",
+            "",
+            400,
+            NotFound,
+            Some(Cause::ImageNotFound),
+        ),
         (
             "ec2:CopyImage",
             "InvalidAMIID.Unavailable",
@@ -59,8 +101,22 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::ImageUnavailable),
         ),
         ("kms:DescribeKey", "NotFoundException", "", 400, NotFound, None),
-        ("ec2:CopyImage", "ResourceLimitExceeded", "", 400, Quota, Some(Cause::CopyLimit)),
-        ("ec2:CopyImage", "InvalidAMIName.Duplicate", "", 400, Conflict, Some(Cause::NameTaken)),
+        (
+            "ec2:CopyImage",
+            "ResourceLimitExceeded",
+            "",
+            400,
+            Quota,
+            Some(Cause::CopyLimit),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidAMIName.Duplicate",
+            "",
+            400,
+            Conflict,
+            Some(Cause::NameTaken),
+        ),
         (
             "ec2:CopyImage",
             "IdempotentParameterMismatch",
@@ -69,9 +125,30 @@ fn answers_are_classified_by_their_code() {
             Conflict,
             Some(Cause::TokenReused),
         ),
-        ("ec2:CopyImage", "InvalidRequest", storage, 400, Denied, Some(Cause::SnapshotNotShared)),
-        ("ec2:CopyImage", "InvalidRequest", marketplace, 400, Invalid, Some(Cause::ProductCode)),
-        ("ec2:CopyImage", "InvalidRequest", billing, 400, Invalid, Some(Cause::ProductCode)),
+        (
+            "ec2:CopyImage",
+            "InvalidRequest",
+            storage,
+            400,
+            Denied,
+            Some(Cause::SnapshotNotShared),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidRequest",
+            marketplace,
+            400,
+            Invalid,
+            Some(Cause::ProductCode),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidRequest",
+            billing,
+            400,
+            Invalid,
+            Some(Cause::ProductCode),
+        ),
         ("ec2:CopyImage", "InvalidRequest", "something else", 400, Invalid, None),
         ("ec2:CreateTags", "InvalidRequest", marketplace, 400, Invalid, None),
         (
@@ -83,7 +160,14 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::SnapshotInUse),
         ),
         ("ec2:DescribeImages", "InternalError", "", 500, Transient, None),
-        ("kms:DescribeKey", "DependencyTimeoutException", "", 500, Transient, None),
+        (
+            "kms:DescribeKey",
+            "DependencyTimeoutException",
+            "",
+            500,
+            Transient,
+            None,
+        ),
         ("ec2:DescribeImages", "NobodyKnowsThis", "", 503, Transient, None),
         ("ec2:DescribeImages", "NobodyKnowsThis", "", 429, Throttled, None),
         ("ec2:DescribeImages", "NobodyKnowsThis", "", 403, Denied, None),
@@ -92,14 +176,20 @@ fn answers_are_classified_by_their_code() {
         ("ec2:DescribeImages", "", "", 502, Transient, None),
     ] {
         let error = answered(operation, code, message, status);
-        assert_eq!((error.class, error.cause), (class, cause), "{operation} {code} {message}");
+        assert_eq!(
+            (error.class, error.cause),
+            (class, cause),
+            "{operation} {code} {message}"
+        );
     }
 }
 
 #[test]
 fn an_entry_is_never_hidden_by_an_earlier_one() {
     for (index, (code, fragment, ..)) in CODES.iter().enumerate() {
-        let earlier = CODES[..index].iter().find(|(c, f, ..)| c == code && fragment.contains(f));
+        let earlier = CODES[..index]
+            .iter()
+            .find(|(c, f, ..)| c == code && fragment.contains(f));
         assert_eq!(earlier, None, "{code}");
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
-    AttributeValue, LaunchPermission as SdkLaunchPermission, LaunchPermissionModifications,
-    PermissionGroup, ResourceType, Tag, TagSpecification,
+    AttributeValue, LaunchPermission as SdkLaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    ResourceType, Tag, TagSpecification,
 };
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
@@ -48,8 +48,8 @@ impl Session {
                 .set_tags(Some(sdk_tags(&copy.tags)))
                 .build()
         };
-        let specifications = (!copy.tags.is_empty())
-            .then(|| vec![tags(ResourceType::Image), tags(ResourceType::Snapshot)]);
+        let specifications =
+            (!copy.tags.is_empty()).then(|| vec![tags(ResourceType::Image), tags(ResourceType::Snapshot)]);
         let request = self
             .ec2()
             .copy_image()
@@ -70,7 +70,12 @@ impl Session {
 
     /// Removes an image whose copying failed. Any other image is kept, with [`Cause::ImageNotFailed`]; one that is gone is no error.
     pub async fn deregister_failed(&self, image: &ImageId) -> Result<(), AwsError> {
-        match self.images(std::slice::from_ref(image)).await?.first().map(|image| image.state) {
+        match self
+            .images(std::slice::from_ref(image))
+            .await?
+            .first()
+            .map(|image| image.state)
+        {
             None | Some(ImageState::Deregistered) => return Ok(()),
             Some(ImageState::Failed) => {}
             Some(_) => {
@@ -98,7 +103,9 @@ impl Session {
             return Ok(());
         }
         let permissions = permissions.iter().map(sdk_permission).collect();
-        let change = LaunchPermissionModifications::builder().set_add(Some(permissions)).build();
+        let change = LaunchPermissionModifications::builder()
+            .set_add(Some(permissions))
+            .build();
         let request = self
             .ec2()
             .modify_image_attribute()
@@ -109,11 +116,7 @@ impl Session {
     }
 
     /// Sets an image's description.
-    pub async fn set_description(
-        &self,
-        image: &ImageId,
-        description: &str,
-    ) -> Result<(), AwsError> {
+    pub async fn set_description(&self, image: &ImageId, description: &str) -> Result<(), AwsError> {
         let request = self
             .ec2()
             .modify_image_attribute()
@@ -150,7 +153,9 @@ impl Session {
 }
 
 fn sdk_tags(tags: &Tags) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag::builder().key(&**key).value(&**value).build()).collect()
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(&**key).value(&**value).build())
+        .collect()
 }
 
 fn sdk_permission(permission: &LaunchPermission) -> SdkLaunchPermission {

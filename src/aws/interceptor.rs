@@ -44,7 +44,9 @@ pub(super) struct Attempts {
 
 impl fmt::Debug for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempts").field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("Attempts")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,7 +98,10 @@ impl Intercept for Attempts {
         {
             self.limiter.charge(bucket);
         }
-        let sent = Sent { attempt, at: self.clock.monotonic() };
+        let sent = Sent {
+            attempt,
+            at: self.clock.monotonic(),
+        };
         cfg.interceptor_state().store_put(sent);
         Ok(())
     }
@@ -131,7 +136,9 @@ impl Intercept for Attempts {
 
 /// Whether a call changes anything in AWS. Calls are taken to write unless their name says otherwise.
 fn is_mutating(operation: &str) -> bool {
-    let reads = ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb));
+    let reads = ["Describe", "Get", "List"]
+        .iter()
+        .any(|verb| operation.starts_with(verb));
     !reads && operation != "AssumeRole"
 }
 
@@ -214,7 +221,14 @@ mod tests {
         for reads in ["DescribeImages", "GetCallerIdentity", "ListAliases", "AssumeRole"] {
             assert!(!is_mutating(reads), "{reads}");
         }
-        for writes in ["CopyImage", "CreateTags", "EnableImage", "RunInstances", "Frobnicate", ""] {
+        for writes in [
+            "CopyImage",
+            "CreateTags",
+            "EnableImage",
+            "RunInstances",
+            "Frobnicate",
+            "",
+        ] {
             assert!(is_mutating(writes), "{writes}");
         }
     }

@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use super::error::AwsError;
 use super::project;
 use super::session::Session;
-use crate::domain::{
-    Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress,
-};
+use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress};
 
 const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
@@ -90,10 +88,7 @@ impl Session {
     }
 
     /// Reads who may launch an image.
-    pub async fn launch_permissions(
-        &self,
-        image: &ImageId,
-    ) -> Result<BTreeSet<LaunchPermission>, AwsError> {
+    pub async fn launch_permissions(&self, image: &ImageId) -> Result<BTreeSet<LaunchPermission>, AwsError> {
         let request = self
             .ec2()
             .describe_image_attribute()
@@ -123,11 +118,7 @@ impl Session {
     }
 
     /// Reads the account's images page by page; each page is dropped once it is projected.
-    async fn each_image(
-        &self,
-        filter: Option<Filter>,
-        mut visit: impl FnMut(Image),
-    ) -> Result<(), AwsError> {
+    async fn each_image(&self, filter: Option<Filter>, mut visit: impl FnMut(Image)) -> Result<(), AwsError> {
         let ec2 = self.ec2();
         let mut pages = Pages::default();
         while pages.more() {
@@ -151,11 +142,7 @@ impl Session {
         Ok(())
     }
 
-    async fn each_snapshot(
-        &self,
-        filter: Option<Filter>,
-        mut visit: impl FnMut(Snapshot),
-    ) -> Result<(), AwsError> {
+    async fn each_snapshot(&self, filter: Option<Filter>, mut visit: impl FnMut(Snapshot)) -> Result<(), AwsError> {
         let project = |snapshot| project::snapshot(&snapshot).map(&mut visit);
         self.each_sdk_snapshot(filter, project).await
     }
@@ -179,8 +166,7 @@ impl Session {
             let _page = self.shared.pages.acquire().await;
             let page = self.send(DESCRIBE_SNAPSHOTS, Box::pin(request.send())).await?;
             for snapshot in page.snapshots.unwrap_or_default() {
-                visit(snapshot)
-                    .map_err(|defect| AwsError::malformed(DESCRIBE_SNAPSHOTS, &defect))?;
+                visit(snapshot).map_err(|defect| AwsError::malformed(DESCRIBE_SNAPSHOTS, &defect))?;
             }
             pages.turn(DESCRIBE_SNAPSHOTS, page.next_token)?;
         }

@@ -30,7 +30,11 @@ impl Session {
         let arn: KeyArn = arn.parse().map_err(|error| malformed(&error))?;
         let usability = usability(&metadata, &arn, &self.key.region);
         let aws_managed = metadata.key_manager == Some(KeyManagerType::Aws);
-        Ok(Ok(Key { arn, usability, aws_managed }))
+        Ok(Ok(Key {
+            arn,
+            usability,
+            aws_managed,
+        }))
     }
 }
 
@@ -56,9 +60,7 @@ fn usability(key: &KeyMetadata, arn: &KeyArn, region: &Region) -> KeyUsability {
         match key.key_state {
             Some(KeyState::Enabled) => return KeyUsability::Usable,
             Some(KeyState::Disabled) => KeyProblem::Disabled,
-            Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => {
-                KeyProblem::PendingDeletion
-            }
+            Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) => KeyProblem::PendingDeletion,
             _ => KeyProblem::NotReady,
         }
     };
@@ -71,12 +73,7 @@ mod tests {
 
     const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
-    fn judged(
-        region: &str,
-        spec: &str,
-        usage: KeyUsageType,
-        state: Option<KeyState>,
-    ) -> KeyUsability {
+    fn judged(region: &str, spec: &str, usage: KeyUsageType, state: Option<KeyState>) -> KeyUsability {
         let key = KeyMetadata::builder()
             .key_id("1234abcd-12ab-34cd-56ef-1234567890ab")
             .key_spec(KeySpec::from(spec))
@@ -92,8 +89,7 @@ mod tests {
     fn only_an_enabled_symmetric_key_of_the_region_is_usable() {
         use KeyProblem::*;
         use KeyUsability::{Unusable, Usable};
-        let symmetric =
-            |state| judged("eu-west-1", "SYMMETRIC_DEFAULT", KeyUsageType::EncryptDecrypt, state);
+        let symmetric = |state| judged("eu-west-1", "SYMMETRIC_DEFAULT", KeyUsageType::EncryptDecrypt, state);
         for (state, expected) in [
             (Some(KeyState::Enabled), Usable),
             (Some(KeyState::Disabled), Unusable(Disabled)),
@@ -130,7 +126,10 @@ mod tests {
     #[test]
     fn the_region_of_an_arn_is_read_from_key_and_alias_arns_only() {
         assert_eq!(arn_region(ARN), Some("eu-west-1"));
-        assert_eq!(arn_region("arn:aws:kms:us-east-1:111122223333:alias/ami"), Some("us-east-1"));
+        assert_eq!(
+            arn_region("arn:aws:kms:us-east-1:111122223333:alias/ami"),
+            Some("us-east-1")
+        );
         for other in ["alias/ami", "1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-1", ""] {
             assert_eq!(arn_region(other), None, "{other}");
         }

@@ -36,8 +36,7 @@ pub(super) enum Bucket {
 }
 
 impl Bucket {
-    const ALL: [Self; 6] =
-        [Self::Read, Self::Copy, Self::Modify, Self::Tag, Self::Write, Self::Key];
+    const ALL: [Self; 6] = [Self::Read, Self::Copy, Self::Modify, Self::Tag, Self::Write, Self::Key];
 
     /// The bucket of a call; none for STS, whose calls count against the controller's account and are a few an hour.
     pub(super) fn of(service: &str, operation: &str) -> Option<Self> {
@@ -45,9 +44,7 @@ impl Bucket {
             ("sts", _) => None,
             ("kms", _) => Some(Self::Key),
             (_, "CopyImage") => Some(Self::Copy),
-            (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => {
-                Some(Self::Modify)
-            }
+            (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => Some(Self::Modify),
             (_, "CreateTags" | "DeleteTags") => Some(Self::Tag),
             (_, operation) if operation.starts_with("Describe") => Some(Self::Read),
             _ => Some(Self::Write),
@@ -167,7 +164,14 @@ impl Level {
         // Less than one token would never let a call pass.
         let capacity = (capacity * share).max(1.0);
         let refill = refill * share;
-        Self { capacity, refill, tokens: capacity, factor: 1.0, filled: now, throttled: None }
+        Self {
+            capacity,
+            refill,
+            tokens: capacity,
+            factor: 1.0,
+            filled: now,
+            throttled: None,
+        }
     }
 
     fn refill(&mut self, now: Duration) {

@@ -49,7 +49,10 @@ async fn throttling_halves_the_rate_once_for_answers_that_come_together() {
         limiter.throttled(Bucket::Read);
     }
     let took = time_for(&limiter, &clock, Bucket::Read, 10).await;
-    assert!((0.95..=1.05).contains(&took), "10 calls at half of 20 a second took {took} s");
+    assert!(
+        (0.95..=1.05).contains(&took),
+        "10 calls at half of 20 a second took {took} s"
+    );
 }
 
 #[tokio::test]
@@ -106,7 +109,10 @@ async fn waiting_is_counted() {
         .find(|family| family.name() == "amiseal_aws_throttle_wait_seconds_total")
         .expect("the metric");
     let waited = waits.get_metric()[0].get_counter().get_value();
-    assert!((waited - 10.0).abs() < 0.1, "10 calls at one a second waited {waited} s");
+    assert!(
+        (waited - 10.0).abs() < 0.1,
+        "10 calls at one a second waited {waited} s"
+    );
 }
 
 #[derive(Debug, Clone)]

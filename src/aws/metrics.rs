@@ -44,7 +44,9 @@ impl AwsMetrics {
 
     pub(super) fn request(&self, service: &str, operation: &str, code: &str, took: Duration) {
         self.requests.with_label_values(&[service, operation, code]).inc();
-        self.duration.with_label_values(&[service, operation]).observe(took.as_secs_f64());
+        self.duration
+            .with_label_values(&[service, operation])
+            .observe(took.as_secs_f64());
     }
 
     pub(super) fn waited(&self, duration: Duration) {

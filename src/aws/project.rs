@@ -10,8 +10,8 @@ use aws_sdk_ec2::types as sdk;
 use jiff::Timestamp;
 
 use crate::domain::{
-    BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot,
-    Snapshot, SnapshotId, SnapshotState, Source, Tags,
+    BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot, SnapshotId,
+    SnapshotState, Source, Tags,
 };
 
 /// Why something cannot be projected.
@@ -44,7 +44,9 @@ where
 }
 
 fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Defect> {
-    text.filter(|text| !text.is_empty()).map(|text| parsed(what, text)).transpose()
+    text.filter(|text| !text.is_empty())
+        .map(|text| parsed(what, text))
+        .transpose()
 }
 
 fn non_empty(text: Option<String>) -> Option<Box<str>> {
@@ -97,7 +99,9 @@ fn image_state(state: &sdk::ImageState) -> ImageState {
 
 /// What a copy must have in common with its source, or it would boot otherwise or be billed otherwise.
 fn attributes(image: &sdk::Image) -> BTreeMap<&'static str, Box<str>> {
-    let ena = image.ena_support.map(|supported| if supported { "true" } else { "false" });
+    let ena = image
+        .ena_support
+        .map(|supported| if supported { "true" } else { "false" });
     let all = [
         ("architecture", image.architecture.as_ref().map(|v| v.as_str())),
         ("bootMode", image.boot_mode.as_ref().map(|v| v.as_str())),
@@ -108,10 +112,16 @@ fn attributes(image: &sdk::Image) -> BTreeMap<&'static str, Box<str>> {
         ("platformDetails", image.platform_details.as_deref()),
         ("sriovNetSupport", image.sriov_net_support.as_deref()),
         ("tpmSupport", image.tpm_support.as_ref().map(|v| v.as_str())),
-        ("virtualizationType", image.virtualization_type.as_ref().map(|v| v.as_str())),
+        (
+            "virtualizationType",
+            image.virtualization_type.as_ref().map(|v| v.as_str()),
+        ),
     ];
     let present = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    present.filter(|(_, value)| !value.is_empty()).map(|(name, v)| (name, v.into())).collect()
+    present
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, v)| (name, v.into()))
+        .collect()
 }
 
 /// What an image was copied from. AWS fills the source image also for an image made from an instance: that one is no copy, its disks
@@ -122,7 +132,9 @@ fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
         return Ok(None);
     }
     let source = present(&image.source_image_id).zip(present(&image.source_image_region));
-    let Some((source, region)) = source else { return Ok(None) };
+    let Some((source, region)) = source else {
+        return Ok(None);
+    };
     Ok(Some(Source {
         image: parsed("sourceImageId", &source)?,
         region: parsed("sourceImageRegion", &region)?,

@@ -31,16 +31,30 @@ fn mapping() -> impl Strategy<Value = sdk::BlockDeviceMapping> {
             sdk::BlockDeviceMapping::builder().device_name(name).ebs(ebs).build()
         }),
         name.prop_map(|name| {
-            sdk::BlockDeviceMapping::builder().device_name(name).virtual_name("ephemeral0").build()
+            sdk::BlockDeviceMapping::builder()
+                .device_name(name)
+                .virtual_name("ephemeral0")
+                .build()
         }),
         name.prop_map(|name| {
-            sdk::BlockDeviceMapping::builder().device_name(name).no_device("").build()
+            sdk::BlockDeviceMapping::builder()
+                .device_name(name)
+                .no_device("")
+                .build()
         }),
     ]
 }
 
 fn sdk_image() -> impl Strategy<Value = sdk::Image> {
-    let states = ["pending", "available", "disabled", "failed", "deregistered", "error", "new"];
+    let states = [
+        "pending",
+        "available",
+        "disabled",
+        "failed",
+        "deregistered",
+        "error",
+        "new",
+    ];
     (
         "ami-[0-9a-f]{17}",
         ".{0,128}",
@@ -110,7 +124,11 @@ fn what_an_image_cannot_lack_fails_the_read_and_what_it_can_lack_does_not() {
         let defect = image(broken.build()).expect_err(what).to_string();
         assert!(defect.contains(what), "{defect}");
     }
-    let bare = plain().set_name(None).set_creation_date(None).set_root_device_type(None).build();
+    let bare = plain()
+        .set_name(None)
+        .set_creation_date(None)
+        .set_root_device_type(None)
+        .build();
     let bare = image(bare).expect("an image");
     assert_eq!((&*bare.name, bare.created, bare.ebs_root), ("", None, false));
     assert!(bare.attributes.is_empty(), "{:?}", bare.attributes);
@@ -126,7 +144,9 @@ fn a_mapping_of_no_known_kind_fails_the_read() {
 
 #[test]
 fn an_image_made_from_an_instance_is_no_copy() {
-    let copied = plain().source_image_id("ami-0fedcba9876543210").source_image_region("eu-west-1");
+    let copied = plain()
+        .source_image_id("ami-0fedcba9876543210")
+        .source_image_region("eu-west-1");
     let source = image(copied.clone().build()).expect("an image").copied_from;
     let source = source.expect("a copy names its source");
     assert_eq!(source.image.as_str(), "ami-0fedcba9876543210");
@@ -184,7 +204,11 @@ fn only_copies_count_as_copies_in_flight() {
     assert_eq!(copy.for_image, None);
     let copy = pending("Copied for DestinationAmi nonsense").expect("a copy all the same");
     assert_eq!(copy.for_image, None);
-    for other in ["", "Created by CreateImage(i-1) for ami-0123456789abcdef0", "nightly backup"] {
+    for other in [
+        "",
+        "Created by CreateImage(i-1) for ami-0123456789abcdef0",
+        "nightly backup",
+    ] {
         assert_eq!(pending(other), None, "{other}");
     }
 }
@@ -197,8 +221,14 @@ fn launch_permissions_are_read_one_by_one_and_unknown_ones_are_refused() {
     for (given, expected) in [
         (entry().group(sdk::PermissionGroup::All), LaunchPermission::Public),
         (entry().user_id("444455556666"), LaunchPermission::Account(account)),
-        (entry().organization_arn(arn), LaunchPermission::Organization(arn.into())),
-        (entry().organizational_unit_arn(arn), LaunchPermission::OrganizationalUnit(arn.into())),
+        (
+            entry().organization_arn(arn),
+            LaunchPermission::Organization(arn.into()),
+        ),
+        (
+            entry().organizational_unit_arn(arn),
+            LaunchPermission::OrganizationalUnit(arn.into()),
+        ),
     ] {
         assert_eq!(launch_permission(given.build()), Ok(expected));
     }

@@ -94,9 +94,7 @@ pub enum ConfigError {
         host: String,
     },
     /// An endpoint that is no URL.
-    #[error(
-        "{variable} (or endpoint_url in the AWS profile) is not a URL such as https://host:port"
-    )]
+    #[error("{variable} (or endpoint_url in the AWS profile) is not a URL such as https://host:port")]
     MalformedEndpoint {
         /// The variable that holds the endpoint.
         variable: &'static str,
@@ -207,8 +205,7 @@ impl Aws {
     fn place(&self, account: &AccountId, region: &Region) -> Arc<Place> {
         let mut places = lock(&self.places);
         let place = places.entry((account.clone(), region.clone())).or_insert_with(|| {
-            let partition =
-                |service| RetryPartition::custom(format!("{service}.{account}.{region}")).build();
+            let partition = |service| RetryPartition::custom(format!("{service}.{account}.{region}")).build();
             let shared = &self.shared;
             let limiter = Limiter::new(shared.clock.clone(), shared.share, shared.metrics.clone());
             Arc::new(Place {

@@ -70,7 +70,9 @@ pub struct Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +129,10 @@ impl Session {
             let cause = Some(Cause::WrongAccount);
             return Err(AwsError::new(OPERATION, ErrorClass::Denied, cause));
         }
-        Ok(Identity { account, arn: answer.arn.unwrap_or_default() })
+        Ok(Identity {
+            account,
+            arn: answer.arn.unwrap_or_default(),
+        })
     }
 
     // Clients are made when they are used. What must last, connections, credentials and retry budgets, lives outside of them, and a
@@ -194,16 +199,13 @@ impl Session {
 }
 
 fn bucket_of(operation: &'static str) -> Option<Bucket> {
-    operation.split_once(':').and_then(|(service, name)| Bucket::of(service, name))
+    operation
+        .split_once(':')
+        .and_then(|(service, name)| Bucket::of(service, name))
 }
 
 /// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.
-fn sts_config(
-    config: &SdkConfig,
-    region: &Region,
-    place: &Place,
-    attempts: &Attempts,
-) -> aws_sdk_sts::config::Builder {
+fn sts_config(config: &SdkConfig, region: &Region, place: &Place, attempts: &Attempts) -> aws_sdk_sts::config::Builder {
     aws_sdk_sts::config::Builder::from(config)
         .region(aws_config::Region::new(region.as_str().to_owned()))
         .retry_partition(place.sts.clone())

@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::testing::{
-    ACCOUNT, Answer, REGION, Request, Wire, bench, identity, open, own, role,
-};
+use super::super::testing::{ACCOUNT, Answer, REGION, Request, Wire, bench, identity, open, own, role};
 use super::super::{CopyRequest, READ_ONLY_POLICY};
 use super::*;
 use crate::domain::LaunchPermission;
@@ -34,7 +32,9 @@ fn page(set: &str, items: &[String], next: &str) -> Answer {
         "imagesSet" => "DescribeImagesResponse",
         _ => "DescribeSnapshotsResponse",
     };
-    Answer::ok(format!("<{root}><{set}>{items}</{set}><nextToken>{next}</nextToken></{root}>"))
+    Answer::ok(format!(
+        "<{root}><{set}>{items}</{set}><nextToken>{next}</nextToken></{root}>"
+    ))
 }
 
 fn copied() -> Answer {
@@ -59,7 +59,10 @@ async fn the_identity_is_checked_before_the_first_call_and_only_then() {
     let calls: Vec<_> = wire.requests().into_iter().map(|request| request.call).collect();
     assert_eq!(calls[0], "sts:GetCallerIdentity");
     assert_eq!(wire.count("sts:GetCallerIdentity"), 1);
-    assert_eq!(session.check_identity().await.expect("an identity").account.as_str(), ACCOUNT);
+    assert_eq!(
+        session.check_identity().await.expect("an identity").account.as_str(),
+        ACCOUNT
+    );
 }
 
 #[tokio::test]
@@ -68,7 +71,13 @@ async fn nothing_but_the_question_who_one_is_reaches_the_wrong_account() {
     let bench = bench(&wire, open()).await;
     let session = bench.aws.session(&own(Access::Full));
     assert!(session.scan().await.expect_err("wrong account").is(Cause::WrongAccount));
-    assert!(session.copy_image(&copy()).await.expect_err("wrong account").is(Cause::WrongAccount));
+    assert!(
+        session
+            .copy_image(&copy())
+            .await
+            .expect_err("wrong account")
+            .is(Cause::WrongAccount)
+    );
     let only_questions = wire.requests().iter().all(|r| r.call == "sts:GetCallerIdentity");
     assert!(only_questions);
 }
@@ -164,7 +173,11 @@ async fn a_role_is_assumed_once_with_its_external_id_name_and_tag() {
         let narrowed = (access == Access::ReadOnly).then_some(READ_ONLY_POLICY);
         assert_eq!(sent("Policy"), narrowed, "{access:?}");
         for request in &requests {
-            let signer = if request.call == "sts:AssumeRole" { "OWN" } else { "ASSUMED" };
+            let signer = if request.call == "sts:AssumeRole" {
+                "OWN"
+            } else {
+                "ASSUMED"
+            };
             assert_eq!(request.signer, signer, "{}", request.call);
         }
     }
@@ -181,7 +194,12 @@ async fn a_refused_role_fails_every_call_with_the_reason() {
     ] {
         let wire = Wire::raw(move |_| Answer::sts_error(403, "AccessDenied", message));
         let bench = bench(&wire, open()).await;
-        let error = bench.aws.session(&role(Access::Full)).scan().await.expect_err("refused");
+        let error = bench
+            .aws
+            .session(&role(Access::Full))
+            .scan()
+            .await
+            .expect_err("refused");
         assert_eq!((error.class, error.cause), (ErrorClass::Denied, Some(cause)));
         assert_eq!(error.operation, "sts:AssumeRole");
     }
@@ -225,7 +243,10 @@ async fn one_page_that_fails_or_one_image_that_makes_no_sense_fails_the_scan() {
     let broken = || Answer::ec2_error(403, "UnauthorizedOperation", "no");
     let odd = || page("imagesSet", &["<item><imageId>ami-1</imageId></item>".to_owned()], "");
     for (second, class) in [
-        (Box::new(broken) as Box<dyn Fn() -> Answer + Send + Sync>, ErrorClass::Denied),
+        (
+            Box::new(broken) as Box<dyn Fn() -> Answer + Send + Sync>,
+            ErrorClass::Denied,
+        ),
         (Box::new(odd), ErrorClass::Invalid),
     ] {
         let wire = Wire::new(move |request| match request.form.get("NextToken") {
@@ -233,16 +254,22 @@ async fn one_page_that_fails_or_one_image_that_makes_no_sense_fails_the_scan() {
             Some(_) => second(),
         });
         let bench = bench(&wire, open()).await;
-        let error = bench.aws.session(&own(Access::ReadOnly)).scan().await.expect_err("a fault");
+        let error = bench
+            .aws
+            .session(&own(Access::ReadOnly))
+            .scan()
+            .await
+            .expect_err("a fault");
         assert_eq!(error.class, class);
     }
 }
 
 #[tokio::test]
 async fn calls_without_an_answer_are_tried_again_and_then_given_up() {
-    for (never, cause, label) in
-        [(true, Cause::Timeout, "Timeout"), (false, Cause::Unreachable, "Unreachable")]
-    {
+    for (never, cause, label) in [
+        (true, Cause::Timeout, "Timeout"),
+        (false, Cause::Unreachable, "Unreachable"),
+    ] {
         let answer = move |_: &Request| if never { Answer::Never } else { Answer::Unreachable };
         let wire = Wire::new(answer);
         let bench = bench(&wire, open()).await;
@@ -299,9 +326,15 @@ async fn an_account_that_fails_does_not_use_up_the_retries_of_another() {
         failing.check_identity().await.expect_err("a fault");
         attempts.push(wire.requests().len() - before);
     }
-    assert_eq!((attempts.first(), attempts.last()), (Some(&3), Some(&2)), "its budget is used up");
-    let other =
-        SessionKey { account: "444455556666".parse().expect("an account"), ..own(Access::Full) };
+    assert_eq!(
+        (attempts.first(), attempts.last()),
+        (Some(&3), Some(&2)),
+        "its budget is used up"
+    );
+    let other = SessionKey {
+        account: "444455556666".parse().expect("an account"),
+        ..own(Access::Full)
+    };
     let before = wire.requests().len();
     bench.aws.session(&other).check_identity().await.expect_err("a fault");
     assert_eq!(wire.requests().len() - before, 3, "the other account retries as before");
@@ -309,15 +342,11 @@ async fn an_account_that_fails_does_not_use_up_the_retries_of_another() {
 
 #[tokio::test]
 async fn only_a_failed_image_is_deregistered() {
-    for (state, deregistered) in
-        [("failed", 1), ("available", 0), ("pending", 0), ("deregistered", 0)]
-    {
+    for (state, deregistered) in [("failed", 1), ("available", 0), ("pending", 0), ("deregistered", 0)] {
         let found = image("ami-0123456789abcdef0").replace("available", state);
         let wire = Wire::new(move |request| match request.call.as_str() {
             "ec2:DescribeImages" => page("imagesSet", std::slice::from_ref(&found), ""),
-            _ => Answer::ok(
-                "<DeregisterImageResponse><return>true</return></DeregisterImageResponse>",
-            ),
+            _ => Answer::ok("<DeregisterImageResponse><return>true</return></DeregisterImageResponse>"),
         });
         let bench = bench(&wire, open()).await;
         let session = bench.aws.session(&own(Access::Full));
@@ -333,7 +362,12 @@ async fn what_is_gone_already_counts_as_deleted() {
     let wire = Wire::new(|_| Answer::ec2_error(400, "InvalidSnapshot.NotFound", "gone"));
     let bench = bench(&wire, open()).await;
     let snapshot = "snap-0123456789abcdef0".parse().expect("a snapshot");
-    bench.aws.session(&own(Access::Full)).delete_snapshot(&snapshot).await.expect("gone");
+    bench
+        .aws
+        .session(&own(Access::Full))
+        .delete_snapshot(&snapshot)
+        .await
+        .expect("gone");
 }
 
 #[tokio::test]
@@ -346,7 +380,10 @@ async fn sessions_are_shared_by_key_until_they_are_forgotten() {
     bench.aws.forget(&own(Access::Full));
     let fresh = bench.aws.session(&own(Access::Full));
     assert!(!Arc::ptr_eq(&session, &fresh));
-    assert!(Arc::ptr_eq(&session.place, &fresh.place), "the account's limits outlive a session");
+    assert!(
+        Arc::ptr_eq(&session.place, &fresh.place),
+        "the account's limits outlive a session"
+    );
 }
 
 #[tokio::test]
@@ -354,8 +391,9 @@ async fn many_ids_are_asked_for_in_calls_that_aws_accepts() {
     let wire = Wire::new(nothing);
     let bench = bench(&wire, open()).await;
     let session = bench.aws.session(&own(Access::ReadOnly));
-    let sources: Vec<_> =
-        (0..450).map(|n| format!("ami-{n:08x}").parse().expect("an image")).collect();
+    let sources: Vec<_> = (0..450)
+        .map(|n| format!("ami-{n:08x}").parse().expect("an image"))
+        .collect();
     let (_, images, snapshots) = session.copies_of(&sources, &[]).await.expect("a look");
     assert!(images.is_empty() && snapshots.is_empty());
     let requests = wire.requests();

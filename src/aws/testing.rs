@@ -130,7 +130,10 @@ impl Wire {
 
     /// Answers everything from `script`.
     pub(super) fn raw(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self { script: Arc::new(script), log: Arc::default() }
+        Self {
+            script: Arc::new(script),
+            log: Arc::default(),
+        }
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -179,14 +182,21 @@ fn read(request: &HttpRequest) -> Request {
     let header = |name| request.headers().get(name).unwrap_or_default().to_owned();
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(bytes).into_owned().collect();
     let authorization = header("authorization");
-    let scope = authorization.split_once("Credential=").map(|(_, rest)| rest).unwrap_or_default();
+    let scope = authorization
+        .split_once("Credential=")
+        .map(|(_, rest)| rest)
+        .unwrap_or_default();
     let mut scope = scope.split('/');
     let signer = scope.next().unwrap_or_default().to_owned();
     let service = scope.nth(2).unwrap_or_default().to_owned();
     let target = header("x-amz-target");
     let action = target.split_once('.').map(|(_, action)| action.to_owned());
     let action = action.or_else(|| form.get("Action").cloned()).unwrap_or_default();
-    Request { call: format!("{service}:{action}"), form, signer }
+    Request {
+        call: format!("{service}:{action}"),
+        form,
+        signer,
+    }
 }
 
 pub(super) fn identity(account: &str) -> String {
@@ -225,10 +235,17 @@ impl Bench {
         let family = families.iter().filter(|family| family.name() == name);
         let fits = |metric: &&prometheus::proto::Metric| {
             labels.iter().all(|(name, value)| {
-                metric.get_label().iter().any(|l| l.name() == *name && l.value() == *value)
+                metric
+                    .get_label()
+                    .iter()
+                    .any(|l| l.name() == *name && l.value() == *value)
             })
         };
-        family.flat_map(|f| f.get_metric()).filter(fits).map(|m| m.get_counter().get_value()).sum()
+        family
+            .flat_map(|f| f.get_metric())
+            .filter(fits)
+            .map(|m| m.get_counter().get_value())
+            .sum()
     }
 }
 

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{self, Leadership, LeadershipOptions, Options, Parts};
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
-use crate::api::Duration as Text;
 
 /// How long a read from the API server may be silent. A watch ends by itself after 290 seconds.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
@@ -58,9 +58,14 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 async fn run_until_stopped(args: &Args) -> Result<()> {
-    let mut config = kube::Config::infer().await.context("no cluster: set KUBECONFIG, or run inside of one")?;
+    let mut config = kube::Config::infer()
+        .await
+        .context("no cluster: set KUBECONFIG, or run inside of one")?;
     config.read_timeout = Some(READ_TIMEOUT);
-    let namespace = args.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let namespace = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
 
     let registry = Registry::new();
@@ -83,7 +88,11 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         duration: args.lease_duration.as_std().max(Duration::from_secs(3)),
     };
     health.set_ready(true);
-    tracing::info!(identity = instance, version = env!("CARGO_PKG_VERSION"), "waits to lead");
+    tracing::info!(
+        identity = instance,
+        version = env!("CARGO_PKG_VERSION"),
+        "waits to lead"
+    );
     let mut stop = Box::pin(stop_signal()?);
     let mut lead = tokio::select! {
         lead = controller::lead(client.clone(), lease, leadership) => lead?,
@@ -93,15 +102,21 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     metrics.leader.set(1);
     tracing::info!("leads");
 
-    let poll = args.copy_poll_interval.map_or_else(PollBounds::default, |fixed| {
-        PollBounds { min: fixed.as_std(), max: fixed.as_std() }
-    });
+    let poll = args
+        .copy_poll_interval
+        .map_or_else(PollBounds::default, |fixed| PollBounds {
+            min: fixed.as_std(),
+            max: fixed.as_std(),
+        });
     let parts = Parts {
         client,
         aws,
         clock,
         metrics: metrics.clone(),
-        options: Options { poll, concurrency: args.concurrency },
+        options: Options {
+            poll,
+            concurrency: args.concurrency,
+        },
         instance,
     };
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
@@ -132,8 +147,16 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
 }
 
 fn identity(args: &Args) -> String {
-    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
-    let host = args.identity.clone().or_else(|| std::env::var("HOSTNAME").ok()).or_else(host);
+    let host = || {
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+    };
+    let host = args
+        .identity
+        .clone()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .or_else(host);
     let host = host.unwrap_or_else(|| "amiseal".to_owned());
     // Two processes of one host are two replicas.
     format!("{host}-{}", std::process::id())

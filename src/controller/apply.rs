@@ -29,7 +29,9 @@ where
         "status": status,
     });
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    Api::<K>::all(client.clone()).patch_status(&name, &parameters, &Patch::Apply(&body)).await
+    Api::<K>::all(client.clone())
+        .patch_status(&name, &parameters, &Patch::Apply(&body))
+        .await
 }
 
 /// Whether the API server refused a write since the object is not what it was.

@@ -17,8 +17,13 @@ impl std::fmt::Debug for Events {
 
 impl Events {
     pub(super) fn new(client: Client, instance: String) -> Self {
-        let reporter = Reporter { controller: "amiseal".to_owned(), instance: Some(instance) };
-        Self { recorder: Recorder::new(client, reporter) }
+        let reporter = Reporter {
+            controller: "amiseal".to_owned(),
+            instance: Some(instance),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
     }
 
     /// Something went as it should.

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
@@ -74,7 +74,10 @@ pub(crate) struct KeyViewAt {
 
 impl Default for KeyViewAt {
     fn default() -> Self {
-        Self { view: Arc::new(KeyView::Unknown), trouble: None }
+        Self {
+            view: Arc::new(KeyView::Unknown),
+            trouble: None,
+        }
     }
 }
 
@@ -162,7 +165,9 @@ impl Fleet {
 
     /// Changes what is known of a target's images.
     pub(super) fn amend(&self, name: &str, uid: &str, change: impl FnOnce(&mut Inventory)) {
-        let Some(place) = lock(&self.targets).get(name).cloned() else { return };
+        let Some(place) = lock(&self.targets).get(name).cloned() else {
+            return;
+        };
         let mut place = lock(&place);
         if place.uid == uid
             && let Some(inventory) = &mut place.inventory
@@ -216,7 +221,10 @@ impl Place {
     /// Starts anew for another target, and looks again at once for a changed spec.
     pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) {
         if self.uid != uid {
-            *self = Self { uid: uid.to_owned(), ..Self::default() };
+            *self = Self {
+                uid: uid.to_owned(),
+                ..Self::default()
+            };
         }
         if self.generation != generation {
             self.generation = generation;

@@ -1,7 +1,7 @@
 //! Leadership: one Lease, held by one replica. No call that changes anything is made without it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -39,7 +39,10 @@ pub struct Leadership {
 
 impl Default for Leadership {
     fn default() -> Self {
-        Self { started: Instant::now(), until: AtomicU64::new(0) }
+        Self {
+            started: Instant::now(),
+            until: AtomicU64::new(0),
+        }
     }
 }
 
@@ -83,10 +86,16 @@ pub async fn lead(client: Client, options: LeadershipOptions, leadership: Arc<Le
         .build()
         .await
         .with_context(|| {
-            format!("the Lease {}/{LEASE} cannot be had: allow get, create and patch on leases", options.namespace)
+            format!(
+                "the Lease {}/{LEASE} cannot be had: allow get, create and patch on leases",
+                options.namespace
+            )
         })?;
     let (mut state, holder) = manager.watch().await;
-    state.wait_for(|leads| *leads).await.context("the Lease is not renewed any more")?;
+    state
+        .wait_for(|leads| *leads)
+        .await
+        .context("the Lease is not renewed any more")?;
     let observer = tokio::spawn(observe(client, options, leadership.clone(), state.clone()));
     while !leadership.holds() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -94,7 +103,12 @@ pub async fn lead(client: Client, options: LeadershipOptions, leadership: Arc<Le
             anyhow::bail!("the Lease was lost as soon as it was had");
         }
     }
-    Ok(Lead { leadership, state, holder, observer })
+    Ok(Lead {
+        leadership,
+        state,
+        holder,
+        observer,
+    })
 }
 
 impl Lead {
@@ -112,7 +126,9 @@ impl Lead {
         // The holder ends, and frees the Lease, when nobody listens to it any more.
         let _ = self.observer.await;
         drop(self.state);
-        self.holder.await?.context("the Lease could not be let go; it runs out by itself")?;
+        self.holder
+            .await?
+            .context("the Lease could not be let go; it runs out by itself")?;
         Ok(())
     }
 }
@@ -121,7 +137,12 @@ impl Lead {
 ///
 /// The renewal's time was written by this machine, and is compared with this machine's time: a skew between machines does
 /// not matter. A step back of the clock is taken as no time passed, which the Lease's own duration bounds.
-async fn observe(client: Client, options: LeadershipOptions, leadership: Arc<Leadership>, state: watch::Receiver<bool>) {
+async fn observe(
+    client: Client,
+    options: LeadershipOptions,
+    leadership: Arc<Leadership>,
+    state: watch::Receiver<bool>,
+) {
     let leases = Api::<Lease>::namespaced(client, &options.namespace);
     while *state.borrow() {
         let asked = Instant::now();

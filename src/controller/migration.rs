@@ -39,7 +39,9 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         return Ok(Action::await_change());
     }
     // A child whose owner is gone makes no call.
-    let Some(target) = owner(&migration, &ctx) else { return Ok(Action::await_change()) };
+    let Some(target) = owner(&migration, &ctx) else {
+        return Ok(Action::await_change());
+    };
     let of = match copy_of(&migration) {
         Ok(of) => of,
         Err(malformed) => {
@@ -49,9 +51,20 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         }
     };
     let uid = migration.uid().unwrap_or_default();
-    let view = ctx.fleet.view(&target.name_any(), &target.uid().unwrap_or_default(), &uid);
-    let Some(view) = view else { return Ok(Action::await_change()) };
-    let turn = Turn { ctx: &ctx, migration: &migration, target: &target, name, of, view };
+    let view = ctx
+        .fleet
+        .view(&target.name_any(), &target.uid().unwrap_or_default(), &uid);
+    let Some(view) = view else {
+        return Ok(Action::await_change());
+    };
+    let turn = Turn {
+        ctx: &ctx,
+        migration: &migration,
+        target: &target,
+        name,
+        of,
+        view,
+    };
     turn.take().await
 }
 
@@ -69,10 +82,9 @@ impl Turn<'_> {
     async fn take(&self) -> Result<Action, kube::Error> {
         let current = self.migration.status.clone().unwrap_or_default();
         let recorded = self.ctx.fleet.trouble(&self.name);
-        let admitted = self
-            .ctx
-            .fleet
-            .slots(&self.of.account, &self.of.region, |slots| slots.granted.contains_key(&self.of.source));
+        let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.granted.contains_key(&self.of.source)
+        });
         let observation = Observation {
             of: &self.of,
             status: &current,
@@ -94,12 +106,17 @@ impl Turn<'_> {
             if let Some(wait) = self.wait_out(recorded.as_ref()) {
                 return self.write_or(step.status, &current, Action::requeue(wait)).await;
             }
-            let Some(session) = &self.view.session else { return Ok(Action::await_change()) };
+            let Some(session) = &self.view.session else {
+                return Ok(Action::await_change());
+            };
             match session.launch_permissions(&self.of.source).await {
                 Ok(read) => {
                     permissions = read;
-                    let observation =
-                        Observation { permissions: Some(&permissions), trouble: None, ..observation };
+                    let observation = Observation {
+                        permissions: Some(&permissions),
+                        trouble: None,
+                        ..observation
+                    };
                     step = step::next(observation, self.ctx.clock.now());
                 }
                 Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
@@ -107,9 +124,6 @@ impl Turn<'_> {
         }
         let Step { status, then } = step;
         if status != current {
-            if admitted && status.state != Some(MigrationState::Pending) {
-                self.release_slot();
-            }
             return self.write(&status, &current).await;
         }
         if admitted && status.state == Some(MigrationState::Pending) && then == Then::Wait {
@@ -134,7 +148,9 @@ impl Turn<'_> {
         call: &CopyCall,
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else { return Ok(Action::await_change()) };
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
         let request = CopyRequest {
             source: self.of.source.clone(),
             region: self.of.region.clone(),
@@ -178,7 +194,11 @@ impl Turn<'_> {
             Err(error) => return Ok(self.failed(&error, recorded)),
         };
         self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
-        let asked = observation.status.copy.as_ref().and_then(|copy| copy.requested_at.as_ref());
+        let asked = observation
+            .status
+            .copy
+            .as_ref()
+            .and_then(|copy| copy.requested_at.as_ref());
         let waited = asked.is_some_and(|asked| began.duration_since(asked.0).as_secs_f64() >= SHOWS_AFTER);
         let view = self.ctx.fleet.view(
             &self.target.name_any(),
@@ -186,10 +206,13 @@ impl Turn<'_> {
             &self.migration.uid().unwrap_or_default(),
         );
         let inventory = view.and_then(|view| view.inventory);
-        let source = inventory.as_ref().and_then(|inventory| inventory.images.get(&self.of.source));
-        let found = inventory.as_ref().zip(source).and_then(|(inventory, source)| {
-            crate::plan::adopt::find(&self.of, source, inventory)
-        });
+        let source = inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(&self.of.source));
+        let found = inventory
+            .as_ref()
+            .zip(source)
+            .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
         if found.is_some() {
             self.ctx.fleet.set_trouble(&self.name, None);
             return Ok(Action::requeue(Duration::ZERO));
@@ -209,14 +232,23 @@ impl Turn<'_> {
         image: &ImageId,
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else { return Ok(Action::await_change()) };
-        let known = self.view.inventory.as_ref().and_then(|inventory| inventory.images.get(image));
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        let known = self
+            .view
+            .inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(image));
         if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
             return Ok(self.failed(&error, recorded));
         }
         let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
         let message = format!("AWS could not make the copy ({code}); check the key's policy.");
-        self.ctx.events.warning(self.migration, reason::COPY_FAILED, "Copy", &message).await;
+        self.ctx
+            .events
+            .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
+            .await;
         self.ctx.fleet.set_trouble(&self.name, None);
         let status = step::burnt(observation, observation.status.clone(), &message, self.ctx.clock.now());
         self.write(&status, observation.status).await
@@ -230,12 +262,12 @@ impl Turn<'_> {
         list: &[Publication],
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else { return Ok(Action::await_change()) };
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
         for publication in list {
             let done = match publication {
-                Publication::LaunchPermissions(permissions) => {
-                    session.add_launch_permissions(image, permissions).await
-                }
+                Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
                 Publication::Description(text) => session.set_description(image, text).await,
                 Publication::Deprecation(at) => session.deprecate_at(image, *at).await,
                 Publication::Tags(tags) => session.tag(image, tags).await,
@@ -259,7 +291,10 @@ impl Turn<'_> {
     /// Tags that mark a copy as ours, on the image and its snapshots, besides those that the policy asks for.
     fn tags(&self, attempt: u32) -> Tags {
         let extra = &self.target.spec.copy.extra_tags;
-        let mut tags: Tags = extra.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
+        let mut tags: Tags = extra
+            .iter()
+            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+            .collect();
         tags.insert(TAG_SOURCE_IMAGE.into(), self.of.source.as_str().into());
         tags.insert(TAG_ATTEMPT.into(), attempt.to_string().into());
         tags
@@ -270,16 +305,22 @@ impl Turn<'_> {
         let target = self.target.name_any();
         let flying = self.ctx.fleet.in_flight(&target);
         let until = self.ctx.clock.now() + LIMIT_BELIEVED;
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| slots.cap = Some((flying.max(1), until)));
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.cap = Some((flying.max(1), until))
+        });
         tracing::info!(target, flying, "AWS copies no more snapshots at a time");
     }
 
     fn release_slot(&self) {
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| slots.granted.remove(&self.of.source));
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.granted.remove(&self.of.source)
+        });
     }
 
     fn amend(&self, change: impl FnOnce(&mut Inventory)) {
-        self.ctx.fleet.amend(&self.target.name_any(), &self.target.uid().unwrap_or_default(), change);
+        self.ctx
+            .fleet
+            .amend(&self.target.name_any(), &self.target.uid().unwrap_or_default(), change);
     }
 
     /// Whether an older original of the same target still waits for its tags to be published: they are published in the
@@ -288,7 +329,9 @@ impl Turn<'_> {
         if self.target.spec.promotion.tags != TagPublication::Publish {
             return false;
         }
-        let Some(inventory) = &self.view.inventory else { return false };
+        let Some(inventory) = &self.view.inventory else {
+            return false;
+        };
         let created = |id: &ImageId| inventory.images.get(id).and_then(|image| image.created);
         let ours = created(&self.of.source);
         let uid = self.target.uid().unwrap_or_default();
@@ -304,7 +347,10 @@ impl Turn<'_> {
     /// How long a call still has to wait after the last one's failure, on the wall.
     fn wait_out(&self, recorded: Option<&CallTrouble>) -> Option<Duration> {
         let left = recorded?.until.duration_since(self.ctx.clock.now());
-        Duration::try_from(left).ok().filter(|wait| !wait.is_zero()).map(|wait| self.ctx.clock.wall(wait))
+        Duration::try_from(left)
+            .ok()
+            .filter(|wait| !wait.is_zero())
+            .map(|wait| self.ctx.clock.wall(wait))
     }
 
     /// Records a failed call: what it says shows in the status when a person should know, and the next one waits.
@@ -312,7 +358,11 @@ impl Turn<'_> {
         let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
         let wait = trouble::retry_after(error, failures);
         tracing::warn!(migration = self.name, %error, failures, "a call failed");
-        self.ctx.metrics.reconcile_errors.with_label_values(&["migration", error.class.as_str()]).inc();
+        self.ctx
+            .metrics
+            .reconcile_errors
+            .with_label_values(&["migration", error.class.as_str()])
+            .inc();
         let record = CallTrouble {
             trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
             until: self.ctx.clock.now() + wait,
@@ -325,7 +375,11 @@ impl Turn<'_> {
             self.ctx.fleet.wake_target(&self.target.name_any());
         }
         // The status is to say so now; the wait is kept by the record.
-        Action::requeue(if says { Duration::ZERO } else { self.ctx.clock.wall(wait) })
+        Action::requeue(if says {
+            Duration::ZERO
+        } else {
+            self.ctx.clock.wall(wait)
+        })
     }
 
     async fn write_or(
@@ -334,7 +388,11 @@ impl Turn<'_> {
         current: &AMIMigrationStatus,
         otherwise: Action,
     ) -> Result<Action, kube::Error> {
-        if status == *current { Ok(otherwise) } else { self.write(&status, current).await }
+        if status == *current {
+            Ok(otherwise)
+        } else {
+            self.write(&status, current).await
+        }
     }
 
     /// Writes the status that was decided on; the change leads to the next step.
@@ -354,7 +412,10 @@ impl Turn<'_> {
     async fn tell(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) {
         if status.state == Some(MigrationState::Completed) && current.state != Some(MigrationState::Completed) {
             if let Some(ready) = conditions::find(&status.conditions, conditions::READY) {
-                self.ctx.events.normal(self.migration, &ready.reason, "Migrate", &ready.message).await;
+                self.ctx
+                    .events
+                    .normal(self.migration, &ready.reason, "Migrate", &ready.message)
+                    .await;
             }
             let asked = status.copy.as_ref().and_then(|copy| copy.requested_at.as_ref());
             if let Some(asked) = asked {
@@ -370,7 +431,10 @@ impl Turn<'_> {
         if let Some((reason, message)) = stalled(status)
             && stalled(current).is_none_or(|(old, _)| old != reason)
         {
-            self.ctx.events.warning(self.migration, &reason, "Migrate", &message).await;
+            self.ctx
+                .events
+                .warning(self.migration, &reason, "Migrate", &message)
+                .await;
         }
     }
 }
@@ -381,7 +445,9 @@ fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTar
     let owner = migration.owner_references().iter().find(is_controller)?;
     let target = ctx.targets.get(&ObjectRef::new(&owner.name))?;
     let lives = target.uid().as_ref() == Some(&owner.uid) && target.metadata.deletion_timestamp.is_none();
-    let policy = ctx.policies.get(&ObjectRef::<AMIEncryptionPolicy>::new(&target.spec.policy))?;
+    let policy = ctx
+        .policies
+        .get(&ObjectRef::<AMIEncryptionPolicy>::new(&target.spec.policy))?;
     let governed = policy.metadata.deletion_timestamp.is_none() && policy::is_owned(&target, &policy);
     (lives && governed).then_some(target)
 }
@@ -398,8 +464,7 @@ fn copy_of(migration: &AMIMigration) -> Result<CopyOf, Malformed> {
 /// Whether a migration is done or stuck, so that nobody has to wait for it.
 fn is_settled(migration: &AMIMigration) -> bool {
     migration.status.as_ref().is_some_and(|status| {
-        status.state == Some(MigrationState::Completed)
-            || conditions::is_true(&status.conditions, conditions::STALLED)
+        status.state == Some(MigrationState::Completed) || conditions::is_true(&status.conditions, conditions::STALLED)
     })
 }
 

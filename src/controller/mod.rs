@@ -61,7 +61,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { poll: PollBounds::default(), concurrency: 16 }
+        Self {
+            poll: PollBounds::default(),
+            concurrency: 16,
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 
-use super::apply::{FIELD_MANAGER, is_conflict, is_not_found, write_status};
 use super::Context;
+use super::apply::{FIELD_MANAGER, is_conflict, is_not_found, write_status};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, labels};
 use crate::plan::{expand, status};
 
@@ -41,7 +41,12 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         let current = ctx.targets.get(&ObjectRef::new(target_name));
         if current.is_none_or(|t| t.spec != *spec) {
             let parameters = PatchParams::apply(FIELD_MANAGER).force();
-            api.patch(target_name, &parameters, &Patch::Apply(target(&policy, target_name, spec))).await?;
+            api.patch(
+                target_name,
+                &parameters,
+                &Patch::Apply(target(&policy, target_name, spec)),
+            )
+            .await?;
         }
     }
     for target in ours.iter().filter(|t| !wanted.contains_key(&t.name_any())) {
@@ -60,8 +65,14 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         .collect();
     let current = policy.status.clone().unwrap_or_default();
     let generation = policy.metadata.generation;
-    let decided =
-        status::policy(&current, &policy.spec, generation, wanted.len(), &counted, ctx.clock.now());
+    let decided = status::policy(
+        &current,
+        &policy.spec,
+        generation,
+        wanted.len(),
+        &counted,
+        ctx.clock.now(),
+    );
     if decided != current {
         match write_status(&ctx.client, &*policy, &decided).await {
             // The change that caused the conflict leads here again.
@@ -69,30 +80,47 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
             result => drop(result?),
         }
     }
-    Ok(if blocked { Action::requeue(COLLECTED_AFTER) } else { Action::await_change() })
+    Ok(if blocked {
+        Action::requeue(COLLECTED_AFTER)
+    } else {
+        Action::await_change()
+    })
 }
 
 /// Whether `target` belongs to this very policy, not to a former one of the same name.
 pub(super) fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
     let uid = policy.uid();
-    target.owner_references().iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid.as_ref())
+    target
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid.as_ref())
 }
 
 fn target(policy: &AMIEncryptionPolicy, name: &str, spec: &AMIEncryptionTargetSpec) -> AMIEncryptionTarget {
     let mut target = AMIEncryptionTarget::new(name, spec.clone());
     target.metadata.owner_references = policy.controller_owner_ref(&()).map(|owner| vec![owner]);
     target.metadata.labels = Some(
-        [(labels::POLICY, &spec.policy), (labels::ACCOUNT, &spec.account_id), (labels::REGION, &spec.region)]
-            .map(|(label, value)| (label.to_owned(), value.clone()))
-            .into(),
+        [
+            (labels::POLICY, &spec.policy),
+            (labels::ACCOUNT, &spec.account_id),
+            (labels::REGION, &spec.region),
+        ]
+        .map(|(label, value)| (label.to_owned(), value.clone()))
+        .into(),
     );
     target
 }
 
 /// Deletes a target, this one and no other of its name. AWS is not touched by it.
 async fn delete(api: &Api<AMIEncryptionTarget>, target: &AMIEncryptionTarget) -> Result<(), kube::Error> {
-    let preconditions = Preconditions { uid: target.uid(), resource_version: None };
-    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+    let preconditions = Preconditions {
+        uid: target.uid(),
+        resource_version: None,
+    };
+    let parameters = DeleteParams {
+        preconditions: Some(preconditions),
+        ..DeleteParams::background()
+    };
     match api.delete(&target.name_any(), &parameters).await {
         Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
         result => result.map(drop),

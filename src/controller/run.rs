@@ -59,9 +59,27 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         .reconcile_on(wakes.migrations)
         .with_config(config());
     let running = future::join3(
-        drive("policy", policy_controller, context.clone(), shutdown.clone(), policy::reconcile),
-        drive("target", target_controller, context.clone(), shutdown.clone(), target::reconcile),
-        drive("migration", migration_controller, context.clone(), shutdown, migration::reconcile),
+        drive(
+            "policy",
+            policy_controller,
+            context.clone(),
+            shutdown.clone(),
+            policy::reconcile,
+        ),
+        drive(
+            "target",
+            target_controller,
+            context.clone(),
+            shutdown.clone(),
+            target::reconcile,
+        ),
+        drive(
+            "migration",
+            migration_controller,
+            context.clone(),
+            shutdown,
+            migration::reconcile,
+        ),
     );
     running.await;
     for watch in [policies.task, targets.task, migrations.task] {
@@ -92,7 +110,12 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
             }
             future::ready(())
         }));
-        Self { store, subscription, children, task }
+        Self {
+            store,
+            subscription,
+            children,
+            task,
+        }
     }
 }
 
@@ -118,7 +141,11 @@ async fn drive<K, R, F>(
             let key = object.name_any();
             let outcome = reconcile(object, context.clone()).await;
             let took = context.clock.monotonic().saturating_sub(began);
-            context.metrics.reconcile_duration.with_label_values(&[name]).observe(took.as_secs_f64());
+            context
+                .metrics
+                .reconcile_duration
+                .with_label_values(&[name])
+                .observe(took.as_secs_f64());
             if outcome.is_ok() {
                 lock(&succeeded).remove(&key);
             }
@@ -131,7 +158,11 @@ async fn drive<K, R, F>(
         *count += 1;
         let wait = BACKOFF.0.saturating_mul(1 << (*count - 1).min(10)).min(BACKOFF.1);
         tracing::warn!(controller = name, object = object.name_any(), %error, failures = *count, "a visit failed");
-        context.metrics.reconcile_errors.with_label_values(&[name, "Kubernetes"]).inc();
+        context
+            .metrics
+            .reconcile_errors
+            .with_label_values(&[name, "Kubernetes"])
+            .inc();
         Action::requeue(wait)
     };
     controller

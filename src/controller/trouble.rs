@@ -18,9 +18,9 @@ pub(super) fn of_error(error: &AwsError) -> Trouble {
     let reason = match error.cause {
         Some(Cause::ProductCode) => reason::PRODUCT_CODE_NOT_COPYABLE,
         Some(Cause::SnapshotNotShared) => reason::SNAPSHOT_NOT_SHARED,
-        Some(Cause::RoleNotAssumable | Cause::SessionTagsDenied | Cause::SessionPolicyTooLarge | Cause::NoCredentials) => {
-            reason::ROLE_NOT_ASSUMABLE
-        }
+        Some(
+            Cause::RoleNotAssumable | Cause::SessionTagsDenied | Cause::SessionPolicyTooLarge | Cause::NoCredentials,
+        ) => reason::ROLE_NOT_ASSUMABLE,
         Some(Cause::WrongAccount) => reason::WRONG_ACCOUNT,
         Some(Cause::RegionNotEnabled) => reason::REGION_NOT_ENABLED,
         Some(Cause::Unreachable | Cause::Timeout) => reason::ENDPOINT_UNREACHABLE,
@@ -37,7 +37,10 @@ pub(super) fn of_error(error: &AwsError) -> Trouble {
 
 /// Whether a person has to act before the call can succeed.
 pub(super) fn needs_a_person(error: &AwsError) -> bool {
-    matches!(error.class, ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict)
+    matches!(
+        error.class,
+        ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict
+    )
 }
 
 /// When to try again after the `failures`th failure in a row.
@@ -46,8 +49,9 @@ pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
         ErrorClass::Throttled => error.retry_after.unwrap_or(BACKOFF.0).max(BACKOFF.0),
         ErrorClass::Quota if error.is(Cause::CopyLimit) => COPY_LIMIT,
         ErrorClass::Denied | ErrorClass::Quota | ErrorClass::Invalid => DENIED,
-        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotLeader => {
-            BACKOFF.0.saturating_mul(1 << failures.saturating_sub(1).min(8)).min(BACKOFF.1)
-        }
+        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotLeader => BACKOFF
+            .0
+            .saturating_mul(1 << failures.saturating_sub(1).min(8))
+            .min(BACKOFF.1),
     }
 }

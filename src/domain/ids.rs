@@ -87,9 +87,9 @@ impl FromStr for SnapshotId {
 }
 
 fn has_hex_suffix(value: &str, prefix: &str) -> bool {
-    value.strip_prefix(prefix).is_some_and(|hex| {
-        matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    value
+        .strip_prefix(prefix)
+        .is_some_and(|hex| matches!(hex.len(), 8 | 17) && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// A region's name, such as `eu-west-1`.
@@ -107,11 +107,7 @@ impl FromStr for Region {
             .last()
             .is_some_and(|p| matches!(p.len(), 1 | 2) && p.bytes().all(|b| b.is_ascii_digit()));
         let words = parts.len().saturating_sub(1);
-        if value.len() <= 32
-            && (2..=4).contains(&words)
-            && number
-            && parts.iter().take(words).all(|p| word(p))
-        {
+        if value.len() <= 32 && (2..=4).contains(&words) && number && parts.iter().take(words).all(|p| word(p)) {
             Ok(Self(value.into()))
         } else {
             Err(Malformed::new(value, "a region name such as eu-west-1"))
@@ -163,8 +159,13 @@ mod tests {
     #[test]
     fn identifiers_of_the_right_form_are_accepted_and_no_others() {
         assert!("111122223333".parse::<AccountId>().is_ok());
-        for bad in ["", "11112222333", "1111222233334", "11112222333x", "１１１１２２２２３３３３"]
-        {
+        for bad in [
+            "",
+            "11112222333",
+            "1111222233334",
+            "11112222333x",
+            "１１１１２２２２３３３３",
+        ] {
             assert!(bad.parse::<AccountId>().is_err(), "{bad}");
         }
         for good in ["ami-01234567", "ami-0123456789abcdef0"] {

@@ -27,7 +27,10 @@ pub struct Inventory {
 impl Inventory {
     /// What a scan that began at `scanned` showed.
     pub fn new(scanned: Timestamp) -> Self {
-        Self { scanned, ..Self::default() }
+        Self {
+            scanned,
+            ..Self::default()
+        }
     }
 
     /// Adds an image, or replaces what was known of it.
@@ -43,18 +46,21 @@ impl Inventory {
 
     /// Since when the inventory may miss copies of `source`.
     pub fn known_until(&self, source: &ImageId) -> Timestamp {
-        self.looked.get(source).copied().unwrap_or(self.scanned).max(self.scanned)
+        self.looked
+            .get(source)
+            .copied()
+            .unwrap_or(self.scanned)
+            .max(self.scanned)
     }
 
     /// The images that AWS says were copied from `source` within `region`.
-    pub fn copies_of<'a>(
-        &'a self,
-        source: &'a ImageId,
-        region: &'a Region,
-    ) -> impl Iterator<Item = &'a Arc<Image>> {
+    pub fn copies_of<'a>(&'a self, source: &'a ImageId, region: &'a Region) -> impl Iterator<Item = &'a Arc<Image>> {
         let ids = self.copies.get(source).map(Vec::as_slice).unwrap_or_default();
         ids.iter().filter_map(|id| self.images.get(id)).filter(move |image| {
-            image.copied_from.as_ref().is_some_and(|s| s.image == *source && s.region == *region)
+            image
+                .copied_from
+                .as_ref()
+                .is_some_and(|s| s.image == *source && s.region == *region)
         })
     }
 

@@ -36,9 +36,7 @@ impl KeyArn {
 impl FromStr for KeyArn {
     type Err = Malformed;
     fn from_str(value: &str) -> Result<Self, Malformed> {
-        let malformed = || {
-            Malformed::new(value, "a key ARN such as arn:aws:kms:eu-west-1:111122223333:key/<id>")
-        };
+        let malformed = || Malformed::new(value, "a key ARN such as arn:aws:kms:eu-west-1:111122223333:key/<id>");
         let parts: Vec<&str> = value.splitn(6, ':').collect();
         let [arn, partition, service, region, account, resource] = parts[..] else {
             return Err(malformed());
@@ -53,7 +51,11 @@ impl FromStr for KeyArn {
             return Err(malformed());
         }
         let account = account.parse().map_err(|_| malformed())?;
-        Ok(Self { text: value.into(), region, account })
+        Ok(Self {
+            text: value.into(),
+            region,
+            account,
+        })
     }
 }
 

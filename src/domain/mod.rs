@@ -8,10 +8,7 @@ mod inventory;
 mod key;
 
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
-pub use image::{
-    BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source,
-    Tags,
-};
+pub use image::{BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source, Tags};
 pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
 
@@ -28,6 +25,9 @@ pub struct Malformed {
 impl Malformed {
     pub(crate) fn new(value: &str, expected: &'static str) -> Self {
         // Untrusted text ends up in messages: keep them short.
-        Self { value: value.chars().take(80).collect(), expected }
+        Self {
+            value: value.chars().take(80).collect(),
+            expected,
+        }
     }
 }

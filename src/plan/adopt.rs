@@ -37,37 +37,49 @@ pub enum Adoptable {
 pub fn find(of: &CopyOf, source: &Image, inventory: &Inventory) -> Option<Adoptable> {
     let mut copies: Vec<&Arc<Image>> = inventory.copies_of(&of.source, &of.region).collect();
     copies.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-    let verified = copies.iter().find_map(|copy| match verify(source, copy, &inventory.snapshots, &of.key) {
-        Verdict::Good(pairs) if copy.state == ImageState::Available => {
-            Some(Adoptable::Verified { image: copy.id.clone(), attempt: attempt_of(of, copy), pairs })
-        }
-        _ => None,
-    });
+    let verified = copies
+        .iter()
+        .find_map(|copy| match verify(source, copy, &inventory.snapshots, &of.key) {
+            Verdict::Good(pairs) if copy.state == ImageState::Available => Some(Adoptable::Verified {
+                image: copy.id.clone(),
+                attempt: attempt_of(of, copy),
+                pairs,
+            }),
+            _ => None,
+        });
     verified.or_else(|| {
         copies.iter().find_map(|copy| {
             let attempt = attempt_of(of, copy)?;
             let coming = match copy.state {
                 ImageState::Pending => true,
-                ImageState::Available => {
-                    verify(source, copy, &inventory.snapshots, &of.key) == Verdict::Unknown
-                }
+                ImageState::Available => verify(source, copy, &inventory.snapshots, &of.key) == Verdict::Unknown,
                 _ => false,
             };
-            coming.then(|| Adoptable::InFlight { image: copy.id.clone(), attempt })
+            coming.then(|| Adoptable::InFlight {
+                image: copy.id.clone(),
+                attempt,
+            })
         })
     })
 }
 
 /// The attempt that made `copy`, if it is one of ours: our tags, and a name that only this attempt's token gives.
 pub fn attempt_of(of: &CopyOf, copy: &Image) -> Option<u32> {
-    let tagged = copy.tags.get(TAG_SOURCE_IMAGE).is_some_and(|id| **id == *of.source.as_str());
+    let tagged = copy
+        .tags
+        .get(TAG_SOURCE_IMAGE)
+        .is_some_and(|id| **id == *of.source.as_str());
     let attempt: u32 = copy.tags.get(TAG_ATTEMPT)?.parse().ok()?;
     (tagged && attempt >= 1 && of.is_named_by_us(&copy.name, attempt)).then_some(attempt)
 }
 
 /// The highest attempt whose copy the inventory shows, in whatever state; 0 if there is none.
 pub fn last_attempt(of: &CopyOf, inventory: &Inventory) -> u32 {
-    inventory.copies_of(&of.source, &of.region).filter_map(|copy| attempt_of(of, copy)).max().unwrap_or(0)
+    inventory
+        .copies_of(&of.source, &of.region)
+        .filter_map(|copy| attempt_of(of, copy))
+        .max()
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -97,9 +109,15 @@ mod tests {
     #[test]
     fn a_verified_copy_is_adopted_whoever_made_it() {
         let found = found_after(|_| {});
-        assert!(matches!(found, Some(Adoptable::Verified { attempt: None, .. })), "{found:?}");
+        assert!(
+            matches!(found, Some(Adoptable::Verified { attempt: None, .. })),
+            "{found:?}"
+        );
         let found = found_after(|copy| ours(copy, 3));
-        assert!(matches!(found, Some(Adoptable::Verified { attempt: Some(3), .. })), "{found:?}");
+        assert!(
+            matches!(found, Some(Adoptable::Verified { attempt: Some(3), .. })),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -117,7 +135,13 @@ mod tests {
             ours(copy, 2);
             copy.state = ImageState::Pending;
         });
-        assert_eq!(found, Some(Adoptable::InFlight { image: image_id(101), attempt: 2 }));
+        assert_eq!(
+            found,
+            Some(Adoptable::InFlight {
+                image: image_id(101),
+                attempt: 2
+            })
+        );
         assert_eq!(found_after(|copy| copy.state = ImageState::Pending), None);
         let misnamed = found_after(|copy| {
             ours(copy, 2);

@@ -75,16 +75,23 @@ pub struct Classified {
 pub fn classify(inventory: &Inventory, terms: Terms<'_>) -> Classified {
     let mut result = Classified::default();
     for image in inventory.images.values() {
-        let Some(class) = class_of(image, inventory, terms) else { continue };
+        let Some(class) = class_of(image, inventory, terms) else {
+            continue;
+        };
         count(&mut result.counts, class);
         if class == Class::Superseded {
             result.duplicate_bytes += stored_bytes(image, inventory);
         }
         if is_wanted(image, class, inventory, terms) {
-            result.wanted.push(Wanted { image: image.id.clone(), created: image.created });
+            result.wanted.push(Wanted {
+                image: image.id.clone(),
+                created: image.created,
+            });
         }
     }
-    result.wanted.sort_by(|a, b| (a.created, &a.image).cmp(&(b.created, &b.image)));
+    result
+        .wanted
+        .sort_by(|a, b| (a.created, &a.image).cmp(&(b.created, &b.image)));
     result
 }
 
@@ -146,7 +153,9 @@ fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Terms<'_>)
     if terms.copies.contains(&image.id) {
         return true;
     }
-    let (Some(source), Some(key)) = (&image.copied_from, terms.key) else { return false };
+    let (Some(source), Some(key)) = (&image.copied_from, terms.key) else {
+        return false;
+    };
     let of = CopyOf {
         account: terms.account.clone(),
         region: terms.region.clone(),
@@ -155,9 +164,10 @@ fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Terms<'_>)
     };
     // While its source still waits for a good copy. After that it is an image like any other.
     adopt::attempt_of(&of, image).is_some()
-        && inventory.images.get(&source.image).is_some_and(|source| {
-            !matches!(adopt::find(&of, source, inventory), Some(Adoptable::Verified { .. }))
-        })
+        && inventory
+            .images
+            .get(&source.image)
+            .is_some_and(|source| !matches!(adopt::find(&of, source, inventory), Some(Adoptable::Verified { .. })))
 }
 
 fn copy_of(image: &Image, key: &KeyArn, terms: Terms<'_>) -> CopyOf {
@@ -174,7 +184,10 @@ fn stored_bytes(image: &Image, inventory: &Inventory) -> u64 {
     image
         .volumes()
         .filter_map(|(_, _, id)| inventory.snapshots.get(id))
-        .map(|s| s.full_bytes.unwrap_or_else(|| u64::try_from(s.size_gib).unwrap_or(0) << 30))
+        .map(|s| {
+            s.full_bytes
+                .unwrap_or_else(|| u64::try_from(s.size_gib).unwrap_or(0) << 30)
+        })
         .sum()
 }
 
@@ -232,8 +245,17 @@ mod tests {
         }
         world.add(encrypted, Some(&key(1)));
         let result = everything(world, OtherKey::Report);
-        assert_eq!((result.counts.total, result.counts.unencrypted, result.counts.encrypted), (2, 1, 1));
-        assert_eq!(result.wanted, [Wanted { image: image_id(1), created: Some(at(1)) }]);
+        assert_eq!(
+            (result.counts.total, result.counts.unencrypted, result.counts.encrypted),
+            (2, 1, 1)
+        );
+        assert_eq!(
+            result.wanted,
+            [Wanted {
+                image: image_id(1),
+                created: Some(at(1))
+            }]
+        );
     }
 
     #[test]
@@ -242,7 +264,10 @@ mod tests {
         let mut world = World::of([source.clone()]);
         encrypted_copy(&source, 101, &key(1), &mut world);
         let result = everything(world, OtherKey::Report);
-        assert_eq!((result.counts.superseded, result.counts.encrypted, result.counts.total), (1, 1, 2));
+        assert_eq!(
+            (result.counts.superseded, result.counts.encrypted, result.counts.total),
+            (1, 1, 2)
+        );
         assert_eq!(result.duplicate_bytes, 2 * (8 << 30));
         assert_eq!(result.wanted.len(), 1, "its migration records the adopted copy");
     }
@@ -279,13 +304,26 @@ mod tests {
     #[test]
     fn exempt_images_are_counted_and_unselected_ones_are_not() {
         let selector = ImageSelector {
-            include: vec![ImageTerm { names: vec!["web-*".to_owned()], ..ImageTerm::default() }],
-            exclude: vec![ImageTerm { names: vec!["web-2".to_owned()], ..ImageTerm::default() }],
+            include: vec![ImageTerm {
+                names: vec!["web-*".to_owned()],
+                ..ImageTerm::default()
+            }],
+            exclude: vec![ImageTerm {
+                names: vec!["web-2".to_owned()],
+                ..ImageTerm::default()
+            }],
         };
         let mut other = image(3, 1);
         other.name = "db-3".into();
-        let result = classified(World::of([image(1, 1), image(2, 1), other]), OtherKey::Report, &selector);
-        assert_eq!((result.counts.total, result.counts.exempt, result.counts.unencrypted), (2, 1, 1));
+        let result = classified(
+            World::of([image(1, 1), image(2, 1), other]),
+            OtherKey::Report,
+            &selector,
+        );
+        assert_eq!(
+            (result.counts.total, result.counts.exempt, result.counts.unencrypted),
+            (2, 1, 1)
+        );
     }
 
     #[test]
@@ -293,15 +331,22 @@ mod tests {
         let source = image(1, 1);
         let mut world = World::of([source.clone()]);
         let mut copy = image(101, 1);
-        copy.copied_from = Some(crate::domain::Source { image: source.id.clone(), region: region() });
+        copy.copied_from = Some(crate::domain::Source {
+            image: source.id.clone(),
+            region: region(),
+        });
         let of = crate::plan::testing::copy_of();
         copy.name = of.copy_name("{name}", "web-1", 1).into();
-        copy.tags.insert(crate::api::labels::TAG_SOURCE_IMAGE.into(), source.id.as_str().into());
+        copy.tags
+            .insert(crate::api::labels::TAG_SOURCE_IMAGE.into(), source.id.as_str().into());
         copy.tags.insert(crate::api::labels::TAG_ATTEMPT.into(), "1".into());
         world.add(copy, None);
         let result = everything(world, OtherKey::Report);
         assert_eq!(result.counts.unencrypted, 2);
-        assert_eq!(result.wanted.iter().map(|w| w.image.clone()).collect::<Vec<_>>(), [image_id(1)]);
+        assert_eq!(
+            result.wanted.iter().map(|w| w.image.clone()).collect::<Vec<_>>(),
+            [image_id(1)]
+        );
     }
 
     proptest! {

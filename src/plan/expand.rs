@@ -11,7 +11,11 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
     let defaults = spec.defaults.clone().unwrap_or_default();
     let mut targets = Vec::new();
     for account in &spec.accounts {
-        let regions = if account.regions.is_empty() { &defaults.regions } else { &account.regions };
+        let regions = if account.regions.is_empty() {
+            &defaults.regions
+        } else {
+            &account.regions
+        };
         for region in regions {
             targets.push(AMIEncryptionTargetSpec {
                 policy: policy.to_owned(),
@@ -39,8 +43,14 @@ fn role_arn(account: &Account, default_name: Option<&str>, region: &str) -> Opti
         return Some(arn.clone());
     }
     let name = account.role_name.as_deref().or(default_name)?;
-    let partition = region.parse::<Region>().map_or("aws", |region| region.partition().as_str());
-    Some(format!("arn:{partition}:iam::{}:role/{}", account.account_id, name.trim_start_matches('/')))
+    let partition = region
+        .parse::<Region>()
+        .map_or("aws", |region| region.partition().as_str());
+    Some(format!(
+        "arn:{partition}:iam::{}:role/{}",
+        account.account_id,
+        name.trim_start_matches('/')
+    ))
 }
 
 #[cfg(test)]
@@ -69,18 +79,56 @@ accounts:
         );
         let seen: Vec<_> = targets("production", &spec)
             .into_iter()
-            .map(|t| (t.account_id, t.region, t.role_arn.expect("a role"), t.external_id.expect("an ID"), t.kms_key_id))
+            .map(|t| {
+                (
+                    t.account_id,
+                    t.region,
+                    t.role_arn.expect("a role"),
+                    t.external_id.expect("an ID"),
+                    t.kms_key_id,
+                )
+            })
             .collect();
         let row = |a: &str, r: &str, role: &str, id: &str, key: &str| {
-            (a.to_owned(), r.to_owned(), role.to_owned(), id.to_owned(), key.to_owned())
+            (
+                a.to_owned(),
+                r.to_owned(),
+                role.to_owned(),
+                id.to_owned(),
+                key.to_owned(),
+            )
         };
         assert_eq!(
             seen,
             [
-                row("111122223333", "eu-west-1", "arn:aws:iam::111122223333:role/amiseal", "platform", "alias/a"),
-                row("222233334444", "us-east-1", "arn:aws:iam::222233334444:role/own", "other", "alias/b"),
-                row("222233334444", "cn-north-1", "arn:aws:iam::222233334444:role/own", "other", "alias/c"),
-                row("333344445555", "cn-north-1", "arn:aws-cn:iam::333344445555:role/path/special", "platform", "alias/c"),
+                row(
+                    "111122223333",
+                    "eu-west-1",
+                    "arn:aws:iam::111122223333:role/amiseal",
+                    "platform",
+                    "alias/a"
+                ),
+                row(
+                    "222233334444",
+                    "us-east-1",
+                    "arn:aws:iam::222233334444:role/own",
+                    "other",
+                    "alias/b"
+                ),
+                row(
+                    "222233334444",
+                    "cn-north-1",
+                    "arn:aws:iam::222233334444:role/own",
+                    "other",
+                    "alias/c"
+                ),
+                row(
+                    "333344445555",
+                    "cn-north-1",
+                    "arn:aws-cn:iam::333344445555:role/path/special",
+                    "platform",
+                    "alias/c"
+                ),
             ]
         );
     }

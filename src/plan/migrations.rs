@@ -35,12 +35,7 @@ pub struct Changes {
 ///
 /// One that has begun is never deleted: it says what became of its image. `known` tells whether the inventory shows an
 /// image at all; a migration of one that is gone ends as such by itself.
-pub fn changes(
-    wanted: &[Wanted],
-    present: &[Present],
-    key: &KeyArn,
-    known: impl Fn(&ImageId) -> bool,
-) -> Changes {
+pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl Fn(&ImageId) -> bool) -> Changes {
     let wanted_ids: HashSet<&ImageId> = wanted.iter().map(|w| &w.image).collect();
     let mut there: HashMap<&ImageId, &Present> = present.iter().map(|p| (&p.source, p)).collect();
     let mut changes = Changes::default();
@@ -72,11 +67,22 @@ mod tests {
     use crate::plan::testing::{at, image_id, key};
 
     fn wanted(numbers: impl IntoIterator<Item = u64>) -> Vec<Wanted> {
-        numbers.into_iter().map(|n| Wanted { image: image_id(n), created: Some(at(0)) }).collect()
+        numbers
+            .into_iter()
+            .map(|n| Wanted {
+                image: image_id(n),
+                created: Some(at(0)),
+            })
+            .collect()
     }
 
     fn present(number: u64, of_key: u32, state: MigrationState, begun: bool) -> Present {
-        Present { source: image_id(number), key: key(of_key).to_string(), state, begun }
+        Present {
+            source: image_id(number),
+            key: key(of_key).to_string(),
+            state,
+            begun,
+        }
     }
 
     #[test]
@@ -84,11 +90,18 @@ mod tests {
         let changes = super::changes(&wanted(1..=600), &[], &key(1), |_| true);
         assert_eq!((changes.create.len(), changes.delete.len()), (MAX_PENDING, 0));
         assert_eq!(changes.create[0], image_id(1));
-        let there: Vec<_> = (1..=499).map(|n| present(n, 1, MigrationState::Pending, false)).collect();
+        let there: Vec<_> = (1..=499)
+            .map(|n| present(n, 1, MigrationState::Pending, false))
+            .collect();
         let changes = super::changes(&wanted(1..=600), &there, &key(1), |_| true);
         assert_eq!(changes.create, [image_id(500)]);
-        let done: Vec<_> = (1..=499).map(|n| present(n, 1, MigrationState::Completed, true)).collect();
-        assert_eq!(super::changes(&wanted(1..=600), &done, &key(1), |_| true).create.len(), 101);
+        let done: Vec<_> = (1..=499)
+            .map(|n| present(n, 1, MigrationState::Completed, true))
+            .collect();
+        assert_eq!(
+            super::changes(&wanted(1..=600), &done, &key(1), |_| true).create.len(),
+            101
+        );
     }
 
     #[test]

@@ -29,7 +29,12 @@ impl CopyOf {
     /// whoever repeats the attempt is answered with the same image. 48 of the 64 characters that are safe.
     pub fn client_token(&self, attempt: u32) -> String {
         let mut hash = Sha256::new();
-        for part in [self.account.as_str(), self.region.as_str(), self.source.as_str(), self.key.as_str()] {
+        for part in [
+            self.account.as_str(),
+            self.region.as_str(),
+            self.source.as_str(),
+            self.key.as_str(),
+        ] {
             hash.update(part);
             hash.update([0]);
         }
@@ -41,7 +46,9 @@ impl CopyOf {
     /// hash fits behind it. Unique since the hash is.
     pub fn copy_name(&self, pattern: &str, source_name: &str, attempt: u32) -> String {
         // The source's name is put in last, since it may itself contain a placeholder's text.
-        let filled = pattern.replace("{sourceID}", self.source.as_str()).replace("{name}", source_name);
+        let filled = pattern
+            .replace("{sourceID}", self.source.as_str())
+            .replace("{name}", source_name);
         let room = MAX_NAME - SUFFIX - 1;
         let cut: String = filled.chars().take(room).collect();
         format!("{}-{}", cut.trim_end(), self.name_suffix(attempt))
@@ -49,7 +56,8 @@ impl CopyOf {
 
     /// Whether an image's name is one that [`copy_name`](Self::copy_name) gives this attempt, under any pattern.
     pub fn is_named_by_us(&self, name: &str, attempt: u32) -> bool {
-        name.strip_suffix(&self.name_suffix(attempt)).is_some_and(|rest| rest.ends_with('-'))
+        name.strip_suffix(&self.name_suffix(attempt))
+            .is_some_and(|rest| rest.ends_with('-'))
     }
 
     fn name_suffix(&self, attempt: u32) -> String {
@@ -68,10 +76,22 @@ mod tests {
     fn the_token_differs_when_anything_that_identifies_the_copy_differs() {
         let one = testing::copy_of();
         let others = [
-            CopyOf { account: "999988887777".parse().expect("account"), ..one.clone() },
-            CopyOf { region: "eu-west-2".parse().expect("region"), ..one.clone() },
-            CopyOf { source: testing::image_id(99), ..one.clone() },
-            CopyOf { key: testing::key(9), ..one.clone() },
+            CopyOf {
+                account: "999988887777".parse().expect("account"),
+                ..one.clone()
+            },
+            CopyOf {
+                region: "eu-west-2".parse().expect("region"),
+                ..one.clone()
+            },
+            CopyOf {
+                source: testing::image_id(99),
+                ..one.clone()
+            },
+            CopyOf {
+                key: testing::key(9),
+                ..one.clone()
+            },
         ];
         for other in others {
             assert_ne!(one.client_token(1), other.client_token(1));

@@ -31,7 +31,10 @@ impl KeyView {
         match self {
             Self::Unknown => None,
             Self::Unresolved(problem) => Some(*problem),
-            Self::Known(Key { usability: KeyUsability::Unusable(problem), .. }) => Some(*problem),
+            Self::Known(Key {
+                usability: KeyUsability::Unusable(problem),
+                ..
+            }) => Some(*problem),
             Self::Known(_) => None,
         }
     }
@@ -49,7 +52,10 @@ pub struct Trouble {
 impl Trouble {
     /// A trouble with a message of its own.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -81,9 +87,10 @@ pub fn of_key(problem: KeyProblem, key: &str) -> Trouble {
             reason::KEY_NOT_FOUND,
             format!("KMS knows no key {key} in this region: create it, or correct kmsKeyID."),
         ),
-        KeyProblem::Disabled => {
-            (reason::KEY_DISABLED, format!("The key {key} is disabled: enable it, or name another key."))
-        }
+        KeyProblem::Disabled => (
+            reason::KEY_DISABLED,
+            format!("The key {key} is disabled: enable it, or name another key."),
+        ),
         KeyProblem::PendingDeletion => (
             reason::KEY_PENDING_DELETION,
             format!("The key {key} is to be deleted: cancel its deletion and enable it, or name another key."),

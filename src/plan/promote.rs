@@ -97,7 +97,10 @@ mod tests {
     use crate::plan::testing::{account, at, image};
 
     fn settings(permissions: LaunchPermissions, tags: TagPublication) -> PromotionSettings {
-        PromotionSettings { launch_permissions: permissions, tags }
+        PromotionSettings {
+            launch_permissions: permissions,
+            tags,
+        }
     }
 
     fn careful() -> PromotionSettings {
@@ -118,7 +121,10 @@ mod tests {
         let list = publications(&source, &image(2, 1), &shared, &careful(), at(0));
         assert_eq!(
             list,
-            Ok(vec![Publication::LaunchPermissions(shared.clone()), Publication::Description("web".into())])
+            Ok(vec![
+                Publication::LaunchPermissions(shared.clone()),
+                Publication::Description("web".into())
+            ])
         );
         let dropped = settings(LaunchPermissions::Drop, TagPublication::Withhold);
         let list = publications(&source, &image(2, 1), &shared, &dropped, at(0));
@@ -155,8 +161,14 @@ mod tests {
         }
         let publish = settings(LaunchPermissions::Preserve, TagPublication::Publish);
         let list = publications(&source, &image(2, 1), &BTreeSet::new(), &publish, at(0));
-        assert_eq!(list, Ok(vec![Publication::Tags(Tags::from([("team".into(), "1".into())]))]));
-        assert_eq!(publications(&source, &image(2, 1), &BTreeSet::new(), &careful(), at(0)), Ok(vec![]));
+        assert_eq!(
+            list,
+            Ok(vec![Publication::Tags(Tags::from([("team".into(), "1".into())]))])
+        );
+        assert_eq!(
+            publications(&source, &image(2, 1), &BTreeSet::new(), &careful(), at(0)),
+            Ok(vec![])
+        );
         for n in 0..MAX_TAGS {
             source.tags.insert(format!("t{n}").into(), "1".into());
         }

@@ -57,8 +57,14 @@ pub fn admit(
             idle = false;
             admitted.push(candidate);
         } else if waiting.is_none() {
-            let passed = head.as_ref().filter(|h| h.source == candidate.source).map_or(0, |h| h.passed);
-            waiting = Some(Head { source: candidate.source, passed });
+            let passed = head
+                .as_ref()
+                .filter(|h| h.source == candidate.source)
+                .map_or(0, |h| h.passed);
+            waiting = Some(Head {
+                source: candidate.source,
+                passed,
+            });
         }
         if free == 0 {
             break;
@@ -83,16 +89,26 @@ pub struct Asked {
 pub fn in_flight(progress: &SnapshotProgress, asked: &[Asked]) -> u32 {
     let shown = u32::try_from(progress.pending.len()).unwrap_or(u32::MAX);
     let unseen = asked.iter().map(|asked| {
-        let Some(image) = &asked.image else { return asked.snapshots };
+        let Some(image) = &asked.image else {
+            return asked.snapshots;
+        };
         let visible = shown_for(progress, image);
         let recent = seconds_between(asked.at, progress.began) < VISIBLE_AFTER.as_secs_f64();
-        if recent { asked.snapshots.saturating_sub(visible) } else { 0 }
+        if recent {
+            asked.snapshots.saturating_sub(visible)
+        } else {
+            0
+        }
     });
     shown.saturating_add(unseen.sum())
 }
 
 fn shown_for(progress: &SnapshotProgress, image: &ImageId) -> u32 {
-    let count = progress.pending.iter().filter(|s| s.for_image.as_ref() == Some(image)).count();
+    let count = progress
+        .pending
+        .iter()
+        .filter(|s| s.for_image.as_ref() == Some(image))
+        .count();
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
@@ -107,7 +123,10 @@ pub struct PollBounds {
 
 impl Default for PollBounds {
     fn default() -> Self {
-        Self { min: Duration::from_secs(15), max: Duration::from_secs(120) }
+        Self {
+            min: Duration::from_secs(15),
+            max: Duration::from_secs(120),
+        }
     }
 }
 
@@ -116,8 +135,11 @@ impl Default for PollBounds {
 /// AWS reports each snapshot's progress, so its end can be foreseen. The next look is due when as many slots should have
 /// become free as are `needed` (at least 1), or when all is done.
 pub fn next_poll(progress: &SnapshotProgress, needed: u32, now: Timestamp, bounds: PollBounds) -> Duration {
-    let mut ends: Vec<f64> =
-        progress.pending.iter().filter_map(|snapshot| seconds_left(snapshot, progress.began)).collect();
+    let mut ends: Vec<f64> = progress
+        .pending
+        .iter()
+        .filter_map(|snapshot| seconds_left(snapshot, progress.began))
+        .collect();
     ends.sort_by(f64::total_cmp);
     let index = (needed.max(1) as usize).min(ends.len());
     let passed = seconds_between(progress.began, now);
@@ -153,7 +175,11 @@ mod tests {
 
     fn candidate(number: u64, snapshots: u32) -> Candidate {
         let created = i64::try_from(number).map(at).ok();
-        Candidate { source: image_id(number), snapshots, created }
+        Candidate {
+            source: image_id(number),
+            snapshots,
+            created,
+        }
     }
 
     fn names(admitted: &[Candidate]) -> Vec<ImageId> {
@@ -223,8 +249,15 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_counts_before_aws_shows_it_and_once_when_it_does() {
-        let progress = |pending| SnapshotProgress { began: at(100), pending };
-        let asked = |image: Option<u64>, seconds| Asked { image: image.map(image_id), snapshots: 3, at: at(seconds) };
+        let progress = |pending| SnapshotProgress {
+            began: at(100),
+            pending,
+        };
+        let asked = |image: Option<u64>, seconds| Asked {
+            image: image.map(image_id),
+            snapshots: 3,
+            at: at(seconds),
+        };
         // Only an intent.
         assert_eq!(in_flight(&progress(vec![]), &[asked(None, 0)]), 3);
         // Just asked for: one is shown, two are not yet.
@@ -240,7 +273,16 @@ mod tests {
         let bounds = PollBounds::default();
         let look = |percents: &[u8], needed| {
             let pending = percents.iter().zip(1..).map(|(p, n)| pending(n, n, *p)).collect();
-            next_poll(&SnapshotProgress { began: at(100), pending }, needed, at(100), bounds).as_secs()
+            next_poll(
+                &SnapshotProgress {
+                    began: at(100),
+                    pending,
+                },
+                needed,
+                at(100),
+                bounds,
+            )
+            .as_secs()
         };
         assert_eq!(look(&[50, 90], 1), 15, "11 s left, but never sooner than the minimum");
         assert_eq!(look(&[50, 80], 1), 26);

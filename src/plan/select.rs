@@ -34,7 +34,10 @@ impl Selector {
     /// Compiles the selector of a policy.
     pub fn new(selector: &ImageSelector) -> Self {
         let terms = |terms: &[ImageTerm]| terms.iter().map(Term::new).collect();
-        Self { include: terms(&selector.include), exclude: terms(&selector.exclude) }
+        Self {
+            include: terms(&selector.include),
+            exclude: terms(&selector.exclude),
+        }
     }
 
     /// Whether the image is meant. Terms are ORed, a term's fields ANDed; `exclude` wins.
@@ -54,7 +57,11 @@ impl Term {
     fn new(term: &ImageTerm) -> Self {
         Self {
             names: term.names.iter().map(|glob| WildMatch::new(glob)).collect(),
-            tags: term.tags.iter().map(|(key, glob)| (key.clone(), WildMatch::new(glob))).collect(),
+            tags: term
+                .tags
+                .iter()
+                .map(|(key, glob)| (key.clone(), WildMatch::new(glob)))
+                .collect(),
             ids: term.ids.clone(),
         }
     }
@@ -83,7 +90,10 @@ mod tests {
     fn term(names: &[&str], tags: &[(&str, &str)], ids: &[u64]) -> ImageTerm {
         ImageTerm {
             names: names.iter().map(|s| (*s).to_owned()).collect(),
-            tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>(),
+            tags: tags
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect::<BTreeMap<_, _>>(),
             ids: ids.iter().map(|n| image_id(*n).to_string()).collect(),
         }
     }
@@ -104,7 +114,11 @@ mod tests {
             (vec![term(&["web-*"], &[("team", "*")], &[])], vec![], Selected),
             (vec![term(&[], &[("Team", "*")], &[])], vec![], Unselected),
             (vec![], vec![term(&[], &[("team", "s*")], &[])], Exempt),
-            (vec![term(&["db-*"], &[], &[])], vec![term(&["web-*"], &[], &[])], Unselected),
+            (
+                vec![term(&["db-*"], &[], &[])],
+                vec![term(&["web-*"], &[], &[])],
+                Unselected,
+            ),
             (vec![term(&[], &[], &[])], vec![], Unselected),
             (vec![], vec![term(&[], &[], &[])], Selected),
         ];

@@ -51,7 +51,11 @@ pub fn target(
     status.observed_generation = generation;
     status.migrations = Some(migrations);
     let mut conditions = std::mem::take(&mut status.conditions);
-    let mut write = Writer { conditions: &mut conditions, generation, now };
+    let mut write = Writer {
+        conditions: &mut conditions,
+        generation,
+        now,
+    };
     if spec.suspend {
         let message = "The policy is suspended: set spec.suspend: false to go on.";
         write.set(conditions::READY, Status::False, reason::SUSPENDED, message);
@@ -76,20 +80,39 @@ pub fn target(
         Looked::Failed(trouble) => {
             write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message);
             for type_ in [conditions::KEY_USABLE, conditions::COMPLIANT] {
-                write.set(type_, Status::Unknown, trouble.reason, "The account and region could not be looked through.");
+                write.set(
+                    type_,
+                    Status::Unknown,
+                    trouble.reason,
+                    "The account and region could not be looked through.",
+                );
             }
             not_ready(&mut write, trouble);
         }
-        Looked::Scanned { at, classified, caller, key, key_trouble, trouble } => {
+        Looked::Scanned {
+            at,
+            classified,
+            caller,
+            key,
+            key_trouble,
+            trouble,
+        } => {
             status.images = Some(classified.counts);
             status.key_arn = key.arn().map(ToString::to_string);
             status.caller_arn = Some((*caller).to_owned());
             status.duplicate_gib = Some(classified.duplicate_bytes.div_ceil(1 << 30));
             let key_problem = key.problem().map(|problem| obstacle::of_key(problem, &spec.kms_key_id));
             match (&key_problem, key_trouble) {
-                (Some(problem), _) => write.set(conditions::KEY_USABLE, Status::False, problem.reason, &problem.message),
+                (Some(problem), _) => {
+                    write.set(conditions::KEY_USABLE, Status::False, problem.reason, &problem.message)
+                }
                 (None, Some(trouble)) => {
-                    write.set(conditions::KEY_USABLE, Status::Unknown, trouble.reason, &trouble.message);
+                    write.set(
+                        conditions::KEY_USABLE,
+                        Status::Unknown,
+                        trouble.reason,
+                        &trouble.message,
+                    );
                 }
                 (None, None) => {
                     let message = "The key is enabled and fit to encrypt images.";
@@ -126,7 +149,12 @@ fn not_ready(write: &mut Writer<'_>, trouble: &Trouble) {
     );
     write.set(conditions::RECONCILING, passes, trouble.reason, "");
     let why = if passes { reason::NOT_STALLED } else { trouble.reason };
-    write.set(conditions::STALLED, !passes, why, if passes { "" } else { &trouble.message });
+    write.set(
+        conditions::STALLED,
+        !passes,
+        why,
+        if passes { "" } else { &trouble.message },
+    );
 }
 
 fn ready(write: &mut Writer<'_>, mode: Mode, migrations: MigrationCounts) {
@@ -137,23 +165,44 @@ fn ready(write: &mut Writer<'_>, mode: Mode, migrations: MigrationCounts) {
     write.set(conditions::READY, Status::True, reason::SUCCEEDED, message);
     let busy = mode == Mode::Enforce && migrations.pending + migrations.in_progress > 0;
     let why = if busy { reason::PROGRESSING } else { reason::SUCCEEDED };
-    write.set(conditions::RECONCILING, busy, why, if busy { "Images are being migrated." } else { "" });
+    write.set(
+        conditions::RECONCILING,
+        busy,
+        why,
+        if busy { "Images are being migrated." } else { "" },
+    );
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
 }
 
 /// Whether nothing is left unencrypted.
 fn compliance(counts: &ImageCounts, other_key: OtherKey) -> (Status, &'static str, &'static str) {
     if counts.unencrypted > 0 {
-        (Status::False, reason::UNENCRYPTED_IMAGES, "Unencrypted images have no verified copy: see their migrations.")
+        (
+            Status::False,
+            reason::UNENCRYPTED_IMAGES,
+            "Unencrypted images have no verified copy: see their migrations.",
+        )
     } else if counts.unencryptable > 0 {
-        (Status::False, reason::UNENCRYPTED_IMAGES, "Images that copying cannot encrypt remain: see their migrations.")
+        (
+            Status::False,
+            reason::UNENCRYPTED_IMAGES,
+            "Images that copying cannot encrypt remain: see their migrations.",
+        )
     } else if counts.other_key > 0 && other_key == OtherKey::Migrate {
-        (Status::False, reason::OTHER_KEY, "Images under another key have no copy under the policy's yet.")
+        (
+            Status::False,
+            reason::OTHER_KEY,
+            "Images under another key have no copy under the policy's yet.",
+        )
     } else if counts.unknown > 0 {
         let message = "Some images' encryption could not be told: allow ec2:DescribeSnapshots, and see KeyUsable.";
         (Status::Unknown, reason::UNKNOWN_IMAGES, message)
     } else if counts.superseded > 0 {
-        (Status::False, reason::ORIGINALS_REMAIN, "Every image has an encrypted copy; unencrypted originals remain.")
+        (
+            Status::False,
+            reason::ORIGINALS_REMAIN,
+            "Every image has an encrypted copy; unencrypted originals remain.",
+        )
     } else {
         (Status::True, reason::SUCCEEDED, "No selected image is unencrypted.")
     }
@@ -161,9 +210,14 @@ fn compliance(counts: &ImageCounts, other_key: OtherKey) -> (Status, &'static st
 
 /// A scan that found nothing new is on record once an hour, so that a quiet cluster stays quiet.
 fn keep_scan_time_if_alone(current: &AMIEncryptionTargetStatus, status: &mut AMIEncryptionTargetStatus) {
-    let (Some(old), Some(new)) = (&current.last_scan_time, &status.last_scan_time) else { return };
+    let (Some(old), Some(new)) = (&current.last_scan_time, &status.last_scan_time) else {
+        return;
+    };
     let recent = new.0.duration_since(old.0).as_secs_f64() < SCAN_TIME_EVERY;
-    let same = AMIEncryptionTargetStatus { last_scan_time: current.last_scan_time.clone(), ..status.clone() };
+    let same = AMIEncryptionTargetStatus {
+        last_scan_time: current.last_scan_time.clone(),
+        ..status.clone()
+    };
     if recent && same == *current {
         *status = same;
     }
@@ -190,15 +244,25 @@ pub fn policy(
     let mut status = current.clone();
     status.observed_generation = generation;
     let holds = |type_| {
-        targets.iter().filter(|t| t.current && conditions::is_true(&t.status.conditions, type_)).count()
+        targets
+            .iter()
+            .filter(|t| t.current && conditions::is_true(&t.status.conditions, type_))
+            .count()
     };
     let ready = holds(conditions::READY);
-    status.targets = Some(TargetCounts { total: small(expected), ready: small(ready) });
+    status.targets = Some(TargetCounts {
+        total: small(expected),
+        ready: small(ready),
+    });
     status.images = Some(targets.iter().filter_map(|t| t.status.images).sum());
     status.migrations = Some(targets.iter().filter_map(|t| t.status.migrations).sum());
 
     let mut conditions = std::mem::take(&mut status.conditions);
-    let mut write = Writer { conditions: &mut conditions, generation, now };
+    let mut write = Writer {
+        conditions: &mut conditions,
+        generation,
+        now,
+    };
     for (type_, target_type) in [
         (conditions::TARGETS_REACHABLE, conditions::REACHABLE),
         (conditions::KEYS_USABLE, conditions::KEY_USABLE),
@@ -215,7 +279,9 @@ pub fn policy(
         let (status, why, message) = all_of(conditions::READY, expected, targets);
         write.set(conditions::READY, status, why, &message);
         let busy = targets.len() < expected
-            || targets.iter().any(|t| !t.current || conditions::is_true(&t.status.conditions, conditions::RECONCILING));
+            || targets
+                .iter()
+                .any(|t| !t.current || conditions::is_true(&t.status.conditions, conditions::RECONCILING));
         let why = if busy { reason::PROGRESSING } else { reason::SUCCEEDED };
         write.set(conditions::RECONCILING, busy, why, "");
     }
@@ -244,11 +310,23 @@ fn all_of(type_: &str, expected: usize, targets: &[Counted<'_>]) -> (Status, &'s
     }
     if not > 0 {
         let example = example.unwrap_or_default();
-        (Status::False, reason::SOME_TARGETS, format!("{not} of {expected} targets say no ({example}): see the targets."))
+        (
+            Status::False,
+            reason::SOME_TARGETS,
+            format!("{not} of {expected} targets say no ({example}): see the targets."),
+        )
     } else if unknown > 0 {
-        (Status::Unknown, reason::SOME_TARGETS, format!("{unknown} of {expected} targets are not known yet."))
+        (
+            Status::Unknown,
+            reason::SOME_TARGETS,
+            format!("{unknown} of {expected} targets are not known yet."),
+        )
     } else {
-        (Status::True, reason::SUCCEEDED, format!("So say all {expected} targets."))
+        (
+            Status::True,
+            reason::SUCCEEDED,
+            format!("So say all {expected} targets."),
+        )
     }
 }
 

@@ -110,7 +110,10 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         let message = "Waits for the first complete scan of its account and region.";
         return match status.state {
             // What is known stays said; a new process has just not looked yet.
-            Some(_) => Step { status, then: Then::Wait },
+            Some(_) => Step {
+                status,
+                then: Then::Wait,
+            },
             None => progressing(o, status, MigrationState::Pending, reason::INITIALIZING, message, now),
         };
     };
@@ -118,12 +121,26 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     let Some(source) = source else {
         // A complete scan that began after the migration was made does not show the image: it is gone.
         return if status.state == Some(MigrationState::Completed) || !o.scanned_since_created {
-            Step { status, then: Then::Wait }
+            Step {
+                status,
+                then: Then::Wait,
+            }
         } else {
-            completed(o, status, reason::SOURCE_GONE, "The original is gone; its copy, if there is one, stays.", now)
+            completed(
+                o,
+                status,
+                reason::SOURCE_GONE,
+                "The original is gone; its copy, if there is one, stays.",
+                now,
+            )
         };
     };
-    let decider = Decider { o, inventory, source, now };
+    let decider = Decider {
+        o,
+        inventory,
+        source,
+        now,
+    };
     match status.state.unwrap_or_default() {
         MigrationState::Completed => decider.completed(status),
         _ if o.settings.suspend => waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now),
@@ -160,11 +177,21 @@ impl Decider<'_> {
         }
         if !self.o.admitted {
             let message = "Waits until AWS copies fewer snapshots in this account and region.";
-            return progressing(self.o, status, pending, reason::WAITING_FOR_ADMISSION, message, self.now);
+            return progressing(
+                self.o,
+                status,
+                pending,
+                reason::WAITING_FOR_ADMISSION,
+                message,
+                self.now,
+            );
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
             let Some(permissions) = self.o.permissions else {
-                return Step { status, then: Then::ReadPermissions };
+                return Step {
+                    status,
+                    then: Then::ReadPermissions,
+                };
             };
             let wanted = self.o.settings.promotion.launch_permissions;
             if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
@@ -193,11 +220,20 @@ impl Decider<'_> {
 
     fn copying(&self, status: AMIMigrationStatus) -> Step {
         let message = "AWS copies the image.";
-        progressing(self.o, status, MigrationState::Copying, reason::COPYING, message, self.now)
+        progressing(
+            self.o,
+            status,
+            MigrationState::Copying,
+            reason::COPYING,
+            message,
+            self.now,
+        )
     }
 
     fn under_way(&self, mut status: AMIMigrationStatus) -> Step {
-        let Some(copy) = status.copy.clone() else { return self.pending(status) };
+        let Some(copy) = status.copy.clone() else {
+            return self.pending(status);
+        };
         let Some(id) = copy.image_id.as_deref().and_then(|id| id.parse::<ImageId>().ok()) else {
             return self.ask(status, &copy);
         };
@@ -244,12 +280,18 @@ impl Decider<'_> {
             return Err(status);
         }
         let of = self.o.of;
-        let Some(found) = adopt::find(of, self.source, self.inventory) else { return Err(status) };
+        let Some(found) = adopt::find(of, self.source, self.inventory) else {
+            return Err(status);
+        };
         let (image, attempt) = match &found {
             Adoptable::Verified { image, attempt, .. } => (image, attempt.unwrap_or(1)),
             Adoptable::InFlight { image, attempt } => (image, *attempt),
         };
-        let name = self.inventory.images.get(image).map_or_else(String::new, |image| image.name.to_string());
+        let name = self
+            .inventory
+            .images
+            .get(image)
+            .map_or_else(String::new, |image| image.name.to_string());
         let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
         let requested_at = intended.and_then(|copy| copy.requested_at.clone());
         status.copy = Some(CopyStatus {
@@ -284,7 +326,13 @@ impl Decider<'_> {
                      another copy is made.",
                     copy.id
                 );
-                stalled(self.o, status, verifying, &Trouble::new(reason::COPY_NOT_ENCRYPTED, message), self.now)
+                stalled(
+                    self.o,
+                    status,
+                    verifying,
+                    &Trouble::new(reason::COPY_NOT_ENCRYPTED, message),
+                    self.now,
+                )
             }
             Verdict::Differs { what } => {
                 let message = format!(
@@ -292,7 +340,13 @@ impl Decider<'_> {
                      the original.",
                     copy.id
                 );
-                stalled(self.o, status, verifying, &Trouble::new(reason::ATTRIBUTE_MISMATCH, message), self.now)
+                stalled(
+                    self.o,
+                    status,
+                    verifying,
+                    &Trouble::new(reason::ATTRIBUTE_MISMATCH, message),
+                    self.now,
+                )
             }
         }
     }
@@ -319,7 +373,13 @@ impl Decider<'_> {
             Err(Obstacle::TooManyTags) => {
                 let message = "The original's tags and amiseal's own are more than the 50 that AWS allows: remove some, \
                                or set promotion.tags: Withhold.";
-                return stalled(self.o, status, promoting, &Trouble::new(reason::TOO_MANY_TAGS, message), self.now);
+                return stalled(
+                    self.o,
+                    status,
+                    promoting,
+                    &Trouble::new(reason::TOO_MANY_TAGS, message),
+                    self.now,
+                );
             }
         };
         if list.is_empty() {
@@ -337,16 +397,30 @@ impl Decider<'_> {
 
     fn promoting_or(&self, status: AMIMigrationStatus) -> Step {
         let message = "The copy gets what it takes over from the original.";
-        progressing(self.o, status, MigrationState::Promoting, reason::PROMOTING, message, self.now)
+        progressing(
+            self.o,
+            status,
+            MigrationState::Promoting,
+            reason::PROMOTING,
+            message,
+            self.now,
+        )
     }
 
     /// A finished migration is opened again when its copy is gone or the policy asks for more to be published.
     fn completed(&self, status: AMIMigrationStatus) -> Step {
-        let quiet = Step { status: status.clone(), then: Then::Wait };
+        let quiet = Step {
+            status: status.clone(),
+            then: Then::Wait,
+        };
         let active = !self.o.settings.suspend && self.o.settings.mode == Mode::Enforce;
         let copy = status.copy.clone();
-        let id = copy.as_ref().and_then(|copy| copy.image_id.as_deref()?.parse::<ImageId>().ok());
-        let (Some(copy), Some(id), true) = (copy, id, active) else { return quiet };
+        let id = copy
+            .as_ref()
+            .and_then(|copy| copy.image_id.as_deref()?.parse::<ImageId>().ok());
+        let (Some(copy), Some(id), true) = (copy, id, active) else {
+            return quiet;
+        };
         match self.inventory.images.get(&id) {
             None if self.vanished(&copy) => self.again(status, "The copy has vanished."),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
@@ -365,7 +439,10 @@ impl Decider<'_> {
 
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
     fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
-        Step { status: burnt(self.o, status, message, self.now), then: Then::Wait }
+        Step {
+            status: burnt(self.o, status, message, self.now),
+            then: Then::Wait,
+        }
     }
 
     fn obstacle(&self) -> Option<Trouble> {

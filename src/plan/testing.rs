@@ -24,7 +24,9 @@ pub(crate) fn region() -> Region {
 }
 
 pub(crate) fn key(number: u32) -> KeyArn {
-    format!("arn:aws:kms:eu-west-1:111122223333:key/{number:08}").parse().expect("a key ARN")
+    format!("arn:aws:kms:eu-west-1:111122223333:key/{number:08}")
+        .parse()
+        .expect("a key ARN")
 }
 
 pub(crate) fn image_id(number: u64) -> ImageId {
@@ -36,7 +38,12 @@ pub(crate) fn snapshot_id(number: u64) -> SnapshotId {
 }
 
 pub(crate) fn copy_of() -> CopyOf {
-    CopyOf { account: account(), region: region(), source: image_id(1), key: key(1) }
+    CopyOf {
+        account: account(),
+        region: region(),
+        source: image_id(1),
+        key: key(1),
+    }
 }
 
 /// An available, unencrypted image with that many volumes of 8 GiB.
@@ -108,7 +115,9 @@ impl World {
 
     pub(crate) fn inventory(self, scanned: Timestamp) -> Inventory {
         let mut inventory = Inventory::new(scanned);
-        self.images.into_values().for_each(|image| inventory.insert(Arc::unwrap_or_clone(image)));
+        self.images
+            .into_values()
+            .for_each(|image| inventory.insert(Arc::unwrap_or_clone(image)));
         inventory.snapshots = self.snapshots;
         inventory
     }
@@ -120,7 +129,10 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
     copy.id = image_id(number);
     copy.name = format!("encrypted-{}-{number}", source.name).into();
     copy.tags = Tags::new();
-    copy.copied_from = Some(Source { image: source.id.clone(), region: region() });
+    copy.copied_from = Some(Source {
+        image: source.id.clone(),
+        region: region(),
+    });
     for (n, device) in copy.devices.iter_mut().enumerate() {
         if let BlockDevice::Ebs { volume, .. } = device {
             volume.encrypted = Some(true);

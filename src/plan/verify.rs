@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::{
-    BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState,
-};
+use crate::domain::{BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState};
 
 /// What a comparison of a copy with its source says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +37,7 @@ pub struct Pair {
 }
 
 /// Compares `copy` with `source`; `snapshots` are those of the account, read after the copy became available.
-pub fn verify(
-    source: &Image,
-    copy: &Image,
-    snapshots: &HashMap<SnapshotId, Snapshot>,
-    key: &KeyArn,
-) -> Verdict {
+pub fn verify(source: &Image, copy: &Image, snapshots: &HashMap<SnapshotId, Snapshot>, key: &KeyArn) -> Verdict {
     // A pending copy's mappings may lack their snapshots and look like blank volumes.
     if !matches!(copy.state, ImageState::Available | ImageState::Disabled) {
         return Verdict::Unknown;
@@ -55,11 +48,21 @@ pub fn verify(
             Encryption::Unknown => return Verdict::Unknown,
             Encryption::Under(under) if under == *key => {}
             Encryption::Under(under) => {
-                return Verdict::NotEncrypted { device: device.to_owned(), under: Some(under) };
+                return Verdict::NotEncrypted {
+                    device: device.to_owned(),
+                    under: Some(under),
+                };
             }
-            Encryption::None => return Verdict::NotEncrypted { device: device.to_owned(), under: None },
+            Encryption::None => {
+                return Verdict::NotEncrypted {
+                    device: device.to_owned(),
+                    under: None,
+                };
+            }
         }
-        let complete = snapshots.get(snapshot).is_some_and(|s| s.state == SnapshotState::Completed);
+        let complete = snapshots
+            .get(snapshot)
+            .is_some_and(|s| s.state == SnapshotState::Completed);
         if !complete {
             return Verdict::Unknown;
         }
@@ -115,14 +118,25 @@ fn difference(source: &Image, copy: &Image) -> Option<String> {
         return Some("rootDeviceType".to_owned());
     }
     let names = source.attributes.keys().chain(copy.attributes.keys());
-    if let Some(name) = names.into_iter().find(|n| source.attributes.get(*n) != copy.attributes.get(*n)) {
+    if let Some(name) = names
+        .into_iter()
+        .find(|n| source.attributes.get(*n) != copy.attributes.get(*n))
+    {
         return Some((*name).to_owned());
     }
     let devices = |image: &Image| -> BTreeMap<String, BlockDevice> {
-        image.devices.iter().map(|d| (d.device().to_owned(), d.clone())).collect()
+        image
+            .devices
+            .iter()
+            .map(|d| (d.device().to_owned(), d.clone()))
+            .collect()
     };
     let (ours, theirs) = (devices(source), devices(copy));
-    if let Some(device) = ours.keys().chain(theirs.keys()).find(|d| !ours.contains_key(*d) || !theirs.contains_key(*d)) {
+    if let Some(device) = ours
+        .keys()
+        .chain(theirs.keys())
+        .find(|d| !ours.contains_key(*d) || !theirs.contains_key(*d))
+    {
         return Some(format!("device {device}"));
     }
     ours.iter().find_map(|(device, source)| {
@@ -189,7 +203,13 @@ mod tests {
             let id = copy.volumes().nth(1).expect("a second volume").2.clone();
             world.snapshots.get_mut(&id).expect("known").key = Some(key(2));
         });
-        assert_eq!(other, Verdict::NotEncrypted { device: "/dev/sdb".to_owned(), under: Some(key(2)) });
+        assert_eq!(
+            other,
+            Verdict::NotEncrypted {
+                device: "/dev/sdb".to_owned(),
+                under: Some(key(2))
+            }
+        );
     }
 
     #[test]
@@ -204,7 +224,10 @@ mod tests {
             world.snapshots.get_mut(&id).expect("known").key = None;
         });
         assert_eq!(keyless, Verdict::Unknown);
-        assert_eq!(verdict_after(|copy, _| copy.state = ImageState::Pending), Verdict::Unknown);
+        assert_eq!(
+            verdict_after(|copy, _| copy.state = ImageState::Pending),
+            Verdict::Unknown
+        );
         let pending = verdict_after(|copy, world| {
             let id = copy.volumes().next().expect("a volume").2.clone();
             world.snapshots.get_mut(&id).expect("known").state = SnapshotState::Pending;

@@ -24,7 +24,13 @@ pub fn init_logs(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = if json { subscriber.json().try_init() } else { subscriber.with_target(false).try_init() };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let set = if json {
+        subscriber.json().try_init()
+    } else {
+        subscriber.with_target(false).try_init()
+    };
     set.map_err(|error| anyhow::anyhow!("logging is set up already: {error}"))
 }

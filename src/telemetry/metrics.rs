@@ -50,15 +50,18 @@ impl Metrics {
         let with = |last: &'static str| -> Vec<&'static str> { TARGET.into_iter().chain([last]).collect() };
         let metrics = Self {
             images: IntGaugeVec::new(
-                Opts::new("amiseal_images", "Images by class, as the last complete scan found them."),
+                Opts::new(
+                    "amiseal_images",
+                    "Images by class, as the last complete scan found them.",
+                ),
                 &with("class"),
             )?,
-            migrations: IntGaugeVec::new(
-                Opts::new("amiseal_migrations", "Migrations by state."),
-                &with("state"),
-            )?,
+            migrations: IntGaugeVec::new(Opts::new("amiseal_migrations", "Migrations by state."), &with("state"))?,
             stalled: IntGaugeVec::new(
-                Opts::new("amiseal_migrations_stalled", "Migrations that need a person, by reason."),
+                Opts::new(
+                    "amiseal_migrations_stalled",
+                    "Migrations that need a person, by reason.",
+                ),
                 &with("reason"),
             )?,
             key_usable: IntGaugeVec::new(
@@ -98,14 +101,22 @@ impl Metrics {
                     "amiseal_copy_duration_seconds",
                     "From the recorded intent to the finished migration.",
                 )
-                .buckets(vec![10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10800.0, 36000.0, 86400.0]),
+                .buckets(vec![
+                    10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10800.0, 36000.0, 86400.0,
+                ]),
             )?,
             reconcile_duration: HistogramVec::new(
-                HistogramOpts::new("amiseal_reconcile_duration_seconds", "How long one visit to one object takes."),
+                HistogramOpts::new(
+                    "amiseal_reconcile_duration_seconds",
+                    "How long one visit to one object takes.",
+                ),
                 &["controller"],
             )?,
             reconcile_errors: IntCounterVec::new(
-                Opts::new("amiseal_reconcile_errors_total", "Failed visits, by the class of the error."),
+                Opts::new(
+                    "amiseal_reconcile_errors_total",
+                    "Failed visits, by the class of the error.",
+                ),
                 &["controller", "class"],
             )?,
             leader: IntGauge::new("amiseal_leader", "Whether this replica leads: 1 or 0.")?,
@@ -188,11 +199,18 @@ impl Metrics {
             self.stalled.with_label_values(&with(reason)).set(*count);
         }
         if let Some(condition) = conditions::find(&status.conditions, conditions::KEY_USABLE) {
-            self.key_usable.with_label_values(&labels).set((condition.status == "True").into());
+            self.key_usable
+                .with_label_values(&labels)
+                .set((condition.status == "True").into());
         }
         if let Some(bytes) = status.duplicate_gib {
-            #[allow(clippy::cast_precision_loss, reason = "a gauge of storage needs no more than 53 bits")]
-            self.duplicate_bytes.with_label_values(&labels).set(bytes as f64 * f64::from(1 << 30));
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a gauge of storage needs no more than 53 bits"
+            )]
+            self.duplicate_bytes
+                .with_label_values(&labels)
+                .set(bytes as f64 * f64::from(1 << 30));
         }
         let series = Series {
             labels: labels.map(str::to_owned),
@@ -209,25 +227,38 @@ impl Metrics {
     /// Records a complete scan that began at `seconds` since 1970.
     pub(crate) fn scanned(&self, target: &AMIEncryptionTarget, seconds: f64) {
         let spec = &target.spec;
-        self.last_scan.with_label_values(&[&spec.policy, &spec.account_id, &spec.region]).set(seconds);
+        self.last_scan
+            .with_label_values(&[&spec.policy, &spec.account_id, &spec.region])
+            .set(seconds);
     }
 
     /// Shows how many snapshot copies are in flight.
     pub(crate) fn snapshots_in_flight(&self, account: &AccountId, region: &Region, count: u32) {
-        self.snapshots_in_flight.with_label_values(&[account.as_str(), region.as_str()]).set(count.into());
+        self.snapshots_in_flight
+            .with_label_values(&[account.as_str(), region.as_str()])
+            .set(count.into());
     }
 
     /// Takes back the series of a target that is no more.
     pub(crate) fn forget_target(&self, name: &str) {
-        let Some(Series { labels, reasons }) = self.series().remove(name) else { return };
+        let Some(Series { labels, reasons }) = self.series().remove(name) else {
+            return;
+        };
         let labels: [&str; 3] = [&labels[0], &labels[1], &labels[2]];
         let gone = |vec: &IntGaugeVec, last: &str| {
             // A series that was never set cannot be removed, which is as well.
             let _ = vec.remove_label_values(&[labels[0], labels[1], labels[2], last]);
         };
-        for class in
-            ["encrypted", "unencrypted", "superseded", "otherKey", "unencryptable", "exempt", "contested", "unknown"]
-        {
+        for class in [
+            "encrypted",
+            "unencrypted",
+            "superseded",
+            "otherKey",
+            "unencryptable",
+            "exempt",
+            "contested",
+            "unknown",
+        ] {
             gone(&self.images, class);
         }
         for state in ["Pending", "Copying", "Verifying", "Promoting", "Completed"] {

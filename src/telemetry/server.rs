@@ -43,7 +43,9 @@ pub async fn serve(address: SocketAddr, registry: Registry, health: Arc<Health>)
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(Shared { registry, health });
-    axum::serve(listener, router).await.context("the HTTP server has stopped")
+    axum::serve(listener, router)
+        .await
+        .context("the HTTP server has stopped")
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {

@@ -17,7 +17,11 @@ async fn a_session_is_the_role_of_its_account_under_the_policys_name() {
     );
     session.scan().await.expect("a scan");
     assert_eq!(bench.calls("AssumeRole").len(), 1, "credentials are kept");
-    assert_eq!(bench.calls("AssumeRole")[0].region, REGION, "STS is asked in the session's region");
+    assert_eq!(
+        bench.calls("AssumeRole")[0].region,
+        REGION,
+        "STS is asked in the session's region"
+    );
     assert_eq!(bench.calls("AssumeRole")[0].params["Tags.member.1.Value"], "production");
 }
 
@@ -27,20 +31,62 @@ async fn what_is_wrong_with_a_role_is_told() {
     let role = |name: &str| Some(format!("arn:aws:iam::{ACCOUNT}:role/{name}"));
     let base = || session_key(Access::ReadOnly);
     for (key, cause) in [
-        (SessionKey { external_id: Some("other".to_owned()), ..base() }, Cause::RoleNotAssumable),
-        (SessionKey { external_id: None, ..base() }, Cause::RoleNotAssumable),
-        (SessionKey { role_arn: role("stranger"), ..base() }, Cause::RoleNotAssumable),
-        (SessionKey { role_arn: role("missing"), ..base() }, Cause::RoleNotAssumable),
-        (SessionKey { role_arn: role("tagless"), ..base() }, Cause::SessionTagsDenied),
         (
-            SessionKey { region: DISABLED_REGION.parse().expect("a region"), ..base() },
+            SessionKey {
+                external_id: Some("other".to_owned()),
+                ..base()
+            },
+            Cause::RoleNotAssumable,
+        ),
+        (
+            SessionKey {
+                external_id: None,
+                ..base()
+            },
+            Cause::RoleNotAssumable,
+        ),
+        (
+            SessionKey {
+                role_arn: role("stranger"),
+                ..base()
+            },
+            Cause::RoleNotAssumable,
+        ),
+        (
+            SessionKey {
+                role_arn: role("missing"),
+                ..base()
+            },
+            Cause::RoleNotAssumable,
+        ),
+        (
+            SessionKey {
+                role_arn: role("tagless"),
+                ..base()
+            },
+            Cause::SessionTagsDenied,
+        ),
+        (
+            SessionKey {
+                region: DISABLED_REGION.parse().expect("a region"),
+                ..base()
+            },
             Cause::RegionNotEnabled,
         ),
         (
-            SessionKey { account: "444455556666".parse().expect("an account"), ..base() },
+            SessionKey {
+                account: "444455556666".parse().expect("an account"),
+                ..base()
+            },
             Cause::WrongAccount,
         ),
-        (SessionKey { role_arn: None, ..base() }, Cause::WrongAccount),
+        (
+            SessionKey {
+                role_arn: None,
+                ..base()
+            },
+            Cause::WrongAccount,
+        ),
     ] {
         let error = bench.aws.session(&key).scan().await.expect_err("a refusal");
         assert_eq!((error.class, error.cause), (ErrorClass::Denied, Some(cause)), "{key:?}");
@@ -54,12 +100,19 @@ async fn without_a_role_the_controllers_own_identity_is_used_if_it_is_of_the_acc
         options.credentials = Some(key("AKIAINSIDER"));
     })
     .await;
-    let own = SessionKey { role_arn: None, external_id: None, ..session_key(Access::ReadOnly) };
+    let own = SessionKey {
+        role_arn: None,
+        external_id: None,
+        ..session_key(Access::ReadOnly)
+    };
     bench.aws.session(&own).scan().await.expect("a scan");
     let refused = bench.aws.session(&own).copy_image(&copy(PLAIN, "no")).await;
     assert!(refused.expect_err("a refusal").is(Cause::ReadOnlySession));
     assert!(bench.calls("AssumeRole").is_empty());
-    assert!(bench.calls("CopyImage").is_empty(), "the code alone holds a session without a role");
+    assert!(
+        bench.calls("CopyImage").is_empty(),
+        "the code alone holds a session without a role"
+    );
 }
 
 #[tokio::test]
@@ -112,13 +165,26 @@ async fn aws_itself_refuses_writes_of_a_session_that_only_reads() {
 async fn a_denial_names_the_action_that_the_role_lacks() {
     let bench = Bench::new().await;
     let role_arn = Some(format!("arn:aws:iam::{ACCOUNT}:role/copier"));
-    let session = bench.aws.session(&SessionKey { role_arn, ..session_key(Access::Full) });
+    let session = bench.aws.session(&SessionKey {
+        role_arn,
+        ..session_key(Access::Full)
+    });
     let tags = [("a".into(), "b".into())].into();
-    let denied = session.tag(&copy(PLAIN, "x").source, &tags).await.expect_err("a denial");
+    let denied = session
+        .tag(&copy(PLAIN, "x").source, &tags)
+        .await
+        .expect_err("a denial");
     assert_eq!(
         denied.to_string(),
         "ec2:CreateTags: not permitted; allow ec2:CreateTags to the role"
     );
-    let denied = session.copy_image(&copy(PLAIN, "untagged")).await.expect_err("a denial");
-    assert_eq!(denied.action(), "ec2:CreateTags", "copying with tags needs it too: {denied}");
+    let denied = session
+        .copy_image(&copy(PLAIN, "untagged"))
+        .await
+        .expect_err("a denial");
+    assert_eq!(
+        denied.action(),
+        "ec2:CreateTags",
+        "copying with tags needs it too: {denied}"
+    );
 }

@@ -28,7 +28,11 @@ async fn a_child_reports_what_its_environment_lets_it_reach() {
     let outcome = |result: Result<(), String>| result.err().unwrap_or_else(|| "ok".to_owned());
     let scan = session.scan().await.map(drop).map_err(|error| error.to_string());
     println!("\nREPORT scan: {}", outcome(scan));
-    let key = session.resolve_key("alias/ami").await.map(drop).map_err(|error| error.to_string());
+    let key = session
+        .resolve_key("alias/ami")
+        .await
+        .map(drop)
+        .map_err(|error| error.to_string());
     println!("\nREPORT key: {}", outcome(key));
 }
 
@@ -62,8 +66,10 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 fn each_service_is_called_where_its_own_variable_says() {
     let server = Server::on_loopback(Sim::from_yaml(WORLD).expect("a world")).expect("a port");
     let endpoint = server.endpoint();
-    let credentials =
-        [("AWS_ACCESS_KEY_ID", "AKIACONTROLLER"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let credentials = [
+        ("AWS_ACCESS_KEY_ID", "AKIACONTROLLER"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
     let all = ["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"];
     let reported = |services: &[&'static str], general: &str| {
         let mut variables = credentials.to_vec();
@@ -72,7 +78,11 @@ fn each_service_is_called_where_its_own_variable_says() {
         report(&variables)
     };
     assert_eq!(reported(&all, NOWHERE), ["scan: ok", "key: ok"]);
-    assert_eq!(reported(&[], &endpoint), ["scan: ok", "key: ok"], "one for all is enough");
+    assert_eq!(
+        reported(&[], &endpoint),
+        ["scan: ok", "key: ok"],
+        "one for all is enough"
+    );
     let lost = |call: &str| format!("{call}: AWS cannot be reached");
     assert_eq!(
         reported(&[all[1], all[2]], NOWHERE),
@@ -91,9 +101,12 @@ fn each_service_is_called_where_its_own_variable_says() {
 
 #[test]
 fn an_endpoint_that_would_send_in_the_clear_is_refused_by_its_name() {
-    for variable in
-        ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"]
-    {
+    for variable in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_EC2",
+        "AWS_ENDPOINT_URL_KMS",
+        "AWS_ENDPOINT_URL_STS",
+    ] {
         let reported = report(&[(variable, "http://192.0.2.1:4566")]);
         let expected = format!(
             "configuration: {variable} (or endpoint_url in the AWS profile) sends calls over plain http to 192.0.2.1; use https, http is only for loopback addresses"
@@ -108,6 +121,9 @@ fn a_controller_without_credentials_says_so() {
     let expected = "the controller has no AWS credentials; give its service account a role";
     assert_eq!(
         reported,
-        [format!("scan: sts:AssumeRole: {expected}"), format!("key: sts:AssumeRole: {expected}")]
+        [
+            format!("scan: sts:AssumeRole: {expected}"),
+            format!("key: sts:AssumeRole: {expected}")
+        ]
     );
 }

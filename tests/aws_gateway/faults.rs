@@ -13,7 +13,12 @@ use futures::future::join_all;
 use crate::{Bench, PLAIN, copy};
 
 fn fault(operation: &str, to: u64, act: Act) -> FaultRule {
-    FaultRule { operation: Some(operation.to_owned()), to: Some(to), act, ..FaultRule::default() }
+    FaultRule {
+        operation: Some(operation.to_owned()),
+        to: Some(to),
+        act,
+        ..FaultRule::default()
+    }
 }
 
 #[tokio::test]
@@ -37,12 +42,17 @@ async fn a_replica_that_loses_the_lead_between_attempts_sends_no_other() {
     let count = asked.clone();
     let gate = Arc::new(move || count.fetch_add(1, Ordering::SeqCst) == 0);
     let bench = Bench::with(gate, |_| {}).await;
-    bench.sim().add_fault(fault("CopyImage", 9, Act::FailBefore(Failure::default())));
+    bench
+        .sim()
+        .add_fault(fault("CopyImage", 9, Act::FailBefore(Failure::default())));
     let session = bench.session(Access::Full);
     let error = session.copy_image(&copy(PLAIN, "never")).await.expect_err("no lead");
     assert_eq!(error.class, ErrorClass::NotLeader);
     assert_eq!(bench.calls("CopyImage").len(), 1);
-    let error = session.set_description(&copy(PLAIN, "x").source, "d").await.expect_err("no lead");
+    let error = session
+        .set_description(&copy(PLAIN, "x").source, "d")
+        .await
+        .expect_err("no lead");
     assert_eq!(error.class, ErrorClass::NotLeader);
     assert!(bench.calls("ModifyImageAttribute").is_empty());
     session.scan().await.expect("reading needs no lead");
@@ -88,7 +98,10 @@ async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
     session.check_identity().await.expect("an identity");
     bench.sim().add_fault(fault("DescribeImages", 9, Act::DelayReply(5.0)));
     let error = session.scan().await.expect_err("no answer");
-    assert_eq!((error.class, error.cause), (ErrorClass::Transient, Some(Cause::Timeout)));
+    assert_eq!(
+        (error.class, error.cause),
+        (ErrorClass::Transient, Some(Cause::Timeout))
+    );
     assert_eq!(bench.calls("DescribeImages").len(), 3);
     assert_eq!(bench.requests("DescribeImages", "Timeout"), 3.0);
 }
@@ -97,10 +110,19 @@ async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
 async fn a_page_that_fails_for_good_fails_the_scan() {
     let bench = Bench::new().await;
     let act = Act::FailBefore(Failure::default());
-    bench.sim().add_fault(FaultRule { from: Some(3), ..fault("DescribeSnapshots", 99, act) });
+    bench.sim().add_fault(FaultRule {
+        from: Some(3),
+        ..fault("DescribeSnapshots", 99, act)
+    });
     let error = bench.session(Access::ReadOnly).scan().await.expect_err("a fault");
-    assert_eq!((error.class, error.operation), (ErrorClass::Transient, "ec2:DescribeSnapshots"));
-    assert_eq!(error.to_string(), "ec2:DescribeSnapshots: AWS failed; it is tried again");
+    assert_eq!(
+        (error.class, error.operation),
+        (ErrorClass::Transient, "ec2:DescribeSnapshots")
+    );
+    assert_eq!(
+        error.to_string(),
+        "ec2:DescribeSnapshots: AWS failed; it is tried again"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +132,14 @@ async fn credentials_that_aws_no_longer_takes_are_named_and_replaced_by_a_new_se
     session.scan().await.expect("a scan");
     bench.sim().edit(Edit::ExpireSessions {}).expect("an edit");
     let error = session.scan().await.expect_err("expired");
-    assert_eq!((error.class, error.cause), (ErrorClass::Denied, Some(Cause::CredentialsExpired)));
+    assert_eq!(
+        (error.class, error.cause),
+        (ErrorClass::Denied, Some(Cause::CredentialsExpired))
+    );
     bench.aws.forget(session.key());
-    bench.session(Access::ReadOnly).scan().await.expect("a scan with new credentials");
+    bench
+        .session(Access::ReadOnly)
+        .scan()
+        .await
+        .expect("a scan with new credentials");
 }

@@ -9,9 +9,7 @@ mod writes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiseal::aws::{
-    Access, Aws, AwsMetrics, AwsOptions, CopyRequest, Session, SessionKey, WriteGate,
-};
+use amiseal::aws::{Access, Aws, AwsMetrics, AwsOptions, CopyRequest, Session, SessionKey, WriteGate};
 use amiseal::clock::Clock;
 use amiseal::domain::{ImageId, KeyArn};
 use aws_credential_types::Credentials;
@@ -151,7 +149,10 @@ impl Bench {
             .flat_map(|family| family.get_metric())
             .filter(|metric| {
                 wanted.iter().all(|(name, value)| {
-                    metric.get_label().iter().any(|l| l.name() == *name && l.value() == *value)
+                    metric
+                        .get_label()
+                        .iter()
+                        .any(|l| l.name() == *name && l.value() == *value)
                 })
             })
             .map(|metric| metric.get_counter().get_value())
@@ -190,7 +191,9 @@ fn image(id: &str) -> ImageId {
 }
 
 fn key_arn(id: &str) -> KeyArn {
-    format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{id}").parse().expect("a key ARN")
+    format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{id}")
+        .parse()
+        .expect("a key ARN")
 }
 
 /// A copy of `source` that is called `name`; the name is its token too.

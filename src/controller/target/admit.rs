@@ -57,7 +57,9 @@ impl Work<'_> {
             tracing::debug!(target = self.name, image = %candidate.source, "admitted");
             self.wake(&candidate.source);
         }
-        self.ctx.metrics.snapshots_in_flight(&self.account, &self.region, in_flight);
+        self.ctx
+            .metrics
+            .snapshots_in_flight(&self.account, &self.region, in_flight);
         self.place(|place| {
             if in_flight == 0 && needed.is_none() && !self.follows() {
                 place.poll_due = None;
@@ -96,12 +98,22 @@ impl Work<'_> {
             .iter()
             .filter_map(|m| {
                 let image = copy_of(m);
-                let done = image.as_ref().and_then(|id| inventory.images.get(id)).is_some_and(|image| {
-                    matches!(image.state, ImageState::Available | ImageState::Failed | ImageState::Deregistered)
-                });
+                let done = image
+                    .as_ref()
+                    .and_then(|id| inventory.images.get(id))
+                    .is_some_and(|image| {
+                        matches!(
+                            image.state,
+                            ImageState::Available | ImageState::Failed | ImageState::Deregistered
+                        )
+                    });
                 let copy = m.status.as_ref()?.copy.as_ref()?;
                 let at = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-                (!done).then(|| Asked { image, snapshots: snapshots_of(m, inventory), at })
+                (!done).then(|| Asked {
+                    image,
+                    snapshots: snapshots_of(m, inventory),
+                    at,
+                })
             })
             .collect()
     }
@@ -116,8 +128,11 @@ impl Work<'_> {
                 let uid = m.uid()?;
                 let looked = self.place(|place| place.covered.contains(&uid));
                 (looked && obstacle::of_image(image).is_none()).then(|| {
-                    let candidate =
-                        Candidate { source: source.clone(), snapshots: image.snapshot_count(), created: image.created };
+                    let candidate = Candidate {
+                        source: source.clone(),
+                        snapshots: image.snapshot_count(),
+                        created: image.created,
+                    };
                     (source, candidate)
                 })
             })
@@ -138,7 +153,11 @@ impl Work<'_> {
     }
 
     fn wake(&self, source: &ImageId) {
-        for migration in self.migrations.iter().filter(|m| m.spec.source_image_id == source.as_str()) {
+        for migration in self
+            .migrations
+            .iter()
+            .filter(|m| m.spec.source_image_id == source.as_str())
+        {
             self.ctx.fleet.wake_migration(&migration.name_any());
         }
     }
@@ -146,5 +165,7 @@ impl Work<'_> {
 
 fn snapshots_of(migration: &AMIMigration, inventory: &Inventory) -> u32 {
     let source = migration.spec.source_image_id.parse().ok();
-    source.and_then(|id: ImageId| inventory.images.get(&id)).map_or(1, |image| image.snapshot_count())
+    source
+        .and_then(|id: ImageId| inventory.images.get(&id))
+        .map_or(1, |image| image.snapshot_count())
 }

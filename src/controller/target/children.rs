@@ -21,13 +21,21 @@ impl Work<'_> {
     /// Creates the migrations that are missing and deletes those that nobody wants any more. Says whether it did either,
     /// and so has to look again when that shows.
     pub(super) async fn adjust_children(&self) -> Result<bool, kube::Error> {
-        let (inventory, classified, key) =
-            self.place(|place| (place.inventory.clone(), place.classified.clone(), place.key.view.clone()));
+        let (inventory, classified, key) = self.place(|place| {
+            (
+                place.inventory.clone(),
+                place.classified.clone(),
+                place.key.view.clone(),
+            )
+        });
         let (Some(inventory), Some(classified), Some(key)) = (inventory, classified, key.arn()) else {
             return Ok(false);
         };
-        let by_source: HashMap<ImageId, &Arc<AMIMigration>> =
-            self.migrations.iter().filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m))).collect();
+        let by_source: HashMap<ImageId, &Arc<AMIMigration>> = self
+            .migrations
+            .iter()
+            .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m)))
+            .collect();
         let present: Vec<Present> = by_source
             .iter()
             .map(|(source, m)| Present {
@@ -37,8 +45,9 @@ impl Work<'_> {
                 begun: m.status.as_ref().is_some_and(|s| s.copy.is_some()),
             })
             .collect();
-        let changes =
-            migrations::changes(&classified.wanted, &present, key, |id| inventory.images.contains_key(id));
+        let changes = migrations::changes(&classified.wanted, &present, key, |id| {
+            inventory.images.contains_key(id)
+        });
         let mut settling = !changes.delete.is_empty();
         let api = Api::<AMIMigration>::all(self.ctx.client.clone());
         for source in &changes.delete {
@@ -47,7 +56,11 @@ impl Work<'_> {
             }
         }
         let now = self.ctx.clock.now();
-        self.place(|place| place.awaited.retain(|source, until| *until > now && !by_source.contains_key(source)));
+        self.place(|place| {
+            place
+                .awaited
+                .retain(|source, until| *until > now && !by_source.contains_key(source))
+        });
         for source in &changes.create {
             settling = true;
             if self.place(|place| place.awaited.contains_key(source)) {
@@ -76,7 +89,10 @@ impl Work<'_> {
         let mut migration = AMIMigration::new(&labels::migration_name(source.as_str(), self.region.as_str()), spec);
         migration.metadata.owner_references = self.target.controller_owner_ref(&()).map(|owner| vec![owner]);
         migration.metadata.labels = self.target.metadata.labels.clone();
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
         match api.create(&parameters, &migration).await {
             Ok(_) => Ok(true),
             // Another policy's, or one of a former policy that Kubernetes has not collected yet: the store will tell.
@@ -89,9 +105,14 @@ impl Work<'_> {
 /// Deletes a migration as it was seen, and no later one. AWS is not touched by it.
 async fn delete(api: &Api<AMIMigration>, migration: &AMIMigration) -> Result<(), kube::Error> {
     debug_assert_eq!(state(migration), MigrationState::Pending);
-    let preconditions =
-        Preconditions { uid: migration.uid(), resource_version: migration.resource_version() };
-    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+    let preconditions = Preconditions {
+        uid: migration.uid(),
+        resource_version: migration.resource_version(),
+    };
+    let parameters = DeleteParams {
+        preconditions: Some(preconditions),
+        ..DeleteParams::background()
+    };
     match api.delete(&migration.name_any(), &parameters).await {
         Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
         result => result.map(drop),

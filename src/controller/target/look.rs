@@ -35,12 +35,19 @@ impl Work<'_> {
         match outcome {
             Ok(scan) => {
                 let key = match scan.key {
-                    Ok(Ok(key)) => KeyViewAt { view: Arc::new(KeyView::Known(key)), trouble: None },
-                    Ok(Err(problem)) => KeyViewAt { view: Arc::new(KeyView::Unresolved(problem)), trouble: None },
+                    Ok(Ok(key)) => KeyViewAt {
+                        view: Arc::new(KeyView::Known(key)),
+                        trouble: None,
+                    },
+                    Ok(Err(problem)) => KeyViewAt {
+                        view: Arc::new(KeyView::Unresolved(problem)),
+                        trouble: None,
+                    },
                     // What the last scan knew of the key may not hold any more: nothing is copied on it.
-                    Err(error) => {
-                        KeyViewAt { view: Arc::new(KeyView::Unknown), trouble: Some(trouble::of_error(&error)) }
-                    }
+                    Err(error) => KeyViewAt {
+                        view: Arc::new(KeyView::Unknown),
+                        trouble: Some(trouble::of_error(&error)),
+                    },
                 };
                 tracing::info!(
                     target = self.name,
@@ -51,7 +58,9 @@ impl Work<'_> {
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
                 #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
-                self.ctx.metrics.scanned(self.target, scan.inventory.scanned.as_second() as f64);
+                self.ctx
+                    .metrics
+                    .scanned(self.target, scan.inventory.scanned.as_second() as f64);
                 self.place(|place| {
                     place.inventory = Some(Arc::new(scan.inventory));
                     place.key = key;
@@ -110,7 +119,11 @@ impl Work<'_> {
     /// The copies that migrations, not yet done with them, have on record.
     fn recorded_copies(&self) -> HashSet<ImageId> {
         let unfinished = |m: &&Arc<AMIMigration>| state(m) != MigrationState::Completed;
-        self.migrations.iter().filter(unfinished).filter_map(|m| copy_of(m)).collect()
+        self.migrations
+            .iter()
+            .filter(unfinished)
+            .filter_map(|m| copy_of(m))
+            .collect()
     }
 
     /// Looks at the copies in flight, when that is due. Says whether anything was read.
@@ -152,7 +165,8 @@ impl Work<'_> {
 
     /// Migrations that are newer than the last look for copies of their source: nothing is asked of AWS for them yet.
     fn created_since_looked(&self) -> Vec<&Arc<AMIMigration>> {
-        let blocked = self.place(|place| place.poll_due.is_some_and(|due| due > self.ctx.clock.now()) && place.failures > 0);
+        let blocked =
+            self.place(|place| place.poll_due.is_some_and(|due| due > self.ctx.clock.now()) && place.failures > 0);
         if blocked {
             return Vec::new();
         }
@@ -166,8 +180,12 @@ impl Work<'_> {
     /// Migrations whose copy has no snapshot in flight any more, and is not known to be done.
     fn done(&self) -> Vec<&Arc<AMIMigration>> {
         let (inventory, flying) = self.place(|place| {
-            let flying: BTreeSet<ImageId> =
-                place.progress.pending.iter().filter_map(|s| s.for_image.clone()).collect();
+            let flying: BTreeSet<ImageId> = place
+                .progress
+                .pending
+                .iter()
+                .filter_map(|s| s.for_image.clone())
+                .collect();
             (place.inventory.clone(), flying)
         });
         let Some(inventory) = inventory else { return Vec::new() };
@@ -208,8 +226,10 @@ impl Work<'_> {
 
     /// Reads copies and their snapshots, and lets the migrations concerned go on.
     async fn look_at(&self, migrations: &[&Arc<AMIMigration>]) -> Result<(), AwsError> {
-        let sources: BTreeSet<ImageId> =
-            migrations.iter().filter_map(|m| m.spec.source_image_id.parse().ok()).collect();
+        let sources: BTreeSet<ImageId> = migrations
+            .iter()
+            .filter_map(|m| m.spec.source_image_id.parse().ok())
+            .collect();
         let sources: Vec<ImageId> = sources.into_iter().collect();
         let (began, images, snapshots) = self.session.copies_of(&sources, &[]).await?;
         let failed = images.iter().any(|image| image.state == ImageState::Failed);
@@ -233,9 +253,17 @@ impl Work<'_> {
     async fn read_key(&self) {
         let key = self.session.resolve_key(&self.target.spec.kms_key_id).await;
         self.place(|place| match key {
-            Ok(Ok(key)) => place.key = KeyViewAt { view: Arc::new(KeyView::Known(key)), trouble: None },
+            Ok(Ok(key)) => {
+                place.key = KeyViewAt {
+                    view: Arc::new(KeyView::Known(key)),
+                    trouble: None,
+                }
+            }
             Ok(Err(problem)) => {
-                place.key = KeyViewAt { view: Arc::new(KeyView::Unresolved(problem)), trouble: None };
+                place.key = KeyViewAt {
+                    view: Arc::new(KeyView::Unresolved(problem)),
+                    trouble: None,
+                };
             }
             Err(error) => place.key.trouble = Some(trouble::of_error(&error)),
         });
@@ -243,14 +271,28 @@ impl Work<'_> {
 }
 
 pub(super) fn state(migration: &AMIMigration) -> MigrationState {
-    migration.status.as_ref().and_then(|status| status.state).unwrap_or_default()
+    migration
+        .status
+        .as_ref()
+        .and_then(|status| status.state)
+        .unwrap_or_default()
 }
 
 pub(super) fn copy_of(migration: &AMIMigration) -> Option<ImageId> {
-    migration.status.as_ref()?.copy.as_ref()?.image_id.as_deref()?.parse().ok()
+    migration
+        .status
+        .as_ref()?
+        .copy
+        .as_ref()?
+        .image_id
+        .as_deref()?
+        .parse()
+        .ok()
 }
 
 pub(super) fn is_stalled(migration: &AMIMigration) -> bool {
-    migration.status.as_ref().is_some_and(|s| conditions::is_true(&s.conditions, conditions::STALLED))
+    migration
+        .status
+        .as_ref()
+        .is_some_and(|s| conditions::is_true(&s.conditions, conditions::STALLED))
 }
-

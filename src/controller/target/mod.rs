@@ -102,7 +102,17 @@ impl<'a> Work<'a> {
         drop(place);
         let migrations = ctx.migrations.state_filter(|m| belongs(m, &uid));
         let selector = Selector::new(&spec.image_selector);
-        Ok(Self { ctx, target, name, uid, account, region, session, selector, migrations })
+        Ok(Self {
+            ctx,
+            target,
+            name,
+            uid,
+            account,
+            region,
+            session,
+            selector,
+            migrations,
+        })
     }
 
     fn place<T>(&self, read: impl FnOnce(&mut Place) -> T) -> T {
@@ -166,7 +176,14 @@ impl<'a> Work<'a> {
                 (_, _, Some(trouble)) => Looked::Failed(trouble),
                 _ => Looked::NotYet,
             };
-            status::target(&current, &self.target.spec, self.target.metadata.generation, &looked, counts, now)
+            status::target(
+                &current,
+                &self.target.spec,
+                self.target.metadata.generation,
+                &looked,
+                counts,
+                now,
+            )
         });
         self.ctx.metrics.observe_target(self.target, &decided, &self.migrations);
         let more_to_come = counts.in_progress > 0 || (counts.pending > 0 && self.enforces());
@@ -192,7 +209,11 @@ impl<'a> Work<'a> {
         let now = self.ctx.clock.now();
         let due = self.place(|place| [place.scan_due, place.poll_due].into_iter().flatten().min());
         let wait = due.map_or(SOON, |due| until(due, now));
-        let wait = if settling { wait.min(Duration::from_secs(1)) } else { wait };
+        let wait = if settling {
+            wait.min(Duration::from_secs(1))
+        } else {
+            wait
+        };
         self.ctx.clock.wall(wait.max(SOON))
     }
 
@@ -207,7 +228,10 @@ impl<'a> Work<'a> {
 
 /// Whether a migration belongs to the target with this UID.
 pub(super) fn belongs(migration: &AMIMigration, uid: &str) -> bool {
-    migration.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+    migration
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
 
 fn session_key(target: &AMIEncryptionTarget, account: &AccountId, region: &Region) -> SessionKey {

@@ -21,7 +21,10 @@ pub(super) fn progressing(
     write.set(conditions::READY, Status::False, why, message);
     write.set(conditions::RECONCILING, Status::True, why, message);
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-    Step { status, then: Then::Wait }
+    Step {
+        status,
+        then: Then::Wait,
+    }
 }
 
 /// A person has to act.
@@ -37,7 +40,10 @@ pub(super) fn stalled(
     write.set(conditions::READY, Status::False, trouble.reason, &trouble.message);
     write.set(conditions::RECONCILING, Status::False, trouble.reason, "");
     write.set(conditions::STALLED, Status::True, trouble.reason, &trouble.message);
-    Step { status, then: Then::Wait }
+    Step {
+        status,
+        then: Then::Wait,
+    }
 }
 
 /// The policy says to wait. The state stays what it is.
@@ -53,7 +59,10 @@ pub(super) fn waiting(
     write.set(conditions::READY, Status::False, why, message);
     write.set(conditions::RECONCILING, Status::False, why, "");
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-    Step { status, then: Then::Wait }
+    Step {
+        status,
+        then: Then::Wait,
+    }
 }
 
 /// Nothing is left to do.
@@ -69,7 +78,10 @@ pub(super) fn completed(
     write.set(conditions::READY, Status::True, why, message);
     write.set(conditions::RECONCILING, Status::False, reason::SUCCEEDED, "");
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-    Step { status, then: Then::Wait }
+    Step {
+        status,
+        then: Then::Wait,
+    }
 }
 
 /// The copy is there and is what it should be.
@@ -81,7 +93,12 @@ pub(super) fn verified(
 ) {
     status.snapshots = snapshots;
     let mut write = writer(o, status, now);
-    write.set(conditions::COPIED, Status::True, reason::SUCCEEDED, "AWS has made the copy.");
+    write.set(
+        conditions::COPIED,
+        Status::True,
+        reason::SUCCEEDED,
+        "AWS has made the copy.",
+    );
     let message = "Every snapshot is encrypted under the key, and nothing else differs.";
     write.set(conditions::VERIFIED, Status::True, reason::SUCCEEDED, message);
 }
@@ -90,7 +107,9 @@ pub(super) fn verified(
 pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, message: &str, now: Timestamp) {
     let mut write = writer(o, status, now);
     write.set(conditions::COPIED, Status::False, reason::COPY_FAILED, message);
-    status.conditions.retain(|c| c.type_ != conditions::VERIFIED && c.type_ != conditions::PROMOTED);
+    status
+        .conditions
+        .retain(|c| c.type_ != conditions::VERIFIED && c.type_ != conditions::PROMOTED);
 }
 
 /// The copy took over what these settings say.
@@ -106,9 +125,16 @@ pub(super) fn is_promoted_as(settings: &AMIEncryptionTargetSpec, status: &AMIMig
 }
 
 fn promotion_summary(settings: &AMIEncryptionTargetSpec) -> String {
-    format!("launchPermissions: {:?}, tags: {:?}", settings.promotion.launch_permissions, settings.promotion.tags)
+    format!(
+        "launchPermissions: {:?}, tags: {:?}",
+        settings.promotion.launch_permissions, settings.promotion.tags
+    )
 }
 
 fn writer<'a>(o: Observation<'_>, status: &'a mut AMIMigrationStatus, now: Timestamp) -> Writer<'a> {
-    Writer { conditions: &mut status.conditions, generation: o.generation, now }
+    Writer {
+        conditions: &mut status.conditions,
+        generation: o.generation,
+        now,
+    }
 }

@@ -16,13 +16,7 @@ pub(super) fn check(judge: &mut Judge<'_>) {
                 "{}:{} of {} was denied with {}",
                 call.service, call.operation, call.principal, call.outcome
             );
-            find(
-                judge,
-                Check::DeniedCall,
-                call,
-                format!("call {}", call.seq),
-                message,
-            );
+            find(judge, Check::DeniedCall, call, format!("call {}", call.seq), message);
         }
     }
 }
@@ -54,12 +48,7 @@ fn foreign(judge: &mut Judge<'_>, call: &Call) {
     }
     for id in &call.effects {
         let created_by = judge.world.image(&call.region, id).map_or_else(
-            || {
-                judge
-                    .world
-                    .snapshot(&call.region, id)
-                    .and_then(|s| s.created_by)
-            },
+            || judge.world.snapshot(&call.region, id).and_then(|s| s.created_by),
             |i| i.created_by,
         );
         let own = created_by
@@ -68,15 +57,12 @@ fn foreign(judge: &mut Judge<'_>, call: &Call) {
         if own || judge.is_allowed(&call.operation, id, &call.account, &call.region) {
             continue;
         }
-        let check = if id.starts_with("snap-")
-            && matches!(
-                call.operation.as_str(),
-                "DeleteSnapshot" | "DeregisterImage"
-            ) {
-            Check::SnapshotDeleted
-        } else {
-            Check::ForeignChange
-        };
+        let check =
+            if id.starts_with("snap-") && matches!(call.operation.as_str(), "DeleteSnapshot" | "DeregisterImage") {
+                Check::SnapshotDeleted
+            } else {
+                Check::ForeignChange
+            };
         let message = format!(
             "call {}: {} by {} changed what it did not create",
             call.seq, call.operation, call.principal
@@ -98,28 +84,14 @@ fn forbidden(judge: &mut Judge<'_>, call: &Call) {
             "{} by {}: no mutating call is expected here",
             call.operation, call.principal
         );
-        find(
-            judge,
-            Check::ForbiddenCall,
-            call,
-            format!("call {}", call.seq),
-            message,
-        );
+        find(judge, Check::ForbiddenCall, call, format!("call {}", call.seq), message);
     }
 }
 
 impl Judge<'_> {
     /// Whether the world says that such a call on such a thing is right.
-    pub(super) fn is_allowed(
-        &self,
-        operation: &str,
-        resource: &str,
-        account: &str,
-        region: &str,
-    ) -> bool {
-        let fits = |pattern: &Option<String>, text: &str| {
-            pattern.as_ref().is_none_or(|p| glob::matches(p, text))
-        };
+    pub(super) fn is_allowed(&self, operation: &str, resource: &str, account: &str, region: &str) -> bool {
+        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| glob::matches(p, text));
         self.world.expect.allow.iter().any(|a| {
             fits(&a.operation, operation)
                 && fits(&a.resource, resource)

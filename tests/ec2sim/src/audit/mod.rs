@@ -40,12 +40,7 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
     let totals = judge.totals();
     let mut findings = judge.findings;
     findings.sort_by(|a, b| {
-        (a.check, &a.account, &a.region, &a.resource).cmp(&(
-            b.check,
-            &b.account,
-            &b.region,
-            &b.resource,
-        ))
+        (a.check, &a.account, &a.region, &a.resource).cmp(&(b.check, &b.account, &b.region, &b.resource))
     });
     Report::new(now, totals, images, findings)
 }
@@ -117,9 +112,7 @@ impl<'a> Judge<'a> {
             .filter(|i| {
                 let copies = self.copies_of(i);
                 match i.expect {
-                    Expectation::Copied(_) => {
-                        !copies.iter().any(|c| c.created_by.is_none() && c.exists())
-                    }
+                    Expectation::Copied(_) => !copies.iter().any(|c| c.created_by.is_none() && c.exists()),
                     Expectation::Any => copies.iter().any(|c| c.created_by.is_some()),
                     Expectation::Untouched | Expectation::Encrypted => false,
                 }
@@ -131,9 +124,7 @@ impl<'a> Judge<'a> {
     fn copies_failed(&self) -> usize {
         self.images()
             .filter(|i| i.created_by.is_some())
-            .filter(|i| {
-                i.state == ImageState::Failed || (i.state == ImageState::Pending && !i.exists())
-            })
+            .filter(|i| i.state == ImageState::Failed || (i.state == ImageState::Pending && !i.exists()))
             .count()
     }
 }

@@ -121,12 +121,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
-        time: SimTime,
-        totals: Totals,
-        images: Images,
-        findings: Vec<Finding>,
-    ) -> Self {
+    pub(super) fn new(time: SimTime, totals: Totals, images: Images, findings: Vec<Finding>) -> Self {
         Self {
             ok: findings.is_empty(),
             time,
@@ -170,19 +165,13 @@ impl fmt::Display for Report {
             ),
             (
                 "copies needed / made / failed",
-                format!(
-                    "{} / {} / {}",
-                    t.copies_needed, t.copies_made, t.copies_failed
-                ),
+                format!("{} / {} / {}", t.copies_needed, t.copies_made, t.copies_failed),
             ),
             (
                 "calls / mutating / with effect",
                 format!("{} / {} / {}", t.calls, t.mutating_calls, t.effects),
             ),
-            (
-                "denied / throttled",
-                format!("{} / {}", t.denied, t.throttled),
-            ),
+            ("denied / throttled", format!("{} / {}", t.denied, t.throttled)),
         ] {
             writeln!(f, "  {name:<32} {value}")?;
         }
