@@ -213,7 +213,7 @@ impl Decider<'_> {
             image_id: None,
             requested_at: Some(Time(self.now)),
         });
-        status.observed_retry = self.o.retry.map(str::to_owned);
+        status.observed_retry = self.retry();
         status.snapshots = Vec::new();
         self.copying(status)
     }
@@ -468,7 +468,8 @@ impl Decider<'_> {
         if !pending || copy.attempt < self.o.settings.copy.max_attempts {
             return None;
         }
-        if self.o.retry.is_some() && self.o.retry != self.o.status.observed_retry.as_deref() {
+        let retry = self.retry();
+        if retry.is_some() && retry != self.o.status.observed_retry {
             return None;
         }
         let since = conditions::find(&self.o.status.conditions, conditions::STALLED)
@@ -497,6 +498,11 @@ impl Decider<'_> {
             }
             None => Step { status, then },
         }
+    }
+
+    /// The annotation's value, as far as the status has room for it.
+    fn retry(&self) -> Option<String> {
+        self.o.retry.map(|value| value.chars().take(256).collect())
     }
 
     fn vanished(&self, copy: &CopyStatus) -> bool {
