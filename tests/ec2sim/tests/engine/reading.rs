@@ -190,7 +190,7 @@ fn page_parameters_have_bounds() {
         (
             "DescribeImages",
             vec![("NextToken", "zz")],
-            "InvalidNextToken",
+            "InvalidPaginationToken",
         ),
         (
             "DescribeImages",
@@ -222,7 +222,7 @@ fn a_token_belongs_to_one_listing() {
             ("NextToken", &token),
         ],
     );
-    assert_eq!(elsewhere.code(), "InvalidNextToken");
+    assert_eq!(elsewhere.code(), "InvalidPaginationToken");
 }
 
 #[test]
