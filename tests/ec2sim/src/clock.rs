@@ -23,9 +23,7 @@ impl SimTime {
 
     /// Reads an RFC 3339 time, such as `2026-01-31T12:00:00Z`.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<Timestamp>()
-            .ok()
-            .map(|t| Self(t.as_millisecond()))
+        text.parse::<Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
     /// This time and that many seconds.
@@ -65,9 +63,7 @@ impl<'de> Deserialize<'de> for SimTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not a time: write it as 2026-01-31T12:00:00Z"
-            ))
+            serde::de::Error::custom(format!("`{text}` is not a time: write it as 2026-01-31T12:00:00Z"))
         })
     }
 }
@@ -161,11 +157,7 @@ impl Clock {
 
     /// Real time; of a stepped clock, its simulated time.
     pub fn real_now(&self) -> SimTime {
-        if self.stepped {
-            self.now()
-        } else {
-            self.real.now()
-        }
+        if self.stepped { self.now() } else { self.real.now() }
     }
 
     /// Simulated seconds per real second.

@@ -238,11 +238,7 @@ fn one_or_many<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, serde_json::E
 
 /// Makes an edit.
 pub(crate) fn apply(sim: &Sim, edit: Edit) -> Result<Value, EditError> {
-    if let Edit::Clock {
-        speed,
-        advance_seconds,
-    } = edit
-    {
+    if let Edit::Clock { speed, advance_seconds } = edit {
         if let Some(speed) = speed {
             sim.set_speed(speed);
         }
@@ -257,20 +253,15 @@ pub(crate) fn apply(sim: &Sim, edit: Edit) -> Result<Value, EditError> {
 
 fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditError> {
     match edit {
-        Edit::SetKeyState { .. }
-        | Edit::SetKeyPrincipals { .. }
-        | Edit::SetAlias { .. }
-        | Edit::DeleteKey { .. } => edit_key(state, edit),
+        Edit::SetKeyState { .. } | Edit::SetKeyPrincipals { .. } | Edit::SetAlias { .. } | Edit::DeleteKey { .. } => {
+            edit_key(state, edit)
+        }
         Edit::Share { .. }
         | Edit::SetTags { .. }
         | Edit::SetImageState { .. }
         | Edit::Deregister { .. }
         | Edit::SetExpectation { .. } => edit_image(state, edit, now),
-        Edit::AddImage {
-            account,
-            region,
-            image,
-        } => {
+        Edit::AddImage { account, region, image } => {
             let (seed, start) = (state.seed, state.start);
             let place = state
                 .world
@@ -282,19 +273,11 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .map_err(|e| EditError(e.to_string()))?;
             Ok(json!({ "images": ids }))
         }
-        Edit::SetRoleAllow {
-            account,
-            role,
-            allow,
-        } => {
+        Edit::SetRoleAllow { account, role, allow } => {
             role_of(state, &account, &role)?.allow = allow;
             Ok(json!({}))
         }
-        Edit::SetRoleTrust {
-            account,
-            role,
-            trust,
-        } => {
+        Edit::SetRoleTrust { account, role, trust } => {
             role_of(state, &account, &role)?.trust = trust;
             Ok(json!({}))
         }
@@ -310,11 +293,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .opt_in = opt_in;
             Ok(json!({}))
         }
-        Edit::SetSnapshotCopyLimit {
-            account,
-            region,
-            limit,
-        } => {
+        Edit::SetSnapshotCopyLimit { account, region, limit } => {
             state
                 .world
                 .region_mut(&account, &region)
@@ -336,11 +315,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
     }
 }
 
-fn role_of<'a>(
-    state: &'a mut State,
-    account: &str,
-    role: &str,
-) -> Result<&'a mut crate::model::Role, EditError> {
+fn role_of<'a>(state: &'a mut State, account: &str, role: &str) -> Result<&'a mut crate::model::Role, EditError> {
     state
         .world
         .accounts
@@ -352,28 +327,15 @@ fn role_of<'a>(
 fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
     let (account, region, key) = match &edit {
         Edit::SetKeyState {
-            account,
-            region,
-            key,
-            ..
+            account, region, key, ..
         }
         | Edit::SetKeyPrincipals {
-            account,
-            region,
-            key,
-            ..
+            account, region, key, ..
         }
         | Edit::SetAlias {
-            account,
-            region,
-            key,
-            ..
+            account, region, key, ..
         }
-        | Edit::DeleteKey {
-            account,
-            region,
-            key,
-        } => (account.clone(), region.clone(), key.clone()),
+        | Edit::DeleteKey { account, region, key } => (account.clone(), region.clone(), key.clone()),
         _ => return Ok(json!({})),
     };
     let arn = state
@@ -401,9 +363,7 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
         .ok_or_else(|| missing("key", &arn))?;
     match edit {
         Edit::SetKeyState { state, .. } => key.state = state,
-        Edit::SetKeyPrincipals {
-            allowed_principals, ..
-        } => key.allowed_principals = allowed_principals,
+        Edit::SetKeyPrincipals { allowed_principals, .. } => key.allowed_principals = allowed_principals,
         Edit::SetAlias { alias, .. } => key.aliases.push(alias),
         _ => {}
     }
@@ -441,8 +401,8 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         }
         Edit::SetTags { tags, .. } => image.tags.set(tags, now, now),
         Edit::SetImageState { state, .. } => {
-            image.state = ImageState::parse(&state)
-                .ok_or_else(|| EditError(format!("`{state}` is not a state of an image")))?;
+            image.state =
+                ImageState::parse(&state).ok_or_else(|| EditError(format!("`{state}` is not a state of an image")))?;
         }
         Edit::Deregister { .. } => image.gone_at = Some(now),
         Edit::SetExpectation { expect, .. } => image.expect = expect,

@@ -127,9 +127,7 @@ pub(crate) struct Subject<'a> {
 
 impl FaultRule {
     fn matches(&self, call: &Subject<'_>) -> bool {
-        let fits = |pattern: &Option<String>, text: &str| {
-            pattern.as_ref().is_none_or(|p| glob::matches(p, text))
-        };
+        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| glob::matches(p, text));
         (self.dry_run || !call.dry_run)
             && fits(&self.service, call.service.as_str())
             && fits(&self.operation, call.operation)
@@ -170,11 +168,7 @@ impl Faults {
     }
 
     /// The first rule that strikes this call. Every rule that matches counts it, also when another strikes.
-    pub(crate) fn strike(
-        &mut self,
-        call: &Subject<'_>,
-        mut draw: impl FnMut() -> f64,
-    ) -> Option<(String, Act)> {
+    pub(crate) fn strike(&mut self, call: &Subject<'_>, mut draw: impl FnMut() -> f64) -> Option<(String, Act)> {
         let mut struck = None;
         for (i, (rule, count)) in self.rules.iter_mut().enumerate() {
             if !rule.matches(call) {
@@ -183,10 +177,7 @@ impl Faults {
             *count += 1;
             let lucky = rule.probability.is_none_or(|p| draw() < p);
             if struck.is_none() && rule.strikes_at(*count) && lucky {
-                let name = rule
-                    .name
-                    .clone()
-                    .unwrap_or_else(|| format!("fault {}", i + 1));
+                let name = rule.name.clone().unwrap_or_else(|| format!("fault {}", i + 1));
                 struck = Some((name, rule.act.clone()));
             }
         }

@@ -24,13 +24,9 @@ impl SessionPolicy {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let json: Value =
-            serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
+        let json: Value = serde_json::from_str(text).map_err(|_| "Syntax errors in policy.".to_owned())?;
         let statements = match &json["Statement"] {
-            Value::Array(list) => list
-                .iter()
-                .map(Statement::parse)
-                .collect::<Result<_, _>>()?,
+            Value::Array(list) => list.iter().map(Statement::parse).collect::<Result<_, _>>()?,
             one @ Value::Object(_) => vec![Statement::parse(one)?],
             _ => return Err("Syntax error at Statement: expected statements.".to_owned()),
         };
@@ -39,11 +35,7 @@ impl SessionPolicy {
 
     /// Whether it lets a session call an action.
     pub(crate) fn permits(&self, action: &str) -> bool {
-        let hits = |allow| {
-            self.statements
-                .iter()
-                .any(|s| s.allow == allow && s.covers(action))
-        };
+        let hits = |allow| self.statements.iter().any(|s| s.allow == allow && s.covers(action));
         hits(true) && !hits(false)
     }
 }

@@ -50,11 +50,7 @@ pub struct Call {
 }
 
 /// Error codes that mean that IAM, a key policy or a trust policy said no.
-pub(crate) const DENIALS: [&str; 3] = [
-    "UnauthorizedOperation",
-    "AccessDenied",
-    "AccessDeniedException",
-];
+pub(crate) const DENIALS: [&str; 3] = ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
 
 /// Error codes that mean that there were too many calls.
 pub(crate) const THROTTLES: [&str; 4] = [

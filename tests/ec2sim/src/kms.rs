@@ -29,28 +29,13 @@ fn denied(request: &Request, action: &str, resource: &str) -> ApiError {
 }
 
 /// Adds the key that AWS manages for EBS, if it is not there yet; returns its ARN.
-pub(crate) fn ensure_ebs_key(
-    state: &mut State,
-    account: &str,
-    region: &str,
-    request: &Request,
-) -> String {
+pub(crate) fn ensure_ebs_key(state: &mut State, account: &str, region: &str, request: &Request) -> String {
     if let Some(key) = state.world.key(account, region, EBS_ALIAS) {
         return key.arn.clone();
     }
     let h = state.hex(32);
-    let id = format!(
-        "{}-{}-4{}-8{}-{}",
-        &h[..8],
-        &h[8..12],
-        &h[13..16],
-        &h[17..20],
-        &h[20..]
-    );
-    let arn = format!(
-        "arn:{}:kms:{region}:{account}:key/{id}",
-        state.world.partition(account)
-    );
+    let id = format!("{}-{}-4{}-8{}-{}", &h[..8], &h[8..12], &h[13..16], &h[17..20], &h[20..]);
+    let arn = format!("arn:{}:kms:{region}:{account}:key/{id}", state.world.partition(account));
     if let Some(region) = state.world.region_mut(account, region) {
         region.keys.push(Key {
             id,
@@ -82,9 +67,7 @@ fn describe_key(state: &mut State, request: &Request) -> Outcome {
     if reference == EBS_ALIAS {
         ensure_ebs_key(state, &account, &request.region, request);
     }
-    let arn_region = reference
-        .strip_prefix("arn:")
-        .and_then(|r| r.split(':').nth(2));
+    let arn_region = reference.strip_prefix("arn:").and_then(|r| r.split(':').nth(2));
     if arn_region.is_some_and(|r| r != request.region) {
         return Err(ApiError::new(
             "NotFoundException",
@@ -97,20 +80,14 @@ fn describe_key(state: &mut State, request: &Request) -> Outcome {
             let arn = if reference.starts_with("arn:") {
                 reference.to_owned()
             } else {
-                format!(
-                    "arn:{partition}:kms:{}:{account}:{reference}",
-                    request.region
-                )
+                format!("arn:{partition}:kms:{}:{account}:{reference}", request.region)
             };
             format!("Alias {arn} is not found.")
         } else {
             let arn = if reference.starts_with("arn:") {
                 reference.to_owned()
             } else {
-                format!(
-                    "arn:{partition}:kms:{}:{account}:key/{reference}",
-                    request.region
-                )
+                format!("arn:{partition}:kms:{}:{account}:key/{reference}", request.region)
             };
             format!("Key '{arn}' does not exist")
         };
@@ -148,8 +125,7 @@ fn metadata(key: &Key) -> Value {
         };
     }
     if key.state == "PendingDeletion" {
-        json["DeletionDate"] =
-            json!(key.created.plus_seconds(500.0 * 86_400.0).as_millis() as f64 / 1000.0);
+        json["DeletionDate"] = json!(key.created.plus_seconds(500.0 * 86_400.0).as_millis() as f64 / 1000.0);
     }
     json
 }

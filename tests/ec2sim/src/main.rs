@@ -80,8 +80,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Audit { endpoint, output } => audit(&endpoint, output),
         Command::Check { world } => {
             let sim = Sim::new(&load(&world)?).map_err(|e| e.to_string())?;
-            let images =
-                sim.with_world(|w| w.regions().map(|(_, r)| r.images.len()).sum::<usize>());
+            let images = sim.with_world(|w| w.regions().map(|(_, r)| r.images.len()).sum::<usize>());
             println!("{}: good, {images} images", world.display());
             Ok(ExitCode::SUCCESS)
         }
@@ -89,17 +88,12 @@ fn run(command: Command) -> Result<ExitCode, String> {
 }
 
 fn load(path: &Path) -> Result<WorldSpec, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| format!("can not read the world file {}: {e}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("can not read the world file {}: {e}", path.display()))?;
     WorldSpec::parse(&text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn serve(
-    world: &Path,
-    port: u16,
-    speed: Option<f64>,
-    port_file: Option<&Path>,
-) -> Result<ExitCode, String> {
+fn serve(world: &Path, port: u16, speed: Option<f64>, port_file: Option<&Path>) -> Result<ExitCode, String> {
     let mut spec = load(world)?;
     if let Some(speed) = speed {
         spec.clock.speed = speed;
@@ -131,8 +125,8 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn audit(endpoint: &str, output: Output) -> Result<ExitCode, String> {
     let body = get(endpoint, "/_sim/audit")?;
-    let report: Report = serde_json::from_str(&body)
-        .map_err(|e| format!("{endpoint} does not answer as this simulator does: {e}"))?;
+    let report: Report =
+        serde_json::from_str(&body).map_err(|e| format!("{endpoint} does not answer as this simulator does: {e}"))?;
     match output {
         Output::Text => print!("{report}"),
         Output::Json => println!("{body}"),

@@ -41,25 +41,21 @@ impl Server {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let served = sim.clone();
-        let thread = std::thread::Builder::new()
-            .name("ec2sim".to_owned())
-            .spawn(move || {
-                let result = runtime.block_on(async {
-                    tokio::select! {
-                        result = serve(listener, served) => result,
-                        _ = stopped => Ok(()),
-                    }
-                });
-                if let Err(error) = result {
-                    tracing::error!(%error, "the server stopped");
+        let thread = std::thread::Builder::new().name("ec2sim".to_owned()).spawn(move || {
+            let result = runtime.block_on(async {
+                tokio::select! {
+                    result = serve(listener, served) => result,
+                    _ = stopped => Ok(()),
                 }
-                runtime.shutdown_background();
-            })?;
+            });
+            if let Err(error) = result {
+                tracing::error!(%error, "the server stopped");
+            }
+            runtime.shutdown_background();
+        })?;
         Ok(Self {
             sim,
             address,
@@ -107,11 +103,7 @@ impl Drop for Server {
 async fn serve(listener: std::net::TcpListener, sim: Sim) -> io::Result<()> {
     let listener = Cuttable(TcpListener::from_std(listener)?);
     let app = Router::new().fallback(answer).with_state(sim);
-    axum::serve(
-        listener,
-        app.into_make_service_with_connect_info::<Connection>(),
-    )
-    .await
+    axum::serve(listener, app.into_make_service_with_connect_info::<Connection>()).await
 }
 
 async fn answer(
@@ -126,11 +118,7 @@ async fn answer(
         return refused;
     };
     let response = sim.handle(&Request::from_parts(parts, bytes));
-    let directive = response
-        .extensions()
-        .get::<Directive>()
-        .copied()
-        .unwrap_or_default();
+    let directive = response.extensions().get::<Directive>().copied().unwrap_or_default();
     if !directive.delay.is_zero() {
         tokio::time::sleep(directive.delay).await;
     }
@@ -191,21 +179,13 @@ impl CuttableStream {
 }
 
 impl AsyncRead for CuttableStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for CuttableStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -87,10 +87,7 @@ fn assume_role(state: &mut State, request: &Request) -> Outcome {
     let mut xml = Xml::new();
     xml.nest("AssumedRoleUser", |x| {
         x.text("AssumedRoleId", &format!("{}:{name}", role_id(arn)));
-        x.text(
-            "Arn",
-            &session_arn(&state.world, &account, &role.name, name),
-        );
+        x.text("Arn", &session_arn(&state.world, &account, &role.name, name));
     });
     xml.nest("Credentials", |x| {
         x.text("AccessKeyId", &access_key);
@@ -99,8 +96,7 @@ fn assume_role(state: &mut State, request: &Request) -> Outcome {
         x.value("Expiration", expires);
     });
     if params.get("Policy").is_some() || !tags.is_empty() {
-        let percent =
-            packed_size(request) * 100 / state.settings.sessions.packed_policy_limit.max(1);
+        let percent = packed_size(request) * 100 / state.settings.sessions.packed_policy_limit.max(1);
         xml.value("PackedPolicySize", percent);
     }
     Ok(Done::read(xml))
@@ -191,10 +187,7 @@ fn trusted_role(
         .principals()
         .iter()
         .any(|p| role.trust.iter().any(|t| t == p || t == "*"));
-    let right_id = role
-        .external_id
-        .as_deref()
-        .is_none_or(|id| Some(id) == external_id);
+    let right_id = role.external_id.as_deref().is_none_or(|id| Some(id) == external_id);
     if !trusted || !right_id || !request.caller.may("sts:AssumeRole") {
         return Err(denied("sts:AssumeRole"));
     }

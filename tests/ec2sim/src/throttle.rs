@@ -28,18 +28,14 @@ fn size_of(service: Service, operation: &str, params: &Params) -> Size {
         (_, "DescribeSnapshots") if is_unbounded(params) => size("unfiltered", 50.0, 10.0),
         (_, op) if op.starts_with("Describe") => size("describe", 100.0, 20.0),
         (_, "CopyImage") => size("copy", 100.0, 1.0),
-        (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => {
-            size("image", 100.0, 5.0)
-        }
+        (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => size("image", 100.0, 5.0),
         (_, "CreateTags" | "DeleteTags") => size("tags", 100.0, 10.0),
         _ => size("other", 50.0, 5.0),
     }
 }
 
 fn is_unbounded(params: &Params) -> bool {
-    params.get("MaxResults").is_none()
-        && params.indices("Filter").is_empty()
-        && params.indices("SnapshotId").is_empty()
+    params.get("MaxResults").is_none() && params.indices("Filter").is_empty() && params.indices("SnapshotId").is_empty()
 }
 
 #[derive(Clone, Debug)]
@@ -112,17 +108,11 @@ mod tests {
         let now = SimTime::default();
         let mut all = |place, operation| {
             (0..500)
-                .filter(|_| {
-                    throttle.admit(place, Service::Ec2, operation, &Params::default(), 1.0, now)
-                })
+                .filter(|_| throttle.admit(place, Service::Ec2, operation, &Params::default(), 1.0, now))
                 .count()
         };
         assert_eq!(all(("1", "a"), "DescribeImages"), 100);
-        assert_eq!(
-            all(("1", "a"), "DescribeRegions"),
-            0,
-            "one bucket for Describe*"
-        );
+        assert_eq!(all(("1", "a"), "DescribeRegions"), 0, "one bucket for Describe*");
         assert_eq!(all(("1", "a"), "DescribeSnapshots"), 50, "unfiltered");
         assert_eq!(all(("1", "b"), "DescribeImages"), 100);
         assert_eq!(all(("2", "a"), "DescribeImages"), 100);

@@ -1,1 +1,23 @@
-//! rig
+//! Real parts to test against: a Kubernetes control plane on loopback, and processes that never outlive their test.
+//!
+//! [`ControlPlane::start`] runs etcd, kube-apiserver and kube-controller-manager (garbage collector, Jobs) within
+//! seconds, with TLS, RBAC and an audit log from which the writes of each client are counted. [`shared`] starts one per
+//! test binary. [`Process`] runs a program, such as the controller itself, with its output captured.
+//!
+//! Nothing is left running: not after a panic, not after SIGKILL, and not by a `static` that is never dropped. See
+//! [`watchdog`] for how.
+
+mod audit;
+mod control_plane;
+mod http;
+mod kubeconfig;
+mod manifests;
+mod pki;
+mod process;
+pub mod tools;
+pub mod watchdog;
+
+pub use audit::{AuditEvent, WriteCounts, WriteKind};
+pub use control_plane::{Component, ControlPlane, Options, shared};
+pub use http::http_get;
+pub use process::{Process, ProcessBuilder, poll_until};

@@ -33,13 +33,7 @@ fn denied(judge: &mut Judge<'_>, call: &Call) {
         "{}:{} of {} was denied with {}",
         call.service, call.operation, call.principal, call.outcome
     );
-    find(
-        judge,
-        Check::DeniedCall,
-        call,
-        format!("call {}", call.seq),
-        message,
-    );
+    find(judge, Check::DeniedCall, call, format!("call {}", call.seq), message);
 }
 
 fn find(judge: &mut Judge<'_>, check: Check, call: &Call, resource: String, message: String) {
@@ -69,12 +63,7 @@ fn foreign(judge: &mut Judge<'_>, call: &Call) {
     }
     for id in &call.effects {
         let created_by = judge.world.image(&call.region, id).map_or_else(
-            || {
-                judge
-                    .world
-                    .snapshot(&call.region, id)
-                    .and_then(|s| s.created_by)
-            },
+            || judge.world.snapshot(&call.region, id).and_then(|s| s.created_by),
             |i| i.created_by,
         );
         let own = created_by
@@ -83,15 +72,12 @@ fn foreign(judge: &mut Judge<'_>, call: &Call) {
         if own || judge.is_allowed(&call.operation, id, &call.account, &call.region) {
             continue;
         }
-        let check = if id.starts_with("snap-")
-            && matches!(
-                call.operation.as_str(),
-                "DeleteSnapshot" | "DeregisterImage"
-            ) {
-            Check::SnapshotDeleted
-        } else {
-            Check::ForeignChange
-        };
+        let check =
+            if id.starts_with("snap-") && matches!(call.operation.as_str(), "DeleteSnapshot" | "DeregisterImage") {
+                Check::SnapshotDeleted
+            } else {
+                Check::ForeignChange
+            };
         let message = format!(
             "call {}: {} by {} changed what it did not create",
             call.seq, call.operation, call.principal
@@ -113,30 +99,15 @@ fn forbidden(judge: &mut Judge<'_>, call: &Call) {
             "{} by {}: no mutating call is expected here",
             call.operation, call.principal
         );
-        find(
-            judge,
-            Check::ForbiddenCall,
-            call,
-            format!("call {}", call.seq),
-            message,
-        );
+        find(judge, Check::ForbiddenCall, call, format!("call {}", call.seq), message);
     }
 }
 
 impl Judge<'_> {
     /// Whether the world says that such a call on such a thing is right.
-    pub(super) fn is_allowed(
-        &self,
-        operation: &str,
-        resource: &str,
-        account: &str,
-        region: &str,
-    ) -> bool {
+    pub(super) fn is_allowed(&self, operation: &str, resource: &str, account: &str, region: &str) -> bool {
         self.world.expect.allow.iter().any(|a| {
-            a.covers(operation, account, region)
-                && a.resource
-                    .as_ref()
-                    .is_none_or(|p| glob::matches(p, resource))
+            a.covers(operation, account, region) && a.resource.as_ref().is_none_or(|p| glob::matches(p, resource))
         })
     }
 }

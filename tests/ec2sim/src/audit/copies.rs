@@ -16,9 +16,7 @@ pub(super) fn check(judge: &mut Judge<'_>) -> Images {
         let live: Vec<&Image> = copies
             .iter()
             .copied()
-            .filter(|c| {
-                c.exists() && matches!(c.state, ImageState::Pending | ImageState::Available)
-            })
+            .filter(|c| c.exists() && matches!(c.state, ImageState::Pending | ImageState::Available))
             .collect();
         duplicates(judge, original, &live);
         for copy in &live {
@@ -65,22 +63,14 @@ pub(super) fn keys_of(world: &World, image: &Image) -> BTreeSet<String> {
 fn duplicates(judge: &mut Judge<'_>, original: &Image, live: &[&Image]) {
     let mut by_key: BTreeMap<(String, String, BTreeSet<String>), Vec<String>> = BTreeMap::new();
     for copy in live.iter().filter(|c| !c.spoiled) {
-        let place = (
-            copy.owner.clone(),
-            copy.region.clone(),
-            keys_of(judge.world, copy),
-        );
+        let place = (copy.owner.clone(), copy.region.clone(), keys_of(judge.world, copy));
         by_key.entry(place).or_default().push(copy.id.clone());
     }
     for copies in by_key.into_values().filter(|c| c.len() > 1) {
         judge.find(
             Check::CopiedTwice,
             original,
-            format!(
-                "has {} copies under one key: {}",
-                copies.len(),
-                copies.join(", ")
-            ),
+            format!("has {} copies under one key: {}", copies.len(), copies.join(", ")),
         );
     }
 }
@@ -111,12 +101,7 @@ fn sharing(judge: &mut Judge<'_>, original: &Image, copy: &Image) {
 }
 
 /// Whether one of the copies is good; if none is, says what is wrong with the best.
-fn good_copy(
-    judge: &mut Judge<'_>,
-    original: &Image,
-    expected: &CopiedExpectation,
-    live: &[&Image],
-) -> bool {
+fn good_copy(judge: &mut Judge<'_>, original: &Image, expected: &CopiedExpectation, live: &[&Image]) -> bool {
     let world = judge.world;
     let here: Vec<&Image> = live
         .iter()
@@ -130,11 +115,7 @@ fn good_copy(
         .min_by_key(|(p, _)| p.len());
     match best {
         None if here.is_empty() => {
-            judge.find(
-                Check::MissingCopy,
-                original,
-                format!("`{}` has no copy", original.name),
-            );
+            judge.find(Check::MissingCopy, original, format!("`{}` has no copy", original.name));
             false
         }
         None => {
@@ -152,18 +133,9 @@ fn good_copy(
     }
 }
 
-fn problems(
-    world: &World,
-    original: &Image,
-    expected: &CopiedExpectation,
-    copy: &Image,
-) -> Vec<(Check, String)> {
+fn problems(world: &World, original: &Image, expected: &CopiedExpectation, copy: &Image) -> Vec<(Check, String)> {
     let mut found = encryption(world, original, expected, copy);
-    found.extend(
-        differences(original, copy)
-            .into_iter()
-            .map(|d| (Check::CopyDiffers, d)),
-    );
+    found.extend(differences(original, copy).into_iter().map(|d| (Check::CopyDiffers, d)));
     let mut keep = |check, keep: Keep, what: &str, same: bool, none: bool| {
         let wrong = match keep {
             Keep::Preserved => (!same).then_some("is not the original's"),
@@ -194,22 +166,14 @@ fn problems(
         expected.deprecation,
         "deprecation time",
         copy.deprecation_time.current().map(|t| t.floor_to_minute())
-            == original
-                .deprecation_time
-                .current()
-                .map(|t| t.floor_to_minute()),
+            == original.deprecation_time.current().map(|t| t.floor_to_minute()),
         copy.deprecation_time.current().is_none(),
     );
     tags(original, expected.tags, copy, &mut found);
     found
 }
 
-fn tags(
-    original: &Image,
-    expected: TagExpectation,
-    copy: &Image,
-    found: &mut Vec<(Check, String)>,
-) {
+fn tags(original: &Image, expected: TagExpectation, copy: &Image, found: &mut Vec<(Check, String)>) {
     for (key, value) in original.tags.current() {
         if key.starts_with("aws:") {
             continue;
@@ -230,12 +194,7 @@ fn tags(
     }
 }
 
-fn encryption(
-    world: &World,
-    original: &Image,
-    expected: &CopiedExpectation,
-    copy: &Image,
-) -> Vec<(Check, String)> {
+fn encryption(world: &World, original: &Image, expected: &CopiedExpectation, copy: &Image) -> Vec<(Check, String)> {
     let mut found = Vec::new();
     let want = world
         .key(&original.owner, &original.region, &expected.key)
@@ -249,17 +208,11 @@ fn encryption(
         match world.snapshot(&copy.region, id) {
             Some(s) if s.exists() && s.state == SnapshotState::Completed => {
                 if !s.encrypted || !ebs.encrypted {
-                    found.push((
-                        Check::CopyNotEncrypted,
-                        format!("{device} is not encrypted ({id})"),
-                    ));
+                    found.push((Check::CopyNotEncrypted, format!("{device} is not encrypted ({id})")));
                 } else if s.key_arn != want {
                     found.push((
                         Check::CopyWrongKey,
-                        format!(
-                            "{device} is under {} ({id})",
-                            s.key_arn.as_deref().unwrap_or("no key")
-                        ),
+                        format!("{device} is under {} ({id})", s.key_arn.as_deref().unwrap_or("no key")),
                     ));
                 }
             }
@@ -345,11 +298,7 @@ fn left_behind(judge: &mut Judge<'_>) {
         .filter(|i| i.created_by.is_some() && i.exists() && i.state == ImageState::Failed)
         .collect();
     for image in failed {
-        judge.find(
-            Check::FailedCopyLeft,
-            image,
-            "the failed copy is still there",
-        );
+        judge.find(Check::FailedCopyLeft, image, "the failed copy is still there");
     }
     for (account, region) in judge.world.regions() {
         for snapshot in region.snapshots.values() {

@@ -40,12 +40,7 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
     let totals = judge.totals();
     let mut findings = judge.findings;
     findings.sort_by(|a, b| {
-        (a.check, &a.account, &a.region, &a.resource).cmp(&(
-            b.check,
-            &b.account,
-            &b.region,
-            &b.resource,
-        ))
+        (a.check, &a.account, &a.region, &a.resource).cmp(&(b.check, &b.account, &b.region, &b.resource))
     });
     Report::new(now, totals, images, findings)
 }

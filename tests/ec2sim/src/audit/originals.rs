@@ -53,11 +53,7 @@ pub(super) fn check(judge: &mut Judge<'_>) {
             ),
         ] {
             if changed && !may(judge, operations) {
-                judge.find(
-                    Check::OriginalChanged,
-                    image,
-                    format!("its {what} were changed"),
-                );
+                judge.find(Check::OriginalChanged, image, format!("its {what} were changed"));
             }
         }
     }

@@ -123,12 +123,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
-        time: SimTime,
-        totals: Totals,
-        images: Images,
-        findings: Vec<Finding>,
-    ) -> Self {
+    pub(super) fn new(time: SimTime, totals: Totals, images: Images, findings: Vec<Finding>) -> Self {
         Self {
             ok: findings.is_empty(),
             time,
@@ -172,10 +167,7 @@ impl fmt::Display for Report {
             ),
             (
                 "copies needed / made / failed",
-                format!(
-                    "{} / {} / {}",
-                    t.copies_needed, t.copies_made, t.copies_failed
-                ),
+                format!("{} / {} / {}", t.copies_needed, t.copies_made, t.copies_failed),
             ),
             (
                 "calls / mutating / with effect",

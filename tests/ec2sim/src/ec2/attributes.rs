@@ -31,11 +31,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
                 LaunchPermission::OrganizationalUnit(ou) => x.text("organizationalUnitArn", ou),
             });
         }
-        "description" => value(
-            &mut xml,
-            "description",
-            image.description.seen(now).as_deref(),
-        ),
+        "description" => value(&mut xml, "description", image.description.seen(now).as_deref()),
         "productCodes" => xml.list("productCodes", &image.product_codes, |x, code| {
             x.text("productCode", code);
             x.text("type", "marketplace");
@@ -133,9 +129,7 @@ fn read_change(params: &Params) -> Result<Change, ApiError> {
             .or_else(|| given("Value"))
             .unwrap_or_default();
         if text.chars().count() > 255 {
-            return Err(invalid_value(
-                "The description must be 255 characters or fewer",
-            ));
+            return Err(invalid_value("The description must be 255 characters or fewer"));
         }
         return Ok(Change::Description(text));
     }
@@ -192,9 +186,7 @@ fn group(name: &str) -> Result<LaunchPermission, ApiError> {
 fn arn(text: &str, kind: &str) -> Result<String, ApiError> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     match parts[..] {
-        ["arn", _, "organizations", _, _, resource] if resource.starts_with(kind) => {
-            Ok(text.to_owned())
-        }
+        ["arn", _, "organizations", _, _, resource] if resource.starts_with(kind) => Ok(text.to_owned()),
         _ => Err(ApiError::new(
             "InvalidAMIAttributeItemValue",
             format!("Invalid attribute item value \"{text}\" for {kind} ARN item type."),
@@ -240,11 +232,7 @@ fn flat(params: &Params) -> Result<BTreeSet<LaunchPermission>, ApiError> {
 }
 
 /// An encrypted image can not be public, and one under the key that AWS manages for EBS can not be shared at all.
-fn check_sharing(
-    world: &World,
-    image: &Image,
-    add: &BTreeSet<LaunchPermission>,
-) -> Result<(), ApiError> {
+fn check_sharing(world: &World, image: &Image, add: &BTreeSet<LaunchPermission>) -> Result<(), ApiError> {
     if add.is_empty() {
         return Ok(());
     }
@@ -262,9 +250,7 @@ fn check_sharing(
             .key(&image.owner, &image.region, EBS_ALIAS)
             .map(|k| k.arn.as_str());
         if default.is_some() && snapshot.key_arn.as_deref() == default {
-            return refuse(
-                "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.",
-            );
+            return refuse("Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.");
         }
     }
     if add.contains(&LaunchPermission::All) && !image.product_codes.is_empty() {

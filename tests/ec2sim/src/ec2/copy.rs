@@ -36,10 +36,7 @@ pub(super) fn copy_image(state: &mut State, request: &Request) -> Outcome {
     admit(state, request, snapshots)?;
     let key = key(state, request, &asked, &source);
     let made = create(state, request, &asked, &source, key.as_ref());
-    if let (Some(token), Some(region)) = (
-        &asked.token,
-        state.world.region_mut(request.account(), &request.region),
-    ) {
+    if let (Some(token), Some(region)) = (&asked.token, state.world.region_mut(request.account(), &request.region)) {
         region.tokens.insert(
             token.clone(),
             TokenUse {
@@ -67,24 +64,14 @@ fn read(params: &Params) -> Result<Asked, ApiError> {
         ));
     }
     let description = params.get("Description").map(str::to_owned);
-    if description
-        .as_ref()
-        .is_some_and(|d| d.chars().count() > 255)
-    {
-        return Err(invalid_value(
-            "The description must be 255 characters or fewer",
-        ));
+    if description.as_ref().is_some_and(|d| d.chars().count() > 255) {
+        return Err(invalid_value("The description must be 255 characters or fewer"));
     }
     let source_id = params.required("SourceImageId")?;
     check_image_id(source_id)?;
     let token = params.get("ClientToken").map(str::to_owned);
-    if token
-        .as_ref()
-        .is_some_and(|t| t.len() > 64 || !t.is_ascii())
-    {
-        return Err(invalid_value(
-            "The client token must be 64 ASCII characters or fewer",
-        ));
+    if token.as_ref().is_some_and(|t| t.len() > 64 || !t.is_ascii()) {
+        return Err(invalid_value("The client token must be 64 ASCII characters or fewer"));
     }
     let encrypted = params.flag("Encrypted")?;
     let key = params.get("KmsKeyId").map(str::to_owned);
@@ -126,12 +113,7 @@ fn read(params: &Params) -> Result<Asked, ApiError> {
 }
 
 /// The image that the same token made before.
-fn earlier(
-    state: &State,
-    request: &Request,
-    asked: &Asked,
-    fingerprint: &str,
-) -> Result<Option<String>, ApiError> {
+fn earlier(state: &State, request: &Request, asked: &Asked, fingerprint: &str) -> Result<Option<String>, ApiError> {
     let used = asked.token.as_ref().and_then(|token| {
         state
             .world
@@ -165,9 +147,7 @@ fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiE
         .world
         .image(&asked.source_region, id)
         .filter(|i| {
-            i.exists()
-                && request.now >= i.visible_at
-                && state.world.may_launch(request.account(), i, request.now)
+            i.exists() && request.now >= i.visible_at && state.world.may_launch(request.account(), i, request.now)
         })
         .ok_or_else(|| image_not_found(&[id]))?;
     if image.state != ImageState::Available {
@@ -192,10 +172,7 @@ fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiE
         state
             .world
             .snapshot(&asked.source_region, s)
-            .is_some_and(|s| {
-                s.exists()
-                    && (s.owner == request.account() || s.shared_with.contains(request.account()))
-            })
+            .is_some_and(|s| s.exists() && (s.owner == request.account() || s.shared_with.contains(request.account())))
     });
     if !readable {
         return Err(ApiError::new(
@@ -261,9 +238,7 @@ fn admit(state: &State, request: &Request, wanted: usize) -> Result<(), ApiError
     if copies.beyond_limit == LimitMode::Refuse && busy > 0 && busy + wanted > limit {
         return Err(ApiError::new(
             "ResourceLimitExceeded",
-            format!(
-                "Too many snapshot copies in progress. The limit is {limit} for this destination region."
-            ),
+            format!("Too many snapshot copies in progress. The limit is {limit} for this destination region."),
         ));
     }
     Ok(())

@@ -78,9 +78,7 @@ pub(super) fn create(
         };
         ebs.encrypted = key.is_some();
         let jitter = 1.0 + settings.copies.jitter * (2.0 * state.draw() - 1.0);
-        let length = (settings.copies.base_seconds
-            + settings.copies.seconds_per_gib * f64::from(ebs.gib))
-            * jitter;
+        let length = (settings.copies.base_seconds + settings.copies.seconds_per_gib * f64::from(ebs.gib)) * jitter;
         let (start, done_at) = queue.take(now, length.max(0.0));
         let snapshot = Snapshot {
             id: format!("snap-{}", state.hex(17)),
@@ -177,13 +175,7 @@ pub(super) fn image_tags(request: &Request, asked: &Asked, source: &Image) -> Ta
     tags
 }
 
-fn place(
-    state: &mut State,
-    request: &Request,
-    copy: Image,
-    snapshots: Vec<Snapshot>,
-    done_at: SimTime,
-) -> Vec<String> {
+fn place(state: &mut State, request: &Request, copy: Image, snapshots: Vec<Snapshot>, done_at: SimTime) -> Vec<String> {
     let mut made = vec![copy.id.clone()];
     let account = request.account().to_owned();
     let region = request.region.clone();

@@ -22,18 +22,14 @@ fn set(state: &mut State, request: &Request, id: &str, time: Option<SimTime>) ->
 pub(super) fn enable(state: &mut State, request: &Request) -> Outcome {
     let id = request.params.required("ImageId")?.to_owned();
     let text = request.params.required("DeprecateAt")?;
-    let time = SimTime::parse(text)
-        .ok_or_else(|| invalid_value(format!("Invalid value '{text}' for DeprecateAt")))?;
+    let time = SimTime::parse(text).ok_or_else(|| invalid_value(format!("Invalid value '{text}' for DeprecateAt")))?;
     // AWS rounds seconds to the nearest minute.
     let time = time.plus_seconds(30.0).floor_to_minute();
     let image = own_image(state, request, &id)?;
     if time < request.now.floor_to_minute() {
         return Err(invalid_value("The deprecation date can't be in the past."));
     }
-    let public = image
-        .launch_permissions
-        .current()
-        .contains(&LaunchPermission::All);
+    let public = image.launch_permissions.current().contains(&LaunchPermission::All);
     let (limit, years) = if public {
         (image.creation_date.plus_seconds(2.0 * YEAR), 2)
     } else {

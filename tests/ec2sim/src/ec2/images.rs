@@ -23,10 +23,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
     let include_disabled = params.flag("IncludeDisabled")?;
     let owners = params.list("Owner");
     for owner in &owners {
-        let known = matches!(
-            *owner,
-            "self" | "amazon" | "aws-marketplace" | "aws-backup-vault"
-        );
+        let known = matches!(*owner, "self" | "amazon" | "aws-marketplace" | "aws-backup-vault");
         if !known && !is_account_id(owner) {
             return Err(invalid_value(format!("Invalid value '{owner}' for owner")));
         }
@@ -47,16 +44,11 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             .seen(request.now)
             .is_some_and(|t| t <= request.now);
         let hidden = !image.is_visible(request.now)
-            || !state
-                .world
-                .may_launch(request.account(), image, request.now)
+            || !state.world.may_launch(request.account(), image, request.now)
             || (!wanted.is_empty() && !by_id)
             || (deprecated && !own && !include_deprecated && !by_id)
             || (image.state == ImageState::Disabled && !(include_disabled && own));
-        if hidden
-            || !owned_by(&owners, request, image)
-            || !launchable_by(&executable_by, request, image)
-        {
+        if hidden || !owned_by(&owners, request, image) || !launchable_by(&executable_by, request, image) {
             continue;
         }
         if filters.accept(|name| view.filter_values(name, image))? {
@@ -164,8 +156,7 @@ impl View {
         Self {
             account: request.account().to_owned(),
             now: request.now,
-            pending_shows_snapshots: state.settings.copies.mappings_while_pending
-                == Mappings::Shown,
+            pending_shows_snapshots: state.settings.copies.mappings_while_pending == Mappings::Shown,
         }
     }
 
@@ -201,13 +192,7 @@ impl View {
             "owner-id" => one(&image.owner),
             "platform" => maybe(a.platform.as_ref()),
             "product-code" => Some(image.product_codes.clone()),
-            "product-code.type" => Some(
-                image
-                    .product_codes
-                    .iter()
-                    .map(|_| "marketplace".to_owned())
-                    .collect(),
-            ),
+            "product-code.type" => Some(image.product_codes.iter().map(|_| "marketplace".to_owned()).collect()),
             "root-device-name" => one(&a.root_device_name),
             "root-device-type" => one(&a.root_device_type),
             "source-image-id" => maybe(image.source.as_ref().map(|s| &s.0)),
@@ -244,10 +229,7 @@ impl View {
     }
 
     fn is_public(&self, image: &Image) -> bool {
-        image
-            .launch_permissions
-            .seen(self.now)
-            .contains(&LaunchPermission::All)
+        image.launch_permissions.seen(self.now).contains(&LaunchPermission::All)
     }
 
     fn write(&self, x: &mut Xml, image: &Image) {
@@ -268,17 +250,10 @@ impl View {
         x.text("imageType", "machine");
         x.maybe("platform", a.platform.as_deref());
         let windows = a.platform.is_some();
-        x.text(
-            "platformDetails",
-            if windows { "Windows" } else { "Linux/UNIX" },
-        );
+        x.text("platformDetails", if windows { "Windows" } else { "Linux/UNIX" });
         x.text(
             "usageOperation",
-            if windows {
-                "RunInstances:0002"
-            } else {
-                "RunInstances"
-            },
+            if windows { "RunInstances:0002" } else { "RunInstances" },
         );
         x.maybe("sriovNetSupport", a.sriov_net_support.as_deref());
         x.value("enaSupport", a.ena_support);

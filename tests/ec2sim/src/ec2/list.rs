@@ -40,17 +40,10 @@ impl Filters {
     }
 
     /// Whether a thing matches; `values` tells what it has under a filter's name, or that there is no such filter.
-    pub(super) fn accept(
-        &self,
-        mut values: impl FnMut(&str) -> Option<Vec<String>>,
-    ) -> Result<bool, ApiError> {
+    pub(super) fn accept(&self, mut values: impl FnMut(&str) -> Option<Vec<String>>) -> Result<bool, ApiError> {
         for (name, patterns) in &self.0 {
-            let has = values(name)
-                .ok_or_else(|| invalid_value(format!("The filter '{name}' is invalid")))?;
-            if !has
-                .iter()
-                .any(|v| patterns.iter().any(|p| glob::matches(p, v)))
-            {
+            let has = values(name).ok_or_else(|| invalid_value(format!("The filter '{name}' is invalid")))?;
+            if !has.iter().any(|v| patterns.iter().any(|p| glob::matches(p, v))) {
                 return Ok(false);
             }
         }
@@ -154,10 +147,8 @@ pub(super) fn page(
         .collect();
     placed.sort();
     let more_than_this = placed.len() > size;
-    let empty = size != usize::MAX
-        && !placed.is_empty()
-        && settings.empty_pages > 0.0
-        && state.draw() < settings.empty_pages;
+    let empty =
+        size != usize::MAX && !placed.is_empty() && settings.empty_pages > 0.0 && state.draw() < settings.empty_pages;
     if empty {
         return Ok(Page {
             ids: Vec::new(),
@@ -177,12 +168,9 @@ pub(super) fn page(
 
 /// A number that depends on the order's name and the ID: FNV-1a, finished so that near IDs part.
 fn mix(order: &str, id: &str) -> u64 {
-    let mut h = order
-        .bytes()
-        .chain(id.bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+    let mut h = order.bytes().chain(id.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     h ^ (h >> 31)

@@ -69,18 +69,14 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     let Some(operation) = find(&request.operation) else {
         return Err(ApiError::new(
             "InvalidAction",
-            format!(
-                "The action {} is not valid for this web service.",
-                request.operation
-            ),
+            format!("The action {} is not valid for this web service.", request.operation),
         ));
     };
     let action = format!("ec2:{}", operation.name);
     authorize(request, &action)?;
     // What is tagged as it is made needs the permission to tag, also in a dry run.
     let tags = operation.name == "CopyImage"
-        && (request.params.flag("CopyImageTags")?
-            || !request.params.indices("TagSpecification").is_empty());
+        && (request.params.flag("CopyImageTags")? || !request.params.indices("TagSpecification").is_empty());
     if tags {
         authorize(request, "ec2:CreateTags")?;
     }
@@ -166,11 +162,7 @@ fn snapshot_not_found(id: &str) -> ApiError {
 }
 
 /// The image to be changed: it must be there and belong to the caller.
-fn own_image<'a>(
-    state: &'a mut State,
-    request: &Request,
-    id: &str,
-) -> Result<&'a mut Image, ApiError> {
+fn own_image<'a>(state: &'a mut State, request: &Request, id: &str) -> Result<&'a mut Image, ApiError> {
     check_image_id(id)?;
     let now = request.now;
     let shared = state

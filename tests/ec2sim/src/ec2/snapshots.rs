@@ -126,10 +126,7 @@ fn write(x: &mut Xml, snapshot: &Snapshot, request: &Request) {
     x.text("storageTier", "standard");
     if snapshot.state == SnapshotState::Completed {
         x.value("completionTime", snapshot.done_at);
-        x.value(
-            "fullSnapshotSizeInBytes",
-            u64::from(snapshot.gib) * 1024 * 1024 * 1024,
-        );
+        x.value("fullSnapshotSizeInBytes", u64::from(snapshot.gib) * 1024 * 1024 * 1024);
     }
     if let Some(tags) = visible_tags(snapshot, request).filter(|t| !t.is_empty()) {
         super::tags::write(x, tags);

@@ -1,8 +1,6 @@
 //! Tags: CreateTags, DeleteTags, and the rules that all tags obey.
 
-use super::{
-    check_image_id, check_snapshot_id, image_not_found, invalid_value, snapshot_not_found,
-};
+use super::{check_image_id, check_snapshot_id, image_not_found, invalid_value, snapshot_not_found};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::{Lagged, Tags};
 use crate::wire::{ApiError, Params, Xml};
@@ -36,9 +34,7 @@ pub(super) fn read(params: &Params, name: &str) -> Result<Tags, ApiError> {
             )));
         }
         if tags.insert(key.clone(), value).is_some() {
-            return Err(invalid_value(format!(
-                "Duplicate tag key '{key}' specified."
-            )));
+            return Err(invalid_value(format!("Duplicate tag key '{key}' specified.")));
         }
     }
     Ok(tags)
@@ -67,11 +63,7 @@ fn resources(request: &Request) -> Result<Vec<String>, ApiError> {
 }
 
 /// The tags of an image or snapshot that the caller owns.
-fn tags_of<'a>(
-    state: &'a mut State,
-    request: &Request,
-    id: &str,
-) -> Result<&'a mut Lagged<Tags>, ApiError> {
+fn tags_of<'a>(state: &'a mut State, request: &Request, id: &str) -> Result<&'a mut Lagged<Tags>, ApiError> {
     let now = request.now;
     let region = state
         .world
@@ -87,10 +79,7 @@ fn tags_of<'a>(
             .ok_or_else(|| snapshot_not_found(id));
     }
     if !id.starts_with("ami-") {
-        return Err(ApiError::new(
-            "InvalidID",
-            format!("The ID '{id}' is not valid"),
-        ));
+        return Err(ApiError::new("InvalidID", format!("The ID '{id}' is not valid")));
     }
     check_image_id(id)?;
     region

@@ -17,11 +17,7 @@ use crate::wire::{self, ApiError, Credential, Params, Service};
 use crate::{ec2, kms, sts};
 
 /// Answers one AWS request.
-pub(crate) fn handle(
-    state: &mut State,
-    clock: &Clock,
-    http: &http::Request<Bytes>,
-) -> http::Response<Bytes> {
+pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Bytes>) -> http::Response<Bytes> {
     let request_id = state.request_id();
     let raw = Raw::read(http);
     let now = clock.now();
@@ -73,10 +69,7 @@ struct Raw {
 
 impl Raw {
     fn read(http: &http::Request<Bytes>) -> Self {
-        let target = http
-            .headers()
-            .get("x-amz-target")
-            .and_then(|v| v.to_str().ok());
+        let target = http.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
         if let Some(target) = target {
             let json: Value = serde_json::from_slice(http.body()).unwrap_or_default();
             let operation = target.rsplit('.').next().unwrap_or(target).to_owned();
@@ -169,12 +162,7 @@ pub(crate) fn session_time(state: &State, now: SimTime, real_now: SimTime) -> Si
     }
 }
 
-fn find_caller(
-    state: &State,
-    service: Service,
-    credential: &Credential,
-    now: SimTime,
-) -> Result<Caller, ApiError> {
+fn find_caller(state: &State, service: Service, credential: &Credential, now: SimTime) -> Result<Caller, ApiError> {
     let unknown = || match service {
         Service::Ec2 => ApiError::with_status(
             401,
@@ -298,9 +286,7 @@ fn strike(state: &mut State, request: &Request) -> Option<(String, Act)> {
         dry_run: request.dry_run,
     };
     let rng = &mut state.rng;
-    state
-        .faults
-        .strike(&subject, || rand::Rng::random::<f64>(rng))
+    state.faults.strike(&subject, || rand::Rng::random::<f64>(rng))
 }
 
 fn admit(state: &mut State, request: &Request) -> bool {
@@ -324,9 +310,7 @@ fn admit(state: &mut State, request: &Request) -> bool {
 
 fn throttled(service: Service) -> ApiError {
     match service {
-        Service::Ec2 => {
-            ApiError::with_status(503, "RequestLimitExceeded", "Request limit exceeded.")
-        }
+        Service::Ec2 => ApiError::with_status(503, "RequestLimitExceeded", "Request limit exceeded."),
         Service::Kms => ApiError::new(
             "ThrottlingException",
             "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",

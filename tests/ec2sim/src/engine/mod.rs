@@ -172,14 +172,7 @@ impl State {
 
     pub(crate) fn request_id(&mut self) -> String {
         let h = self.hex(32);
-        format!(
-            "{}-{}-{}-{}-{}",
-            &h[..8],
-            &h[8..12],
-            &h[12..16],
-            &h[16..20],
-            &h[20..]
-        )
+        format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
     }
 
     /// When a change made now shows, if it may take up to `longest` seconds.

@@ -44,34 +44,20 @@ impl State {
 
     fn happen(&mut self, event: &Event, at: SimTime) {
         match event {
-            Event::Snapshot {
-                account,
-                region,
-                id,
-            } => self.finish_snapshot(account, region, id),
-            Event::Image {
-                account,
-                region,
-                id,
-            } => self.finish_image(account, region, id, at),
+            Event::Snapshot { account, region, id } => self.finish_snapshot(account, region, id),
+            Event::Image { account, region, id } => self.finish_image(account, region, id, at),
         }
     }
 
     fn finish_snapshot(&mut self, account: &str, region: &str, id: &str) {
-        let Some(snapshot) = self
-            .world
-            .region(account, region)
-            .and_then(|r| r.snapshots.get(id))
-        else {
+        let Some(snapshot) = self.world.region(account, region).and_then(|r| r.snapshots.get(id)) else {
             return;
         };
         if !snapshot.exists() || snapshot.state != SnapshotState::Pending {
             return;
         }
         let job = snapshot.job.clone();
-        let failure = job
-            .as_ref()
-            .and_then(|job| self.key_failure(account, region, job));
+        let failure = job.as_ref().and_then(|job| self.key_failure(account, region, job));
         let arn = job.as_ref().and_then(|job| {
             let reference = job.key.as_deref()?;
             Some(self.world.key(account, region, reference)?.arn.clone())
@@ -112,10 +98,7 @@ impl State {
         }
         let reference = job.key.as_deref()?;
         match self.world.key(account, region, reference) {
-            None => Some(
-                "Given key ID is not accessible. You must have DescribeKey permissions on the key"
-                    .to_owned(),
-            ),
+            None => Some("Given key ID is not accessible. You must have DescribeKey permissions on the key".to_owned()),
             Some(key) if !key.permits(&job.principals) => inaccessible(),
             // The policy of the key that AWS manages lets the whole account use it through EC2.
             Some(key) if job.lacks.is_some() && !key.is_default_ebs() => inaccessible(),

@@ -55,10 +55,7 @@ impl Sim {
     /// When a value of the world can not be used.
     pub fn stepped(spec: &WorldSpec) -> Result<Self, SpecError> {
         // A stepped run depends on nothing outside the file, so its start is fixed as well.
-        let start = spec
-            .clock
-            .start
-            .unwrap_or(SimTime::from_millis(1_767_225_600_000));
+        let start = spec.clock.start.unwrap_or(SimTime::from_millis(1_767_225_600_000));
         Self::with_clock(spec, Clock::stepped(start))
     }
 
@@ -87,11 +84,7 @@ impl Sim {
 
     /// The state, with everything done that is due.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self
-            .inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.settle(self.inner.clock.now());
         state
     }
@@ -136,12 +129,7 @@ impl Sim {
     /// The calls after the one of this number.
     pub fn journal_after(&self, seq: u64) -> Vec<Call> {
         let state = self.state();
-        state
-            .journal
-            .iter()
-            .filter(|c| c.seq > seq)
-            .cloned()
-            .collect()
+        state.journal.iter().filter(|c| c.seq > seq).cloned().collect()
     }
 
     /// What exists now.

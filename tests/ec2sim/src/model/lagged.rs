@@ -14,10 +14,7 @@ pub struct Lagged<T> {
 impl<T: Clone> Lagged<T> {
     /// A value that shows as it is.
     pub const fn new(current: T) -> Self {
-        Self {
-            current,
-            shown: None,
-        }
+        Self { current, shown: None }
     }
 
     /// The value as it is.

@@ -4,8 +4,7 @@ mod image;
 mod lagged;
 
 pub use image::{
-    Attributes, CopyJob, Ebs, Image, ImageState, LaunchPermission, Mapping, Snapshot,
-    SnapshotState, Storage, Tags,
+    Attributes, CopyJob, Ebs, Image, ImageState, LaunchPermission, Mapping, Snapshot, SnapshotState, Storage, Tags,
 };
 pub use lagged::Lagged;
 
@@ -148,19 +147,14 @@ impl Key {
         let owner = self.arn.split(':').nth(4).unwrap_or_default();
         match &self.allowed_principals {
             None => principals.iter().any(|p| p == owner),
-            Some(allowed) => principals
-                .iter()
-                .any(|p| allowed.iter().any(|a| a == p || a == "*")),
+            Some(allowed) => principals.iter().any(|p| allowed.iter().any(|a| a == p || a == "*")),
         }
     }
 
     /// Why it can not encrypt a snapshot.
     pub fn unusable(&self) -> Option<String> {
         if self.usage != "ENCRYPT_DECRYPT" || self.spec != "SYMMETRIC_DEFAULT" {
-            return Some(format!(
-                "The key {} is not a symmetric encryption key",
-                self.arn
-            ));
+            return Some(format!("The key {} is not a symmetric encryption key", self.arn));
         }
         match self.state.as_str() {
             "Enabled" => None,
@@ -184,9 +178,7 @@ impl World {
 
     /// The partition of an account.
     pub fn partition(&self, account: &str) -> &str {
-        self.accounts
-            .get(account)
-            .map_or("aws", |a| a.partition.as_str())
+        self.accounts.get(account).map_or("aws", |a| a.partition.as_str())
     }
 
     /// A region of an account, to change.
@@ -267,12 +259,8 @@ impl World {
         image.launch_permissions.seen(now).iter().any(|p| match p {
             LaunchPermission::All => true,
             LaunchPermission::User(u) => u == account,
-            LaunchPermission::Organization(o) => {
-                known.is_some_and(|a| a.organization.as_ref() == Some(o))
-            }
-            LaunchPermission::OrganizationalUnit(ou) => {
-                known.is_some_and(|a| a.organizational_units.contains(ou))
-            }
+            LaunchPermission::Organization(o) => known.is_some_and(|a| a.organization.as_ref() == Some(o)),
+            LaunchPermission::OrganizationalUnit(ou) => known.is_some_and(|a| a.organizational_units.contains(ou)),
         })
     }
 }

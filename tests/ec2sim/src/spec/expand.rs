@@ -66,12 +66,7 @@ fn check_account_id(id: &str, path: &str) -> Result<(), SpecError> {
     ))
 }
 
-fn expand_account(
-    spec: &WorldSpec,
-    account: &AccountSpec,
-    path: &str,
-    start: SimTime,
-) -> Result<Account, SpecError> {
+fn expand_account(spec: &WorldSpec, account: &AccountSpec, path: &str, start: SimTime) -> Result<Account, SpecError> {
     check_account_id(&account.id, &format!("{path}.id"))?;
     let mut regions = BTreeMap::new();
     for (i, region) in account.regions.iter().enumerate() {
@@ -90,10 +85,7 @@ fn expand_account(
         .map(|r| {
             let role = Role {
                 name: r.name.clone(),
-                arn: format!(
-                    "arn:{}:iam::{}:role/{}",
-                    account.partition, account.id, r.name
-                ),
+                arn: format!("arn:{}:iam::{}:role/{}", account.partition, account.id, r.name),
                 external_id: r.external_id.clone(),
                 trust: r.trust.clone(),
                 allow: r.allow.clone(),
@@ -166,10 +158,7 @@ fn expand_key(
         ));
     }
     let id = key.id.clone().unwrap_or_else(|| {
-        let h = digest(
-            seed,
-            &[&account.id, region, "key", &key.alias.join(","), path],
-        );
+        let h = digest(seed, &[&account.id, region, "key", &key.alias.join(","), path]);
         let uuid = format!(
             "{}-{}-4{}-8{}-{}",
             &h[..8],
@@ -185,10 +174,7 @@ fn expand_key(
         }
     });
     Ok(Key {
-        arn: format!(
-            "arn:{}:kms:{region}:{}:key/{id}",
-            account.partition, account.id
-        ),
+        arn: format!("arn:{}:kms:{region}:{}:key/{id}", account.partition, account.id),
         id,
         aliases: key.alias.clone(),
         state: key.state.clone(),
@@ -258,9 +244,6 @@ pub(crate) fn is_resource_id(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('-'))
         .is_some_and(|digits| {
-            matches!(digits.len(), 8 | 17)
-                && digits
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         })
 }

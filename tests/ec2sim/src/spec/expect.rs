@@ -108,11 +108,7 @@ pub struct AllowedCall {
 impl AllowedCall {
     /// Whether it speaks of such a call, apart from the resource.
     pub(crate) fn covers(&self, operation: &str, account: &str, region: &str) -> bool {
-        let fits = |pattern: &Option<String>, text: &str| {
-            pattern.as_ref().is_none_or(|p| glob::matches(p, text))
-        };
-        fits(&self.operation, operation)
-            && fits(&self.account, account)
-            && fits(&self.region, region)
+        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| glob::matches(p, text));
+        fits(&self.operation, operation) && fits(&self.account, account) && fits(&self.region, region)
     }
 }

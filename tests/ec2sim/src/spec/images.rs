@@ -6,8 +6,7 @@ use super::expand::{digest, is_resource_id};
 use super::{DeviceSpec, Expectation, ImageSpec, SpecError};
 use crate::clock::SimTime;
 use crate::model::{
-    Attributes, Ebs, Image, ImageState, Lagged, LaunchPermission, Mapping, Region, Snapshot,
-    SnapshotState, Storage,
+    Attributes, Ebs, Image, ImageState, Lagged, LaunchPermission, Mapping, Region, Snapshot, SnapshotState, Storage,
 };
 
 /// Adds the images of one definition to a region; returns their IDs.
@@ -62,21 +61,14 @@ fn expand_image(
             format!("`{}` must have 3 to 128 characters", image.name),
         ));
     }
-    if region
-        .images
-        .values()
-        .any(|i| i.exists() && i.name == image.name)
-    {
+    if region.images.values().any(|i| i.exists() && i.name == image.name) {
         return Err(SpecError::at(
             format!("{path}.name"),
             format!("`{}` is taken in this region: rename one", image.name),
         ));
     }
     let hash = digest(seed, &[account, &region.name, "image", &image.name]);
-    let id = image
-        .id
-        .clone()
-        .unwrap_or_else(|| format!("ami-{}", &hash[..17]));
+    let id = image.id.clone().unwrap_or_else(|| format!("ami-{}", &hash[..17]));
     if !is_resource_id("ami", &id) {
         return Err(SpecError::at(
             format!("{path}.id"),
@@ -130,35 +122,23 @@ fn expand_image(
         state,
         state_reason: None,
         attributes: Attributes {
-            architecture: image
-                .architecture
-                .clone()
-                .unwrap_or_else(|| "x86_64".to_owned()),
+            architecture: image.architecture.clone().unwrap_or_else(|| "x86_64".to_owned()),
             boot_mode: image.boot_mode.clone(),
             tpm_support: image.tpm.clone(),
             imds_support: image.imds.clone(),
             uefi_data: image.uefi_data.clone(),
             ena_support: image.ena.unwrap_or(true),
             sriov_net_support: image.sriov.clone(),
-            virtualization_type: image
-                .virtualization
-                .clone()
-                .unwrap_or_else(|| "hvm".to_owned()),
+            virtualization_type: image.virtualization.clone().unwrap_or_else(|| "hvm".to_owned()),
             platform: image.platform.clone(),
-            root_device_type: image
-                .root_device_type
-                .clone()
-                .unwrap_or_else(|| "ebs".to_owned()),
+            root_device_type: image.root_device_type.clone().unwrap_or_else(|| "ebs".to_owned()),
             root_device_name,
         },
         product_codes: image.product_codes.clone(),
         deregistration_protection: image.deregistration_protection,
         mappings,
         source: image.source_image_id.clone().map(|source| {
-            let source_region = image
-                .source_image_region
-                .clone()
-                .unwrap_or_else(|| region.name.clone());
+            let source_region = image.source_image_region.clone().unwrap_or_else(|| region.name.clone());
             (source, source_region)
         }),
         created_by: None,
@@ -182,12 +162,7 @@ fn launch_permissions(image: &ImageSpec) -> BTreeSet<LaunchPermission> {
     let p = &image.launch_permissions;
     let mut all: BTreeSet<LaunchPermission> = BTreeSet::new();
     all.extend(p.users.iter().cloned().map(LaunchPermission::User));
-    all.extend(
-        p.organizations
-            .iter()
-            .cloned()
-            .map(LaunchPermission::Organization),
-    );
+    all.extend(p.organizations.iter().cloned().map(LaunchPermission::Organization));
     all.extend(
         p.organizational_units
             .iter()
@@ -247,10 +222,7 @@ fn expand_devices(
             storage: Storage::Ebs(Ebs {
                 snapshot: snapshot.as_ref().map(|s| s.id.clone()),
                 gib,
-                volume_type: device
-                    .volume_type
-                    .clone()
-                    .unwrap_or_else(|| "gp3".to_owned()),
+                volume_type: device.volume_type.clone().unwrap_or_else(|| "gp3".to_owned()),
                 iops: device.iops,
                 throughput: device.throughput,
                 delete_on_termination: device.delete_on_termination.unwrap_or(true),
@@ -273,10 +245,7 @@ fn expand_snapshot(
     path: &str,
     created: SimTime,
 ) -> Result<Snapshot, SpecError> {
-    let wanted = device
-        .encrypted_under
-        .as_ref()
-        .or(image.encrypted_under.as_ref());
+    let wanted = device.encrypted_under.as_ref().or(image.encrypted_under.as_ref());
     let key_arn = match wanted {
         None => None,
         // A key of another account or region can only be named in full.
@@ -297,10 +266,7 @@ fn expand_snapshot(
         ),
     };
     let mut shared_with: BTreeSet<String> = image.snapshots_shared_with.iter().cloned().collect();
-    let owner = device
-        .owned_by
-        .clone()
-        .unwrap_or_else(|| account.to_owned());
+    let owner = device.owned_by.clone().unwrap_or_else(|| account.to_owned());
     if owner != account && device.shared.unwrap_or(true) {
         shared_with.insert(account.to_owned());
     }

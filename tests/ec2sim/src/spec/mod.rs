@@ -7,13 +7,11 @@ mod settings;
 
 pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
-pub use expect::{
-    AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations,
-};
+pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
 pub use settings::{
-    ClockSpec, Consistency, Copies, FailedCopies, LimitMode, Mappings, Names, Pagination, Sessions,
-    Settings, Throttling, TimeSource,
+    ClockSpec, Consistency, Copies, FailedCopies, LimitMode, Mappings, Names, Pagination, Sessions, Settings,
+    Throttling, TimeSource,
 };
 
 use std::collections::BTreeMap;

@@ -30,11 +30,7 @@ impl ApiError {
     }
 
     /// An error with another status.
-    pub(crate) fn with_status(
-        status: u16,
-        code: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn with_status(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
             message: message.into(),
@@ -75,19 +71,9 @@ pub(crate) enum Body {
 }
 
 /// Writes a success.
-pub(crate) fn success(
-    service: Service,
-    operation: &str,
-    body: &Body,
-    request_id: &str,
-) -> Response<Bytes> {
+pub(crate) fn success(service: Service, operation: &str, body: &Body, request_id: &str) -> Response<Bytes> {
     match body {
-        Body::Json(value) => answer(
-            200,
-            "application/x-amz-json-1.1",
-            value.to_string(),
-            request_id,
-        ),
+        Body::Json(value) => answer(200, "application/x-amz-json-1.1", value.to_string(), request_id),
         Body::Xml(inner) => {
             let text = if service == Service::Sts {
                 Xml::root(
@@ -129,33 +115,20 @@ pub(crate) fn failure(service: Service, error: &ApiError, request_id: &str) -> R
             answer(error.status, "text/xml;charset=UTF-8", text, request_id)
         }
         Service::Sts => {
-            let text = Xml::root(
-                "ErrorResponse",
-                "https://sts.amazonaws.com/doc/2011-06-15/",
-                |x| {
-                    x.nest("Error", |x| {
-                        let by = if error.status >= 500 {
-                            "Receiver"
-                        } else {
-                            "Sender"
-                        };
-                        x.text("Type", by);
-                        x.text("Code", &error.code);
-                        x.text("Message", &error.message);
-                    });
-                    x.text("RequestId", request_id);
-                },
-            );
+            let text = Xml::root("ErrorResponse", "https://sts.amazonaws.com/doc/2011-06-15/", |x| {
+                x.nest("Error", |x| {
+                    let by = if error.status >= 500 { "Receiver" } else { "Sender" };
+                    x.text("Type", by);
+                    x.text("Code", &error.code);
+                    x.text("Message", &error.message);
+                });
+                x.text("RequestId", request_id);
+            });
             answer(error.status, "text/xml", text, request_id)
         }
         Service::Kms => {
             let body = json!({"__type": error.code, "message": error.message});
-            answer(
-                error.status,
-                "application/x-amz-json-1.1",
-                body.to_string(),
-                request_id,
-            )
+            answer(error.status, "application/x-amz-json-1.1", body.to_string(), request_id)
         }
     }
 }
@@ -167,8 +140,7 @@ pub(crate) fn json_answer(status: u16, value: &Value) -> Response<Bytes> {
 
 fn answer(status: u16, content_type: &'static str, text: String, id: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Ok(value) = HeaderValue::from_str(id) {

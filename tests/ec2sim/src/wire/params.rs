@@ -30,10 +30,7 @@ impl Params {
 
     /// A parameter, unless it is absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|v| !v.is_empty())
+        self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
     /// A parameter that must be there.
@@ -91,11 +88,7 @@ impl Params {
         self.indices(name)
             .into_iter()
             .map(|i| {
-                let key = self
-                    .0
-                    .get(&format!("{name}.{i}.Key"))
-                    .cloned()
-                    .unwrap_or_default();
+                let key = self.0.get(&format!("{name}.{i}.Key")).cloned().unwrap_or_default();
                 (key, self.0.get(&format!("{name}.{i}.Value")).cloned())
             })
             .collect()

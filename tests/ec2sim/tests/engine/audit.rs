@@ -2,9 +2,7 @@
 
 use ec2sim::{Act, AttributeLie, Check, Edit, FaultRule, Sim};
 
-use super::support::{
-    ACCOUNT, Client, MANAGER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml,
-};
+use super::support::{ACCOUNT, Client, MANAGER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml};
 
 /// Copies the web image as it should be.
 fn good_copy(c: &Client) -> String {
@@ -70,10 +68,8 @@ fn an_image_without_a_copy_or_with_a_pending_one_is_missing_it() {
 #[test]
 fn an_image_that_an_edit_took_away_needs_no_copy() {
     let sim = plain();
-    sim.edit(Edit::Deregister {
-        image: WEB.to_owned(),
-    })
-    .expect("the image is there");
+    sim.edit(Edit::Deregister { image: WEB.to_owned() })
+        .expect("the image is there");
     assert_eq!(checks(&sim), []);
 }
 
@@ -129,10 +125,7 @@ fn launch_permissions_that_are_not_carried_over_are_found() {
     assert_eq!(checks(&sim), [Check::PermissionsDiffer]);
     c.ec2(
         "ModifyImageAttribute",
-        &[
-            ("ImageId", &id),
-            ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT),
-        ],
+        &[("ImageId", &id), ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT)],
     );
     assert_eq!(checks(&sim), []);
 }
@@ -143,17 +136,12 @@ fn a_copy_may_be_expected_to_have_nothing_of_the_originals_publication() {
     let sim = world(&yaml("", images, ""));
     let c = owner(&sim);
     good_copy(&c);
-    let id = c
-        .copy("ami-0000000a", "bare-copy", "alias/good", &[])
-        .one("imageId");
+    let id = c.copy("ami-0000000a", "bare-copy", "alias/good", &[]).one("imageId");
     seconds(&sim, 1000);
     assert_eq!(checks(&sim), []);
     c.ec2(
         "ModifyImageAttribute",
-        &[
-            ("ImageId", &id),
-            ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT),
-        ],
+        &[("ImageId", &id), ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT)],
     );
     c.ec2(
         "ModifyImageAttribute",
@@ -180,15 +168,9 @@ fn a_copy_that_is_shared_more_widely_is_found() {
     let id = good_copy(&c);
     c.ec2(
         "ModifyImageAttribute",
-        &[
-            ("ImageId", &id),
-            ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT),
-        ],
+        &[("ImageId", &id), ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT)],
     );
-    assert_eq!(
-        checks(&sim),
-        [Check::PermissionsDiffer, Check::SharedMoreWidely]
-    );
+    assert_eq!(checks(&sim), [Check::PermissionsDiffer, Check::SharedMoreWidely]);
 }
 
 #[test]
@@ -209,10 +191,7 @@ fn description_deprecation_and_tags_are_compared_as_expected() {
     let copy_tags = [("CopyImageTags", "true")];
     assert_eq!(run("any", &[]), [Check::DeprecationDiffers]);
     assert_eq!(run("published", &copy_tags), [Check::DeprecationDiffers]);
-    assert_eq!(
-        run("published", &[]),
-        [Check::DeprecationDiffers, Check::TagsDiffer]
-    );
+    assert_eq!(run("published", &[]), [Check::DeprecationDiffers, Check::TagsDiffer]);
     assert_eq!(
         run("withheld", &copy_tags),
         [Check::DeprecationDiffers, Check::TagsDiffer]
@@ -239,22 +218,13 @@ fn a_failed_attempt_does_not_count_as_surplus_but_must_be_cleared_away() {
     let c = owner(&sim);
     let failed = c.copy(WEB, "failing", "alias/off", &[]).one("imageId");
     seconds(&sim, 1000);
-    let snapshot = c
-        .ec2("DescribeImages", &[("ImageId.1", &failed)])
-        .one("snapshotId");
+    let snapshot = c.ec2("DescribeImages", &[("ImageId.1", &failed)]).one("snapshotId");
     good_copy(&c);
     assert_eq!(checks(&sim), [Check::FailedCopyLeft]);
     assert_eq!(sim.audit().totals.copies_failed, 1);
     c.ec2("DeregisterImage", &[("ImageId", &failed)]);
-    assert_eq!(
-        checks(&sim),
-        [Check::FailedCopyLeft],
-        "its snapshot is still there"
-    );
-    assert_eq!(
-        c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).code(),
-        "OK"
-    );
+    assert_eq!(checks(&sim), [Check::FailedCopyLeft], "its snapshot is still there");
+    assert_eq!(c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).code(), "OK");
     assert_eq!(checks(&sim), []);
 }
 
@@ -289,10 +259,7 @@ fn copies_of_what_should_be_left_alone_are_found() {
 #[test]
 fn every_change_of_an_original_is_found() {
     for (operation, params) in [
-        (
-            "CreateTags",
-            vec![("ResourceId.1", WEB), ("Tag.1.Key", "x")],
-        ),
+        ("CreateTags", vec![("ResourceId.1", WEB), ("Tag.1.Key", "x")]),
         ("DeleteTags", vec![("ResourceId.1", WEB)]),
         (
             "ModifyImageAttribute",
@@ -304,10 +271,7 @@ fn every_change_of_an_original_is_found() {
         ),
         (
             "ModifyImageAttribute",
-            vec![
-                ("ImageId", WEB),
-                ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT),
-            ],
+            vec![("ImageId", WEB), ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT)],
         ),
         (
             "EnableImageDeprecation",
@@ -344,11 +308,7 @@ fn a_deregistered_original_is_found_and_its_deleted_snapshots_too() {
     );
     assert_eq!(
         checks(&sim),
-        [
-            Check::OriginalGone,
-            Check::SnapshotDeleted,
-            Check::ForeignChange
-        ]
+        [Check::OriginalGone, Check::SnapshotDeleted, Check::ForeignChange]
     );
 }
 
@@ -359,20 +319,14 @@ fn a_change_of_what_another_role_made_is_found() {
     let id = good_copy(&c);
     let arn = format!("arn:aws:iam::{ACCOUNT}:role/writer");
     let session = |name: &str| {
-        let reply = client(&sim, MANAGER).sts(
-            "AssumeRole",
-            &[("RoleArn", &arn), ("RoleSessionName", name)],
-        );
+        let reply = client(&sim, MANAGER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", name)]);
         Client {
             key: reply.one("AccessKeyId"),
             token: Some(reply.one("SessionToken")),
             ..c.clone()
         }
     };
-    let tag = |c: &Client, id: &str, key: &str| {
-        c.ec2("CreateTags", &[("ResourceId.1", id), ("Tag.1.Key", key)])
-            .code()
-    };
+    let tag = |c: &Client, id: &str, key: &str| c.ec2("CreateTags", &[("ResourceId.1", id), ("Tag.1.Key", key)]).code();
     assert_eq!(tag(&c, &id, "mine"), "OK");
     assert_eq!(checks(&sim), []);
     assert_eq!(tag(&session("one"), &id, "not-mine"), "OK");
@@ -386,10 +340,7 @@ fn sessions_of_one_role_are_one_actor() {
     good_copy(&owner(&sim));
     let arn = format!("arn:aws:iam::{ACCOUNT}:role/writer");
     let session = |name: &str| {
-        let reply = client(&sim, MANAGER).sts(
-            "AssumeRole",
-            &[("RoleArn", &arn), ("RoleSessionName", name)],
-        );
+        let reply = client(&sim, MANAGER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", name)]);
         Client {
             key: reply.one("AccessKeyId"),
             token: Some(reply.one("SessionToken")),
@@ -411,9 +362,7 @@ fn sessions_of_one_role_are_one_actor() {
 #[test]
 fn a_mutating_call_where_none_is_expected_is_found_even_if_it_failed() {
     let scope = format!("noMutatingCalls: [{{account: \"{ACCOUNT}\", region: eu-west-1}}]");
-    let sim = world(
-        &yaml("", "", &scope).replace("expect: {copied: {key: alias/good}}", "expect: untouched"),
-    );
+    let sim = world(&yaml("", "", &scope).replace("expect: {copied: {key: alias/good}}", "expect: untouched"));
     let c = owner(&sim);
     c.ec2("DescribeImages", &[]);
     c.ec2("DeregisterImage", &[("ImageId", WEB), ("DryRun", "true")]);
@@ -427,17 +376,11 @@ fn a_mutating_call_where_none_is_expected_is_found_even_if_it_failed() {
 
 #[test]
 fn denials_are_found_unless_the_world_expects_them() {
-    for (expect, expected) in [
-        ("", vec![Check::DeniedCall]),
-        ("denialsAreWrong: false", vec![]),
-    ] {
+    for (expect, expected) in [("", vec![Check::DeniedCall]), ("denialsAreWrong: false", vec![])] {
         let sim = world(&yaml("", "", expect));
         good_copy(&owner(&sim));
         let arn = format!("arn:aws:iam::{ACCOUNT}:role/reader");
-        client(&sim, MANAGER).sts(
-            "AssumeRole",
-            &[("RoleArn", &arn), ("RoleSessionName", "test")],
-        );
+        client(&sim, MANAGER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "test")]);
         assert_eq!(checks(&sim), expected);
     }
 }
@@ -445,8 +388,7 @@ fn denials_are_found_unless_the_world_expects_them() {
 #[test]
 fn denials_are_expected_by_operation_and_resource_and_dry_runs_only_ask() {
     let deny = |resource: &str| {
-        let expect =
-            format!("expectedDenials: [{{operation: AssumeRole, resource: \"{resource}\"}}]");
+        let expect = format!("expectedDenials: [{{operation: AssumeRole, resource: \"{resource}\"}}]");
         let sim = world(&yaml("", "", &expect));
         good_copy(&owner(&sim));
         let arn = format!("arn:aws:iam::{ACCOUNT}:role/reader");
@@ -488,8 +430,7 @@ fn a_copy_that_a_fault_spoiled_or_an_edit_took_away_may_be_made_again() {
     assert_eq!(checks(&sim), [Check::CopyNotEncrypted]);
     let second = again("second");
     assert_eq!(checks(&sim), []);
-    sim.edit(Edit::Deregister { image: second })
-        .expect("the copy is there");
+    sim.edit(Edit::Deregister { image: second }).expect("the copy is there");
     again("third");
     assert_eq!(checks(&sim), []);
     assert_eq!(sim.audit().totals.copies_failed, 2);

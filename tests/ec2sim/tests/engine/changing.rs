@@ -1,8 +1,6 @@
 //! Tags, attributes, deprecation, deregistration, deletion.
 
-use super::support::{
-    ACCOUNT, Client, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml,
-};
+use super::support::{ACCOUNT, Client, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml};
 
 fn tags(c: &Client, id: &str) -> Vec<String> {
     c.ec2("DescribeImages", &[("ImageId.1", id)]).all("key")
@@ -14,27 +12,15 @@ fn tags_are_set_and_deleted_by_key_or_by_key_and_value() {
     let c = client(&sim, OWNER);
     let create = c.ec2(
         "CreateTags",
-        &[
-            ("ResourceId.1", WEB),
-            ("Tag.1.Key", "x"),
-            ("Tag.1.Value", "1"),
-        ],
+        &[("ResourceId.1", WEB), ("Tag.1.Key", "x"), ("Tag.1.Value", "1")],
     );
     assert_eq!(create.one("return"), "true");
     assert_eq!(tags(&c, WEB), ["Name", "team", "x"]);
     c.ec2(
         "DeleteTags",
-        &[
-            ("ResourceId.1", WEB),
-            ("Tag.1.Key", "x"),
-            ("Tag.1.Value", "2"),
-        ],
+        &[("ResourceId.1", WEB), ("Tag.1.Key", "x"), ("Tag.1.Value", "2")],
     );
-    assert_eq!(
-        tags(&c, WEB),
-        ["Name", "team", "x"],
-        "another value is another tag"
-    );
+    assert_eq!(tags(&c, WEB), ["Name", "team", "x"], "another value is another tag");
     c.ec2("DeleteTags", &[("ResourceId.1", WEB), ("Tag.1.Key", "x")]);
     assert_eq!(tags(&c, WEB), ["Name", "team"]);
     c.ec2("DeleteTags", &[("ResourceId.1", WEB)]);
@@ -45,11 +31,7 @@ fn tags_are_set_and_deleted_by_key_or_by_key_and_value() {
 fn a_write_that_changes_nothing_has_no_effect() {
     let sim = plain();
     let c = client(&sim, OWNER);
-    let same = [
-        ("ResourceId.1", WEB),
-        ("Tag.1.Key", "team"),
-        ("Tag.1.Value", "a"),
-    ];
+    let same = [("ResourceId.1", WEB), ("Tag.1.Key", "team"), ("Tag.1.Value", "a")];
     assert_eq!(c.ec2("CreateTags", &same).code(), "OK");
     let journal = sim.journal();
     assert!(journal[0].mutating && !journal[0].effect);
@@ -94,11 +76,7 @@ fn launch_permissions_are_added_and_removed_in_both_forms() {
             "DescribeImageAttribute",
             &[("ImageId", WEB), ("Attribute", "launchPermission")],
         );
-        (
-            reply.all("userId"),
-            reply.all("group"),
-            reply.all("organizationArn"),
-        )
+        (reply.all("userId"), reply.all("group"), reply.all("organizationArn"))
     };
     let org = "arn:aws:organizations::123456789012:organization/o-abc";
     let add = c.ec2(
@@ -110,10 +88,7 @@ fn launch_permissions_are_added_and_removed_in_both_forms() {
         ],
     );
     assert_eq!(add.code(), "OK", "{}", add.body);
-    assert_eq!(
-        show(),
-        (vec![OTHER_ACCOUNT.to_owned()], vec![], vec![org.to_owned()])
-    );
+    assert_eq!(show(), (vec![OTHER_ACCOUNT.to_owned()], vec![], vec![org.to_owned()]));
     assert_eq!(client(&sim, OTHER).images(&[]), ["web"]);
     let flat = |operation: &str| {
         c.ec2(
@@ -149,14 +124,9 @@ fn encrypted_images_are_never_public_and_those_under_the_default_key_never_share
 "#;
     let sim = world(&yaml("", images, ""));
     let c = client(&sim, OWNER);
-    let add = |id: &str, name: &str, value: &str| {
-        c.ec2("ModifyImageAttribute", &[("ImageId", id), (name, value)])
-            .code()
-    };
-    let (group, user) = (
-        "LaunchPermission.Add.1.Group",
-        "LaunchPermission.Add.1.UserId",
-    );
+    let add =
+        |id: &str, name: &str, value: &str| c.ec2("ModifyImageAttribute", &[("ImageId", id), (name, value)]).code();
+    let (group, user) = ("LaunchPermission.Add.1.Group", "LaunchPermission.Add.1.UserId");
     assert_eq!(add("ami-0000000a", group, "all"), "InvalidParameter");
     assert_eq!(add("ami-0000000a", user, OTHER_ACCOUNT), "OK");
     assert_eq!(add("ami-0000000b", group, "all"), "InvalidParameter");
@@ -167,19 +137,13 @@ fn encrypted_images_are_never_public_and_those_under_the_default_key_never_share
 fn description_and_imds_support_can_be_set() {
     let sim = plain();
     let c = client(&sim, OWNER);
-    let set = |name: &str, value: &str| {
-        c.ec2("ModifyImageAttribute", &[("ImageId", WEB), (name, value)])
-            .code()
-    };
+    let set = |name: &str, value: &str| c.ec2("ModifyImageAttribute", &[("ImageId", WEB), (name, value)]).code();
     assert_eq!(set("Description.Value", "new"), "OK");
     assert_eq!(set("ImdsSupport.Value", "v2.0"), "OK");
     assert_eq!(set("ImdsSupport.Value", "v1.0"), "InvalidParameterValue");
     let get = |attribute: &str| {
-        c.ec2(
-            "DescribeImageAttribute",
-            &[("ImageId", WEB), ("Attribute", attribute)],
-        )
-        .one("value")
+        c.ec2("DescribeImageAttribute", &[("ImageId", WEB), ("Attribute", attribute)])
+            .one("value")
     };
     assert_eq!(get("description"), "new");
     assert_eq!(get("imdsSupport"), "v2.0");
@@ -190,17 +154,13 @@ fn an_image_that_is_not_available_can_not_be_modified() {
     let sim = plain();
     let c = client(&sim, OWNER);
     let id = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
-    let modify = c.ec2(
-        "ModifyImageAttribute",
-        &[("ImageId", &id), ("Description.Value", "x")],
-    );
+    let modify = c.ec2("ModifyImageAttribute", &[("ImageId", &id), ("Description.Value", "x")]);
     assert_eq!(modify.code(), "InvalidAMIID.Unavailable");
 }
 
 #[test]
 fn others_may_not_change_what_is_shared_with_them() {
-    let images =
-        "    - {name: shared, id: ami-0000000a, launchPermissions: {users: [\"222222222222\"]}}\n";
+    let images = "    - {name: shared, id: ami-0000000a, launchPermissions: {users: [\"222222222222\"]}}\n";
     let sim = world(&yaml("", images, ""));
     let c = client(&sim, OTHER);
     for (operation, params) in [
@@ -225,25 +185,16 @@ fn deprecation_is_rounded_to_the_minute_and_lies_in_the_future() {
     let sim = plain();
     let c = client(&sim, OWNER);
     let enable = |at: &str| {
-        c.ec2(
-            "EnableImageDeprecation",
-            &[("ImageId", WEB), ("DeprecateAt", at)],
-        )
-        .code()
+        c.ec2("EnableImageDeprecation", &[("ImageId", WEB), ("DeprecateAt", at)])
+            .code()
     };
     assert_eq!(enable("2026-06-01T12:00:40Z"), "OK");
-    let show = || {
-        c.ec2("DescribeImages", &[("ImageId.1", WEB)])
-            .one("deprecationTime")
-    };
+    let show = || c.ec2("DescribeImages", &[("ImageId.1", WEB)]).one("deprecationTime");
     assert_eq!(show(), "2026-06-01T12:01:00.000Z");
     assert_eq!(enable("2025-06-01T12:00:00Z"), "InvalidParameterValue");
     assert_eq!(enable("2040-06-01T12:00:00Z"), "InvalidParameterValue");
     assert_eq!(enable("soon"), "InvalidParameterValue");
-    assert_eq!(
-        c.ec2("DisableImageDeprecation", &[("ImageId", WEB)]).code(),
-        "OK"
-    );
+    assert_eq!(c.ec2("DisableImageDeprecation", &[("ImageId", WEB)]).code(), "OK");
     assert_eq!(show(), "");
 }
 
@@ -276,10 +227,7 @@ fn a_snapshot_is_deleted_once_its_image_is_gone() {
     let c = client(&sim, OWNER);
     let snapshot = c.ec2("DescribeSnapshots", &[]).one("snapshotId");
     c.ec2("DeregisterImage", &[("ImageId", WEB)]);
-    assert_eq!(
-        c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).code(),
-        "OK"
-    );
+    assert_eq!(c.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).code(), "OK");
 }
 
 #[test]
@@ -336,20 +284,11 @@ fn every_attribute_can_be_described_by_its_owner() {
         "imdsSupport",
         "deregistrationProtection",
     ] {
-        let reply = c.ec2(
-            "DescribeImageAttribute",
-            &[("ImageId", WEB), ("Attribute", attribute)],
-        );
+        let reply = c.ec2("DescribeImageAttribute", &[("ImageId", WEB), ("Attribute", attribute)]);
         assert_eq!(reply.code(), "OK", "{attribute}");
-        assert!(
-            reply.body.contains(&format!("<{attribute}>")),
-            "{attribute}"
-        );
+        assert!(reply.body.contains(&format!("<{attribute}>")), "{attribute}");
     }
-    let bad = c.ec2(
-        "DescribeImageAttribute",
-        &[("ImageId", WEB), ("Attribute", "colour")],
-    );
+    let bad = c.ec2("DescribeImageAttribute", &[("ImageId", WEB), ("Attribute", "colour")]);
     assert_eq!(bad.code(), "InvalidParameterValue");
     assert_eq!(sim.journal()[0].account, ACCOUNT);
 }

@@ -2,9 +2,7 @@
 
 use ec2sim::Edit;
 
-use super::support::{
-    ACCOUNT, OTHER, OTHER_ACCOUNT, OWNER, REGION, WEB, client, plain, seconds, world, yaml,
-};
+use super::support::{ACCOUNT, OTHER, OTHER_ACCOUNT, OWNER, REGION, WEB, client, plain, seconds, world, yaml};
 
 #[test]
 fn a_copy_is_pending_with_rising_progress_and_then_available() {
@@ -13,9 +11,7 @@ fn a_copy_is_pending_with_rising_progress_and_then_available() {
     let reply = c.copy(WEB, "copy", "alias/good", &[]);
     let id = reply.one("imageId");
     assert_eq!(c.state(&id), "pending");
-    let snapshot = c
-        .ec2("DescribeImages", &[("ImageId.1", &id)])
-        .one("snapshotId");
+    let snapshot = c.ec2("DescribeImages", &[("ImageId.1", &id)]).one("snapshotId");
     let progress = || {
         c.ec2("DescribeSnapshots", &[("SnapshotId.1", &snapshot)])
             .one("progress")
@@ -57,9 +53,7 @@ fn a_copy_names_its_source_and_carries_attributes_but_not_sharing_description_or
 "#;
     let sim = world(&yaml("", images, ""));
     let c = client(&sim, OWNER);
-    let id = c
-        .copy("ami-0000000a", "copy", "alias/good", &[])
-        .one("imageId");
+    let id = c.copy("ami-0000000a", "copy", "alias/good", &[]).one("imageId");
     seconds(&sim, 300);
     let copy = c.ec2("DescribeImages", &[("ImageId.1", &id)]);
     for (element, value) in [
@@ -106,10 +100,7 @@ fn a_bad_key_fails_the_copy_late_and_both_reasons_say_why() {
         let image = c.ec2("DescribeImages", &[("ImageId.1", &id)]);
         assert_eq!(image.one("imageState"), "failed", "{key}");
         assert!(image.body.contains("<stateReason><code>"), "{key}");
-        let snapshot = c.ec2(
-            "DescribeSnapshots",
-            &[("SnapshotId.1", &image.one("snapshotId"))],
-        );
+        let snapshot = c.ec2("DescribeSnapshots", &[("SnapshotId.1", &image.one("snapshotId"))]);
         assert_eq!(snapshot.one("status"), "error");
         assert!(!snapshot.one("statusMessage").is_empty());
     }
@@ -158,10 +149,7 @@ fn a_caller_may_need_actions_on_keys() {
 
 #[test]
 fn the_key_is_judged_when_the_copy_completes() {
-    for (at_call, at_end, expected) in [
-        ("Enabled", "Disabled", "failed"),
-        ("Disabled", "Enabled", "available"),
-    ] {
+    for (at_call, at_end, expected) in [("Enabled", "Disabled", "failed"), ("Disabled", "Enabled", "available")] {
         let sim = plain();
         let c = client(&sim, OWNER);
         let set = |state: &str| {
@@ -246,8 +234,7 @@ fn twenty_snapshots_are_copied_at_a_time_and_the_rest_refused() {
 
 #[test]
 fn beyond_the_limit_copies_can_queue() {
-    let images =
-        "    - {name: wide, id: ami-0000000d, devices: [{gib: 10}, {gib: 10}, {gib: 10}]}\n";
+    let images = "    - {name: wide, id: ami-0000000d, devices: [{gib: 10}, {gib: 10}, {gib: 10}]}\n";
     let text = yaml("", images, "")
         .replace("jitter: 0}", "jitter: 0, beyondLimit: queue}")
         .replace(
@@ -256,9 +243,7 @@ fn beyond_the_limit_copies_can_queue() {
         );
     let sim = world(&text);
     let c = client(&sim, OWNER);
-    let id = c
-        .copy("ami-0000000d", "copy", "alias/good", &[])
-        .one("imageId");
+    let id = c.copy("ami-0000000d", "copy", "alias/good", &[]).one("imageId");
     let second = c.copy(WEB, "web-copy", "alias/good", &[]);
     assert_eq!(second.code(), "OK");
     seconds(&sim, 599);
@@ -293,10 +278,7 @@ fn the_same_token_gives_the_same_image_and_other_parameters_a_mismatch() {
     let c = client(&sim, OWNER);
     let token = [("ClientToken", "t-1")];
     let first = c.copy(WEB, "copy", "alias/good", &token).one("imageId");
-    assert_eq!(
-        c.copy(WEB, "copy", "alias/good", &token).one("imageId"),
-        first
-    );
+    assert_eq!(c.copy(WEB, "copy", "alias/good", &token).one("imageId"), first);
     let other = c.copy(WEB, "copy-2", "alias/good", &token);
     assert_eq!(other.code(), "IdempotentParameterMismatch");
     let journal = sim.journal();
@@ -312,10 +294,7 @@ fn a_token_whose_copy_failed_still_gives_that_image() {
     let first = c.copy(WEB, "copy", "alias/off", &token).one("imageId");
     seconds(&sim, 1000);
     assert_eq!(c.state(&first), "failed");
-    assert_eq!(
-        c.copy(WEB, "copy", "alias/off", &token).one("imageId"),
-        first
-    );
+    assert_eq!(c.copy(WEB, "copy", "alias/off", &token).one("imageId"), first);
 }
 
 #[test]
@@ -367,16 +346,8 @@ fn bad_parameters_are_refused_by_code() {
         (long.as_str(), vec![], "InvalidAMIName.Malformed"),
         ("semi;colon", vec![], "InvalidAMIName.Malformed"),
         ("", vec![], "MissingParameter"),
-        (
-            "copy",
-            vec![("Description", text.as_str())],
-            "InvalidParameterValue",
-        ),
-        (
-            "copy",
-            vec![("ClientToken", &long[..65])],
-            "InvalidParameterValue",
-        ),
+        ("copy", vec![("Description", text.as_str())], "InvalidParameterValue"),
+        ("copy", vec![("ClientToken", &long[..65])], "InvalidParameterValue"),
         ("copy", vec![("ClientToken", "ü")], "InvalidParameterValue"),
         ("copy", tag("aws:x", ""), "InvalidParameterValue"),
         (
@@ -392,11 +363,7 @@ fn bad_parameters_are_refused_by_code() {
             vec![("TagSpecification.1.ResourceType", "volume")],
             "InvalidParameterValue",
         ),
-        (
-            "(Legal) [n] a.b/c-d'e@f_g",
-            vec![("Description", &text[..255])],
-            "OK",
-        ),
+        ("(Legal) [n] a.b/c-d'e@f_g", vec![("Description", &text[..255])], "OK"),
     ];
     for (name, more, code) in cases.drain(..) {
         let reply = c.copy(WEB, name, "alias/good", &more);
@@ -442,10 +409,7 @@ fn sources_that_can_not_be_copied_are_refused_with_the_words_of_aws() {
         unshared.one("Message"),
         "You do not have permission to access the storage of this ami"
     );
-    assert_eq!(
-        c.copy("ami-0000000d", "ddd", "alias/good", &[]).code(),
-        "OK"
-    );
+    assert_eq!(c.copy("ami-0000000d", "ddd", "alias/good", &[]).code(), "OK");
     let decrypt = c.ec2(
         "CopyImage",
         &[
@@ -522,17 +486,10 @@ fn deregistering_a_pending_copy_cancels_it_and_frees_its_place() {
 
 #[test]
 fn a_pending_copy_may_hide_its_snapshots() {
-    let sim = world(&yaml("", "", "").replace(
-        "jitter: 0}",
-        "jitter: 0, mappingsWhilePending: withoutSnapshots}",
-    ));
+    let sim = world(&yaml("", "", "").replace("jitter: 0}", "jitter: 0, mappingsWhilePending: withoutSnapshots}"));
     let c = client(&sim, OWNER);
     let id = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
-    let show = || {
-        c.ec2("DescribeImages", &[("ImageId.1", &id)])
-            .all("snapshotId")
-            .len()
-    };
+    let show = || c.ec2("DescribeImages", &[("ImageId.1", &id)]).all("snapshotId").len();
     assert_eq!(show(), 0);
     seconds(&sim, 1000);
     assert_eq!(show(), 1);

@@ -3,9 +3,7 @@
 use ec2sim::{Edit, Sim};
 use serde_json::json;
 
-use super::support::{
-    ACCOUNT, Client, MANAGER, OTHER, OWNER, REGION, Reply, WEB, client, plain, seconds, world, yaml,
-};
+use super::support::{ACCOUNT, Client, MANAGER, OTHER, OWNER, REGION, Reply, WEB, client, plain, seconds, world, yaml};
 
 fn role(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
@@ -49,19 +47,13 @@ fn a_session_acts_in_the_account_of_its_role() {
 #[test]
 fn assuming_a_role_needs_trust_and_the_external_id() {
     let sim = plain();
-    assert_eq!(
-        assume(&sim, "reader", &[("ExternalId", "secret")]).code(),
-        "OK"
-    );
+    assert_eq!(assume(&sim, "reader", &[("ExternalId", "secret")]).code(), "OK");
     for more in [&[][..], &[("ExternalId", "wrong")][..]] {
         let reply = assume(&sim, "reader", more);
         assert_eq!((reply.code().as_str(), reply.status), ("AccessDenied", 403));
     }
     let arn = role("writer");
-    let untrusted = client(&sim, OTHER).sts(
-        "AssumeRole",
-        &[("RoleArn", &arn), ("RoleSessionName", "test")],
-    );
+    let untrusted = client(&sim, OTHER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "test")]);
     assert_eq!(untrusted.code(), "AccessDenied");
     assert_eq!(
         assume(&sim, "nobody", &[]).code(),
@@ -87,10 +79,7 @@ fn parameters_of_assume_role_have_forms_and_bounds() {
     }
     let arn = role("writer");
     for name in ["x", "with space", &"x".repeat(65)] {
-        let reply = client(&sim, MANAGER).sts(
-            "AssumeRole",
-            &[("RoleArn", &arn), ("RoleSessionName", name)],
-        );
+        let reply = client(&sim, MANAGER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", name)]);
         assert_eq!(reply.code(), "ValidationError", "{name}");
     }
 }
@@ -106,10 +95,7 @@ fn a_policy_and_tags_that_do_not_fit_together_are_too_large() {
         ("Tags.member.1.Key", "k"),
         ("Tags.member.1.Value", &value),
     ];
-    assert_eq!(
-        assume(&sim, "writer", &tagged).code(),
-        "PackedPolicyTooLarge"
-    );
+    assert_eq!(assume(&sim, "writer", &tagged).code(), "PackedPolicyTooLarge");
 }
 
 #[test]
@@ -153,15 +139,9 @@ fn a_role_may_do_what_its_list_names_and_nothing_else() {
     let c = session(&sim, "reader", &[("ExternalId", "secret")]);
     assert_eq!(c.ec2("DescribeImages", &[]).code(), "OK");
     let denied = c.ec2("DeregisterImage", &[("ImageId", WEB)]);
-    assert_eq!(
-        (denied.code().as_str(), denied.status),
-        ("UnauthorizedOperation", 403)
-    );
+    assert_eq!((denied.code().as_str(), denied.status), ("UnauthorizedOperation", 403));
     let key = c.kms("DescribeKey", &json!({"KeyId": "alias/good"}));
-    assert_eq!(
-        (key.code().as_str(), key.status),
-        ("AccessDeniedException", 400)
-    );
+    assert_eq!((key.code().as_str(), key.status), ("AccessDeniedException", 400));
 }
 
 #[test]
@@ -170,16 +150,10 @@ fn a_session_policy_narrows_a_role_and_never_widens_it() {
     let read = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*"],"Resource":"*"}]}"#;
     let c = session(&sim, "writer", &[("Policy", read)]);
     assert_eq!(c.ec2("DescribeImages", &[]).code(), "OK");
-    assert_eq!(
-        c.copy(WEB, "copy", "alias/good", &[]).code(),
-        "UnauthorizedOperation"
-    );
+    assert_eq!(c.copy(WEB, "copy", "alias/good", &[]).code(), "UnauthorizedOperation");
     let all = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
     let c = session(&sim, "reader", &[("ExternalId", "secret"), ("Policy", all)]);
-    assert_eq!(
-        c.copy(WEB, "copy", "alias/good", &[]).code(),
-        "UnauthorizedOperation"
-    );
+    assert_eq!(c.copy(WEB, "copy", "alias/good", &[]).code(), "UnauthorizedOperation");
 }
 
 #[test]
@@ -192,13 +166,9 @@ fn tagging_as_it_is_made_needs_the_permission_to_tag() {
         ("TagSpecification.1.Tag.1.Key", "k"),
         ("DryRun", "true"),
     ];
+    assert_eq!(c.copy(WEB, "copy", "alias/good", &tag).code(), "UnauthorizedOperation");
     assert_eq!(
-        c.copy(WEB, "copy", "alias/good", &tag).code(),
-        "UnauthorizedOperation"
-    );
-    assert_eq!(
-        c.copy(WEB, "copy", "alias/good", &[("DryRun", "true")])
-            .code(),
+        c.copy(WEB, "copy", "alias/good", &[("DryRun", "true")]).code(),
         "DryRunOperation"
     );
 }
@@ -252,10 +222,7 @@ fn unknown_keys_and_wrong_tokens_are_refused_by_each_service_in_its_way() {
     let unknown = client(&sim, "AKIANOBODY");
     assert_eq!(unknown.ec2("DescribeImages", &[]).code(), "AuthFailure");
     assert_eq!(unknown.ec2("DescribeImages", &[]).status, 401);
-    assert_eq!(
-        unknown.sts("GetCallerIdentity", &[]).code(),
-        "InvalidClientTokenId"
-    );
+    assert_eq!(unknown.sts("GetCallerIdentity", &[]).code(), "InvalidClientTokenId");
     assert_eq!(
         unknown.kms("ListAliases", &json!({})).code(),
         "UnrecognizedClientException"
@@ -271,23 +238,16 @@ fn a_region_that_is_not_enabled_is_refused() {
     let c = client(&sim, OWNER).in_region("ap-east-1");
     let ec2 = c.ec2("DescribeImages", &[]);
     assert_eq!((ec2.code().as_str(), ec2.status), ("AuthFailure", 401));
-    assert_eq!(
-        c.sts("GetCallerIdentity", &[]).code(),
-        "InvalidClientTokenId"
-    );
+    assert_eq!(c.sts("GetCallerIdentity", &[]).code(), "InvalidClientTokenId");
     assert_eq!(
         c.in_region("xx-none-1").ec2("DescribeImages", &[]).code(),
         "AuthFailure"
     );
     let arn = role("writer");
-    let target = client(&sim, MANAGER).in_region("ap-east-1").sts(
-        "AssumeRole",
-        &[("RoleArn", &arn), ("RoleSessionName", "test")],
-    );
-    assert_eq!(
-        (target.code().as_str(), target.status),
-        ("InvalidClientTokenId", 403)
-    );
+    let target = client(&sim, MANAGER)
+        .in_region("ap-east-1")
+        .sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "test")]);
+    assert_eq!((target.code().as_str(), target.status), ("InvalidClientTokenId", 403));
 }
 
 #[test]
@@ -296,10 +256,7 @@ fn an_unknown_operation_is_an_invalid_action() {
     let c = client(&sim, OWNER);
     assert_eq!(c.ec2("RunInstances", &[]).code(), "InvalidAction");
     assert_eq!(c.sts("GetFederationToken", &[]).code(), "InvalidAction");
-    assert_eq!(
-        c.kms("Encrypt", &json!({})).code(),
-        "UnknownOperationException"
-    );
+    assert_eq!(c.kms("Encrypt", &json!({})).code(), "UnknownOperationException");
 }
 
 #[test]
@@ -326,9 +283,7 @@ fn keys_are_found_by_id_arn_alias_and_alias_arn() {
         "NotFoundException"
     );
     assert_eq!(
-        client(&sim, OTHER)
-            .kms("DescribeKey", &json!({ "KeyId": arn }))
-            .code(),
+        client(&sim, OTHER).kms("DescribeKey", &json!({ "KeyId": arn })).code(),
         "AccessDeniedException"
     );
     assert_eq!(
@@ -347,19 +302,14 @@ fn aliases_are_listed_in_pages() {
     let first = c.kms("ListAliases", &json!({"Limit": 3})).json();
     assert_eq!(first["Truncated"], true);
     let marker = first["NextMarker"].clone();
-    let second = c
-        .kms("ListAliases", &json!({"Limit": 3, "Marker": marker}))
-        .json();
+    let second = c.kms("ListAliases", &json!({"Limit": 3, "Marker": marker})).json();
     assert_eq!(second["Truncated"], false);
     let names: Vec<&str> = [&first, &second]
         .iter()
         .flat_map(|page| page["Aliases"].as_array().into_iter().flatten())
         .filter_map(|a| a["AliasName"].as_str())
         .collect();
-    assert_eq!(
-        names,
-        ["alias/aws/ebs", "alias/good", "alias/off", "alias/other"]
-    );
+    assert_eq!(names, ["alias/aws/ebs", "alias/good", "alias/off", "alias/other"]);
     let one = c.kms("ListAliases", &json!({"KeyId": "key-off"})).json();
     assert_eq!(one["Aliases"][0]["TargetKeyId"], "key-off");
 }

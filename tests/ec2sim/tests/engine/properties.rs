@@ -56,24 +56,15 @@ fn take(sim: &Sim, step: &Step) {
             let key = ["alias/good", "alias/other", "alias/off"][usize::from(*key)];
             c.copy(pick(&images, *source), &format!("copy-{name}"), key, &[]);
         }
-        Step::Deregister {
-            image,
-            with_snapshots,
-        } => {
+        Step::Deregister { image, with_snapshots } => {
             let also = with_snapshots.to_string();
             c.ec2(
                 "DeregisterImage",
-                &[
-                    ("ImageId", pick(&images, *image)),
-                    ("DeleteAssociatedSnapshots", &also),
-                ],
+                &[("ImageId", pick(&images, *image)), ("DeleteAssociatedSnapshots", &also)],
             );
         }
         Step::DeleteSnapshot(snapshot) => {
-            c.ec2(
-                "DeleteSnapshot",
-                &[("SnapshotId", pick(&snapshots, *snapshot))],
-            );
+            c.ec2("DeleteSnapshot", &[("SnapshotId", pick(&snapshots, *snapshot))]);
         }
         Step::Tag { image, key } => {
             c.ec2(
@@ -109,11 +100,7 @@ fn check(sim: &Sim) -> Result<(), TestCaseError> {
         for image in &live {
             for id in image.snapshot_ids() {
                 let snapshot = region.snapshots.get(id);
-                prop_assert!(
-                    snapshot.is_some_and(|s| s.exists()),
-                    "{} has its snapshots",
-                    image.id
-                );
+                prop_assert!(snapshot.is_some_and(|s| s.exists()), "{} has its snapshots", image.id);
                 let completed = snapshot.is_some_and(|s| s.state == SnapshotState::Completed);
                 prop_assert!(image.state != ImageState::Available || completed);
             }
@@ -121,10 +108,7 @@ fn check(sim: &Sim) -> Result<(), TestCaseError> {
                 .launch_permissions
                 .current()
                 .contains(&ec2sim::model::LaunchPermission::All);
-            prop_assert!(
-                !(public && image.any_encrypted()),
-                "no encrypted image is public"
-            );
+            prop_assert!(!(public && image.any_encrypted()), "no encrypted image is public");
         }
         prop_assert!(region.snapshots_in_flight() <= region.snapshot_copy_limit);
         Ok(())

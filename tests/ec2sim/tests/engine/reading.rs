@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::support::{
-    ACCOUNT, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml,
-};
+use super::support::{ACCOUNT, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml};
 
 const IMAGES: &str = r#"
     - {name: api-1, tags: {Name: "50*", team: b}, encryptedUnder: alias/good}
@@ -32,19 +30,10 @@ fn filters_are_anded_and_their_values_ored() {
         ),
         (vec![("tag:Name", vec![r"50\*"])], vec!["api-1"]),
         (vec![("tag-key", vec!["team"])], vec!["api-1", "web"]),
-        (
-            vec![("block-device-mapping.encrypted", vec!["true"])],
-            vec!["api-1"],
-        ),
-        (
-            vec![("block-device-mapping.volume-size", vec!["10"])],
-            vec!["web"],
-        ),
+        (vec![("block-device-mapping.encrypted", vec!["true"])], vec!["api-1"]),
+        (vec![("block-device-mapping.volume-size", vec!["10"])], vec!["web"]),
         (vec![("is-public", vec!["true"])], vec!["everyones", "old"]),
-        (
-            vec![("root-device-type", vec!["instance-store"])],
-            vec!["store"],
-        ),
+        (vec![("root-device-type", vec!["instance-store"])], vec!["store"]),
         (vec![("source-image-id", vec![WEB])], vec!["child"]),
         (vec![("source-image-region", vec!["eu-*"])], vec!["child"]),
         (vec![("platform", vec!["windows"])], vec!["api-12"]),
@@ -71,10 +60,7 @@ fn an_unknown_filter_is_refused_also_when_there_is_nothing_to_filter() {
     let sim = plain();
     let c = client(&sim, OWNER).in_region("us-east-1");
     for operation in ["DescribeImages", "DescribeSnapshots"] {
-        let reply = c.ec2(
-            operation,
-            &[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "red")],
-        );
+        let reply = c.ec2(operation, &[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "red")]);
         assert_eq!(reply.code(), "InvalidParameterValue");
         assert!(reply.body.contains("colour"), "{}", reply.body);
     }
@@ -126,11 +112,7 @@ fn only_snapshots_tell_the_key() {
 #[test]
 fn pages_hold_everything_once_in_an_unstable_order_with_empty_pages_between() {
     let many = "    - {name: \"many-{n}\", count: 40}\n";
-    let sim = world(&yaml(
-        "pagination: {unstableOrder: true, emptyPages: 0.4}",
-        many,
-        "",
-    ));
+    let sim = world(&yaml("pagination: {unstableOrder: true, emptyPages: 0.4}", many, ""));
     let c = client(&sim, OWNER);
     let read = || {
         let (mut ids, mut empty, mut token) = (Vec::new(), 0, String::new());
@@ -154,10 +136,7 @@ fn pages_hold_everything_once_in_an_unstable_order_with_empty_pages_between() {
     let (second, empty_second) = read();
     assert_eq!(first.len(), 41);
     assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 41);
-    assert_ne!(
-        first, second,
-        "the order differs from one listing to the next"
-    );
+    assert_ne!(first, second, "the order differs from one listing to the next");
     assert_eq!(
         first.iter().collect::<BTreeSet<_>>(),
         second.iter().collect::<BTreeSet<_>>()
@@ -170,39 +149,19 @@ fn page_parameters_have_bounds() {
     let sim = plain();
     let c = client(&sim, OWNER);
     for (operation, params, code) in [
-        (
-            "DescribeSnapshots",
-            vec![("MaxResults", "4")],
-            "InvalidParameterValue",
-        ),
+        ("DescribeSnapshots", vec![("MaxResults", "4")], "InvalidParameterValue"),
         ("DescribeSnapshots", vec![("MaxResults", "5000")], "OK"),
-        (
-            "DescribeImages",
-            vec![("MaxResults", "0")],
-            "InvalidParameterValue",
-        ),
-        (
-            "DescribeImages",
-            vec![("MaxResults", "x")],
-            "InvalidParameterValue",
-        ),
+        ("DescribeImages", vec![("MaxResults", "0")], "InvalidParameterValue"),
+        ("DescribeImages", vec![("MaxResults", "x")], "InvalidParameterValue"),
         ("DescribeImages", vec![("MaxResults", "1000")], "OK"),
-        (
-            "DescribeImages",
-            vec![("NextToken", "zz")],
-            "InvalidPaginationToken",
-        ),
+        ("DescribeImages", vec![("NextToken", "zz")], "InvalidPaginationToken"),
         (
             "DescribeImages",
             vec![("MaxResults", "10"), ("ImageId.1", WEB)],
             "InvalidParameterCombination",
         ),
     ] {
-        assert_eq!(
-            c.ec2(operation, &params).code(),
-            code,
-            "{operation} {params:?}"
-        );
+        assert_eq!(c.ec2(operation, &params).code(), code, "{operation} {params:?}");
     }
 }
 
@@ -210,17 +169,11 @@ fn page_parameters_have_bounds() {
 fn a_token_belongs_to_one_listing() {
     let sim = world(&yaml("", IMAGES, ""));
     let c = client(&sim, OWNER);
-    let token = c
-        .ec2("DescribeImages", &[("MaxResults", "2")])
-        .one("nextToken");
+    let token = c.ec2("DescribeImages", &[("MaxResults", "2")]).one("nextToken");
     assert!(!token.is_empty());
     let elsewhere = c.ec2(
         "DescribeImages",
-        &[
-            ("MaxResults", "2"),
-            ("Owner.1", "self"),
-            ("NextToken", &token),
-        ],
+        &[("MaxResults", "2"), ("Owner.1", "self"), ("NextToken", &token)],
     );
     assert_eq!(elsewhere.code(), "InvalidPaginationToken");
 }
@@ -254,25 +207,16 @@ fn disabled_images_show_only_when_asked_for_and_deprecated_ones_always_to_their_
     assert!(names.contains(&"old".to_owned()) && !names.contains(&"off".to_owned()));
     let names = c.images(&[("Owner.1", "self"), ("IncludeDisabled", "true")]);
     assert!(names.contains(&"off".to_owned()));
-    assert_eq!(
-        c.images(&[("ImageId.1", "ami-0000000c")]),
-        Vec::<String>::new()
-    );
+    assert_eq!(c.images(&[("ImageId.1", "ami-0000000c")]), Vec::<String>::new());
 }
 
 #[test]
 fn unknown_and_malformed_ids_fail_the_whole_call() {
     let sim = plain();
     let c = client(&sim, OWNER);
-    let one = c.ec2(
-        "DescribeImages",
-        &[("ImageId.1", WEB), ("ImageId.2", "ami-00000bad")],
-    );
+    let one = c.ec2("DescribeImages", &[("ImageId.1", WEB), ("ImageId.2", "ami-00000bad")]);
     assert_eq!(one.code(), "InvalidAMIID.NotFound");
-    assert_eq!(
-        one.one("Message"),
-        "The image id '[ami-00000bad]' does not exist"
-    );
+    assert_eq!(one.one("Message"), "The image id '[ami-00000bad]' does not exist");
     let two = c.ec2(
         "DescribeImages",
         &[("ImageId.1", "ami-00000bad"), ("ImageId.2", "ami-00000bae")],
@@ -282,12 +226,7 @@ fn unknown_and_malformed_ids_fail_the_whole_call() {
         "The image ids '[ami-00000bad, ami-00000bae]' do not exist"
     );
     for (operation, parameter, id, code) in [
-        (
-            "DescribeImages",
-            "ImageId.1",
-            "ami-xyz",
-            "InvalidAMIID.Malformed",
-        ),
+        ("DescribeImages", "ImageId.1", "ami-xyz", "InvalidAMIID.Malformed"),
         (
             "DescribeSnapshots",
             "SnapshotId.1",
@@ -321,9 +260,7 @@ fn a_deregistered_id_is_an_empty_list_for_a_while_and_then_unknown() {
 #[test]
 fn snapshots_without_access_are_left_out_silently() {
     let sim = plain();
-    let id = client(&sim, OWNER)
-        .ec2("DescribeSnapshots", &[])
-        .one("snapshotId");
+    let id = client(&sim, OWNER).ec2("DescribeSnapshots", &[]).one("snapshotId");
     let reply = client(&sim, OTHER).ec2("DescribeSnapshots", &[("SnapshotId.1", &id)]);
     assert_eq!(reply.code(), "OK");
     assert_eq!(reply.all("snapshotId").len(), 0);
@@ -336,10 +273,7 @@ fn regions_say_whether_they_are_enabled() {
     let some = c.ec2("DescribeRegions", &[]);
     assert_eq!(some.all("regionName"), ["eu-west-1", "us-east-1"]);
     let all = c.ec2("DescribeRegions", &[("AllRegions", "true")]);
-    assert_eq!(
-        all.all("regionName"),
-        ["ap-east-1", "eu-west-1", "us-east-1"]
-    );
+    assert_eq!(all.all("regionName"), ["ap-east-1", "eu-west-1", "us-east-1"]);
     assert_eq!(all.all("optInStatus")[0], "not-opted-in");
     let off = c.ec2(
         "DescribeRegions",
@@ -351,8 +285,7 @@ fn regions_say_whether_they_are_enabled() {
     );
     assert_eq!(off.all("regionName"), ["ap-east-1"]);
     assert_eq!(
-        c.ec2("DescribeRegions", &[("RegionName.1", "xx-no-1")])
-            .code(),
+        c.ec2("DescribeRegions", &[("RegionName.1", "xx-no-1")]).code(),
         "InvalidParameterValue"
     );
 }

@@ -31,10 +31,7 @@ fn control(server: &Server, method: &str, path: &str, body: &str) -> (u16, Value
     );
     let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok());
     let (_, json) = answer.split_once("\r\n\r\n").expect("a body");
-    (
-        status.expect("a status"),
-        serde_json::from_str(json).expect("JSON"),
-    )
+    (status.expect("a status"), serde_json::from_str(json).expect("JSON"))
 }
 
 fn describe_regions(server: &Server) -> String {
@@ -104,10 +101,7 @@ fn other_processes_read_and_change_the_world() {
     assert_eq!(audit["findings"][0]["check"], "missingCopy");
 
     let rule = json!({"operation": "DescribeRegions", "act": {"failBefore": {"code": "Unavailable", "status": 503}}});
-    assert_eq!(
-        control(&server, "POST", "faults", &rule.to_string()).1["added"],
-        1
-    );
+    assert_eq!(control(&server, "POST", "faults", &rule.to_string()).1["added"], 1);
     assert!(describe_regions(&server).contains("Unavailable"));
     assert_eq!(control(&server, "GET", "faults", "").1[0]["matched"], 1);
     control(&server, "DELETE", "faults", "");
@@ -137,8 +131,7 @@ fn other_processes_read_and_change_the_world() {
                 .filter(|i| i.exists())
                 .map(|i| i.name.clone())
                 .collect::<Vec<_>>(),
-            w.key(ACCOUNT, REGION, "alias/good")
-                .map(|k| k.state.clone()),
+            w.key(ACCOUNT, REGION, "alias/good").map(|k| k.state.clone()),
             w.key(ACCOUNT, REGION, "alias/moved").map(|k| k.id.clone()),
             w.key(ACCOUNT, REGION, "key-rsa").is_none(),
             region.snapshot_copy_limit,
@@ -163,13 +156,7 @@ fn bad_control_requests_say_what_is_wrong() {
     let (server, _) = serve();
     for (method, path, body, status, word) in [
         ("POST", "edit", "{\"paint\": {}}", 400, "paint"),
-        (
-            "POST",
-            "edit",
-            "{\"deregister\": {\"image\": \"ami-9\"}}",
-            404,
-            "ami-9",
-        ),
+        ("POST", "edit", "{\"deregister\": {\"image\": \"ami-9\"}}", 404, "ami-9"),
         ("POST", "faults", "{\"operatoin\": \"x\"}", 400, "operatoin"),
         ("GET", "nothing", "", 404, "journal"),
     ] {

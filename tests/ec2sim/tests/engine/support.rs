@@ -107,10 +107,7 @@ impl Reply {
         if self.status == 200 {
             "OK".to_owned()
         } else if self.body.starts_with('{') {
-            self.json()["__type"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
+            self.json()["__type"].as_str().unwrap_or_default().to_owned()
         } else {
             self.one("Code")
         }
@@ -163,16 +160,10 @@ impl Client {
         if let Some(target) = target {
             request = request.header("x-amz-target", format!("TrentService.{target}"));
         }
-        let response = self
-            .sim
-            .handle(&request.body(Bytes::from(body)).expect("a request"));
+        let response = self.sim.handle(&request.body(Bytes::from(body)).expect("a request"));
         Reply {
             status: response.status().as_u16(),
-            directive: response
-                .extensions()
-                .get::<Directive>()
-                .copied()
-                .unwrap_or_default(),
+            directive: response.extensions().get::<Directive>().copied().unwrap_or_default(),
             body: String::from_utf8_lossy(response.body()).into_owned(),
         }
     }
@@ -214,11 +205,8 @@ impl Client {
 
     /// The state of an image as it is described.
     pub(crate) fn state(&self, image: &str) -> String {
-        self.ec2(
-            "DescribeImages",
-            &[("ImageId.1", image), ("IncludeDisabled", "true")],
-        )
-        .one("imageState")
+        self.ec2("DescribeImages", &[("ImageId.1", image), ("IncludeDisabled", "true")])
+            .one("imageState")
     }
 
     /// IDs of the images that a filter lets through.

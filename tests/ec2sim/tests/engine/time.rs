@@ -80,10 +80,7 @@ fn sessions_expire_by_the_clock_that_the_world_names() {
     for (time, code) in [("real", "OK"), ("simulated", "RequestExpired")] {
         let (sim, hand) = fast(&format!("sessions: {{time: {time}}}"), 60.0);
         let arn = format!("arn:aws:iam::{ACCOUNT}:role/writer");
-        let reply = client(&sim, MANAGER).sts(
-            "AssumeRole",
-            &[("RoleArn", &arn), ("RoleSessionName", "test")],
-        );
+        let reply = client(&sim, MANAGER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "test")]);
         let expected = match time {
             "real" => "1970-01-01T01:00:00.000Z",
             _ => "2026-01-01T01:00:00.000Z",

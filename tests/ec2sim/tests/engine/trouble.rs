@@ -27,10 +27,7 @@ fn calls_beyond_the_published_rates_are_throttled() {
     };
     assert_eq!(many(), 100);
     let refused = c.ec2("DescribeRegions", &[]);
-    assert_eq!(
-        (refused.code().as_str(), refused.status),
-        ("RequestLimitExceeded", 503)
-    );
+    assert_eq!((refused.code().as_str(), refused.status), ("RequestLimitExceeded", 503));
     assert_eq!(
         client(&sim, OTHER).ec2("DescribeRegions", &[]).code(),
         "OK",
@@ -79,11 +76,7 @@ fn an_effect_can_come_later_than_the_call() {
     let tag = |value: &str| {
         c.ec2(
             "CreateTags",
-            &[
-                ("ResourceId.1", WEB),
-                ("Tag.1.Key", "team"),
-                ("Tag.1.Value", value),
-            ],
+            &[("ResourceId.1", WEB), ("Tag.1.Key", "team"), ("Tag.1.Value", value)],
         )
     };
     assert!(tag("late").directive.drop);
@@ -94,10 +87,7 @@ fn an_effect_can_come_later_than_the_call() {
     assert_eq!(value(), "late", "the older write arrives after the newer");
     let call = &sim.journal()[0];
     assert!(call.effect);
-    assert_eq!(
-        call.effect_time.map(|t| t.seconds_since(call.time)),
-        Some(60.0)
-    );
+    assert_eq!(call.effect_time.map(|t| t.seconds_since(call.time)), Some(60.0));
 }
 
 #[test]
@@ -121,20 +111,12 @@ fn rules_match_by_account_region_parameter_and_occurrence() {
         sim.clear_faults();
         sim.add_fault(rule);
         let c = client(&sim, OWNER);
-        let hits: Vec<bool> = (0..6)
-            .map(|_| c.ec2("DescribeRegions", &[]).code() != "OK")
-            .collect();
+        let hits: Vec<bool> = (0..6).map(|_| c.ec2("DescribeRegions", &[]).code() != "OK").collect();
         assert_eq!(client(&sim, OTHER).ec2("DescribeRegions", &[]).code(), "OK");
         hits
     };
     let (o, x) = (false, true);
-    assert_eq!(
-        count(FaultRule {
-            nth: Some(2),
-            ..base()
-        }),
-        [o, x, o, o, o, o]
-    );
+    assert_eq!(count(FaultRule { nth: Some(2), ..base() }), [o, x, o, o, o, o]);
     assert_eq!(
         count(FaultRule {
             every: Some(3),
@@ -172,10 +154,7 @@ fn rules_match_by_account_region_parameter_and_occurrence() {
     sim.clear_faults();
     sim.add_fault(parameter("ami-*"));
     let reply = client(&sim, OWNER).ec2("DescribeImages", &[("ImageId.1", WEB)]);
-    assert_eq!(
-        (reply.code().as_str(), reply.status),
-        ("InternalError", 500)
-    );
+    assert_eq!((reply.code().as_str(), reply.status), ("InternalError", 500));
 }
 
 #[test]
@@ -185,17 +164,12 @@ fn a_copy_can_be_made_wrong() {
         let sim = world(&yaml("", images, ""));
         fault(&sim, "CopyImage", act);
         let c = client(&sim, OWNER);
-        let id = c
-            .copy("ami-0000000a", "copy", "alias/good", &[])
-            .one("imageId");
+        let id = c.copy("ami-0000000a", "copy", "alias/good", &[]).one("imageId");
         seconds(&sim, 1000);
         let image = c.ec2("DescribeImages", &[("ImageId.1", &id)]);
         assert_eq!(image.one("imageState"), "available");
         let last = image.all("snapshotId")[1].clone();
-        (
-            image,
-            c.ec2("DescribeSnapshots", &[("SnapshotId.1", &last)]),
-        )
+        (image, c.ec2("DescribeSnapshots", &[("SnapshotId.1", &last)]))
     };
     let (image, snapshot) = lie(Act::CopyUnencrypted);
     assert_eq!(image.all("encrypted"), ["true", "false"]);
@@ -209,22 +183,15 @@ fn a_copy_can_be_made_wrong() {
         }))
         .0
     };
-    assert_eq!(
-        attribute("architecture", "arm64").one("architecture"),
-        "arm64"
-    );
+    assert_eq!(attribute("architecture", "arm64").one("architecture"), "arm64");
     assert_eq!(attribute("bootMode", "uefi").one("bootMode"), "uefi");
     assert_eq!(attribute("volumeSize", "21").all("volumeSize"), ["8", "21"]);
-    assert_eq!(
-        attribute("deviceName", "/dev/sdq").all("deviceName")[1],
-        "/dev/sdq"
-    );
+    assert_eq!(attribute("deviceName", "/dev/sdq").all("deviceName")[1], "/dev/sdq");
 }
 
 #[test]
 fn one_seed_gives_one_history() {
-    let settings =
-        "pagination: {unstableOrder: true, emptyPages: 0.3}, consistency: {createSeconds: 20}";
+    let settings = "pagination: {unstableOrder: true, emptyPages: 0.3}, consistency: {createSeconds: 20}";
     let run = |seed: &str| {
         let text = yaml(settings, "    - {name: \"many-{n}\", count: 10}\n", "")
             .replace("seed: 1", seed)

@@ -32,20 +32,12 @@ fn a_bad_world_is_refused_with_the_place_and_the_mend() {
             "regions[1].name",
             "merge",
         ),
-        (
-            base.replace("[alias/off]", "[off]"),
-            "keys[2].alias",
-            "alias/",
-        ),
+        (base.replace("[alias/off]", "[off]"), "keys[2].alias", "alias/"),
         (image("{name: ab}"), "images[1].name", "3 to 128"),
         (image("{name: web}"), "images[1].name", "rename"),
         (image("{name: many, count: 2}"), "images[1].name", "{n}"),
         (image("{name: abc, id: ami-x}"), "images[1].id", "hex"),
-        (
-            image("{name: abc, state: broken}"),
-            "images[1].state",
-            "available",
-        ),
+        (image("{name: abc, state: broken}"), "images[1].state", "available"),
         (
             image("{name: abc, encryptedUnder: alias/x}"),
             "devices[0].encryptedUnder",
@@ -85,10 +77,7 @@ fn a_bad_world_is_refused_with_the_place_and_the_mend() {
 
 #[test]
 fn the_example_world_is_good() {
-    assert_eq!(
-        refusal(include_str!("../../worlds/example.yaml")),
-        "accepted"
-    );
+    assert_eq!(refusal(include_str!("../../worlds/example.yaml")), "accepted");
 }
 
 #[test]

@@ -1,0 +1,137 @@
+# Every command that a person or CI runs. `make help` lists them.
+#
+# What takes long to build lives in a cache outside of the work tree, keyed by version, so that it is built once
+# per machine and not once per clone: the Kubernetes binaries, Cargo's target directory, cargo-deny, boto3.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CACHE ?= $(or $(AMISEAL_CACHE),$(HOME)/.cache/amiseal)
+# Absolute, since it is handed to processes with other working directories.
+override CACHE := $(abspath $(CACHE))
+export AMISEAL_TOOLS := $(CACHE)/bin
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+PYTHON ?= python3
+
+# Nothing here may reach a person's AWS account or cluster, whatever their shell is set up for.
+unexport KUBECONFIG $(filter AWS_%,$(.VARIABLES))
+export AWS_EC2_METADATA_DISABLED := true
+export AWS_CONFIG_FILE := /dev/null
+export AWS_SHARED_CREDENTIALS_FILE := /dev/null
+comma := ,
+export NO_PROXY := $(if $(NO_PROXY),$(NO_PROXY)$(comma))127.0.0.1,localhost
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- Tools: the control plane of the tests, built from pinned Go modules ------------------------------------------
+
+# The version that a module's go.mod requires: $(call version,<directory>,<Go module>).
+# The Rust side reads the same files, so a version is written in one place only.
+version = $(shell awk '{ sub(/^require /, "") } $$1 == "$(2)" { print $$2; exit }' tests/tools/$(1)/go.mod)
+
+KUBERNETES := $(AMISEAL_TOOLS)/kubernetes-$(call version,kubernetes,k8s.io/kubernetes)
+ETCD := $(AMISEAL_TOOLS)/etcd-$(call version,etcd,go.etcd.io/etcd/server/v3)
+HELM := $(AMISEAL_TOOLS)/helm-$(call version,helm,helm.sh/helm/v4)
+PROMTOOL := $(AMISEAL_TOOLS)/promtool-$(call version,promtool,github.com/prometheus/prometheus)
+
+TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager
+TOOLS_ALL := $(TOOLS) $(HELM)/helm $(PROMTOOL)/promtool
+
+.PHONY: tools
+tools: $(TOOLS) ## Build what tests and demo need: etcd, kube-apiserver, kube-controller-manager, kubectl
+
+.PHONY: tools-all
+tools-all: $(TOOLS_ALL) ## Build also helm and promtool
+
+# A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
+define go-build
+@mkdir -p $(@D)
+@echo "building $(@F) of $(notdir $(@D))"
+@tmp="$@.$$$$.tmp"; trap 'rm -f "$$tmp"' EXIT; \
+cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
+endef
+
+$(ETCD)/etcd:
+	$(call go-build,etcd,go.etcd.io/etcd/server/v3)
+
+# Without these, kube-apiserver calls itself v0.0.0, and clients that compare versions refuse it. The others likewise.
+kubernetes-version = $(patsubst kubernetes-%,%,$(notdir $(KUBERNETES)))
+kubernetes-flags = $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
+	-X $(package).gitVersion=$(kubernetes-version) -X $(package).gitTreeState=clean \
+	-X $(package).gitMajor=$(word 1,$(subst ., ,$(kubernetes-version:v%=%))) \
+	-X $(package).gitMinor=$(word 2,$(subst ., ,$(kubernetes-version:v%=%))))
+
+$(KUBERNETES)/%:
+	$(call go-build,kubernetes,k8s.io/kubernetes/cmd/$*,$(kubernetes-flags))
+
+$(HELM)/helm:
+	$(call go-build,helm,helm.sh/helm/v4/cmd/helm,-X helm.sh/helm/v4/internal/version.version=$(patsubst helm-%,%,$(notdir $(HELM))))
+
+$(PROMTOOL)/promtool:
+	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool,-X github.com/prometheus/common/version.Version=$(patsubst promtool-v%,%,$(notdir $(PROMTOOL))))
+
+# --- Tools: cargo-deny --------------------------------------------------------------------------------------------
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+# Cargo puts the binary in place only when it is whole. Its build is of no use afterwards.
+$(CARGO_DENY):
+	cargo install --locked --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION) \
+		--target-dir $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/target cargo-deny@$(CARGO_DENY_VERSION)
+	rm -rf $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/target
+
+# --- Tests, checks, and the product at work -----------------------------------------------------------------------
+
+.PHONY: test
+test: tools ## Run all Rust tests: unit, property, and scenarios on a real API server
+	cargo test --workspace
+
+.PHONY: lint
+lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO_DENY) --workspace --locked check licenses bans sources
+
+.PHONY: crds
+crds: ## Generate crds/ from the types in src/api
+	cargo run -- crd --output-dir crds
+
+.PHONY: demo
+demo: tools ## Watch amiseal encrypt the images of three accounts; KEEP=1 leaves it running to try by hand
+	cargo build --workspace
+	cargo run -p rig --bin demo
+
+.PHONY: bench
+bench: tools ## Measure makespan, reads and writes; one JSON line each
+	cargo build --workspace --release
+	cargo run --release -p rig --bin bench
+
+# Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
+BOTO3_REQUIREMENTS := tests/ec2sim/boto3/requirements.txt
+
+.PHONY: boto3
+boto3: ## Drive the simulator with boto3, an independent AWS client
+	cargo build -p ec2sim --bin ec2sim
+	@python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
+	requirements="$$(git hash-object $(BOTO3_REQUIREMENTS))"; \
+	venv="$(CACHE)/boto3-$$python-$$requirements"; \
+	if [ ! -e "$$venv/installed" ]; then \
+		rm -rf "$$venv"; \
+		$(PYTHON) -m venv "$$venv"; \
+		"$$venv/bin/pip" install --quiet --disable-pip-version-check --requirement $(BOTO3_REQUIREMENTS); \
+		touch "$$venv/installed"; \
+	fi; \
+	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
+
+.PHONY: control-plane
+control-plane: tools ## Run an empty control plane with the CRDs and RBAC until Ctrl-C; prints its KUBECONFIG
+	cargo run -p rig --bin control-plane
+
+.PHONY: clean
+clean: ## Remove what Cargo built; tools stay in the cache
+	cargo clean

@@ -1,0 +1,429 @@
+//! Condition types and their reasons, each with what it means and what mends it, and the one way to set a condition.
+//!
+//! A reason is a promise: alerts and scripts match on it, so it is never renamed. Messages are for people; they stay the
+//! same from one reconcile to the next as long as the cause does, and carry neither request IDs nor times.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// The object does what its spec asks.
+pub const READY: &str = "Ready";
+/// Work is under way that needs nobody.
+pub const RECONCILING: &str = "Reconciling";
+/// A person must act on this object.
+pub const STALLED: &str = "Stalled";
+/// No selected image is left unencrypted: policies and targets.
+pub const COMPLIANT: &str = "Compliant";
+/// Every target's key is usable: policies.
+pub const KEYS_USABLE: &str = "KeysUsable";
+/// Every target can be looked through: policies.
+pub const TARGETS_REACHABLE: &str = "TargetsReachable";
+/// The account and region can be looked through: targets.
+pub const REACHABLE: &str = "Reachable";
+/// The key exists, is enabled, and is fit to encrypt images with: targets.
+pub const KEY_USABLE: &str = "KeyUsable";
+/// AWS has made the copy, and its snapshots are complete: migrations.
+pub const COPIED: &str = "Copied";
+/// The copy is encrypted as required and is the same as the original otherwise: migrations.
+pub const VERIFIED: &str = "Verified";
+/// The copy took over what the policy says it should: migrations.
+pub const PROMOTED: &str = "Promoted";
+
+/// Why a condition is as it is.
+pub mod reason {
+    /// What was to be done is done. Nothing to mend.
+    pub const SUCCEEDED: &str = "Succeeded";
+    /// Work is under way. Nothing to mend.
+    pub const PROGRESSING: &str = "Progressing";
+    /// The object was seen for the first time, and nothing is known of it yet. Nothing to mend.
+    pub const INITIALIZING: &str = "Initializing";
+    /// Nothing was asked for, or nothing is wrong. Nothing to mend.
+    pub const NOT_STALLED: &str = "NotStalled";
+
+    /// The policy's mode is `Audit`: images are reported and not migrated. Set `spec.mode: Enforce` to migrate them.
+    pub const AUDIT: &str = "Audit";
+    /// The policy is suspended. Set `spec.suspend: false` to go on.
+    pub const SUSPENDED: &str = "Suspended";
+
+    /// Images are unencrypted, and no verified copy of them exists yet. Wait, or see the stalled migrations.
+    pub const UNENCRYPTED_IMAGES: &str = "UnencryptedImages";
+    /// Every image has an encrypted copy, but unencrypted originals are still there. Deregister them once nothing uses
+    /// them.
+    pub const ORIGINALS_REMAIN: &str = "OriginalsRemain";
+    /// Images are encrypted under another key while `otherKey: Migrate` asks for the policy's. Wait, or see the stalled
+    /// migrations.
+    pub const OTHER_KEY: &str = "OtherKey";
+    /// Some images' snapshots could not be read, so that nobody can say how they are encrypted. Allow the role to
+    /// describe them.
+    pub const UNKNOWN_IMAGES: &str = "UnknownImages";
+    /// An older policy selects some of the images too, and governs them. Narrow one of the selectors.
+    pub const CONTESTED: &str = "Contested";
+    /// Some of the policy's targets are not in this state. See the targets.
+    pub const SOME_TARGETS: &str = "SomeTargets";
+
+    /// The migration waits for its turn: AWS copies a limited number of snapshots at a time. Wait.
+    pub const WAITING_FOR_ADMISSION: &str = "WaitingForAdmission";
+    /// AWS is copying the image. Wait.
+    pub const COPYING: &str = "Copying";
+    /// The copy is being compared with the original. Wait.
+    pub const VERIFYING: &str = "Verifying";
+    /// The copy is getting what it takes over from the original. Wait.
+    pub const PROMOTING: &str = "Promoting";
+    /// A copy that was there already was taken on. Nothing to mend.
+    pub const ADOPTED: &str = "Adopted";
+    /// The last attempt failed, and another one follows. Wait.
+    pub const COPY_FAILED: &str = "CopyFailed";
+    /// The original is gone; its copy stays. Nothing to mend.
+    pub const SOURCE_GONE: &str = "SourceGone";
+
+    /// The image has an AWS Marketplace product code of another owner and cannot be copied. Ask the owner for an
+    /// encrypted image, or exempt it.
+    pub const PRODUCT_CODE_NOT_COPYABLE: &str = "ProductCodeNotCopyable";
+    /// The image is backed by instance store, which a copy cannot encrypt. Rebuild it on EBS, or exempt it.
+    pub const INSTANCE_STORE_IMAGE: &str = "InstanceStoreImage";
+    /// A snapshot of the image belongs to another account and is not shared with this one. Share it, or exempt the
+    /// image.
+    pub const SNAPSHOT_NOT_SHARED: &str = "SnapshotNotShared";
+    /// The image is public, and an encrypted one cannot be. Stop sharing it publicly, or exempt it.
+    pub const PUBLIC_IMAGE: &str = "PublicImage";
+
+    /// The key is disabled. Enable it.
+    pub const KEY_DISABLED: &str = "KeyDisabled";
+    /// The key is to be deleted. Cancel its deletion and enable it, or name another key.
+    pub const KEY_PENDING_DELETION: &str = "KeyPendingDeletion";
+    /// There is no such key or alias in the region. Create it, or correct `kmsKeyID`.
+    pub const KEY_NOT_FOUND: &str = "KeyNotFound";
+    /// The key is of another region. Name a key of the image's region.
+    pub const KEY_WRONG_REGION: &str = "KeyWrongRegion";
+    /// The key is not a symmetric one for encryption. Name one with usage `ENCRYPT_DECRYPT` and spec
+    /// `SYMMETRIC_DEFAULT`.
+    pub const KEY_WRONG_USAGE: &str = "KeyWrongUsage";
+    /// The key is in a state in which it cannot be used yet, as while it is created or imported. Wait, or complete the
+    /// import.
+    pub const KEY_UNAVAILABLE: &str = "KeyUnavailable";
+    /// The image is shared with other accounts, and a copy under the AWS managed key `aws/ebs` cannot be. Name a
+    /// customer managed key.
+    pub const DEFAULT_KEY_CANNOT_BE_SHARED: &str = "DefaultKeyCannotBeShared";
+
+    /// AWS denies the call. Allow it in the role's policy, or in the key's.
+    pub const ACCESS_DENIED: &str = "AccessDenied";
+    /// The role cannot be assumed. Correct its ARN, its trust policy, or the external ID.
+    pub const ROLE_NOT_ASSUMABLE: &str = "RoleNotAssumable";
+    /// The identity in use is of another account than the target names. Correct the account ID or the role.
+    pub const WRONG_ACCOUNT: &str = "WrongAccount";
+    /// The region is not enabled in the account. Enable it, or take it out of the policy.
+    pub const REGION_NOT_ENABLED: &str = "RegionNotEnabled";
+    /// AWS cannot be reached. Check the network path and the endpoint.
+    pub const ENDPOINT_UNREACHABLE: &str = "EndpointUnreachable";
+    /// AWS refuses because of a limit of the account. Wait, or have the limit raised.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+    /// AWS throttles the account in this region. Wait.
+    pub const THROTTLED: &str = "Throttled";
+    /// A call failed in a way that passes by itself. Wait.
+    pub const TRANSIENT_ERROR: &str = "TransientError";
+    /// AWS refuses a request as wrong. See the message.
+    pub const INVALID_REQUEST: &str = "InvalidRequest";
+
+    /// The copy differs from the original in something that cannot be changed afterwards. See the message; deregister
+    /// the copy to have another one made.
+    pub const ATTRIBUTE_MISMATCH: &str = "AttributeMismatch";
+    /// A snapshot of the copy is not encrypted, or not under the required key. Deregister the copy to have another one
+    /// made.
+    pub const COPY_NOT_ENCRYPTED: &str = "CopyNotEncrypted";
+    /// Every attempt failed. Mend what the message names, then change the annotation `amiseal.dev/retry`; amiseal tries
+    /// again by itself once a day, and when the key or the policy changes.
+    pub const ATTEMPTS_EXHAUSTED: &str = "AttemptsExhausted";
+
+    /// The original's tags and amiseal's own are together more than the 50 that AWS allows. Remove some of the
+    /// original's, or set `promotion.tags: Withhold`.
+    pub const TOO_MANY_TAGS: &str = "TooManyTags";
+
+    /// The spec cannot be carried out. Correct it as the message says.
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    /// The object that this one belongs to is gone. Delete this one.
+    pub const OWNER_GONE: &str = "OwnerGone";
+
+    /// Every reason there is.
+    pub const ALL: &[&str] = &[
+        SUCCEEDED,
+        PROGRESSING,
+        INITIALIZING,
+        NOT_STALLED,
+        AUDIT,
+        SUSPENDED,
+        UNENCRYPTED_IMAGES,
+        ORIGINALS_REMAIN,
+        OTHER_KEY,
+        UNKNOWN_IMAGES,
+        CONTESTED,
+        SOME_TARGETS,
+        WAITING_FOR_ADMISSION,
+        COPYING,
+        VERIFYING,
+        PROMOTING,
+        ADOPTED,
+        COPY_FAILED,
+        SOURCE_GONE,
+        PRODUCT_CODE_NOT_COPYABLE,
+        INSTANCE_STORE_IMAGE,
+        SNAPSHOT_NOT_SHARED,
+        PUBLIC_IMAGE,
+        KEY_DISABLED,
+        KEY_PENDING_DELETION,
+        KEY_NOT_FOUND,
+        KEY_WRONG_REGION,
+        KEY_WRONG_USAGE,
+        KEY_UNAVAILABLE,
+        DEFAULT_KEY_CANNOT_BE_SHARED,
+        ACCESS_DENIED,
+        ROLE_NOT_ASSUMABLE,
+        WRONG_ACCOUNT,
+        REGION_NOT_ENABLED,
+        ENDPOINT_UNREACHABLE,
+        QUOTA_EXCEEDED,
+        THROTTLED,
+        TRANSIENT_ERROR,
+        INVALID_REQUEST,
+        ATTRIBUTE_MISMATCH,
+        COPY_NOT_ENCRYPTED,
+        ATTEMPTS_EXHAUSTED,
+        TOO_MANY_TAGS,
+        INVALID_SPEC,
+        OWNER_GONE,
+    ];
+}
+
+/// What a condition says of its aspect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Status {
+    /// The word that stands in the condition.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for Status {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// The longest message that the schema takes, in characters.
+pub const MAX_MESSAGE: usize = 2048;
+
+/// Sets the condition of this type, and keeps its `lastTransitionTime` unless its status changes.
+///
+/// A message that is too long for the schema is cut: a condition that says less is worth more than a status that the
+/// API server refuses. Conditions keep the order in which they were first set.
+pub fn set_condition(
+    conditions: &mut Vec<Condition>,
+    type_: &str,
+    status: Status,
+    reason: &str,
+    message: &str,
+    observed_generation: Option<i64>,
+    now: Timestamp,
+) {
+    let mut wanted = Condition {
+        type_: type_.to_owned(),
+        status: status.as_str().to_owned(),
+        reason: reason.to_owned(),
+        message: cut(message),
+        observed_generation,
+        last_transition_time: Time(now),
+    };
+    match conditions.iter_mut().find(|condition| condition.type_ == type_) {
+        Some(present) => {
+            if present.status == wanted.status {
+                wanted.last_transition_time = present.last_transition_time.clone();
+            }
+            *present = wanted;
+        }
+        None => conditions.push(wanted),
+    }
+}
+
+fn cut(message: &str) -> String {
+    if message.chars().count() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    message.chars().take(MAX_MESSAGE - 1).chain(['…']).collect()
+}
+
+/// The condition of this type, if it was ever set.
+#[must_use]
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Whether the condition of this type is `True`.
+#[must_use]
+pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    has_status(conditions, type_, Status::True)
+}
+
+/// Whether the condition of this type is there and has this status.
+#[must_use]
+pub fn has_status(conditions: &[Condition], type_: &str, status: Status) -> bool {
+    find(conditions, type_).is_some_and(|condition| condition.status == status.as_str())
+}
+
+/// Sets the conditions of one object, as of one generation and moment.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    /// The object's conditions.
+    pub conditions: &'a mut Vec<Condition>,
+    /// The generation that they speak of.
+    pub generation: Option<i64>,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+impl Writer<'_> {
+    /// Sets one condition, as [`set_condition`] does.
+    pub fn set(&mut self, type_: &str, status: impl Into<Status>, reason: &str, message: &str) {
+        set_condition(
+            self.conditions,
+            type_,
+            status.into(),
+            reason,
+            message,
+            self.generation,
+            self.now,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time that exists")
+    }
+
+    fn set(conditions: &mut Vec<Condition>, status: Status, reason: &str, message: &str, second: i64) {
+        set_condition(conditions, READY, status, reason, message, Some(second), at(second));
+    }
+
+    #[test]
+    fn a_condition_that_was_never_set_is_added() {
+        let mut conditions = Vec::new();
+        set(&mut conditions, Status::False, reason::PROGRESSING, "copying", 1);
+        assert_eq!(
+            conditions,
+            [Condition {
+                type_: "Ready".to_owned(),
+                status: "False".to_owned(),
+                reason: "Progressing".to_owned(),
+                message: "copying".to_owned(),
+                observed_generation: Some(1),
+                last_transition_time: Time(at(1)),
+            }]
+        );
+    }
+
+    #[test]
+    fn a_transition_is_a_change_of_status_and_of_nothing_else() {
+        let mut conditions = Vec::new();
+        set(&mut conditions, Status::False, reason::COPYING, "one", 1);
+        set(&mut conditions, Status::False, reason::VERIFYING, "two", 2);
+        let ready = find(&conditions, READY).expect("set before");
+        assert_eq!(ready.last_transition_time, Time(at(1)));
+        assert_eq!((ready.reason.as_str(), ready.message.as_str()), ("Verifying", "two"));
+        assert_eq!(ready.observed_generation, Some(2));
+
+        set(&mut conditions, Status::True, reason::SUCCEEDED, "three", 3);
+        let ready = find(&conditions, READY).expect("set before");
+        assert_eq!(ready.last_transition_time, Time(at(3)));
+    }
+
+    #[test]
+    fn setting_the_same_again_later_changes_nothing() {
+        let mut conditions = Vec::new();
+        set_condition(
+            &mut conditions,
+            READY,
+            Status::True,
+            reason::SUCCEEDED,
+            "",
+            Some(1),
+            at(1),
+        );
+        let before = conditions.clone();
+        set_condition(
+            &mut conditions,
+            READY,
+            Status::True,
+            reason::SUCCEEDED,
+            "",
+            Some(1),
+            at(9),
+        );
+        assert_eq!(conditions, before);
+    }
+
+    #[test]
+    fn conditions_of_other_types_stay_and_keep_their_order() {
+        let mut conditions = Vec::new();
+        for type_ in [READY, STALLED, COMPLIANT, STALLED] {
+            set_condition(
+                &mut conditions,
+                type_,
+                Status::Unknown,
+                reason::INITIALIZING,
+                "",
+                None,
+                at(1),
+            );
+        }
+        let types: Vec<_> = conditions.iter().map(|condition| condition.type_.as_str()).collect();
+        assert_eq!(types, [READY, STALLED, COMPLIANT]);
+    }
+
+    #[test]
+    fn only_true_is_true() {
+        for (status, holds) in [(Status::True, true), (Status::False, false), (Status::Unknown, false)] {
+            let mut conditions = Vec::new();
+            assert!(!is_true(&conditions, READY), "not before it was set");
+            set(&mut conditions, status, reason::SUCCEEDED, "", 1);
+            assert_eq!(is_true(&conditions, READY), holds);
+            assert!(has_status(&conditions, READY, status));
+        }
+    }
+
+    #[test]
+    fn a_message_that_the_schema_would_refuse_is_cut() {
+        let mut conditions = Vec::new();
+        for (length, kept) in [(MAX_MESSAGE, MAX_MESSAGE), (MAX_MESSAGE + 1, MAX_MESSAGE)] {
+            set(&mut conditions, Status::False, reason::COPYING, &"é".repeat(length), 1);
+            let message = &find(&conditions, READY).expect("set").message;
+            assert_eq!(message.chars().count(), kept);
+            assert_eq!(message.ends_with('…'), length > MAX_MESSAGE);
+        }
+    }
+
+    #[test]
+    fn reasons_are_camel_case_words_that_differ() {
+        let mut seen = std::collections::BTreeSet::new();
+        for reason in reason::ALL {
+            assert!(seen.insert(reason), "{reason} is there twice");
+            assert!(reason.starts_with(|first: char| first.is_ascii_uppercase()), "{reason}");
+            assert!(reason.chars().all(|letter| letter.is_ascii_alphanumeric()), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The names that tie our objects together: labels, annotations, AWS tags, and the objects' own names.
+
+/// Label of targets and migrations: the policy's name.
+pub const POLICY: &str = "amiseal.dev/policy";
+/// Label of targets and migrations: the account's ID.
+pub const ACCOUNT: &str = "amiseal.dev/account";
+/// Label of targets and migrations: the region's name.
+pub const REGION: &str = "amiseal.dev/region";
+
+/// Annotation of a migration: any new value makes it try again after `AttemptsExhausted`.
+pub const RETRY: &str = "amiseal.dev/retry";
+
+/// AWS tag of a copy and of its snapshots: the ID of the image that it was copied from.
+pub const TAG_SOURCE_IMAGE: &str = "amiseal.dev/source-image";
+/// AWS tag of a copy and of its snapshots: the attempt that made it.
+pub const TAG_ATTEMPT: &str = "amiseal.dev/attempt";
+
+/// The most characters that a policy's name may have: it is a label's value, and part of a role session name.
+pub const MAX_POLICY_NAME: usize = 56;
+
+/// The name of a policy's target for one account and region.
+#[must_use]
+pub fn target_name(policy: &str, account_id: &str, region: &str) -> String {
+    format!("{policy}.{account_id}.{region}")
+}
+
+/// The name of an image's migration.
+#[must_use]
+pub fn migration_name(image_id: &str, region: &str) -> String {
+    format!("{image_id}.{region}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_an_object_is_of() {
+        assert_eq!(
+            target_name("production", "111122223333", "eu-west-1"),
+            "production.111122223333.eu-west-1"
+        );
+        assert_eq!(
+            migration_name("ami-0123456789abcdef0", "eu-west-1"),
+            "ami-0123456789abcdef0.eu-west-1"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! One image on its way to an encrypted copy.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{rules, schema};
+
+/// Which image is to be copied under which key. Written by amiseal, once.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[kube(
+    group = "amiseal.dev",
+    version = "v1alpha1",
+    kind = "AMIMigration",
+    plural = "amimigrations",
+    shortname = "amim",
+    category = "amiseal",
+    status = "AMIMigrationStatus",
+    derive = "PartialEq",
+    validation = rules::migration_name(),
+    doc = "A migration is one image on its way to an encrypted copy. amiseal writes it. Deleting it deletes nothing in \
+           AWS, and amiseal adopts the copy when it makes the migration again.",
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Source", type_ = "string", json_path = ".spec.sourceImageID"),
+    printcolumn(name = "Copy", type_ = "string", json_path = ".status.copy.imageID"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::migration_is_fixed(),
+    validation = rules::key_of_region("keyARN", "region")
+)]
+pub struct AMIMigrationSpec {
+    /// The name of the policy that asked for the migration.
+    #[schemars(length(min = 1, max = 56))]
+    pub policy: String,
+    /// The ID of the AWS account that owns the image: 12 digits.
+    #[serde(rename = "accountID")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::account_id())]
+    pub account_id: String,
+    /// The region of the image and of its copy, as in `eu-west-1`.
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::region("region"))]
+    pub region: String,
+    /// The ID of the image to copy, as in `ami-0123456789abcdef0`.
+    #[serde(rename = "sourceImageID")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::image_id("sourceImageID"))]
+    pub source_image_id: String,
+    /// The ARN of the key that the copy is encrypted under. It stays the same also when the policy's alias moves.
+    #[serde(rename = "keyARN")]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::key_arn())]
+    pub key_arn: String,
+}
+
+/// How far the migration has come.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AMIMigrationStatus {
+    /// The `metadata.generation` that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Pending`: waits to be admitted. `Copying`: AWS copies. `Verifying`: the copy is compared with the original.
+    /// `Promoting`: the copy gets what it takes over. `Completed`: nothing is left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MigrationState>,
+    /// The copy: first what is intended, then what AWS made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<CopyStatus>,
+    /// The value that the annotation `amiseal.dev/retry` had when the last attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub observed_retry: Option<String>,
+    /// The snapshots of the original and those of the copy, by device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["device".into()]))]
+    pub snapshots: Vec<SnapshotStatus>,
+    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling` and `Stalled`. A message names the mend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a migration has come.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MigrationState {
+    /// It waits to be admitted, or cannot be copied at all and says why.
+    #[default]
+    Pending,
+    /// AWS makes the copy.
+    Copying,
+    /// The copy is compared with the original.
+    Verifying,
+    /// The copy gets what it takes over from the original.
+    Promoting,
+    /// Nothing is left to do.
+    Completed,
+}
+
+impl MigrationState {
+    /// The state's name, as `kubectl` shows it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Copying => "Copying",
+            Self::Verifying => "Verifying",
+            Self::Promoting => "Promoting",
+            Self::Completed => "Completed",
+        }
+    }
+}
+
+/// The copy: what was intended is on record before AWS is asked for it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyStatus {
+    /// Which attempt this is; the first is 1.
+    #[schemars(range(min = 1))]
+    pub attempt: u32,
+    /// The client token of the CopyImage call, by which AWS tells a repeated call from a new one.
+    #[schemars(length(min = 1, max = 64))]
+    pub client_token: String,
+    /// The copy's name.
+    #[schemars(length(min = 3, max = 128))]
+    pub name: String,
+    /// The copy's image ID. Absent until AWS has given one.
+    #[serde(rename = "imageID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub image_id: Option<String>,
+    /// When the intent to make this attempt was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Time>,
+}
+
+/// One device of the image: the snapshot that the original has there, and the copy's.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotStatus {
+    /// The device's name in the image, as in `/dev/xvda`.
+    #[schemars(length(min = 1, max = 255))]
+    pub device: String,
+    /// The ID of the original's snapshot.
+    #[schemars(length(max = 22))]
+    pub source: String,
+    /// The ID of the copy's snapshot. Absent until AWS shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 22))]
+    pub copy: Option<String>,
+    /// The ARN of the key that the copy's snapshot is encrypted under, as AWS reports it.
+    #[serde(rename = "keyARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub key_arn: Option<String>,
+}

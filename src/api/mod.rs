@@ -1,0 +1,38 @@
+//! The three resources of the group `amiseal.dev`, as the Kubernetes API server sees them.
+//!
+//! [`AMIEncryptionPolicy`] is written by people, [`AMIEncryptionTarget`] by the policy controller (one per policy,
+//! account and region) and [`AMIMigration`] by the target controller (one per image to be migrated). The schema of
+//! each, with its defaults and its refusals, is generated from these types: see [`crds`].
+
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema makes a copy of each type inside a function, `pub` included"
+)]
+
+pub mod conditions;
+pub mod duration;
+pub mod labels;
+mod migration;
+mod policy;
+mod rules;
+mod schema;
+mod settings;
+mod status;
+mod target;
+
+pub use duration::Duration;
+pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
+pub use policy::{
+    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, RegionSpec,
+};
+pub use schema::crds;
+pub use settings::{
+    CopySettings, ImageSelector, ImageTerm, LaunchPermissions, Mode, OtherKey, PromotionSettings, TagPublication,
+};
+pub use status::{ImageCounts, MigrationCounts, TargetCounts};
+pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
+
+/// The API group of the three resources.
+pub const GROUP: &str = "amiseal.dev";
+/// The one version that the group has.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,213 @@
+//! The resource that people write: which accounts and regions, which images, under which key.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
+    TargetCounts, rules, schema,
+};
+
+/// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[kube(
+    group = "amiseal.dev",
+    version = "v1alpha1",
+    kind = "AMIEncryptionPolicy",
+    plural = "amiencryptionpolicies",
+    shortname = "aep",
+    category = "amiseal",
+    status = "AMIEncryptionPolicyStatus",
+    derive = "PartialEq",
+    validation = rules::policy_name(),
+    doc = "A policy says which machine images of which AWS accounts and regions are to be encrypted under which key. \
+           amiseal makes one target for each account and region of it.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Compliant",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Compliant")].status"#
+    ),
+    printcolumn(name = "Images", type_ = "integer", json_path = ".status.images.total"),
+    printcolumn(
+        name = "Unencrypted",
+        type_ = "integer",
+        json_path = ".status.images.unencrypted"
+    ),
+    printcolumn(
+        name = "Copied",
+        type_ = "integer",
+        json_path = ".status.migrations.completed"
+    ),
+    printcolumn(
+        name = "In Progress",
+        type_ = "integer",
+        json_path = ".status.migrations.inProgress"
+    ),
+    printcolumn(
+        name = "Stalled",
+        type_ = "integer",
+        json_path = ".status.migrations.stalled"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::regions_somewhere(),
+    validation = rules::role_of_default_partition(),
+    validation = rules::default_key_for_all()
+)]
+pub struct AMIEncryptionPolicySpec {
+    /// `Audit`: AWS is only read, and nothing in it is ever written. `Enforce`: images are migrated.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Whether to stop: no call to AWS is made for this policy while it is true, and its status says so.
+    #[serde(default)]
+    pub suspend: bool,
+    /// How often each account and region is looked through, as in `15m` or `1h30m`: at least `1m`, at most `24h`.
+    #[serde(default = "default_scan_interval")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::scan_interval_range())]
+    #[x_kube(validation = rules::duration_form("scanInterval"))]
+    pub scan_interval: Duration,
+    /// What holds for every account that does not say it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<AccountDefaults>,
+    /// The AWS accounts, at most 200. For more, write a second policy.
+    #[schemars(length(min = 1, max = 200))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["accountID".into()]))]
+    pub accounts: Vec<Account>,
+    /// Which images are meant. Absent: every image that the account owns.
+    #[serde(default, skip_serializing_if = "ImageSelector::is_empty")]
+    pub image_selector: ImageSelector,
+    /// What to do with images that are encrypted, but under another key than the policy's. `Report`: count them.
+    /// `Migrate`: copy them under the policy's key too.
+    #[serde(default)]
+    pub other_key: OtherKey,
+    /// How images are copied.
+    #[serde(default)]
+    pub copy: CopySettings,
+    /// What a verified copy takes over from its original.
+    #[serde(default)]
+    pub promotion: PromotionSettings,
+}
+
+fn default_scan_interval() -> Duration {
+    Duration::from_mins(15)
+}
+
+/// What holds for every account of a policy that does not say it itself.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountDefaults {
+    /// The name of the IAM role to assume in each account, with its path if it has one: `amiseal` stands for
+    /// `arn:<partition>:iam::<accountID>:role/amiseal`. Used for accounts that give neither `roleARN` nor `roleName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 192))]
+    #[x_kube(validation = rules::role_name())]
+    pub role_name: Option<String>,
+    /// The external ID that the roles' trust policies ask for: 2 to 1,224 characters.
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
+    pub external_id: Option<String>,
+    /// The regions, and the key in each, of accounts that list none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub regions: Vec<RegionSpec>,
+}
+
+/// One AWS account.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::role_of_account(),
+    validation = rules::one_role(),
+    validation = rules::role_of_partition()
+)]
+pub struct Account {
+    /// The account's ID: 12 digits, in quotes, since YAML reads it as a number otherwise.
+    #[serde(rename = "accountID")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::account_id())]
+    pub account_id: String,
+    /// The ARN of the IAM role to assume, which must be of this account. Without `roleARN` and any `roleName`, the
+    /// controller's own identity is used, and must be of this account.
+    #[serde(rename = "roleARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::role_arn())]
+    pub role_arn: Option<String>,
+    /// The name of the IAM role to assume, with its path if it has one. Overrides `defaults.roleName`; give this or
+    /// `roleARN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 192))]
+    #[x_kube(validation = rules::role_name())]
+    pub role_name: Option<String>,
+    /// The external ID that the role's trust policy asks for: 2 to 1,224 characters. Overrides `defaults.externalID`.
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
+    pub external_id: Option<String>,
+    /// The regions, at most 40, and the key in each. Absent: those of `defaults.regions`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub regions: Vec<RegionSpec>,
+}
+
+/// One region, and the key that its images are to be encrypted under.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+#[x_kube(
+    validation = rules::key_of_region("kmsKeyID", "name")
+)]
+pub struct RegionSpec {
+    /// The region's name, as in `eu-west-1`.
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::region("name"))]
+    pub name: String,
+    /// The KMS key in this region: a key ID, a key ARN, an alias name as in `alias/ami`, or an alias ARN. It is
+    /// resolved to a key ARN, which the target's status shows.
+    #[serde(rename = "kmsKeyID")]
+    #[schemars(length(max = 256))]
+    #[x_kube(
+        validation = rules::key_form(),
+        validation = rules::key_path(),
+        validation = rules::key_id_in_arn()
+    )]
+    pub kms_key_id: String,
+}
+
+/// What amiseal found and did, summed over the policy's targets.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AMIEncryptionPolicyStatus {
+    /// The `metadata.generation` that this status speaks of. When it is lower than the current one, amiseal has not
+    /// seen the last change yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`. A message names the mend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// How many targets the policy has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<TargetCounts>,
+    /// How many images are in which class, over all targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageCounts>,
+    /// How many migrations are where, over all targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationCounts>,
+}

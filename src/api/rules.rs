@@ -1,0 +1,314 @@
+//! The rules by which the API server refuses what cannot be right, each with a sentence that names the field and the
+//! mend.
+//!
+//! They are CEL rather than `pattern` so that people read a sentence and not a regular expression. A rule on a region
+//! runs up to 8,000 times for one policy (200 accounts of 40 regions), and the API server budgets for that both when
+//! it takes the definition and when it takes a policy: keep those rules cheap, and every text that they read bounded.
+
+use kube::core::{Message, Rule};
+
+/// The partition of the region that `region`, a CEL expression, names: a CEL expression too.
+fn partition_of(region: &str) -> String {
+    const PARTITIONS: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+    ];
+    let choices: String = PARTITIONS
+        .iter()
+        .map(|(prefix, partition)| format!("{region}.startsWith('{prefix}') ? '{partition}' : "))
+        .collect();
+    format!("({choices}'aws')")
+}
+
+/// A policy's name fits into a label and into a role session name.
+pub(super) fn policy_name() -> Rule {
+    Rule::new("size(self.metadata.name) <= 56").message(
+        "metadata.name must have at most 56 characters, since it becomes part of labels and role session names: \
+         choose a shorter one",
+    )
+}
+
+/// A duration is written so that [`Duration`](super::Duration) reads it, whose every digit fits.
+pub(super) fn duration_form(field: &str) -> Rule {
+    Rule::new(DURATION_FORM).message(
+        format!(
+            "{field} must be a duration of hours, minutes and seconds, in that order: write for example 15m or 1h30m"
+        )
+        .as_str(),
+    )
+}
+
+const DURATION_FORM: &str = "self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''";
+
+/// A scan interval is between a minute and a day.
+pub(super) fn scan_interval_range() -> Rule {
+    Rule::new(format!(
+        "!({DURATION_FORM}) || (duration(self) >= duration('1m') && duration(self) <= duration('24h'))"
+    ))
+    .message("scanInterval must be at least 1m and at most 24h: write for example 15m")
+}
+
+/// An account ID has twelve digits.
+pub(super) fn account_id() -> Rule {
+    Rule::new("self.matches('^[0-9]{12}$')")
+        .message("accountID must be the account's 12 digits, in quotes: write for example \"111122223333\"")
+}
+
+/// A region's name has the form that all partitions use.
+pub(super) fn region(field: &str) -> Rule {
+    Rule::new("self.matches('^[a-z]{2,4}(-[a-z]{2,11}){1,2}-[0-9]{1,2}$')").message(
+        format!("{field} must be the name of an AWS region, not of a zone: write for example eu-west-1").as_str(),
+    )
+}
+
+/// A role's ARN has its form.
+pub(super) fn role_arn() -> Rule {
+    Rule::new(r"self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=,.@/-]+$')")
+        .message("roleARN must be the ARN of an IAM role: write for example arn:aws:iam::111122223333:role/amiseal")
+}
+
+/// A role's name, with its path, is not an ARN and has no slash at either end.
+pub(super) fn role_name() -> Rule {
+    Rule::new("self.matches('^([a-zA-Z0-9_+=,.@-]+/)*[a-zA-Z0-9_+=,.@-]+$')").message(
+        "roleName must be the name of an IAM role, after its path if it has one: write for example amiseal or \
+         teams/amiseal, and an ARN into roleARN",
+    )
+}
+
+/// An external ID has the signs that STS takes.
+pub(super) fn external_id() -> Rule {
+    Rule::new("self.matches('^[a-zA-Z0-9_+=,.@:/-]*$') && size(self) >= 2").message(
+        "externalID must have at least 2 characters, which may be letters, digits and _+=,.@:/-: write it as the \
+         role's trust policy has it",
+    )
+}
+
+/// An account's role is that account's.
+pub(super) fn role_of_account() -> Rule {
+    Rule::new(
+        "!has(self.roleARN) || !self.roleARN.contains(':role/') || \
+         self.roleARN.contains(':iam::' + self.accountID + ':role/')",
+    )
+    .message("roleARN must be a role of the account that accountID names: correct one of the two")
+    .field_path(".roleARN")
+}
+
+/// An account names its role in one way.
+pub(super) fn one_role() -> Rule {
+    Rule::new("!has(self.roleARN) || !has(self.roleName)")
+        .message("roleName and roleARN exclude each other: remove one of the two")
+        .field_path(".roleName")
+}
+
+/// An account's role is of the partition of its regions.
+pub(super) fn role_of_partition() -> Rule {
+    let partition = partition_of("r.name");
+    Rule::new(format!(
+        "!has(self.roleARN) || !has(self.regions) || \
+         self.regions.all(r, self.roleARN.startsWith('arn:' + {partition} + ':'))"
+    ))
+    .message(
+        "roleARN must be of the partition that the account's regions are in: begin it with arn:aws-cn: for the \
+         regions cn-*, with arn:aws-us-gov: for us-gov-*, and with arn:aws: for most others",
+    )
+    .field_path(".roleARN")
+}
+
+/// A key is named in one of the four ways that KMS knows.
+///
+/// The regular expressions are looser than they could be, since the longer they are the more they cost. A key ID, that
+/// of a multi-Region key too, is known by its length, which is what a bad paste gets wrong.
+pub(super) fn key_form() -> Rule {
+    Rule::new(format!(
+        "self.startsWith('alias/') || self.startsWith('arn:') || self.matches(r'^{KEY_ID}$')"
+    ))
+    .message(
+        "kmsKeyID must be an alias, a key ID or the ARN of either: write for example alias/ami, \
+         1234abcd-12ab-34cd-56ef-1234567890ab or arn:aws:kms:eu-west-1:111122223333:alias/ami",
+    )
+}
+
+/// What an alias or an ARN ends in has its form.
+pub(super) fn key_path() -> Rule {
+    Rule::new(
+        r"!(self.startsWith('alias/') || self.startsWith('arn:')) || self.matches(r'(^alias|:\d{12}:(alias|key))/[\w/-]+$')",
+    )
+    .message(
+        "kmsKeyID must end in alias/ or key/ and a name of letters, digits and _/-, in an ARN after the 12 digits of \
+         an account: write for example alias/ami or arn:aws:kms:eu-west-1:111122223333:alias/ami",
+    )
+}
+
+/// The ID in a key's ARN has its form.
+pub(super) fn key_id_in_arn() -> Rule {
+    Rule::new(format!("!self.contains(':key/') || self.matches(r':key/{KEY_ID}$')")).message(
+        "kmsKeyID must have a whole key ID after key/, as in 1234abcd-12ab-34cd-56ef-1234567890ab: copy it again",
+    )
+}
+
+/// A pinned key is named by its ARN.
+pub(super) fn key_arn() -> Rule {
+    Rule::new(r"self.matches(r'^arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:key/[\da-zA-Z-]+$')").message(
+        "keyARN must be the ARN of a KMS key: write for example \
+         arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    )
+}
+
+const KEY_ID: &str = r"[\w-]{36}";
+
+/// The ARN in `field` is of the region that the field `region` beside it names, and of its partition.
+pub(super) fn key_of_region(field: &str, region: &str) -> Rule {
+    let prefix = format!(
+        "'arn:' + {} + ':kms:' + self.{region} + ':'",
+        partition_of(&format!("self.{region}"))
+    );
+    Rule::new(format!(
+        "!self.{field}.startsWith('arn:') || self.{field}.startsWith({prefix})"
+    ))
+    .message(Message::Expression(format!(
+        "'{field} must be a key of the region that it is given for: write an ARN that begins with ' + {prefix} \
+             + ', or an alias as in alias/ami'"
+    )))
+    .field_path(format!(".{field}"))
+}
+
+/// Every account has regions, its own or the defaults'.
+pub(super) fn regions_somewhere() -> Rule {
+    Rule::new(
+        "(has(self.defaults) && has(self.defaults.regions) && size(self.defaults.regions) > 0) || \
+         self.accounts.all(a, has(a.regions) && size(a.regions) > 0)",
+    )
+    .message(
+        "accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults",
+    )
+    .field_path(".accounts")
+}
+
+/// A role that is given for an account is of the partition of the regions that it takes from the defaults.
+pub(super) fn role_of_default_partition() -> Rule {
+    let partition = partition_of("r.name");
+    Rule::new(format!(
+        "!has(self.defaults) || !has(self.defaults.regions) || self.accounts.all(a, !has(a.roleARN) || \
+         (has(a.regions) && size(a.regions) > 0) || \
+         self.defaults.regions.all(r, a.roleARN.startsWith('arn:' + {partition} + ':')))"
+    ))
+    .message(
+        "defaults.regions must be of the partition of every role whose account has no regions of its own: give those \
+         accounts their own regions, or correct their roleARN",
+    )
+    .field_path(".defaults.regions")
+}
+
+/// A key that is named by its bare ID exists in one account only, and so cannot be several accounts' default.
+pub(super) fn default_key_for_all() -> Rule {
+    Rule::new(
+        "!has(self.defaults) || !has(self.defaults.regions) || \
+         self.defaults.regions.all(r, r.kmsKeyID.startsWith('arn:') || r.kmsKeyID.startsWith('alias/')) || \
+         size(self.accounts.filter(a, !has(a.regions) || size(a.regions) == 0)) < 2",
+    )
+    .message(
+        "defaults.regions must not name a key by its bare ID when several accounts take it, since that key is of one \
+         account only: write an alias that each account has, or the key's ARN",
+    )
+    .field_path(".defaults.regions")
+}
+
+/// A term that says nothing would match every image.
+pub(super) fn term_says_something() -> Rule {
+    Rule::new(
+        "(has(self.names) && size(self.names) > 0) || (has(self.tags) && size(self.tags) > 0) || \
+         (has(self.ids) && size(self.ids) > 0)",
+    )
+    .message("a term of imageSelector must have names, tags or ids: add one, or remove the term to mean every image")
+}
+
+/// Image IDs have their form.
+pub(super) fn image_ids() -> Rule {
+    Rule::new(format!("self.all(id, id.matches('{IMAGE_ID}'))"))
+        .message("ids must be image IDs: write for example ami-0123456789abcdef0")
+}
+
+/// An image ID has its form.
+pub(super) fn image_id(field: &str) -> Rule {
+    Rule::new(format!("self.matches('{IMAGE_ID}')"))
+        .message(format!("{field} must be an image ID: write for example ami-0123456789abcdef0").as_str())
+}
+
+const IMAGE_ID: &str = "^ami-([0-9a-f]{8}|[0-9a-f]{17})$";
+
+/// A selector's tag keys are such as AWS has.
+pub(super) fn tag_keys() -> Rule {
+    Rule::new("self.all(key, size(key) >= 1 && size(key) <= 127)")
+        .message("tags must have keys of 1 to 127 characters, as AWS has them: correct the key")
+}
+
+/// Our copies' names say where they come from.
+pub(super) fn name_pattern_names_origin() -> Rule {
+    Rule::new("self.contains('{sourceID}') || self.contains('{name}')").message(
+        "namePattern must tell copies apart: add {sourceID} or {name} to it, as in encrypted-{sourceID}-{name}",
+    )
+}
+
+/// A name's signs are those that AWS takes.
+pub(super) fn name_pattern_signs() -> Rule {
+    Rule::new(
+        r#"self.replace('{sourceID}', '').replace('{name}', '').matches(r"^[a-zA-Z0-9()\[\] ./'@_-]*$")"#,
+    )
+    .message(
+        "namePattern may hold {sourceID}, {name} and the signs that AWS allows in an image's name, which are letters, \
+         digits, spaces and ()[]./-'@_: remove the others",
+    )
+}
+
+/// Extra tags have keys that AWS takes.
+pub(super) fn extra_tag_keys() -> Rule {
+    Rule::new("self.all(key, size(key) >= 1 && size(key) <= 127)")
+        .message("extraTags must have keys of 1 to 127 characters: shorten the key")
+}
+
+/// Extra tags keep out of what AWS and amiseal write themselves.
+pub(super) fn extra_tags_not_reserved() -> Rule {
+    Rule::new("self.all(key, !key.startsWith('aws:') && !key.startsWith('AWS:') && !key.startsWith('amiseal.dev/'))")
+        .message(
+            "extraTags must not have keys that begin with aws: or amiseal.dev/, which are reserved: rename the key",
+        )
+}
+
+/// A field that is part of what an object is, and so of its name.
+pub(super) fn fixed(field: &str) -> Rule {
+    Rule::new("self == oldSelf").message(
+        format!(
+            "{field} says which target this is and cannot change: amiseal writes targets, so change the policy instead"
+        )
+        .as_str(),
+    )
+}
+
+/// A target's name says what it is of.
+pub(super) fn target_name() -> Rule {
+    Rule::new("self.metadata.name == self.spec.policy + '.' + self.spec.accountID + '.' + self.spec.region").message(
+        "metadata.name must be spec.policy, spec.accountID and spec.region with dots between them: amiseal writes \
+         targets, so change the policy instead",
+    )
+}
+
+/// A migration's name says what it is of.
+pub(super) fn migration_name() -> Rule {
+    Rule::new("self.metadata.name == self.spec.sourceImageID + '.' + self.spec.region").message(
+        "metadata.name must be spec.sourceImageID and spec.region with a dot between them: amiseal writes \
+         migrations, so change the policy instead",
+    )
+}
+
+/// What a migration is to do is said once.
+pub(super) fn migration_is_fixed() -> Rule {
+    Rule::new("self == oldSelf").message(
+        "spec cannot change: delete the migration, which deletes nothing in AWS, and amiseal makes it again as the \
+         policy now asks",
+    )
+}

@@ -1,0 +1,157 @@
+//! Counts that the statuses of policies and targets share.
+
+use std::{iter::Sum, ops::AddAssign};
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// How many targets a policy has.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetCounts {
+    /// All of them: one for each account and region.
+    #[serde(default)]
+    pub total: u32,
+    /// Those that are `Ready`.
+    #[serde(default)]
+    pub ready: u32,
+}
+
+/// How many images are in which class. Every image of the account that the policy looks at is in exactly one class.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageCounts {
+    /// The sum of all classes.
+    #[serde(default)]
+    pub total: u32,
+    /// Every snapshot is encrypted under the policy's key.
+    #[serde(default)]
+    pub encrypted: u32,
+    /// A snapshot is not encrypted, and no verified copy exists.
+    #[serde(default)]
+    pub unencrypted: u32,
+    /// A snapshot is not encrypted, and a verified copy exists.
+    #[serde(default)]
+    pub superseded: u32,
+    /// Every snapshot is encrypted, but one of them under a key that is not the policy's.
+    #[serde(default)]
+    pub other_key: u32,
+    /// A copy cannot encrypt it, as with an image that is backed by instance store.
+    #[serde(default)]
+    pub unencryptable: u32,
+    /// `imageSelector.exclude` takes it out.
+    #[serde(default)]
+    pub exempt: u32,
+    /// An older policy selects it too, and governs it.
+    #[serde(default)]
+    pub contested: u32,
+    /// A snapshot of it could not be read.
+    #[serde(default)]
+    pub unknown: u32,
+}
+
+/// How many migrations are where. Each is counted once.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct MigrationCounts {
+    /// Those that wait to be admitted.
+    #[serde(default)]
+    pub pending: u32,
+    /// Those that are being copied, verified or promoted.
+    #[serde(default)]
+    pub in_progress: u32,
+    /// Those that cannot go on until somebody acts: their `Stalled` condition says why.
+    #[serde(default)]
+    pub stalled: u32,
+    /// Those with nothing left to do.
+    #[serde(default)]
+    pub completed: u32,
+}
+
+impl AddAssign for ImageCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.encrypted += other.encrypted;
+        self.unencrypted += other.unencrypted;
+        self.superseded += other.superseded;
+        self.other_key += other.other_key;
+        self.unencryptable += other.unencryptable;
+        self.exempt += other.exempt;
+        self.contested += other.contested;
+        self.unknown += other.unknown;
+    }
+}
+
+impl Sum for ImageCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+impl AddAssign for MigrationCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.pending += other.pending;
+        self.in_progress += other.in_progress;
+        self.stalled += other.stalled;
+        self.completed += other.completed;
+    }
+}
+
+impl Sum for MigrationCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_taken_class_by_class() {
+        let one = ImageCounts {
+            total: 36,
+            encrypted: 1,
+            unencrypted: 2,
+            superseded: 3,
+            other_key: 4,
+            unencryptable: 5,
+            exempt: 6,
+            contested: 7,
+            unknown: 8,
+        };
+        let two = ImageCounts {
+            total: 72,
+            encrypted: 2,
+            unencrypted: 4,
+            superseded: 6,
+            other_key: 8,
+            unencryptable: 10,
+            exempt: 12,
+            contested: 14,
+            unknown: 16,
+        };
+        assert_eq!([one, one].into_iter().sum::<ImageCounts>(), two);
+
+        let one = MigrationCounts {
+            pending: 1,
+            in_progress: 2,
+            stalled: 3,
+            completed: 4,
+        };
+        let two = MigrationCounts {
+            pending: 2,
+            in_progress: 4,
+            stalled: 6,
+            completed: 8,
+        };
+        assert_eq!([one, one].into_iter().sum::<MigrationCounts>(), two);
+        assert_eq!([].into_iter().sum::<MigrationCounts>(), MigrationCounts::default());
+    }
+}

@@ -1,0 +1,139 @@
+//! One account and region of a policy: the unit of scanning, back-off and failure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, rules,
+    schema,
+};
+
+/// A policy's settings resolved for one account and region. Written by amiseal.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[kube(
+    group = "amiseal.dev",
+    version = "v1alpha1",
+    kind = "AMIEncryptionTarget",
+    plural = "amiencryptiontargets",
+    shortname = "aet",
+    category = "amiseal",
+    status = "AMIEncryptionTargetStatus",
+    derive = "PartialEq",
+    validation = rules::target_name(),
+    doc = "A target is one account and region of a policy, as amiseal looks through it. amiseal writes it: change the \
+           policy instead.",
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(name = "Images", type_ = "integer", json_path = ".status.images.total"),
+    printcolumn(
+        name = "Unencrypted",
+        type_ = "integer",
+        json_path = ".status.images.unencrypted"
+    ),
+    printcolumn(
+        name = "Copied",
+        type_ = "integer",
+        json_path = ".status.migrations.completed"
+    ),
+    printcolumn(name = "Last Scan", type_ = "date", json_path = ".status.lastScanTime")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::role_of_account(),
+    validation = rules::key_of_region("kmsKeyID", "region")
+)]
+pub struct AMIEncryptionTargetSpec {
+    /// The name of the policy that this target is of.
+    #[schemars(length(min = 1, max = 56))]
+    #[x_kube(validation = rules::fixed("policy"))]
+    pub policy: String,
+    /// The ID of the AWS account: 12 digits.
+    #[serde(rename = "accountID")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::fixed("accountID"))]
+    #[x_kube(validation = rules::account_id())]
+    pub account_id: String,
+    /// The region's name, as in `eu-west-1`.
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::fixed("region"))]
+    #[x_kube(validation = rules::region("region"))]
+    pub region: String,
+    /// The ARN of the IAM role to assume. Absent: the controller's own identity, which must be of this account.
+    #[serde(rename = "roleARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::role_arn())]
+    pub role_arn: Option<String>,
+    /// The external ID that the role's trust policy asks for.
+    #[serde(rename = "externalID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
+    pub external_id: Option<String>,
+    /// The KMS key, as the policy names it: a key ID, a key ARN, an alias name or an alias ARN.
+    #[serde(rename = "kmsKeyID")]
+    #[schemars(length(max = 256))]
+    #[x_kube(
+        validation = rules::key_form(),
+        validation = rules::key_path(),
+        validation = rules::key_id_in_arn()
+    )]
+    pub kms_key_id: String,
+    /// `Audit`: AWS is only read. `Enforce`: images are migrated.
+    pub mode: Mode,
+    /// Whether to stop: no call to AWS is made for this target while it is true.
+    #[serde(default)]
+    pub suspend: bool,
+    /// How often the account and region is looked through, as in `15m` or `1h30m`.
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::scan_interval_range())]
+    #[x_kube(validation = rules::duration_form("scanInterval"))]
+    pub scan_interval: Duration,
+    /// Which images are meant. Absent: every image that the account owns.
+    #[serde(default, skip_serializing_if = "ImageSelector::is_empty")]
+    pub image_selector: ImageSelector,
+    /// What to do with images that are encrypted, but under another key than the policy's.
+    pub other_key: OtherKey,
+    /// How images are copied.
+    pub copy: CopySettings,
+    /// What a verified copy takes over from its original.
+    pub promotion: PromotionSettings,
+}
+
+/// What amiseal found in the account and region, and did there.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AMIEncryptionTargetStatus {
+    /// The `metadata.generation` that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable` and `KeyUsable`. A message names the mend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// How many of the selected images are in which class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageCounts>,
+    /// How many migrations are where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrations: Option<MigrationCounts>,
+    /// When the account and region was last looked through completely. Written along with another change, else at
+    /// most once an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_scan_time: Option<Time>,
+    /// The ARN of the key that `spec.kmsKeyID` stands for.
+    #[serde(rename = "keyARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub key_arn: Option<String>,
+    /// The ARN of the identity that AWS says amiseal acts as here.
+    #[serde(rename = "callerARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub caller_arn: Option<String>,
+    /// How many GiB of snapshots are kept twice, since an original with a verified copy is still there. Rounded up.
+    #[serde(rename = "duplicateGiB", default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_gib: Option<u64>,
+}

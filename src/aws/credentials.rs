@@ -1,0 +1,127 @@
+//! The credentials of a session: a role of its account, narrowed where the session only reads.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_sdk_sts::types::Tag;
+
+use super::error::AwsError;
+use super::{Access, SessionKey};
+
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+
+/// What a session that only reads may do, whatever its role may.
+pub const READ_ONLY_POLICY: &str = concat!(
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","#,
+    r#""Action":["ec2:Describe*","kms:DescribeKey","sts:GetCallerIdentity"],"#,
+    r#""Resource":"*"}]}"#,
+);
+
+/// The session tag that carries the policy's name, so that CloudTrail shows on whose behalf a call was made.
+const POLICY_TAG: &str = "amiseal-policy";
+
+/// Assumes a role when the SDK asks for credentials; the SDK keeps them until shortly before they expire.
+#[derive(Debug)]
+pub(super) struct AssumedRole {
+    sts: aws_sdk_sts::config::Builder,
+    role_arn: String,
+    external_id: Option<String>,
+    session_name: String,
+    policy: String,
+    access: Access,
+}
+
+impl AssumedRole {
+    /// The role `role_arn` for `key`, asked for through a client of `sts`.
+    pub(super) fn new(sts: aws_sdk_sts::config::Builder, role_arn: &str, key: &SessionKey) -> Self {
+        Self {
+            sts,
+            role_arn: role_arn.to_owned(),
+            external_id: key.external_id.clone(),
+            session_name: session_name(&key.policy),
+            policy: key.policy.clone(),
+            access: key.access,
+        }
+    }
+
+    async fn assume(&self) -> Result<Credentials, CredentialsError> {
+        let narrowed = (self.access == Access::ReadOnly).then(|| READ_ONLY_POLICY.to_owned());
+        let tag = Tag::builder().key(POLICY_TAG).value(&self.policy).build();
+        let tag = tag.map_err(CredentialsError::invalid_configuration)?;
+        let sts = aws_sdk_sts::Client::from_conf(self.sts.clone().build());
+        let assumed = sts
+            .assume_role()
+            .role_arn(&self.role_arn)
+            .role_session_name(&self.session_name)
+            .set_external_id(self.external_id.clone())
+            .set_policy(narrowed)
+            .tags(tag)
+            .send()
+            .await
+            .map_err(|error| CredentialsError::provider_error(AwsError::from_sdk(ASSUME_ROLE, &error)))?;
+        let Some(given) = assumed.credentials else {
+            let error = AwsError::malformed(ASSUME_ROLE, &"an answer without credentials");
+            return Err(CredentialsError::provider_error(error));
+        };
+        let expiry = SystemTime::try_from(given.expiration).map_err(|_| {
+            let error = AwsError::malformed(ASSUME_ROLE, &"an expiration out of range");
+            CredentialsError::provider_error(error)
+        })?;
+        Ok(Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            Some(given.session_token),
+            Some(expiry),
+            "AssumeRole",
+        ))
+    }
+}
+
+impl ProvideCredentials for AssumedRole {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.assume())
+    }
+}
+
+/// `amiseal-<policy>`, of the characters that AWS allows there and at most 64 long.
+fn session_name(policy: &str) -> String {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    let policy = policy.chars().map(|c| if legal(c) { c } else { '-' });
+    "amiseal-".chars().chain(policy).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_session_may_describe_images_and_keys_and_nothing_else() {
+        assert!(READ_ONLY_POLICY.len() <= 2048, "AWS's limit on a session policy");
+        let policy: serde_json::Value = serde_json::from_str(READ_ONLY_POLICY).expect("JSON");
+        let statements = policy["Statement"].as_array().expect("statements");
+        for statement in statements {
+            assert_eq!(statement["Effect"], "Allow");
+            assert!(statement.get("NotAction").is_none());
+            for action in statement["Action"].as_array().expect("actions") {
+                let (_, name) = action.as_str().and_then(|a| a.split_once(':')).expect("an action");
+                let reads = name.starts_with("Describe") || name == "GetCallerIdentity";
+                assert!(reads, "{action} does more than read");
+            }
+        }
+        assert!(!statements.is_empty());
+    }
+
+    #[test]
+    fn session_names_are_what_aws_accepts() {
+        assert_eq!(session_name("production"), "amiseal-production");
+        assert_eq!(session_name("a b/é"), "amiseal-a-b--");
+        let longest = session_name(&"x".repeat(56));
+        assert_eq!(longest.len(), 64, "a policy's name is never cut");
+        assert_eq!(session_name(&"x".repeat(80)).len(), 64);
+    }
+}

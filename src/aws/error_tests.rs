@@ -1,0 +1,240 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn answered(operation: &'static str, code: &str, message: &str, status: u16) -> AwsError {
+    AwsError::answered(operation, Some(code), Some(message), status)
+}
+
+#[test]
+fn answers_are_classified_by_their_code() {
+    use ErrorClass::*;
+    let storage = "You do not have permission to access the storage of this ami";
+    let marketplace = "Images from AWS Marketplace cannot be copied to another AWS account";
+    let billing = "Images with EC2 BillingProduct codes cannot be copied to another AWS account";
+    let tag_session = "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: sts:TagSession on resource: arn:aws:iam::2:role/r";
+    for (operation, code, message, status, class, cause) in [
+        ("ec2:DescribeImages", "RequestLimitExceeded", "", 503, Throttled, None),
+        ("ec2:CopyImage", "EC2ThrottledException", "", 400, Throttled, None),
+        ("kms:DescribeKey", "ThrottlingException", "", 400, Throttled, None),
+        ("sts:AssumeRole", "Throttling", "", 400, Throttled, None),
+        ("ec2:DescribeImages", "UnauthorizedOperation", "", 403, Denied, None),
+        ("kms:DescribeKey", "AccessDeniedException", "", 400, Denied, None),
+        (
+            "sts:AssumeRole",
+            "AccessDenied",
+            "",
+            403,
+            Denied,
+            Some(Cause::RoleNotAssumable),
+        ),
+        (
+            "sts:AssumeRole",
+            "AccessDenied",
+            tag_session,
+            403,
+            Denied,
+            Some(Cause::SessionTagsDenied),
+        ),
+        (
+            "sts:AssumeRole",
+            "InvalidClientTokenId",
+            "",
+            403,
+            Denied,
+            Some(Cause::RegionNotEnabled),
+        ),
+        (
+            "sts:AssumeRole",
+            "RegionDisabledException",
+            "",
+            403,
+            Denied,
+            Some(Cause::RegionNotEnabled),
+        ),
+        (
+            "sts:AssumeRole",
+            "PackedPolicyTooLarge",
+            "",
+            400,
+            Invalid,
+            Some(Cause::SessionPolicyTooLarge),
+        ),
+        (
+            "sts:AssumeRole",
+            "ExpiredToken",
+            "",
+            403,
+            Denied,
+            Some(Cause::CredentialsExpired),
+        ),
+        (
+            "ec2:DescribeImages",
+            "AuthFailure",
+            "",
+            401,
+            Denied,
+            Some(Cause::RegionNotEnabled),
+        ),
+        (
+            "ec2:DescribeImages",
+            "RequestExpired",
+            "",
+            400,
+            Denied,
+            Some(Cause::CredentialsExpired),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidAMIID.NotFound",
+            "",
+            400,
+            NotFound,
+            Some(Cause::ImageNotFound),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidAMIID.Unavailable",
+            "",
+            400,
+            NotFound,
+            Some(Cause::ImageUnavailable),
+        ),
+        ("kms:DescribeKey", "NotFoundException", "", 400, NotFound, None),
+        (
+            "ec2:CopyImage",
+            "ResourceLimitExceeded",
+            "",
+            400,
+            Quota,
+            Some(Cause::CopyLimit),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidAMIName.Duplicate",
+            "",
+            400,
+            Conflict,
+            Some(Cause::NameTaken),
+        ),
+        (
+            "ec2:CopyImage",
+            "IdempotentParameterMismatch",
+            "",
+            400,
+            Conflict,
+            Some(Cause::TokenReused),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidRequest",
+            storage,
+            400,
+            Denied,
+            Some(Cause::SnapshotNotShared),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidRequest",
+            marketplace,
+            400,
+            Invalid,
+            Some(Cause::ProductCode),
+        ),
+        (
+            "ec2:CopyImage",
+            "InvalidRequest",
+            billing,
+            400,
+            Invalid,
+            Some(Cause::ProductCode),
+        ),
+        ("ec2:CopyImage", "InvalidRequest", "something else", 400, Invalid, None),
+        ("ec2:CreateTags", "InvalidRequest", marketplace, 400, Invalid, None),
+        (
+            "ec2:DeleteSnapshot",
+            "InvalidSnapshot.InUse",
+            "",
+            400,
+            Conflict,
+            Some(Cause::SnapshotInUse),
+        ),
+        ("ec2:DescribeImages", "InternalError", "", 500, Transient, None),
+        (
+            "kms:DescribeKey",
+            "DependencyTimeoutException",
+            "",
+            500,
+            Transient,
+            None,
+        ),
+        ("ec2:DescribeImages", "NobodyKnowsThis", "", 503, Transient, None),
+        ("ec2:DescribeImages", "NobodyKnowsThis", "", 429, Throttled, None),
+        ("ec2:DescribeImages", "NobodyKnowsThis", "", 403, Denied, None),
+        ("ec2:DescribeImages", "NobodyKnowsThis", "", 404, NotFound, None),
+        ("ec2:DescribeImages", "NobodyKnowsThis", "", 400, Invalid, None),
+        ("ec2:DescribeImages", "", "", 502, Transient, None),
+    ] {
+        let error = answered(operation, code, message, status);
+        assert_eq!(
+            (error.class, error.cause),
+            (class, cause),
+            "{operation} {code} {message}"
+        );
+    }
+}
+
+#[test]
+fn an_entry_is_never_hidden_by_an_earlier_one() {
+    for (index, (code, fragment, ..)) in CODES.iter().enumerate() {
+        let earlier = CODES[..index]
+            .iter()
+            .find(|(c, f, ..)| c == code && fragment.contains(f));
+        assert_eq!(earlier, None, "{code}");
+    }
+}
+
+#[test]
+fn a_denial_names_the_action_that_is_missing() {
+    let plain = answered("ec2:CopyImage", "UnauthorizedOperation", "You are not authorized", 403);
+    assert!(plain.to_string().contains("allow ec2:CopyImage"), "{plain}");
+    let message = "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:eu-west-1::image/* because no identity-based policy allows the ec2:CreateTags action. Encoded authorization failure message: abc";
+    let tags = answered("ec2:CopyImage", "UnauthorizedOperation", message, 403);
+    assert_eq!(tags.action(), "ec2:CreateTags");
+    assert!(tags.to_string().contains("allow ec2:CreateTags"), "{tags}");
+    let nonsense = "is not authorized to perform: <script> on resource: x";
+    let nonsense = answered("ec2:CopyImage", "UnauthorizedOperation", nonsense, 403);
+    assert_eq!(nonsense.action(), "ec2:CopyImage");
+}
+
+#[test]
+fn metric_labels_come_from_a_closed_list() {
+    assert_eq!(code_label("RequestLimitExceeded"), "RequestLimitExceeded");
+    assert_eq!(code_label("Request-4711-Failed"), "Other");
+    assert!(is_throttling("RequestLimitExceeded"));
+    assert!(!is_throttling("InternalError"));
+}
+
+proptest! {
+    #[test]
+    fn what_aws_writes_never_reaches_the_text_of_an_error(
+        known in prop::sample::select(CODES.iter().map(|(code, ..)| *code).collect::<Vec<_>>()),
+        request_id in "[0-9a-f]{8}-[0-9a-f]{4}",
+        status in prop::sample::select(vec![400_u16, 403, 500, 503]),
+    ) {
+        let message = format!("failed at 2026-11-01T00:00:00Z, request {request_id}");
+        let error = answered("ec2:CopyImage", known, &message, status);
+        let other = answered("ec2:CopyImage", known, "failed, request 1", status);
+        prop_assert_eq!(&error, &other);
+        let text = error.to_string();
+        prop_assert!(!text.contains(&request_id), "{}", text);
+        prop_assert!(text.len() <= 160 && text.starts_with("ec2:CopyImage: "), "{}", text);
+    }
+
+    #[test]
+    fn a_code_that_is_no_code_is_dropped(code in "\\PC{0,80}") {
+        let error = AwsError::answered("ec2:CopyImage", Some(&code), None, 400);
+        let sound = error.code.is_none_or(|c| c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'));
+        prop_assert!(sound);
+    }
+}

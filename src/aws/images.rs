@@ -1,0 +1,177 @@
+//! Calls that write: copies, and what is published on them.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types::{
+    AttributeValue, LaunchPermission as SdkLaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    ResourceType, Tag, TagSpecification,
+};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+use super::error::{AwsError, Cause, ErrorClass};
+use super::session::Session;
+use crate::domain::{ImageId, ImageState, KeyArn, LaunchPermission, Region, SnapshotId, Tags};
+
+const COPY_IMAGE: &str = "ec2:CopyImage";
+const DEREGISTER_IMAGE: &str = "ec2:DeregisterImage";
+const DELETE_SNAPSHOT: &str = "ec2:DeleteSnapshot";
+const MODIFY_IMAGE_ATTRIBUTE: &str = "ec2:ModifyImageAttribute";
+const ENABLE_IMAGE_DEPRECATION: &str = "ec2:EnableImageDeprecation";
+const CREATE_TAGS: &str = "ec2:CreateTags";
+
+/// An encrypted copy to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyRequest {
+    /// The image to copy.
+    pub source: ImageId,
+    /// The region it is in.
+    pub region: Region,
+    /// The copy's name, 3 to 128 characters.
+    pub name: String,
+    /// The copy's description, up to 255 characters. Without one the copy has none, whatever the source has.
+    pub description: Option<Box<str>>,
+    /// The key to encrypt under.
+    pub key: KeyArn,
+    /// Makes the call safe to repeat; up to 64 ASCII characters.
+    pub client_token: String,
+    /// Tags for the copy and its snapshots.
+    pub tags: Tags,
+}
+
+impl Session {
+    /// Asks for an encrypted copy. AWS checks the key only later: the image that is returned may still turn `failed`.
+    pub async fn copy_image(&self, copy: &CopyRequest) -> Result<ImageId, AwsError> {
+        let tags = |resource| {
+            TagSpecification::builder()
+                .resource_type(resource)
+                .set_tags(Some(sdk_tags(&copy.tags)))
+                .build()
+        };
+        let specifications =
+            (!copy.tags.is_empty()).then(|| vec![tags(ResourceType::Image), tags(ResourceType::Snapshot)]);
+        let request = self
+            .ec2()
+            .copy_image()
+            .source_image_id(copy.source.as_str())
+            .source_region(copy.region.as_str())
+            .name(&copy.name)
+            .set_description(copy.description.as_deref().map(str::to_owned))
+            .encrypted(true)
+            .kms_key_id(copy.key.as_str())
+            .copy_image_tags(false)
+            .client_token(&copy.client_token)
+            .set_tag_specifications(specifications)
+            .send();
+        let answer = self.call(COPY_IMAGE, request).await?;
+        let id = answer.image_id.unwrap_or_default();
+        id.parse().map_err(|error| AwsError::malformed(COPY_IMAGE, &error))
+    }
+
+    /// Removes an image whose copying failed. Any other image is kept, with [`Cause::ImageNotFailed`]; one that is gone is no error.
+    pub async fn deregister_failed(&self, image: &ImageId) -> Result<(), AwsError> {
+        match self
+            .images(std::slice::from_ref(image))
+            .await?
+            .first()
+            .map(|image| image.state)
+        {
+            None | Some(ImageState::Deregistered) => return Ok(()),
+            Some(ImageState::Failed) => {}
+            Some(_) => {
+                let cause = Some(Cause::ImageNotFailed);
+                return Err(AwsError::new(DEREGISTER_IMAGE, ErrorClass::Conflict, cause));
+            }
+        }
+        let request = self.ec2().deregister_image().image_id(image.as_str()).send();
+        gone_is_done(self.call(DEREGISTER_IMAGE, request).await)
+    }
+
+    /// Deletes a snapshot. AWS refuses when an image uses it; one that is gone is no error.
+    pub async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), AwsError> {
+        let request = self.ec2().delete_snapshot().snapshot_id(snapshot.as_str()).send();
+        gone_is_done(self.call(DELETE_SNAPSHOT, request).await)
+    }
+
+    /// Lets others launch an image, besides those who already may.
+    pub async fn add_launch_permissions(
+        &self,
+        image: &ImageId,
+        permissions: &BTreeSet<LaunchPermission>,
+    ) -> Result<(), AwsError> {
+        if permissions.is_empty() {
+            return Ok(());
+        }
+        let permissions = permissions.iter().map(sdk_permission).collect();
+        let change = LaunchPermissionModifications::builder()
+            .set_add(Some(permissions))
+            .build();
+        let request = self
+            .ec2()
+            .modify_image_attribute()
+            .image_id(image.as_str())
+            .launch_permission(change)
+            .send();
+        self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+    }
+
+    /// Sets an image's description.
+    pub async fn set_description(&self, image: &ImageId, description: &str) -> Result<(), AwsError> {
+        let request = self
+            .ec2()
+            .modify_image_attribute()
+            .image_id(image.as_str())
+            .description(AttributeValue::builder().value(description).build())
+            .send();
+        self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+    }
+
+    /// Sets when an image becomes deprecated; AWS rounds to the minute, and refuses a time in the past.
+    pub async fn deprecate_at(&self, image: &ImageId, at: Timestamp) -> Result<(), AwsError> {
+        let request = self
+            .ec2()
+            .enable_image_deprecation()
+            .image_id(image.as_str())
+            .deprecate_at(DateTime::from_secs(at.as_second()))
+            .send();
+        self.call(ENABLE_IMAGE_DEPRECATION, request).await.map(drop)
+    }
+
+    /// Adds tags to an image, over those of the same keys.
+    pub async fn tag(&self, image: &ImageId, tags: &Tags) -> Result<(), AwsError> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let request = self
+            .ec2()
+            .create_tags()
+            .resources(image.as_str())
+            .set_tags(Some(sdk_tags(tags)))
+            .send();
+        self.call(CREATE_TAGS, request).await.map(drop)
+    }
+}
+
+fn sdk_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(&**key).value(&**value).build())
+        .collect()
+}
+
+fn sdk_permission(permission: &LaunchPermission) -> SdkLaunchPermission {
+    let entry = SdkLaunchPermission::builder();
+    match permission {
+        LaunchPermission::Public => entry.group(PermissionGroup::All),
+        LaunchPermission::Account(account) => entry.user_id(account.as_str()),
+        LaunchPermission::Organization(arn) => entry.organization_arn(&**arn),
+        LaunchPermission::OrganizationalUnit(arn) => entry.organizational_unit_arn(&**arn),
+    }
+    .build()
+}
+
+fn gone_is_done<T>(result: Result<T, AwsError>) -> Result<(), AwsError> {
+    match result {
+        Err(error) if error.class == ErrorClass::NotFound => Ok(()),
+        other => other.map(drop),
+    }
+}

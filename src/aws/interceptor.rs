@@ -1,0 +1,235 @@
+//! What happens around every single attempt of a call: may it be sent, was it counted.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_ec2::operation::copy_image::CopyImageError;
+use aws_sdk_ec2::operation::create_tags::CreateTagsError;
+use aws_sdk_ec2::operation::delete_snapshot::DeleteSnapshotError;
+use aws_sdk_ec2::operation::deregister_image::DeregisterImageError;
+use aws_sdk_ec2::operation::describe_image_attribute::DescribeImageAttributeError;
+use aws_sdk_ec2::operation::describe_images::DescribeImagesError;
+use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsError;
+use aws_sdk_ec2::operation::enable_image_deprecation::EnableImageDeprecationError;
+use aws_sdk_ec2::operation::modify_image_attribute::ModifyImageAttributeError;
+use aws_sdk_kms::operation::describe_key::DescribeKeyError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, Error, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::orchestrator::{Metadata, OrchestratorError};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+
+use super::error::{AwsError, Cause, ErrorClass, code_label, is_throttling};
+use super::limiter::{Bucket, Limiter};
+use super::metrics::AwsMetrics;
+use super::{Access, WriteGate};
+use crate::clock::Clock;
+
+/// Sits in every client of a session.
+#[derive(Clone)]
+pub(super) struct Attempts {
+    pub(super) access: Access,
+    pub(super) gate: WriteGate,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) metrics: AwsMetrics,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempts")
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When an attempt was sent; absent while it has not been.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    attempt: u32,
+    at: Duration,
+}
+
+impl Storable for Sent {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Attempts {
+    fn permit(&self, service: &str, operation: &str) -> Result<(), AwsError> {
+        if !is_mutating(operation) {
+            return Ok(());
+        }
+        let name = known_name(service, operation);
+        if self.access == Access::ReadOnly {
+            let cause = Some(Cause::ReadOnlySession);
+            return Err(AwsError::new(name, ErrorClass::Denied, cause));
+        }
+        if !(self.gate)() {
+            return Err(AwsError::new(name, ErrorClass::NotLeader, None));
+        }
+        Ok(())
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "amiseal attempts"
+    }
+
+    /// The last moment before bytes are sent: credentials may have taken long to come by.
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let attempt = attempt_of(cfg);
+        let (service, operation) = call_of(cfg);
+        self.permit(service, operation)?;
+        if attempt > 1
+            && let Some(bucket) = Bucket::of(service, operation)
+        {
+            self.limiter.charge(bucket);
+        }
+        let sent = Sent {
+            attempt,
+            at: self.clock.monotonic(),
+        };
+        cfg.interceptor_state().store_put(sent);
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let attempt = attempt_of(cfg);
+        let Some(sent) = cfg.load::<Sent>().filter(|sent| sent.attempt == attempt) else {
+            // Nothing was sent: there is nothing to count.
+            return Ok(());
+        };
+        let (service, operation) = call_of(cfg);
+        let code = match context.output_or_error() {
+            Some(Ok(_)) => "OK",
+            Some(Err(error)) => outcome(error),
+            None => "Other",
+        };
+        if is_throttling(code)
+            && let Some(bucket) = Bucket::of(service, operation)
+        {
+            self.limiter.throttled(bucket);
+        }
+        let took = self.clock.monotonic().saturating_sub(sent.at);
+        self.metrics.request(service, operation, code, took);
+        Ok(())
+    }
+}
+
+/// Whether a call changes anything in AWS. Calls are taken to write unless their name says otherwise.
+fn is_mutating(operation: &str) -> bool {
+    let reads = ["Describe", "Get", "List"]
+        .iter()
+        .any(|verb| operation.starts_with(verb));
+    !reads && operation != "AssumeRole"
+}
+
+/// Service, as IAM writes it, and operation of the call at hand.
+fn call_of(cfg: &ConfigBag) -> (&'static str, &str) {
+    cfg.load::<Metadata>().map_or(("unknown", "unknown"), |call| {
+        let service = match call.service() {
+            "EC2" => "ec2",
+            "KMS" => "kms",
+            "STS" => "sts",
+            _ => "unknown",
+        };
+        (service, call.name())
+    })
+}
+
+fn attempt_of(cfg: &ConfigBag) -> u32 {
+    cfg.load::<RequestAttempts>().map_or(1, |attempts| attempts.attempts())
+}
+
+/// The writing calls by name; errors name their call for as long as the program lives.
+fn known_name(service: &str, operation: &str) -> &'static str {
+    match (service, operation) {
+        ("ec2", "CopyImage") => "ec2:CopyImage",
+        ("ec2", "CreateTags") => "ec2:CreateTags",
+        ("ec2", "DeleteSnapshot") => "ec2:DeleteSnapshot",
+        ("ec2", "DeregisterImage") => "ec2:DeregisterImage",
+        ("ec2", "EnableImageDeprecation") => "ec2:EnableImageDeprecation",
+        ("ec2", "ModifyImageAttribute") => "ec2:ModifyImageAttribute",
+        _ => "a writing call",
+    }
+}
+
+/// How a failed attempt is counted.
+fn outcome(error: &OrchestratorError<Error>) -> &'static str {
+    if let Some(refused) = error.as_operation_error() {
+        return code_of(refused).map_or("Other", code_label);
+    }
+    if error.is_timeout_error() {
+        "Timeout"
+    } else if error.is_connector_error() {
+        "Unreachable"
+    } else {
+        "Other"
+    }
+}
+
+/// AWS's code in an error whose type the SDK has erased: one of those of the calls that are made here.
+fn code_of(error: &Error) -> Option<&str> {
+    macro_rules! first_of {
+        ($($kind:ty),+ $(,)?) => {
+            $(if let Some(error) = error.downcast_ref::<$kind>() {
+                return error.meta().code();
+            })+
+        };
+    }
+    first_of!(
+        DescribeImagesError,
+        DescribeSnapshotsError,
+        DescribeImageAttributeError,
+        CopyImageError,
+        CreateTagsError,
+        DeleteSnapshotError,
+        DeregisterImageError,
+        EnableImageDeprecationError,
+        ModifyImageAttributeError,
+        DescribeKeyError,
+        AssumeRoleError,
+        GetCallerIdentityError,
+    );
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_calls_that_read_by_their_name_pass_without_the_gate() {
+        for reads in ["DescribeImages", "GetCallerIdentity", "ListAliases", "AssumeRole"] {
+            assert!(!is_mutating(reads), "{reads}");
+        }
+        for writes in [
+            "CopyImage",
+            "CreateTags",
+            "EnableImage",
+            "RunInstances",
+            "Frobnicate",
+            "",
+        ] {
+            assert!(is_mutating(writes), "{writes}");
+        }
+    }
+}

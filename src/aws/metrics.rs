@@ -1,0 +1,55 @@
+//! Metrics of the calls to AWS.
+
+use std::time::Duration;
+
+use prometheus::{Counter, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+
+/// The metrics `amiseal_aws_*`. Clones count into the same metrics.
+#[derive(Debug, Clone)]
+pub struct AwsMetrics {
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    throttle_wait: Counter,
+}
+
+impl AwsMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            requests: IntCounterVec::new(
+                Opts::new(
+                    "amiseal_aws_requests_total",
+                    "Requests sent to AWS, retries included, by their outcome: OK, AWS's error code, Timeout, Unreachable or Other.",
+                ),
+                &["service", "operation", "code"],
+            )?,
+            duration: HistogramVec::new(
+                HistogramOpts::new(
+                    "amiseal_aws_request_duration_seconds",
+                    "Time from sending a request to AWS to having read its answer.",
+                )
+                .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0]),
+                &["service", "operation"],
+            )?,
+            throttle_wait: Counter::new(
+                "amiseal_aws_throttle_wait_seconds_total",
+                "Time that calls waited for amiseal's own limits before they were sent.",
+            )?,
+        };
+        registry.register(Box::new(metrics.requests.clone()))?;
+        registry.register(Box::new(metrics.duration.clone()))?;
+        registry.register(Box::new(metrics.throttle_wait.clone()))?;
+        Ok(metrics)
+    }
+
+    pub(super) fn request(&self, service: &str, operation: &str, code: &str, took: Duration) {
+        self.requests.with_label_values(&[service, operation, code]).inc();
+        self.duration
+            .with_label_values(&[service, operation])
+            .observe(took.as_secs_f64());
+    }
+
+    pub(super) fn waited(&self, duration: Duration) {
+        self.throttle_wait.inc_by(duration.as_secs_f64());
+    }
+}

@@ -1,0 +1,26 @@
+//! AWS: one [`Session`] per policy, account and region, with credentials, limits and retries of its own.
+//!
+//! Everything that AWS answers is projected to [`crate::domain`] here, and every failure to an [`AwsError`]; the SDK's types go no
+//! further. What tests replace is the transport and the clock, not this module.
+
+mod credentials;
+mod endpoint;
+mod error;
+mod images;
+mod interceptor;
+mod inventory;
+mod keys;
+mod limiter;
+mod metrics;
+mod project;
+mod provider;
+mod session;
+#[cfg(test)]
+mod testing;
+
+pub use credentials::READ_ONLY_POLICY;
+pub use error::{AwsError, Cause, ErrorClass};
+pub use images::CopyRequest;
+pub use metrics::AwsMetrics;
+pub use provider::{Aws, AwsOptions, ConfigError, WriteGate};
+pub use session::{Access, Identity, Session, SessionKey};

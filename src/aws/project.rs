@@ -1,0 +1,240 @@
+//! From the SDK's types to the domain's.
+//!
+//! What is absent and may be absent stays absent; what is malformed, or absent and cannot be, fails the whole read: an image left out
+//! silently would be taken for one that does not exist. Enumeration values that AWS adds later become `Other`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use aws_sdk_ec2::types as sdk;
+use jiff::Timestamp;
+
+use crate::domain::{
+    BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot, SnapshotId,
+    SnapshotState, Source, Tags,
+};
+
+/// Why something cannot be projected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Defect(String);
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn missing(what: &str) -> Defect {
+    Defect(format!("{what} is missing"))
+}
+
+/// Parses `text`, the field `what`.
+fn parsed<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Defect>
+where
+    T::Err: fmt::Display,
+{
+    text.parse().map_err(|error| Defect(format!("{what}: {error}")))
+}
+
+fn required<T: std::str::FromStr>(what: &str, text: Option<&str>) -> Result<T, Defect>
+where
+    T::Err: fmt::Display,
+{
+    parsed(what, text.ok_or_else(|| missing(what))?)
+}
+
+fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Defect> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| parsed(what, text))
+        .transpose()
+}
+
+fn non_empty(text: Option<String>) -> Option<Box<str>> {
+    text.filter(|text| !text.is_empty()).map(String::into_boxed_str)
+}
+
+/// An image.
+pub(super) fn image(image: sdk::Image) -> Result<Image, Defect> {
+    let id: ImageId = required("imageId", image.image_id.as_deref())?;
+    let in_image = |Defect(what)| Defect(format!("{id}: {what}"));
+    project_image(id.clone(), image).map_err(in_image)
+}
+
+fn project_image(id: ImageId, image: sdk::Image) -> Result<Image, Defect> {
+    let attributes = attributes(&image);
+    let copied_from = copied_from(&image)?;
+    let state = image_state(image.state.as_ref().ok_or_else(|| missing("imageState"))?);
+    let devices = image.block_device_mappings.unwrap_or_default();
+    Ok(Image {
+        id,
+        // Images of the first years may have none.
+        name: image.name.unwrap_or_default().into(),
+        description: non_empty(image.description),
+        owner: required("imageOwnerId", image.owner_id.as_deref())?,
+        state,
+        state_code: image.state_reason.and_then(|reason| non_empty(reason.code)),
+        created: time("creationDate", image.creation_date.as_deref())?,
+        deprecation_time: time("deprecationTime", image.deprecation_time.as_deref())?,
+        public: image.public.ok_or_else(|| missing("isPublic"))?,
+        product_codes: !image.product_codes.unwrap_or_default().is_empty(),
+        ebs_root: image.root_device_type == Some(sdk::DeviceType::Ebs),
+        root_device: non_empty(image.root_device_name),
+        attributes,
+        devices: devices.into_iter().map(device).collect::<Result<_, _>>()?,
+        copied_from,
+        tags: tags(image.tags),
+    })
+}
+
+fn image_state(state: &sdk::ImageState) -> ImageState {
+    match state {
+        sdk::ImageState::Pending => ImageState::Pending,
+        sdk::ImageState::Available => ImageState::Available,
+        sdk::ImageState::Disabled => ImageState::Disabled,
+        sdk::ImageState::Failed => ImageState::Failed,
+        sdk::ImageState::Deregistered => ImageState::Deregistered,
+        _ => ImageState::Other,
+    }
+}
+
+/// What a copy must have in common with its source, or it would boot otherwise or be billed otherwise.
+fn attributes(image: &sdk::Image) -> BTreeMap<&'static str, Box<str>> {
+    let ena = image
+        .ena_support
+        .map(|supported| if supported { "true" } else { "false" });
+    let all = [
+        ("architecture", image.architecture.as_ref().map(|v| v.as_str())),
+        ("bootMode", image.boot_mode.as_ref().map(|v| v.as_str())),
+        ("enaSupport", ena),
+        ("hypervisor", image.hypervisor.as_ref().map(|v| v.as_str())),
+        ("imdsSupport", image.imds_support.as_ref().map(|v| v.as_str())),
+        ("platform", image.platform.as_ref().map(|v| v.as_str())),
+        ("platformDetails", image.platform_details.as_deref()),
+        ("sriovNetSupport", image.sriov_net_support.as_deref()),
+        ("tpmSupport", image.tpm_support.as_ref().map(|v| v.as_str())),
+        (
+            "virtualizationType",
+            image.virtualization_type.as_ref().map(|v| v.as_str()),
+        ),
+    ];
+    let present = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    present
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, v)| (name, v.into()))
+        .collect()
+}
+
+/// What an image was copied from. AWS fills the source image also for an image made from an instance: that one is no copy, its disks
+/// hold whatever the instance wrote.
+fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
+    let present = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    if present(&image.source_instance_id).is_some() {
+        return Ok(None);
+    }
+    let source = present(&image.source_image_id).zip(present(&image.source_image_region));
+    let Some((source, region)) = source else {
+        return Ok(None);
+    };
+    Ok(Some(Source {
+        image: parsed("sourceImageId", &source)?,
+        region: parsed("sourceImageRegion", &region)?,
+    }))
+}
+
+fn device(mapping: sdk::BlockDeviceMapping) -> Result<BlockDevice, Defect> {
+    let device = non_empty(mapping.device_name).ok_or_else(|| missing("deviceName"))?;
+    let Some(ebs) = mapping.ebs else {
+        // An instance-store volume, or a mapping that takes a device away: neither holds data of the image.
+        let known = mapping.virtual_name.is_some() || mapping.no_device.is_some();
+        return known
+            .then(|| BlockDevice::Ephemeral { device: device.clone() })
+            .ok_or_else(|| Defect(format!("the mapping of {device} is of no known kind")));
+    };
+    let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty());
+    let volume = EbsVolume {
+        snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
+        encrypted: ebs.encrypted,
+        size_gib: ebs.volume_size,
+        volume_type: ebs.volume_type.map(|kind| kind.as_str().into()),
+        iops: ebs.iops,
+        throughput: ebs.throughput,
+        delete_on_termination: ebs.delete_on_termination,
+    };
+    Ok(BlockDevice::Ebs { device, volume })
+}
+
+fn tags(tags: Option<Vec<sdk::Tag>>) -> Tags {
+    let pair = |tag: sdk::Tag| Some((tag.key?.into(), tag.value.unwrap_or_default().into()));
+    tags.unwrap_or_default().into_iter().filter_map(pair).collect()
+}
+
+/// A snapshot.
+pub(super) fn snapshot(snapshot: &sdk::Snapshot) -> Result<Snapshot, Defect> {
+    let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
+    let field = |what: &str| Defect(format!("{id}: {what} is missing"));
+    let state = snapshot.state.as_ref().ok_or_else(|| field("status"))?;
+    Ok(Snapshot {
+        state: match state {
+            sdk::SnapshotState::Pending => SnapshotState::Pending,
+            sdk::SnapshotState::Completed => SnapshotState::Completed,
+            sdk::SnapshotState::Error => SnapshotState::Error,
+            _ => SnapshotState::Other,
+        },
+        encrypted: snapshot.encrypted.ok_or_else(|| field("encrypted"))?,
+        // A key that cannot be read is no key that was asked for: that is all there is to know.
+        key: snapshot.kms_key_id.as_deref().and_then(|key| key.parse().ok()),
+        size_gib: snapshot.volume_size.ok_or_else(|| field("volumeSize"))?,
+        full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
+        id,
+    })
+}
+
+/// A snapshot in flight if it is a copy; snapshots of volumes do not count against the limit on copies.
+///
+/// Only AWS's own descriptions tell: «Copied for DestinationAmi ami-… from SourceAmi ami-… …» of an image's copy, and
+/// «[Copied snap-… from region]» of a snapshot's, where its owner did not give it another.
+pub(super) fn pending_copy(snapshot: &sdk::Snapshot) -> Result<Option<PendingSnapshot>, Defect> {
+    let description = snapshot.description.as_deref().unwrap_or_default();
+    let for_image = description
+        .strip_prefix("Copied for DestinationAmi ")
+        .map(|rest| rest.split_whitespace().next().and_then(|id| id.parse().ok()));
+    if for_image.is_none() && !description.starts_with("[Copied snap-") {
+        return Ok(None);
+    }
+    let id = required("snapshotId", snapshot.snapshot_id.as_deref())?;
+    let percent = snapshot.progress.as_deref().unwrap_or_default().trim_end_matches('%');
+    let started = snapshot.start_time.map(|at| {
+        let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
+        Timestamp::new(at.secs(), nanos).map_err(|e| Defect(format!("startTime: {e}")))
+    });
+    Ok(Some(PendingSnapshot {
+        id,
+        for_image: for_image.flatten(),
+        started: started.transpose()?,
+        percent: percent.parse().unwrap_or(0).min(100),
+    }))
+}
+
+/// One entry of an image's launch permissions.
+pub(super) fn launch_permission(entry: sdk::LaunchPermission) -> Result<LaunchPermission, Defect> {
+    if let Some(group) = entry.group {
+        return match group {
+            sdk::PermissionGroup::All => Ok(LaunchPermission::Public),
+            other => Err(Defect(format!("the launch permission group {other} is not known"))),
+        };
+    }
+    if let Some(account) = entry.user_id {
+        return Ok(LaunchPermission::Account(parsed("userId", &account)?));
+    }
+    if let Some(arn) = non_empty(entry.organization_arn) {
+        return Ok(LaunchPermission::Organization(arn));
+    }
+    if let Some(arn) = non_empty(entry.organizational_unit_arn) {
+        return Ok(LaunchPermission::OrganizationalUnit(arn));
+    }
+    Err(Defect("a launch permission names nobody".to_owned()))
+}
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;

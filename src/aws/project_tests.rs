@@ -1,0 +1,238 @@
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// An image with all that AWS always sends.
+fn plain() -> sdk::builders::ImageBuilder {
+    sdk::Image::builder()
+        .image_id("ami-0123456789abcdef0")
+        .name("web-1")
+        .owner_id("111122223333")
+        .state(sdk::ImageState::Available)
+        .public(false)
+        .root_device_type(sdk::DeviceType::Ebs)
+        .creation_date("2024-05-06T07:08:09.000Z")
+}
+
+fn mapping() -> impl Strategy<Value = sdk::BlockDeviceMapping> {
+    let name = "/dev/sd[a-z]";
+    let ebs = (option::of("snap-[0-9a-f]{17}"), option::of(any::<bool>()), 1..16384_i32);
+    prop_oneof![
+        (name, ebs).prop_map(|(name, (snapshot, encrypted, size))| {
+            let ebs = sdk::EbsBlockDevice::builder()
+                .set_snapshot_id(snapshot)
+                .set_encrypted(encrypted)
+                .volume_size(size)
+                .volume_type(sdk::VolumeType::Gp3)
+                .build();
+            sdk::BlockDeviceMapping::builder().device_name(name).ebs(ebs).build()
+        }),
+        name.prop_map(|name| {
+            sdk::BlockDeviceMapping::builder()
+                .device_name(name)
+                .virtual_name("ephemeral0")
+                .build()
+        }),
+        name.prop_map(|name| {
+            sdk::BlockDeviceMapping::builder()
+                .device_name(name)
+                .no_device("")
+                .build()
+        }),
+    ]
+}
+
+fn sdk_image() -> impl Strategy<Value = sdk::Image> {
+    let states = [
+        "pending",
+        "available",
+        "disabled",
+        "failed",
+        "deregistered",
+        "error",
+        "new",
+    ];
+    (
+        "ami-[0-9a-f]{17}",
+        ".{0,128}",
+        prop::sample::select(states.to_vec()),
+        prop::collection::vec(mapping(), 0..5),
+        prop::collection::btree_map("[a-zA-Z:]{1,20}", ".{0,20}", 0..5),
+        option::of("[a-z0-9_-]{1,12}"),
+        any::<bool>(),
+    )
+        .prop_map(|(id, name, state, devices, tags, architecture, public)| {
+            let tags = tags.iter().map(|(k, v)| sdk::Tag::builder().key(k).value(v).build());
+            plain()
+                .image_id(id)
+                .name(name)
+                .state(sdk::ImageState::from(state))
+                .set_block_device_mappings(Some(devices))
+                .set_tags(Some(tags.collect()))
+                .set_architecture(architecture.as_deref().map(sdk::ArchitectureValues::from))
+                .public(public)
+                .build()
+        })
+}
+
+proptest! {
+    #[test]
+    fn an_image_keeps_everything_that_decisions_need(given in sdk_image()) {
+        let image = image(given.clone()).expect("a sound image");
+        prop_assert_eq!(Some(image.id.as_str()), given.image_id());
+        prop_assert_eq!(Some(&*image.name), given.name());
+        prop_assert_eq!(Some(image.public), given.public());
+        let mappings = given.block_device_mappings();
+        prop_assert_eq!(image.devices.len(), mappings.len());
+        for (device, mapping) in image.devices.iter().zip(mappings) {
+            prop_assert_eq!(Some(device.device()), mapping.device_name());
+        }
+        let snapshots: Vec<_> = mappings.iter().filter_map(|m| m.ebs()?.snapshot_id()).collect();
+        let volumes: Vec<_> = image.volumes().map(|(_, _, snapshot)| snapshot.as_str()).collect();
+        prop_assert_eq!(volumes, snapshots);
+        for tag in given.tags() {
+            prop_assert_eq!(image.tags.get(tag.key().unwrap_or_default()).map(|v| &**v), tag.value());
+        }
+        let architecture = given.architecture().map(sdk::ArchitectureValues::as_str);
+        prop_assert_eq!(image.attributes.get("architecture").map(|v| &**v), architecture);
+        if given.state().map(sdk::ImageState::as_str) == Some("new") {
+            prop_assert_eq!(image.state, ImageState::Other);
+        }
+    }
+
+    #[test]
+    fn no_text_in_an_id_or_a_time_gets_through_unread(text in "\\PC{1,30}") {
+        let known = text.parse::<ImageId>().is_ok();
+        prop_assert_eq!(image(plain().image_id(&text).build()).is_ok(), known);
+        let time = text.parse::<Timestamp>().is_ok();
+        prop_assert_eq!(image(plain().creation_date(&text).build()).is_ok(), time);
+        prop_assert_eq!(image(plain().deprecation_time(&text).build()).is_ok(), time);
+    }
+}
+
+#[test]
+fn what_an_image_cannot_lack_fails_the_read_and_what_it_can_lack_does_not() {
+    for (what, broken) in [
+        ("imageId", plain().set_image_id(None)),
+        ("imageOwnerId", plain().set_owner_id(None)),
+        ("imageState", plain().set_state(None)),
+        ("isPublic", plain().set_public(None)),
+    ] {
+        let defect = image(broken.build()).expect_err(what).to_string();
+        assert!(defect.contains(what), "{defect}");
+    }
+    let bare = plain()
+        .set_name(None)
+        .set_creation_date(None)
+        .set_root_device_type(None)
+        .build();
+    let bare = image(bare).expect("an image");
+    assert_eq!((&*bare.name, bare.created, bare.ebs_root), ("", None, false));
+    assert!(bare.attributes.is_empty(), "{:?}", bare.attributes);
+}
+
+#[test]
+fn a_mapping_of_no_known_kind_fails_the_read() {
+    let odd = sdk::BlockDeviceMapping::builder().device_name("/dev/sdb").build();
+    assert!(image(plain().block_device_mappings(odd).build()).is_err());
+    let nameless = sdk::BlockDeviceMapping::builder().virtual_name("ephemeral0").build();
+    assert!(image(plain().block_device_mappings(nameless).build()).is_err());
+}
+
+#[test]
+fn an_image_made_from_an_instance_is_no_copy() {
+    let copied = plain()
+        .source_image_id("ami-0fedcba9876543210")
+        .source_image_region("eu-west-1");
+    let source = image(copied.clone().build()).expect("an image").copied_from;
+    let source = source.expect("a copy names its source");
+    assert_eq!(source.image.as_str(), "ami-0fedcba9876543210");
+    assert_eq!(source.region.as_str(), "eu-west-1");
+    let from_instance = copied.clone().source_instance_id("i-0123456789abcdef0").build();
+    assert_eq!(image(from_instance).expect("an image").copied_from, None);
+    let half = copied.clone().set_source_image_region(None).build();
+    assert_eq!(image(half).expect("an image").copied_from, None);
+    assert!(image(copied.source_image_id("nonsense").build()).is_err());
+}
+
+fn plain_snapshot() -> sdk::builders::SnapshotBuilder {
+    sdk::Snapshot::builder()
+        .snapshot_id("snap-0123456789abcdef0")
+        .state(sdk::SnapshotState::Completed)
+        .encrypted(true)
+        .kms_key_id(KEY)
+        .volume_size(8)
+}
+
+#[test]
+fn a_snapshot_tells_its_key_only_when_the_key_can_be_read() {
+    let read = |given: sdk::builders::SnapshotBuilder| snapshot(&given.build());
+    let sound = read(plain_snapshot()).expect("a snapshot");
+    assert_eq!(sound.key.as_ref().map(|key| key.as_str()), Some(KEY));
+    let unreadable = read(plain_snapshot().kms_key_id("1234abcd")).expect("a snapshot");
+    assert!(unreadable.encrypted && unreadable.key.is_none());
+    let new = read(plain_snapshot().state("dreaming".into())).expect("a snapshot");
+    assert_eq!(new.state, SnapshotState::Other);
+    for broken in [
+        plain_snapshot().set_snapshot_id(None),
+        plain_snapshot().set_state(None),
+        plain_snapshot().set_encrypted(None),
+        plain_snapshot().set_volume_size(None),
+        plain_snapshot().snapshot_id("snap-"),
+    ] {
+        let broken = broken.build();
+        assert!(snapshot(&broken).is_err(), "{broken:?}");
+    }
+}
+
+#[test]
+fn only_copies_count_as_copies_in_flight() {
+    let pending = |description: &str| {
+        let given = plain_snapshot().description(description).progress("42%").build();
+        pending_copy(&given).expect("a snapshot")
+    };
+    let copy = pending(
+        "Copied for DestinationAmi ami-0123456789abcdef0 from SourceAmi ami-0fedcba9876543210 for SourceSnapshot snap-0fedcba9876543210. Task created on 1,700,000,000,000.",
+    )
+    .expect("a copy of an image");
+    assert_eq!(copy.for_image.expect("an image").as_str(), "ami-0123456789abcdef0");
+    assert_eq!(copy.percent, 42);
+    let copy = pending("[Copied snap-0fedcba9876543210 from eu-west-1]").expect("a copy");
+    assert_eq!(copy.for_image, None);
+    let copy = pending("Copied for DestinationAmi nonsense").expect("a copy all the same");
+    assert_eq!(copy.for_image, None);
+    for other in [
+        "",
+        "Created by CreateImage(i-1) for ami-0123456789abcdef0",
+        "nightly backup",
+    ] {
+        assert_eq!(pending(other), None, "{other}");
+    }
+}
+
+#[test]
+fn launch_permissions_are_read_one_by_one_and_unknown_ones_are_refused() {
+    let entry = sdk::LaunchPermission::builder;
+    let arn = "arn:aws:organizations::111122223333:organization/o-1";
+    let account = "444455556666".parse().expect("an account");
+    for (given, expected) in [
+        (entry().group(sdk::PermissionGroup::All), LaunchPermission::Public),
+        (entry().user_id("444455556666"), LaunchPermission::Account(account)),
+        (
+            entry().organization_arn(arn),
+            LaunchPermission::Organization(arn.into()),
+        ),
+        (
+            entry().organizational_unit_arn(arn),
+            LaunchPermission::OrganizationalUnit(arn.into()),
+        ),
+    ] {
+        assert_eq!(launch_permission(given.build()), Ok(expected));
+    }
+    for odd in [entry(), entry().group("friends".into()), entry().user_id("me")] {
+        assert!(launch_permission(odd.build()).is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! What all sessions share: configuration, connections, and the limits of each account and region.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder as HttpClientBuilder, ConnectorBuilder, tls};
+use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::sync::Semaphore;
+
+use super::endpoint;
+use super::limiter::Limiter;
+use super::metrics::AwsMetrics;
+use super::session::{Session, SessionKey};
+use crate::clock::Clock;
+use crate::domain::{AccountId, Region};
+
+/// Says whether this replica may write. It is asked before every attempt of every call that changes anything.
+pub type WriteGate = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How to talk to AWS.
+#[non_exhaustive]
+pub struct AwsOptions {
+    /// The clock that the limiter waits by.
+    pub clock: Arc<dyn Clock>,
+    /// Whether this replica may write.
+    pub gate: WriteGate,
+    /// What calls are counted in.
+    pub metrics: AwsMetrics,
+    /// The part of AWS's rate limits to use, above 0 and up to 1; the rest is for other users of the account.
+    pub share: f64,
+    /// How long one attempt of a call may take, in wall-clock time.
+    pub attempt_timeout: Duration,
+    /// How long a call may take with its retries, in wall-clock time. Waiting for the limiter comes before and does not count.
+    pub operation_timeout: Duration,
+    /// How often a call is tried in all.
+    pub max_attempts: u32,
+    /// How many pages of images or snapshots may be in memory at a time, over all sessions.
+    pub pages_in_memory: usize,
+    /// The transport, instead of the SDK's own.
+    pub http_client: Option<SharedHttpClient>,
+    /// The endpoint of all services, instead of what the environment says.
+    pub endpoint_url: Option<String>,
+    /// The controller's own credentials, instead of what the environment says.
+    pub credentials: Option<SharedCredentialsProvider>,
+}
+
+impl AwsOptions {
+    /// The usual options.
+    pub fn new(clock: Arc<dyn Clock>, gate: WriteGate, metrics: AwsMetrics) -> Self {
+        Self {
+            clock,
+            gate,
+            metrics,
+            share: 0.5,
+            attempt_timeout: Duration::from_secs(10),
+            operation_timeout: Duration::from_secs(30),
+            max_attempts: 3,
+            pages_in_memory: 8,
+            http_client: None,
+            endpoint_url: None,
+            credentials: None,
+        }
+    }
+}
+
+impl fmt::Debug for AwsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsOptions")
+            .field("share", &self.share)
+            .field("endpoint_url", &self.endpoint_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Calls would go to another machine in the clear.
+    #[error(
+        "{variable} (or endpoint_url in the AWS profile) sends calls over plain http to {host}; use https, http is only for loopback addresses"
+    )]
+    PlainHttp {
+        /// The variable that holds the endpoint.
+        variable: &'static str,
+        /// The host it names.
+        host: String,
+    },
+    /// An endpoint that is no URL.
+    #[error("{variable} (or endpoint_url in the AWS profile) is not a URL such as https://host:port")]
+    MalformedEndpoint {
+        /// The variable that holds the endpoint.
+        variable: &'static str,
+    },
+    /// A share that would allow nothing, or more than AWS does.
+    #[error("the share of AWS's rate limits must be above 0 and at most 1")]
+    Share,
+}
+
+/// The way to AWS: hands out sessions.
+pub struct Aws {
+    shared: Arc<Shared>,
+    sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
+    places: Mutex<HashMap<(AccountId, Region), Arc<Place>>>,
+}
+
+/// What every session needs.
+pub(super) struct Shared {
+    pub(super) config: SdkConfig,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) gate: WriteGate,
+    pub(super) metrics: AwsMetrics,
+    pub(super) share: f64,
+    /// One permit for each page in memory.
+    pub(super) pages: Semaphore,
+}
+
+/// One account and region, whichever policies look at it: AWS's limits do not know policies.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) limiter: Arc<Limiter>,
+    /// The SDK's retry budgets. Its own ones are shared by all accounts, so that one throttled account would starve the others.
+    pub(super) ec2: RetryPartition,
+    pub(super) kms: RetryPartition,
+    pub(super) sts: RetryPartition,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").finish_non_exhaustive()
+    }
+}
+
+impl Aws {
+    /// Reads the configuration as every AWS tool does, from environment and profile. Calls nothing but, at most, the instance metadata
+    /// service, and not that when `AWS_EC2_METADATA_DISABLED` is set.
+    pub async fn new(options: AwsOptions) -> Result<Self, ConfigError> {
+        if !(options.share > 0.0 && options.share <= 1.0) {
+            return Err(ConfigError::Share);
+        }
+        let clock = options.clock;
+        let retries = RetryConfig::standard()
+            .with_max_attempts(options.max_attempts)
+            .with_initial_backoff(clock.wall(Duration::from_secs(1)))
+            .with_max_backoff(clock.wall(Duration::from_secs(20)));
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(options.attempt_timeout)
+            .operation_timeout(options.operation_timeout)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(options.http_client.unwrap_or_else(https_client))
+            .retry_config(retries)
+            .timeout_config(timeouts);
+        if let Ok(name) = AppName::new("amiseal") {
+            loader = loader.app_name(name);
+        }
+        if let Some(endpoint) = options.endpoint_url {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(credentials) = options.credentials {
+            // The configuration's own region only serves to fetch credentials: do not ask the metadata service for it.
+            loader = loader
+                .credentials_provider(credentials)
+                .region(aws_config::Region::new("us-east-1"));
+        }
+        let config = Box::pin(loader.load()).await;
+        endpoint::check(&config)?;
+        let shared = Shared {
+            config,
+            clock,
+            gate: options.gate,
+            metrics: options.metrics,
+            share: options.share,
+            pages: Semaphore::new(options.pages_in_memory.max(1)),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            sessions: Mutex::new(HashMap::new()),
+            places: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// The session for `key`, made on first use. Its credentials are fetched by its first call.
+    pub fn session(&self, key: &SessionKey) -> Arc<Session> {
+        if let Some(session) = lock(&self.sessions).get(key) {
+            return session.clone();
+        }
+        let place = self.place(&key.account, &key.region);
+        let session = Arc::new(Session::new(&self.shared, key.clone(), place));
+        lock(&self.sessions).entry(key.clone()).or_insert(session).clone()
+    }
+
+    /// Drops the session for `key` with its credentials. The account's limits stay on record.
+    pub fn forget(&self, key: &SessionKey) {
+        lock(&self.sessions).remove(key);
+    }
+
+    fn place(&self, account: &AccountId, region: &Region) -> Arc<Place> {
+        let mut places = lock(&self.places);
+        let place = places.entry((account.clone(), region.clone())).or_insert_with(|| {
+            let partition = |service| RetryPartition::custom(format!("{service}.{account}.{region}")).build();
+            let shared = &self.shared;
+            let limiter = Limiter::new(shared.clock.clone(), shared.share, shared.metrics.clone());
+            Arc::new(Place {
+                limiter: Arc::new(limiter),
+                ec2: partition("ec2"),
+                kms: partition("kms"),
+                sts: partition("sts"),
+            })
+        });
+        place.clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The maps are whole after every statement, so a panic elsewhere leaves them sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The SDK's default transport. Built here, since left to itself every client would open connections of its own.
+fn https_client() -> SharedHttpClient {
+    HttpClientBuilder::new().build_with_connector_fn(|settings, components| {
+        let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let mut connector = ConnectorBuilder::default()
+            .tls_provider(provider)
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.build()
+    })
+}

@@ -1,0 +1,217 @@
+//! One policy's view of one account and region.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::sync::OnceCell;
+
+use super::credentials::AssumedRole;
+use super::error::{AwsError, Cause, ErrorClass};
+use super::interceptor::Attempts;
+use super::limiter::Bucket;
+use super::provider::{Place, Shared};
+use crate::domain::{AccountId, Region};
+
+/// What makes one session differ from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// The policy's name; it names the role session and tags it.
+    pub policy: String,
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The role to assume; none for the controller's own identity.
+    pub role_arn: Option<String>,
+    /// The external ID that the role asks for.
+    pub external_id: Option<String>,
+    /// What the session may do.
+    pub access: Access,
+}
+
+/// What a session may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Read images, snapshots and keys. An assumed role is narrowed to that by AWS itself; without a role only this program holds it.
+    ReadOnly,
+    /// Whatever its role may.
+    Full,
+}
+
+/// Who the session is, as AWS says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub account: AccountId,
+    /// The ARN of the role session or user.
+    pub arn: String,
+}
+
+/// One policy's access to one account and region.
+///
+/// Every call first makes sure, once, that the credentials belong to the session's account; it waits for the limiter, and fails with an
+/// [`AwsError`]. Calls that write are refused in a session that only reads, and when another replica leads.
+pub struct Session {
+    pub(super) key: SessionKey,
+    pub(super) shared: Arc<Shared>,
+    config: SdkConfig,
+    place: Arc<Place>,
+    attempts: Attempts,
+    identity: OnceCell<Identity>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, place: Arc<Place>) -> Self {
+        let attempts = Attempts {
+            access: key.access,
+            gate: shared.gate.clone(),
+            limiter: place.limiter.clone(),
+            metrics: shared.metrics.clone(),
+            clock: shared.clock.clone(),
+        };
+        let mut config = shared
+            .config
+            .to_builder()
+            .region(aws_config::Region::new(key.region.as_str().to_owned()));
+        if let Some(role_arn) = &key.role_arn {
+            let sts = sts_config(&shared.config, &key.region, &place, &attempts);
+            let role = AssumedRole::new(sts, role_arn, &key);
+            // A cache of its own: the shared one holds 64 identities and then drops any of them.
+            config = config
+                .credentials_provider(SharedCredentialsProvider::new(role))
+                .identity_cache(IdentityCache::lazy().build());
+        }
+        Self {
+            key,
+            shared: shared.clone(),
+            config: config.build(),
+            place,
+            attempts,
+            identity: OnceCell::new(),
+        }
+    }
+
+    /// What makes this session.
+    pub fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
+    /// Who the session is. Fails with [`Cause::WrongAccount`] when that is not the account it was made for. AWS is asked once.
+    pub async fn check_identity(&self) -> Result<Identity, AwsError> {
+        self.identity.get_or_try_init(|| self.ask_identity()).await.cloned()
+    }
+
+    async fn ask_identity(&self) -> Result<Identity, AwsError> {
+        const OPERATION: &str = "sts:GetCallerIdentity";
+        let sts = sts_config(&self.config, &self.key.region, &self.place, &self.attempts);
+        let sts = aws_sdk_sts::Client::from_conf(sts.build());
+        let request = Box::pin(sts.get_caller_identity().send());
+        let answer = self.send(OPERATION, request).await?;
+        let account = answer.account.unwrap_or_default();
+        let account: AccountId = account.parse().map_err(|e| AwsError::malformed(OPERATION, &e))?;
+        if account != self.key.account {
+            let cause = Some(Cause::WrongAccount);
+            return Err(AwsError::new(OPERATION, ErrorClass::Denied, cause));
+        }
+        Ok(Identity {
+            account,
+            arn: answer.arn.unwrap_or_default(),
+        })
+    }
+
+    // Clients are made when they are used. What must last, connections, credentials and retry budgets, lives outside of them, and a
+    // client that is kept takes 20 kB, which a large policy would need thousands of times. What does not last is the SDK's correction
+    // of a wrong clock: on such a machine each call takes an attempt more.
+
+    /// A client of EC2.
+    pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+            .retry_partition(self.place.ec2.clone())
+            .interceptor(self.attempts.clone())
+            .build();
+        aws_sdk_ec2::Client::from_conf(config)
+    }
+
+    /// A client of KMS.
+    pub(super) fn kms(&self) -> aws_sdk_kms::Client {
+        let config = aws_sdk_kms::config::Builder::from(&self.config)
+            .retry_partition(self.place.kms.clone())
+            .interceptor(self.attempts.clone())
+            .build();
+        aws_sdk_kms::Client::from_conf(config)
+    }
+
+    /// Makes a call: `request` is sent when the identity is known and the limiter has room.
+    pub(super) async fn call<T, E>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, Response>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        self.admit(operation).await?;
+        self.send(operation, Box::pin(request)).await
+    }
+
+    /// Waits until a call may be sent.
+    pub(super) async fn admit(&self, operation: &'static str) -> Result<(), AwsError> {
+        self.check_identity().await?;
+        if let Some(bucket) = bucket_of(operation) {
+            self.place.limiter.acquire(bucket).await;
+        }
+        Ok(())
+    }
+
+    /// Sends a call that was admitted.
+    pub(super) async fn send<T, E>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, Response>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        request.await.map_err(|error| {
+            let mut error = AwsError::from_sdk(operation, &error);
+            if error.class == ErrorClass::Throttled {
+                error.retry_after = bucket_of(operation).map(|b| self.place.limiter.delay(b));
+            }
+            error
+        })
+    }
+}
+
+fn bucket_of(operation: &'static str) -> Option<Bucket> {
+    operation
+        .split_once(':')
+        .and_then(|(service, name)| Bucket::of(service, name))
+}
+
+/// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.
+fn sts_config(config: &SdkConfig, region: &Region, place: &Place, attempts: &Attempts) -> aws_sdk_sts::config::Builder {
+    aws_sdk_sts::config::Builder::from(config)
+        .region(aws_config::Region::new(region.as_str().to_owned()))
+        .retry_partition(place.sts.clone())
+        .interceptor(attempts.clone())
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,4 @@
+//! The command line's subcommands.
+
+pub mod crd;
+pub mod run;

@@ -1,0 +1,252 @@
+//! What is known of AWS, in memory: made by the target controller, read by the migration controller.
+//!
+//! All of it can be lost at any time. What must not be lost is in the resources' statuses and in AWS itself.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
+use sha2::{Digest, Sha256};
+
+use crate::api::{AMIEncryptionTarget, AMIMigration};
+use crate::aws::{Session, SessionKey};
+use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
+use crate::plan::classify::Classified;
+use crate::plan::obstacle::{KeyView, Trouble};
+use crate::plan::schedule::Head;
+
+/// Everything that is known.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    targets: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
+    slots: Mutex<HashMap<(AccountId, Region), Slots>>,
+    troubles: Mutex<HashMap<String, CallTrouble>>,
+    wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
+    wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
+}
+
+/// What is known of one target's account and region.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// The target that this is known of; another one under the same name starts anew.
+    pub(super) uid: String,
+    /// The generation of the spec that it was found out under.
+    pub(super) generation: Option<i64>,
+    /// The session in use.
+    pub(super) session: Option<Arc<Session>>,
+    /// Images and snapshots.
+    pub(super) inventory: Option<Arc<Inventory>>,
+    /// What they amount to.
+    pub(super) classified: Option<Arc<Classified>>,
+    /// The key.
+    pub(super) key: KeyViewAt,
+    /// Who AWS says we are.
+    pub(super) caller: String,
+    /// Copies in flight.
+    pub(super) progress: SnapshotProgress,
+    /// When the next scan is due; none means now.
+    pub(super) scan_due: Option<Timestamp>,
+    /// When the next look at the copies in flight is due; none means that there is none.
+    pub(super) poll_due: Option<Timestamp>,
+    /// Since when a copy seems to be done that was not looked at yet.
+    pub(super) done_since: Option<Timestamp>,
+    /// What hinders looking.
+    pub(super) trouble: Option<Trouble>,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// UIDs of the migrations that were there when the scan began.
+    pub(super) scanned: HashSet<String>,
+    /// UIDs of the migrations that were there when copies of their source were last looked for.
+    pub(super) covered: HashSet<String>,
+    /// Sources whose migration was created lately, and until when it is waited for to show.
+    pub(super) awaited: HashMap<ImageId, Timestamp>,
+}
+
+/// The key, and what hindered reading it.
+#[derive(Debug)]
+pub(crate) struct KeyViewAt {
+    pub(super) view: Arc<KeyView>,
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl Default for KeyViewAt {
+    fn default() -> Self {
+        Self {
+            view: Arc::new(KeyView::Unknown),
+            trouble: None,
+        }
+    }
+}
+
+/// The slots for snapshot copies of one account and region, over all policies.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    /// Admitted, but no intent on record yet: the source image and how many snapshots it needs.
+    pub(super) granted: HashMap<ImageId, u32>,
+    /// Who waits at the head of the line.
+    pub(super) head: Option<Head>,
+    /// What AWS turned out to allow, and until when that is believed.
+    pub(super) cap: Option<(u32, Timestamp)>,
+}
+
+/// What a migration's last call ran into.
+#[derive(Debug, Clone)]
+pub(crate) struct CallTrouble {
+    /// What to say of it, if a person should know.
+    pub(super) trouble: Option<Trouble>,
+    /// Not before then.
+    pub(super) until: Timestamp,
+    /// Failures in a row.
+    pub(super) failures: u32,
+}
+
+/// What a migration's step is decided on.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) inventory: Option<Arc<Inventory>>,
+    pub(super) key: Arc<KeyView>,
+    pub(super) scanned_since_created: bool,
+    pub(super) looked_since_created: bool,
+}
+
+/// Objects that should be looked at again, though they did not change themselves.
+#[derive(Debug)]
+pub(crate) struct Wakes {
+    pub(super) migrations: UnboundedReceiver<ObjectRef<AMIMigration>>,
+    pub(super) targets: UnboundedReceiver<ObjectRef<AMIEncryptionTarget>>,
+}
+
+impl Fleet {
+    /// Nothing is known yet.
+    pub(super) fn new() -> (Self, Wakes) {
+        let (wake_migration, migrations) = unbounded();
+        let (wake_target, targets) = unbounded();
+        let fleet = Self {
+            targets: Mutex::default(),
+            slots: Mutex::default(),
+            troubles: Mutex::default(),
+            wake_migration,
+            wake_target,
+        };
+        (fleet, Wakes { migrations, targets })
+    }
+
+    /// What is known of a target. Locks are held for moments and never across a call.
+    pub(super) fn place(&self, name: &str) -> Arc<Mutex<Place>> {
+        lock(&self.targets).entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Forgets the targets that are not in `names` any more.
+    pub(super) fn retain(&self, names: &HashSet<String>) -> Vec<String> {
+        let mut targets = lock(&self.targets);
+        let gone: Vec<String> = targets.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        for name in &gone {
+            targets.remove(name);
+        }
+        gone
+    }
+
+    /// What the migration `migration` of the target `name` is to be decided on; both `uid` and `migration` are UIDs.
+    pub(super) fn view(&self, name: &str, uid: &str, migration: &str) -> Option<View> {
+        let place = lock(&self.targets).get(name).cloned()?;
+        let place = lock(&place);
+        (place.uid == uid).then(|| View {
+            session: place.session.clone(),
+            inventory: place.inventory.clone(),
+            key: place.key.view.clone(),
+            scanned_since_created: place.scanned.contains(migration),
+            looked_since_created: place.covered.contains(migration),
+        })
+    }
+
+    /// Changes what is known of a target's images.
+    pub(super) fn amend(&self, name: &str, uid: &str, change: impl FnOnce(&mut Inventory)) {
+        let Some(place) = lock(&self.targets).get(name).cloned() else {
+            return;
+        };
+        let mut place = lock(&place);
+        if place.uid == uid
+            && let Some(inventory) = &mut place.inventory
+        {
+            change(Arc::make_mut(inventory));
+        }
+    }
+
+    /// How many snapshot copies the last look at a target's account and region showed in flight.
+    pub(super) fn in_flight(&self, name: &str) -> u32 {
+        u32::try_from(lock(&self.place(name)).progress.pending.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Has a target looked through at its next visit.
+    pub(super) fn scan_soon(&self, name: &str) {
+        lock(&self.place(name)).scan_due = None;
+    }
+
+    /// Works on the slots of an account and region.
+    pub(super) fn slots<T>(&self, account: &AccountId, region: &Region, work: impl FnOnce(&mut Slots) -> T) -> T {
+        work(lock(&self.slots).entry((account.clone(), region.clone())).or_default())
+    }
+
+    /// What a migration's last call ran into.
+    pub(super) fn trouble(&self, migration: &str) -> Option<CallTrouble> {
+        lock(&self.troubles).get(migration).cloned()
+    }
+
+    /// Records, or with none clears, what a migration's last call ran into.
+    pub(super) fn set_trouble(&self, migration: &str, trouble: Option<CallTrouble>) {
+        let mut troubles = lock(&self.troubles);
+        match trouble {
+            Some(trouble) => troubles.insert(migration.to_owned(), trouble),
+            None => troubles.remove(migration),
+        };
+    }
+
+    /// Lets a migration look again.
+    pub(super) fn wake_migration(&self, name: &str) {
+        // Without a receiver the controllers are not running, and look at everything when they start.
+        let _ = self.wake_migration.unbounded_send(ObjectRef::new(name));
+    }
+
+    /// Lets a target look again.
+    pub(super) fn wake_target(&self, name: &str) {
+        let _ = self.wake_target.unbounded_send(ObjectRef::new(name));
+    }
+}
+
+impl Place {
+    /// Starts anew for another target, and looks again at once for a changed spec.
+    pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) {
+        if self.uid != uid {
+            *self = Self {
+                uid: uid.to_owned(),
+                ..Self::default()
+            };
+        }
+        if self.generation != generation {
+            self.generation = generation;
+            self.scan_due = None;
+            self.failures = 0;
+        }
+        self.session = Some(session.clone());
+    }
+
+    /// Whether the credentials in use are those of `key`.
+    pub(super) fn uses(&self, key: &SessionKey) -> bool {
+        self.session.as_ref().is_some_and(|session| session.key() == key)
+    }
+}
+
+/// Up to a tenth less than `duration`, by `name`, so that what began together does not go on together.
+pub(super) fn jittered(duration: Duration, name: &str) -> Duration {
+    let digest = Sha256::digest(name);
+    duration.mul_f64(1.0 - 0.1 * f64::from(digest[0]) / 255.0)
+}
+
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is whole after every statement, so a panic elsewhere leaves it sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

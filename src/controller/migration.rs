@@ -1,0 +1,494 @@
+//! Migrations: takes one step, persists it, returns. The change of status leads to the next.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+
+use super::apply::{is_conflict, is_not_found, write_status};
+use super::fleet::{CallTrouble, View};
+use super::target::belongs;
+use super::{Context, policy, trouble};
+use crate::api::conditions::{self, reason};
+use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
+use crate::api::{
+    AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels,
+};
+use crate::aws::{AwsError, Cause, CopyRequest, Session};
+use crate::domain::{Image, ImageId, Inventory, LaunchPermission, Malformed, Tags};
+use crate::plan::naming::CopyOf;
+use crate::plan::promote::Publication;
+use crate::plan::step::{self, CopyCall, Observation, Step, Then};
+
+/// How long to wait for the API server's newer version of an object after a conflict.
+const AFTER_CONFLICT: Duration = Duration::from_secs(1);
+/// How long after the intent a copy that AWS says exists may stay invisible.
+const SHOWS_AFTER: f64 = 600.0;
+/// How long a limit that AWS has shown is believed.
+const LIMIT_BELIEVED: Duration = Duration::from_secs(3600);
+
+/// Takes the next step of a migration.
+pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
+    let name = migration.name_any();
+    if migration.metadata.deletion_timestamp.is_some() {
+        ctx.fleet.set_trouble(&name, None);
+        return Ok(Action::await_change());
+    }
+    // A child whose owner is gone makes no call.
+    let Some(target) = owner(&migration, &ctx) else {
+        return Ok(Action::await_change());
+    };
+    let of = match copy_of(&migration) {
+        Ok(of) => of,
+        Err(malformed) => {
+            // The API server refuses such a spec; this is for one that was stored before it did.
+            tracing::error!(migration = name, %malformed, "cannot work on this migration");
+            return Ok(Action::await_change());
+        }
+    };
+    let uid = migration.uid().unwrap_or_default();
+    let view = ctx
+        .fleet
+        .view(&target.name_any(), &target.uid().unwrap_or_default(), &uid);
+    let Some(view) = view else {
+        return Ok(Action::await_change());
+    };
+    let turn = Turn {
+        ctx: &ctx,
+        migration: &migration,
+        target: &target,
+        name,
+        of,
+        view,
+    };
+    turn.take().await
+}
+
+/// One visit to one migration.
+struct Turn<'a> {
+    ctx: &'a Context,
+    migration: &'a AMIMigration,
+    target: &'a AMIEncryptionTarget,
+    name: String,
+    of: CopyOf,
+    view: View,
+}
+
+impl Turn<'_> {
+    async fn take(&self) -> Result<Action, kube::Error> {
+        let current = self.migration.status.clone().unwrap_or_default();
+        let recorded = self.ctx.fleet.trouble(&self.name);
+        let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.granted.contains_key(&self.of.source)
+        });
+        let observation = Observation {
+            of: &self.of,
+            status: &current,
+            generation: self.migration.metadata.generation,
+            scanned_since_created: self.view.scanned_since_created,
+            looked_since_created: self.view.looked_since_created,
+            retry: self.migration.annotations().get(labels::RETRY).map(String::as_str),
+            settings: &self.target.spec,
+            inventory: self.view.inventory.as_deref(),
+            key: &self.view.key,
+            admitted,
+            permissions: None,
+            older_unpublished: self.older_unpublished(),
+            trouble: recorded.as_ref().and_then(|recorded| recorded.trouble.as_ref()),
+        };
+        let mut step = step::next(observation, self.ctx.clock.now());
+        let permissions: BTreeSet<LaunchPermission>;
+        if step.then == Then::ReadPermissions {
+            if let Some(wait) = self.wait_out(recorded.as_ref()) {
+                return self.write_or(step.status, &current, Action::requeue(wait)).await;
+            }
+            let Some(session) = &self.view.session else {
+                return Ok(Action::await_change());
+            };
+            match session.launch_permissions(&self.of.source).await {
+                Ok(read) => {
+                    permissions = read;
+                    let observation = Observation {
+                        permissions: Some(&permissions),
+                        trouble: None,
+                        ..observation
+                    };
+                    step = step::next(observation, self.ctx.clock.now());
+                }
+                Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
+            }
+        }
+        let Step { status, then } = step;
+        if status != current {
+            return self.write(&status, &current).await;
+        }
+        if admitted && status.state == Some(MigrationState::Pending) && then == Then::Wait {
+            // It does not want the slot after all.
+            self.release_slot();
+            self.ctx.fleet.wake_target(&self.target.name_any());
+        }
+        let wait = self.wait_out(recorded.as_ref());
+        match (then, wait) {
+            (Then::Wait | Then::ReadPermissions, _) => Ok(Action::await_change()),
+            (Then::WaitFor(wait), _) => Ok(Action::requeue(self.ctx.clock.wall(wait))),
+            (_, Some(wait)) => Ok(Action::requeue(wait)),
+            (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
+            (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
+            (Then::Publish(image, list), None) => self.publish(observation, &image, &list, recorded.as_ref()).await,
+        }
+    }
+
+    async fn copy(
+        &self,
+        observation: Observation<'_>,
+        call: &CopyCall,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        let request = CopyRequest {
+            source: self.of.source.clone(),
+            region: self.of.region.clone(),
+            name: call.name.clone(),
+            description: call.description.clone(),
+            key: self.of.key.clone(),
+            client_token: call.client_token.clone(),
+            tags: self.tags(call.attempt),
+        };
+        match session.copy_image(&request).await {
+            Ok(image) => {
+                tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
+                self.ctx.fleet.set_trouble(&self.name, None);
+                let status = step::copy_accepted(observation, &image);
+                self.write(&status, observation.status).await
+            }
+            Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
+                self.after_contradiction(session, observation, &error, recorded).await
+            }
+            Err(error) => {
+                if error.is(Cause::CopyLimit) {
+                    self.learn_limit();
+                }
+                Ok(self.failed(&error, recorded))
+            }
+        }
+    }
+
+    /// AWS says that a copy of this token or name is there. It is looked for; if none shows, the attempt is given up, as
+    /// its token or name is of no more use.
+    async fn after_contradiction(
+        &self,
+        session: &Session,
+        observation: Observation<'_>,
+        error: &AwsError,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let sources = std::slice::from_ref(&self.of.source);
+        let (began, images, snapshots) = match session.copies_of(sources, &[]).await {
+            Ok(found) => found,
+            Err(error) => return Ok(self.failed(&error, recorded)),
+        };
+        self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
+        let asked = observation
+            .status
+            .copy
+            .as_ref()
+            .and_then(|copy| copy.requested_at.as_ref());
+        let waited = asked.is_some_and(|asked| began.duration_since(asked.0).as_secs_f64() >= SHOWS_AFTER);
+        let view = self.ctx.fleet.view(
+            &self.target.name_any(),
+            &self.target.uid().unwrap_or_default(),
+            &self.migration.uid().unwrap_or_default(),
+        );
+        let inventory = view.and_then(|view| view.inventory);
+        let source = inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(&self.of.source));
+        let found = inventory
+            .as_ref()
+            .zip(source)
+            .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
+        if found.is_some() {
+            self.ctx.fleet.set_trouble(&self.name, None);
+            return Ok(Action::requeue(Duration::ZERO));
+        }
+        // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
+        if waited || error.is(Cause::NameTaken) {
+            let message = "AWS had given the attempt's name or token away already.";
+            let status = step::burnt(observation, observation.status.clone(), message, self.ctx.clock.now());
+            return self.write(&status, observation.status).await;
+        }
+        Ok(self.failed(error, recorded))
+    }
+
+    async fn remove_failed(
+        &self,
+        observation: Observation<'_>,
+        image: &ImageId,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        let known = self
+            .view
+            .inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(image));
+        if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
+            return Ok(self.failed(&error, recorded));
+        }
+        let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
+        let message = format!("AWS could not make the copy ({code}); check the key's policy.");
+        self.ctx
+            .events
+            .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
+            .await;
+        self.ctx.fleet.set_trouble(&self.name, None);
+        let status = step::burnt(observation, observation.status.clone(), &message, self.ctx.clock.now());
+        self.write(&status, observation.status).await
+    }
+
+    /// Publishes everything in order. Each change can be repeated, so none is on record by itself.
+    async fn publish(
+        &self,
+        observation: Observation<'_>,
+        image: &ImageId,
+        list: &[Publication],
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        for publication in list {
+            let done = match publication {
+                Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
+                Publication::Description(text) => session.set_description(image, text).await,
+                Publication::Deprecation(at) => session.deprecate_at(image, *at).await,
+                Publication::Tags(tags) => session.tag(image, tags).await,
+            };
+            if let Err(error) = done {
+                return Ok(self.failed(&error, recorded));
+            }
+            tracing::info!(migration = self.name, %image, ?publication, "published");
+            // AWS has said yes; a describe may take a while to show it.
+            self.amend(|inventory| {
+                if let Some(copy) = inventory.images.get(image) {
+                    inventory.insert(published(copy, publication));
+                }
+            });
+        }
+        self.ctx.fleet.set_trouble(&self.name, None);
+        let status = step::published(observation, image, self.ctx.clock.now());
+        self.write(&status, observation.status).await
+    }
+
+    /// Tags that mark a copy as ours, on the image and its snapshots, besides those that the policy asks for.
+    fn tags(&self, attempt: u32) -> Tags {
+        let extra = &self.target.spec.copy.extra_tags;
+        let mut tags: Tags = extra
+            .iter()
+            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+            .collect();
+        tags.insert(TAG_SOURCE_IMAGE.into(), self.of.source.as_str().into());
+        tags.insert(TAG_ATTEMPT.into(), attempt.to_string().into());
+        tags
+    }
+
+    /// AWS copies fewer snapshots here than was thought: what is in flight now is as much as goes.
+    fn learn_limit(&self) {
+        let target = self.target.name_any();
+        let flying = self.ctx.fleet.in_flight(&target);
+        let until = self.ctx.clock.now() + LIMIT_BELIEVED;
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.cap = Some((flying.max(1), until))
+        });
+        tracing::info!(target, flying, "AWS copies no more snapshots at a time");
+    }
+
+    fn release_slot(&self) {
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.granted.remove(&self.of.source)
+        });
+    }
+
+    fn amend(&self, change: impl FnOnce(&mut Inventory)) {
+        self.ctx
+            .fleet
+            .amend(&self.target.name_any(), &self.target.uid().unwrap_or_default(), change);
+    }
+
+    /// Whether an older original of the same target still waits for its tags to be published: they are published in the
+    /// order of the originals' creation, as people pick «the newest image with this tag».
+    fn older_unpublished(&self) -> bool {
+        if self.target.spec.promotion.tags != TagPublication::Publish {
+            return false;
+        }
+        let Some(inventory) = &self.view.inventory else {
+            return false;
+        };
+        let created = |id: &ImageId| inventory.images.get(id).and_then(|image| image.created);
+        let ours = created(&self.of.source);
+        let uid = self.target.uid().unwrap_or_default();
+        self.ctx
+            .migrations
+            .state_filter(|m| belongs(m, &uid))
+            .iter()
+            .filter(|m| !is_settled(m))
+            .filter_map(|m| m.spec.source_image_id.parse::<ImageId>().ok())
+            .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
+    }
+
+    /// How long a call still has to wait after the last one's failure, on the wall.
+    fn wait_out(&self, recorded: Option<&CallTrouble>) -> Option<Duration> {
+        let left = recorded?.until.duration_since(self.ctx.clock.now());
+        Duration::try_from(left)
+            .ok()
+            .filter(|wait| !wait.is_zero())
+            .map(|wait| self.ctx.clock.wall(wait))
+    }
+
+    /// Records a failed call: what it says shows in the status when a person should know, and the next one waits.
+    fn failed(&self, error: &AwsError, recorded: Option<&CallTrouble>) -> Action {
+        let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
+        let wait = trouble::retry_after(error, failures);
+        tracing::warn!(migration = self.name, %error, failures, "a call failed");
+        self.ctx
+            .metrics
+            .reconcile_errors
+            .with_label_values(&["migration", error.class.as_str()])
+            .inc();
+        let record = CallTrouble {
+            trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
+            until: self.ctx.clock.now() + wait,
+            failures,
+        };
+        let says = record.trouble.is_some();
+        self.ctx.fleet.set_trouble(&self.name, Some(record));
+        if error.is(Cause::ImageNotFound) || error.is(Cause::ImageUnavailable) {
+            self.ctx.fleet.scan_soon(&self.target.name_any());
+            self.ctx.fleet.wake_target(&self.target.name_any());
+        }
+        // The status is to say so now; the wait is kept by the record.
+        Action::requeue(if says {
+            Duration::ZERO
+        } else {
+            self.ctx.clock.wall(wait)
+        })
+    }
+
+    async fn write_or(
+        &self,
+        status: AMIMigrationStatus,
+        current: &AMIMigrationStatus,
+        otherwise: Action,
+    ) -> Result<Action, kube::Error> {
+        if status == *current {
+            Ok(otherwise)
+        } else {
+            self.write(&status, current).await
+        }
+    }
+
+    /// Writes the status that was decided on; the change leads to the next step.
+    async fn write(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> Result<Action, kube::Error> {
+        match write_status(&self.ctx.client, self.migration, status).await {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => return Ok(Action::await_change()),
+            // The decision was made on what is not any more: it is discarded.
+            Err(error) if is_conflict(&error) => return Ok(Action::requeue(AFTER_CONFLICT)),
+            Err(error) => return Err(error),
+        }
+        self.tell(status, current).await;
+        Ok(Action::await_change())
+    }
+
+    /// Events for what people care about: done, or stuck.
+    async fn tell(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) {
+        if status.state == Some(MigrationState::Completed) && current.state != Some(MigrationState::Completed) {
+            if let Some(ready) = conditions::find(&status.conditions, conditions::READY) {
+                self.ctx
+                    .events
+                    .normal(self.migration, &ready.reason, "Migrate", &ready.message)
+                    .await;
+            }
+            let asked = status.copy.as_ref().and_then(|copy| copy.requested_at.as_ref());
+            if let Some(asked) = asked {
+                let seconds = self.ctx.clock.now().duration_since(asked.0).as_secs_f64();
+                self.ctx.metrics.copy_duration.observe(seconds);
+            }
+        }
+        let stalled = |s: &AMIMigrationStatus| {
+            conditions::find(&s.conditions, conditions::STALLED)
+                .filter(|c| c.status == "True")
+                .map(|c| (c.reason.clone(), c.message.clone()))
+        };
+        if let Some((reason, message)) = stalled(status)
+            && stalled(current).is_none_or(|(old, _)| old != reason)
+        {
+            self.ctx
+                .events
+                .warning(self.migration, &reason, "Migrate", &message)
+                .await;
+        }
+    }
+}
+
+/// The target that made this migration, if it and its policy are still there.
+fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTarget>> {
+    let is_controller = |owner: &&OwnerReference| owner.controller == Some(true);
+    let owner = migration.owner_references().iter().find(is_controller)?;
+    let target = ctx.targets.get(&ObjectRef::new(&owner.name))?;
+    let lives = target.uid().as_ref() == Some(&owner.uid) && target.metadata.deletion_timestamp.is_none();
+    let policy = ctx
+        .policies
+        .get(&ObjectRef::<AMIEncryptionPolicy>::new(&target.spec.policy))?;
+    let governed = policy.metadata.deletion_timestamp.is_none() && policy::is_owned(&target, &policy);
+    (lives && governed).then_some(target)
+}
+
+fn copy_of(migration: &AMIMigration) -> Result<CopyOf, Malformed> {
+    Ok(CopyOf {
+        account: migration.spec.account_id.parse()?,
+        region: migration.spec.region.parse()?,
+        source: migration.spec.source_image_id.parse()?,
+        key: migration.spec.key_arn.parse()?,
+    })
+}
+
+/// Whether a migration is done or stuck, so that nobody has to wait for it.
+fn is_settled(migration: &AMIMigration) -> bool {
+    migration.status.as_ref().is_some_and(|status| {
+        status.state == Some(MigrationState::Completed) || conditions::is_true(&status.conditions, conditions::STALLED)
+    })
+}
+
+/// Removes a failed copy and what is left of its snapshots.
+async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Result<(), AwsError> {
+    session.deregister_failed(id).await?;
+    for (_, _, snapshot) in image.into_iter().flat_map(Image::volumes) {
+        match session.delete_snapshot(snapshot).await {
+            // Somebody has come to use it: then it is not ours to delete.
+            Err(error) if error.is(Cause::SnapshotInUse) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// The copy as it is after AWS has agreed to a publication.
+fn published(copy: &Image, publication: &Publication) -> Image {
+    let mut copy = copy.clone();
+    match publication {
+        Publication::LaunchPermissions(_) => {}
+        Publication::Description(text) => copy.description = Some(text.clone()),
+        Publication::Deprecation(at) => copy.deprecation_time = Some(*at),
+        Publication::Tags(tags) => copy.tags.extend(tags.clone()),
+    }
+    copy
+}

@@ -1,0 +1,85 @@
+//! The three controllers: policies to targets, targets to migrations, migrations to AWS.
+//!
+//! They observe, ask [`crate::plan`] what to do, and do it. Each kind's status has one writer.
+
+mod apply;
+mod events;
+mod fleet;
+mod leader;
+mod migration;
+mod policy;
+mod run;
+mod target;
+mod trouble;
+
+use std::sync::Arc;
+
+use kube::Client;
+use kube::runtime::reflector::Store;
+
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
+use crate::aws::Aws;
+use crate::clock::Clock;
+use crate::plan::schedule::PollBounds;
+use crate::telemetry::Metrics;
+
+pub use leader::{Leadership, LeadershipOptions, lead};
+pub use run::run;
+
+/// What the controllers work with.
+pub struct Context {
+    /// The API server.
+    pub(crate) client: Client,
+    /// AWS.
+    pub(crate) aws: Arc<Aws>,
+    /// Time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// What people may tune.
+    pub(crate) options: Options,
+    /// What is known of AWS, shared between targets and migrations.
+    pub(crate) fleet: fleet::Fleet,
+    /// Tells people what happened.
+    pub(crate) events: events::Events,
+    /// Policies, as last seen.
+    pub(crate) policies: Store<AMIEncryptionPolicy>,
+    /// Targets, as last seen.
+    pub(crate) targets: Store<AMIEncryptionTarget>,
+    /// Migrations, as last seen.
+    pub(crate) migrations: Store<AMIMigration>,
+}
+
+/// What people may tune.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How often copies in flight are looked at: the bounds of an interval that follows their progress.
+    pub poll: PollBounds,
+    /// How many objects of each kind are worked on at a time.
+    pub concurrency: u16,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            poll: PollBounds::default(),
+            concurrency: 16,
+        }
+    }
+}
+
+/// What the controllers are made from.
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// AWS.
+    pub aws: Aws,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What people may tune.
+    pub options: Options,
+    /// This process's name, in Events.
+    pub instance: String,
+}

@@ -1,0 +1,128 @@
+//! Policies: expands each into its targets, removes those that it no longer names, and sums up their status.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Resource, ResourceExt};
+
+use super::Context;
+use super::apply::{FIELD_MANAGER, is_conflict, is_not_found, write_status};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, labels};
+use crate::plan::{expand, status};
+
+/// How long to wait for the targets of a deleted policy of the same name to be collected.
+const COLLECTED_AFTER: Duration = Duration::from_secs(2);
+
+/// Brings a policy's targets and status up to date.
+pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
+    if policy.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let name = policy.name_any();
+    let wanted: HashMap<String, AMIEncryptionTargetSpec> = expand::targets(&name, &policy.spec)
+        .into_iter()
+        .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
+        .collect();
+    let present = ctx.targets.state_filter(|target| target.spec.policy == name);
+    let (ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_owned(t, &policy));
+
+    let api = Api::<AMIEncryptionTarget>::all(ctx.client.clone());
+    let mut blocked = false;
+    for (target_name, spec) in &wanted {
+        // One that a former policy of this name left is collected by Kubernetes; to take it over would undo that.
+        if others.iter().any(|t| t.name_any() == *target_name) {
+            blocked = true;
+            continue;
+        }
+        let current = ctx.targets.get(&ObjectRef::new(target_name));
+        if current.is_none_or(|t| t.spec != *spec) {
+            let parameters = PatchParams::apply(FIELD_MANAGER).force();
+            api.patch(
+                target_name,
+                &parameters,
+                &Patch::Apply(target(&policy, target_name, spec)),
+            )
+            .await?;
+        }
+    }
+    for target in ours.iter().filter(|t| !wanted.contains_key(&t.name_any())) {
+        delete(&api, target).await?;
+    }
+
+    let kept: Vec<_> = ours.iter().filter(|t| wanted.contains_key(&t.name_any())).collect();
+    let unseen = Default::default();
+    let counted: Vec<_> = kept
+        .iter()
+        .map(|target| status::Counted {
+            current: wanted.get(&target.name_any()) == Some(&target.spec)
+                && target.status.as_ref().and_then(|s| s.observed_generation) == target.metadata.generation,
+            status: target.status.as_ref().unwrap_or(&unseen),
+        })
+        .collect();
+    let current = policy.status.clone().unwrap_or_default();
+    let generation = policy.metadata.generation;
+    let decided = status::policy(
+        &current,
+        &policy.spec,
+        generation,
+        wanted.len(),
+        &counted,
+        ctx.clock.now(),
+    );
+    if decided != current {
+        match write_status(&ctx.client, &*policy, &decided).await {
+            // The change that caused the conflict leads here again.
+            Err(error) if is_conflict(&error) || is_not_found(&error) => {}
+            result => drop(result?),
+        }
+    }
+    Ok(if blocked {
+        Action::requeue(COLLECTED_AFTER)
+    } else {
+        Action::await_change()
+    })
+}
+
+/// Whether `target` belongs to this very policy, not to a former one of the same name.
+pub(super) fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
+    let uid = policy.uid();
+    target
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid.as_ref())
+}
+
+fn target(policy: &AMIEncryptionPolicy, name: &str, spec: &AMIEncryptionTargetSpec) -> AMIEncryptionTarget {
+    let mut target = AMIEncryptionTarget::new(name, spec.clone());
+    target.metadata.owner_references = policy.controller_owner_ref(&()).map(|owner| vec![owner]);
+    target.metadata.labels = Some(
+        [
+            (labels::POLICY, &spec.policy),
+            (labels::ACCOUNT, &spec.account_id),
+            (labels::REGION, &spec.region),
+        ]
+        .map(|(label, value)| (label.to_owned(), value.clone()))
+        .into(),
+    );
+    target
+}
+
+/// Deletes a target, this one and no other of its name. AWS is not touched by it.
+async fn delete(api: &Api<AMIEncryptionTarget>, target: &AMIEncryptionTarget) -> Result<(), kube::Error> {
+    let preconditions = Preconditions {
+        uid: target.uid(),
+        resource_version: None,
+    };
+    let parameters = DeleteParams {
+        preconditions: Some(preconditions),
+        ..DeleteParams::background()
+    };
+    match api.delete(&target.name_any(), &parameters).await {
+        Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
+        result => result.map(drop),
+    }
+}

@@ -1,0 +1,192 @@
+//! Runs the three controllers over one watch for each kind.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::future::{FutureExt, Shared};
+use futures::{StreamExt, future};
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinHandle;
+
+use super::events::Events;
+use super::fleet::{Fleet, lock};
+use super::{Context, Parts, migration, policy, target};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
+
+/// Objects that may wait in a watch's buffer before the watch itself waits.
+const BUFFER: usize = 1024;
+/// The first and the longest wait after a failed visit.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(300));
+
+/// Runs the controllers until `shutdown`; then every visit that has begun is finished.
+pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let shutdown = shutdown.boxed().shared();
+    let client = parts.client.clone();
+    let policies = Watched::<AMIEncryptionPolicy>::new(&client);
+    let targets = Watched::<AMIEncryptionTarget>::new(&client);
+    let migrations = Watched::<AMIMigration>::new(&client);
+    let (fleet, wakes) = Fleet::new();
+    let context = Arc::new(Context {
+        client: client.clone(),
+        aws: Arc::new(parts.aws),
+        clock: parts.clock,
+        metrics: parts.metrics,
+        options: parts.options,
+        fleet,
+        events: Events::new(client, parts.instance),
+        policies: policies.store.clone(),
+        targets: targets.store.clone(),
+        migrations: migrations.store.clone(),
+    });
+    let config = || Config::default().concurrency(parts.options.concurrency);
+    let policy_controller = Controller::for_shared_stream(policies.subscription, policies.store)
+        .owns_shared_stream(targets.children)
+        // A policy sums up many targets, and many of them change together.
+        .with_config(config().debounce(Duration::from_millis(500)));
+    let target_controller = Controller::for_shared_stream(targets.subscription, targets.store)
+        .owns_shared_stream(migrations.children)
+        .reconcile_on(wakes.targets)
+        .with_config(config());
+    let migration_controller = Controller::for_shared_stream(migrations.subscription, migrations.store)
+        .reconcile_on(wakes.migrations)
+        .with_config(config());
+    let running = future::join3(
+        drive(
+            "policy",
+            policy_controller,
+            context.clone(),
+            shutdown.clone(),
+            policy::reconcile,
+        ),
+        drive(
+            "target",
+            target_controller,
+            context.clone(),
+            shutdown.clone(),
+            target::reconcile,
+        ),
+        drive(
+            "migration",
+            migration_controller,
+            context.clone(),
+            shutdown,
+            migration::reconcile,
+        ),
+    );
+    running.await;
+    for watch in [policies.task, targets.task, migrations.task] {
+        watch.abort();
+    }
+    Ok(())
+}
+
+/// One watch of one kind, and those who follow it.
+struct Watched<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> {
+    store: Store<K>,
+    subscription: reflector::ReflectHandle<K>,
+    children: reflector::ReflectHandle<K>,
+    task: JoinHandle<()>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> Watched<K> {
+    fn new(client: &Client) -> Self {
+        let (store, writer) = reflector::store_shared(BUFFER);
+        let subscribe = || writer.subscribe().expect("a shared store can be subscribed to");
+        let (subscription, children) = (subscribe(), subscribe());
+        let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
+            .default_backoff()
+            .reflect_shared(writer);
+        let task = tokio::spawn(stream.for_each(|event| {
+            if let Err(error) = event {
+                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted; it goes on by itself");
+            }
+            future::ready(())
+        }));
+        Self {
+            store,
+            subscription,
+            children,
+            task,
+        }
+    }
+}
+
+/// Runs one controller: counts and times its visits, and lets failures wait longer each time.
+async fn drive<K, R, F>(
+    name: &'static str,
+    controller: Controller<K>,
+    context: Arc<Context>,
+    shutdown: Shared<future::BoxFuture<'static, ()>>,
+    reconcile: R,
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static,
+    R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Action, kube::Error>> + Send + 'static,
+{
+    let failures: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
+    let succeeded = failures.clone();
+    let visit = move |object: Arc<K>, context: Arc<Context>| {
+        let (reconcile, succeeded) = (reconcile.clone(), succeeded.clone());
+        async move {
+            context.ready().await;
+            let began = context.clock.monotonic();
+            let key = object.name_any();
+            let outcome = reconcile(object, context.clone()).await;
+            let took = context.clock.monotonic().saturating_sub(began);
+            context
+                .metrics
+                .reconcile_duration
+                .with_label_values(&[name])
+                .observe(took.as_secs_f64());
+            if outcome.is_ok() {
+                lock(&succeeded).remove(&key);
+            }
+            outcome
+        }
+    };
+    let on_error = move |object: Arc<K>, error: &kube::Error, context: Arc<Context>| {
+        let mut failures = lock(&failures);
+        let count = failures.entry(object.name_any()).or_default();
+        *count += 1;
+        let wait = BACKOFF.0.saturating_mul(1 << (*count - 1).min(10)).min(BACKOFF.1);
+        tracing::warn!(controller = name, object = object.name_any(), %error, failures = *count, "a visit failed");
+        context
+            .metrics
+            .reconcile_errors
+            .with_label_values(&[name, "Kubernetes"])
+            .inc();
+        Action::requeue(wait)
+    };
+    controller
+        .graceful_shutdown_on(shutdown)
+        .run(visit, on_error, context)
+        .for_each(|outcome| {
+            // Errors of visits were dealt with; what is left are objects that have gone, and queue errors.
+            if let Err(error) = outcome {
+                tracing::debug!(controller = name, %error, "a visit came to nothing");
+            }
+            future::ready(())
+        })
+        .await;
+}
+
+impl Context {
+    /// Waits until every kind was listed once: what is not in a store before that is not known to be missing.
+    async fn ready(&self) {
+        // An error means that the watch has ended, as it does at shutdown.
+        let _ = future::join3(
+            self.policies.wait_until_ready(),
+            self.targets.wait_until_ready(),
+            self.migrations.wait_until_ready(),
+        )
+        .await;
+    }
+}

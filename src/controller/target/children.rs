@@ -1,0 +1,120 @@
+//! Making and removing migrations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::{Api, Resource, ResourceExt};
+
+use super::Work;
+use super::look::state;
+use crate::api::{AMIMigration, AMIMigrationSpec, MigrationState, labels};
+use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
+use crate::domain::ImageId;
+use crate::plan::migrations::{self, Present};
+
+/// How long a migration that was created may take to show in the watch before it is created again.
+const SHOWS_AFTER: Duration = Duration::from_secs(30);
+
+impl Work<'_> {
+    /// Creates the migrations that are missing and deletes those that nobody wants any more. Says whether it did either,
+    /// and so has to look again when that shows.
+    pub(super) async fn adjust_children(&self) -> Result<bool, kube::Error> {
+        let (inventory, classified, key) = self.place(|place| {
+            (
+                place.inventory.clone(),
+                place.classified.clone(),
+                place.key.view.clone(),
+            )
+        });
+        let (Some(inventory), Some(classified), Some(key)) = (inventory, classified, key.arn()) else {
+            return Ok(false);
+        };
+        let by_source: HashMap<ImageId, &Arc<AMIMigration>> = self
+            .migrations
+            .iter()
+            .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m)))
+            .collect();
+        let present: Vec<Present> = by_source
+            .iter()
+            .map(|(source, m)| Present {
+                source: source.clone(),
+                key: m.spec.key_arn.clone(),
+                state: state(m),
+                begun: m.status.as_ref().is_some_and(|s| s.copy.is_some()),
+            })
+            .collect();
+        let changes = migrations::changes(&classified.wanted, &present, key, |id| {
+            inventory.images.contains_key(id)
+        });
+        let mut settling = !changes.delete.is_empty();
+        let api = Api::<AMIMigration>::all(self.ctx.client.clone());
+        for source in &changes.delete {
+            if let Some(migration) = by_source.get(source) {
+                delete(&api, migration).await?;
+            }
+        }
+        let now = self.ctx.clock.now();
+        self.place(|place| {
+            place
+                .awaited
+                .retain(|source, until| *until > now && !by_source.contains_key(source))
+        });
+        for source in &changes.create {
+            settling = true;
+            if self.place(|place| place.awaited.contains_key(source)) {
+                continue;
+            }
+            if self.create(&api, source, key.as_str()).await? {
+                self.place(|place| place.awaited.insert(source.clone(), now + SHOWS_AFTER));
+            }
+        }
+        if settling {
+            self.classify();
+        }
+        Ok(settling)
+    }
+
+    /// Creates a migration; false means that one of its name is there already. It is written once and never applied
+    /// again: what people change in it stays.
+    async fn create(&self, api: &Api<AMIMigration>, source: &ImageId, key: &str) -> Result<bool, kube::Error> {
+        let spec = AMIMigrationSpec {
+            policy: self.target.spec.policy.clone(),
+            account_id: self.account.to_string(),
+            region: self.region.to_string(),
+            source_image_id: source.to_string(),
+            key_arn: key.to_owned(),
+        };
+        let mut migration = AMIMigration::new(&labels::migration_name(source.as_str(), self.region.as_str()), spec);
+        migration.metadata.owner_references = self.target.controller_owner_ref(&()).map(|owner| vec![owner]);
+        migration.metadata.labels = self.target.metadata.labels.clone();
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        match api.create(&parameters, &migration).await {
+            Ok(_) => Ok(true),
+            // Another policy's, or one of a former policy that Kubernetes has not collected yet: the store will tell.
+            Err(error) if is_conflict(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Deletes a migration as it was seen, and no later one. AWS is not touched by it.
+async fn delete(api: &Api<AMIMigration>, migration: &AMIMigration) -> Result<(), kube::Error> {
+    debug_assert_eq!(state(migration), MigrationState::Pending);
+    let preconditions = Preconditions {
+        uid: migration.uid(),
+        resource_version: migration.resource_version(),
+    };
+    let parameters = DeleteParams {
+        preconditions: Some(preconditions),
+        ..DeleteParams::background()
+    };
+    match api.delete(&migration.name_any(), &parameters).await {
+        Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
+        result => result.map(drop),
+    }
+}

@@ -1,0 +1,298 @@
+//! Reading AWS: the whole account and region now and then, the copies in flight more often, both with few calls.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::Work;
+use crate::api::{AMIMigration, MigrationState, conditions};
+use crate::aws::AwsError;
+use crate::controller::fleet::{KeyViewAt, jittered};
+use crate::controller::trouble;
+use crate::domain::{ImageId, ImageState, Inventory, Key, KeyProblem};
+use crate::plan::classify::{self, Classified, Terms};
+use crate::plan::obstacle::KeyView;
+
+/// As many copies that seem to be done are looked at in one call, sooner or later.
+const LOOK_TOGETHER: usize = 12;
+
+/// What a scan reads.
+struct Scan {
+    caller: String,
+    key: Result<Result<Key, KeyProblem>, AwsError>,
+    inventory: Inventory,
+}
+
+impl Work<'_> {
+    /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
+    pub(super) async fn scan(&self) {
+        let started = self.ctx.clock.monotonic();
+        let outcome = self.read_everything().await;
+        let now = self.ctx.clock.now();
+        let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
+        self.ctx.metrics.scan_duration.observe(seconds);
+        match outcome {
+            Ok(scan) => {
+                let key = match scan.key {
+                    Ok(Ok(key)) => KeyViewAt {
+                        view: Arc::new(KeyView::Known(key)),
+                        trouble: None,
+                    },
+                    Ok(Err(problem)) => KeyViewAt {
+                        view: Arc::new(KeyView::Unresolved(problem)),
+                        trouble: None,
+                    },
+                    // What the last scan knew of the key may not hold any more: nothing is copied on it.
+                    Err(error) => KeyViewAt {
+                        view: Arc::new(KeyView::Unknown),
+                        trouble: Some(trouble::of_error(&error)),
+                    },
+                };
+                tracing::info!(
+                    target = self.name,
+                    images = scan.inventory.images.len(),
+                    snapshots = scan.inventory.snapshots.len(),
+                    seconds,
+                    "looked through the account and region"
+                );
+                let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
+                #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+                self.ctx
+                    .metrics
+                    .scanned(self.target, scan.inventory.scanned.as_second() as f64);
+                self.place(|place| {
+                    place.inventory = Some(Arc::new(scan.inventory));
+                    place.key = key;
+                    place.caller = scan.caller;
+                    place.trouble = None;
+                    place.failures = 0;
+                    place.scan_due = Some(now + interval);
+                    place.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
+                    place.covered = place.scanned.clone();
+                });
+                self.classify();
+                for migration in &self.migrations {
+                    self.ctx.fleet.wake_migration(&migration.name_any());
+                }
+            }
+            Err(error) => {
+                self.place(|place| {
+                    place.failures += 1;
+                    let wait = trouble::retry_after(&error, place.failures);
+                    tracing::warn!(target = self.name, %error, failures = place.failures, "could not look through");
+                    place.scan_due = Some(now + jittered(wait, &self.name));
+                    place.trouble = Some(trouble::of_error(&error));
+                });
+            }
+        }
+    }
+
+    async fn read_everything(&self) -> Result<Scan, AwsError> {
+        let caller = self.session.check_identity().await?.arn;
+        let inventory = self.session.scan().await?;
+        // A key that cannot be read hinders copying, not counting.
+        let key = self.session.resolve_key(&self.target.spec.kms_key_id).await;
+        Ok(Scan { caller, key, inventory })
+    }
+
+    /// Counts the images anew from what is known.
+    pub(super) fn classify(&self) {
+        let contested = self.contested();
+        let copies = self.recorded_copies();
+        let spec = &self.target.spec;
+        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view.clone()));
+        let Some(inventory) = inventory else { return };
+        let terms = Terms {
+            account: &self.account,
+            region: &self.region,
+            selector: &self.selector,
+            other_key: spec.other_key,
+            key: key.arn(),
+            contested: &contested,
+            copies: &copies,
+        };
+        let classified: Arc<Classified> = Arc::new(classify::classify(&inventory, terms));
+        self.place(|place| place.classified = Some(classified));
+    }
+
+    /// The copies that migrations, not yet done with them, have on record.
+    fn recorded_copies(&self) -> HashSet<ImageId> {
+        let unfinished = |m: &&Arc<AMIMigration>| state(m) != MigrationState::Completed;
+        self.migrations
+            .iter()
+            .filter(unfinished)
+            .filter_map(|m| copy_of(m))
+            .collect()
+    }
+
+    /// Looks at the copies in flight, when that is due. Says whether anything was read.
+    pub(super) async fn follow_copies(&self) -> bool {
+        let now = self.ctx.clock.now();
+        let unseen = self.created_since_looked();
+        let due = self.place(|place| place.poll_due.is_some_and(|due| due <= now));
+        if unseen.is_empty() && !due {
+            return false;
+        }
+        let outcome = match self.session.progress().await {
+            Ok(progress) => {
+                let began = progress.began;
+                self.place(|place| place.progress = progress);
+                let mut migrations = self.done();
+                if self.is_time_to_look(&migrations, began) || !unseen.is_empty() {
+                    migrations.extend(unseen);
+                    self.look_at(&migrations).await
+                } else {
+                    Ok(())
+                }
+            }
+            Err(error) => Err(error),
+        };
+        self.place(|place| match outcome {
+            Ok(()) => {
+                place.failures = 0;
+                place.poll_due = None;
+            }
+            Err(error) => {
+                place.failures += 1;
+                let wait = trouble::retry_after(&error, place.failures);
+                tracing::warn!(target = self.name, %error, "could not look at the copies in flight");
+                place.poll_due = Some(now + jittered(wait, &self.name));
+            }
+        });
+        true
+    }
+
+    /// Migrations that are newer than the last look for copies of their source: nothing is asked of AWS for them yet.
+    fn created_since_looked(&self) -> Vec<&Arc<AMIMigration>> {
+        let blocked =
+            self.place(|place| place.poll_due.is_some_and(|due| due > self.ctx.clock.now()) && place.failures > 0);
+        if blocked {
+            return Vec::new();
+        }
+        let covered = |uid: &str| self.place(|place| place.covered.contains(uid));
+        self.migrations
+            .iter()
+            .filter(|m| state(m) != MigrationState::Completed && m.uid().is_some_and(|uid| !covered(&uid)))
+            .collect()
+    }
+
+    /// Migrations whose copy has no snapshot in flight any more, and is not known to be done.
+    fn done(&self) -> Vec<&Arc<AMIMigration>> {
+        let (inventory, flying) = self.place(|place| {
+            let flying: BTreeSet<ImageId> = place
+                .progress
+                .pending
+                .iter()
+                .filter_map(|s| s.for_image.clone())
+                .collect();
+            (place.inventory.clone(), flying)
+        });
+        let Some(inventory) = inventory else { return Vec::new() };
+        self.migrations
+            .iter()
+            .filter(|m| matches!(state(m), MigrationState::Copying | MigrationState::Verifying) && !is_stalled(m))
+            .filter(|m| {
+                copy_of(m).is_some_and(|copy| {
+                    let known = inventory.images.get(&copy).is_some_and(|image| {
+                        image.state == ImageState::Failed
+                            || image.state == ImageState::Available
+                                && image.volumes().all(|(_, _, id)| inventory.snapshots.contains_key(id))
+                    });
+                    !flying.contains(&copy) && !known
+                })
+            })
+            .collect()
+    }
+
+    /// Whether the copies that seem to be done are looked at now. A few may wait for more, while others are in flight
+    /// anyway: one call serves them all, and their slots are free already.
+    fn is_time_to_look(&self, done: &[&Arc<AMIMigration>], began: jiff::Timestamp) -> bool {
+        let patience = self.ctx.options.poll.max.saturating_mul(2);
+        self.place(|place| {
+            if done.is_empty() {
+                place.done_since = None;
+                return false;
+            }
+            let since = *place.done_since.get_or_insert(began);
+            let waited = began.duration_since(since).as_secs_f64() >= patience.as_secs_f64();
+            let look = done.len() >= LOOK_TOGETHER || waited || place.progress.pending.is_empty();
+            if look {
+                place.done_since = None;
+            }
+            look
+        })
+    }
+
+    /// Reads copies and their snapshots, and lets the migrations concerned go on.
+    async fn look_at(&self, migrations: &[&Arc<AMIMigration>]) -> Result<(), AwsError> {
+        let sources: BTreeSet<ImageId> = migrations
+            .iter()
+            .filter_map(|m| m.spec.source_image_id.parse().ok())
+            .collect();
+        let sources: Vec<ImageId> = sources.into_iter().collect();
+        let (began, images, snapshots) = self.session.copies_of(&sources, &[]).await?;
+        let failed = images.iter().any(|image| image.state == ImageState::Failed);
+        self.place(|place| {
+            if let Some(inventory) = &mut place.inventory {
+                Arc::make_mut(inventory).fold(sources, began, images, snapshots);
+            }
+            place.covered.extend(migrations.iter().filter_map(|m| m.uid()));
+        });
+        if failed {
+            self.read_key().await;
+        }
+        self.classify();
+        for migration in migrations {
+            self.ctx.fleet.wake_migration(&migration.name_any());
+        }
+        Ok(())
+    }
+
+    /// A copy that failed may have failed for the key: it is asked for again before the next attempt.
+    async fn read_key(&self) {
+        let key = self.session.resolve_key(&self.target.spec.kms_key_id).await;
+        self.place(|place| match key {
+            Ok(Ok(key)) => {
+                place.key = KeyViewAt {
+                    view: Arc::new(KeyView::Known(key)),
+                    trouble: None,
+                }
+            }
+            Ok(Err(problem)) => {
+                place.key = KeyViewAt {
+                    view: Arc::new(KeyView::Unresolved(problem)),
+                    trouble: None,
+                };
+            }
+            Err(error) => place.key.trouble = Some(trouble::of_error(&error)),
+        });
+    }
+}
+
+pub(super) fn state(migration: &AMIMigration) -> MigrationState {
+    migration
+        .status
+        .as_ref()
+        .and_then(|status| status.state)
+        .unwrap_or_default()
+}
+
+pub(super) fn copy_of(migration: &AMIMigration) -> Option<ImageId> {
+    migration
+        .status
+        .as_ref()?
+        .copy
+        .as_ref()?
+        .image_id
+        .as_deref()?
+        .parse()
+        .ok()
+}
+
+pub(super) fn is_stalled(migration: &AMIMigration) -> bool {
+    migration
+        .status
+        .as_ref()
+        .is_some_and(|s| conditions::is_true(&s.conditions, conditions::STALLED))
+}

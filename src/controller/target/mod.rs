@@ -1,0 +1,254 @@
+//! Targets: looks through one account and region, classifies its images, makes migrations for those that need one, and
+//! admits their copies. The only lister of images: migrations decide on what was read here.
+
+mod admit;
+mod children;
+mod look;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+
+use super::apply::{is_conflict, is_not_found, write_status};
+use super::fleet::{Place, lock};
+use super::{Context, policy};
+use crate::api::{
+    AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
+};
+use crate::aws::{Access, Session, SessionKey};
+use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::plan::select::Selector;
+use crate::plan::status::{self, Looked};
+
+/// A wait shorter than this, in the clock's time, is taken as no wait.
+const SOON: Duration = Duration::from_millis(200);
+
+/// One target at work.
+struct Work<'a> {
+    ctx: &'a Context,
+    target: &'a AMIEncryptionTarget,
+    name: String,
+    uid: String,
+    account: AccountId,
+    region: Region,
+    session: Arc<Session>,
+    selector: Selector,
+    /// The migrations that this target owns, as last seen.
+    migrations: Vec<Arc<AMIMigration>>,
+}
+
+/// Brings a target, its migrations and its status up to date.
+pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
+    // A child whose owner is gone makes no call.
+    if target.metadata.deletion_timestamp.is_some() || !owner_lives(&target, &ctx) {
+        return Ok(Action::await_change());
+    }
+    let work = match Work::new(&ctx, &target) {
+        Ok(work) => work,
+        Err(malformed) => {
+            // The API server refuses such a spec; this is for one that was stored before it did.
+            tracing::error!(target = target.name_any(), %malformed, "cannot work on this target");
+            return Ok(Action::await_change());
+        }
+    };
+    work.forget_the_gone();
+    if target.spec.suspend {
+        work.write_status(true).await?;
+        return Ok(Action::await_change());
+    }
+    let now = ctx.clock.now();
+    let mut news = false;
+    if work.place(|place| place.scan_due.is_none_or(|due| due <= now)) {
+        work.scan().await;
+        news = true;
+    }
+    let mut settling = false;
+    if work.enforces() {
+        settling = work.adjust_children().await?;
+        news |= work.follow_copies().await;
+        work.admit();
+    }
+    work.write_status(news).await?;
+    Ok(Action::requeue(work.next_visit(settling)))
+}
+
+/// Whether the policy that made this target is still there.
+fn owner_lives(target: &AMIEncryptionTarget, ctx: &Context) -> bool {
+    let reference = ObjectRef::<AMIEncryptionPolicy>::new(&target.spec.policy);
+    ctx.policies
+        .get(&reference)
+        .is_some_and(|owner| owner.metadata.deletion_timestamp.is_none() && policy::is_owned(target, &owner))
+}
+
+impl<'a> Work<'a> {
+    fn new(ctx: &'a Context, target: &'a AMIEncryptionTarget) -> Result<Self, Malformed> {
+        let spec = &target.spec;
+        let account: AccountId = spec.account_id.parse()?;
+        let region: Region = spec.region.parse()?;
+        let key = session_key(target, &account, &region);
+        let session = ctx.aws.session(&key);
+        let (name, uid) = (target.name_any(), target.uid().unwrap_or_default());
+        let place = ctx.fleet.place(&name);
+        let mut place = lock(&place);
+        if let Some(old) = place.session.clone().filter(|_| !place.uses(&key)) {
+            ctx.aws.forget(old.key());
+        }
+        place.adjust(&uid, target.metadata.generation, &session);
+        drop(place);
+        let migrations = ctx.migrations.state_filter(|m| belongs(m, &uid));
+        let selector = Selector::new(&spec.image_selector);
+        Ok(Self {
+            ctx,
+            target,
+            name,
+            uid,
+            account,
+            region,
+            session,
+            selector,
+            migrations,
+        })
+    }
+
+    fn place<T>(&self, read: impl FnOnce(&mut Place) -> T) -> T {
+        read(&mut lock(&self.ctx.fleet.place(&self.name)))
+    }
+
+    fn enforces(&self) -> bool {
+        self.target.spec.mode == Mode::Enforce && self.place(|place| place.inventory.is_some())
+    }
+
+    /// Sources of migrations of other targets in this account and region: another policy governs those images.
+    fn contested(&self) -> HashSet<ImageId> {
+        let spec = &self.target.spec;
+        self.ctx
+            .migrations
+            .state_filter(|m| {
+                m.spec.account_id == spec.account_id && m.spec.region == spec.region && !belongs(m, &self.uid)
+            })
+            .iter()
+            .filter(|m| m.spec.policy != spec.policy)
+            .filter_map(|m| m.spec.source_image_id.parse().ok())
+            .collect()
+    }
+
+    fn counts(&self) -> MigrationCounts {
+        let mut counts = MigrationCounts::default();
+        for migration in &self.migrations {
+            let status = migration.status.as_ref();
+            let state = status.and_then(|s| s.state).unwrap_or_default();
+            let of_state = if status.is_some_and(|s| conditions::is_true(&s.conditions, conditions::STALLED)) {
+                &mut counts.stalled
+            } else {
+                match state {
+                    MigrationState::Pending => &mut counts.pending,
+                    MigrationState::Completed => &mut counts.completed,
+                    MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => {
+                        &mut counts.in_progress
+                    }
+                }
+            };
+            *of_state += 1;
+        }
+        counts
+    }
+
+    /// Writes the status when it differs. A mere change of counts waits for the next `news`, as long as more is to come.
+    async fn write_status(&self, news: bool) -> Result<(), kube::Error> {
+        let current = self.target.status.clone().unwrap_or_default();
+        let counts = self.counts();
+        let now = self.ctx.clock.now();
+        let decided = self.place(|place| {
+            let looked = match (&place.inventory, &place.classified, &place.trouble) {
+                (Some(inventory), Some(classified), trouble) => Looked::Scanned {
+                    at: inventory.scanned,
+                    classified,
+                    caller: &place.caller,
+                    key: &place.key.view,
+                    key_trouble: place.key.trouble.as_ref(),
+                    trouble: trouble.as_ref(),
+                },
+                (_, _, Some(trouble)) => Looked::Failed(trouble),
+                _ => Looked::NotYet,
+            };
+            status::target(
+                &current,
+                &self.target.spec,
+                self.target.metadata.generation,
+                &looked,
+                counts,
+                now,
+            )
+        });
+        self.ctx.metrics.observe_target(self.target, &decided, &self.migrations);
+        let more_to_come = counts.in_progress > 0 || (counts.pending > 0 && self.enforces());
+        let only_counts = {
+            let mut same = decided.clone();
+            same.images = current.images;
+            same.migrations = current.migrations;
+            same.duplicate_gib = current.duplicate_gib;
+            same == current
+        };
+        if decided == current || (only_counts && more_to_come && !news) {
+            return Ok(());
+        }
+        match write_status(&self.ctx.client, self.target, &decided).await {
+            // The change that caused the conflict leads here again.
+            Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// When to come back: on the wall, as kube keeps its own timers.
+    fn next_visit(&self, settling: bool) -> Duration {
+        let now = self.ctx.clock.now();
+        let due = self.place(|place| [place.scan_due, place.poll_due].into_iter().flatten().min());
+        let wait = due.map_or(SOON, |due| until(due, now));
+        let wait = if settling {
+            wait.min(Duration::from_secs(1))
+        } else {
+            wait
+        };
+        self.ctx.clock.wall(wait.max(SOON))
+    }
+
+    /// Drops what is kept in memory for targets that are no more.
+    fn forget_the_gone(&self) {
+        let names: HashSet<String> = self.ctx.targets.state().iter().map(|t| t.name_any()).collect();
+        for name in self.ctx.fleet.retain(&names) {
+            self.ctx.metrics.forget_target(&name);
+        }
+    }
+}
+
+/// Whether a migration belongs to the target with this UID.
+pub(super) fn belongs(migration: &AMIMigration, uid: &str) -> bool {
+    migration
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && owner.uid == uid)
+}
+
+fn session_key(target: &AMIEncryptionTarget, account: &AccountId, region: &Region) -> SessionKey {
+    let spec = &target.spec;
+    SessionKey {
+        policy: spec.policy.clone(),
+        account: account.clone(),
+        region: region.clone(),
+        role_arn: spec.role_arn.clone(),
+        external_id: spec.external_id.clone(),
+        access: match spec.mode {
+            Mode::Audit => Access::ReadOnly,
+            Mode::Enforce => Access::Full,
+        },
+    }
+}
+
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
+}

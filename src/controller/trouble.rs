@@ -1,0 +1,57 @@
+//! What a failed call leads to: what the status says, and when to try again.
+
+use std::time::Duration;
+
+use crate::api::conditions::reason;
+use crate::aws::{AwsError, Cause, ErrorClass};
+use crate::plan::obstacle::Trouble;
+
+/// After a refusal that most likely needs a person.
+const DENIED: Duration = Duration::from_secs(600);
+/// After AWS said that too many snapshots are being copied.
+const COPY_LIMIT: Duration = Duration::from_secs(120);
+/// The first and the longest wait after a fault that passes by itself.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// What to say of an error, if it is anything that a person should know of.
+pub(super) fn of_error(error: &AwsError) -> Trouble {
+    let reason = match error.cause {
+        Some(Cause::ProductCode) => reason::PRODUCT_CODE_NOT_COPYABLE,
+        Some(Cause::SnapshotNotShared) => reason::SNAPSHOT_NOT_SHARED,
+        Some(
+            Cause::RoleNotAssumable | Cause::SessionTagsDenied | Cause::SessionPolicyTooLarge | Cause::NoCredentials,
+        ) => reason::ROLE_NOT_ASSUMABLE,
+        Some(Cause::WrongAccount) => reason::WRONG_ACCOUNT,
+        Some(Cause::RegionNotEnabled) => reason::REGION_NOT_ENABLED,
+        Some(Cause::Unreachable | Cause::Timeout) => reason::ENDPOINT_UNREACHABLE,
+        _ => match error.class {
+            ErrorClass::Denied => reason::ACCESS_DENIED,
+            ErrorClass::Throttled => reason::THROTTLED,
+            ErrorClass::Quota => reason::QUOTA_EXCEEDED,
+            ErrorClass::Transient | ErrorClass::NotLeader => reason::TRANSIENT_ERROR,
+            ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict => reason::INVALID_REQUEST,
+        },
+    };
+    Trouble::new(reason, format!("{error}."))
+}
+
+/// Whether a person has to act before the call can succeed.
+pub(super) fn needs_a_person(error: &AwsError) -> bool {
+    matches!(
+        error.class,
+        ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict
+    )
+}
+
+/// When to try again after the `failures`th failure in a row.
+pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
+    match error.class {
+        ErrorClass::Throttled => error.retry_after.unwrap_or(BACKOFF.0).max(BACKOFF.0),
+        ErrorClass::Quota if error.is(Cause::CopyLimit) => COPY_LIMIT,
+        ErrorClass::Denied | ErrorClass::Quota | ErrorClass::Invalid => DENIED,
+        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotLeader => BACKOFF
+            .0
+            .saturating_mul(1 << failures.saturating_sub(1).min(8))
+            .min(BACKOFF.1),
+    }
+}

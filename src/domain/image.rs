@@ -1,0 +1,179 @@
+//! Images and snapshots, projected to what decisions need. A full SDK image is never kept.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{AccountId, ImageId, KeyArn, Region, SnapshotId};
+
+/// Tags of an image or snapshot.
+pub type Tags = BTreeMap<Box<str>, Box<str>>;
+
+/// An image that the account owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its ID.
+    pub id: ImageId,
+    /// Its name, unique in its account and region; 3 to 128 characters.
+    pub name: Box<str>,
+    /// Its description, if it has one.
+    pub description: Option<Box<str>>,
+    /// The account that owns it.
+    pub owner: AccountId,
+    /// Its life-cycle state.
+    pub state: ImageState,
+    /// AWS's code for the state, such as `Client.InvalidKMSKey`; explains a failure.
+    pub state_code: Option<Box<str>>,
+    /// When it was created. A copy's creation date is that of the copy, not of the source.
+    pub created: Option<Timestamp>,
+    /// When it becomes deprecated, rounded to the minute.
+    pub deprecation_time: Option<Timestamp>,
+    /// Whether everyone may launch it.
+    pub public: bool,
+    /// Whether it carries product codes (Marketplace or billing).
+    pub product_codes: bool,
+    /// Whether its root device is an EBS volume; else it is instance-store backed.
+    pub ebs_root: bool,
+    /// The root device's name, such as `/dev/xvda`.
+    pub root_device: Option<Box<str>>,
+    /// Attributes that must survive a copy, by AWS's name, compared as text: architecture, boot mode, virtualization type, hypervisor,
+    /// TPM, ENA, SR-IOV, IMDS, platform. Absent attributes are left out.
+    pub attributes: BTreeMap<&'static str, Box<str>>,
+    /// Its block devices, in AWS's order.
+    pub devices: Vec<BlockDevice>,
+    /// What it was copied from, as AWS itself records it; users cannot write this.
+    pub copied_from: Option<Source>,
+    /// Its tags. Anyone may write these.
+    pub tags: Tags,
+}
+
+impl Image {
+    /// The devices that hold data: those backed by a snapshot.
+    pub fn volumes(&self) -> impl Iterator<Item = (&str, &EbsVolume, &SnapshotId)> {
+        self.devices.iter().filter_map(|device| match device {
+            BlockDevice::Ebs { device, volume } => {
+                volume.snapshot.as_ref().map(|snapshot| (&**device, volume, snapshot))
+            }
+            BlockDevice::Ephemeral { .. } => None,
+        })
+    }
+
+    /// How many snapshots a copy of it needs, which is what AWS counts against its limit.
+    pub fn snapshot_count(&self) -> u32 {
+        u32::try_from(self.volumes().count()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Where an image was copied from (`SourceImageId`, `SourceImageRegion`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The source image.
+    pub image: ImageId,
+    /// The source's region.
+    pub region: Region,
+}
+
+/// The states of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImageState {
+    /// Being made.
+    Pending,
+    /// Ready to launch.
+    Available,
+    /// Disabled by its owner; its snapshots are still in use.
+    Disabled,
+    /// Making it failed.
+    Failed,
+    /// Deregistered; AWS may still list it for a while.
+    Deregistered,
+    /// `invalid`, `transient`, `error`, or a state that this version does not know: nothing is decided on it.
+    Other,
+}
+
+/// One block device mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockDevice {
+    /// An instance-store volume (`VirtualName`); holds no data of the image.
+    Ephemeral {
+        /// Device name.
+        device: Box<str>,
+    },
+    /// An EBS volume, blank when it has no snapshot.
+    Ebs {
+        /// Device name.
+        device: Box<str>,
+        /// The volume made from it.
+        volume: EbsVolume,
+    },
+}
+
+impl BlockDevice {
+    /// The device's name.
+    pub fn device(&self) -> &str {
+        match self {
+            Self::Ephemeral { device } | Self::Ebs { device, .. } => device,
+        }
+    }
+}
+
+/// The EBS part of a block device mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EbsVolume {
+    /// The snapshot that holds its data; none means a blank volume.
+    pub snapshot: Option<SnapshotId>,
+    /// What `DescribeImages` says of it. Under which key only the snapshot tells.
+    pub encrypted: Option<bool>,
+    /// GiB.
+    pub size_gib: Option<i32>,
+    /// Such as `gp3`.
+    pub volume_type: Option<Box<str>>,
+    /// IOPS, where the type has them.
+    pub iops: Option<i32>,
+    /// MiB/s, where the type has it.
+    pub throughput: Option<i32>,
+    /// Whether the volume goes with its instance.
+    pub delete_on_termination: Option<bool>,
+}
+
+/// An EBS snapshot that the account owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its ID.
+    pub id: SnapshotId,
+    /// Its state.
+    pub state: SnapshotState,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The key it is encrypted under.
+    pub key: Option<KeyArn>,
+    /// Volume size in GiB.
+    pub size_gib: i32,
+    /// Its real size in bytes, where AWS says it.
+    pub full_bytes: Option<u64>,
+}
+
+/// The states of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SnapshotState {
+    /// Being made.
+    Pending,
+    /// Complete.
+    Completed,
+    /// Failed.
+    Error,
+    /// `recoverable`, `recovering`, or a state that this version does not know.
+    Other,
+}
+
+/// Who may launch an image: one entry of its launch permissions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaunchPermission {
+    /// Everyone.
+    Public,
+    /// An account.
+    Account(AccountId),
+    /// An organization, by ARN.
+    Organization(Box<str>),
+    /// An organizational unit, by ARN.
+    OrganizationalUnit(Box<str>),
+}

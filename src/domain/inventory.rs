@@ -1,0 +1,109 @@
+//! What one account and region holds, as one or more reads showed it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Image, ImageId, Region, Snapshot, SnapshotId};
+
+/// Images and snapshots of one account and region.
+///
+/// A scan is atomic: an inventory exists only when every page was read. Later, narrower reads are folded in.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// Images by ID.
+    pub images: BTreeMap<ImageId, Arc<Image>>,
+    /// Snapshots by ID.
+    pub snapshots: HashMap<SnapshotId, Snapshot>,
+    /// When the scan began. What happened later it need not show.
+    pub scanned: Timestamp,
+    /// When the last look for copies of a source image began, where one was made after the scan.
+    pub looked: HashMap<ImageId, Timestamp>,
+    /// The images that AWS calls copies, by their source.
+    copies: HashMap<ImageId, Vec<ImageId>>,
+}
+
+impl Inventory {
+    /// What a scan that began at `scanned` showed.
+    pub fn new(scanned: Timestamp) -> Self {
+        Self {
+            scanned,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an image, or replaces what was known of it.
+    pub fn insert(&mut self, image: Image) {
+        if let Some(source) = &image.copied_from {
+            let copies = self.copies.entry(source.image.clone()).or_default();
+            if !copies.contains(&image.id) {
+                copies.push(image.id.clone());
+            }
+        }
+        self.images.insert(image.id.clone(), Arc::new(image));
+    }
+
+    /// Since when the inventory may miss copies of `source`.
+    pub fn known_until(&self, source: &ImageId) -> Timestamp {
+        self.looked
+            .get(source)
+            .copied()
+            .unwrap_or(self.scanned)
+            .max(self.scanned)
+    }
+
+    /// The images that AWS says were copied from `source` within `region`.
+    pub fn copies_of<'a>(&'a self, source: &'a ImageId, region: &'a Region) -> impl Iterator<Item = &'a Arc<Image>> {
+        let ids = self.copies.get(source).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.images.get(id)).filter(move |image| {
+            image
+                .copied_from
+                .as_ref()
+                .is_some_and(|s| s.image == *source && s.region == *region)
+        })
+    }
+
+    /// Folds in a look for the copies of `sources`, begun at `began`: what it shows replaces what was known of them.
+    ///
+    /// A copy that the look did not show is kept: a describe may miss what is new, and a copy that is gone is noticed by the next scan.
+    pub fn fold(
+        &mut self,
+        sources: impl IntoIterator<Item = ImageId>,
+        began: Timestamp,
+        images: Vec<Image>,
+        snapshots: Vec<Snapshot>,
+    ) {
+        for source in sources {
+            self.looked.insert(source, began);
+        }
+        for image in images {
+            self.insert(image);
+        }
+        for snapshot in snapshots {
+            self.snapshots.insert(snapshot.id.clone(), snapshot);
+        }
+    }
+}
+
+/// The snapshots that AWS is making right now in one account and region, whoever asked for them.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotProgress {
+    /// When the read began.
+    pub began: Timestamp,
+    /// The pending snapshots that are copies.
+    pub pending: Vec<PendingSnapshot>,
+}
+
+/// A snapshot copy in flight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingSnapshot {
+    /// Its ID.
+    pub id: SnapshotId,
+    /// The image that it is copied for, from AWS's own description of it.
+    pub for_image: Option<ImageId>,
+    /// When the copy began.
+    pub started: Option<Timestamp>,
+    /// 0 to 100.
+    pub percent: u8,
+}

@@ -1,0 +1,33 @@
+//! What amiseal talks about, parsed once at the edge: accounts, regions, keys, images and snapshots.
+//!
+//! Nothing here knows Kubernetes, the AWS SDK or a clock.
+
+mod ids;
+mod image;
+mod inventory;
+mod key;
+
+pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
+pub use image::{BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source, Tags};
+pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress};
+pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
+
+/// A value that does not have the form its type asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not {expected}")]
+pub struct Malformed {
+    /// What was given.
+    pub value: String,
+    /// What would be accepted, as a noun phrase.
+    pub expected: &'static str,
+}
+
+impl Malformed {
+    pub(crate) fn new(value: &str, expected: &'static str) -> Self {
+        // Untrusted text ends up in messages: keep them short.
+        Self {
+            value: value.chars().take(80).collect(),
+            expected,
+        }
+    }
+}

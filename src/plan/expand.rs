@@ -1,0 +1,141 @@
+//! From a policy to its targets: one for each account and region, with everything resolved.
+
+use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Account};
+use crate::domain::Region;
+
+/// The targets that a policy asks for, in the order in which it names them.
+///
+/// Infallible: what cannot be carried out was refused by the API server. A region that slipped through with a form of its
+/// own gets the partition `aws`, and AWS's own refusal becomes its target's condition.
+pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptionTargetSpec> {
+    let defaults = spec.defaults.clone().unwrap_or_default();
+    let mut targets = Vec::new();
+    for account in &spec.accounts {
+        let regions = if account.regions.is_empty() {
+            &defaults.regions
+        } else {
+            &account.regions
+        };
+        for region in regions {
+            targets.push(AMIEncryptionTargetSpec {
+                policy: policy.to_owned(),
+                account_id: account.account_id.clone(),
+                region: region.name.clone(),
+                role_arn: role_arn(account, defaults.role_name.as_deref(), &region.name),
+                external_id: account.external_id.clone().or_else(|| defaults.external_id.clone()),
+                kms_key_id: region.kms_key_id.clone(),
+                mode: spec.mode,
+                suspend: spec.suspend,
+                scan_interval: spec.scan_interval,
+                image_selector: spec.image_selector.clone(),
+                other_key: spec.other_key,
+                copy: spec.copy.clone(),
+                promotion: spec.promotion.clone(),
+            });
+        }
+    }
+    targets
+}
+
+/// The role to assume: the account's own, else the default one's name in that account; none means the controller's own identity.
+fn role_arn(account: &Account, default_name: Option<&str>, region: &str) -> Option<String> {
+    if let Some(arn) = &account.role_arn {
+        return Some(arn.clone());
+    }
+    let name = account.role_name.as_deref().or(default_name)?;
+    let partition = region
+        .parse::<Region>()
+        .map_or("aws", |region| region.partition().as_str());
+    Some(format!(
+        "arn:{partition}:iam::{}:role/{}",
+        account.account_id,
+        name.trim_start_matches('/')
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(yaml: &str) -> AMIEncryptionPolicySpec {
+        serde_saphyr::from_str(yaml).expect("a policy")
+    }
+
+    #[test]
+    fn defaults_fill_in_what_an_account_does_not_say() {
+        let spec = policy(
+            "
+defaults: {roleName: amiseal, externalID: platform, regions: [{name: eu-west-1, kmsKeyID: alias/a}]}
+accounts:
+- accountID: '111122223333'
+- accountID: '222233334444'
+  roleARN: arn:aws:iam::222233334444:role/own
+  externalID: other
+  regions: [{name: us-east-1, kmsKeyID: alias/b}, {name: cn-north-1, kmsKeyID: alias/c}]
+- accountID: '333344445555'
+  roleName: path/special
+  regions: [{name: cn-north-1, kmsKeyID: alias/c}]
+",
+        );
+        let seen: Vec<_> = targets("production", &spec)
+            .into_iter()
+            .map(|t| {
+                (
+                    t.account_id,
+                    t.region,
+                    t.role_arn.expect("a role"),
+                    t.external_id.expect("an ID"),
+                    t.kms_key_id,
+                )
+            })
+            .collect();
+        let row = |a: &str, r: &str, role: &str, id: &str, key: &str| {
+            (
+                a.to_owned(),
+                r.to_owned(),
+                role.to_owned(),
+                id.to_owned(),
+                key.to_owned(),
+            )
+        };
+        assert_eq!(
+            seen,
+            [
+                row(
+                    "111122223333",
+                    "eu-west-1",
+                    "arn:aws:iam::111122223333:role/amiseal",
+                    "platform",
+                    "alias/a"
+                ),
+                row(
+                    "222233334444",
+                    "us-east-1",
+                    "arn:aws:iam::222233334444:role/own",
+                    "other",
+                    "alias/b"
+                ),
+                row(
+                    "222233334444",
+                    "cn-north-1",
+                    "arn:aws:iam::222233334444:role/own",
+                    "other",
+                    "alias/c"
+                ),
+                row(
+                    "333344445555",
+                    "cn-north-1",
+                    "arn:aws-cn:iam::333344445555:role/path/special",
+                    "platform",
+                    "alias/c"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_any_role_the_controllers_own_identity_is_used() {
+        let spec = policy("accounts: [{accountID: '111122223333', regions: [{name: eu-west-1, kmsKeyID: alias/a}]}]");
+        assert_eq!(targets("p", &spec)[0].role_arn, None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Which migrations a target is to have, beside those that it has.
+
+use std::collections::{HashMap, HashSet};
+
+use super::classify::Wanted;
+use crate::api::MigrationState;
+use crate::domain::{ImageId, KeyArn};
+
+/// At most this many migrations of a target wait as `Pending`; more are only counted.
+pub const MAX_PENDING: usize = 500;
+
+/// A migration that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// Its source.
+    pub source: ImageId,
+    /// The key that is pinned in it.
+    pub key: String,
+    /// How far it has come.
+    pub state: MigrationState,
+    /// Whether an intent to copy was ever recorded in it.
+    pub begun: bool,
+}
+
+/// What is to be created and deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Images that get a migration, oldest first.
+    pub create: Vec<ImageId>,
+    /// Images whose migration goes, as nothing was begun and it is not wanted, or not under this key, any more.
+    pub delete: Vec<ImageId>,
+}
+
+/// Compares the wanted migrations with those that are there.
+///
+/// One that has begun is never deleted: it says what became of its image. `known` tells whether the inventory shows an
+/// image at all; a migration of one that is gone ends as such by itself.
+pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl Fn(&ImageId) -> bool) -> Changes {
+    let wanted_ids: HashSet<&ImageId> = wanted.iter().map(|w| &w.image).collect();
+    let mut there: HashMap<&ImageId, &Present> = present.iter().map(|p| (&p.source, p)).collect();
+    let mut changes = Changes::default();
+    for migration in present {
+        let untouched = migration.state == MigrationState::Pending && !migration.begun;
+        let right = wanted_ids.contains(&migration.source) && migration.key == key.as_str();
+        if untouched && !right && known(&migration.source) {
+            changes.delete.push(migration.source.clone());
+            there.remove(&migration.source);
+        }
+    }
+    let pending = there.values().filter(|p| p.state == MigrationState::Pending).count();
+    let room = MAX_PENDING.saturating_sub(pending);
+    // What was just deleted is created again, under the new key, once it is gone: its name is still taken now.
+    let deleted: HashSet<&ImageId> = changes.delete.iter().collect();
+    changes.create = wanted
+        .iter()
+        .map(|w| &w.image)
+        .filter(|id| !there.contains_key(id) && !deleted.contains(id))
+        .take(room)
+        .cloned()
+        .collect();
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{at, image_id, key};
+
+    fn wanted(numbers: impl IntoIterator<Item = u64>) -> Vec<Wanted> {
+        numbers
+            .into_iter()
+            .map(|n| Wanted {
+                image: image_id(n),
+                created: Some(at(0)),
+            })
+            .collect()
+    }
+
+    fn present(number: u64, of_key: u32, state: MigrationState, begun: bool) -> Present {
+        Present {
+            source: image_id(number),
+            key: key(of_key).to_string(),
+            state,
+            begun,
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_and_missing_is_created_up_to_the_limit_of_pending_ones() {
+        let changes = super::changes(&wanted(1..=600), &[], &key(1), |_| true);
+        assert_eq!((changes.create.len(), changes.delete.len()), (MAX_PENDING, 0));
+        assert_eq!(changes.create[0], image_id(1));
+        let there: Vec<_> = (1..=499)
+            .map(|n| present(n, 1, MigrationState::Pending, false))
+            .collect();
+        let changes = super::changes(&wanted(1..=600), &there, &key(1), |_| true);
+        assert_eq!(changes.create, [image_id(500)]);
+        let done: Vec<_> = (1..=499)
+            .map(|n| present(n, 1, MigrationState::Completed, true))
+            .collect();
+        assert_eq!(
+            super::changes(&wanted(1..=600), &done, &key(1), |_| true).create.len(),
+            101
+        );
+    }
+
+    #[test]
+    fn only_what_was_never_begun_is_deleted() {
+        use MigrationState::{Completed, Copying, Pending};
+        let there = [
+            present(1, 1, Pending, false),
+            present(2, 1, Pending, true),
+            present(3, 1, Copying, true),
+            present(4, 1, Completed, true),
+            present(5, 2, Pending, false),
+            present(6, 1, Pending, false),
+        ];
+        let changes = super::changes(&wanted([5, 6]), &there, &key(1), |_| true);
+        assert_eq!(changes.delete, [image_id(1), image_id(5)]);
+        assert_eq!(changes.create, [], "the name of 5 is still taken");
+        let after = super::changes(&wanted([5, 6]), &there[1..4], &key(1), |_| true);
+        assert_eq!(after.create, [image_id(5), image_id(6)]);
+    }
+
+    #[test]
+    fn a_migration_whose_image_is_gone_is_left_to_end_by_itself() {
+        let there = [present(1, 1, MigrationState::Pending, false)];
+        assert_eq!(super::changes(&[], &there, &key(1), |_| false), Changes::default());
+    }
+}

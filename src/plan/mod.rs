@@ -1,0 +1,19 @@
+//! The rules: from what is wanted and what is seen to what is done next.
+//!
+//! Nothing here has a client, a clock or the SDK: time is an argument, and so is everything that was read. A rule that
+//! is not in this module is in the wrong place.
+
+pub mod adopt;
+pub mod classify;
+pub mod expand;
+pub mod migrations;
+pub mod naming;
+pub mod obstacle;
+pub mod promote;
+pub mod schedule;
+pub mod select;
+pub mod status;
+pub mod step;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod verify;

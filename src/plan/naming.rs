@@ -1,0 +1,119 @@
+//! What a copy is called, and the token that makes asking for it twice the same as asking once.
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::{AccountId, ImageId, KeyArn, Region};
+
+/// The longest name that AWS allows an image, in characters.
+pub const MAX_NAME: usize = 128;
+/// Characters of the token's hash at the end of a copy's name.
+const SUFFIX: usize = 8;
+
+/// What identifies a copy: its source and the key it is encrypted under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOf {
+    /// Account of the source and of the copy.
+    pub account: AccountId,
+    /// Region of the source and of the copy.
+    pub region: Region,
+    /// The source image.
+    pub source: ImageId,
+    /// The key.
+    pub key: KeyArn,
+}
+
+impl CopyOf {
+    /// The client token of an attempt.
+    ///
+    /// It depends on nothing that a new process, another policy or a re-created resource would not know, so that
+    /// whoever repeats the attempt is answered with the same image. 48 of the 64 characters that are safe.
+    pub fn client_token(&self, attempt: u32) -> String {
+        let mut hash = Sha256::new();
+        for part in [
+            self.account.as_str(),
+            self.region.as_str(),
+            self.source.as_str(),
+            self.key.as_str(),
+        ] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        hash.update(attempt.to_be_bytes());
+        format!("amiseal-{}", &hex::encode(hash.finalize())[..40])
+    }
+
+    /// The name of an attempt's image: `pattern` with `{sourceID}` and `{name}` filled in, cut so that the token's
+    /// hash fits behind it. Unique since the hash is.
+    pub fn copy_name(&self, pattern: &str, source_name: &str, attempt: u32) -> String {
+        // The source's name is put in last, since it may itself contain a placeholder's text.
+        let filled = pattern
+            .replace("{sourceID}", self.source.as_str())
+            .replace("{name}", source_name);
+        let room = MAX_NAME - SUFFIX - 1;
+        let cut: String = filled.chars().take(room).collect();
+        format!("{}-{}", cut.trim_end(), self.name_suffix(attempt))
+    }
+
+    /// Whether an image's name is one that [`copy_name`](Self::copy_name) gives this attempt, under any pattern.
+    pub fn is_named_by_us(&self, name: &str, attempt: u32) -> bool {
+        name.strip_suffix(&self.name_suffix(attempt))
+            .is_some_and(|rest| rest.ends_with('-'))
+    }
+
+    fn name_suffix(&self, attempt: u32) -> String {
+        hex::encode(Sha256::digest(self.client_token(attempt)))[..SUFFIX].to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::testing;
+
+    #[test]
+    fn the_token_differs_when_anything_that_identifies_the_copy_differs() {
+        let one = testing::copy_of();
+        let others = [
+            CopyOf {
+                account: "999988887777".parse().expect("account"),
+                ..one.clone()
+            },
+            CopyOf {
+                region: "eu-west-2".parse().expect("region"),
+                ..one.clone()
+            },
+            CopyOf {
+                source: testing::image_id(99),
+                ..one.clone()
+            },
+            CopyOf {
+                key: testing::key(9),
+                ..one.clone()
+            },
+        ];
+        for other in others {
+            assert_ne!(one.client_token(1), other.client_token(1));
+        }
+        assert_ne!(one.client_token(1), one.client_token(2));
+        assert_eq!(one.client_token(7), one.clone().client_token(7));
+        assert!(one.client_token(1).len() <= 64);
+    }
+
+    proptest! {
+        #[test]
+        fn every_legal_name_gives_a_legal_name_that_is_known_again(
+            name in "[a-zA-Z0-9()\\[\\] ./'@_-]{3,128}",
+            pattern in "[a-z-]{0,20}(\\{sourceID\\})?-(\\{name\\})?",
+            attempt in 1u32..9,
+        ) {
+            let of = testing::copy_of();
+            let copy = of.copy_name(&pattern, &name, attempt);
+            prop_assert!((3..=MAX_NAME).contains(&copy.chars().count()), "{copy}");
+            prop_assert!(of.is_named_by_us(&copy, attempt));
+            prop_assert!(!of.is_named_by_us(&copy, attempt + 1));
+            prop_assert_ne!(of.copy_name(&pattern, &name, attempt + 1), copy);
+        }
+    }
+}

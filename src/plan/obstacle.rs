@@ -1,0 +1,131 @@
+//! Why an image cannot be copied now, and what mends it.
+
+use std::collections::BTreeSet;
+
+use crate::api::LaunchPermissions;
+use crate::api::conditions::reason;
+use crate::domain::{Image, Key, KeyArn, KeyProblem, KeyUsability, LaunchPermission};
+
+/// What is known of the policy's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyView {
+    /// It could not be read, or not yet.
+    Unknown,
+    /// There is no such key here to speak of.
+    Unresolved(KeyProblem),
+    /// KMS described it.
+    Known(Key),
+}
+
+impl KeyView {
+    /// The key's ARN, if it could be resolved.
+    pub fn arn(&self) -> Option<&KeyArn> {
+        match self {
+            Self::Known(key) => Some(&key.arn),
+            Self::Unknown | Self::Unresolved(_) => None,
+        }
+    }
+
+    /// What is wrong with the key, if anything is known to be.
+    pub fn problem(&self) -> Option<KeyProblem> {
+        match self {
+            Self::Unknown => None,
+            Self::Unresolved(problem) => Some(*problem),
+            Self::Known(Key {
+                usability: KeyUsability::Unusable(problem),
+                ..
+            }) => Some(*problem),
+            Self::Known(_) => None,
+        }
+    }
+}
+
+/// A reason and a sentence that names the mend. Both stay the same while the cause does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// One of [`reason`].
+    pub reason: &'static str,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+impl Trouble {
+    /// A trouble with a message of its own.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// What stands in the way of copying `source` at all.
+pub fn of_image(source: &Image) -> Option<Trouble> {
+    if !source.ebs_root {
+        return Some(Trouble::new(
+            reason::INSTANCE_STORE_IMAGE,
+            "The image is backed by instance store, which a copy cannot encrypt: rebuild it on EBS, or exempt it with \
+             spec.imageSelector.exclude.",
+        ));
+    }
+    source.public.then(public_image)
+}
+
+/// The image is public, which an encrypted one cannot be.
+pub fn public_image() -> Trouble {
+    Trouble::new(
+        reason::PUBLIC_IMAGE,
+        "The image is public, and an encrypted image cannot be: stop sharing it publicly, or exempt it with \
+         spec.imageSelector.exclude.",
+    )
+}
+
+/// What is wrong with the policy's key, named as the policy names it.
+pub fn of_key(problem: KeyProblem, key: &str) -> Trouble {
+    let (reason, message) = match problem {
+        KeyProblem::NotFound => (
+            reason::KEY_NOT_FOUND,
+            format!("KMS knows no key {key} in this region: create it, or correct kmsKeyID."),
+        ),
+        KeyProblem::Disabled => (
+            reason::KEY_DISABLED,
+            format!("The key {key} is disabled: enable it, or name another key."),
+        ),
+        KeyProblem::PendingDeletion => (
+            reason::KEY_PENDING_DELETION,
+            format!("The key {key} is to be deleted: cancel its deletion and enable it, or name another key."),
+        ),
+        KeyProblem::NotReady => (
+            reason::KEY_UNAVAILABLE,
+            format!("The key {key} cannot be used in its present state: complete its import, or wait."),
+        ),
+        KeyProblem::WrongRegion => (
+            reason::KEY_WRONG_REGION,
+            format!("The key {key} is of another region: name a key of the images' region."),
+        ),
+        KeyProblem::WrongUsage => (
+            reason::KEY_WRONG_USAGE,
+            format!("The key {key} cannot encrypt images: name a symmetric key with usage ENCRYPT_DECRYPT."),
+        ),
+    };
+    Trouble { reason, message }
+}
+
+/// Whether a copy under this key could not be shared as the original is.
+///
+/// A copy under the AWS managed key `aws/ebs` cannot be used by any other account (Amazon EC2 User Guide, "Share an
+/// AMI with specific AWS accounts").
+pub fn of_sharing(
+    key: &KeyView,
+    permissions: &BTreeSet<LaunchPermission>,
+    wanted: LaunchPermissions,
+) -> Option<Trouble> {
+    let managed = matches!(key, KeyView::Known(key) if key.aws_managed);
+    (managed && wanted == LaunchPermissions::Preserve && !permissions.is_empty()).then(|| {
+        Trouble::new(
+            reason::DEFAULT_KEY_CANNOT_BE_SHARED,
+            "The image is shared with others, and a copy under the AWS managed key cannot be: name a customer managed \
+             key, or set promotion.launchPermissions: Drop.",
+        )
+    })
+}

@@ -1,0 +1,178 @@
+//! What a verified copy still lacks of its original before it can take its place.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::{LaunchPermissions, PromotionSettings, TagPublication};
+use crate::domain::{Image, LaunchPermission, Tags};
+
+/// AWS allows a resource this many tags.
+const MAX_TAGS: usize = 50;
+
+/// One change to the copy. Each can be repeated without harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Publication {
+    /// Let these launch it.
+    LaunchPermissions(BTreeSet<LaunchPermission>),
+    /// Give it this description.
+    Description(Box<str>),
+    /// Let it become deprecated then.
+    Deprecation(Timestamp),
+    /// Give it these tags.
+    Tags(Tags),
+}
+
+/// Why a copy cannot be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The original is public, which an encrypted image cannot be.
+    Public,
+    /// Original's and our own tags together are more than AWS allows.
+    TooManyTags,
+}
+
+/// What is to be published, launch permissions first: nobody should find a copy by its tags that they cannot launch.
+///
+/// `permissions` are the original's, read just now; the copy's own are not read, as granting twice does no harm.
+pub fn publications(
+    source: &Image,
+    copy: &Image,
+    permissions: &BTreeSet<LaunchPermission>,
+    settings: &PromotionSettings,
+    now: Timestamp,
+) -> Result<Vec<Publication>, Obstacle> {
+    let mut list = Vec::new();
+    if settings.launch_permissions == LaunchPermissions::Preserve && !permissions.is_empty() {
+        if permissions.contains(&LaunchPermission::Public) {
+            return Err(Obstacle::Public);
+        }
+        list.push(Publication::LaunchPermissions(permissions.clone()));
+    }
+    if let Some(description) = &source.description
+        && copy.description.as_ref() != Some(description)
+    {
+        list.push(Publication::Description(description.clone()));
+    }
+    list.extend(deprecation(source, copy, now).map(Publication::Deprecation));
+    if settings.tags == TagPublication::Publish {
+        let tags = missing_tags(source, copy);
+        if !tags.is_empty() {
+            if copy.tags.keys().chain(tags.keys()).collect::<BTreeSet<_>>().len() > MAX_TAGS {
+                return Err(Obstacle::TooManyTags);
+            }
+            list.push(Publication::Tags(tags));
+        }
+    }
+    Ok(list)
+}
+
+/// When the copy should become deprecated, if that is not what AWS has on record.
+fn deprecation(source: &Image, copy: &Image, now: Timestamp) -> Option<Timestamp> {
+    let wanted = source.deprecation_time?;
+    // AWS refuses a time in the past and rounds to the minute: a copy of a deprecated image is deprecated in a moment.
+    let soonest = now + Duration::from_secs(120);
+    match copy.deprecation_time {
+        Some(set) if set == wanted || wanted <= now && set <= soonest => None,
+        _ => Some(wanted.max(soonest)),
+    }
+}
+
+/// The original's tags that the copy lacks. Tags that start with `aws:` are AWS's own and cannot be written.
+fn missing_tags(source: &Image, copy: &Image) -> Tags {
+    source
+        .tags
+        .iter()
+        .filter(|(key, value)| {
+            !key.starts_with("aws:") && !key.starts_with("amiseal.dev/") && copy.tags.get(*key) != Some(*value)
+        })
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{account, at, image};
+
+    fn settings(permissions: LaunchPermissions, tags: TagPublication) -> PromotionSettings {
+        PromotionSettings {
+            launch_permissions: permissions,
+            tags,
+        }
+    }
+
+    fn careful() -> PromotionSettings {
+        settings(LaunchPermissions::Preserve, TagPublication::Withhold)
+    }
+
+    #[test]
+    fn a_plain_copy_needs_nothing() {
+        let list = publications(&image(1, 1), &image(2, 1), &BTreeSet::new(), &careful(), at(0));
+        assert_eq!(list, Ok(vec![]));
+    }
+
+    #[test]
+    fn launch_permissions_come_first_and_only_when_they_are_to_be_kept() {
+        let mut source = image(1, 1);
+        source.description = Some("web".into());
+        let shared = BTreeSet::from([LaunchPermission::Account(account())]);
+        let list = publications(&source, &image(2, 1), &shared, &careful(), at(0));
+        assert_eq!(
+            list,
+            Ok(vec![
+                Publication::LaunchPermissions(shared.clone()),
+                Publication::Description("web".into())
+            ])
+        );
+        let dropped = settings(LaunchPermissions::Drop, TagPublication::Withhold);
+        let list = publications(&source, &image(2, 1), &shared, &dropped, at(0));
+        assert_eq!(list, Ok(vec![Publication::Description("web".into())]));
+    }
+
+    #[test]
+    fn a_public_original_is_an_obstacle() {
+        let public = BTreeSet::from([LaunchPermission::Public]);
+        let list = publications(&image(1, 1), &image(2, 1), &public, &careful(), at(0));
+        assert_eq!(list, Err(Obstacle::Public));
+    }
+
+    #[test]
+    fn the_deprecation_time_is_kept_and_one_in_the_past_becomes_soon() {
+        let lists = |wanted, set: Option<i64>| {
+            let (mut source, mut copy) = (image(1, 1), image(2, 1));
+            source.deprecation_time = Some(at(wanted));
+            copy.deprecation_time = set.map(at);
+            publications(&source, &copy, &BTreeSet::new(), &careful(), at(1000)).expect("no obstacle")
+        };
+        assert_eq!(lists(5000, None), [Publication::Deprecation(at(5000))]);
+        assert_eq!(lists(5000, Some(4000)), [Publication::Deprecation(at(5000))]);
+        assert_eq!(lists(5000, Some(5000)), []);
+        assert_eq!(lists(10, None), [Publication::Deprecation(at(1120))]);
+        assert_eq!(lists(10, Some(900)), []);
+    }
+
+    #[test]
+    fn tags_are_published_only_when_asked_and_never_those_of_aws_or_ours() {
+        let mut source = image(1, 1);
+        for key in ["team", "aws:backup:x", "amiseal.dev/exempt"] {
+            source.tags.insert(key.into(), "1".into());
+        }
+        let publish = settings(LaunchPermissions::Preserve, TagPublication::Publish);
+        let list = publications(&source, &image(2, 1), &BTreeSet::new(), &publish, at(0));
+        assert_eq!(
+            list,
+            Ok(vec![Publication::Tags(Tags::from([("team".into(), "1".into())]))])
+        );
+        assert_eq!(
+            publications(&source, &image(2, 1), &BTreeSet::new(), &careful(), at(0)),
+            Ok(vec![])
+        );
+        for n in 0..MAX_TAGS {
+            source.tags.insert(format!("t{n}").into(), "1".into());
+        }
+        let list = publications(&source, &image(2, 1), &BTreeSet::new(), &publish, at(0));
+        assert_eq!(list, Err(Obstacle::TooManyTags));
+    }
+}

@@ -1,0 +1,562 @@
+//! The state machine of one migration: what its status should say, and the one call that comes next.
+//!
+//! The intent to make a copy is on record before AWS is asked for it. A status that differs from the recorded one is
+//! written before anything else is done; the change leads to the next step. So a crash between any two calls repeats a
+//! call that is harmless to repeat.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::adopt::{self, Adoptable};
+use super::naming::CopyOf;
+use super::obstacle::{self, KeyView, Trouble};
+use super::promote::{self, Obstacle, Publication};
+use super::verify::{Pair, Verdict, verify};
+use crate::api::conditions::{self, reason};
+use crate::api::{
+    AMIEncryptionTargetSpec, AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode, SnapshotStatus,
+    TagPublication,
+};
+use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission};
+
+mod conclude;
+
+use conclude::{completed, progressing, stalled, waiting};
+
+/// How long a copy that AWS gave an ID for may stay invisible before it counts as vanished.
+const VISIBLE_AFTER: Duration = Duration::from_secs(600);
+/// After how long a migration with exhausted attempts makes one more.
+const RETRY_EXHAUSTED: Duration = Duration::from_secs(24 * 3600);
+
+/// What a step is decided on.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'a> {
+    /// The copy that the migration's spec asks for.
+    pub of: &'a CopyOf,
+    /// The recorded status.
+    pub status: &'a AMIMigrationStatus,
+    /// The migration's `metadata.generation`.
+    pub generation: Option<i64>,
+    /// Whether the scan that the inventory is from began when the migration was there already.
+    pub scanned_since_created: bool,
+    /// Whether copies of the source were looked for, by that scan or later, when the migration was there already. An
+    /// older look says nothing of what a former migration of this image did last.
+    pub looked_since_created: bool,
+    /// The value of the annotation `amiseal.dev/retry`.
+    pub retry: Option<&'a str>,
+    /// The settings of the target that owns the migration.
+    pub settings: &'a AMIEncryptionTargetSpec,
+    /// What the account and region holds; none before the first complete scan.
+    pub inventory: Option<&'a Inventory>,
+    /// What is known of the policy's key.
+    pub key: &'a KeyView,
+    /// Whether the copy may start now.
+    pub admitted: bool,
+    /// The source's launch permissions, where they were read for this step.
+    pub permissions: Option<&'a BTreeSet<LaunchPermission>>,
+    /// Whether an older original's tags are still to be published.
+    pub older_unpublished: bool,
+    /// What the last call of this migration ran into, if it was not repeated with success since.
+    pub trouble: Option<&'a Trouble>,
+}
+
+/// The outcome of a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What the status should be. If it is not what is recorded, writing it is all that is done.
+    pub status: AMIMigrationStatus,
+    /// What comes next once it is recorded.
+    pub then: Then,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing, until something that was observed changes.
+    Wait,
+    /// Nothing, until so much time has passed.
+    WaitFor(Duration),
+    /// Read the source's launch permissions and decide again, before writing anything.
+    ReadPermissions,
+    /// Ask for the copy that `status.copy` announces.
+    Copy(CopyCall),
+    /// Deregister a failed copy of ours, with its snapshots.
+    RemoveFailed(ImageId),
+    /// Publish what the copy lacks.
+    Publish(ImageId, Vec<Publication>),
+}
+
+/// What CopyImage is asked for, besides what [`CopyOf`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyCall {
+    /// Which attempt.
+    pub attempt: u32,
+    /// Its client token.
+    pub client_token: String,
+    /// The copy's name.
+    pub name: String,
+    /// The source's description, which CopyImage does not copy by itself.
+    pub description: Option<Box<str>>,
+}
+
+/// Decides the next step of a migration.
+pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
+    let mut status = o.status.clone();
+    status.observed_generation = o.generation;
+    let Some(inventory) = o.inventory else {
+        let message = "Waits for the first complete scan of its account and region.";
+        return match status.state {
+            // What is known stays said; a new process has just not looked yet.
+            Some(_) => Step {
+                status,
+                then: Then::Wait,
+            },
+            None => progressing(o, status, MigrationState::Pending, reason::INITIALIZING, message, now),
+        };
+    };
+    let source = inventory.images.get(&o.of.source).filter(|i| exists(i));
+    let Some(source) = source else {
+        // A complete scan that began after the migration was made does not show the image: it is gone.
+        return if status.state == Some(MigrationState::Completed) || !o.scanned_since_created {
+            Step {
+                status,
+                then: Then::Wait,
+            }
+        } else {
+            completed(
+                o,
+                status,
+                reason::SOURCE_GONE,
+                "The original is gone; its copy, if there is one, stays.",
+                now,
+            )
+        };
+    };
+    let decider = Decider {
+        o,
+        inventory,
+        source,
+        now,
+    };
+    match status.state.unwrap_or_default() {
+        MigrationState::Completed => decider.completed(status),
+        _ if o.settings.suspend => waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now),
+        _ if o.settings.mode == Mode::Audit => {
+            let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
+            waiting(o, status, reason::AUDIT, message, now)
+        }
+        MigrationState::Pending => decider.pending(status),
+        MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => decider.under_way(status),
+    }
+}
+
+fn exists(image: &Image) -> bool {
+    matches!(image.state, ImageState::Available | ImageState::Disabled)
+}
+
+/// A decision for a source that exists, on an inventory that is there.
+struct Decider<'a> {
+    o: Observation<'a>,
+    inventory: &'a Inventory,
+    source: &'a Image,
+    now: Timestamp,
+}
+
+impl Decider<'_> {
+    fn pending(&self, status: AMIMigrationStatus) -> Step {
+        let pending = MigrationState::Pending;
+        let status = match self.adopted(status) {
+            Ok(step) => return step,
+            Err(status) => status,
+        };
+        if let Some(trouble) = self.obstacle() {
+            return stalled(self.o, status, pending, &trouble, self.now);
+        }
+        if !self.o.admitted {
+            let message = "Waits until AWS copies fewer snapshots in this account and region.";
+            return progressing(
+                self.o,
+                status,
+                pending,
+                reason::WAITING_FOR_ADMISSION,
+                message,
+                self.now,
+            );
+        }
+        if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
+            let Some(permissions) = self.o.permissions else {
+                return Step {
+                    status,
+                    then: Then::ReadPermissions,
+                };
+            };
+            let wanted = self.o.settings.promotion.launch_permissions;
+            if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
+                return stalled(self.o, status, pending, &trouble, self.now);
+            }
+        }
+        self.intend(status)
+    }
+
+    /// Records the intent to make the next attempt. Nothing is asked of AWS before this is written.
+    fn intend(&self, mut status: AMIMigrationStatus) -> Step {
+        let last = status.copy.as_ref().map_or(0, |copy| copy.attempt);
+        let attempt = 1 + last.max(adopt::last_attempt(self.o.of, self.inventory));
+        let pattern = &self.o.settings.copy.name_pattern;
+        status.copy = Some(CopyStatus {
+            attempt,
+            client_token: self.o.of.client_token(attempt),
+            name: self.o.of.copy_name(pattern, &self.source.name, attempt),
+            image_id: None,
+            requested_at: Some(Time(self.now)),
+        });
+        status.observed_retry = self.o.retry.map(str::to_owned);
+        status.snapshots = Vec::new();
+        self.copying(status)
+    }
+
+    fn copying(&self, status: AMIMigrationStatus) -> Step {
+        let message = "AWS copies the image.";
+        progressing(
+            self.o,
+            status,
+            MigrationState::Copying,
+            reason::COPYING,
+            message,
+            self.now,
+        )
+    }
+
+    fn under_way(&self, mut status: AMIMigrationStatus) -> Step {
+        let Some(copy) = status.copy.clone() else {
+            return self.pending(status);
+        };
+        let Some(id) = copy.image_id.as_deref().and_then(|id| id.parse::<ImageId>().ok()) else {
+            return self.ask(status, &copy);
+        };
+        match self.inventory.images.get(&id) {
+            None if self.vanished(&copy) => self.again(status, "The copy has vanished."),
+            None => self.copying(status),
+            Some(image) => match image.state {
+                ImageState::Pending | ImageState::Other => self.copying(status),
+                ImageState::Failed => {
+                    status.state = Some(MigrationState::Copying);
+                    self.unless_troubled(status, Then::RemoveFailed(id))
+                }
+                ImageState::Deregistered => self.again(status, "The copy was deregistered."),
+                ImageState::Available | ImageState::Disabled => self.judge(status, image),
+            },
+        }
+    }
+
+    /// The intent is on record and AWS has not answered yet, as far as the record goes.
+    fn ask(&self, status: AMIMigrationStatus, copy: &CopyStatus) -> Step {
+        let status = match self.adopted(status) {
+            Ok(step) => return step,
+            Err(status) => status,
+        };
+        if let Some(trouble) = self.obstacle() {
+            return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
+        }
+        if !self.o.looked_since_created {
+            return self.copying(status);
+        }
+        let call = CopyCall {
+            attempt: copy.attempt,
+            client_token: copy.client_token.clone(),
+            name: copy.name.clone(),
+            description: self.source.description.clone(),
+        };
+        let Step { status, .. } = self.copying(status);
+        self.unless_troubled(status, Then::Copy(call))
+    }
+
+    /// Takes on a copy that is there already.
+    fn adopted(&self, mut status: AMIMigrationStatus) -> Result<Step, AMIMigrationStatus> {
+        if !self.o.looked_since_created {
+            return Err(status);
+        }
+        let of = self.o.of;
+        let Some(found) = adopt::find(of, self.source, self.inventory) else {
+            return Err(status);
+        };
+        let (image, attempt) = match &found {
+            Adoptable::Verified { image, attempt, .. } => (image, attempt.unwrap_or(1)),
+            Adoptable::InFlight { image, attempt } => (image, *attempt),
+        };
+        let name = self
+            .inventory
+            .images
+            .get(image)
+            .map_or_else(String::new, |image| image.name.to_string());
+        let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
+        let requested_at = intended.and_then(|copy| copy.requested_at.clone());
+        status.copy = Some(CopyStatus {
+            attempt,
+            client_token: of.client_token(attempt),
+            name,
+            image_id: Some(image.to_string()),
+            requested_at,
+        });
+        Ok(match found {
+            Adoptable::Verified { image, pairs, .. } => match self.inventory.images.get(&image) {
+                Some(copy) => self.promote(status, copy, pairs),
+                None => self.copying(status),
+            },
+            Adoptable::InFlight { .. } => self.copying(status),
+        })
+    }
+
+    /// Compares the copy with its source.
+    fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
+        let verifying = MigrationState::Verifying;
+        match verify(self.source, copy, &self.inventory.snapshots, &self.o.of.key) {
+            Verdict::Good(pairs) => self.promote(status, copy, pairs),
+            Verdict::Unknown => {
+                let message = "The copy's snapshots are to be read.";
+                progressing(self.o, status, verifying, reason::VERIFYING, message, self.now)
+            }
+            Verdict::NotEncrypted { device, under } => {
+                let found = under.map_or_else(|| "not encrypted".to_owned(), |key| format!("encrypted under {key}"));
+                let message = format!(
+                    "The copy's snapshot of device {device} is {found}: check the key's policy and deregister {}, then \
+                     another copy is made.",
+                    copy.id
+                );
+                stalled(
+                    self.o,
+                    status,
+                    verifying,
+                    &Trouble::new(reason::COPY_NOT_ENCRYPTED, message),
+                    self.now,
+                )
+            }
+            Verdict::Differs { what } => {
+                let message = format!(
+                    "The copy differs from the original in {what}: deregister {} to have another one made, or exempt \
+                     the original.",
+                    copy.id
+                );
+                stalled(
+                    self.o,
+                    status,
+                    verifying,
+                    &Trouble::new(reason::ATTRIBUTE_MISMATCH, message),
+                    self.now,
+                )
+            }
+        }
+    }
+
+    /// Publishes what a verified copy lacks.
+    fn promote(&self, mut status: AMIMigrationStatus, copy: &Image, pairs: Vec<Pair>) -> Step {
+        let promoting = MigrationState::Promoting;
+        conclude::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
+        let settings = &self.o.settings.promotion;
+        let nobody = BTreeSet::new();
+        let permissions = match self.o.permissions {
+            Some(permissions) => permissions,
+            None if self.preserves() => {
+                let Step { status, .. } = self.promoting_or(status);
+                return self.unless_troubled(status, Then::ReadPermissions);
+            }
+            None => &nobody,
+        };
+        let list = match promote::publications(self.source, copy, permissions, settings, self.now) {
+            Ok(list) => list,
+            Err(Obstacle::Public) => {
+                return stalled(self.o, status, promoting, &obstacle::public_image(), self.now);
+            }
+            Err(Obstacle::TooManyTags) => {
+                let message = "The original's tags and amiseal's own are more than the 50 that AWS allows: remove some, \
+                               or set promotion.tags: Withhold.";
+                return stalled(
+                    self.o,
+                    status,
+                    promoting,
+                    &Trouble::new(reason::TOO_MANY_TAGS, message),
+                    self.now,
+                );
+            }
+        };
+        if list.is_empty() {
+            conclude::promoted(self.o, &mut status, self.now);
+            let (why, message) = (done_reason(&status), done_message(self.o.of, &copy.id));
+            return completed(self.o, status, why, &message, self.now);
+        }
+        if settings.tags == TagPublication::Publish && self.o.older_unpublished {
+            let message = "Waits until the tags of older originals are published.";
+            return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
+        }
+        let Step { status, .. } = self.promoting_or(status);
+        self.unless_troubled(status, Then::Publish(copy.id.clone(), list))
+    }
+
+    fn promoting_or(&self, status: AMIMigrationStatus) -> Step {
+        let message = "The copy gets what it takes over from the original.";
+        progressing(
+            self.o,
+            status,
+            MigrationState::Promoting,
+            reason::PROMOTING,
+            message,
+            self.now,
+        )
+    }
+
+    /// A finished migration is opened again when its copy is gone or the policy asks for more to be published.
+    fn completed(&self, status: AMIMigrationStatus) -> Step {
+        let quiet = Step {
+            status: status.clone(),
+            then: Then::Wait,
+        };
+        let active = !self.o.settings.suspend && self.o.settings.mode == Mode::Enforce;
+        let copy = status.copy.clone();
+        let id = copy
+            .as_ref()
+            .and_then(|copy| copy.image_id.as_deref()?.parse::<ImageId>().ok());
+        let (Some(copy), Some(id), true) = (copy, id, active) else {
+            return quiet;
+        };
+        match self.inventory.images.get(&id) {
+            None if self.vanished(&copy) => self.again(status, "The copy has vanished."),
+            Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
+            Some(image) if exists(image) => {
+                match verify(self.source, image, &self.inventory.snapshots, &self.o.of.key) {
+                    Verdict::Good(pairs) if !conclude::is_promoted_as(self.o.settings, &status) => {
+                        self.promote(status, image, pairs)
+                    }
+                    Verdict::Good(_) | Verdict::Unknown => quiet,
+                    Verdict::NotEncrypted { .. } | Verdict::Differs { .. } => self.judge(status, image),
+                }
+            }
+            None | Some(_) => quiet,
+        }
+    }
+
+    /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
+    fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
+        Step {
+            status: burnt(self.o, status, message, self.now),
+            then: Then::Wait,
+        }
+    }
+
+    fn obstacle(&self) -> Option<Trouble> {
+        if let Some(trouble) = obstacle::of_image(self.source) {
+            return Some(trouble);
+        }
+        // The pinned key may be another than the policy's is today; then nothing is known of it here.
+        let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
+        if let Some(problem) = self.o.key.problem().filter(|_| same) {
+            return Some(obstacle::of_key(problem, &self.o.settings.kms_key_id));
+        }
+        if *self.o.key == KeyView::Unknown {
+            let message = "The key could not be read: see the target's condition KeyUsable.";
+            return Some(Trouble::new(reason::KEY_UNAVAILABLE, message));
+        }
+        self.exhausted()
+    }
+
+    /// Whether all attempts have failed, and nothing has happened since that calls for another one.
+    fn exhausted(&self) -> Option<Trouble> {
+        let copy = self.o.status.copy.as_ref().filter(|copy| copy.image_id.is_none())?;
+        let pending = self.o.status.state == Some(MigrationState::Pending);
+        if !pending || copy.attempt < self.o.settings.copy.max_attempts {
+            return None;
+        }
+        if self.o.retry.is_some() && self.o.retry != self.o.status.observed_retry.as_deref() {
+            return None;
+        }
+        let since = conditions::find(&self.o.status.conditions, conditions::STALLED)
+            .filter(|c| c.reason == reason::ATTEMPTS_EXHAUSTED)
+            .map(|c| c.last_transition_time.0);
+        if since.is_some_and(|since| passed(since, self.now, RETRY_EXHAUSTED)) {
+            return None;
+        }
+        Some(Trouble::new(
+            reason::ATTEMPTS_EXHAUSTED,
+            format!(
+                "{} attempts to copy the image failed: check the key's policy, then change the annotation \
+                 amiseal.dev/retry; another attempt is made once a day.",
+                copy.attempt
+            ),
+        ))
+    }
+
+    /// Holds a call back while the last one's trouble is still to be waited out, and says what the trouble is.
+    fn unless_troubled(&self, status: AMIMigrationStatus, then: Then) -> Step {
+        match self.o.trouble {
+            Some(trouble) => {
+                let state = status.state.unwrap_or_default();
+                let Step { status, .. } = stalled(self.o, status, state, trouble, self.now);
+                Step { status, then }
+            }
+            None => Step { status, then },
+        }
+    }
+
+    fn vanished(&self, copy: &CopyStatus) -> bool {
+        let asked = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        passed(asked, self.inventory.known_until(&self.o.of.source), VISIBLE_AFTER)
+    }
+
+    fn preserves(&self) -> bool {
+        self.o.settings.promotion.launch_permissions == LaunchPermissions::Preserve
+    }
+}
+
+/// The status after AWS has answered CopyImage.
+pub fn copy_accepted(o: Observation<'_>, image: &ImageId) -> AMIMigrationStatus {
+    let mut status = o.status.clone();
+    if let Some(copy) = &mut status.copy {
+        copy.image_id = Some(image.to_string());
+    }
+    status
+}
+
+/// The status after everything that the copy lacked was published.
+pub fn published(o: Observation<'_>, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
+    let mut status = o.status.clone();
+    conclude::promoted(o, &mut status, now);
+    completed(o, status, done_reason(o.status), &done_message(o.of, copy), now).status
+}
+
+fn done_reason(status: &AMIMigrationStatus) -> &'static str {
+    let adopted = status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_none());
+    if adopted { reason::ADOPTED } else { reason::SUCCEEDED }
+}
+
+fn done_message(of: &CopyOf, copy: &ImageId) -> String {
+    format!("The copy is {copy}, encrypted under {}.", of.key)
+}
+
+/// The status after an attempt has come to nothing: its token is burnt, and the next attempt has to be admitted.
+pub fn burnt(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
+    if let Some(copy) = &mut status.copy {
+        copy.image_id = None;
+    }
+    status.snapshots = Vec::new();
+    conclude::copy_lost(o, &mut status, message, now);
+    progressing(o, status, MigrationState::Pending, reason::COPY_FAILED, message, now).status
+}
+
+fn snapshots(pairs: Vec<Pair>, key: &crate::domain::KeyArn) -> Vec<SnapshotStatus> {
+    let status = |pair: Pair| SnapshotStatus {
+        device: pair.device,
+        source: pair.source.to_string(),
+        copy: Some(pair.copy.to_string()),
+        key_arn: Some(key.to_string()),
+    };
+    pairs.into_iter().map(status).collect()
+}
+
+fn passed(since: Timestamp, now: Timestamp, limit: Duration) -> bool {
+    now.duration_since(since).as_secs_f64() >= limit.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! How a decision shows in a migration's conditions.
+
+use jiff::Timestamp;
+
+use super::{Observation, Step, Then};
+use crate::api::conditions::{self, Status, Writer, reason};
+use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, MigrationState, SnapshotStatus};
+use crate::plan::obstacle::Trouble;
+
+/// Work goes on by itself.
+pub(super) fn progressing(
+    o: Observation<'_>,
+    mut status: AMIMigrationStatus,
+    state: MigrationState,
+    why: &str,
+    message: &str,
+    now: Timestamp,
+) -> Step {
+    status.state = Some(state);
+    let mut write = writer(o, &mut status, now);
+    write.set(conditions::READY, Status::False, why, message);
+    write.set(conditions::RECONCILING, Status::True, why, message);
+    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+    Step {
+        status,
+        then: Then::Wait,
+    }
+}
+
+/// A person has to act.
+pub(super) fn stalled(
+    o: Observation<'_>,
+    mut status: AMIMigrationStatus,
+    state: MigrationState,
+    trouble: &Trouble,
+    now: Timestamp,
+) -> Step {
+    status.state = Some(state);
+    let mut write = writer(o, &mut status, now);
+    write.set(conditions::READY, Status::False, trouble.reason, &trouble.message);
+    write.set(conditions::RECONCILING, Status::False, trouble.reason, "");
+    write.set(conditions::STALLED, Status::True, trouble.reason, &trouble.message);
+    Step {
+        status,
+        then: Then::Wait,
+    }
+}
+
+/// The policy says to wait. The state stays what it is.
+pub(super) fn waiting(
+    o: Observation<'_>,
+    mut status: AMIMigrationStatus,
+    why: &str,
+    message: &str,
+    now: Timestamp,
+) -> Step {
+    status.state.get_or_insert_default();
+    let mut write = writer(o, &mut status, now);
+    write.set(conditions::READY, Status::False, why, message);
+    write.set(conditions::RECONCILING, Status::False, why, "");
+    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+    Step {
+        status,
+        then: Then::Wait,
+    }
+}
+
+/// Nothing is left to do.
+pub(super) fn completed(
+    o: Observation<'_>,
+    mut status: AMIMigrationStatus,
+    why: &str,
+    message: &str,
+    now: Timestamp,
+) -> Step {
+    status.state = Some(MigrationState::Completed);
+    let mut write = writer(o, &mut status, now);
+    write.set(conditions::READY, Status::True, why, message);
+    write.set(conditions::RECONCILING, Status::False, reason::SUCCEEDED, "");
+    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+    Step {
+        status,
+        then: Then::Wait,
+    }
+}
+
+/// The copy is there and is what it should be.
+pub(super) fn verified(
+    o: Observation<'_>,
+    status: &mut AMIMigrationStatus,
+    snapshots: Vec<SnapshotStatus>,
+    now: Timestamp,
+) {
+    status.snapshots = snapshots;
+    let mut write = writer(o, status, now);
+    write.set(
+        conditions::COPIED,
+        Status::True,
+        reason::SUCCEEDED,
+        "AWS has made the copy.",
+    );
+    let message = "Every snapshot is encrypted under the key, and nothing else differs.";
+    write.set(conditions::VERIFIED, Status::True, reason::SUCCEEDED, message);
+}
+
+/// The copy is no more.
+pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, message: &str, now: Timestamp) {
+    let mut write = writer(o, status, now);
+    write.set(conditions::COPIED, Status::False, reason::COPY_FAILED, message);
+    status
+        .conditions
+        .retain(|c| c.type_ != conditions::VERIFIED && c.type_ != conditions::PROMOTED);
+}
+
+/// The copy took over what these settings say.
+pub(super) fn promoted(o: Observation<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
+    let message = promotion_summary(o.settings);
+    writer(o, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, &message);
+}
+
+/// Whether the copy took over what today's settings say: the condition's message has those of the time.
+pub(super) fn is_promoted_as(settings: &AMIEncryptionTargetSpec, status: &AMIMigrationStatus) -> bool {
+    conditions::find(&status.conditions, conditions::PROMOTED)
+        .is_some_and(|c| c.status == Status::True.as_str() && c.message == promotion_summary(settings))
+}
+
+fn promotion_summary(settings: &AMIEncryptionTargetSpec) -> String {
+    format!(
+        "launchPermissions: {:?}, tags: {:?}",
+        settings.promotion.launch_permissions, settings.promotion.tags
+    )
+}
+
+fn writer<'a>(o: Observation<'_>, status: &'a mut AMIMigrationStatus, now: Timestamp) -> Writer<'a> {
+    Writer {
+        conditions: &mut status.conditions,
+        generation: o.generation,
+        now,
+    }
+}

@@ -1,0 +1,147 @@
+//! Copies, their refusals, and what is published on an image.
+
+use std::collections::BTreeSet;
+
+use amiseal::aws::{Access, Cause, CopyRequest, ErrorClass};
+use amiseal::domain::{ImageState, LaunchPermission};
+use ec2sim::Edit;
+
+use crate::{ACCOUNT, Bench, PLAIN, REGION, copy, image, key_arn};
+
+#[tokio::test]
+async fn refusals_of_a_copy_are_told_apart() {
+    let bench = Bench::new().await;
+    let session = bench.session(Access::Full);
+    session.copy_image(&copy(PLAIN, "first")).await.expect("a copy");
+    let reused = CopyRequest {
+        name: "renamed".to_owned(),
+        ..copy(PLAIN, "first")
+    };
+    let taken = CopyRequest {
+        client_token: "another".to_owned(),
+        ..copy(PLAIN, "first")
+    };
+    for (request, class, cause) in [
+        (reused, ErrorClass::Conflict, Cause::TokenReused),
+        (taken, ErrorClass::Conflict, Cause::NameTaken),
+        (
+            copy("ami-0fffffffffffffff0", "none"),
+            ErrorClass::NotFound,
+            Cause::ImageNotFound,
+        ),
+        (
+            copy("ami-00000000000000003", "off"),
+            ErrorClass::NotFound,
+            Cause::ImageUnavailable,
+        ),
+        (
+            copy("ami-00000000000000004", "borrowed"),
+            ErrorClass::Denied,
+            Cause::SnapshotNotShared,
+        ),
+    ] {
+        let error = session.copy_image(&request).await.expect_err("a refusal");
+        assert_eq!((error.class, error.cause), (class, Some(cause)), "{}", request.name);
+    }
+    let (account, region) = (ACCOUNT.to_owned(), REGION.to_owned());
+    let full = Edit::SetSnapshotCopyLimit {
+        account,
+        region,
+        limit: 1,
+    };
+    bench.sim().edit(full).expect("an edit");
+    let error = session.copy_image(&copy(PLAIN, "second")).await.expect_err("too many");
+    assert_eq!((error.class, error.cause), (ErrorClass::Quota, Some(Cause::CopyLimit)));
+}
+
+#[tokio::test]
+async fn a_copy_under_a_disabled_key_fails_later_with_a_reason_and_is_removed() {
+    let bench = Bench::new().await;
+    let session = bench.session(Access::Full);
+    let key = key_arn("22222222-2222-4222-8222-222222222222");
+    let request = CopyRequest {
+        key,
+        ..copy(PLAIN, "doomed")
+    };
+    let id = session.copy_image(&request).await.expect("AWS checks the key later");
+    let kept = session.deregister_failed(&id).await.expect_err("it has not failed yet");
+    assert!(kept.is(Cause::ImageNotFailed));
+    bench.finish_copies();
+    let failed = session
+        .images(std::slice::from_ref(&id))
+        .await
+        .expect("a read")
+        .remove(0);
+    assert_eq!(failed.state, ImageState::Failed);
+    assert!(failed.state_code.is_some(), "{failed:?}");
+    session.deregister_failed(&id).await.expect("it is removed");
+    session.deregister_failed(&id).await.expect("it is gone already");
+    assert_eq!(bench.calls("DeregisterImage").len(), 1);
+    for (_, _, snapshot) in failed.volumes() {
+        session.delete_snapshot(snapshot).await.expect("it is deleted");
+        session.delete_snapshot(snapshot).await.expect("it is gone already");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_an_image_uses_is_not_deleted() {
+    let bench = Bench::new().await;
+    let session = bench.session(Access::Full);
+    let plain = session.images(&[image(PLAIN)]).await.expect("a read").remove(0);
+    let (_, _, snapshot) = plain.volumes().next().expect("a volume");
+    let error = session.delete_snapshot(snapshot).await.expect_err("in use");
+    assert_eq!(
+        (error.class, error.cause),
+        (ErrorClass::Conflict, Some(Cause::SnapshotInUse))
+    );
+}
+
+#[tokio::test]
+async fn what_is_published_on_a_copy_is_there_when_it_is_read_back() {
+    let bench = Bench::new().await;
+    let session = bench.session(Access::Full);
+    let id = session.copy_image(&copy(PLAIN, "published")).await.expect("a copy");
+    bench.finish_copies();
+    let account = |id: &str| LaunchPermission::Account(id.parse().expect("an account"));
+    let organization = "arn:aws:organizations::999900001111:organization/o-1";
+    let unit = "arn:aws:organizations::999900001111:ou/o-1/ou-1";
+    let permissions = BTreeSet::from([
+        account("444455556666"),
+        LaunchPermission::Organization(organization.into()),
+        LaunchPermission::OrganizationalUnit(unit.into()),
+    ]);
+    session.add_launch_permissions(&id, &permissions).await.expect("shared");
+    let one_more = BTreeSet::from([account("777788889999")]);
+    session.add_launch_permissions(&id, &one_more).await.expect("shared");
+    session.set_description(&id, "what it is").await.expect("described");
+    let at = "2035-01-01T00:00:00Z".parse().expect("a time");
+    session.deprecate_at(&id, at).await.expect("deprecated");
+    session
+        .tag(&id, &[("team".into(), "web".into())].into())
+        .await
+        .expect("tagged");
+
+    let all: BTreeSet<_> = permissions.union(&one_more).cloned().collect();
+    assert_eq!(session.launch_permissions(&id).await.expect("a read"), all);
+    let read = session
+        .images(std::slice::from_ref(&id))
+        .await
+        .expect("a read")
+        .remove(0);
+    assert_eq!(read.description.as_deref(), Some("what it is"));
+    assert_eq!(read.deprecation_time, Some(at));
+    let tags: Vec<_> = read.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    assert_eq!(tags, [("amiseal.dev/source-image", PLAIN), ("team", "web")]);
+}
+
+#[tokio::test]
+async fn publishing_nothing_calls_nothing() {
+    let bench = Bench::new().await;
+    let session = bench.session(Access::Full);
+    session
+        .add_launch_permissions(&image(PLAIN), &BTreeSet::new())
+        .await
+        .expect("nothing");
+    session.tag(&image(PLAIN), &[].into()).await.expect("nothing");
+    assert!(bench.sim().journal().is_empty());
+}

@@ -1,0 +1,546 @@
+//! The definitions of the resources: that `crds/` holds them, and what they do in a real API server.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::core::CustomResourceExt;
+use serde_json::{Value, json};
+
+use amiseal::api::conditions::{self, Status, reason};
+use amiseal::api::{
+    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
+    AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
+    CopySettings, CopyStatus, Duration, ImageCounts, ImageSelector, ImageTerm, LaunchPermissions, MigrationCounts,
+    MigrationState, Mode, OtherKey, PromotionSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts,
+};
+use amiseal::cli::crd;
+
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+async fn client() -> kube::Client {
+    rig::shared().await.admin_client().await.expect("a client")
+}
+
+async fn kubectl(arguments: &[&str]) -> (String, String) {
+    let mut command = rig::shared().await.kubectl().expect("kubectl");
+    command.args(arguments);
+    let output = tokio::process::Command::from(command)
+        .output()
+        .await
+        .expect("kubectl runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "kubectl {arguments:?}: {err}");
+    (out, err)
+}
+
+/// The words of each line: what people see, however wide the columns are.
+fn words(text: &str) -> Vec<Vec<&str>> {
+    text.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+fn crds_directory() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/crds"))
+}
+
+#[test]
+fn the_files_in_crds_are_those_that_the_types_give() {
+    let expected: BTreeMap<String, String> = crd::files()
+        .expect("definitions")
+        .into_iter()
+        .map(|file| (file.name, file.yaml))
+        .collect();
+    let found: BTreeMap<String, String> = std::fs::read_dir(crds_directory())
+        .expect("crds/ is there: run `make crds`")
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).expect("a readable file"))
+        })
+        .collect();
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(&found),
+        names(&expected),
+        "crds/ has other files: run `make crds`"
+    );
+    for (name, yaml) in expected {
+        assert!(
+            found[&name] == yaml,
+            "crds/{name} is not what src/api gives: run `make crds`"
+        );
+    }
+}
+
+#[test]
+fn what_is_printed_is_what_is_written_to_files() {
+    let mut printed = Vec::new();
+    crd::run(&crd::Args::default(), &mut printed).expect("printed");
+    let printed = String::from_utf8(printed).expect("UTF-8");
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let output_dir = directory.path().join("new/crds");
+    let mut nothing = Vec::new();
+    crd::run(
+        &crd::Args {
+            output_dir: Some(output_dir.clone()),
+        },
+        &mut nothing,
+    )
+    .expect("written");
+    assert!(nothing.is_empty());
+
+    let written: String = crd::files()
+        .expect("definitions")
+        .iter()
+        .map(|file| std::fs::read_to_string(output_dir.join(&file.name)).expect("a file for each"))
+        .map(|yaml| format!("---\n{yaml}"))
+        .collect();
+    assert_eq!(printed, written);
+    assert_eq!(printed.matches("\nkind: CustomResourceDefinition\n").count(), 3);
+}
+
+#[tokio::test]
+async fn the_api_server_takes_the_definitions_without_a_warning() {
+    let directory = crds_directory().to_str().expect("UTF-8");
+    let (out, err) = kubectl(&["apply", "--server-side", "--force-conflicts", "-f", directory]).await;
+    assert_eq!((out.lines().count(), err.as_str()), (3, ""));
+}
+
+/// Every property of the schema with its path, the list `[]` and the map `{}` included.
+fn properties(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let description = property["description"].as_str().unwrap_or_default();
+        found.push((path.clone(), description.to_owned()));
+        properties(&path, property, found);
+        properties(&path, &property["items"], found);
+    }
+}
+
+#[tokio::test]
+async fn kubectl_explains_every_field_of_the_three_kinds() {
+    let (text, _) = kubectl(&["get", "--raw", "/openapi/v3/apis/amiseal.dev/v1alpha1"]).await;
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let mut count = 0;
+    for kind in ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"] {
+        let schema = &document["components"]["schemas"][format!("dev.amiseal.v1alpha1.{kind}")];
+        let mut found = Vec::new();
+        properties(kind, schema, &mut found);
+        for (path, description) in &found {
+            assert!(description.len() > 10, "{path} has no doc comment: {description:?}");
+        }
+        count += found.len();
+    }
+    assert!(count > 100, "only {count} fields were found");
+
+    let (all, _) = kubectl(&["explain", "amiencryptionpolicies", "--recursive"]).await;
+    for field in [
+        "mode",
+        "scanInterval",
+        "kmsKeyID",
+        "namePattern",
+        "launchPermissions",
+        "exclude",
+        "lastTransitionTime",
+    ] {
+        assert!(
+            words(&all).iter().any(|line| line[..].first() == Some(&field)),
+            "{field} is missing:\n{all}"
+        );
+    }
+    let (one, _) = kubectl(&["explain", "aep.spec.accounts.regions.kmsKeyID"]).await;
+    let one = one.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        one.contains("a key ID, a key ARN, an alias name as in `alias/ami`, or an alias ARN"),
+        "{one}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
+    let name = "says-little";
+    let policy = json!({
+        "apiVersion": "amiseal.dev/v1alpha1",
+        "kind": "AMIEncryptionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "accounts": [{
+                "accountID": "111122223333",
+                "regions": [{"name": "eu-west-1", "kmsKeyID": "alias/ami"}],
+            }],
+            "copy": {"maxAttempts": 5},
+        },
+    });
+    let api: Api<AMIEncryptionPolicy> = Api::all(client().await);
+    let stored = api
+        .patch(
+            name,
+            &PatchParams::apply("test").validation_strict(),
+            &Patch::Apply(&policy),
+        )
+        .await
+        .expect("accepted");
+
+    let (yaml, _) = kubectl(&["get", "aep", name, "-o", "json"]).await;
+    let shown: Value = serde_json::from_str(&yaml).expect("JSON");
+    let mut expected = policy["spec"].clone();
+    expected["mode"] = json!("Audit");
+    expected["suspend"] = json!(false);
+    expected["scanInterval"] = json!("15m");
+    expected["otherKey"] = json!("Report");
+    expected["copy"] = json!({
+        "namePattern": "encrypted-{sourceID}-{name}",
+        "maxConcurrentSnapshots": 20,
+        "maxAttempts": 5,
+    });
+    expected["promotion"] = json!({"launchPermissions": "Preserve", "tags": "Withhold"});
+    assert_eq!(shown["spec"], expected);
+
+    // The same defaults hold where no API server fills them in.
+    let read: AMIEncryptionPolicySpec = serde_json::from_value(policy["spec"].clone()).expect("a spec");
+    assert_eq!(read, stored.spec);
+    assert_eq!(serde_json::to_value(read).expect("JSON"), expected);
+}
+
+fn condition(type_: &str, status: Status, reason: &str, message: &str) -> Condition {
+    let mut list = Vec::new();
+    let now = Timestamp::from_second(1_790_000_000).expect("a time");
+    conditions::set_condition(&mut list, type_, status, reason, message, Some(1), now);
+    list.remove(0)
+}
+
+fn image_counts() -> ImageCounts {
+    ImageCounts {
+        total: 64,
+        encrypted: 20,
+        unencrypted: 11,
+        superseded: 17,
+        other_key: 5,
+        unencryptable: 4,
+        exempt: 3,
+        contested: 2,
+        unknown: 2,
+    }
+}
+
+fn migration_counts() -> MigrationCounts {
+    MigrationCounts {
+        pending: 6,
+        in_progress: 3,
+        stalled: 2,
+        completed: 17,
+    }
+}
+
+/// Stores a status and reads it back, to see that the schema keeps each of its fields.
+async fn store_status<K>(api: &Api<K>, name: &str, status: Value) -> K
+where
+    K: CustomResourceExt
+        + kube::Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + serde::Serialize,
+{
+    let patch = json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "status": status});
+    let params = PatchParams::apply("amiseal").validation_strict();
+    api.patch_status(name, &params, &Patch::Apply(&patch))
+        .await
+        .expect("a status that the schema takes")
+}
+
+#[tokio::test]
+async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
+    let name = "columns";
+    let spec = AMIEncryptionPolicySpec {
+        mode: Mode::Enforce,
+        suspend: false,
+        scan_interval: Duration::from_mins(15),
+        defaults: None,
+        accounts: vec![Account {
+            account_id: "111122223333".to_owned(),
+            role_arn: None,
+            role_name: Some("amiseal".to_owned()),
+            external_id: None,
+            regions: vec![RegionSpec {
+                name: "eu-west-1".to_owned(),
+                kms_key_id: KEY.to_owned(),
+            }],
+        }],
+        image_selector: ImageSelector::default(),
+        other_key: OtherKey::Migrate,
+        copy: CopySettings::default(),
+        promotion: PromotionSettings::default(),
+    };
+    let api: Api<AMIEncryptionPolicy> = Api::all(client().await);
+    api.create(&PostParams::default(), &AMIEncryptionPolicy::new(name, spec))
+        .await
+        .expect("accepted");
+
+    let status = AMIEncryptionPolicyStatus {
+        observed_generation: Some(1),
+        conditions: vec![
+            condition(conditions::READY, Status::True, reason::SUCCEEDED, ""),
+            condition(
+                conditions::COMPLIANT,
+                Status::False,
+                reason::UNENCRYPTED_IMAGES,
+                "11 images are unencrypted",
+            ),
+        ],
+        targets: Some(TargetCounts { total: 1, ready: 1 }),
+        images: Some(image_counts()),
+        migrations: Some(migration_counts()),
+    };
+    let json = serde_json::to_value(&status).expect("JSON");
+    let stored = store_status(&api, name, json).await;
+    assert_eq!(stored.status, Some(status));
+
+    let (table, _) = kubectl(&["get", "aep", name]).await;
+    let [header, row] = &words(&table)[..] else {
+        panic!("{table}")
+    };
+    assert_eq!(
+        header.join(" "),
+        "NAME READY COMPLIANT IMAGES UNENCRYPTED COPIED IN PROGRESS STALLED AGE"
+    );
+    assert_eq!(row[..8].join(" "), "columns True False 64 11 17 3 2");
+}
+
+fn target_spec() -> AMIEncryptionTargetSpec {
+    AMIEncryptionTargetSpec {
+        policy: "production".to_owned(),
+        account_id: "111122223333".to_owned(),
+        region: "eu-west-1".to_owned(),
+        role_arn: Some("arn:aws:iam::111122223333:role/amiseal".to_owned()),
+        external_id: Some("platform".to_owned()),
+        kms_key_id: "alias/ami".to_owned(),
+        mode: Mode::Enforce,
+        suspend: true,
+        scan_interval: Duration::from_mins(90),
+        image_selector: ImageSelector {
+            include: vec![ImageTerm {
+                names: vec!["web-*".to_owned()],
+                tags: [("team".to_owned(), "*".to_owned())].into(),
+                ids: vec!["ami-0123456789abcdef0".to_owned()],
+            }],
+            exclude: vec![],
+        },
+        other_key: OtherKey::Migrate,
+        copy: CopySettings {
+            extra_tags: [("owner".to_owned(), "platform".to_owned())].into(),
+            ..CopySettings::default()
+        },
+        promotion: PromotionSettings {
+            launch_permissions: LaunchPermissions::Drop,
+            tags: TagPublication::Publish,
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
+    let name = "production.111122223333.eu-west-1";
+    let api: Api<AMIEncryptionTarget> = Api::all(client().await);
+    let target = AMIEncryptionTarget::new(name, target_spec());
+    let stored = api
+        .patch(
+            name,
+            &PatchParams::apply("amiseal").validation_strict(),
+            &Patch::Apply(&target),
+        )
+        .await
+        .expect("accepted");
+    assert_eq!(stored.spec, target_spec());
+
+    let status = AMIEncryptionTargetStatus {
+        observed_generation: Some(1),
+        conditions: vec![condition(
+            conditions::READY,
+            Status::Unknown,
+            reason::THROTTLED,
+            "AWS throttles: wait",
+        )],
+        images: Some(image_counts()),
+        migrations: Some(migration_counts()),
+        last_scan_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
+        key_arn: Some(KEY.to_owned()),
+        caller_arn: Some("arn:aws:sts::111122223333:assumed-role/amiseal/amiseal-production".to_owned()),
+        duplicate_gib: Some(137),
+    };
+    let json = serde_json::to_value(&status).expect("JSON");
+    let stored = store_status(&api, name, json).await;
+    assert_eq!(stored.status, Some(status));
+
+    let (table, _) = kubectl(&["get", "aet", name]).await;
+    let [header, row] = &words(&table)[..] else {
+        panic!("{table}")
+    };
+    assert_eq!(
+        header.join(" "),
+        "NAME ACCOUNT REGION READY IMAGES UNENCRYPTED COPIED LAST SCAN"
+    );
+    assert_eq!(
+        row[..7].join(" "),
+        format!("{name} 111122223333 eu-west-1 Unknown 64 11 17")
+    );
+    assert!(
+        row[7].ends_with('y') || row[7].ends_with('d'),
+        "years since 1970: {row:?}"
+    );
+}
+
+fn migration(name: &str) -> AMIMigration {
+    AMIMigration {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: AMIMigrationSpec {
+            policy: "production".to_owned(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            source_image_id: name.split('.').next().expect("an image ID").to_owned(),
+            key_arn: KEY.to_owned(),
+        },
+        status: None,
+    }
+}
+
+#[tokio::test]
+async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
+    let name = "ami-0123456789abcdef0.eu-west-1";
+    let api: Api<AMIMigration> = Api::all(client().await);
+    api.create(&PostParams::default(), &migration(name))
+        .await
+        .expect("accepted");
+
+    let status = AMIMigrationStatus {
+        observed_generation: Some(1),
+        state: Some(MigrationState::Verifying),
+        copy: Some(CopyStatus {
+            attempt: 2,
+            client_token: "t".repeat(64),
+            name: "n".repeat(128),
+            image_id: Some("ami-0fedcba9876543210".to_owned()),
+            requested_at: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+        }),
+        snapshots: vec![SnapshotStatus {
+            device: "/dev/xvda".to_owned(),
+            source: "snap-0123456789abcdef0".to_owned(),
+            copy: Some("snap-0fedcba9876543210".to_owned()),
+            key_arn: Some(KEY.to_owned()),
+        }],
+        observed_retry: Some("2026-11-21".to_owned()),
+        conditions: vec![
+            condition(conditions::COPIED, Status::True, reason::SUCCEEDED, ""),
+            condition(
+                conditions::READY,
+                Status::False,
+                reason::ATTRIBUTE_MISMATCH,
+                "the boot mode differs",
+            ),
+        ],
+    };
+    let json = serde_json::to_value(&status).expect("JSON");
+    let stored = store_status(&api, name, json).await;
+    assert_eq!(stored.status, Some(status));
+
+    let (table, _) = kubectl(&["get", "amim", name]).await;
+    let [header, row] = &words(&table)[..] else {
+        panic!("{table}")
+    };
+    assert_eq!(header.join(" "), "NAME STATE SOURCE COPY REASON AGE");
+    assert_eq!(
+        row[..5].join(" "),
+        format!("{name} Verifying ami-0123456789abcdef0 ami-0fedcba9876543210 AttributeMismatch")
+    );
+}
+
+fn refusal<K: std::fmt::Debug>(answer: Result<K, kube::Error>) -> String {
+    match answer.expect_err("refused") {
+        kube::Error::Api(status) => status.message,
+        other => panic!("no answer: {other}"),
+    }
+}
+
+#[tokio::test]
+async fn what_a_migration_is_to_do_cannot_change() {
+    let name = "ami-01234567.eu-west-1";
+    let api: Api<AMIMigration> = Api::all(client().await);
+    api.create(&PostParams::default(), &migration(name))
+        .await
+        .expect("accepted");
+    let other_key = KEY.replace("1234abcd", "4321dcba");
+    for change in [
+        json!({"keyARN": other_key}),
+        json!({"policy": "other"}),
+        json!({"accountID": "444455556666"}),
+    ] {
+        let patch = Patch::Merge(json!({"spec": change}));
+        let message = refusal(api.patch(name, &PatchParams::default(), &patch).await);
+        assert!(message.contains("spec: Invalid value"), "{message}");
+        assert!(
+            message.contains("delete the migration, which deletes nothing in AWS"),
+            "{message}"
+        );
+    }
+    let labels = Patch::Merge(json!({"metadata": {"annotations": {"amiseal.dev/retry": "1"}}}));
+    api.patch(name, &PatchParams::default(), &labels)
+        .await
+        .expect("its metadata can change");
+    api.delete(name, &DeleteParams::default())
+        .await
+        .expect("it can be deleted");
+}
+
+#[tokio::test]
+async fn a_target_keeps_what_it_is_of_and_takes_new_settings() {
+    let mut target = AMIEncryptionTarget::new("settings.111122223333.eu-west-1", target_spec());
+    target.spec.policy = "settings".to_owned();
+    let name = "settings.111122223333.eu-west-1";
+    let api: Api<AMIEncryptionTarget> = Api::all(client().await);
+    api.create(&PostParams::default(), &target).await.expect("accepted");
+
+    let region = Patch::Merge(json!({"spec": {"region": "eu-west-2"}}));
+    let message = refusal(api.patch(name, &PatchParams::default(), &region).await);
+    assert!(
+        message.contains("region says which target this is and cannot change"),
+        "{message}"
+    );
+    let settings = Patch::Merge(json!({"spec": {"mode": "Audit", "kmsKeyID": "alias/other"}}));
+    let changed = api
+        .patch(name, &PatchParams::default(), &settings)
+        .await
+        .expect("accepted");
+    assert_eq!(
+        (changed.spec.mode, changed.spec.kms_key_id.as_str()),
+        (Mode::Audit, "alias/other")
+    );
+}
+
+#[tokio::test]
+async fn targets_and_migrations_are_named_by_what_they_are_of() {
+    let targets: Api<AMIEncryptionTarget> = Api::all(client().await);
+    let target = AMIEncryptionTarget::new("production.111122223333.eu-west-2", target_spec());
+    let message = refusal(targets.create(&PostParams::default(), &target).await);
+    assert!(
+        message.contains("metadata.name must be spec.policy, spec.accountID and spec.region"),
+        "{message}"
+    );
+
+    let migrations: Api<AMIMigration> = Api::all(client().await);
+    let message = refusal(
+        migrations
+            .create(&PostParams::default(), &migration("ami-89abcdef.eu-west-2"))
+            .await,
+    );
+    assert!(
+        message.contains("metadata.name must be spec.sourceImageID and spec.region"),
+        "{message}"
+    );
+}

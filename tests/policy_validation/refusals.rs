@@ -1,0 +1,332 @@
+//! The changes that the API server refuses, each with the answer that is wanted.
+
+use serde_json::{Value, json};
+
+/// One change that is refused: where it is made, what is put there (nothing: it is taken away), the field that the
+/// answer names, and the words in which it says what is right.
+pub(crate) struct Refusal {
+    pub(crate) pointer: &'static str,
+    pub(crate) value: Option<Value>,
+    pub(crate) field: &'static str,
+    pub(crate) mend: &'static str,
+}
+
+fn refused(pointer: &'static str, value: impl Into<Option<Value>>, field: &'static str, mend: &'static str) -> Refusal {
+    Refusal {
+        pointer,
+        value: value.into(),
+        field,
+        mend,
+    }
+}
+
+/// Every refusal there is.
+pub(crate) fn all() -> impl Iterator<Item = Refusal> {
+    [accounts(), regions_and_keys(), images(), copies(), the_rest()]
+        .into_iter()
+        .flatten()
+}
+
+const DIGITS: &str = "accountID must be the account's 12 digits, in quotes: write for example \"111122223333\"";
+const REGION: &str = "name must be the name of an AWS region, not of a zone: write for example eu-west-1";
+const KEY: &str = "kmsKeyID must be an alias, a key ID or the ARN of either: write for example alias/ami";
+const KEY_PATH: &str = "kmsKeyID must end in alias/ or key/ and a name of letters, digits and _/-";
+const KEY_OF_REGION: &str = "write an ARN that begins with arn:aws:kms:eu-west-1:, or an alias as in alias/ami";
+const INTERVAL: &str = "scanInterval must be at least 1m and at most 24h: write for example 15m";
+const DURATION: &str = "scanInterval must be a duration of hours, minutes and seconds, in that order: write for \
+                        example 15m or 1h30m";
+const ROLE_NAME: &str = "roleName must be the name of an IAM role, after its path if it has one: write for example \
+                         amiseal or teams/amiseal, and an ARN into roleARN";
+const EXTERNAL_ID: &str = "externalID must have at least 2 characters, which may be letters, digits and _+=,.@:/-";
+const SIGNS: &str = "namePattern may hold {sourceID}, {name} and the signs that AWS allows in an image's name";
+const RESERVED: &str = "extraTags must not have keys that begin with aws: or amiseal.dev/, which are reserved: rename \
+                        the key";
+const TERM: &str = "a term of imageSelector must have names, tags or ids: add one, or remove the term";
+
+fn accounts() -> Vec<Refusal> {
+    let account = "spec.accounts[2].accountID";
+    let number = "/spec/accounts/2/accountID";
+    let role = "spec.accounts[0].roleARN";
+    let role_at = "/spec/accounts/0/roleARN";
+    let one_account = |id: usize| json!({"accountID": format!("{:012}", id)});
+    vec![
+        refused(number, json!("77778888999"), account, DIGITS),
+        refused(number, json!("7777888899990"), account, DIGITS),
+        refused(number, json!("7777-8888-9999"), account, DIGITS),
+        refused(number, json!(777788889999_u64), account, "must be of type string"),
+        refused(number, None, account, "Required value"),
+        refused(number, json!("444455556666"), "spec.accounts[2]", "Duplicate value"),
+        refused(
+            "/spec/accounts",
+            json!([]),
+            "spec.accounts",
+            "should have at least 1 items",
+        ),
+        refused("/spec/accounts", None, "spec.accounts", "Required value"),
+        refused(
+            "/spec/accounts",
+            json!((0..201).map(one_account).collect::<Vec<_>>()),
+            "spec.accounts",
+            "must have at most 200 items",
+        ),
+        refused(
+            role_at,
+            json!("arn:aws:iam::999988887777:role/amiseal"),
+            role,
+            "roleARN must be a role of the account that accountID names: correct one of the two",
+        ),
+        refused(
+            role_at,
+            json!("arn:aws:iam::111122223333:user/amiseal"),
+            role,
+            "roleARN must be the ARN of an IAM role: write for example arn:aws:iam::111122223333:role/amiseal",
+        ),
+        refused(
+            role_at,
+            json!("arn:aws-cn:iam::111122223333:role/amiseal"),
+            role,
+            "roleARN must be of the partition that the account's regions are in: begin it with arn:aws-cn:",
+        ),
+        refused(
+            "/spec/accounts/0/roleName",
+            json!("amiseal"),
+            "spec.accounts[0].roleName",
+            "roleName and roleARN exclude each other: remove one of the two",
+        ),
+        refused(
+            "/spec/accounts/2/roleName",
+            json!("/amiseal/"),
+            "spec.accounts[2].roleName",
+            ROLE_NAME,
+        ),
+        refused(
+            "/spec/defaults/roleName",
+            json!("arn:aws:iam::111122223333:role/amiseal"),
+            "spec.defaults.roleName",
+            ROLE_NAME,
+        ),
+        refused(
+            "/spec/defaults/externalID",
+            json!("x"),
+            "spec.defaults.externalID",
+            EXTERNAL_ID,
+        ),
+        refused(
+            "/spec/accounts/0/externalID",
+            json!("two words"),
+            "spec.accounts[0].externalID",
+            EXTERNAL_ID,
+        ),
+    ]
+}
+
+fn regions_and_keys() -> Vec<Refusal> {
+    let name_at = "/spec/accounts/0/regions/0/name";
+    let name = "spec.accounts[0].regions[0].name";
+    let key_at = "/spec/accounts/0/regions/0/kmsKeyID";
+    let key = "spec.accounts[0].regions[0].kmsKeyID";
+    let defaults = "spec.defaults.regions";
+    let one_region = |i: usize| json!({"name": format!("eu-west-{i}"), "kmsKeyID": "alias/ami"});
+    vec![
+        refused(name_at, json!("eu-west-1a"), name, REGION),
+        refused(name_at, json!("Ireland"), name, REGION),
+        refused(name_at, json!("eu_west_1"), name, REGION),
+        refused(
+            name_at,
+            json!("eu-central-1"),
+            "spec.accounts[0].regions[1]",
+            "Duplicate value",
+        ),
+        refused(
+            "/spec/accounts/0/regions",
+            json!((0..41).map(one_region).collect::<Vec<_>>()),
+            "spec.accounts[0].regions",
+            "must have at most 40 items",
+        ),
+        refused(key_at, None, key, "Required value"),
+        refused(key_at, json!("ami"), key, KEY),
+        refused(key_at, json!("1234abcd-12ab-34cd-56ef-1234567890a"), key, KEY),
+        refused(key_at, json!("mrk-1234"), key, KEY),
+        refused(key_at, json!("alias/my key"), key, KEY_PATH),
+        refused(
+            key_at,
+            json!("arn:aws:kms:eu-west-1:111122223333:grant/ami"),
+            key,
+            KEY_PATH,
+        ),
+        refused(
+            key_at,
+            json!("arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab"),
+            key,
+            "kmsKeyID must have a whole key ID after key/",
+        ),
+        refused(
+            key_at,
+            json!("arn:aws:kms:eu-west-2:111122223333:alias/ami"),
+            key,
+            KEY_OF_REGION,
+        ),
+        refused(
+            key_at,
+            json!("arn:aws-cn:kms:eu-west-1:111122223333:alias/ami"),
+            key,
+            KEY_OF_REGION,
+        ),
+        refused(
+            "/spec/defaults/regions/0/kmsKeyID",
+            json!("arn:aws:kms:eu-west-2:111122223333:alias/ami"),
+            "spec.defaults.regions[0].kmsKeyID",
+            KEY_OF_REGION,
+        ),
+        refused(
+            "/spec/defaults/regions/0/kmsKeyID",
+            json!("1234abcd-12ab-34cd-56ef-1234567890ab"),
+            defaults,
+            "write an alias that each account has, or the key's ARN",
+        ),
+        refused(
+            "/spec/defaults/regions/0/name",
+            json!("cn-north-1"),
+            defaults,
+            "give those accounts their own regions, or correct their roleARN",
+        ),
+        refused(
+            "/spec/defaults/regions",
+            None,
+            "spec.accounts",
+            "accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults",
+        ),
+    ]
+}
+
+fn images() -> Vec<Refusal> {
+    let include = "spec.imageSelector.include[0]";
+    let long_key = "k".repeat(128);
+    vec![
+        refused("/spec/imageSelector/include/0", json!({}), include, TERM),
+        refused(
+            "/spec/imageSelector/exclude/0/tags",
+            json!({}),
+            "spec.imageSelector.exclude[0]",
+            TERM,
+        ),
+        refused(
+            "/spec/imageSelector/include/0/ids/0",
+            json!("ami-0123456789ABCDEF0"),
+            "spec.imageSelector.include[0].ids",
+            "ids must be image IDs: write for example ami-0123456789abcdef0",
+        ),
+        refused(
+            "/spec/imageSelector/include/0/names/0",
+            json!(""),
+            "spec.imageSelector.include[0].names[0]",
+            "should be at least 1 chars long",
+        ),
+        refused(
+            "/spec/imageSelector/include/0/tags",
+            json!({long_key: "*"}),
+            "spec.imageSelector.include[0].tags",
+            "tags must have keys of 1 to 127 characters, as AWS has them: correct the key",
+        ),
+    ]
+}
+
+fn copies() -> Vec<Refusal> {
+    let pattern_at = "/spec/copy/namePattern";
+    let pattern = "spec.copy.namePattern";
+    let tags = "spec.copy.extraTags";
+    let long_key = "k".repeat(128);
+    vec![
+        refused(
+            pattern_at,
+            json!("encrypted"),
+            pattern,
+            "namePattern must tell copies apart: add {sourceID} or {name} to it",
+        ),
+        refused(pattern_at, json!("encrypted:{name}"), pattern, SIGNS),
+        refused(pattern_at, json!("{accountID}-{name}"), pattern, SIGNS),
+        refused(
+            pattern_at,
+            json!(format!("{{name}}{}", "x".repeat(123))),
+            pattern,
+            "may not be more than 128 bytes",
+        ),
+        refused("/spec/copy/extraTags/aws:owner", json!("me"), tags, RESERVED),
+        refused("/spec/copy/extraTags/amiseal.dev~1attempt", json!("1"), tags, RESERVED),
+        refused(
+            "/spec/copy/extraTags",
+            json!({long_key: ""}),
+            tags,
+            "extraTags must have keys of 1 to 127 characters: shorten the key",
+        ),
+        refused(
+            "/spec/copy/extraTags/owner",
+            json!("v".repeat(257)),
+            "spec.copy.extraTags.owner",
+            "may not be more than 256 bytes",
+        ),
+        refused(
+            "/spec/copy/maxConcurrentSnapshots",
+            json!(0),
+            "spec.copy.maxConcurrentSnapshots",
+            "should be greater than or equal to 1",
+        ),
+        refused(
+            "/spec/copy/maxConcurrentSnapshots",
+            json!(1001),
+            "spec.copy.maxConcurrentSnapshots",
+            "should be less than or equal to 1000",
+        ),
+        refused(
+            "/spec/copy/maxAttempts",
+            json!(11),
+            "spec.copy.maxAttempts",
+            "should be less than or equal to 10",
+        ),
+    ]
+}
+
+fn the_rest() -> Vec<Refusal> {
+    let interval_at = "/spec/scanInterval";
+    let interval = "spec.scanInterval";
+    vec![
+        refused(
+            "/spec/mode",
+            json!("enforce"),
+            "spec.mode",
+            "supported values: \"Audit\", \"Enforce\"",
+        ),
+        refused("/spec/suspend", json!("yes"), "spec.suspend", "must be of type boolean"),
+        refused(
+            "/spec/otherKey",
+            json!("Ignore"),
+            "spec.otherKey",
+            "supported values: \"Migrate\", \"Report\"",
+        ),
+        refused(
+            "/spec/promotion/launchPermissions",
+            json!("Keep"),
+            "spec.promotion.launchPermissions",
+            "supported values: \"Preserve\", \"Drop\"",
+        ),
+        refused(
+            "/spec/promotion/tags",
+            json!("Copy"),
+            "spec.promotion.tags",
+            "supported values: \"Publish\", \"Withhold\"",
+        ),
+        refused(interval_at, json!("59s"), interval, INTERVAL),
+        refused(interval_at, json!("24h1s"), interval, INTERVAL),
+        refused(interval_at, json!("15"), interval, DURATION),
+        refused(interval_at, json!("15 minutes"), interval, DURATION),
+        refused(interval_at, json!("0.5h"), interval, DURATION),
+        refused(interval_at, json!(""), interval, DURATION),
+        refused(
+            "/metadata/name",
+            json!("p".repeat(57)),
+            "<nil>",
+            "metadata.name must have at most 56 characters, since it becomes part of labels and role session names: \
+             choose a shorter one",
+        ),
+    ]
+}

@@ -1,0 +1,127 @@
+//! Where the pinned binaries are that `make tools` builds.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+const KUBERNETES_MODULE: &str = include_str!("../../tools/kubernetes/go.mod");
+const ETCD_MODULE: &str = include_str!("../../tools/etcd/go.mod");
+
+/// A program of the control plane, built from a Go module whose `go.mod` pins its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// The store.
+    Etcd,
+    /// The API server.
+    KubeApiserver,
+    /// Garbage collector and Job controllers.
+    KubeControllerManager,
+    /// The client that people use.
+    Kubectl,
+}
+
+impl Tool {
+    /// The file name of the binary.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::Kubectl => "kubectl",
+        }
+    }
+
+    /// The version that `tests/tools` pins, such as `v1.36.3`.
+    pub fn version(self) -> Result<&'static str> {
+        let (go_mod, module) = match self {
+            Self::Etcd => (ETCD_MODULE, "go.etcd.io/etcd/server/v3"),
+            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
+                (KUBERNETES_MODULE, "k8s.io/kubernetes")
+            }
+        };
+        required_version(go_mod, module)
+            .with_context(|| format!("no version of {module} in its go.mod under tests/tools"))
+    }
+
+    /// The binary's path, which exists.
+    ///
+    /// It is looked for in `AMISEAL_TOOLS` (the Makefile sets it), else in the default cache of the Makefile.
+    pub fn path(self) -> Result<PathBuf> {
+        let module = match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
+        };
+        let path = directory()?
+            .join(format!("{module}-{}", self.version()?))
+            .join(self.name());
+        if !path.is_file() {
+            bail!("{} does not exist: run `make tools`, which builds it", path.display());
+        }
+        Ok(path)
+    }
+}
+
+fn directory() -> Result<PathBuf> {
+    if let Some(tools) = std::env::var_os("AMISEAL_TOOLS") {
+        return Ok(PathBuf::from(tools));
+    }
+    let cache = match std::env::var_os("AMISEAL_CACHE") {
+        Some(cache) => PathBuf::from(cache),
+        None => {
+            let home = std::env::var_os("HOME").context("neither AMISEAL_TOOLS, AMISEAL_CACHE nor HOME is set")?;
+            PathBuf::from(home).join(".cache/amiseal")
+        }
+    };
+    Ok(cache.join("bin"))
+}
+
+/// The version in a line `[require] <module> <version> [// indirect]`.
+fn required_version(go_mod: &'static str, module: &str) -> Option<&'static str> {
+    go_mod.lines().find_map(|line| {
+        let mut words = line.trim().trim_start_matches("require ").split_whitespace();
+        (words.next() == Some(module))
+            .then(|| words.next())
+            .flatten()
+            .filter(|version| version.starts_with('v'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_both_forms_of_a_require_directive() {
+        assert_eq!(
+            required_version("require example.com/a v1.2.3\n", "example.com/a"),
+            Some("v1.2.3")
+        );
+        assert_eq!(
+            required_version(
+                "tool example.com/a\nrequire (\n\texample.com/a v1.2.3 // indirect\n)",
+                "example.com/a"
+            ),
+            Some("v1.2.3")
+        );
+        assert_eq!(
+            required_version("require example.com/ab v1.2.3\n", "example.com/a"),
+            None
+        );
+    }
+
+    #[test]
+    fn every_tool_has_a_pinned_version() {
+        for tool in [
+            Tool::Etcd,
+            Tool::KubeApiserver,
+            Tool::KubeControllerManager,
+            Tool::Kubectl,
+        ] {
+            let version = tool.version().expect("a version");
+            assert!(
+                version.starts_with('v') && version.split('.').count() == 3,
+                "{tool:?}: {version}"
+            );
+        }
+    }
+}

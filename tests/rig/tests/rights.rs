@@ -1,0 +1,94 @@
+//! What the controller's service account may do by `deploy/rbac.yaml`, as the API server's own authorizer sees it.
+
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::{Api, PostParams};
+use rig::shared;
+
+const ACCOUNT: &str = "system:serviceaccount:amiseal-system:amiseal";
+
+/// A verb, and a resource as `kubectl auth can-i` writes it: `resource[/subresource][.group] [in a namespace]`.
+async fn may(question: &str) -> bool {
+    let (verb, rest) = question.split_once(' ').expect("a verb and a resource");
+    let (resource, namespace) = rest.split_once(" in ").unwrap_or((rest, ""));
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let text = |value: &str| Some(value.to_owned());
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: text(ACCOUNT),
+            resource_attributes: Some(ResourceAttributes {
+                verb: text(verb),
+                group: text(group),
+                resource: text(resource),
+                subresource: text(subresource),
+                namespace: text(namespace),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let reviews: Api<SubjectAccessReview> = Api::all(shared().await.admin_client().await.expect("a client"));
+    let answer = reviews
+        .create(&PostParams::default(), &review)
+        .await
+        .expect("an answer");
+    answer.status.expect("a decision").allowed
+}
+
+#[tokio::test]
+async fn the_controller_may_do_its_work() {
+    for question in [
+        "get amiencryptionpolicies.amiseal.dev",
+        "list amiencryptionpolicies.amiseal.dev",
+        "watch amiencryptionpolicies.amiseal.dev",
+        "patch amiencryptionpolicies/status.amiseal.dev",
+        "update amiencryptionpolicies/finalizers.amiseal.dev",
+        "create amiencryptiontargets.amiseal.dev",
+        "patch amiencryptiontargets.amiseal.dev",
+        "delete amiencryptiontargets.amiseal.dev",
+        "patch amiencryptiontargets/status.amiseal.dev",
+        "update amiencryptiontargets/finalizers.amiseal.dev",
+        "watch amimigrations.amiseal.dev",
+        "create amimigrations.amiseal.dev",
+        "patch amimigrations.amiseal.dev",
+        "delete amimigrations.amiseal.dev",
+        "patch amimigrations/status.amiseal.dev",
+        "create events.events.k8s.io in default",
+        "patch events.events.k8s.io in default",
+        "get leases.coordination.k8s.io in amiseal-system",
+        "create leases.coordination.k8s.io in amiseal-system",
+        "patch leases.coordination.k8s.io in amiseal-system",
+    ] {
+        assert!(may(question).await, "the controller may not {question}");
+    }
+}
+
+#[tokio::test]
+async fn the_controller_may_do_nothing_else() {
+    for question in [
+        // A policy is its author's, and deleting many at once is nobody's work.
+        "create amiencryptionpolicies.amiseal.dev",
+        "update amiencryptionpolicies.amiseal.dev",
+        "patch amiencryptionpolicies.amiseal.dev",
+        "delete amiencryptionpolicies.amiseal.dev",
+        "deletecollection amimigrations.amiseal.dev",
+        "update amimigrations/finalizers.amiseal.dev",
+        // Nor is it a way into the rest of the cluster.
+        "get secrets in amiseal-system",
+        "list secrets",
+        "get configmaps in amiseal-system",
+        "create pods in amiseal-system",
+        "create jobs.batch in amiseal-system",
+        "create serviceaccounts/token in amiseal-system",
+        "impersonate users",
+        "patch customresourcedefinitions.apiextensions.k8s.io",
+        "patch clusterroles.rbac.authorization.k8s.io",
+        "get leases.coordination.k8s.io in kube-system",
+        "patch leases.coordination.k8s.io in default",
+        "delete leases.coordination.k8s.io in amiseal-system",
+        "list events.events.k8s.io",
+    ] {
+        assert!(!may(question).await, "the controller may {question}");
+    }
+}
