@@ -188,10 +188,7 @@ impl Decider<'_> {
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
             let Some(permissions) = self.o.permissions else {
-                return Step {
-                    status,
-                    then: Then::ReadPermissions,
-                };
+                return self.unless_troubled(status, Then::ReadPermissions);
             };
             let wanted = self.o.settings.promotion.launch_permissions;
             if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
