@@ -168,10 +168,9 @@ struct Decider<'a> {
 impl Decider<'_> {
     fn pending(&self, status: AMIMigrationStatus) -> Step {
         let pending = MigrationState::Pending;
-        let status = match self.adopted(status) {
-            Ok(step) => return step,
-            Err(status) => status,
-        };
+        if let Some(step) = self.adopted(&status) {
+            return step;
+        }
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
@@ -251,10 +250,9 @@ impl Decider<'_> {
 
     /// The intent is on record and AWS has not answered yet, as far as the record goes.
     fn ask(&self, status: AMIMigrationStatus, copy: &CopyStatus) -> Step {
-        let status = match self.adopted(status) {
-            Ok(step) => return step,
-            Err(status) => status,
-        };
+        if let Some(step) = self.adopted(&status) {
+            return step;
+        }
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
         }
@@ -272,14 +270,12 @@ impl Decider<'_> {
     }
 
     /// Takes on a copy that is there already.
-    fn adopted(&self, mut status: AMIMigrationStatus) -> Result<Step, AMIMigrationStatus> {
+    fn adopted(&self, status: &AMIMigrationStatus) -> Option<Step> {
         if !self.o.looked_since_created {
-            return Err(status);
+            return None;
         }
         let of = self.o.of;
-        let Some(found) = adopt::find(of, self.source, self.inventory) else {
-            return Err(status);
-        };
+        let found = adopt::find(of, self.source, self.inventory)?;
         let (image, attempt) = match &found {
             Adoptable::Verified { image, attempt, .. } => (image, attempt.unwrap_or(1)),
             Adoptable::InFlight { image, attempt } => (image, *attempt),
@@ -291,6 +287,7 @@ impl Decider<'_> {
             .map_or_else(String::new, |image| image.name.to_string());
         let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
         let requested_at = intended.and_then(|copy| copy.requested_at.clone());
+        let mut status = status.clone();
         status.copy = Some(CopyStatus {
             attempt,
             client_token: of.client_token(attempt),
@@ -298,7 +295,7 @@ impl Decider<'_> {
             image_id: Some(image.to_string()),
             requested_at,
         });
-        Ok(match found {
+        Some(match found {
             Adoptable::Verified { image, pairs, .. } => match self.inventory.images.get(&image) {
                 Some(copy) => self.promote(status, copy, pairs),
                 None => self.copying(status),

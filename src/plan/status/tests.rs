@@ -59,7 +59,8 @@ fn pair(status: &str, reason: &str) -> (String, String) {
 #[test]
 fn compliant_is_true_only_when_nothing_is_left_unencrypted_or_unknown() {
     let usable = known_key(KeyUsability::Usable);
-    let table: [(fn(&mut ImageCounts), &str, &str); 7] = [
+    type Change = fn(&mut ImageCounts);
+    let table: [(Change, &str, &str); 7] = [
         (|c| c.encrypted = 5, "True", reason::SUCCEEDED),
         (|c| c.exempt = 1, "True", reason::SUCCEEDED),
         (|c| c.other_key = 1, "True", reason::SUCCEEDED),

@@ -280,7 +280,8 @@ fn what_is_to_be_published_is_announced_before_and_done_once() {
 
 #[test]
 fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
-    let spoil: [(fn(&mut Case, &ImageId), &str); 2] = [
+    type Spoil = fn(&mut Case, &ImageId);
+    let spoil: [(Spoil, &str); 2] = [
         (
             |case, id| {
                 let snapshot = case.world.images[id].volumes().next().expect("a volume").2.clone();
