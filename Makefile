@@ -109,8 +109,8 @@ crds: build ## Generate crds/ from the types in src/api
 
 .PHONY: demo
 demo: tools ## Watch amiseal encrypt the images of three accounts; KEEP=1 leaves it running to try by hand
-	cargo build --workspace
-	cargo run -p rig --bin demo
+	cargo build --workspace --all-targets
+	@"$(CARGO_TARGET_DIR)/debug/demo" $(if $(KEEP),--keep)
 
 .PHONY: bench
 bench: tools ## Measure makespan, reads and writes; one JSON line each
