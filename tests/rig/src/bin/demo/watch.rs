@@ -13,7 +13,7 @@ use crate::stage::Stage;
 use crate::tables::{Changes, without_ages};
 
 /// How often kubectl is asked.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(1500);
 /// Rows of migrations that are shown of one change; the rest are counted.
 const ROWS: usize = 6;
 /// For so many looks in a row nothing may be left to do.
