@@ -28,13 +28,13 @@ pub(crate) async fn say_what_to_try(screen: &Screen, stage: &Stage) -> Result<()
 kubectl get amim -L amiseal.dev/account,amiseal.dev/region --watch
 kubectl describe aep production
 kubectl explain aep.spec.imageSelector
-kubectl edit aep production     # such as otherKey: Migrate, or promotion: {{tags: Publish}}
+kubectl edit aep production     # such as suspend: true, or otherKey: Migrate
 
 # Make another unencrypted image: it is found by the next scan, within a minute.
 curl -s $AWS_ENDPOINT_URL/_sim/edit -d '{new_image}'
 
 aws sts get-caller-identity     # or: python -c 'import boto3; print(boto3.client("sts").get_caller_identity())'
-curl -s $AWS_ENDPOINT_URL/_sim/audit
+curl -s $AWS_ENDPOINT_URL/_sim/audit       # judges by what demo/world.yaml expects of the policy as it was
 curl -s $AWS_ENDPOINT_URL/_sim/journal     # every call of AWS
 curl -s http://{listens}/metrics
 tail -f {log}"#,

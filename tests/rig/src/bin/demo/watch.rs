@@ -58,17 +58,16 @@ impl Shown {
             return;
         }
         screen.step(&summary(&objects.migrations));
+        let mut blocks = Vec::new();
         if tables_changed {
-            screen.block(tables);
+            blocks.push(tables.trim_end().to_owned());
             self.tables = stripped;
         }
-        if tables_changed && !rows.is_empty() {
-            screen.block("\n");
-        }
         if let Some(header) = header.filter(|_| !rows.is_empty()) {
-            screen.block(header);
-            screen.block(&rows[..rows.len().min(ROWS)].join("\n"));
+            let some = rows.iter().take(ROWS).copied();
+            blocks.push(std::iter::once(header).chain(some).collect::<Vec<_>>().join("\n"));
         }
+        screen.block(&blocks.join("\n\n"));
         if rows.len() > ROWS {
             screen.aside(&format!("… and {} more rows that changed", rows.len() - ROWS));
         }
