@@ -140,9 +140,9 @@ impl Fleet {
         lock(&self.targets).entry(name.to_owned()).or_default().clone()
     }
 
-    /// Forgets migrations that are not in `names` any more.
-    pub(super) fn retain_migrations(&self, names: &HashSet<String>) {
-        lock(&self.troubles).retain(|name, _| names.contains(name));
+    /// Forgets migrations whose UIDs are not in `uids` any more.
+    pub(super) fn retain_migrations(&self, uids: &HashSet<String>) {
+        lock(&self.troubles).retain(|uid, _| uids.contains(uid));
     }
 
     /// Forgets targets that are not in `names` any more, and says which.

@@ -1,6 +1,6 @@
 //! Runs the three controllers over one watch for each kind.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -97,14 +97,13 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
 
 /// Drops now and then what is kept in memory for objects that are no more: nobody visits those.
 async fn sweep(context: &Context) {
-    fn names<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>) -> HashSet<String> {
-        store.state().iter().map(|object| object.name_any()).collect()
-    }
     context.ready().await;
     loop {
         context.clock.sleep(SWEEP).await;
-        context.fleet.retain_migrations(&names(&context.migrations));
-        for name in context.fleet.retain_targets(&names(&context.targets)) {
+        let uids = context.migrations.state().iter().filter_map(|m| m.uid()).collect();
+        context.fleet.retain_migrations(&uids);
+        let names = context.targets.state().iter().map(|t| t.name_any()).collect();
+        for name in context.fleet.retain_targets(&names) {
             context.metrics.forget_target(&name);
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -22,6 +23,7 @@ use crate::api::{
 };
 use crate::aws::{Access, Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::plan::classify::Classified;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
@@ -189,6 +191,7 @@ impl<'a> Work<'a> {
                     caller: &place.caller,
                     key: &place.key.view,
                     key_trouble: place.key.trouble.as_ref(),
+                    unstarted: self.has_unstarted(classified),
                     trouble: trouble.as_ref(),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),
@@ -217,9 +220,26 @@ impl<'a> Work<'a> {
         }
         match write_status(&self.ctx.client, self.target, &decided).await {
             // The change that caused the conflict leads here again.
-            Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
-            result => result.map(drop),
+            Err(error) if is_conflict(&error) || is_not_found(&error) => return Ok(()),
+            result => drop(result?),
         }
+        if let Some((reason, message)) = newly_stalled(&current.conditions, &decided.conditions) {
+            self.ctx.events.warning(self.target, reason, "Scan", message).await;
+        }
+        Ok(())
+    }
+
+    /// Whether an image that is to be migrated has no migration yet.
+    fn has_unstarted(&self, classified: &Classified) -> bool {
+        let started: HashSet<&str> = self
+            .migrations
+            .iter()
+            .map(|m| m.spec.source_image_id.as_str())
+            .collect();
+        classified
+            .wanted
+            .iter()
+            .any(|wanted| !started.contains(wanted.image.as_str()))
     }
 
     /// When to come back: on the wall, as kube keeps its own timers.
@@ -234,6 +254,14 @@ impl<'a> Work<'a> {
         };
         self.ctx.clock.wall(wait.max(SOON))
     }
+}
+
+/// Reason and message of `Stalled`, if it has become true or true for another reason.
+pub(super) fn newly_stalled<'a>(before: &[Condition], now: &'a [Condition]) -> Option<(&'a str, &'a str)> {
+    let stalled = conditions::find(now, conditions::STALLED).filter(|c| c.status == "True")?;
+    let old = conditions::find(before, conditions::STALLED);
+    let known = old.is_some_and(|old| old.status == "True" && old.reason == stalled.reason);
+    (!known).then_some((stalled.reason.as_str(), stalled.message.as_str()))
 }
 
 /// Whether a migration belongs to the target with this UID.
