@@ -60,18 +60,29 @@ async fn sweep(plane: &ControlPlane) {
     let client = plane.admin_client().await.expect("a client");
     let policies = Api::<AMIEncryptionPolicy>::all(client.clone());
     let (delete, all) = (DeleteParams::background(), ListParams::default());
-    policies.delete_collection(&delete, &all).await.expect("policies can be deleted");
+    policies
+        .delete_collection(&delete, &all)
+        .await
+        .expect("policies can be deleted");
     let leases = Api::<Lease>::namespaced(client.clone(), "amiseal-system");
-    leases.delete_collection(&delete, &all).await.expect("Leases can be deleted");
+    leases
+        .delete_collection(&delete, &all)
+        .await
+        .expect("Leases can be deleted");
     let deadline = Instant::now() + SWEPT;
     loop {
-        let targets = Api::<AMIEncryptionTarget>::all(client.clone()).list_metadata(&all).await;
+        let targets = Api::<AMIEncryptionTarget>::all(client.clone())
+            .list_metadata(&all)
+            .await;
         let migrations = Api::<AMIMigration>::all(client.clone()).list_metadata(&all).await;
         let left = targets.expect("targets").items.len() + migrations.expect("migrations").items.len();
         if left == 0 {
             return;
         }
-        assert!(Instant::now() < deadline, "Kubernetes has not collected {left} children of deleted policies");
+        assert!(
+            Instant::now() < deadline,
+            "Kubernetes has not collected {left} children of deleted policies"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -34,14 +34,20 @@ pub(crate) fn describe(name: &str, kubeconfig: &PathBuf, endpoint: &str, log: Pa
 
 impl Replica {
     pub(crate) async fn leads(&mut self) {
-        self.process.wait_for_line(" leads", SOON).await.expect("the replica leads");
+        self.process
+            .wait_for_line(" leads", SOON)
+            .await
+            .expect("the replica leads");
     }
 
     /// Where it serves metrics and probes, as in `http://127.0.0.1:4567`.
     pub(crate) async fn url(&mut self) -> String {
         let line = self.process.wait_for_line("serving /metrics", SOON).await;
         let line = line.expect("the replica serves its metrics");
-        let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let address = line
+            .split("address=")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next());
         format!("http://{}", address.expect("an address in the log"))
     }
 

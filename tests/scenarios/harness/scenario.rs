@@ -17,7 +17,7 @@ use super::lanes::{self, Turn};
 use super::replica::{self, Replica};
 
 /// Far longer than anything takes, since tests of several crates may run on the same machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The user that the controller is to the API server.
 pub(crate) const USER: &str = "system:serviceaccount:amiseal-system:amiseal";
@@ -105,7 +105,11 @@ impl Scenario {
     }
 
     pub(crate) async fn all_migrations(&self) -> Vec<AMIMigration> {
-        self.migrations().list(&ListParams::default()).await.expect("a list").items
+        self.migrations()
+            .list(&ListParams::default())
+            .await
+            .expect("a list")
+            .items
     }
 
     pub(crate) async fn policy(&self, name: &str) -> AMIEncryptionPolicy {
@@ -134,7 +138,9 @@ impl Scenario {
     /// Waits until an image's migration is in this state.
     pub(crate) async fn reaches(&self, image: &str, state: MigrationState) -> AMIMigration {
         self.until(&format!("{image} to be {}", state.as_str()), async || {
-            self.migration_of(image).await.filter(|m| m.status.is_some() && state_of(m) == state)
+            self.migration_of(image)
+                .await
+                .filter(|m| m.status.is_some() && state_of(m) == state)
         })
         .await
     }
@@ -232,7 +238,15 @@ impl Scenario {
         let journal = self.sim().journal();
         println!("the last calls of {}:", journal.len());
         for call in &journal[journal.len().saturating_sub(40)..] {
-            let Call { seq, account, region, operation, outcome, effects, .. } = call;
+            let Call {
+                seq,
+                account,
+                region,
+                operation,
+                outcome,
+                effects,
+                ..
+            } = call;
             println!("  {seq} {account} {region} {operation} {outcome} {effects:?}");
         }
         if let Ok(mut kubectl) = self.plane().kubectl() {
