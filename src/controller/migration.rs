@@ -404,7 +404,7 @@ impl Turn<'_> {
 
     /// Writes the status that was decided on; the change leads to the next step.
     async fn write(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> Result<Action, kube::Error> {
-        match write_status(&self.ctx.client, self.migration, status).await {
+        match write_status(self.ctx, self.migration, status).await {
             Ok(_) => {}
             Err(error) if is_not_found(&error) => return Ok(Action::await_change()),
             // The decision was made on what is not any more: it is discarded.

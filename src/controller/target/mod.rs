@@ -218,7 +218,7 @@ impl<'a> Work<'a> {
         if decided == current || (only_counts && more_to_come && !news) {
             return Ok(());
         }
-        match write_status(&self.ctx.client, self.target, &decided).await {
+        match write_status(self.ctx, self.target, &decided).await {
             // The change that caused the conflict leads here again.
             Err(error) if is_conflict(&error) || is_not_found(&error) => return Ok(()),
             result => drop(result?),
