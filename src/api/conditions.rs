@@ -22,6 +22,8 @@ pub const TARGETS_REACHABLE: &str = "TargetsReachable";
 pub const REACHABLE: &str = "Reachable";
 /// The key exists, is enabled, and is fit to encrypt images with: targets.
 pub const KEY_USABLE: &str = "KeyUsable";
+/// Images that this target selects are governed by another policy: targets. Present once that was ever so.
+pub const CONTESTED: &str = "Contested";
 /// AWS has made the copy, and its snapshots are complete: migrations.
 pub const COPIED: &str = "Copied";
 /// The copy is encrypted as required and is the same as the original otherwise: migrations.

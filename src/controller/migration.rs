@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{is_conflict, is_not_found, write_status};
 use super::fleet::{CallTrouble, View};
-use super::target::{belongs, newly_stalled};
+use super::target::{belongs, newly_true};
 use super::{Context, policy, trouble};
 use crate::api::conditions::{self, reason};
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
@@ -430,7 +430,7 @@ impl Turn<'_> {
                 self.ctx.metrics.copy_duration.observe(seconds);
             }
         }
-        if let Some((reason, message)) = newly_stalled(&current.conditions, &status.conditions) {
+        if let Some((reason, message)) = newly_true(conditions::STALLED, &current.conditions, &status.conditions) {
             self.ctx
                 .events
                 .warning(self.migration, reason, "Migrate", message)

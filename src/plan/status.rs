@@ -126,6 +126,13 @@ pub fn target(
             }
             let (compliant, why, message) = compliance(&classified.counts, spec.other_key);
             write.set(conditions::COMPLIANT, compliant, why, message);
+            let contested = classified.counts.contested > 0;
+            if contested {
+                let message = "Another policy governs some of the selected images: narrow one of the selectors.";
+                write.set(conditions::CONTESTED, true, reason::CONTESTED, message);
+            } else if conditions::find(&current.conditions, conditions::CONTESTED).is_some() {
+                write.set(conditions::CONTESTED, false, reason::SUCCEEDED, "");
+            }
             match trouble {
                 Some(trouble) => write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message),
                 None => {

@@ -157,6 +157,29 @@ impl<'a> Work<'a> {
             .collect()
     }
 
+    /// The selectors of older policies for this account and region: what they select, they govern.
+    fn older_selectors(&self) -> Vec<Selector> {
+        let spec = &self.target.spec;
+        let age = |policy: &str| {
+            let policy = self.ctx.policies.get(&ObjectRef::new(policy))?;
+            Some((policy.metadata.creation_timestamp.clone()?, policy.name_any()))
+        };
+        let Some(ours) = age(&spec.policy) else {
+            return Vec::new();
+        };
+        self.ctx
+            .targets
+            .state_filter(|t| {
+                t.spec.account_id == spec.account_id
+                    && t.spec.region == spec.region
+                    && t.spec.policy != spec.policy
+                    && age(&t.spec.policy).is_some_and(|theirs| theirs < ours)
+            })
+            .iter()
+            .map(|older| Selector::new(&older.spec.image_selector))
+            .collect()
+    }
+
     fn counts(&self) -> MigrationCounts {
         let mut counts = MigrationCounts::default();
         for migration in &self.migrations {
@@ -223,7 +246,10 @@ impl<'a> Work<'a> {
             Err(error) if is_conflict(&error) || is_not_found(&error) => return Ok(()),
             result => drop(result?),
         }
-        if let Some((reason, message)) = newly_stalled(&current.conditions, &decided.conditions) {
+        for type_ in [conditions::CONTESTED, conditions::STALLED] {
+            let Some((reason, message)) = newly_true(type_, &current.conditions, &decided.conditions) else {
+                continue;
+            };
             self.ctx.events.warning(self.target, reason, "Scan", message).await;
         }
         Ok(())
@@ -256,12 +282,12 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Reason and message of `Stalled`, if it has become true or true for another reason.
-pub(super) fn newly_stalled<'a>(before: &[Condition], now: &'a [Condition]) -> Option<(&'a str, &'a str)> {
-    let stalled = conditions::find(now, conditions::STALLED).filter(|c| c.status == "True")?;
-    let old = conditions::find(before, conditions::STALLED);
-    let known = old.is_some_and(|old| old.status == "True" && old.reason == stalled.reason);
-    (!known).then_some((stalled.reason.as_str(), stalled.message.as_str()))
+/// Reason and message of a condition, if it has become true, or true for another reason.
+pub(super) fn newly_true<'a>(type_: &str, before: &[Condition], now: &'a [Condition]) -> Option<(&'a str, &'a str)> {
+    let condition = conditions::find(now, type_).filter(|c| c.status == "True")?;
+    let old = conditions::find(before, type_);
+    let known = old.is_some_and(|old| old.status == "True" && old.reason == condition.reason);
+    (!known).then_some((condition.reason.as_str(), condition.message.as_str()))
 }
 
 /// Whether a migration belongs to the target with this UID.
