@@ -135,7 +135,6 @@ impl Turn<'_> {
         let wait = self.wait_out(recorded.as_ref());
         match (then, wait) {
             (Then::Wait | Then::ReadPermissions, _) => Ok(Action::await_change()),
-            (Then::WaitFor(wait), _) => Ok(Action::requeue(self.ctx.clock.wall(wait))),
             (_, Some(wait)) => Ok(Action::requeue(wait)),
             (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
             (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,

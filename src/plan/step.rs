@@ -77,8 +77,6 @@ pub struct Step {
 pub enum Then {
     /// Nothing, until something that was observed changes.
     Wait,
-    /// Nothing, until so much time has passed.
-    WaitFor(Duration),
     /// Read the source's launch permissions and decide again, before writing anything.
     ReadPermissions,
     /// Ask for the copy that `status.copy` announces.

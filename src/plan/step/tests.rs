@@ -590,7 +590,7 @@ proptest! {
                             case.status = lost;
                         }
                         Then::Publish(..) | Then::ReadPermissions => prop_assert!(false, "nothing is to be published"),
-                        Then::Wait | Then::WaitFor(_) => {}
+                        Then::Wait => {}
                     }
                 }
                 Event::Forget => case.status = AMIMigrationStatus::default(),
