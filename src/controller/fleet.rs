@@ -218,20 +218,23 @@ impl Fleet {
 }
 
 impl Place {
-    /// Starts anew for another target, and looks again at once for a changed spec.
-    pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) {
+    /// Starts anew for another target, and looks again at once for a changed spec. Says whether it is another spec than
+    /// at the last visit.
+    pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) -> bool {
         if self.uid != uid {
             *self = Self {
                 uid: uid.to_owned(),
                 ..Self::default()
             };
         }
-        if self.generation != generation {
+        let changed = self.generation != generation;
+        if changed {
             self.generation = generation;
             self.scan_due = None;
             self.failures = 0;
         }
         self.session = Some(session.clone());
+        changed
     }
 
     /// Whether the credentials in use are those of `key`.

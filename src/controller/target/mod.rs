@@ -98,9 +98,15 @@ impl<'a> Work<'a> {
         if let Some(old) = place.session.clone().filter(|_| !place.uses(&key)) {
             ctx.aws.forget(old.key());
         }
-        place.adjust(&uid, target.metadata.generation, &session);
+        let changed = place.adjust(&uid, target.metadata.generation, &session);
         drop(place);
         let migrations = ctx.migrations.state_filter(|m| belongs(m, &uid));
+        if changed && spec.suspend {
+            // No scan follows that would let them say so.
+            for migration in &migrations {
+                ctx.fleet.wake_migration(&migration.name_any());
+            }
+        }
         let selector = Selector::new(&spec.image_selector);
         Ok(Self {
             ctx,
