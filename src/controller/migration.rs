@@ -81,6 +81,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn take(&self) -> Result<Action, kube::Error> {
+        self.let_younger_go_on();
         let current = self.migration.status.clone().unwrap_or_default();
         let recorded = self.ctx.fleet.trouble(&self.uid);
         let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
@@ -342,6 +343,22 @@ impl Turn<'_> {
             .filter(|m| !is_settled(m))
             .filter_map(|m| m.spec.source_image_id.parse::<ImageId>().ok())
             .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
+    }
+
+    /// Wakes the migrations that wait for this one's tags, once it is on record that they need not.
+    fn let_younger_go_on(&self) {
+        if self.target.spec.promotion.tags != TagPublication::Publish || !is_settled(self.migration) {
+            return;
+        }
+        let uid = self.target.uid().unwrap_or_default();
+        let promoting = |m: &AMIMigration| m.status.as_ref().and_then(|s| s.state) == Some(MigrationState::Promoting);
+        for waiting in self
+            .ctx
+            .migrations
+            .state_filter(|m| promoting(m) && !is_settled(m) && belongs(m, &uid))
+        {
+            self.ctx.fleet.wake_migration(&waiting.name_any());
+        }
     }
 
     /// How long a call still has to wait after the last one's failure, on the wall.

@@ -104,6 +104,10 @@ pub struct CopyCall {
 pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     let mut status = o.status.clone();
     status.observed_generation = o.generation;
+    if o.settings.suspend && status.state != Some(MigrationState::Completed) {
+        // Known without a scan, and none is made.
+        return waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now);
+    }
     let Some(inventory) = o.inventory else {
         let message = "Waits for the first complete scan of its account and region.";
         return match status.state {
@@ -143,7 +147,6 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     };
     match status.state.unwrap_or_default() {
         MigrationState::Completed => decider.completed(status),
-        _ if o.settings.suspend => waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now),
         _ if o.settings.mode == Mode::Audit => {
             let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
             waiting(o, status, reason::AUDIT, message, now)

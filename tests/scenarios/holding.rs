@@ -31,7 +31,8 @@ async fn audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_i
     let images = status.images.expect("counts");
     assert_eq!((images.total, images.unencrypted, images.encrypted), (4, 3, 1));
     assert_eq!(says(&status.conditions, conditions::READY), "True/Succeeded");
-    let compliant = says(&status.conditions, conditions::COMPLIANT);
+    let target = scenario.target(&format!("production.{ACCOUNT}.{REGION}")).await;
+    let compliant = says(&target.status.expect("a status").conditions, conditions::COMPLIANT);
     assert_eq!(compliant, format!("False/{}", reason::UNENCRYPTED_IMAGES));
     assert_eq!(scenario.all_migrations().await, []);
     for call in scenario.calls("AssumeRole") {

@@ -1,7 +1,6 @@
 //! The main job: images are found, copied, verified, published.
 
 use amiseal::api::conditions;
-use amiseal::api::conditions::reason;
 use serde_json::json;
 
 use crate::harness::{
@@ -68,7 +67,7 @@ async fn devices_of_every_kind_are_copied_whole() {
     let migration = &scenario.all_migrations().await[0];
     let status = migration.status.as_ref().expect("a status");
     let devices: Vec<&str> = status.snapshots.iter().map(|s| s.device.as_str()).collect();
-    assert_eq!(devices, ["/dev/sdb", "/dev/sdx", "/dev/xvda"], "those with a snapshot");
+    assert_eq!(devices, ["/dev/xvda", "/dev/sdb", "/dev/sdx"], "those with a snapshot");
     for snapshot in &status.snapshots {
         assert_eq!(snapshot.key_arn.as_deref(), Some(KEY_ARN));
         assert_ne!(snapshot.copy.as_deref(), Some(snapshot.source.as_str()));

@@ -67,6 +67,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     if target.spec.suspend {
         if work.is_new_spec {
+            // No scan follows that would let them say so.
             work.wake_migrations();
         }
         work.write_status(true).await?;

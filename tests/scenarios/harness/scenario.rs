@@ -17,7 +17,7 @@ use super::lanes::{self, Turn};
 use super::replica::{self, Replica};
 
 /// Far longer than anything takes, since tests of several crates may run on the same machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The user that the controller is to the API server.
 pub(crate) const USER: &str = "system:serviceaccount:amiseal-system:amiseal";
