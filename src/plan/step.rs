@@ -177,7 +177,11 @@ impl Decider<'_> {
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
-        if !self.o.admitted {
+        // Whether the image is shared costs a call, so it is asked when the image's turn comes. Once that was in the
+        // way, it is asked before anything else is said: else the status would change with every scan.
+        let known_as_shared = conditions::find(&status.conditions, conditions::STALLED)
+            .is_some_and(|c| c.reason == reason::DEFAULT_KEY_CANNOT_BE_SHARED);
+        if !self.o.admitted && !known_as_shared {
             return self.at_work(status, pending);
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
@@ -188,6 +192,9 @@ impl Decider<'_> {
             if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
                 return stalled(self.o, status, pending, &trouble, self.now);
             }
+        }
+        if !self.o.admitted {
+            return self.at_work(status, pending);
         }
         self.intend(status)
     }

@@ -504,7 +504,14 @@ fn a_copy_under_the_aws_managed_key_is_not_made_for_an_image_that_is_shared() {
         (case.settle(), case.reason()),
         (Then::Wait, reason::DEFAULT_KEY_CANNOT_BE_SHARED)
     );
+    case.admitted = false;
+    assert_eq!(case.step().status, case.status, "the next scan brings no news");
     case.permissions.clear();
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+    );
+    case.admitted = true;
     assert!(matches!(case.settle(), Then::Copy(_)));
 }
 
