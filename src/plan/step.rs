@@ -47,6 +47,8 @@ pub struct Observation<'a> {
     pub looked_since_created: bool,
     /// The value of the annotation `amiseal.dev/retry`.
     pub retry: Option<&'a str>,
+    /// The attempt since which the policy has changed: one more may follow it, however many have failed.
+    pub pardoned: Option<u32>,
     /// The settings of the target that owns the migration.
     pub settings: &'a AMIEncryptionTargetSpec,
     /// What the account and region holds; none before the first complete scan.
@@ -459,6 +461,9 @@ impl Decider<'_> {
         let copy = self.o.status.copy.as_ref().filter(|copy| copy.image_id.is_none())?;
         let pending = self.o.status.state == Some(MigrationState::Pending);
         if !pending || copy.attempt < self.o.settings.copy.max_attempts {
+            return None;
+        }
+        if self.o.pardoned == Some(copy.attempt) {
             return None;
         }
         let retry = self.retry();
