@@ -183,7 +183,7 @@ pub(crate) fn scans(calls: &[Call]) -> usize {
 
 /// Writes to the API server for each migration, those for targets and policy shared among them.
 pub(crate) fn writes(args: &Args, busy: &Busy) -> Result<Figure> {
-    let total = busy.writes.total();
+    let total = busy.writes.counts.total();
     Ok(Figure {
         name: "API server writes per migration",
         value: per(total, args.images)?,
@@ -191,7 +191,8 @@ pub(crate) fn writes(args: &Args, busy: &Busy) -> Result<Figure> {
         parts: json!({
             "migrations": args.images,
             "writes": total,
-            "byKind": by_kind(&busy.writes),
+            "byKind": by_kind(&busy.writes.counts),
+            "refusedOfThese": by_kind(&busy.writes.refused),
             "counted": "all writes of the service account: Events with, Leases without",
         }),
     })
@@ -204,10 +205,10 @@ fn by_kind(writes: &WriteCounts) -> BTreeMap<String, usize> {
 /// Writes of both kinds over intervals in which nothing changes.
 pub(crate) fn quiet(args: &Args, before: &Quiet, after: &Quiet) -> Result<Figure> {
     let aws = after.mutating - before.mutating;
-    let kubernetes = after.writes.total() - before.writes.total();
+    let kubernetes = after.writes.counts.total() - before.writes.counts.total();
     let scan_times = after.scan_times - before.scan_times;
-    let earlier = by_kind(&before.writes);
-    let by_kind: BTreeMap<String, usize> = by_kind(&after.writes)
+    let earlier = by_kind(&before.writes.counts);
+    let by_kind: BTreeMap<String, usize> = by_kind(&after.writes.counts)
         .into_iter()
         .map(|(kind, count)| (kind.clone(), count - earlier.get(&kind).copied().unwrap_or_default()))
         .filter(|(_, count)| *count > 0)

@@ -123,7 +123,7 @@ struct Busy {
     /// Calls to AWS.
     calls: Vec<ec2sim::Call>,
     /// Writes to the API server.
-    writes: rig::WriteCounts,
+    writes: product::Writes,
 }
 
 /// What was written up to a moment.
@@ -133,7 +133,7 @@ struct Quiet {
     /// How many of them can change something.
     mutating: usize,
     /// Writes to the API server.
-    writes: rig::WriteCounts,
+    writes: product::Writes,
     /// How many changes of a target were but of the time of its last scan.
     scan_times: usize,
 }

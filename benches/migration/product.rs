@@ -22,6 +22,15 @@ use crate::world;
 const NAMESPACE: &str = "amiseal-system";
 const SERVICE_ACCOUNT: &str = "amiseal";
 
+/// What the controllers have written to the API server.
+#[derive(Debug)]
+pub(crate) struct Writes {
+    /// All that was asked for.
+    pub(crate) counts: WriteCounts,
+    /// What the API server refused of that.
+    pub(crate) refused: WriteCounts,
+}
+
 /// The running controllers.
 pub(crate) struct Product {
     stop: oneshot::Sender<()>,
@@ -56,10 +65,15 @@ impl Product {
         Ok(Self { stop, task })
     }
 
-    /// Counts what the controllers have written to the API server so far, Leases left out.
-    pub(crate) fn writes(&self, cluster: &ControlPlane) -> Result<WriteCounts> {
+    /// What the controllers have written to the API server so far, Leases left out.
+    pub(crate) fn writes(&self, cluster: &ControlPlane) -> Result<Writes> {
         let user = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
-        Ok(cluster.write_counts(|event| event.user == user)?.without_leases())
+        let events = cluster.audit_events()?;
+        let ours = || events.iter().filter(|event| event.user == user);
+        Ok(Writes {
+            counts: WriteCounts::of(ours()).without_leases(),
+            refused: WriteCounts::of(ours().filter(|event| event.code >= 400)).without_leases(),
+        })
     }
 
     /// Stops the controllers once the steps that have begun are finished.
