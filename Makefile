@@ -87,9 +87,15 @@ $(CARGO_DENY):
 
 # --- Tests, checks, and the product at work -----------------------------------------------------------------------
 
+# Everything is built with one selection of packages and targets: another one unites the features of dependencies
+# otherwise, and the AWS SDK is then compiled again, for minutes.
+.PHONY: build
+build: ## Build all packages and targets in the dev profile
+	cargo build --workspace --all-targets --locked
+
 .PHONY: test
 test: tools ## Run all Rust tests: unit, property, and scenarios on a real API server
-	cargo test --workspace
+	cargo test --workspace --locked
 
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies
@@ -98,13 +104,13 @@ lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of 
 	$(CARGO_DENY) --workspace --locked check licenses bans sources
 
 .PHONY: crds
-crds: ## Generate crds/ from the types in src/api
-	cargo run -- crd --output-dir crds
+crds: build ## Generate crds/ from the types in src/api
+	$(CARGO_TARGET_DIR)/debug/amiseal crd --output-dir crds
 
 .PHONY: demo
 demo: tools ## Watch amiseal encrypt the images of three accounts; KEEP=1 leaves it running to try by hand
-	cargo build --workspace
-	cargo run -p rig --bin demo
+	cargo build --workspace --all-targets
+	@"$(CARGO_TARGET_DIR)/debug/demo" $(if $(KEEP),--keep)
 
 .PHONY: bench
 bench: tools ## Measure makespan, reads and writes; one JSON line each
@@ -115,8 +121,7 @@ bench: tools ## Measure makespan, reads and writes; one JSON line each
 BOTO3_REQUIREMENTS := tests/ec2sim/boto3/requirements.txt
 
 .PHONY: boto3
-boto3: ## Drive the simulator with boto3, an independent AWS client
-	cargo build -p ec2sim --bin ec2sim
+boto3: build ## Drive the simulator with boto3, an independent AWS client
 	@python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
 	requirements="$$(git hash-object $(BOTO3_REQUIREMENTS))"; \
 	venv="$(CACHE)/boto3-$$python-$$requirements"; \
@@ -129,8 +134,8 @@ boto3: ## Drive the simulator with boto3, an independent AWS client
 	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
 
 .PHONY: control-plane
-control-plane: tools ## Run an empty control plane with the CRDs and RBAC until Ctrl-C; prints its KUBECONFIG
-	cargo run -p rig --bin control-plane
+control-plane: tools build ## Run an empty control plane with the CRDs and RBAC until Ctrl-C; prints its KUBECONFIG
+	$(CARGO_TARGET_DIR)/debug/control-plane
 
 .PHONY: clean
 clean: ## Remove what Cargo built; tools stay in the cache

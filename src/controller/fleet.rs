@@ -140,8 +140,13 @@ impl Fleet {
         lock(&self.targets).entry(name.to_owned()).or_default().clone()
     }
 
-    /// Forgets the targets that are not in `names` any more.
-    pub(super) fn retain(&self, names: &HashSet<String>) -> Vec<String> {
+    /// Forgets migrations that are not in `names` any more.
+    pub(super) fn retain_migrations(&self, names: &HashSet<String>) {
+        lock(&self.troubles).retain(|name, _| names.contains(name));
+    }
+
+    /// Forgets targets that are not in `names` any more, and says which.
+    pub(super) fn retain_targets(&self, names: &HashSet<String>) -> Vec<String> {
         let mut targets = lock(&self.targets);
         let gone: Vec<String> = targets.keys().filter(|name| !names.contains(*name)).cloned().collect();
         for name in &gone {
@@ -218,20 +223,22 @@ impl Fleet {
 }
 
 impl Place {
-    /// Starts anew for another target, and looks again at once for a changed spec.
-    pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) {
+    /// Starts anew for another target, and looks again at once for a changed spec. Says whether it has changed.
+    pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) -> bool {
         if self.uid != uid {
             *self = Self {
                 uid: uid.to_owned(),
                 ..Self::default()
             };
         }
-        if self.generation != generation {
+        let changed = self.generation != generation;
+        if changed {
             self.generation = generation;
             self.scan_due = None;
             self.failures = 0;
         }
         self.session = Some(session.clone());
+        changed
     }
 
     /// Whether the credentials in use are those of `key`.

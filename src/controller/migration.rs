@@ -363,6 +363,12 @@ impl Turn<'_> {
             .reconcile_errors
             .with_label_values(&["migration", error.class.as_str()])
             .inc();
+        if error.is(Cause::CredentialsExpired)
+            && let Some(session) = &self.view.session
+        {
+            self.ctx.aws.forget(session.key());
+            self.ctx.fleet.wake_target(&self.target.name_any());
+        }
         let record = CallTrouble {
             trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
             until: self.ctx.clock.now() + wait,

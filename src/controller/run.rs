@@ -1,6 +1,6 @@
 //! Runs the three controllers over one watch for each kind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -26,6 +26,9 @@ const BUFFER: usize = 1024;
 /// The first and the longest wait after a failed visit.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(300));
 
+/// How often memory is rid of what is no more.
+const SWEEP: Duration = Duration::from_secs(60);
+
 /// Runs the controllers until `shutdown`; then every visit that has begun is finished.
 pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let shutdown = shutdown.boxed().shared();
@@ -46,6 +49,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         targets: targets.store.clone(),
         migrations: migrations.store.clone(),
     });
+    let swept = context.clone();
     let config = || Config::default().concurrency(parts.options.concurrency);
     let policy_controller = Controller::for_shared_stream(policies.subscription, policies.store)
         .owns_shared_stream(targets.children)
@@ -81,11 +85,29 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
             migration::reconcile,
         ),
     );
-    running.await;
+    tokio::select! {
+        _ = running => {}
+        () = sweep(&swept) => {}
+    }
     for watch in [policies.task, targets.task, migrations.task] {
         watch.abort();
     }
     Ok(())
+}
+
+/// Drops now and then what is kept in memory for objects that are no more: nobody visits those.
+async fn sweep(context: &Context) {
+    fn names<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>) -> HashSet<String> {
+        store.state().iter().map(|object| object.name_any()).collect()
+    }
+    context.ready().await;
+    loop {
+        context.clock.sleep(SWEEP).await;
+        context.fleet.retain_migrations(&names(&context.migrations));
+        for name in context.fleet.retain_targets(&names(&context.targets)) {
+            context.metrics.forget_target(&name);
+        }
+    }
 }
 
 /// One watch of one kind, and those who follow it.

@@ -1,6 +1,6 @@
 //! In which class each image is, and which images are to have a migration.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -26,8 +26,11 @@ pub struct Terms<'a> {
     pub key: Option<&'a KeyArn>,
     /// Images that another policy governs.
     pub contested: &'a HashSet<ImageId>,
-    /// Copies that migrations have on record as theirs.
+    /// Copies that unfinished migrations have on record as theirs.
     pub copies: &'a HashSet<ImageId>,
+    /// Keys that finished migrations had pinned, by their source: a copy under such a key was what the policy asked for
+    /// when it was made.
+    pub pinned: &'a HashMap<ImageId, KeyArn>,
 }
 
 /// The class of an image. Each selected image is in exactly one.
@@ -113,8 +116,9 @@ pub fn class_of(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> Optio
     }
     let class = by_encryption(image, inventory, terms.key);
     let migrates = class == Class::Unencrypted || class == Class::OtherKey && terms.other_key == OtherKey::Migrate;
+    let mut keys = terms.key.into_iter().chain(terms.pinned.get(&image.id));
     let superseded = migrates
-        && terms.key.is_some_and(|key| {
+        && keys.any(|key| {
             let of = copy_of(image, key, terms);
             matches!(adopt::find(&of, image, inventory), Some(Adoptable::Verified { .. }))
         });
@@ -226,6 +230,7 @@ mod tests {
             key: Some(&key(1)),
             contested: &none,
             copies: &none,
+            pinned: &HashMap::new(),
         };
         classify(&world.inventory(at(0)), terms)
     }
@@ -270,6 +275,33 @@ mod tests {
         );
         assert_eq!(result.duplicate_bytes, 2 * (8 << 30));
         assert_eq!(result.wanted.len(), 1, "its migration records the adopted copy");
+    }
+
+    #[test]
+    fn a_copy_under_the_key_that_the_policy_had_when_it_was_made_still_supersedes_its_original() {
+        let source = image(1, 1);
+        let mut world = World::of([source.clone()]);
+        encrypted_copy(&source, 101, &key(2), &mut world);
+        let none = HashSet::new();
+        let (account, region) = (account(), region());
+        let selector = Selector::new(&ImageSelector::default());
+        let inventory = world.inventory(at(0));
+        let with = |pinned: &HashMap<ImageId, KeyArn>| {
+            let terms = Terms {
+                account: &account,
+                region: &region,
+                selector: &selector,
+                other_key: OtherKey::Report,
+                key: Some(&key(1)),
+                contested: &none,
+                copies: &none,
+                pinned,
+            };
+            let counts = classify(&inventory, terms).counts;
+            (counts.unencrypted, counts.superseded, counts.other_key)
+        };
+        assert_eq!(with(&HashMap::new()), (1, 0, 1));
+        assert_eq!(with(&HashMap::from([(image_id(1), key(2))])), (0, 1, 1));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub fn admit(
     mut candidates: Vec<Candidate>,
     in_flight: u32,
     budget: u32,
-    head: Option<Head>,
+    head: Option<&Head>,
 ) -> (Vec<Candidate>, Option<Head>) {
     candidates.sort_by(|a, b| (a.created, &a.source).cmp(&(b.created, &b.source)));
     let mut free = budget.saturating_sub(in_flight);
@@ -57,10 +57,7 @@ pub fn admit(
             idle = false;
             admitted.push(candidate);
         } else if waiting.is_none() {
-            let passed = head
-                .as_ref()
-                .filter(|h| h.source == candidate.source)
-                .map_or(0, |h| h.passed);
+            let passed = head.filter(|h| h.source == candidate.source).map_or(0, |h| h.passed);
             waiting = Some(Head {
                 source: candidate.source,
                 passed,
@@ -200,12 +197,12 @@ mod tests {
         let mut passed = 0;
         // One slot of four is always busy with something else: image 1 needs all four.
         for number in 2..20 {
-            let (admitted, next) = admit(vec![candidate(1, 4), candidate(number, 1)], 1, budget, head);
+            let (admitted, next) = admit(vec![candidate(1, 4), candidate(number, 1)], 1, budget, head.as_ref());
             head = next;
             passed += admitted.len();
         }
         assert_eq!(passed, 4, "as many snapshots pass as the budget has");
-        let (admitted, head) = admit(vec![candidate(1, 4), candidate(20, 1)], 0, budget, head);
+        let (admitted, head) = admit(vec![candidate(1, 4), candidate(20, 1)], 0, budget, head.as_ref());
         assert_eq!((names(&admitted), head), (vec![image_id(1)], None));
     }
 

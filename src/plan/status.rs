@@ -333,3 +333,6 @@ fn all_of(type_: &str, expected: usize, targets: &[Counted<'_>]) -> (Status, &'s
 fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,10 +168,9 @@ struct Decider<'a> {
 impl Decider<'_> {
     fn pending(&self, status: AMIMigrationStatus) -> Step {
         let pending = MigrationState::Pending;
-        let status = match self.adopted(status) {
-            Ok(step) => return step,
-            Err(status) => status,
-        };
+        if let Some(step) = self.adopted(&status) {
+            return step;
+        }
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
@@ -188,10 +187,7 @@ impl Decider<'_> {
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
             let Some(permissions) = self.o.permissions else {
-                return Step {
-                    status,
-                    then: Then::ReadPermissions,
-                };
+                return self.unless_troubled(status, Then::ReadPermissions);
             };
             let wanted = self.o.settings.promotion.launch_permissions;
             if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
@@ -213,7 +209,7 @@ impl Decider<'_> {
             image_id: None,
             requested_at: Some(Time(self.now)),
         });
-        status.observed_retry = self.o.retry.map(str::to_owned);
+        status.observed_retry = self.retry();
         status.snapshots = Vec::new();
         self.copying(status)
     }
@@ -254,10 +250,9 @@ impl Decider<'_> {
 
     /// The intent is on record and AWS has not answered yet, as far as the record goes.
     fn ask(&self, status: AMIMigrationStatus, copy: &CopyStatus) -> Step {
-        let status = match self.adopted(status) {
-            Ok(step) => return step,
-            Err(status) => status,
-        };
+        if let Some(step) = self.adopted(&status) {
+            return step;
+        }
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
         }
@@ -275,14 +270,12 @@ impl Decider<'_> {
     }
 
     /// Takes on a copy that is there already.
-    fn adopted(&self, mut status: AMIMigrationStatus) -> Result<Step, AMIMigrationStatus> {
+    fn adopted(&self, status: &AMIMigrationStatus) -> Option<Step> {
         if !self.o.looked_since_created {
-            return Err(status);
+            return None;
         }
         let of = self.o.of;
-        let Some(found) = adopt::find(of, self.source, self.inventory) else {
-            return Err(status);
-        };
+        let found = adopt::find(of, self.source, self.inventory)?;
         let (image, attempt) = match &found {
             Adoptable::Verified { image, attempt, .. } => (image, attempt.unwrap_or(1)),
             Adoptable::InFlight { image, attempt } => (image, *attempt),
@@ -294,6 +287,7 @@ impl Decider<'_> {
             .map_or_else(String::new, |image| image.name.to_string());
         let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
         let requested_at = intended.and_then(|copy| copy.requested_at.clone());
+        let mut status = status.clone();
         status.copy = Some(CopyStatus {
             attempt,
             client_token: of.client_token(attempt),
@@ -301,7 +295,7 @@ impl Decider<'_> {
             image_id: Some(image.to_string()),
             requested_at,
         });
-        Ok(match found {
+        Some(match found {
             Adoptable::Verified { image, pairs, .. } => match self.inventory.images.get(&image) {
                 Some(copy) => self.promote(status, copy, pairs),
                 None => self.copying(status),
@@ -468,7 +462,8 @@ impl Decider<'_> {
         if !pending || copy.attempt < self.o.settings.copy.max_attempts {
             return None;
         }
-        if self.o.retry.is_some() && self.o.retry != self.o.status.observed_retry.as_deref() {
+        let retry = self.retry();
+        if retry.is_some() && retry != self.o.status.observed_retry {
             return None;
         }
         let since = conditions::find(&self.o.status.conditions, conditions::STALLED)
@@ -497,6 +492,11 @@ impl Decider<'_> {
             }
             None => Step { status, then },
         }
+    }
+
+    /// The annotation's value, as far as the status has room for it.
+    fn retry(&self) -> Option<String> {
+        self.o.retry.map(|value| value.chars().take(256).collect())
     }
 
     fn vanished(&self, copy: &CopyStatus) -> bool {

@@ -39,7 +39,7 @@ impl Work<'_> {
                 .filter(|candidate| !slots.granted.contains_key(&candidate.source))
                 .cloned()
                 .collect();
-            let (admitted, head) = schedule::admit(waiting.clone(), in_flight, budget, slots.head.take());
+            let (admitted, head) = schedule::admit(waiting.clone(), in_flight, budget, slots.head.as_ref());
             slots.head = head;
             for candidate in &admitted {
                 slots.granted.insert(candidate.source.clone(), candidate.snapshots);

@@ -1,16 +1,16 @@
 //! Reading AWS: the whole account and region now and then, the copies in flight more often, both with few calls.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
 use super::Work;
 use crate::api::{AMIMigration, MigrationState, conditions};
-use crate::aws::AwsError;
+use crate::aws::{AwsError, ErrorClass};
 use crate::controller::fleet::{KeyViewAt, jittered};
 use crate::controller::trouble;
-use crate::domain::{ImageId, ImageState, Inventory, Key, KeyProblem};
+use crate::domain::{ImageId, ImageState, Inventory, Key, KeyArn, KeyProblem};
 use crate::plan::classify::{self, Classified, Terms};
 use crate::plan::obstacle::KeyView;
 
@@ -72,11 +72,10 @@ impl Work<'_> {
                     place.covered = place.scanned.clone();
                 });
                 self.classify();
-                for migration in &self.migrations {
-                    self.ctx.fleet.wake_migration(&migration.name_any());
-                }
+                self.wake_migrations();
             }
             Err(error) => {
+                self.note(&error);
                 self.place(|place| {
                     place.failures += 1;
                     let wait = trouble::retry_after(&error, place.failures);
@@ -85,6 +84,19 @@ impl Work<'_> {
                     place.trouble = Some(trouble::of_error(&error));
                 });
             }
+        }
+    }
+
+    /// Counts an error, and drops the session that it speaks against: the next visit begins with new credentials.
+    fn note(&self, error: &AwsError) {
+        let class = error.class.as_str();
+        self.ctx
+            .metrics
+            .reconcile_errors
+            .with_label_values(&["target", class])
+            .inc();
+        if error.class == ErrorClass::Denied {
+            self.ctx.aws.forget(self.session.key());
         }
     }
 
@@ -111,9 +123,17 @@ impl Work<'_> {
             key: key.arn(),
             contested: &contested,
             copies: &copies,
+            pinned: &self.pinned_keys(),
         };
         let classified: Arc<Classified> = Arc::new(classify::classify(&inventory, terms));
         self.place(|place| place.classified = Some(classified));
+    }
+
+    /// The keys of finished migrations, by their source.
+    fn pinned_keys(&self) -> HashMap<ImageId, KeyArn> {
+        let finished = |m: &&Arc<AMIMigration>| state(m) == MigrationState::Completed;
+        let pinned = |m: &Arc<AMIMigration>| Some((m.spec.source_image_id.parse().ok()?, m.spec.key_arn.parse().ok()?));
+        self.migrations.iter().filter(finished).filter_map(pinned).collect()
     }
 
     /// The copies that migrations, not yet done with them, have on record.
@@ -148,6 +168,9 @@ impl Work<'_> {
             }
             Err(error) => Err(error),
         };
+        if let Err(error) = &outcome {
+            self.note(error);
+        }
         self.place(|place| match outcome {
             Ok(()) => {
                 place.failures = 0;

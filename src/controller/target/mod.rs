@@ -40,6 +40,8 @@ struct Work<'a> {
     selector: Selector,
     /// The migrations that this target owns, as last seen.
     migrations: Vec<Arc<AMIMigration>>,
+    /// Whether this is the first visit since the spec has changed.
+    is_new_spec: bool,
 }
 
 /// Brings a target, its migrations and its status up to date.
@@ -56,8 +58,15 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             return Ok(Action::await_change());
         }
     };
-    work.forget_the_gone();
+    if target.status.as_ref().is_none_or(|status| status.conditions.is_empty()) {
+        // Before the first scan, which may take a while. The change leads here again.
+        work.write_status(true).await?;
+        return Ok(Action::await_change());
+    }
     if target.spec.suspend {
+        if work.is_new_spec {
+            work.wake_migrations();
+        }
         work.write_status(true).await?;
         return Ok(Action::await_change());
     }
@@ -68,7 +77,9 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         news = true;
     }
     let mut settling = false;
-    if work.enforces() {
+    if !work.enforces() {
+        work.place(|place| place.poll_due = None);
+    } else {
         settling = work.adjust_children().await?;
         news |= work.follow_copies().await;
         work.admit();
@@ -98,7 +109,7 @@ impl<'a> Work<'a> {
         if let Some(old) = place.session.clone().filter(|_| !place.uses(&key)) {
             ctx.aws.forget(old.key());
         }
-        place.adjust(&uid, target.metadata.generation, &session);
+        let is_new_spec = place.adjust(&uid, target.metadata.generation, &session);
         drop(place);
         let migrations = ctx.migrations.state_filter(|m| belongs(m, &uid));
         let selector = Selector::new(&spec.image_selector);
@@ -112,11 +123,18 @@ impl<'a> Work<'a> {
             session,
             selector,
             migrations,
+            is_new_spec,
         })
     }
 
     fn place<T>(&self, read: impl FnOnce(&mut Place) -> T) -> T {
         read(&mut lock(&self.ctx.fleet.place(&self.name)))
+    }
+
+    fn wake_migrations(&self) {
+        for migration in &self.migrations {
+            self.ctx.fleet.wake_migration(&migration.name_any());
+        }
     }
 
     fn enforces(&self) -> bool {
@@ -215,14 +233,6 @@ impl<'a> Work<'a> {
             wait
         };
         self.ctx.clock.wall(wait.max(SOON))
-    }
-
-    /// Drops what is kept in memory for targets that are no more.
-    fn forget_the_gone(&self) {
-        let names: HashSet<String> = self.ctx.targets.state().iter().map(|t| t.name_any()).collect();
-        for name in self.ctx.fleet.retain(&names) {
-            self.ctx.metrics.forget_target(&name);
-        }
     }
 }
 

@@ -383,6 +383,9 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         .world
         .image_anywhere_mut(&id)
         .ok_or_else(|| missing("image", &id))?;
+    if matches!(edit, Edit::Deregister { .. } | Edit::SetImageState { .. }) {
+        image.spoiled = image.created_by.is_some();
+    }
     match edit {
         Edit::Share { add, remove, .. } => {
             let permission = |who: &String| match who.as_str() {

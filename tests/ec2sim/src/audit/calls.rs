@@ -10,15 +10,30 @@ pub(super) fn check(judge: &mut Judge<'_>) {
     for call in journal {
         foreign(judge, call);
         forbidden(judge, call);
-        let denials = judge.world.expect.denials_are_wrong.unwrap_or(true);
-        if denials && call.is_denied() && call.fault.is_none() {
-            let message = format!(
-                "{}:{} of {} was denied with {}",
-                call.service, call.operation, call.principal, call.outcome
-            );
-            find(judge, Check::DeniedCall, call, format!("call {}", call.seq), message);
-        }
+        denied(judge, call);
     }
+}
+
+/// A denied dry run is an answer to a question, and a denial by a fault rule nobody's mistake.
+fn denied(judge: &mut Judge<'_>, call: &Call) {
+    let expect = &judge.world.expect;
+    if !call.is_denied() || call.dry_run || call.fault.is_some() {
+        return;
+    }
+    let expected = expect.expected_denials.iter().any(|a| {
+        a.covers(&call.operation, &call.account, &call.region)
+            && a.resource
+                .as_ref()
+                .is_none_or(|p| call.params.values().any(|v| glob::matches(p, v)))
+    });
+    if expected || expect.denials_are_wrong == Some(false) {
+        return;
+    }
+    let message = format!(
+        "{}:{} of {} was denied with {}",
+        call.service, call.operation, call.principal, call.outcome
+    );
+    find(judge, Check::DeniedCall, call, format!("call {}", call.seq), message);
 }
 
 fn find(judge: &mut Judge<'_>, check: Check, call: &Call, resource: String, message: String) {
@@ -91,12 +106,8 @@ fn forbidden(judge: &mut Judge<'_>, call: &Call) {
 impl Judge<'_> {
     /// Whether the world says that such a call on such a thing is right.
     pub(super) fn is_allowed(&self, operation: &str, resource: &str, account: &str, region: &str) -> bool {
-        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| glob::matches(p, text));
         self.world.expect.allow.iter().any(|a| {
-            fits(&a.operation, operation)
-                && fits(&a.resource, resource)
-                && fits(&a.account, account)
-                && fits(&a.region, region)
+            a.covers(operation, account, region) && a.resource.as_ref().is_none_or(|p| glob::matches(p, resource))
         })
     }
 }

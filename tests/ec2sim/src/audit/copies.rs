@@ -53,7 +53,7 @@ pub(super) fn check(judge: &mut Judge<'_>) -> Images {
     images
 }
 
-fn keys_of(world: &World, image: &Image) -> BTreeSet<String> {
+pub(super) fn keys_of(world: &World, image: &Image) -> BTreeSet<String> {
     image
         .snapshot_ids()
         .filter_map(|s| world.snapshot(&image.region, s)?.key_arn.clone())
@@ -62,7 +62,7 @@ fn keys_of(world: &World, image: &Image) -> BTreeSet<String> {
 
 fn duplicates(judge: &mut Judge<'_>, original: &Image, live: &[&Image]) {
     let mut by_key: BTreeMap<(String, String, BTreeSet<String>), Vec<String>> = BTreeMap::new();
-    for copy in live {
+    for copy in live.iter().filter(|c| !c.spoiled) {
         let place = (copy.owner.clone(), copy.region.clone(), keys_of(judge.world, copy));
         by_key.entry(place).or_default().push(copy.id.clone());
     }

@@ -8,11 +8,11 @@ mod report;
 
 pub use report::{Check, Finding, Report, Totals};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::SimTime;
 use crate::journal::{Call, THROTTLES};
-use crate::model::{Image, ImageState, World};
+use crate::model::{Image, World};
 use crate::spec::Expectation;
 
 /// What the checks look at, and what they find.
@@ -100,31 +100,38 @@ impl<'a> Judge<'a> {
             mutating_calls: calls(&|c| c.mutating && !c.dry_run),
             effects: calls(&|c| c.effect),
             denied: calls(&|c| c.is_denied() && c.fault.is_none()),
+            over_limit: calls(&|c| c.outcome == "ResourceLimitExceeded"),
             throttled: calls(&|c| THROTTLES.contains(&c.outcome.as_str())),
         }
     }
 
-    /// Images that should be copied and had no copy before the first call; one whose copying is left open counts
-    /// when it was copied.
+    /// Copies that had to be made: one of each image that should have one and had none before the first call. Where
+    /// copying is left open, each place and key that there is a copy for counts.
     fn copies_needed(&self) -> usize {
         self.originals()
-            .filter(|i| !i.removed_by_edit())
-            .filter(|i| {
-                let copies = self.copies_of(i);
-                match i.expect {
-                    Expectation::Copied(_) => !copies.iter().any(|c| c.created_by.is_none() && c.exists()),
-                    Expectation::Any => copies.iter().any(|c| c.created_by.is_some()),
-                    Expectation::Untouched | Expectation::Encrypted => false,
+            .map(|original| {
+                let copies = self.copies_of(original);
+                match original.expect {
+                    Expectation::Copied(_) if !original.removed_by_edit() => {
+                        let before = copies.iter().any(|c| c.created_by.is_none() && c.exists());
+                        usize::from(!before)
+                    }
+                    Expectation::Copied(_) | Expectation::Any => copies
+                        .iter()
+                        .filter(|c| c.created_by.is_some() && !c.is_failed_attempt())
+                        .map(|c| (&c.owner, &c.region, copies::keys_of(self.world, c)))
+                        .collect::<BTreeSet<_>>()
+                        .len(),
+                    Expectation::Untouched | Expectation::Encrypted => 0,
                 }
             })
-            .count()
+            .sum()
     }
 
-    /// Copies that calls made and that failed or were cancelled.
+    /// Copies that calls made and that failed, were cancelled or came out wrong by a fault rule.
     fn copies_failed(&self) -> usize {
         self.images()
-            .filter(|i| i.created_by.is_some())
-            .filter(|i| i.state == ImageState::Failed || (i.state == ImageState::Pending && !i.exists()))
+            .filter(|i| i.created_by.is_some() && i.is_failed_attempt())
             .count()
     }
 }

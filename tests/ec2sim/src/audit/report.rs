@@ -100,6 +100,8 @@ pub struct Totals {
     pub effects: usize,
     /// Calls that were denied.
     pub denied: usize,
+    /// Calls that were refused for a limit on what runs at a time.
+    pub over_limit: usize,
     /// Calls that were throttled.
     pub throttled: usize,
 }
@@ -171,9 +173,12 @@ impl fmt::Display for Report {
                 "calls / mutating / with effect",
                 format!("{} / {} / {}", t.calls, t.mutating_calls, t.effects),
             ),
-            ("denied / throttled", format!("{} / {}", t.denied, t.throttled)),
+            (
+                "denied / over a limit / throttled",
+                format!("{} / {} / {}", t.denied, t.over_limit, t.throttled),
+            ),
         ] {
-            writeln!(f, "  {name:<32} {value}")?;
+            writeln!(f, "  {name:<34} {value}")?;
         }
         if !self.findings.is_empty() {
             writeln!(

@@ -236,27 +236,21 @@ fn check_sharing(world: &World, image: &Image, add: &BTreeSet<LaunchPermission>)
     if add.is_empty() {
         return Ok(());
     }
-    let refuse = |snapshot: &str, why: &str| {
-        Err(ApiError::new(
-            "InvalidParameter",
-            format!("Snapshot ({snapshot}) {why}"),
-        ))
-    };
+    let refuse = |message: &str| Err(ApiError::new("InvalidParameter", message));
     for id in image.snapshot_ids() {
         let Some(snapshot) = world.snapshot(&image.region, id).filter(|s| s.encrypted) else {
             continue;
         };
         if add.contains(&LaunchPermission::All) {
-            return refuse(id, "is encrypted, and can't be shared publicly.");
+            return refuse(&format!(
+                "Snapshot {id} is encrypted and can't be shared publicly. Specify another snapshot."
+            ));
         }
         let default = world
             .key(&image.owner, &image.region, EBS_ALIAS)
             .map(|k| k.arn.as_str());
         if default.is_some() && snapshot.key_arn.as_deref() == default {
-            return refuse(
-                id,
-                "is encrypted with the AWS managed key aws/ebs, and can't be shared.",
-            );
+            return refuse("Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.");
         }
     }
     if add.contains(&LaunchPermission::All) && !image.product_codes.is_empty() {

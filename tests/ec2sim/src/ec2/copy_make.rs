@@ -116,7 +116,6 @@ pub(super) fn create(
                     .find(|a| !request.caller.may(a))
                     .cloned(),
             }),
-            baseline_tags: Tags::new(),
         };
         ebs.snapshot = Some(snapshot.id.clone());
         snapshots.push(snapshot);
@@ -151,6 +150,7 @@ pub(super) fn create(
         visible_at,
         gone_at: None,
         expect: Expectation::Any,
+        spoiled: request.lie.is_some(),
         baseline: None,
     };
     lie(request.lie.as_ref(), &mut copy, &mut snapshots);

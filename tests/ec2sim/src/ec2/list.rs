@@ -185,8 +185,8 @@ fn write_token(state: &mut State, scope: &str, order: &str, cursor: &str) -> Str
 fn read_token(token: &str, scope: &str) -> Result<(String, String), ApiError> {
     let bad = || {
         ApiError::new(
-            "InvalidNextToken",
-            "The specified pagination token is not valid for this request.",
+            "InvalidPaginationToken",
+            "The specified pagination token is not valid or is expired.",
         )
     };
     let text = hex::decode(token)

@@ -193,6 +193,8 @@ pub struct Image {
     pub gone_at: Option<SimTime>,
     /// What should become of it.
     pub expect: Expectation,
+    /// A copy that a fault rule made wrong or an edit took away: whoever made it may make another.
+    pub spoiled: bool,
     /// The image as the world file has it, to tell changes from.
     #[serde(skip)]
     pub baseline: Option<Box<Self>>,
@@ -222,6 +224,12 @@ impl Image {
     /// Whether a reader sees it.
     pub fn is_visible(&self, now: SimTime) -> bool {
         now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
+    }
+
+    /// Whether it is a copy that came to nothing: failed, cancelled or spoiled.
+    pub fn is_failed_attempt(&self) -> bool {
+        let cancelled = self.state == ImageState::Pending && !self.exists();
+        self.spoiled || cancelled || self.state == ImageState::Failed
     }
 
     /// Whether it was taken away by an edit, and not by a call.
@@ -296,9 +304,6 @@ pub struct Snapshot {
     /// How its copy goes on, while it is pending.
     #[serde(skip)]
     pub job: Option<CopyJob>,
-    /// Tags as the world file has them.
-    #[serde(skip)]
-    pub baseline_tags: Tags,
 }
 
 impl Snapshot {

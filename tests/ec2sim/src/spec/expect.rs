@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::glob;
+
 /// What should become of one image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +73,9 @@ pub struct WorldExpectations {
     pub no_mutating_calls: Vec<Scope>,
     /// Effects on things that the caller did not create, which are right nevertheless.
     pub allow: Vec<AllowedCall>,
-    /// Whether calls that IAM denied are wrong; default true.
+    /// Denials that are right; `resource` is compared with every parameter of the call.
+    pub expected_denials: Vec<AllowedCall>,
+    /// Whether other calls that IAM denied are wrong; default true.
     pub denials_are_wrong: Option<bool>,
     /// Whether failed copies that are left behind are wrong; default true.
     pub failed_copies_are_wrong: Option<bool>,
@@ -99,4 +103,12 @@ pub struct AllowedCall {
     pub account: Option<String>,
     /// A region.
     pub region: Option<String>,
+}
+
+impl AllowedCall {
+    /// Whether it speaks of such a call, apart from the resource.
+    pub(crate) fn covers(&self, operation: &str, account: &str, region: &str) -> bool {
+        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| glob::matches(p, text));
+        fits(&self.operation, operation) && fits(&self.account, account) && fits(&self.region, region)
+    }
 }

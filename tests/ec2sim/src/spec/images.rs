@@ -142,9 +142,10 @@ fn expand_image(
             (source, source_region)
         }),
         created_by: None,
-        visible_at: creation_date,
+        visible_at: creation_date.min(start),
         gone_at: None,
         expect: image.expect.clone(),
+        spoiled: false,
         baseline: None,
     };
     if image.public && built.any_encrypted() {
@@ -286,7 +287,6 @@ fn expand_snapshot(
         visible_at: created,
         gone_at: None,
         job: None,
-        baseline_tags: image.snapshot_tags.clone(),
     })
 }
 

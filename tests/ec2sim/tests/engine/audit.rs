@@ -131,6 +131,37 @@ fn launch_permissions_that_are_not_carried_over_are_found() {
 }
 
 #[test]
+fn a_copy_may_be_expected_to_have_nothing_of_the_originals_publication() {
+    let images = "    - {name: bare, id: ami-0000000a, description: words, launchPermissions: {users: [\"222222222222\"]}, deprecationTime: 2027-01-01T00:00:00Z, expect: {copied: {key: alias/good, launchPermissions: none, description: none, deprecation: none}}}\n";
+    let sim = world(&yaml("", images, ""));
+    let c = owner(&sim);
+    good_copy(&c);
+    let id = c.copy("ami-0000000a", "bare-copy", "alias/good", &[]).one("imageId");
+    seconds(&sim, 1000);
+    assert_eq!(checks(&sim), []);
+    c.ec2(
+        "ModifyImageAttribute",
+        &[("ImageId", &id), ("LaunchPermission.Add.1.UserId", OTHER_ACCOUNT)],
+    );
+    c.ec2(
+        "ModifyImageAttribute",
+        &[("ImageId", &id), ("Description.Value", "words")],
+    );
+    c.ec2(
+        "EnableImageDeprecation",
+        &[("ImageId", &id), ("DeprecateAt", "2027-01-01T00:00:00Z")],
+    );
+    assert_eq!(
+        checks(&sim),
+        [
+            Check::PermissionsDiffer,
+            Check::DescriptionDiffers,
+            Check::DeprecationDiffers
+        ]
+    );
+}
+
+#[test]
 fn a_copy_that_is_shared_more_widely_is_found() {
     let sim = plain();
     let c = owner(&sim);
@@ -352,6 +383,69 @@ fn denials_are_found_unless_the_world_expects_them() {
         client(&sim, MANAGER).sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "test")]);
         assert_eq!(checks(&sim), expected);
     }
+}
+
+#[test]
+fn denials_are_expected_by_operation_and_resource_and_dry_runs_only_ask() {
+    let deny = |resource: &str| {
+        let expect = format!("expectedDenials: [{{operation: AssumeRole, resource: \"{resource}\"}}]");
+        let sim = world(&yaml("", "", &expect));
+        good_copy(&owner(&sim));
+        let arn = format!("arn:aws:iam::{ACCOUNT}:role/reader");
+        let wrong = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")];
+        client(&sim, MANAGER).sts("AssumeRole", &wrong);
+        let right = [wrong[0], wrong[1], ("ExternalId", "secret")];
+        let reply = client(&sim, MANAGER).sts("AssumeRole", &right);
+        let session = Client {
+            key: reply.one("AccessKeyId"),
+            token: Some(reply.one("SessionToken")),
+            ..owner(&sim)
+        };
+        let dry = session.ec2("DeregisterImage", &[("ImageId", WEB), ("DryRun", "true")]);
+        assert_eq!(dry.code(), "UnauthorizedOperation");
+        checks(&sim)
+    };
+    assert_eq!(deny("*:role/reader"), []);
+    assert_eq!(deny("*:role/other"), [Check::DeniedCall]);
+}
+
+#[test]
+fn a_copy_that_a_fault_spoiled_or_an_edit_took_away_may_be_made_again() {
+    let sim = plain();
+    sim.add_fault(FaultRule {
+        operation: Some("CopyImage".to_owned()),
+        nth: Some(1),
+        act: Act::CopyUnencrypted,
+        ..FaultRule::default()
+    });
+    let c = owner(&sim);
+    let again = |name: &str| {
+        let id = c
+            .copy(WEB, name, "alias/good", &[("Description", "the web")])
+            .one("imageId");
+        seconds(&sim, 1000);
+        id
+    };
+    again("spoiled");
+    assert_eq!(checks(&sim), [Check::CopyNotEncrypted]);
+    let second = again("second");
+    assert_eq!(checks(&sim), []);
+    sim.edit(Edit::Deregister { image: second }).expect("the copy is there");
+    again("third");
+    assert_eq!(checks(&sim), []);
+    assert_eq!(sim.audit().totals.copies_failed, 2);
+}
+
+#[test]
+fn where_copying_is_left_open_one_copy_for_each_key_is_enough() {
+    let sim = world(&yaml("", "    - {name: open, id: ami-0000000a}\n", ""));
+    let c = owner(&sim);
+    good_copy(&c);
+    c.copy("ami-0000000a", "one", "alias/good", &[]);
+    c.copy("ami-0000000a", "two", "alias/other", &[]);
+    assert_eq!(checks(&sim), []);
+    c.copy("ami-0000000a", "three", "alias/other", &[]);
+    assert_eq!(checks(&sim), [Check::CopiedTwice, Check::TooManyCopies]);
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod properties;
 mod reading;
 mod server;
 mod support;
+mod time;
 mod trouble;
 mod worlds;

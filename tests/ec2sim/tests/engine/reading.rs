@@ -154,7 +154,7 @@ fn page_parameters_have_bounds() {
         ("DescribeImages", vec![("MaxResults", "0")], "InvalidParameterValue"),
         ("DescribeImages", vec![("MaxResults", "x")], "InvalidParameterValue"),
         ("DescribeImages", vec![("MaxResults", "1000")], "OK"),
-        ("DescribeImages", vec![("NextToken", "zz")], "InvalidNextToken"),
+        ("DescribeImages", vec![("NextToken", "zz")], "InvalidPaginationToken"),
         (
             "DescribeImages",
             vec![("MaxResults", "10"), ("ImageId.1", WEB)],
@@ -175,7 +175,7 @@ fn a_token_belongs_to_one_listing() {
         "DescribeImages",
         &[("MaxResults", "2"), ("Owner.1", "self"), ("NextToken", &token)],
     );
-    assert_eq!(elsewhere.code(), "InvalidNextToken");
+    assert_eq!(elsewhere.code(), "InvalidPaginationToken");
 }
 
 #[test]

@@ -1,0 +1,234 @@
+use super::*;
+use crate::domain::{Key, KeyProblem, KeyUsability};
+use crate::plan::testing::{at, key};
+
+fn spec() -> AMIEncryptionTargetSpec {
+    let spec = serde_json::json!({
+        "policy": "production", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami",
+        "mode": "Enforce", "scanInterval": "15m", "otherKey": "Report", "copy": {}, "promotion": {},
+    });
+    serde_json::from_value(spec).expect("a target's spec")
+}
+
+fn known_key(usability: KeyUsability) -> KeyView {
+    KeyView::Known(Key {
+        arn: key(1),
+        usability,
+        aws_managed: false,
+    })
+}
+
+fn counts(change: impl FnOnce(&mut ImageCounts)) -> Classified {
+    let mut classified = Classified::default();
+    change(&mut classified.counts);
+    classified
+}
+
+fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> Looked<'a> {
+    Looked::Scanned {
+        at,
+        classified,
+        caller: "arn:aws:sts::111122223333:x",
+        key,
+        key_trouble: None,
+        trouble: None,
+    }
+}
+
+fn of(looked: &Looked<'_>, migrations: MigrationCounts) -> AMIEncryptionTargetStatus {
+    target(
+        &AMIEncryptionTargetStatus::default(),
+        &spec(),
+        Some(3),
+        looked,
+        migrations,
+        at(100),
+    )
+}
+
+fn said(status: &AMIEncryptionTargetStatus, type_: &str) -> (String, String) {
+    let condition = conditions::find(&status.conditions, type_).expect("the condition");
+    assert_eq!(condition.observed_generation, Some(3));
+    (condition.status.clone(), condition.reason.clone())
+}
+
+fn pair(status: &str, reason: &str) -> (String, String) {
+    (status.to_owned(), reason.to_owned())
+}
+
+#[test]
+fn compliant_is_true_only_when_nothing_is_left_unencrypted_or_unknown() {
+    let usable = known_key(KeyUsability::Usable);
+    type Change = fn(&mut ImageCounts);
+    let table: [(Change, &str, &str); 7] = [
+        (|c| c.encrypted = 5, "True", reason::SUCCEEDED),
+        (|c| c.exempt = 1, "True", reason::SUCCEEDED),
+        (|c| c.other_key = 1, "True", reason::SUCCEEDED),
+        (|c| c.unencrypted = 1, "False", reason::UNENCRYPTED_IMAGES),
+        (|c| c.unencryptable = 1, "False", reason::UNENCRYPTED_IMAGES),
+        (|c| c.superseded = 1, "False", reason::ORIGINALS_REMAIN),
+        (|c| c.unknown = 1, "Unknown", reason::UNKNOWN_IMAGES),
+    ];
+    for (change, holds, why) in table {
+        let classified = counts(change);
+        let status = of(&scanned(at(0), &classified, &usable), MigrationCounts::default());
+        assert_eq!(said(&status, conditions::COMPLIANT), pair(holds, why));
+        assert_eq!(said(&status, conditions::READY), pair("True", reason::SUCCEEDED));
+    }
+    let classified = counts(|c| c.other_key = 1);
+    let migrate = AMIEncryptionTargetSpec {
+        other_key: OtherKey::Migrate,
+        ..spec()
+    };
+    let looked = scanned(at(0), &classified, &usable);
+    let none = MigrationCounts::default();
+    let status = target(
+        &AMIEncryptionTargetStatus::default(),
+        &migrate,
+        Some(3),
+        &looked,
+        none,
+        at(100),
+    );
+    assert_eq!(said(&status, conditions::COMPLIANT), pair("False", reason::OTHER_KEY));
+}
+
+#[test]
+fn what_was_not_looked_through_is_unknown_and_never_zero() {
+    let trouble = Trouble::new(
+        reason::ROLE_NOT_ASSUMABLE,
+        "sts:AssumeRole: the role cannot be assumed.",
+    );
+    let status = of(&Looked::Failed(&trouble), MigrationCounts::default());
+    assert_eq!(status.images, None);
+    assert_eq!(
+        said(&status, conditions::REACHABLE),
+        pair("False", reason::ROLE_NOT_ASSUMABLE)
+    );
+    assert_eq!(
+        said(&status, conditions::COMPLIANT),
+        pair("Unknown", reason::ROLE_NOT_ASSUMABLE)
+    );
+    assert_eq!(
+        said(&status, conditions::STALLED),
+        pair("True", reason::ROLE_NOT_ASSUMABLE)
+    );
+    let passing = Trouble::new(reason::THROTTLED, "ec2:DescribeImages: throttled by AWS.");
+    let status = of(&Looked::Failed(&passing), MigrationCounts::default());
+    assert_eq!(said(&status, conditions::STALLED), pair("False", reason::NOT_STALLED));
+    assert_eq!(said(&status, conditions::RECONCILING), pair("True", reason::THROTTLED));
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_said_and_keeps_the_target_from_being_ready() {
+    let classified = counts(|c| c.encrypted = 1);
+    let disabled = known_key(KeyUsability::Unusable(KeyProblem::Disabled));
+    let status = of(&scanned(at(0), &classified, &disabled), MigrationCounts::default());
+    assert_eq!(
+        said(&status, conditions::KEY_USABLE),
+        pair("False", reason::KEY_DISABLED)
+    );
+    assert_eq!(said(&status, conditions::READY), pair("False", reason::KEY_DISABLED));
+    assert_eq!(status.key_arn.as_deref(), Some(key(1).as_str()));
+}
+
+#[test]
+fn reconciling_and_stalled_are_never_both_true() {
+    let classified = counts(|c| c.unencrypted = 1);
+    let trouble = Trouble::new(reason::ACCESS_DENIED, "ec2:DescribeImages: not permitted.");
+    let usable = known_key(KeyUsability::Usable);
+    let busy = MigrationCounts {
+        in_progress: 1,
+        ..MigrationCounts::default()
+    };
+    for looked in [
+        Looked::NotYet,
+        Looked::Failed(&trouble),
+        scanned(at(0), &classified, &usable),
+    ] {
+        let status = of(&looked, busy);
+        let holds = |type_| conditions::is_true(&status.conditions, type_);
+        assert!(
+            !(holds(conditions::RECONCILING) && holds(conditions::STALLED)),
+            "{looked:?}"
+        );
+    }
+}
+
+#[test]
+fn a_scan_that_finds_nothing_new_is_written_once_an_hour() {
+    let classified = counts(|c| c.encrypted = 1);
+    let usable = known_key(KeyUsability::Usable);
+    let none = MigrationCounts::default();
+    let first = of(&scanned(at(0), &classified, &usable), none);
+    let again = |seconds| {
+        target(
+            &first,
+            &spec(),
+            Some(3),
+            &scanned(at(seconds), &classified, &usable),
+            none,
+            at(seconds),
+        )
+    };
+    assert_eq!(again(3599), first);
+    assert_eq!(again(3600).last_scan_time, Some(Time(at(3600))));
+    let changed = counts(|c| c.encrypted = 2);
+    let status = target(
+        &first,
+        &spec(),
+        Some(3),
+        &scanned(at(60), &changed, &usable),
+        none,
+        at(60),
+    );
+    assert_eq!(status.last_scan_time, Some(Time(at(60))), "written with another change");
+}
+
+#[test]
+fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
+    let classified = counts(|c| (c.total, c.encrypted) = (2, 2));
+    let usable = known_key(KeyUsability::Usable);
+    let good = of(
+        &scanned(at(0), &classified, &usable),
+        MigrationCounts {
+            completed: 1,
+            ..MigrationCounts::default()
+        },
+    );
+    let trouble = Trouble::new(reason::WRONG_ACCOUNT, "sts:GetCallerIdentity: another account.");
+    let bad = of(&Looked::Failed(&trouble), MigrationCounts::default());
+    let spec: AMIEncryptionPolicySpec = serde_json::from_value(serde_json::json!({"accounts": []})).expect("a spec");
+    let counted = |status, current| Counted { current, status };
+    let status = |targets: &[Counted<'_>], expected| {
+        super::policy(
+            &AMIEncryptionPolicyStatus::default(),
+            &spec,
+            Some(3),
+            expected,
+            targets,
+            at(0),
+        )
+    };
+    let condition = |status: &AMIEncryptionPolicyStatus, type_: &str| {
+        conditions::find(&status.conditions, type_)
+            .map(|c| c.status.clone())
+            .expect("the condition")
+    };
+    let all_good = status(&[counted(&good, true), counted(&good, true)], 2);
+    assert_eq!(all_good.images.expect("counts").total, 4);
+    assert_eq!(all_good.migrations.expect("counts").completed, 2);
+    assert_eq!(all_good.targets, Some(TargetCounts { total: 2, ready: 2 }));
+    assert_eq!(condition(&all_good, conditions::READY), "True");
+    let missing = status(&[counted(&good, true)], 2);
+    assert_eq!(condition(&missing, conditions::READY), "Unknown");
+    let stale = status(&[counted(&good, true), counted(&good, false)], 2);
+    assert_eq!(condition(&stale, conditions::READY), "Unknown");
+    let one_bad = status(&[counted(&good, true), counted(&bad, true)], 2);
+    assert_eq!(condition(&one_bad, conditions::TARGETS_REACHABLE), "False");
+    assert_eq!(
+        condition(&one_bad, conditions::STALLED),
+        "False",
+        "the policy itself is not wrong"
+    );
+}

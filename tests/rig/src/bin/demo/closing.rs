@@ -1,0 +1,223 @@
+//! The last screen: what was migrated, what was not and why, what an alert would read, what AWS was asked, the verdict.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use ec2sim::model::{Image, Storage, World};
+
+use crate::kubectl::kubectl;
+use crate::metrics::{self, Sample};
+use crate::objects::{Object, Objects};
+use crate::screen::Screen;
+use crate::stage::{ACCESS_KEY, SECRET_KEY, Stage};
+use crate::tables::aligned;
+
+/// Prints all of it; says whether all is well.
+pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<String>) -> Result<bool> {
+    match &unsettled {
+        None => screen.step("Settled: every status says that nothing is left to do"),
+        Some(what) => screen.step(&format!("Not settled in time: {what}")),
+    }
+    screen.heading("kubectl get amim");
+    screen.block(&kubectl(&stage.control_plane, &["get", "amim"]).await?);
+
+    let objects = Objects::read(&stage.control_plane).await?;
+    let world = stage.aws.sim().world();
+    migrated(screen, &objects, &world);
+    not_migrated(screen, &objects, &world);
+    let samples = metrics::read(&stage.listens).await?;
+    alerts(screen, &samples);
+    calls(screen, &samples);
+    log(screen, stage);
+
+    let report = stage.aws.sim().audit();
+    screen.heading("ec2sim audit: the simulator judges, knowing nothing of amiseal");
+    let text = report.to_string();
+    let details = text.trim_end().strip_suffix(&report.verdict()).unwrap_or(&text);
+    screen.block(details);
+    let seconds = screen.elapsed().as_secs();
+    screen.verdict(report.ok, &format!("{} ({seconds} s)", report.verdict()));
+    if let Some(what) = &unsettled {
+        screen.verdict(false, &format!("NOT SETTLED in time: {what}"));
+    }
+    Ok(report.ok && unsettled.is_none())
+}
+
+fn migrated(screen: &Screen, objects: &Objects, world: &World) {
+    let done: Vec<_> = objects.migrations.iter().filter(|m| is_done(m)).collect();
+    let gib: u64 = done.iter().filter_map(|m| image(world, m)).map(size_gib).sum();
+    let volumes: usize = done
+        .iter()
+        .filter_map(|m| image(world, m))
+        .map(|image| image.snapshot_ids().count())
+        .sum();
+    screen.heading("Migrated");
+    screen.block(&format!(
+        "{} images of {volumes} volumes and {gib} GiB have an encrypted, verified copy.",
+        done.len()
+    ));
+    let duplicate: u64 = objects.targets.iter().map(|t| t.number("/status/duplicateGiB")).sum();
+    screen.block(&format!(
+        "Until the originals go, {duplicate} GiB of snapshots are kept twice, say the targets."
+    ));
+}
+
+fn is_done(migration: &Object) -> bool {
+    migration.text("/status/state") == "Completed"
+}
+
+/// The original of a migration, as AWS has it.
+fn image<'a>(world: &'a World, migration: &Object) -> Option<&'a Image> {
+    world.image(migration.text("/spec/region"), migration.text("/spec/sourceImageID"))
+}
+
+/// The sizes of the volumes that hold data.
+fn size_gib(image: &Image) -> u64 {
+    let volumes = image.mappings.iter().filter_map(|mapping| match &mapping.storage {
+        Storage::Ebs(ebs) if ebs.snapshot.is_some() => Some(u64::from(ebs.gib)),
+        Storage::Ebs(_) | Storage::Ephemeral(_) => None,
+    });
+    volumes.sum()
+}
+
+fn not_migrated(screen: &Screen, objects: &Objects, world: &World) {
+    let left: Vec<_> = objects.migrations.iter().filter(|m| !is_done(m)).collect();
+    screen.heading(&format!("Not migrated: {} images", left.len()));
+    let rows: Vec<_> = left
+        .iter()
+        .map(|migration| {
+            // Stalled says what a person must do; a migration that is still at work says where it is in Ready.
+            let type_ = if migration.says("Stalled", "True") {
+                "Stalled"
+            } else {
+                "Ready"
+            };
+            [
+                migration.text("/spec/sourceImageID").to_owned(),
+                image(world, migration).map_or_else(String::new, |image| image.name.clone()),
+                migration.reason(type_).to_owned(),
+                migration.message(type_).to_owned(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        screen.block(&aligned(["IMAGE", "NAME", "REASON", "MESSAGE"], &rows));
+    }
+    let sum = |class: &str| -> u64 {
+        let path = format!("/status/images/{class}");
+        objects.policies.iter().map(|policy| policy.number(&path)).sum()
+    };
+    screen.block(&format!(
+        "\nLeft alone: {} images under another key (otherKey: Report) and {} that are exempt by their tags. Encrypted, \
+         copies included: {}.",
+        sum("otherKey"),
+        sum("exempt"),
+        sum("encrypted"),
+    ));
+}
+
+/// The series that alerts are made of.
+fn alerts(screen: &Screen, samples: &[Sample]) {
+    screen.heading("What an alert would read (/metrics)");
+    let read = |sample: &&Sample| match sample.name.as_str() {
+        "amiseal_images" => sample.labels.get("class").is_some_and(|class| class == "unencrypted"),
+        "amiseal_migrations_stalled"
+        | "amiseal_key_usable"
+        | "amiseal_last_successful_scan_timestamp_seconds"
+        | "amiseal_reconcile_errors_total"
+        | "amiseal_leader" => true,
+        _ => false,
+    };
+    for sample in samples.iter().filter(read) {
+        screen.block(&sample.line);
+    }
+}
+
+/// How often each operation of AWS was called.
+fn calls(screen: &Screen, samples: &[Sample]) {
+    let mut operations: BTreeMap<[String; 2], (f64, BTreeMap<String, f64>)> = BTreeMap::new();
+    let label = |sample: &Sample, name| sample.labels.get(name).cloned().unwrap_or_default();
+    for sample in samples.iter().filter(|s| s.name == "amiseal_aws_requests_total") {
+        let operation = [label(sample, "service"), label(sample, "operation")];
+        let (calls, failures) = operations.entry(operation).or_default();
+        *calls += sample.value;
+        let code = label(sample, "code");
+        if !code.eq_ignore_ascii_case("ok") {
+            *failures.entry(code).or_default() += sample.value;
+        }
+    }
+    let total: f64 = operations.values().map(|(calls, _)| calls).sum();
+    let rows: Vec<_> = operations
+        .into_iter()
+        .map(|([service, operation], (calls, failures))| {
+            let failures: Vec<_> = failures.iter().map(|(code, count)| format!("{count} {code}")).collect();
+            [service, operation, calls.to_string(), failures.join(", ")]
+        })
+        .collect();
+    screen.heading(&format!("Calls of AWS (amiseal_aws_requests_total): {total}"));
+    screen.block(&aligned(["SERVICE", "OPERATION", "CALLS", "OF THESE FAILED"], &rows));
+}
+
+/// Warnings and errors that the controller logged, each kind once.
+fn log(screen: &Screen, stage: &Stage) {
+    let log = stage.controller_log();
+    let mut kinds: BTreeMap<String, (u32, String)> = BTreeMap::new();
+    for line in log.lines() {
+        let Ok(entry) = serde_json::from_str::<serde_json::Value>(line) else {
+            // Whatever is no log line, as a panic, is worth seeing.
+            kinds.entry(line.to_owned()).or_default().0 += 1;
+            continue;
+        };
+        if matches!(entry["level"].as_str(), Some("WARN" | "ERROR")) {
+            let text = |field: &str| entry["fields"][field].as_str().unwrap_or_default().to_owned();
+            let kind = text("message");
+            let (count, example) = kinds.entry(kind).or_default();
+            *count += 1;
+            *example = text("error");
+        }
+    }
+    screen.heading("Warnings in the controller's log");
+    if kinds.is_empty() {
+        screen.block("none");
+    }
+    for (kind, (count, example)) in kinds {
+        screen.block(format!("{count} × {} {example}", kind.trim()).trim_end());
+    }
+}
+
+/// What a person may do with all that is running.
+pub(crate) fn say_what_to_try(screen: &Screen, stage: &Stage) {
+    let endpoint = stage.aws.endpoint();
+    screen.heading("Everything keeps running until Ctrl-C. In another terminal:");
+    screen.block(&format!(
+        r#"export KUBECONFIG={kubeconfig}
+export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_REGION=eu-west-1
+alias kubectl={kubectl}"#,
+        kubeconfig = stage.control_plane.admin_kubeconfig().display(),
+        kubectl = rig::tools::Tool::Kubectl
+            .path()
+            .map_or_else(|_| "kubectl".to_owned(), |path| path.display().to_string()),
+    ));
+    screen.heading("Things to try");
+    screen.block(&format!(
+        r#"kubectl describe aep production
+kubectl get amim -o wide -w
+kubectl explain aep.spec.imageSelector
+kubectl edit aep production     # such as otherKey: Migrate, or promotion: {{tags: Publish}}
+
+# Enable the key that is disabled; the migrations that wait for it go on at the next scan, within a minute.
+curl -s {endpoint}/_sim/edit -d '{{"setKeyState": {{"account": "333333333333", "region": "us-east-1", "key": "alias/ami", "state": "Enabled"}}}}'
+kubectl get amim -l amiseal.dev/account=333333333333 -w
+
+# Make another unencrypted image.
+curl -s {endpoint}/_sim/edit -d '{{"addImage": {{"account": "111111111111", "region": "eu-west-1", "image": {{"name": "brand-new"}}}}}}'
+
+aws sts get-caller-identity
+curl -s {endpoint}/_sim/audit     # the verdict; images that were left alone above are expected to be
+curl -s {endpoint}/_sim/journal   # every call of AWS
+curl -s http://{listens}/metrics
+tail -f {log}"#,
+        listens = stage.listens,
+        log = stage.controller_log_path().display(),
+    ));
+}

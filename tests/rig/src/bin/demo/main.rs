@@ -1,0 +1,72 @@
+//! Shows amiseal at work: `make demo`.
+//!
+//! A real API server, the controller as it is installed, and the simulated AWS of `demo/world.yaml`. It ends by itself,
+//! and its exit status is the simulator's verdict.
+
+mod closing;
+mod kubectl;
+mod metrics;
+mod objects;
+mod screen;
+mod settled;
+mod stage;
+mod tables;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use screen::Screen;
+use stage::Stage;
+
+/// How long the images may take from the start of the demo.
+const TIME_LIMIT: Duration = Duration::from_secs(52);
+
+/// Starts a Kubernetes API server, a simulated AWS of three accounts, and amiseal, and shows how the images become
+/// encrypted.
+#[derive(Parser)]
+struct Arguments {
+    /// Leave everything running at the end, to try things by hand, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    // Listened to from the start, so that a signal at any time leads to the orderly end of what was started.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut stopped = Box::pin(async move {
+        tokio::select! {
+            _ = interrupt.recv() => 130,
+            _ = terminate.recv() => 143,
+        }
+    });
+    let screen = Screen::new();
+    let (mut stage, ok) = tokio::select! {
+        outcome = Box::pin(play(&screen)) => outcome?,
+        status = &mut stopped => return Ok(ExitCode::from(status)),
+    };
+    if arguments.keep {
+        closing::say_what_to_try(&screen, &stage);
+        tokio::select! {
+            outcome = stage.until_the_controller_ends() => outcome?,
+            _ = stopped => {}
+        }
+    }
+    stage.end(&screen).await?;
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The whole show; says whether all went well.
+async fn play(screen: &Screen) -> Result<(Stage, bool)> {
+    let mut stage = Stage::set(screen).await?;
+    stage.apply_policy(screen).await?;
+    let unsettled = watch::until_settled(screen, &mut stage, TIME_LIMIT).await?;
+    let ok = closing::show(screen, &stage, unsettled).await?;
+    Ok((stage, ok))
+}

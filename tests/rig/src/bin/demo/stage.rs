@@ -1,0 +1,172 @@
+//! Everything that runs: the control plane, the simulated AWS, and the controller.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use ec2sim::{Server, Sim, WorldSpec};
+use rig::{ControlPlane, Options, Process};
+
+use crate::kubectl::kubectl;
+use crate::screen::Screen;
+
+/// The access key of the world's identity; its secret can be anything.
+pub(crate) const ACCESS_KEY: &str = "AKIAPLATFORM00000001";
+pub(crate) const SECRET_KEY: &str = "the-simulator-checks-no-signature";
+const NAMESPACE: &str = "amiseal-system";
+const SERVICE_ACCOUNT: &str = "amiseal";
+const READY: Duration = Duration::from_secs(30);
+
+/// What is on stage. Dropped in this order: who talks first, who is talked to last.
+pub(crate) struct Stage {
+    controller: Process,
+    /// Where the controller serves its metrics.
+    pub(crate) listens: String,
+    pub(crate) aws: Server,
+    pub(crate) control_plane: ControlPlane,
+}
+
+impl Stage {
+    /// Starts everything and returns when the controller leads.
+    pub(crate) async fn set(screen: &Screen) -> Result<Self> {
+        screen.step("Simulating AWS as demo/world.yaml has it");
+        let aws = start_aws(&demo_file("world.yaml"))?;
+        screen.block(&describe(aws.sim()));
+        screen.block(&format!("endpoint: {}", aws.endpoint()));
+
+        screen.step("Starting etcd, kube-apiserver and kube-controller-manager, with crds/ and deploy/rbac.yaml");
+        let control_plane = ControlPlane::start(Options::of_project()).await?;
+        screen.block(&format!("API server: {}", control_plane.url()));
+
+        screen.step(&format!(
+            "Starting amiseal as system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}, under its own ClusterRole"
+        ));
+        let (controller, listens) = start_controller(&control_plane, &aws.endpoint()).await?;
+        screen.block(&format!(
+            "amiseal run --copy-poll-interval 1s   (metrics: http://{listens}/metrics)"
+        ));
+        Ok(Self {
+            controller,
+            listens,
+            aws,
+            control_plane,
+        })
+    }
+
+    /// Applies the policy as a person would.
+    pub(crate) async fn apply_policy(&self, screen: &Screen) -> Result<()> {
+        let path = demo_file("policy.yaml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        screen.step("kubectl apply -f demo/policy.yaml");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        screen.block(&lines.collect::<Vec<_>>().join("\n"));
+        let path = path.to_str().context("the path of the policy is not UTF-8")?;
+        let answer = kubectl(&self.control_plane, &["apply", "--server-side", "--filename", path]).await?;
+        screen.aside(answer.trim());
+        Ok(())
+    }
+
+    /// Fails if the controller has ended by itself.
+    pub(crate) fn check_controller(&mut self) -> Result<()> {
+        match self.controller.exited()? {
+            None => Ok(()),
+            Some(status) => {
+                let log = self.controller.log();
+                let lines: Vec<_> = log.lines().collect();
+                let tail = lines[lines.len().saturating_sub(10)..].join("\n");
+                anyhow::bail!("amiseal has ended by itself ({status}); the end of its log:\n{tail}")
+            }
+        }
+    }
+
+    /// The controller's log, one JSON object a line.
+    pub(crate) fn controller_log(&self) -> String {
+        self.controller.log()
+    }
+
+    pub(crate) fn controller_log_path(&self) -> &Path {
+        self.controller.log_path()
+    }
+
+    /// Asks the controller to end, as Kubernetes does, and waits for it.
+    pub(crate) async fn end(mut self, screen: &Screen) -> Result<()> {
+        self.controller.sigterm()?;
+        let status = self.controller.wait(Duration::from_secs(10)).await?;
+        screen.aside(&format!("amiseal was asked to end by SIGTERM, and did ({status})."));
+        Ok(())
+    }
+
+    /// Waits for as long as the controller runs, and fails when it has ended.
+    pub(crate) async fn until_the_controller_ends(&mut self) -> Result<()> {
+        loop {
+            self.check_controller()?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn demo_file(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().unwrap_or(root).join("demo").join(name)
+}
+
+fn start_aws(world: &Path) -> Result<Server> {
+    let text = std::fs::read_to_string(world).with_context(|| format!("cannot read {}", world.display()))?;
+    let spec = WorldSpec::parse(&text).with_context(|| format!("{} is no world", world.display()))?;
+    let sim = Sim::new(&spec).with_context(|| format!("{} is no world", world.display()))?;
+    Server::on_loopback(sim).context("the simulator cannot listen on loopback")
+}
+
+/// The accounts and how many images each region has.
+fn describe(sim: &Sim) -> String {
+    sim.with_world(|world| {
+        let regions = world.regions().filter(|(_, region)| !region.images.is_empty());
+        let lines = regions.map(|(account, region)| {
+            let snapshots: usize = region.images.values().map(|image| image.snapshot_ids().count()).sum();
+            format!(
+                "account {} {}: {:2} images of {:2} snapshots",
+                account.id,
+                region.name,
+                region.images.len(),
+                snapshots
+            )
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// The controller is the real binary, which is built next to this one. It inherits nothing but what is set here.
+async fn start_controller(control_plane: &ControlPlane, endpoint: &str) -> Result<(Process, String)> {
+    let program = std::env::current_exe()?.with_file_name("amiseal");
+    anyhow::ensure!(
+        program.is_file(),
+        "{} does not exist: run `make demo`, which builds it",
+        program.display()
+    );
+    let kubeconfig = control_plane
+        .service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT)
+        .await?;
+    let log = control_plane.directory().join("amiseal.log");
+    let mut controller = Process::builder("amiseal", program, log)
+        .env_clear()
+        .env("KUBECONFIG", kubeconfig)
+        .env("POD_NAME", "amiseal-0")
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        // Copies take minutes in AWS and seconds here.
+        .args(["--copy-poll-interval", "1s"])
+        .spawn()?;
+    let line = controller.wait_for_line("/metrics", READY).await?;
+    let listens = address_in(&line).with_context(|| format!("no address in the log line {line}"))?;
+    controller.wait_for_line("\"leads\"", READY).await?;
+    Ok((controller, listens))
+}
+
+fn address_in(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some(line["fields"]["address"].as_str()?.to_owned())
+}

@@ -1,0 +1,106 @@
+//! Shows the tables as they change, until all is settled.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::kubectl::kubectl;
+use crate::objects::{Object, Objects};
+use crate::screen::Screen;
+use crate::settled::unsettled;
+use crate::stage::Stage;
+use crate::tables::{Changes, without_ages};
+
+/// How often kubectl is asked.
+const POLL: Duration = Duration::from_secs(1);
+/// Rows of migrations that are shown of one change; the rest are counted.
+const ROWS: usize = 6;
+/// For so many looks in a row nothing may be left to do.
+const LOOKS: u32 = 2;
+
+/// Prints what `kubectl get` shows as it changes. Returns what was not settled when `limit` had passed since the start.
+pub(crate) async fn until_settled(screen: &Screen, stage: &mut Stage, limit: Duration) -> Result<Option<String>> {
+    screen.step("Watching kubectl get aep,aet,amim (of migrations, the rows that change)");
+    let mut shown = Shown::default();
+    let mut quiet = 0;
+    loop {
+        let began = tokio::time::Instant::now();
+        stage.check_controller()?;
+        let (objects, tables, migrations) = tokio::try_join!(
+            Objects::read(&stage.control_plane),
+            kubectl(&stage.control_plane, &["get", "aep,aet"]),
+            kubectl(&stage.control_plane, &["get", "amim"]),
+        )?;
+        shown.show(screen, &objects, &tables, &migrations);
+        let left = unsettled(&objects);
+        quiet = if left.is_none() { quiet + 1 } else { 0 };
+        if quiet == LOOKS || screen.elapsed() >= limit {
+            return Ok(left);
+        }
+        tokio::time::sleep_until(began + POLL).await;
+    }
+}
+
+/// What was printed already.
+#[derive(Default)]
+struct Shown {
+    tables: String,
+    migrations: Changes,
+}
+
+impl Shown {
+    fn show(&mut self, screen: &Screen, objects: &Objects, tables: &str, migrations: &str) {
+        let stripped = without_ages(tables);
+        let tables_changed = stripped != self.tables;
+        let (header, rows) = self.migrations.of(migrations);
+        if !tables_changed && rows.is_empty() {
+            return;
+        }
+        screen.step(&summary(&objects.migrations));
+        if tables_changed {
+            screen.block(tables);
+            self.tables = stripped;
+        }
+        if tables_changed && !rows.is_empty() {
+            screen.block("\n");
+        }
+        if let Some(header) = header.filter(|_| !rows.is_empty()) {
+            screen.block(header);
+            screen.block(&rows[..rows.len().min(ROWS)].join("\n"));
+        }
+        if rows.len() > ROWS {
+            screen.aside(&format!("… and {} more rows that changed", rows.len() - ROWS));
+        }
+    }
+}
+
+/// How many migrations are in which state.
+fn summary(migrations: &[Object]) -> String {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for migration in migrations {
+        let state = match migration.text("/status/state") {
+            _ if migration.says("Stalled", "True") => "stalled",
+            "" => "new",
+            state => state,
+        };
+        *counts.entry(state).or_default() += 1;
+    }
+    let order = [
+        "new",
+        "Pending",
+        "Copying",
+        "Verifying",
+        "Promoting",
+        "Completed",
+        "stalled",
+    ];
+    let parts = order
+        .iter()
+        .filter_map(|state| Some(format!("{} {state}", counts.get(state)?)));
+    let parts: Vec<_> = parts.collect();
+    match migrations.len() {
+        0 => "No migrations yet".to_owned(),
+        count => format!("{count} migrations: {}", parts.join(", ")),
+    }
+}
