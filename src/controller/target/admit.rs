@@ -1,7 +1,6 @@
 //! Letting copies start, within what AWS and the policy allow in this account and region.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -11,7 +10,7 @@ use super::look::{copy_of, is_stalled, state};
 use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory};
 use crate::plan::obstacle;
-use crate::plan::schedule::{self, Asked, Candidate, PollBounds};
+use crate::plan::schedule::{self, Asked, Candidate, Shortage};
 
 impl Work<'_> {
     /// Admits what fits, wakes who was admitted, and says when to look at the copies in flight next.
@@ -27,7 +26,7 @@ impl Work<'_> {
             HashMap::new()
         };
         let limit = self.target.spec.copy.max_concurrent_snapshots;
-        let (admitted, in_flight, needed) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
+        let (admitted, in_flight, shortage) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
             // A grant ends when the intent is on record, or when the migration no longer wants it.
             slots.granted.retain(|source, _| self.still_pending(source));
             slots.cap = slots.cap.filter(|(_, until)| *until > now);
@@ -50,8 +49,12 @@ impl Work<'_> {
                 .filter(|c| !admitted.contains(c))
                 .map(|c| c.snapshots)
                 .min();
-            let needed = smallest.map(|size| (size + taken).saturating_sub(budget));
-            (admitted, taken, needed)
+            let shortage = smallest.map(|size| Shortage {
+                budget,
+                free: budget.saturating_sub(taken),
+                missing: (size + taken).saturating_sub(budget),
+            });
+            (admitted, taken, shortage)
         });
         for candidate in &admitted {
             tracing::debug!(target = self.name, image = %candidate.source, "admitted");
@@ -61,10 +64,10 @@ impl Work<'_> {
             .metrics
             .snapshots_in_flight(&self.account, &self.region, in_flight);
         self.place(|place| {
-            if in_flight == 0 && needed.is_none() && !self.follows() {
+            if in_flight == 0 && shortage.is_none() && !self.follows() {
                 place.poll_due = None;
             } else if place.poll_due.is_none() || !admitted.is_empty() {
-                let wait = self.next_poll(&place.progress, needed, now);
+                let wait = schedule::next_poll(&place.progress, shortage, now, self.ctx.options.poll);
                 let due = now + wait;
                 place.poll_due = Some(place.poll_due.map_or(due, |old| old.min(due)));
             }
@@ -75,13 +78,6 @@ impl Work<'_> {
     fn follows(&self) -> bool {
         let waits = |m: &AMIMigration| matches!(state(m), MigrationState::Copying | MigrationState::Verifying);
         self.migrations.iter().any(|m| waits(m) && !is_stalled(m))
-    }
-
-    fn next_poll(&self, progress: &crate::domain::SnapshotProgress, needed: Option<u32>, now: Timestamp) -> Duration {
-        let bounds: PollBounds = self.ctx.options.poll;
-        // With nobody waiting for a slot it is enough to see the last one end.
-        let all = u32::try_from(progress.pending.len()).unwrap_or(u32::MAX).max(1);
-        schedule::next_poll(progress, needed.unwrap_or(all).min(all), now, bounds)
     }
 
     /// Copies of this account and region that were asked for and are not known to be done, whichever policy asked.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::Work;
@@ -13,9 +15,7 @@ use crate::controller::trouble;
 use crate::domain::{ImageId, ImageState, Inventory, Key, KeyArn, KeyProblem};
 use crate::plan::classify::{self, Classified, Terms};
 use crate::plan::obstacle::KeyView;
-
-/// As many copies that seem to be done are looked at in one call, sooner or later.
-const LOOK_TOGETHER: usize = 12;
+use crate::plan::schedule;
 
 /// What a scan reads.
 struct Scan {
@@ -159,7 +159,7 @@ impl Work<'_> {
                 let began = progress.began;
                 self.place(|place| place.progress = progress);
                 let mut migrations = self.done();
-                if self.is_time_to_look(&migrations, began) || !unseen.is_empty() {
+                if self.is_time_to_look(migrations.len(), began) || !unseen.is_empty() {
                     migrations.extend(unseen);
                     self.look_at(&migrations).await
                 } else {
@@ -228,18 +228,17 @@ impl Work<'_> {
             .collect()
     }
 
-    /// Whether the copies that seem to be done are looked at now. A few may wait for more, while others are in flight
-    /// anyway: one call serves them all, and their slots are free already.
-    fn is_time_to_look(&self, done: &[&Arc<AMIMigration>], began: jiff::Timestamp) -> bool {
-        let patience = self.ctx.options.poll.max.saturating_mul(2);
+    /// Whether the copies that seem to be done are looked at now.
+    fn is_time_to_look(&self, done: usize, now: Timestamp) -> bool {
         self.place(|place| {
-            if done.is_empty() {
+            if done == 0 {
                 place.done_since = None;
                 return false;
             }
-            let since = *place.done_since.get_or_insert(began);
-            let waited = began.duration_since(since).as_secs_f64() >= patience.as_secs_f64();
-            let look = done.len() >= LOOK_TOGETHER || waited || place.progress.pending.is_empty();
+            let since = *place.done_since.get_or_insert(now);
+            let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            let in_flight = place.progress.pending.len();
+            let look = schedule::is_time_to_look(done, waited, in_flight, place.good_looks, self.ctx.options.poll);
             if look {
                 place.done_since = None;
             }
@@ -255,12 +254,18 @@ impl Work<'_> {
             .collect();
         let sources: Vec<ImageId> = sources.into_iter().collect();
         let (began, images, snapshots) = self.session.copies_of(&sources, &[]).await?;
-        let failed = images.iter().any(|image| image.state == ImageState::Failed);
+        let any = |state| images.iter().any(|image| image.state == state);
+        let (failed, good) = (any(ImageState::Failed), any(ImageState::Available));
         self.place(|place| {
             if let Some(inventory) = &mut place.inventory {
                 Arc::make_mut(inventory).fold(sources, began, images, snapshots);
             }
             place.covered.extend(migrations.iter().filter_map(|m| m.uid()));
+            if failed {
+                place.good_looks = 0;
+            } else if good {
+                place.good_looks = place.good_looks.saturating_add(1);
+            }
         });
         if failed {
             self.read_key().await;
