@@ -16,7 +16,6 @@ use rig::{ControlPlane, WriteCounts};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::clock::SimClock;
 use crate::world;
 
 const NAMESPACE: &str = "amiseal-system";
@@ -39,11 +38,10 @@ pub(crate) struct Product {
 
 impl Product {
     /// Starts the controllers as `amiseal run` does, but without a Lease: there is no other replica.
-    pub(crate) async fn start(cluster: &ControlPlane, server: &Server) -> Result<Self> {
+    pub(crate) async fn start(cluster: &ControlPlane, server: &Server, clock: Arc<dyn Clock>) -> Result<Self> {
         let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SimClock::of(server.sim().clone()));
         let registry = Registry::new();
         let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
         options.endpoint_url = Some(server.endpoint());

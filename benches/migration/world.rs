@@ -30,12 +30,11 @@ const JITTER: f64 = 0.2;
 ///
 /// One image in five is shared with another account. Changes take a few seconds to show, and calls are throttled as AWS
 /// throttles them.
-pub(crate) fn world(seed: u64, images: u32, speed: f64) -> Result<WorldSpec> {
+pub(crate) fn world(seed: u64, images: u32) -> Result<WorldSpec> {
     let mut rng = StdRng::seed_from_u64(seed);
     let images: Vec<Value> = (1..=images).map(|number| image(number, &mut rng)).collect();
     let world = json!({
         "seed": seed,
-        "clock": {"speed": speed},
         "settings": {
             "pagination": {"unstableOrder": true},
             "consistency": {"createSeconds": 3, "tagSeconds": 3, "attributeSeconds": 3},
