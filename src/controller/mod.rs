@@ -11,6 +11,7 @@ mod policy;
 mod run;
 mod target;
 mod trouble;
+mod watched;
 
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub struct Context {
     pub(crate) targets: Store<AMIEncryptionTarget>,
     /// Migrations, as last seen.
     pub(crate) migrations: Store<AMIMigration>,
+    /// Whether each of the three kinds was listed once.
+    pub(crate) listed: [watched::Listed; 3],
 }
 
 /// What people may tune.

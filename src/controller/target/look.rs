@@ -111,6 +111,11 @@ impl Work<'_> {
     pub(super) fn classify(&self) {
         let contested = self.contested();
         let copies = self.recorded_copies();
+        let ours = self
+            .migrations
+            .iter()
+            .filter_map(|m| m.spec.source_image_id.parse().ok())
+            .collect();
         let spec = &self.target.spec;
         let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view.clone()));
         let Some(inventory) = inventory else { return };
@@ -121,6 +126,8 @@ impl Work<'_> {
             other_key: spec.other_key,
             key: key.arn(),
             contested: &contested,
+            older: &self.older_selectors(),
+            ours: &ours,
             copies: &copies,
             pinned: &self.pinned_keys(),
         };
