@@ -2,9 +2,12 @@
 //!
 //! The API server does not run faster for us. At a hundred simulated seconds a second, a request of 20 milliseconds would
 //! count as two seconds, and a busy machine would change the figures. So the clock slows down as soon as the product asks
-//! what time it is, which it does at every visit and every call, and runs on once it has not asked for a while.
+//! what time it is, which it does at every visit and every call, and while the API server owes it an answer. It runs on
+//! once nothing of this was so for a while.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use amiseal::clock::Clock;
@@ -12,6 +15,7 @@ use ec2sim::{Sim, SimTime};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tower::{Layer, Service};
 
 /// How long the clock stays slow after the product has asked for the time: longer than a request to the API server takes.
 pub(crate) const HOLD: Duration = Duration::from_millis(100);
@@ -35,6 +39,8 @@ struct Pace {
     fast: f64,
     asked: Instant,
     is_slow: bool,
+    /// Requests to the API server that are not answered yet.
+    owed: Arc<AtomicUsize>,
 }
 
 impl SimClock {
@@ -45,6 +51,7 @@ impl SimClock {
             fast,
             asked: Instant::now(),
             is_slow: true,
+            owed: Arc::default(),
         }));
         let started = sim.now();
         let governor = tokio::spawn(govern(sim.clone(), pace.clone()));
@@ -63,6 +70,11 @@ impl SimClock {
         pace.asked = Instant::now();
         pace.is_slow = true;
         self.sim.set_speed(SLOW);
+    }
+
+    /// What a client of the API server is wrapped into, so that the clock waits for its answers.
+    pub(crate) fn layer(&self) -> Owing {
+        Owing(lock(&self.pace).owed.clone())
     }
 
     fn asked(&self) {
@@ -85,7 +97,9 @@ async fn govern(sim: Sim, pace: Arc<Mutex<Pace>>) {
     loop {
         tokio::time::sleep(TICK).await;
         let mut pace = lock(&pace);
-        if pace.is_slow && pace.asked.elapsed() >= HOLD {
+        if pace.owed.load(Ordering::SeqCst) > 0 {
+            pace.asked = Instant::now();
+        } else if pace.is_slow && pace.asked.elapsed() >= HOLD {
             pace.is_slow = false;
             sim.set_speed(pace.fast);
         }
@@ -121,4 +135,65 @@ impl Clock for SimClock {
 
 fn lock(pace: &Mutex<Pace>) -> MutexGuard<'_, Pace> {
     pace.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts the requests that are not answered yet. The answer to a watch has come once it has begun.
+#[derive(Debug, Clone)]
+pub(crate) struct Owing(Arc<AtomicUsize>);
+
+impl<S> Layer<S> for Owing {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted {
+            inner,
+            owed: self.0.clone(),
+        }
+    }
+}
+
+/// A client whose requests are counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted<S> {
+    inner: S,
+    owed: Arc<AtomicUsize>,
+}
+
+impl<R, S> Service<R> for Counted<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let debt = Debt::new(&self.owed);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let _debt = debt;
+            answer.await
+        })
+    }
+}
+
+/// A request that is not answered yet.
+struct Debt(Arc<AtomicUsize>);
+
+impl Debt {
+    fn new(owed: &Arc<AtomicUsize>) -> Self {
+        owed.fetch_add(1, Ordering::SeqCst);
+        Self(owed.clone())
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }

@@ -10,6 +10,7 @@ mod following;
 mod product;
 mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +49,9 @@ struct Args {
     /// The seed of the images and of the simulator
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write here, as JSON, every call to AWS that migrating all images took, and what exists then
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Give up after so many real seconds
     #[arg(long, default_value_t = 1800)]
     patience: u64,
@@ -81,7 +85,7 @@ async fn measure(args: &Args) -> Result<Vec<Figure>> {
     let cluster = ControlPlane::start(Options::of_project()).await?;
     let following = Following::start(cluster.admin_client().await?, sim.clone());
     let clock = Arc::new(SimClock::of(sim.clone(), args.speed));
-    let product = Product::start(&cluster, &server, clock.clone()).await?;
+    let product = Product::start(&cluster, &server, &clock).await?;
     cluster.apply(&world::policy(args.scan_minutes)).await?;
 
     let began = Instant::now();
@@ -97,6 +101,11 @@ async fn measure(args: &Args) -> Result<Vec<Figure>> {
         calls: sim.journal(),
         writes: product.writes(&cluster)?,
     };
+
+    if let Some(path) = &args.journal {
+        let journal = serde_json::json!({"calls": busy.calls, "world": sim.world_json()});
+        std::fs::write(path, journal.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
 
     // The first of these scans may still have something to say; those after it may not.
     clock.set_fast(args.quiet_speed);

@@ -10,12 +10,14 @@ use anyhow::Result;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use ec2sim::Server;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use prometheus::Registry;
 use rig::{ControlPlane, WriteCounts};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::clock::SimClock;
 use crate::world;
 
 const NAMESPACE: &str = "amiseal-system";
@@ -38,17 +40,19 @@ pub(crate) struct Product {
 
 impl Product {
     /// Starts the controllers as `amiseal run` does, but without a Lease: there is no other replica.
-    pub(crate) async fn start(cluster: &ControlPlane, server: &Server, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) async fn start(cluster: &ControlPlane, server: &Server, clock: &Arc<SimClock>) -> Result<Self> {
         let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let client = ClientBuilder::try_from(config)?.with_layer(&clock.layer()).build();
+        let clock: Arc<dyn Clock> = clock.clone();
         let registry = Registry::new();
         let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
         options.endpoint_url = Some(server.endpoint());
         let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "bench");
         options.credentials = Some(SharedCredentialsProvider::new(credentials));
         let parts = Parts {
-            client: kube::Client::try_from(config)?,
+            client,
             aws: Box::pin(Aws::new(options)).await?,
             clock,
             metrics: Metrics::register(&registry)?,
