@@ -84,8 +84,16 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.place(|place| place.poll_due = None);
     } else {
         settling = work.adjust_children().await?;
-        news |= work.follow_copies().await;
-        work.admit();
+        if work.follow_copies().await {
+            news = true;
+            // Slots first: what is done can wait.
+            work.admit();
+            if work.look_closely().await {
+                work.admit();
+            }
+        } else {
+            work.admit();
+        }
     }
     work.write_status(news).await?;
     Ok(Action::requeue(work.next_visit(settling)))
