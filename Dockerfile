@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 # The version of rust-toolchain.toml.
 ARG RUST_VERSION=1.95.0
 
