@@ -1,4 +1,4 @@
-//! What the controller's service account may do by `deploy/rbac.yaml`, as the API server's own authorizer sees it.
+//! What the controller's service account may do by the chart, as the API server's own authorizer sees it.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
@@ -81,6 +81,10 @@ async fn the_controller_may_do_nothing_else() {
         "update amiencryptionpolicies/finalizers.amiseal.dev",
         "update amiencryptiontargets/finalizers.amiseal.dev",
         "update amimigrations/finalizers.amiseal.dev",
+        // All that it reads, it watches.
+        "get amiencryptionpolicies.amiseal.dev",
+        "get amiencryptiontargets.amiseal.dev",
+        "get amimigrations.amiseal.dev",
         // Nor is it a way into the rest of the cluster.
         "get secrets in amiseal-system",
         "list secrets",
