@@ -61,6 +61,8 @@ impl Work<'_> {
                     .metrics
                     .scanned(self.target, scan.inventory.scanned.as_second() as f64);
                 self.place(|place| {
+                    place.progress = scan.inventory.progress.clone();
+                    place.poll_due = None;
                     place.inventory = Some(Arc::new(scan.inventory));
                     place.key = key;
                     place.caller = scan.caller;
