@@ -137,7 +137,7 @@ async fn what_is_installed_runs_leads_and_answers_its_probes() {
         .await
         .expect("a Lease");
     let holder = lease.spec.and_then(|spec| spec.holder_identity).expect("a holder");
-    assert!(holder.starts_with("amiseal-7d4b9-x2x7v-"), "{holder}");
+    assert_eq!(holder, "amiseal-7d4b9-x2x7v");
 
     controller.sigterm().expect("asked to end");
     let grace = Duration::from_secs(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds"));
