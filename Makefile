@@ -38,14 +38,15 @@ ETCD := $(AMISEAL_TOOLS)/etcd-$(call version,etcd,go.etcd.io/etcd/server/v3)
 HELM := $(AMISEAL_TOOLS)/helm-$(call version,helm,helm.sh/helm/v4)
 PROMTOOL := $(AMISEAL_TOOLS)/promtool-$(call version,promtool,github.com/prometheus/prometheus)
 
-TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager
-TOOLS_ALL := $(TOOLS) $(HELM)/helm $(PROMTOOL)/promtool
+TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager \
+	$(HELM)/helm
+TOOLS_ALL := $(TOOLS) $(PROMTOOL)/promtool
 
 .PHONY: tools
-tools: $(TOOLS) ## Build what tests and demo need: etcd, kube-apiserver, kube-controller-manager, kubectl
+tools: $(TOOLS) ## Build what tests and demo need: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
 
 .PHONY: tools-all
-tools-all: $(TOOLS_ALL) ## Build also helm and promtool
+tools-all: $(TOOLS_ALL) ## Build also promtool
 
 # A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
 define go-build
@@ -107,6 +108,11 @@ lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of 
 crds: build ## Generate crds/ from the types in src/api
 	$(CARGO_TARGET_DIR)/debug/amiseal crd --output-dir crds
 
+.PHONY: chart
+chart: $(HELM)/helm ## Check the Helm chart and package it into the current directory
+	$(HELM)/helm lint --strict charts/amiseal
+	$(HELM)/helm package charts/amiseal
+
 .PHONY: demo
 demo: tools ## Watch amiseal encrypt the images of three accounts; KEEP=1 leaves it running to try by hand
 	cargo build --workspace --all-targets
@@ -134,7 +140,7 @@ boto3: build ## Drive the simulator with boto3, an independent AWS client
 	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
 
 .PHONY: control-plane
-control-plane: tools build ## Run an empty control plane with the CRDs and RBAC until Ctrl-C; prints its KUBECONFIG
+control-plane: tools build ## Run an empty control plane with what the chart installs until Ctrl-C; prints its KUBECONFIG
 	$(CARGO_TARGET_DIR)/debug/control-plane
 
 .PHONY: clean

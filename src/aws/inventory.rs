@@ -1,8 +1,8 @@
 //! Reads of images and snapshots.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_ec2::types::{Filter, ImageAttributeName};
+use aws_sdk_ec2::types::{Filter, ImageAttributeName, SnapshotState};
 use jiff::Timestamp;
 
 use super::error::AwsError;
@@ -21,16 +21,28 @@ const FILTER_VALUES: usize = 200;
 
 impl Session {
     /// Reads all images and snapshots that the account owns, disabled and deprecated ones included: all pages or an error.
+    /// It shows the copies in flight as well.
     pub async fn scan(&self) -> Result<Inventory, AwsError> {
         let mut inventory = Inventory::new(self.shared.clock.now());
         self.each_image(None, |image| {
             inventory.insert(image);
         })
         .await?;
-        self.each_snapshot(None, |snapshot| {
+        let began = self.shared.clock.now();
+        let mut pending = BTreeMap::new();
+        self.each_sdk_snapshot(None, |snapshot| {
+            if snapshot.state == Some(SnapshotState::Pending)
+                && let Some(copy) = project::pending_copy(&snapshot)?
+            {
+                pending.insert(copy.id.clone(), copy);
+            }
+            let snapshot = project::snapshot(&snapshot)?;
             inventory.snapshots.insert(snapshot.id.clone(), snapshot);
+            Ok(())
         })
         .await?;
+        let pending = pending.into_values().collect();
+        inventory.progress = SnapshotProgress { began, pending };
         Ok(inventory)
     }
 
@@ -73,7 +85,7 @@ impl Session {
     /// Reads the snapshot copies that are in flight in the account and region, whoever asked for them.
     pub async fn progress(&self) -> Result<SnapshotProgress, AwsError> {
         let began = self.shared.clock.now();
-        let mut pending = HashMap::new();
+        let mut pending = BTreeMap::new();
         let filter = filter("status", &["pending"]);
         self.each_sdk_snapshot(Some(filter), |snapshot| {
             if let Some(copy) = project::pending_copy(&snapshot)? {
@@ -82,8 +94,7 @@ impl Session {
             Ok(())
         })
         .await?;
-        let mut pending: Vec<_> = pending.into_values().collect();
-        pending.sort_by(|a, b| a.id.cmp(&b.id));
+        let pending = pending.into_values().collect();
         Ok(SnapshotProgress { began, pending })
     }
 

@@ -39,7 +39,7 @@ pub struct Args {
     /// How long the Lease holds after a renewal, in whole seconds: at least 3s
     #[arg(long, default_value = "15s", value_name = "DURATION")]
     pub lease_duration: Text,
-    /// How often copies in flight are looked at; default: 15s to 2m, by their progress
+    /// How often copies in flight are looked at; default: 15s to 3m, by their progress
     #[arg(long, value_name = "DURATION")]
     pub copy_poll_interval: Option<Text>,
     /// How many objects of each kind are worked on at a time

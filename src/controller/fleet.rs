@@ -60,6 +60,8 @@ pub(crate) struct Place {
     pub(super) poll_due: Option<Timestamp>,
     /// Since when a copy seems to be done that was not looked at yet.
     pub(super) done_since: Option<Timestamp>,
+    /// Closer looks in a row that have shown no failed copy.
+    pub(super) good_looks: u32,
     /// What hinders looking.
     pub(super) trouble: Option<Trouble>,
     /// Failures in a row.

@@ -18,6 +18,8 @@ pub struct Inventory {
     pub snapshots: HashMap<SnapshotId, Snapshot>,
     /// When the scan began. What happened later it need not show.
     pub scanned: Timestamp,
+    /// The copies that were in flight when the scan read the snapshots.
+    pub progress: SnapshotProgress,
     /// When the last look for copies of a source image began, where one was made after the scan.
     pub looked: HashMap<ImageId, Timestamp>,
     /// The images that AWS calls copies, by their source.

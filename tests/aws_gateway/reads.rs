@@ -82,6 +82,8 @@ async fn copies_are_found_by_their_source_first_pending_then_with_their_snapshot
     let flight = session.progress().await.expect("progress");
     assert_eq!(flight.pending.len(), 1);
     assert_eq!(flight.pending[0].for_image.as_ref(), Some(&id));
+    let scan = session.scan().await.expect("a scan");
+    assert_eq!(scan.progress.pending, flight.pending, "a scan shows them too");
     let (_, images, snapshots) = session.copies_of(&[image(PLAIN)], &[]).await.expect("a look");
     assert_eq!(images.len(), 1);
     assert_eq!((&images[0].id, images[0].state), (&id, ImageState::Pending));
@@ -89,6 +91,7 @@ async fn copies_are_found_by_their_source_first_pending_then_with_their_snapshot
 
     bench.finish_copies();
     assert!(session.progress().await.expect("progress").pending.is_empty());
+    assert!(session.scan().await.expect("a scan").progress.pending.is_empty());
     let unknown = "snap-0123456789abcdef0".parse().expect("a snapshot ID");
     let (_, images, snapshots) = session
         .copies_of(&[image(PLAIN)], &[unknown])

@@ -134,7 +134,7 @@ async fn a_copy_that_boots_in_another_way_is_never_completed() {
     lied_to(&scenario, reason::ATTRIBUTE_MISMATCH).await;
 }
 
-/// The copy stalls in Verifying and nothing of it is published; when a person removes it, a good one is made.
+/// The copy stalls in Verifying and nothing of it is published; after a person has removed it, a good one is made.
 async fn lied_to(scenario: &Scenario, why: &str) {
     let _replica = scenario.start().await;
     let policy = policy("production", &[ACCOUNT]);
@@ -147,6 +147,14 @@ async fn lied_to(scenario: &Scenario, why: &str) {
     assert_eq!(scenario.effects(), ["CopyImage"]);
     scenario.judged();
 
+    // Only long after it was asked for does a copy that does not show count as gone: let it be long after.
+    let long_ago = json!({"status": {"copy": {"requestedAt": "2026-01-01T00:00:00Z"}}});
+    let name = name_of(&scenario.migration_of(&image).await.expect("a migration"));
+    let migrations = scenario.migrations();
+    let patched = migrations
+        .patch_status(&name, &PatchParams::default(), &Patch::Merge(&long_ago))
+        .await;
+    patched.expect("a status can be set");
     let bad = status.copy.and_then(|copy| copy.image_id).expect("the copy's ID");
     scenario.edit(Edit::Deregister { image: bad });
     // Any change of the policy has it looked at at once, and not at the next scan.

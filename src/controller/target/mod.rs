@@ -87,8 +87,16 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         if work.place(|place| std::mem::take(&mut place.renewed)) {
             work.begin_anew();
         }
-        news |= work.follow_copies().await;
-        work.admit();
+        if work.follow_copies().await {
+            news = true;
+            // Slots first: what is done can wait.
+            work.admit();
+            if work.look_closely().await {
+                work.admit();
+            }
+        } else {
+            work.admit();
+        }
     }
     work.write_status(news).await?;
     Ok(Action::requeue(work.next_visit(settling)))

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::audit::{self, AuditEvent, WriteCounts};
+use crate::chart;
 use crate::kubeconfig::{self, Identity};
 use crate::pki::Pki;
 use crate::process::Process;
@@ -39,15 +40,17 @@ pub struct Options {
     /// Definitions of custom resources belong here: the garbage collector looks for new kinds at its start and then
     /// only every 30 seconds.
     pub manifests: Vec<PathBuf>,
+    /// Apply also what this project's Helm chart installs, apart from what needs a kubelet: its custom resources, and the
+    /// controller's service account and rights.
+    pub chart: bool,
 }
 
 impl Options {
-    /// This project's custom resources, as far as they were generated, and the controller's RBAC.
+    /// What the chart installs, so that the controller has exactly the rights that it will have elsewhere.
     pub fn of_project() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let manifests = ["crds", "deploy/rbac.yaml"].map(|path| root.join(path));
         Self {
-            manifests: manifests.into_iter().filter(|path| path.exists()).collect(),
+            chart: true,
+            ..Self::default()
         }
     }
 }
@@ -120,8 +123,14 @@ impl ControlPlane {
         };
         this.start_component(Component::Etcd).await?;
         this.start_apiserver_on_a_free_port().await?;
-        if !options.manifests.is_empty() {
-            this.apply_files(&options.manifests).await?;
+        let mut manifests = options.manifests;
+        if options.chart {
+            let path = this.directory.path().join("chart.yaml");
+            std::fs::write(&path, chart::render(&this.helm_home()).await?)?;
+            manifests.push(path);
+        }
+        if !manifests.is_empty() {
+            this.apply_files(&manifests).await?;
         }
         this.start_component(Component::ControllerManager).await?;
         Ok(this)
@@ -145,6 +154,13 @@ impl ControlPlane {
         command.env("KUBECONFIG", &self.admin_kubeconfig);
         // Else it would keep what it learnt about this server in the person's home directory.
         command.env("KUBECACHEDIR", self.directory.path().join("kubectl-cache"));
+        Ok(command)
+    }
+
+    /// `helm` as a user who may do everything; see [`kubectl`](Self::kubectl).
+    pub fn helm(&self) -> Result<Command> {
+        let mut command = chart::helm(&self.helm_home())?;
+        command.env("KUBECONFIG", &self.admin_kubeconfig);
         Ok(command)
     }
 
@@ -351,6 +367,10 @@ impl ControlPlane {
         Ok(Process::builder(tool.name(), tool.path()?, log)
             .env_clear()
             .current_dir(self.directory.path()))
+    }
+
+    fn helm_home(&self) -> PathBuf {
+        self.directory.path().join("helm")
     }
 
     fn audit_log(&self) -> PathBuf {

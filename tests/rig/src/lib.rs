@@ -8,6 +8,7 @@
 //! [`watchdog`] for how.
 
 mod audit;
+mod chart;
 mod control_plane;
 mod http;
 mod kubeconfig;
@@ -18,6 +19,7 @@ pub mod tools;
 pub mod watchdog;
 
 pub use audit::{AuditEvent, WriteCounts, WriteKind};
+pub use chart::chart_directory;
 pub use control_plane::{Component, ControlPlane, Options, shared};
 pub use http::http_get;
 pub use process::{Process, ProcessBuilder, poll_until};

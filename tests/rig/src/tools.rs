@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 
 const KUBERNETES_MODULE: &str = include_str!("../../tools/kubernetes/go.mod");
 const ETCD_MODULE: &str = include_str!("../../tools/etcd/go.mod");
+const HELM_MODULE: &str = include_str!("../../tools/helm/go.mod");
 
-/// A program of the control plane, built from a Go module whose `go.mod` pins its version.
+/// A program of the control plane, or to work with one, built from a Go module whose `go.mod` pins its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// The store.
@@ -18,6 +19,8 @@ pub enum Tool {
     KubeControllerManager,
     /// The client that people use.
     Kubectl,
+    /// The installer of charts.
+    Helm,
 }
 
 impl Tool {
@@ -28,6 +31,7 @@ impl Tool {
             Self::KubeApiserver => "kube-apiserver",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
+            Self::Helm => "helm",
         }
     }
 
@@ -38,6 +42,7 @@ impl Tool {
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
                 (KUBERNETES_MODULE, "k8s.io/kubernetes")
             }
+            Self::Helm => (HELM_MODULE, "helm.sh/helm/v4"),
         };
         required_version(go_mod, module)
             .with_context(|| format!("no version of {module} in its go.mod under tests/tools"))
@@ -50,6 +55,7 @@ impl Tool {
         let module = match self {
             Self::Etcd => "etcd",
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
+            Self::Helm => "helm",
         };
         let path = directory()?
             .join(format!("{module}-{}", self.version()?))
@@ -116,6 +122,7 @@ mod tests {
             Tool::KubeApiserver,
             Tool::KubeControllerManager,
             Tool::Kubectl,
+            Tool::Helm,
         ] {
             let version = tool.version().expect("a version");
             assert!(

@@ -133,6 +133,7 @@ async fn a_child_of_a_custom_resource_that_was_there_at_the_start_is_collected()
     std::fs::write(&manifest, include_str!("widget.yaml")).expect("a manifest");
     let control_plane = ControlPlane::start(Options {
         manifests: vec![manifest],
+        ..Options::default()
     })
     .await
     .expect("a control plane");

@@ -266,6 +266,7 @@ impl Scenario {
 
 impl Drop for Scenario {
     fn drop(&mut self) {
+        println!("took {:#}", self.began.until(Timestamp::now()).unwrap_or_default());
         if std::thread::panicking() {
             self.explain();
         }

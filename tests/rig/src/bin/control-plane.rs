@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Starts etcd, kube-apiserver and kube-controller-manager on loopback, prints a KUBECONFIG, and runs until Ctrl-C.
 #[derive(Parser)]
 struct Arguments {
-    /// A file or directory of manifests to apply, instead of this project's custom resources and RBAC
+    /// A file or directory of manifests to apply, instead of what this project's chart installs
     #[arg(long = "manifest", value_name = "PATH")]
     manifests: Vec<PathBuf>,
 }
@@ -22,7 +22,10 @@ async fn main() -> Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let options = match arguments.manifests {
         manifests if manifests.is_empty() => Options::of_project(),
-        manifests => Options { manifests },
+        manifests => Options {
+            manifests,
+            chart: false,
+        },
     };
     let run = async {
         let control_plane = ControlPlane::start(options).await?;

@@ -34,7 +34,7 @@ impl Stage {
         screen.block(&describe(aws.sim()));
         screen.block(&format!("endpoint: {}", aws.endpoint()));
 
-        screen.step("Starting etcd, kube-apiserver and kube-controller-manager, with crds/ and deploy/rbac.yaml");
+        screen.step("Starting etcd, kube-apiserver and kube-controller-manager, with what charts/amiseal installs");
         let control_plane = ControlPlane::start(Options::of_project()).await?;
         screen.block(&format!("API server: {}", control_plane.url()));
 

@@ -1,0 +1,33 @@
+# The version of rust-toolchain.toml.
+ARG RUST_VERSION=1.95.0
+
+# What the build of the dependencies depends on: the manifests, and that there are sources. The next stage copies the
+# result, and a layer that copies files is cached by their contents: a change of a source file does not reach it.
+FROM docker.io/library/rust:${RUST_VERSION}-bookworm AS skeleton
+WORKDIR /build
+COPY . .
+RUN find . -name '*.rs' ! -name main.rs ! -name lib.rs ! -path '*/bin/*' -delete && \
+    find . -name '*.rs' -exec sh -c 'echo "fn main() { }" >"$1"' sh {} \;
+
+FROM docker.io/library/rust:${RUST_VERSION}-bookworm AS build
+WORKDIR /build
+COPY --from=skeleton /build .
+RUN cargo build --locked --release --package amiseal
+COPY . .
+# Else Cargo takes the sources, whose times are those of the checkout, for older than what it has just built.
+RUN find src -name '*.rs' -exec touch {} +
+# The Git commit; it is a label of the metric amiseal_build_info.
+ARG REVISION=unknown
+RUN AMISEAL_REVISION="${REVISION}" cargo build --locked --release --package amiseal
+
+# The C library, certificates and a user; no shell, no package manager.
+FROM gcr.io/distroless/cc-debian12:nonroot
+LABEL org.opencontainers.image.title="amiseal" \
+      org.opencontainers.image.description="Keeps every Amazon Machine Image encrypted under the key that its policy names" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY LICENSE /licenses/amiseal/LICENSE
+COPY --from=build /build/target/release/amiseal /usr/local/bin/amiseal
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/usr/local/bin/amiseal"]
+CMD ["run"]

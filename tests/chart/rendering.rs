@@ -1,0 +1,400 @@
+//! What the chart renders, and that the API server takes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use rig::{ControlPlane, shared};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, NAMESPACE, chart, helm, kubectl, names, objects, only, read, render, template};
+
+pub(crate) const EVERY_OPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/every-option.yaml");
+/// It stands in for the one of the Prometheus operator.
+const SERVICE_MONITOR: &str = include_str!("servicemonitor.yaml");
+const KEEP: &str = "helm.sh/resource-policy";
+
+#[tokio::test]
+async fn helm_lint_finds_nothing() {
+    let chart = chart();
+    for values in [&[][..], &["--values", EVERY_OPTION]] {
+        let mut arguments = vec!["lint", "--strict", &chart];
+        arguments.extend(values);
+        let Answer { success, out, err } = helm(shared().await, &arguments).await;
+        assert!(success && !out.contains("[WARNING]"), "{out}{err}");
+    }
+}
+
+/// What the API server would say to a manifest; it warns of fields that it does not know and of uses that it advises against.
+async fn asked(control_plane: &ControlPlane, yaml: &str) -> String {
+    let arguments = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--dry-run=server",
+        "-f",
+        "-",
+    ];
+    let answer = kubectl(control_plane, &arguments, yaml).await;
+    assert_eq!(answer.err, "");
+    answer.expect("kubectl apply")
+}
+
+#[tokio::test]
+async fn the_api_server_takes_what_the_defaults_render() {
+    let yaml = template(&[]).await.expect("helm template");
+    let rendered = objects(&yaml);
+    let expected = [
+        "ClusterRole amiseal",
+        "ClusterRoleBinding amiseal",
+        "CustomResourceDefinition amiencryptionpolicies.amiseal.dev",
+        "CustomResourceDefinition amiencryptiontargets.amiseal.dev",
+        "CustomResourceDefinition amimigrations.amiseal.dev",
+        "Deployment amiseal",
+        "PodDisruptionBudget amiseal",
+        "Role amiseal-leader",
+        "RoleBinding amiseal-leader",
+        "Service amiseal-metrics",
+        "ServiceAccount amiseal",
+    ];
+    assert_eq!(names(&rendered), expected);
+    let answer = asked(shared().await, &yaml).await;
+    assert_eq!(answer.lines().count(), expected.len(), "{answer}");
+}
+
+#[tokio::test]
+async fn the_api_server_takes_what_every_option_renders() {
+    let control_plane = shared().await;
+    control_plane.apply(SERVICE_MONITOR).await.expect("a definition");
+    // The options that leave an object out, and, turned around, those objects with the other options set.
+    let with_all = "crds.enabled=true,serviceAccount.create=true,podDisruptionBudget.enabled=true";
+    for (more, count) in [(&[][..], 8), (&["--set", with_all], 13)] {
+        let arguments = [&["--values", EVERY_OPTION], more].concat();
+        let yaml = template(&arguments).await.expect("helm template");
+        let answer = asked(control_plane, &yaml).await;
+        assert_eq!(answer.lines().count(), count, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn every_option_arrives_where_it_belongs() {
+    let all = render(&["--values", EVERY_OPTION]).await;
+    assert_eq!(
+        names(&all),
+        [
+            "ClusterRole amiseal-all",
+            "ClusterRoleBinding amiseal-all",
+            "Deployment amiseal-all",
+            "NetworkPolicy amiseal-all",
+            "Role amiseal-all-leader",
+            "RoleBinding amiseal-all-leader",
+            "Service amiseal-all-metrics",
+            "ServiceMonitor amiseal-all",
+        ]
+    );
+    let given: Value = serde_saphyr::from_str(&read(Path::new(EVERY_OPTION))).expect("YAML");
+    let deployment = &only(&all, "Deployment")["spec"];
+    let pod = &deployment["template"]["spec"];
+    let container = &pod["containers"][0];
+    for (rendered, value) in [
+        (&deployment["replicas"], "replicas"),
+        (&pod["imagePullSecrets"], "imagePullSecrets"),
+        (
+            &pod["securityContext"]["supplementalGroups"],
+            "podSecurityContext.supplementalGroups",
+        ),
+        (&pod["securityContext"]["runAsUser"], "podSecurityContext.runAsUser"),
+        (&pod["terminationGracePeriodSeconds"], "terminationGracePeriodSeconds"),
+        (&pod["priorityClassName"], "priorityClassName"),
+        (&pod["nodeSelector"], "nodeSelector"),
+        (&pod["tolerations"], "tolerations"),
+        (&pod["affinity"], "affinity"),
+        (&pod["topologySpreadConstraints"], "topologySpreadConstraints"),
+        (&pod["volumes"], "extraVolumes"),
+        (&pod["serviceAccountName"], "serviceAccount.name"),
+        (&container["volumeMounts"], "extraVolumeMounts"),
+        (&container["imagePullPolicy"], "image.pullPolicy"),
+        (&container["resources"], "resources"),
+        (
+            &container["securityContext"]["seccompProfile"],
+            "securityContext.seccompProfile",
+        ),
+        (&container["ports"][0]["containerPort"], "http.port"),
+        (&only(&all, "Service")["spec"]["ports"][0]["port"], "http.port"),
+        (&only(&all, "Service")["metadata"]["annotations"], "service.annotations"),
+        (
+            &only(&all, "NetworkPolicy")["spec"]["ingress"][0]["from"],
+            "networkPolicy.from",
+        ),
+        (
+            &only(&all, "NetworkPolicy")["spec"]["egress"][3],
+            "networkPolicy.extraEgress.0",
+        ),
+        (
+            &only(&all, "ServiceMonitor")["spec"]["endpoints"][0]["interval"],
+            "serviceMonitor.interval",
+        ),
+        (
+            &only(&all, "ServiceMonitor")["metadata"]["labels"]["release"],
+            "serviceMonitor.labels.release",
+        ),
+    ] {
+        let pointer = format!("/{}", value.replace('.', "/"));
+        assert_eq!(Some(rendered), given.pointer(&pointer), "{value}");
+    }
+    let digest = given["image"]["digest"].as_str().expect("a digest");
+    assert_eq!(
+        container["image"],
+        format!("registry.example.com/platform/amiseal@{digest}")
+    );
+    assert_eq!(
+        container["args"],
+        json!([
+            "run",
+            "--listen=[::]:9090",
+            "--log-format=text",
+            "--log=info,amiseal=debug",
+            "--lease-duration=1m30s",
+            "--concurrency=4",
+            "--aws-rate-share=1",
+            "--copy-poll-interval=45s",
+            "--help",
+        ])
+    );
+    let env: Vec<&str> = container["env"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|env| env["name"].as_str())
+        .collect();
+    assert_eq!(env, ["POD_NAMESPACE", "POD_NAME", "AWS_REGION", "NODE_NAME"]);
+    let metadata = &deployment["template"]["metadata"];
+    assert_eq!(
+        (
+            &metadata["annotations"]["example.com/a"],
+            &metadata["labels"]["example.com/c"]
+        ),
+        (&json!("b"), &json!("d"))
+    );
+
+    // Those that have no effect beside others above.
+    let created = render(&[
+        "--values",
+        EVERY_OPTION,
+        "--set",
+        "serviceAccount.create=true,podDisruptionBudget.enabled=true",
+    ])
+    .await;
+    assert_eq!(
+        only(&created, "ServiceAccount")["metadata"]["annotations"],
+        given["serviceAccount"]["annotations"]
+    );
+    assert_eq!(only(&created, "PodDisruptionBudget")["spec"]["maxUnavailable"], "50%");
+    let tagged = render(&["--set", "image.tag=v9"]).await;
+    assert_eq!(
+        only(&tagged, "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"],
+        "amiseal:v9"
+    );
+}
+
+#[tokio::test]
+async fn a_release_of_another_name_has_objects_of_that_name() {
+    let chart = chart();
+    let yaml = helm(
+        shared().await,
+        &["template", "prod", &chart, "--set", "crds.enabled=false"],
+    )
+    .await
+    .expect("helm template");
+    let rendered = objects(&yaml);
+    assert!(
+        names(&rendered).contains(&"Deployment prod-amiseal".to_owned()),
+        "{:?}",
+        names(&rendered)
+    );
+    for binding in ["ClusterRoleBinding", "RoleBinding"] {
+        let subject = &only(&rendered, binding)["subjects"][0];
+        assert_eq!(
+            (&subject["name"], &subject["namespace"]),
+            (&json!("prod-amiseal"), &json!("default"))
+        );
+    }
+}
+
+/// The definitions that the arguments render, by name.
+async fn definitions(arguments: &[&str]) -> BTreeMap<String, Value> {
+    let by_name = |object: Value| (object["metadata"]["name"].as_str().expect("a name").to_owned(), object);
+    render(arguments)
+        .await
+        .into_iter()
+        .filter(|object| object["kind"] == "CustomResourceDefinition")
+        .map(by_name)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_definitions_are_those_of_the_project_with_helms_labels() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+    let mut rendered = definitions(&[]).await;
+    for entry in std::fs::read_dir(directory).expect("crds/") {
+        let expected: Value = serde_saphyr::from_str(&read(&entry.expect("an entry").path())).expect("YAML");
+        let mut definition = rendered
+            .remove(expected["metadata"]["name"].as_str().expect("a name"))
+            .expect("a definition");
+        let metadata = definition["metadata"].as_object_mut().expect("metadata");
+        assert_eq!(metadata.remove("annotations"), Some(json!({KEEP: "keep"})));
+        assert_eq!(
+            metadata.remove("labels").expect("labels")["app.kubernetes.io/instance"],
+            "amiseal"
+        );
+        assert_eq!(definition, expected);
+    }
+    assert_eq!(rendered, BTreeMap::new());
+}
+
+#[tokio::test]
+async fn the_definitions_can_be_left_out_or_left_to_helm() {
+    assert_eq!(definitions(&["--set", "crds.enabled=false"]).await, BTreeMap::new());
+    let not_kept = definitions(&["--set", "crds.keep=false"]).await;
+    assert_eq!(not_kept.len(), 3);
+    for definition in not_kept.values() {
+        assert_eq!(definition["metadata"].get("annotations"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_packaged_chart_holds_the_definitions_and_a_copy_without_them_says_so() {
+    let control_plane = shared().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    helm(control_plane, &["package", &chart(), "--destination", &path("")])
+        .await
+        .expect("helm package");
+    let package = path(&format!("amiseal-{}.tgz", env!("CARGO_PKG_VERSION")));
+    let packaged = helm(
+        control_plane,
+        &["template", "amiseal", &package, "--namespace", NAMESPACE],
+    )
+    .await
+    .expect("helm template");
+    assert_eq!(packaged, template(&[]).await.expect("helm template"));
+
+    let unpacked = Command::new("tar")
+        .args(["-xzf", &package, "-C", &path("")])
+        .status()
+        .expect("tar runs");
+    assert!(unpacked.success());
+    std::fs::remove_dir_all(path("amiseal/files")).expect("removed");
+    let refusal = helm(control_plane, &["template", "amiseal", &path("amiseal")])
+        .await
+        .refusal("helm template");
+    assert!(
+        refusal.contains("has no files/crds") && refusal.contains("set crds.enabled=false"),
+        "{refusal}"
+    );
+}
+
+#[tokio::test]
+async fn the_controller_is_granted_these_rights_and_no_others() {
+    let rendered = render(&[]).await;
+    assert_eq!(
+        only(&rendered, "ClusterRole")["rules"],
+        json!([
+            {"apiGroups": ["amiseal.dev"], "resources": ["amiencryptionpolicies"], "verbs": ["list", "watch"]},
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amiencryptiontargets"],
+                "verbs": ["list", "watch", "create", "patch", "delete"],
+            },
+            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["list", "watch", "create", "delete"]},
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amiencryptionpolicies/status", "amiencryptiontargets/status", "amimigrations/status"],
+                "verbs": ["patch"],
+            },
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+        ])
+    );
+    assert_eq!(
+        only(&rendered, "Role")["rules"],
+        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}])
+    );
+    for (binding, role) in [("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")] {
+        let binding = only(&rendered, binding);
+        let name = &only(&rendered, role)["metadata"]["name"];
+        assert_eq!(
+            binding["roleRef"],
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name})
+        );
+        assert_eq!(
+            binding["subjects"],
+            json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_pods_are_let_into_a_namespace_of_the_restricted_pod_security_standard() {
+    let control_plane = shared().await;
+    let label = [
+        "label",
+        "--overwrite",
+        "namespace",
+        NAMESPACE,
+        "pod-security.kubernetes.io/enforce=restricted",
+    ];
+    kubectl(control_plane, &label, "").await.expect("kubectl label");
+
+    let rendered = render(&[]).await;
+    let template = &only(&rendered, "Deployment")["spec"]["template"];
+    let mut pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "one", "namespace": NAMESPACE, "labels": template["metadata"]["labels"]},
+        "spec": template["spec"],
+    });
+    let create = ["create", "--dry-run=server", "-f", "-"];
+    let taken = kubectl(control_plane, &create, &pod.to_string()).await;
+    assert_eq!(taken.err, "");
+    taken.expect("kubectl create");
+
+    pod["spec"]["containers"][0]["securityContext"]["capabilities"] = Value::Null;
+    let refusal = kubectl(control_plane, &create, &pod.to_string())
+        .await
+        .refusal("a container with capabilities");
+    assert!(refusal.contains("violates PodSecurity \"restricted"), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_file_system_is_read_only_and_the_selectors_select_the_pods() {
+    let rendered = render(&["--set", "networkPolicy.enabled=true,serviceMonitor.enabled=true"]).await;
+    let deployment = &only(&rendered, "Deployment")["spec"];
+    let container = &deployment["template"]["spec"]["containers"][0];
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    let labels = deployment["template"]["metadata"]["labels"]
+        .as_object()
+        .expect("labels");
+    for selector in [
+        &deployment["selector"]["matchLabels"],
+        &deployment["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
+        &only(&rendered, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        &only(&rendered, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        &only(&rendered, "Service")["spec"]["selector"],
+    ] {
+        let selector = selector.as_object().expect("a selector");
+        assert!(
+            selector.len() == 2 && selector.iter().all(|(key, value)| labels.get(key) == Some(value)),
+            "{selector:?}"
+        );
+    }
+    let wanted = only(&rendered, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+        .as_object()
+        .expect("a selector");
+    let service = only(&rendered, "Service")["metadata"]["labels"]
+        .as_object()
+        .expect("labels");
+    assert!(
+        wanted.iter().all(|(key, value)| service.get(key) == Some(value)),
+        "{wanted:?}"
+    );
+}
