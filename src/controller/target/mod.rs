@@ -159,13 +159,16 @@ impl<'a> Work<'a> {
         let has_changed = observed.is_some_and(|seen| Some(seen) != self.target.metadata.generation);
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
+            if !look::is_stalled(migration) && self.ctx.fleet.trouble(&uid).is_none() {
+                continue;
+            }
             self.ctx.fleet.set_trouble(&uid, None);
             let last = migration.status.as_ref().and_then(|s| s.copy.as_ref());
             if let Some(last) = last.filter(|_| has_changed) {
                 self.ctx.fleet.pardon(&uid, last.attempt);
             }
+            self.ctx.fleet.wake_migration(&migration.name_any());
         }
-        self.wake_migrations();
     }
 
     fn enforces(&self) -> bool {
