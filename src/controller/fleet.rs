@@ -25,6 +25,8 @@ pub(crate) struct Fleet {
     targets: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
     slots: Mutex<HashMap<(AccountId, Region), Slots>>,
     troubles: Mutex<HashMap<String, CallTrouble>>,
+    /// After which attempt a migration may make another one though they are exhausted, by UID.
+    pardons: Mutex<HashMap<String, u32>>,
     /// The version that our last write to an object made, by UID, and when that was.
     written: Mutex<HashMap<String, (u64, Duration)>>,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
@@ -38,6 +40,8 @@ pub(crate) struct Place {
     pub(super) uid: String,
     /// The generation of the spec that it was found out under.
     pub(super) generation: Option<i64>,
+    /// Whether its migrations are still to begin anew under that spec.
+    pub(super) renewed: bool,
     /// The session in use.
     pub(super) session: Option<Arc<Session>>,
     /// Images and snapshots.
@@ -134,6 +138,7 @@ impl Fleet {
             targets: Mutex::default(),
             slots: Mutex::default(),
             troubles: Mutex::default(),
+            pardons: Mutex::default(),
             written: Mutex::default(),
             wake_migration,
             wake_target,
@@ -149,6 +154,7 @@ impl Fleet {
     /// Forgets objects whose UIDs are not in `uids` any more.
     pub(super) fn retain_objects(&self, uids: &HashSet<String>) {
         lock(&self.troubles).retain(|uid, _| uids.contains(uid));
+        lock(&self.pardons).retain(|uid, _| uids.contains(uid));
         lock(&self.written).retain(|uid, _| uids.contains(uid));
     }
 
@@ -244,6 +250,16 @@ impl Fleet {
         };
     }
 
+    /// Allows a migration one more attempt after `attempt`, however many have failed.
+    pub(super) fn pardon(&self, migration: &str, attempt: u32) {
+        lock(&self.pardons).insert(migration.to_owned(), attempt);
+    }
+
+    /// After which attempt a migration is allowed one more.
+    pub(super) fn pardoned(&self, migration: &str) -> Option<u32> {
+        lock(&self.pardons).get(migration).copied()
+    }
+
     /// Lets a migration look again.
     pub(super) fn wake_migration(&self, name: &str) {
         // Without a receiver the controllers are not running, and look at everything when they start.
@@ -268,6 +284,7 @@ impl Place {
         let changed = self.generation != generation;
         if changed {
             self.generation = generation;
+            self.renewed = true;
             self.scan_due = None;
             self.failures = 0;
         }

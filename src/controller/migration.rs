@@ -94,6 +94,7 @@ impl Turn<'_> {
             scanned_since_created: self.view.scanned_since_created,
             looked_since_created: self.view.looked_since_created,
             retry: self.migration.annotations().get(labels::RETRY).map(String::as_str),
+            pardoned: self.ctx.fleet.pardoned(&self.uid),
             settings: &self.target.spec,
             inventory: self.view.inventory.as_deref(),
             key: &self.view.key,

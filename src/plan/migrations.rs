@@ -18,8 +18,10 @@ pub struct Present {
     pub key: String,
     /// How far it has come.
     pub state: MigrationState,
-    /// Whether an intent to copy was ever recorded in it.
+    /// Whether AWS was asked for a copy that may be there or come to be.
     pub begun: bool,
+    /// Whether it is stalled, and the selector does not mean its image any more.
+    pub dismissed: bool,
 }
 
 /// What is to be created and deleted.
@@ -27,22 +29,24 @@ pub struct Present {
 pub struct Changes {
     /// Images that get a migration, oldest first.
     pub create: Vec<ImageId>,
-    /// Images whose migration goes, as nothing was begun and it is not wanted, or not under this key, any more.
+    /// Images whose migration goes: nothing was begun and it is not wanted, or not under this key, any more, or it
+    /// could not go on and the image was exempted.
     pub delete: Vec<ImageId>,
 }
 
 /// Compares the wanted migrations with those that are there.
 ///
-/// One that has begun is never deleted: it says what became of its image. `known` tells whether the inventory shows an
+/// One that has begun is finished and then says what became of its image, unless it cannot go on and a person exempts
+/// the image. `known` tells whether the inventory shows an
 /// image at all; a migration of one that is gone ends as such by itself.
 pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl Fn(&ImageId) -> bool) -> Changes {
     let wanted_ids: HashSet<&ImageId> = wanted.iter().map(|w| &w.image).collect();
     let mut there: HashMap<&ImageId, &Present> = present.iter().map(|p| (&p.source, p)).collect();
     let mut changes = Changes::default();
     for migration in present {
-        let untouched = migration.state == MigrationState::Pending && !migration.begun;
         let right = wanted_ids.contains(&migration.source) && migration.key == key.as_str();
-        if untouched && !right && known(&migration.source) {
+        let idle = !migration.begun && !right || migration.dismissed;
+        if idle && migration.state != MigrationState::Completed && known(&migration.source) {
             changes.delete.push(migration.source.clone());
             there.remove(&migration.source);
         }
@@ -82,6 +86,7 @@ mod tests {
             key: key(of_key).to_string(),
             state,
             begun,
+            dismissed: false,
         }
     }
 
@@ -120,6 +125,25 @@ mod tests {
         assert_eq!(changes.create, [], "the name of 5 is still taken");
         let after = super::changes(&wanted([5, 6]), &there[1..4], &key(1), |_| true);
         assert_eq!(after.create, [image_id(5), image_id(6)]);
+    }
+
+    #[test]
+    fn one_that_cannot_go_on_is_deleted_when_its_image_is_exempted() {
+        use MigrationState::{Completed, Copying, Promoting, Verifying};
+        let dismissed = |number, state| Present {
+            dismissed: true,
+            ..present(number, 1, state, true)
+        };
+        let there = [
+            dismissed(1, Verifying),
+            dismissed(2, Promoting),
+            present(3, 1, Verifying, true),
+            dismissed(4, Completed),
+            // Every call of it was refused.
+            present(5, 1, Copying, false),
+        ];
+        let changes = super::changes(&[], &there, &key(1), |_| true);
+        assert_eq!(changes.delete, [image_id(1), image_id(2), image_id(5)]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Observation<'a> {
     pub looked_since_created: bool,
     /// The value of the annotation `amiseal.dev/retry`.
     pub retry: Option<&'a str>,
+    /// The attempt since which the policy has changed: one more may follow it, however many have failed.
+    pub pardoned: Option<u32>,
     /// The settings of the target that owns the migration.
     pub settings: &'a AMIEncryptionTargetSpec,
     /// What the account and region holds; none before the first complete scan.
@@ -177,7 +179,11 @@ impl Decider<'_> {
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
-        if !self.o.admitted {
+        // Whether the image is shared costs a call, so it is asked when the image's turn comes. Once that was in the
+        // way, it is asked before anything else is said: else the status would change with every scan.
+        let known_as_shared = conditions::find(&status.conditions, conditions::STALLED)
+            .is_some_and(|c| c.reason == reason::DEFAULT_KEY_CANNOT_BE_SHARED);
+        if !self.o.admitted && !known_as_shared {
             return self.at_work(status, pending);
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
@@ -188,6 +194,9 @@ impl Decider<'_> {
             if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
                 return stalled(self.o, status, pending, &trouble, self.now);
             }
+        }
+        if !self.o.admitted {
+            return self.at_work(status, pending);
         }
         self.intend(status)
     }
@@ -452,6 +461,9 @@ impl Decider<'_> {
         let copy = self.o.status.copy.as_ref().filter(|copy| copy.image_id.is_none())?;
         let pending = self.o.status.state == Some(MigrationState::Pending);
         if !pending || copy.attempt < self.o.settings.copy.max_attempts {
+            return None;
+        }
+        if self.o.pardoned == Some(copy.attempt) {
             return None;
         }
         let retry = self.retry();

@@ -10,5 +10,6 @@ mod holding;
 mod leading;
 mod migrating;
 mod observing;
+mod reasons;
 mod restarting;
 mod weathering;

@@ -8,11 +8,12 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Work;
-use super::look::state;
+use super::look::{copy_of, is_stalled, state};
 use crate::api::{AMIMigration, AMIMigrationSpec, MigrationState, labels};
 use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
-use crate::domain::ImageId;
+use crate::domain::{ImageId, Inventory};
 use crate::plan::migrations::{self, Present};
+use crate::plan::select::Selection;
 
 /// How long a migration that was created may take to show in the watch before it is created again.
 const SHOWS_AFTER: Duration = Duration::from_secs(30);
@@ -42,7 +43,8 @@ impl Work<'_> {
                 source: source.clone(),
                 key: m.spec.key_arn.clone(),
                 state: state(m),
-                begun: m.status.as_ref().is_some_and(|s| s.copy.is_some()),
+                begun: has_begun(m),
+                dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
             })
             .collect();
         let changes = migrations::changes(&classified.wanted, &present, key, |id| {
@@ -76,6 +78,12 @@ impl Work<'_> {
         Ok(settling)
     }
 
+    /// Whether the selector does not mean an image (any more).
+    fn leaves_alone(&self, inventory: &Inventory, image: &ImageId) -> bool {
+        let image = inventory.images.get(image);
+        image.is_some_and(|image| self.selector.select(image) != Selection::Selected)
+    }
+
     /// Creates a migration; false means that one of its name is there already. It is written once and never applied
     /// again: what people change in it stays.
     async fn create(&self, api: &Api<AMIMigration>, source: &ImageId, key: &str) -> Result<bool, kube::Error> {
@@ -102,9 +110,17 @@ impl Work<'_> {
     }
 }
 
+/// Whether AWS was asked for a copy that may be there or come to be. Not when every call was refused, nor when the last
+/// attempt has come to nothing.
+fn has_begun(migration: &AMIMigration) -> bool {
+    let asks = state(migration) != MigrationState::Pending && !is_stalled(migration);
+    let intends = migration.status.as_ref().is_some_and(|s| s.copy.is_some());
+    copy_of(migration).is_some() || intends && asks
+}
+
 /// Deletes a migration as it was seen, and no later one. AWS is not touched by it.
 async fn delete(api: &Api<AMIMigration>, migration: &AMIMigration) -> Result<(), kube::Error> {
-    debug_assert_eq!(state(migration), MigrationState::Pending);
+    debug_assert_ne!(state(migration), MigrationState::Completed);
     let preconditions = Preconditions {
         uid: migration.uid(),
         resource_version: migration.resource_version(),

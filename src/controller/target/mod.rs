@@ -84,6 +84,9 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.place(|place| place.poll_due = None);
     } else {
         settling = work.adjust_children().await?;
+        if work.place(|place| std::mem::take(&mut place.renewed)) {
+            work.begin_anew();
+        }
         if work.follow_copies().await {
             news = true;
             // Slots first: what is done can wait.
@@ -146,6 +149,23 @@ impl<'a> Work<'a> {
         for migration in &self.migrations {
             self.ctx.fleet.wake_migration(&migration.name_any());
         }
+    }
+
+    /// Forgets what migrations ran into under a former spec: calls that were refused are made again at once, and
+    /// exhausted attempts are followed by one more.
+    fn begin_anew(&self) {
+        let observed = self.target.status.as_ref().and_then(|s| s.observed_generation);
+        // At the start of a process every spec is new to it, but not every one has changed.
+        let has_changed = observed.is_some_and(|seen| Some(seen) != self.target.metadata.generation);
+        for migration in &self.migrations {
+            let Some(uid) = migration.uid() else { continue };
+            self.ctx.fleet.set_trouble(&uid, None);
+            let last = migration.status.as_ref().and_then(|s| s.copy.as_ref());
+            if let Some(last) = last.filter(|_| has_changed) {
+                self.ctx.fleet.pardon(&uid, last.attempt);
+            }
+        }
+        self.wake_migrations();
     }
 
     fn enforces(&self) -> bool {

@@ -19,6 +19,7 @@ struct Case {
     looked: bool,
     permissions: BTreeSet<LaunchPermission>,
     retry: Option<String>,
+    pardoned: Option<u32>,
     trouble: Option<Trouble>,
     now: i64,
 }
@@ -45,6 +46,7 @@ impl Case {
             looked: true,
             permissions: BTreeSet::new(),
             retry: None,
+            pardoned: None,
             trouble: None,
             now: 10_000,
         }
@@ -84,6 +86,7 @@ impl Case {
             scanned_since_created: self.looked,
             looked_since_created: self.looked,
             retry: self.retry.as_deref(),
+            pardoned: self.pardoned,
             settings: &self.settings,
             inventory: Some(inventory),
             key: &self.key,
@@ -379,6 +382,19 @@ fn exhausted_attempts_go_on_with_the_annotation_or_after_a_day() {
 }
 
 #[test]
+fn a_change_of_the_policy_allows_exhausted_attempts_one_more_and_no_others() {
+    let mut case = Case::new();
+    case.fail_next_attempt(101);
+    case.fail_next_attempt(102);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    case.pardoned = Some(1);
+    assert_eq!(case.settle(), Then::Wait, "the change came before the second attempt");
+    case.pardoned = Some(2);
+    case.fail_next_attempt(103);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+}
+
+#[test]
 fn a_copy_that_is_there_already_is_adopted_and_none_is_made() {
     let mut case = Case::new();
     let source = case.world.images[&case.of.source].clone();
@@ -504,7 +520,14 @@ fn a_copy_under_the_aws_managed_key_is_not_made_for_an_image_that_is_shared() {
         (case.settle(), case.reason()),
         (Then::Wait, reason::DEFAULT_KEY_CANNOT_BE_SHARED)
     );
+    case.admitted = false;
+    assert_eq!(case.step().status, case.status, "the next scan brings no news");
     case.permissions.clear();
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+    );
+    case.admitted = true;
     assert!(matches!(case.settle(), Then::Copy(_)));
 }
 

@@ -71,6 +71,13 @@ pub enum Edit {
         #[serde(default)]
         remove: Vec<String>,
     },
+    /// Lets accounts read the snapshots of an image, as copying it needs when they are another account's.
+    ShareSnapshots {
+        /// Image ID.
+        image: String,
+        /// Account IDs.
+        with: Vec<String>,
+    },
     /// Sets all tags of an image.
     SetTags {
         /// Image ID.
@@ -273,6 +280,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .map_err(|e| EditError(e.to_string()))?;
             Ok(json!({ "images": ids }))
         }
+        Edit::ShareSnapshots { image, with } => share_snapshots(state, &image, &with),
         Edit::SetRoleAllow { account, role, allow } => {
             role_of(state, &account, &role)?.allow = allow;
             Ok(json!({}))
@@ -368,6 +376,18 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
         _ => {}
     }
     Ok(json!({ "key": arn }))
+}
+
+fn share_snapshots(state: &mut State, id: &str, with: &[String]) -> Result<Value, EditError> {
+    let image = state.world.image_anywhere_mut(id).ok_or_else(|| missing("image", id))?;
+    let region = image.region.clone();
+    let snapshots: Vec<String> = image.snapshot_ids().map(str::to_owned).collect();
+    for snapshot in &snapshots {
+        if let Some(snapshot) = state.world.snapshot_mut(&region, snapshot) {
+            snapshot.shared_with.extend(with.iter().cloned());
+        }
+    }
+    Ok(json!({ "snapshots": snapshots }))
 }
 
 fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditError> {
