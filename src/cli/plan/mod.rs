@@ -1,6 +1,7 @@
 //! `amiseal plan`: what `mode: Enforce` would do, without a cluster.
 
 mod input;
+mod leaves;
 mod look;
 mod progress;
 mod render;

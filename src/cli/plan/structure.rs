@@ -1,23 +1,29 @@
-//! A document against a structural schema, as the API server does it before it evaluates rules: types, bounds, unknown
-//! fields, and keys of lists that occur twice. Sentences say the field and the mend.
+//! A document against a structural schema, as the API server does it: types, bounds, unknown fields, keys of lists
+//! that occur twice, and the rules on single texts. Sentences say the field and the mend.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::leaves::Leaves;
+
 /// What is wrong with `document`. Fields that are null are taken out of it, as the API server does.
-pub(super) fn check(schema: &Value, document: &mut Value) -> Vec<String> {
-    let mut checker = Checker { wrong: Vec::new() };
+pub(super) fn check(schema: &Value, leaves: &Leaves, document: &mut Value) -> Vec<String> {
+    let mut checker = Checker {
+        leaves,
+        wrong: Vec::new(),
+    };
     // The API server knows these three by itself; the schema says nothing of what is in metadata.
     checker.object(schema, document, "", &["apiVersion", "kind", "metadata"]);
     checker.wrong
 }
 
-struct Checker {
+struct Checker<'a> {
+    leaves: &'a Leaves,
     wrong: Vec<String>,
 }
 
-impl Checker {
+impl Checker<'_> {
     fn say(&mut self, path: &str, what: impl AsRef<str>) {
         self.wrong.push(format!("{path} {}", what.as_ref()));
     }
@@ -138,6 +144,7 @@ impl Checker {
                 format!("must be {}, and is {}", choices.join(" or "), shown(value)),
             );
         }
+        let before = self.wrong.len();
         let length = text.chars().count() as u64;
         if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
             self.say(
@@ -150,6 +157,11 @@ impl Checker {
                 path,
                 format!("must have at least {least} character: fill it in, or remove it"),
             );
+        }
+        if self.wrong.len() == before {
+            for objection in self.leaves.objections(schema, text) {
+                self.wrong.push(format!("{path}: {objection}"));
+            }
         }
     }
 
@@ -250,7 +262,8 @@ mod tests {
             "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
         });
         let mut document = json!({"a": null, "b": null});
-        assert_eq!(check(&schema, &mut document), ["a is missing: add it"]);
+        let leaves = Leaves::taken_from(&mut schema.clone());
+        assert_eq!(check(&schema, &leaves, &mut document), ["a is missing: add it"]);
         assert_eq!(document, json!({}));
     }
 }

@@ -4,12 +4,16 @@ use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, com
 use serde_json::{Map, Value};
 
 use super::input::check_kind;
+use super::leaves::Leaves;
 use super::structure;
 use crate::api::{AMIEncryptionPolicy, crds};
 
 /// The schema of a policy.
 pub(super) struct Rules {
     schema: Value,
+    /// The rules on single texts.
+    leaves: Leaves,
+    /// All others.
     rules: CompiledSchema,
 }
 
@@ -22,8 +26,10 @@ impl Rules {
             .and_then(|crd| crd.spec.versions.into_iter().next()?.schema?.open_api_v3_schema)
             .and_then(|schema| serde_json::to_value(schema).ok())
             .unwrap_or_default();
-        let rules = compile_schema(&schema);
-        Self { schema, rules }
+        let mut rest = schema.clone();
+        let leaves = Leaves::taken_from(&mut rest);
+        let rules = compile_schema(&rest);
+        Self { schema, leaves, rules }
     }
 
     /// The policy in a document, or a sentence for each thing that is wrong with it.
@@ -33,7 +39,7 @@ impl Rules {
             // What amiseal wrote, in a policy that was read from a cluster.
             object.remove("status");
         }
-        let wrong = structure::check(&self.schema, &mut document);
+        let wrong = structure::check(&self.schema, &self.leaves, &mut document);
         if !wrong.is_empty() {
             return Err(wrong);
         }
