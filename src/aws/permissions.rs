@@ -61,7 +61,7 @@ impl Session {
             .image_id(id)
             .attribute(ImageAttributeName::LaunchPermission);
         note(
-            self.refused(DESCRIBE_IMAGE_ATTRIBUTE, attribute.dry_run(true).send())
+            self.refused(DESCRIBE_IMAGE_ATTRIBUTE, Box::pin(attribute.dry_run(true).send()))
                 .await?,
         );
 
@@ -77,31 +77,40 @@ impl Session {
             .client_token(format!("amiseal-dry-run-{id}"))
             .tag_specifications(tags(ResourceType::Image))
             .tag_specifications(tags(ResourceType::Snapshot));
-        note(self.refused(COPY_IMAGE, copy.dry_run(true).send()).await?);
+        note(self.refused(COPY_IMAGE, Box::pin(copy.dry_run(true).send())).await?);
 
         let create_tags = ec2.create_tags().resources(id).tags(tag());
-        note(self.refused(CREATE_TAGS, create_tags.dry_run(true).send()).await?);
+        note(
+            self.refused(CREATE_TAGS, Box::pin(create_tags.dry_run(true).send()))
+                .await?,
+        );
 
         let describe = AttributeValue::builder().value("amiseal").build();
         let modify = ec2.modify_image_attribute().image_id(id).description(describe);
         note(
-            self.refused(MODIFY_IMAGE_ATTRIBUTE, modify.dry_run(true).send())
+            self.refused(MODIFY_IMAGE_ATTRIBUTE, Box::pin(modify.dry_run(true).send()))
                 .await?,
         );
 
         let tomorrow = DateTime::from_secs(self.shared.clock.now().as_second() + 24 * 3600);
         let deprecate = ec2.enable_image_deprecation().image_id(id).deprecate_at(tomorrow);
         note(
-            self.refused(ENABLE_IMAGE_DEPRECATION, deprecate.dry_run(true).send())
+            self.refused(ENABLE_IMAGE_DEPRECATION, Box::pin(deprecate.dry_run(true).send()))
                 .await?,
         );
 
         let deregister = ec2.deregister_image().image_id(id);
-        note(self.refused(DEREGISTER_IMAGE, deregister.dry_run(true).send()).await?);
+        note(
+            self.refused(DEREGISTER_IMAGE, Box::pin(deregister.dry_run(true).send()))
+                .await?,
+        );
 
         if let Some((_, _, snapshot)) = sample.volumes().next() {
             let delete = ec2.delete_snapshot().snapshot_id(snapshot.as_str());
-            note(self.refused(DELETE_SNAPSHOT, delete.dry_run(true).send()).await?);
+            note(
+                self.refused(DELETE_SNAPSHOT, Box::pin(delete.dry_run(true).send()))
+                    .await?,
+            );
         }
         Ok(missing)
     }

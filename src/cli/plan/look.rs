@@ -114,7 +114,7 @@ impl<'a> Target<'a> {
     async fn report(&self, contested: &mut HashSet<ImageId>) -> TargetReport {
         let key = session_key(self.spec, &self.account, &self.region, Access::ReadOnly);
         let session = self.aws.session(&key);
-        let report = match self.look(&session, contested).await {
+        let report = match Box::pin(self.look(&session, contested)).await {
             Ok(report) => report,
             Err(error) => {
                 let mut report = TargetReport::new(self.spec);
@@ -149,7 +149,7 @@ impl<'a> Target<'a> {
             if let Some(sample) = sample {
                 let key = session_key(self.spec, &self.account, &self.region, Access::DryRun);
                 let asking = self.aws.session(&key);
-                match asking.missing_permissions(sample, survey.key.arn()).await {
+                match Box::pin(asking.missing_permissions(sample, survey.key.arn())).await {
                     Ok(missing) => report.lacks(missing),
                     Err(error) => report.problem(&trouble::of_error(&error)),
                 }
