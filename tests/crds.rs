@@ -435,6 +435,8 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
             copy: Some("snap-0fedcba9876543210".to_owned()),
             key_arn: Some(KEY.to_owned()),
         }],
+        source_name: Some("web-1".to_owned()),
+        promotion: Some(PromotionSettings::default()),
         observed_retry: Some("2026-11-21".to_owned()),
         conditions: vec![
             condition(conditions::COPIED, Status::True, reason::SUCCEEDED, ""),

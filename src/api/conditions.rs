@@ -22,6 +22,8 @@ pub const TARGETS_REACHABLE: &str = "TargetsReachable";
 pub const REACHABLE: &str = "Reachable";
 /// The key exists, is enabled, and is fit to encrypt images with: targets.
 pub const KEY_USABLE: &str = "KeyUsable";
+/// Images that this target selects are governed by another policy: targets. Present once that was ever so.
+pub const CONTESTED: &str = "Contested";
 /// AWS has made the copy, and its snapshots are complete: migrations.
 pub const COPIED: &str = "Copied";
 /// The copy is encrypted as required and is the same as the original otherwise: migrations.
@@ -131,17 +133,12 @@ pub mod reason {
     /// made.
     pub const COPY_NOT_ENCRYPTED: &str = "CopyNotEncrypted";
     /// Every attempt failed. Mend what the message names, then change the annotation `amiseal.dev/retry`; amiseal tries
-    /// again by itself once a day, and when the key or the policy changes.
+    /// again by itself once a day.
     pub const ATTEMPTS_EXHAUSTED: &str = "AttemptsExhausted";
 
     /// The original's tags and amiseal's own are together more than the 50 that AWS allows. Remove some of the
     /// original's, or set `promotion.tags: Withhold`.
     pub const TOO_MANY_TAGS: &str = "TooManyTags";
-
-    /// The spec cannot be carried out. Correct it as the message says.
-    pub const INVALID_SPEC: &str = "InvalidSpec";
-    /// The object that this one belongs to is gone. Delete this one.
-    pub const OWNER_GONE: &str = "OwnerGone";
 
     /// Every reason there is.
     pub const ALL: &[&str] = &[
@@ -188,8 +185,6 @@ pub mod reason {
         COPY_NOT_ENCRYPTED,
         ATTEMPTS_EXHAUSTED,
         TOO_MANY_TAGS,
-        INVALID_SPEC,
-        OWNER_GONE,
     ];
 }
 

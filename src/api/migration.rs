@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{rules, schema};
+use super::{PromotionSettings, rules, schema};
 
 /// Which image is to be copied under which key. Written by amiseal, once.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,10 @@ use super::{rules, schema};
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
-    )
+    ),
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID", priority = 1),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", priority = 1),
+    printcolumn(name = "Name", type_ = "string", json_path = ".status.sourceName", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -88,6 +91,13 @@ pub struct AMIMigrationStatus {
     #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["device".into()]))]
     pub snapshots: Vec<SnapshotStatus>,
+    /// The name of the original, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub source_name: Option<String>,
+    /// The policy's settings under which the copy was last promoted. When they change, so is the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<PromotionSettings>,
     /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling` and `Stalled`. A message names the mend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]

@@ -111,7 +111,8 @@ pub struct AMIEncryptionTargetStatus {
     /// The `metadata.generation` that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable` and `KeyUsable`. A message names the mend.
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable`, `KeyUsable`, and where it ever was so `Contested`. A message
+    /// names the mend.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

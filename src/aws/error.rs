@@ -229,8 +229,12 @@ impl fmt::Display for AwsError {
 impl Cause {
     fn sentence(self) -> &'static str {
         match self {
-            Self::ProductCode => "images with product codes of others cannot be copied; exempt this one",
-            Self::SnapshotNotShared => "the image's snapshots are not shared with this account; share them",
+            Self::ProductCode => {
+                "the image has a product code of another owner and cannot be copied; exempt it with spec.imageSelector.exclude"
+            }
+            Self::SnapshotNotShared => {
+                "a snapshot of the image is not shared with this account; have it shared, or exempt the image with spec.imageSelector.exclude"
+            }
             Self::TokenReused => "the client token was used before with other parameters",
             Self::NameTaken => "another image has this name",
             Self::CopyLimit => "too many snapshot copies are in flight in this region",

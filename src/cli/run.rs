@@ -33,13 +33,13 @@ pub struct Args {
     /// The namespace of the Lease; default: the one this process runs in
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// This replica's name, in the Lease and in Events; default: the host's name
+    /// This replica's name, in the Lease and in Events; default: the host's name and the process ID
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub identity: Option<String>,
     /// How long the Lease holds after a renewal, in whole seconds: at least 3s
     #[arg(long, default_value = "15s", value_name = "DURATION")]
     pub lease_duration: Text,
-    /// How often copies in flight are looked at; default: 15s to 2m, by their progress
+    /// How often copies in flight are looked at; default: 15s to 3m, by their progress
     #[arg(long, value_name = "DURATION")]
     pub copy_poll_interval: Option<Text>,
     /// How many objects of each kind are worked on at a time
@@ -146,20 +146,13 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     lead.release().await
 }
 
+/// The replica's name. A container that is started again in its pod is the same replica, and has its Lease back at once.
 fn identity(args: &Args) -> String {
-    let host = || {
-        std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .ok()
-            .map(|name| name.trim().to_owned())
-    };
-    let host = args
-        .identity
-        .clone()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .or_else(host);
-    let host = host.unwrap_or_else(|| "amiseal".to_owned());
-    // Two processes of one host are two replicas.
-    format!("{host}-{}", std::process::id())
+    args.identity.clone().unwrap_or_else(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "amiseal".to_owned());
+        // Outside of a pod, two processes of one host are two replicas.
+        format!("{}-{}", host.trim(), std::process::id())
+    })
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()>> {

@@ -1,9 +1,11 @@
 //! Writing statuses: only when they differ, and only on what the decision was made on.
 
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::Context;
 
 /// The field manager of everything that amiseal applies.
 pub(super) const FIELD_MANAGER: &str = "amiseal";
@@ -12,7 +14,7 @@ pub(super) const FIELD_MANAGER: &str = "amiseal";
 ///
 /// UID and resourceVersion of the object that the decision was made on are sent along: if it has changed since, or is
 /// another one under the same name, the API server answers with a conflict and the decision is discarded.
-pub(super) async fn write_status<K, S>(client: &Client, object: &K, status: &S) -> Result<K, kube::Error>
+pub(super) async fn write_status<K, S>(ctx: &Context, object: &K, status: &S) -> Result<(), kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
     S: Serialize,
@@ -29,9 +31,10 @@ where
         "status": status,
     });
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    Api::<K>::all(client.clone())
-        .patch_status(&name, &parameters, &Patch::Apply(&body))
-        .await
+    let api = Api::<K>::all(ctx.client.clone());
+    let written = api.patch_status(&name, &parameters, &Patch::Apply(&body)).await?;
+    ctx.fleet.wrote(&written, ctx.clock.monotonic());
+    Ok(())
 }
 
 /// Whether the API server refused a write since the object is not what it was.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use jiff::Timestamp;
+use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
@@ -24,6 +25,8 @@ pub(crate) struct Fleet {
     targets: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
     slots: Mutex<HashMap<(AccountId, Region), Slots>>,
     troubles: Mutex<HashMap<String, CallTrouble>>,
+    /// The version that our last write to an object made, by UID, and when that was.
+    written: Mutex<HashMap<String, (u64, Duration)>>,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
     wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
 }
@@ -53,6 +56,8 @@ pub(crate) struct Place {
     pub(super) poll_due: Option<Timestamp>,
     /// Since when a copy seems to be done that was not looked at yet.
     pub(super) done_since: Option<Timestamp>,
+    /// Closer looks in a row that have shown no failed copy.
+    pub(super) good_looks: u32,
     /// What hinders looking.
     pub(super) trouble: Option<Trouble>,
     /// Failures in a row.
@@ -129,6 +134,7 @@ impl Fleet {
             targets: Mutex::default(),
             slots: Mutex::default(),
             troubles: Mutex::default(),
+            written: Mutex::default(),
             wake_migration,
             wake_target,
         };
@@ -140,9 +146,37 @@ impl Fleet {
         lock(&self.targets).entry(name.to_owned()).or_default().clone()
     }
 
-    /// Forgets migrations that are not in `names` any more.
-    pub(super) fn retain_migrations(&self, names: &HashSet<String>) {
-        lock(&self.troubles).retain(|name, _| names.contains(name));
+    /// Forgets objects whose UIDs are not in `uids` any more.
+    pub(super) fn retain_objects(&self, uids: &HashSet<String>) {
+        lock(&self.troubles).retain(|uid, _| uids.contains(uid));
+        lock(&self.written).retain(|uid, _| uids.contains(uid));
+    }
+
+    /// Notes what the API server made of our own write to an object, at `now` of the monotonic clock.
+    pub(super) fn wrote(&self, object: &impl Resource, now: Duration) {
+        if let (Some(uid), Some(version)) = (&object.meta().uid, version(object)) {
+            lock(&self.written).insert(uid.clone(), (version, now));
+        }
+    }
+
+    /// When an object was last written by us, by the monotonic clock.
+    pub(super) fn written_at(&self, object: &impl Resource) -> Option<Duration> {
+        let uid = object.meta().uid.as_deref()?;
+        lock(&self.written).get(uid).map(|(_, at)| *at)
+    }
+
+    /// Whether `object` is as it was before our own last write to it.
+    ///
+    /// Resource versions of one kind are numbers that grow (Kubernetes API concepts, "Resource versions"). One that is no
+    /// number is taken as up to date: then a conflict tells.
+    pub(super) fn is_outdated(&self, object: &impl Resource) -> bool {
+        let Some(uid) = object.meta().uid.as_deref() else {
+            return false;
+        };
+        let written = lock(&self.written).get(uid).map(|(version, _)| *version);
+        version(object)
+            .zip(written)
+            .is_some_and(|(seen, written)| seen < written)
     }
 
     /// Forgets targets that are not in `names` any more, and says which.
@@ -245,6 +279,10 @@ impl Place {
     pub(super) fn uses(&self, key: &SessionKey) -> bool {
         self.session.as_ref().is_some_and(|session| session.key() == key)
     }
+}
+
+fn version(object: &impl Resource) -> Option<u64> {
+    object.meta().resource_version.as_deref()?.parse().ok()
 }
 
 /// Up to a tenth less than `duration`, by `name`, so that what began together does not go on together.

@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{is_conflict, is_not_found, write_status};
 use super::fleet::{CallTrouble, View};
-use super::target::belongs;
+use super::target::{belongs, newly_true};
 use super::{Context, policy, trouble};
 use crate::api::conditions::{self, reason};
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
@@ -35,7 +35,6 @@ const LIMIT_BELIEVED: Duration = Duration::from_secs(3600);
 pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
     let name = migration.name_any();
     if migration.metadata.deletion_timestamp.is_some() {
-        ctx.fleet.set_trouble(&name, None);
         return Ok(Action::await_change());
     }
     // A child whose owner is gone makes no call.
@@ -62,6 +61,7 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         migration: &migration,
         target: &target,
         name,
+        uid,
         of,
         view,
     };
@@ -74,14 +74,16 @@ struct Turn<'a> {
     migration: &'a AMIMigration,
     target: &'a AMIEncryptionTarget,
     name: String,
+    uid: String,
     of: CopyOf,
     view: View,
 }
 
 impl Turn<'_> {
     async fn take(&self) -> Result<Action, kube::Error> {
+        self.let_younger_go_on();
         let current = self.migration.status.clone().unwrap_or_default();
-        let recorded = self.ctx.fleet.trouble(&self.name);
+        let recorded = self.ctx.fleet.trouble(&self.uid);
         let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
             slots.granted.contains_key(&self.of.source)
         });
@@ -134,7 +136,6 @@ impl Turn<'_> {
         let wait = self.wait_out(recorded.as_ref());
         match (then, wait) {
             (Then::Wait | Then::ReadPermissions, _) => Ok(Action::await_change()),
-            (Then::WaitFor(wait), _) => Ok(Action::requeue(self.ctx.clock.wall(wait))),
             (_, Some(wait)) => Ok(Action::requeue(wait)),
             (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
             (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
@@ -163,7 +164,7 @@ impl Turn<'_> {
         match session.copy_image(&request).await {
             Ok(image) => {
                 tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
-                self.ctx.fleet.set_trouble(&self.name, None);
+                self.ctx.fleet.set_trouble(&self.uid, None);
                 let status = step::copy_accepted(observation, &image);
                 self.write(&status, observation.status).await
             }
@@ -214,7 +215,7 @@ impl Turn<'_> {
             .zip(source)
             .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
         if found.is_some() {
-            self.ctx.fleet.set_trouble(&self.name, None);
+            self.ctx.fleet.set_trouble(&self.uid, None);
             return Ok(Action::requeue(Duration::ZERO));
         }
         // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
@@ -249,7 +250,7 @@ impl Turn<'_> {
             .events
             .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
             .await;
-        self.ctx.fleet.set_trouble(&self.name, None);
+        self.ctx.fleet.set_trouble(&self.uid, None);
         let status = step::burnt(observation, observation.status.clone(), &message, self.ctx.clock.now());
         self.write(&status, observation.status).await
     }
@@ -275,7 +276,7 @@ impl Turn<'_> {
             if let Err(error) = done {
                 return Ok(self.failed(&error, recorded));
             }
-            tracing::info!(migration = self.name, %image, ?publication, "published");
+            tracing::info!(migration = self.name, %image, what = what(publication), "published");
             // AWS has said yes; a describe may take a while to show it.
             self.amend(|inventory| {
                 if let Some(copy) = inventory.images.get(image) {
@@ -283,7 +284,7 @@ impl Turn<'_> {
                 }
             });
         }
-        self.ctx.fleet.set_trouble(&self.name, None);
+        self.ctx.fleet.set_trouble(&self.uid, None);
         let status = step::published(observation, image, self.ctx.clock.now());
         self.write(&status, observation.status).await
     }
@@ -344,6 +345,22 @@ impl Turn<'_> {
             .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
     }
 
+    /// Wakes the migrations that wait for this one's tags, once it is on record that they need not.
+    fn let_younger_go_on(&self) {
+        if self.target.spec.promotion.tags != TagPublication::Publish || !is_settled(self.migration) {
+            return;
+        }
+        let uid = self.target.uid().unwrap_or_default();
+        let promoting = |m: &AMIMigration| m.status.as_ref().and_then(|s| s.state) == Some(MigrationState::Promoting);
+        for waiting in self
+            .ctx
+            .migrations
+            .state_filter(|m| promoting(m) && !is_settled(m) && belongs(m, &uid))
+        {
+            self.ctx.fleet.wake_migration(&waiting.name_any());
+        }
+    }
+
     /// How long a call still has to wait after the last one's failure, on the wall.
     fn wait_out(&self, recorded: Option<&CallTrouble>) -> Option<Duration> {
         let left = recorded?.until.duration_since(self.ctx.clock.now());
@@ -375,7 +392,7 @@ impl Turn<'_> {
             failures,
         };
         let says = record.trouble.is_some();
-        self.ctx.fleet.set_trouble(&self.name, Some(record));
+        self.ctx.fleet.set_trouble(&self.uid, Some(record));
         if error.is(Cause::ImageNotFound) || error.is(Cause::ImageUnavailable) {
             self.ctx.fleet.scan_soon(&self.target.name_any());
             self.ctx.fleet.wake_target(&self.target.name_any());
@@ -403,7 +420,7 @@ impl Turn<'_> {
 
     /// Writes the status that was decided on; the change leads to the next step.
     async fn write(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> Result<Action, kube::Error> {
-        match write_status(&self.ctx.client, self.migration, status).await {
+        match write_status(self.ctx, self.migration, status).await {
             Ok(_) => {}
             Err(error) if is_not_found(&error) => return Ok(Action::await_change()),
             // The decision was made on what is not any more: it is discarded.
@@ -429,17 +446,10 @@ impl Turn<'_> {
                 self.ctx.metrics.copy_duration.observe(seconds);
             }
         }
-        let stalled = |s: &AMIMigrationStatus| {
-            conditions::find(&s.conditions, conditions::STALLED)
-                .filter(|c| c.status == "True")
-                .map(|c| (c.reason.clone(), c.message.clone()))
-        };
-        if let Some((reason, message)) = stalled(status)
-            && stalled(current).is_none_or(|(old, _)| old != reason)
-        {
+        if let Some((reason, message)) = newly_true(conditions::STALLED, &current.conditions, &status.conditions) {
             self.ctx
                 .events
-                .warning(self.migration, &reason, "Migrate", &message)
+                .warning(self.migration, reason, "Migrate", message)
                 .await;
         }
     }
@@ -485,6 +495,16 @@ async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Resul
         }
     }
     Ok(())
+}
+
+/// A publication as the log has it.
+fn what(publication: &Publication) -> &'static str {
+    match publication {
+        Publication::LaunchPermissions(_) => "launch permissions",
+        Publication::Description(_) => "description",
+        Publication::Deprecation(_) => "deprecation time",
+        Publication::Tags(_) => "tags",
+    }
 }
 
 /// The copy as it is after AWS has agreed to a publication.

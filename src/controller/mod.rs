@@ -12,6 +12,7 @@ mod run;
 pub(crate) mod survey;
 mod target;
 pub(crate) mod trouble;
+mod watched;
 
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub struct Context {
     pub(crate) targets: Store<AMIEncryptionTarget>,
     /// Migrations, as last seen.
     pub(crate) migrations: Store<AMIMigration>,
+    /// Whether each of the three kinds was listed once.
+    pub(crate) listed: [watched::Listed; 3],
 }
 
 /// What people may tune.

@@ -17,6 +17,9 @@ use crate::plan::{expand, status};
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
 const COLLECTED_AFTER: Duration = Duration::from_secs(2);
 
+/// The least time between two writes of a policy's status.
+const WRITES_APART: Duration = Duration::from_secs(1);
+
 /// Brings a policy's targets and status up to date.
 pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
     if policy.metadata.deletion_timestamp.is_some() {
@@ -74,7 +77,15 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         ctx.clock.now(),
     );
     if decided != current {
-        match write_status(&ctx.client, &*policy, &decided).await {
+        // Its targets change together and often: their sum is written now and then.
+        let since = ctx
+            .fleet
+            .written_at(&*policy)
+            .map(|at| ctx.clock.monotonic().saturating_sub(at));
+        if let Some(rest) = since.and_then(|since| WRITES_APART.checked_sub(since)) {
+            return Ok(Action::requeue(ctx.clock.wall(rest)));
+        }
+        match write_status(&ctx, &*policy, &decided).await {
             // The change that caused the conflict leads here again.
             Err(error) if is_conflict(&error) || is_not_found(&error) => {}
             result => drop(result?),

@@ -1,6 +1,6 @@
 //! Runs the three controllers over one watch for each kind.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -10,22 +10,20 @@ use anyhow::Result;
 use futures::future::{FutureExt, Shared};
 use futures::{StreamExt, future};
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::{self, Store};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::task::JoinHandle;
 
 use super::events::Events;
 use super::fleet::{Fleet, lock};
+use super::watched::Watched;
 use super::{Context, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 
-/// Objects that may wait in a watch's buffer before the watch itself waits.
-const BUFFER: usize = 1024;
 /// The first and the longest wait after a failed visit.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(300));
 
+/// How long to wait for the watch to show our own last write, if it does not lead here by itself.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// How often memory is rid of what is no more.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -48,18 +46,18 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         policies: policies.store.clone(),
         targets: targets.store.clone(),
         migrations: migrations.store.clone(),
+        listed: [policies.listed, targets.listed, migrations.listed],
     });
     let swept = context.clone();
     let config = || Config::default().concurrency(parts.options.concurrency);
-    let policy_controller = Controller::for_shared_stream(policies.subscription, policies.store)
+    let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)
         .owns_shared_stream(targets.children)
-        // A policy sums up many targets, and many of them change together.
-        .with_config(config().debounce(Duration::from_millis(500)));
-    let target_controller = Controller::for_shared_stream(targets.subscription, targets.store)
+        .with_config(config());
+    let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
         .owns_shared_stream(migrations.children)
         .reconcile_on(wakes.targets)
         .with_config(config());
-    let migration_controller = Controller::for_shared_stream(migrations.subscription, migrations.store)
+    let migration_controller = Controller::for_shared_stream(migrations.changes, migrations.store)
         .reconcile_on(wakes.migrations)
         .with_config(config());
     let running = future::join3(
@@ -97,46 +95,20 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
 
 /// Drops now and then what is kept in memory for objects that are no more: nobody visits those.
 async fn sweep(context: &Context) {
-    fn names<K: Resource<DynamicType = ()> + Clone>(store: &Store<K>) -> HashSet<String> {
-        store.state().iter().map(|object| object.name_any()).collect()
-    }
     context.ready().await;
     loop {
         context.clock.sleep(SWEEP).await;
-        context.fleet.retain_migrations(&names(&context.migrations));
-        for name in context.fleet.retain_targets(&names(&context.targets)) {
+        let migrations = context.migrations.state();
+        let targets = context.targets.state();
+        let policies = context.policies.state();
+        let uids = migrations.iter().filter_map(|m| m.uid());
+        let uids = uids.chain(targets.iter().filter_map(|t| t.uid()));
+        context
+            .fleet
+            .retain_objects(&uids.chain(policies.iter().filter_map(|p| p.uid())).collect());
+        let names = targets.iter().map(|t| t.name_any()).collect();
+        for name in context.fleet.retain_targets(&names) {
             context.metrics.forget_target(&name);
-        }
-    }
-}
-
-/// One watch of one kind, and those who follow it.
-struct Watched<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> {
-    store: Store<K>,
-    subscription: reflector::ReflectHandle<K>,
-    children: reflector::ReflectHandle<K>,
-    task: JoinHandle<()>,
-}
-
-impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> Watched<K> {
-    fn new(client: &Client) -> Self {
-        let (store, writer) = reflector::store_shared(BUFFER);
-        let subscribe = || writer.subscribe().expect("a shared store can be subscribed to");
-        let (subscription, children) = (subscribe(), subscribe());
-        let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
-            .default_backoff()
-            .reflect_shared(writer);
-        let task = tokio::spawn(stream.for_each(|event| {
-            if let Err(error) = event {
-                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted; it goes on by itself");
-            }
-            future::ready(())
-        }));
-        Self {
-            store,
-            subscription,
-            children,
-            task,
         }
     }
 }
@@ -159,6 +131,10 @@ async fn drive<K, R, F>(
         let (reconcile, succeeded) = (reconcile.clone(), succeeded.clone());
         async move {
             context.ready().await;
+            if context.fleet.is_outdated(&*object) {
+                // The watch has not caught up with our own last write: what it will bring leads here again.
+                return Ok(Action::requeue(CATCH_UP));
+            }
             let began = context.clock.monotonic();
             let key = object.name_any();
             let outcome = reconcile(object, context.clone()).await;
@@ -203,12 +179,8 @@ async fn drive<K, R, F>(
 impl Context {
     /// Waits until every kind was listed once: what is not in a store before that is not known to be missing.
     async fn ready(&self) {
-        // An error means that the watch has ended, as it does at shutdown.
-        let _ = future::join3(
-            self.policies.wait_until_ready(),
-            self.targets.wait_until_ready(),
-            self.migrations.wait_until_ready(),
-        )
-        .await;
+        for kind in &self.listed {
+            kind.wait().await;
+        }
     }
 }

@@ -24,8 +24,12 @@ pub struct Terms<'a> {
     pub other_key: OtherKey,
     /// The policy's key, if it could be resolved.
     pub key: Option<&'a KeyArn>,
-    /// Images that another policy governs.
+    /// Images that have a migration of another policy: it governs them until that is gone.
     pub contested: &'a HashSet<ImageId>,
+    /// Selectors of older policies for this account and region: what they select is theirs.
+    pub older: &'a [Selector],
+    /// Images that have a migration of this policy, which goes on whoever else comes to select them.
+    pub ours: &'a HashSet<ImageId>,
     /// Copies that unfinished migrations have on record as theirs.
     pub copies: &'a HashSet<ImageId>,
     /// Keys that finished migrations had pinned, by their source: a copy under such a key was what the policy asked for
@@ -108,7 +112,7 @@ pub fn class_of(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> Optio
         Selection::Exempt => return Some(Class::Exempt),
         Selection::Selected => {}
     }
-    if terms.contested.contains(&image.id) {
+    if is_contested(image, terms) {
         return Some(Class::Contested);
     }
     if !image.ebs_root {
@@ -123,6 +127,18 @@ pub fn class_of(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> Optio
             matches!(adopt::find(&of, image, inventory), Some(Adoptable::Verified { .. }))
         });
     Some(if superseded { Class::Superseded } else { class })
+}
+
+/// Whether another policy governs an image. The older one does, and whoever has its migration goes on having it, so that
+/// no image ever has two.
+fn is_contested(image: &Image, terms: Terms<'_>) -> bool {
+    let older = || {
+        terms
+            .older
+            .iter()
+            .any(|older| older.select(image) == Selection::Selected)
+    };
+    terms.contested.contains(&image.id) || !terms.ours.contains(&image.id) && older()
 }
 
 fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> Class {
@@ -229,6 +245,8 @@ mod tests {
             other_key,
             key: Some(&key(1)),
             contested: &none,
+            older: &[],
+            ours: &none,
             copies: &none,
             pinned: &HashMap::new(),
         };
@@ -294,6 +312,8 @@ mod tests {
                 other_key: OtherKey::Report,
                 key: Some(&key(1)),
                 contested: &none,
+                older: &[],
+                ours: &none,
                 copies: &none,
                 pinned,
             };
@@ -302,6 +322,46 @@ mod tests {
         };
         assert_eq!(with(&HashMap::new()), (1, 0, 1));
         assert_eq!(with(&HashMap::from([(image_id(1), key(2))])), (0, 1, 1));
+    }
+
+    #[test]
+    fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is() {
+        let inventory = World::of([image(1, 1)]).inventory(at(0));
+        let older = [Selector::new(&ImageSelector::default())];
+        let exempting = [Selector::new(&ImageSelector {
+            exclude: vec![ImageTerm {
+                names: vec!["web-*".to_owned()],
+                ..ImageTerm::default()
+            }],
+            ..ImageSelector::default()
+        })];
+        let (none, one) = (HashSet::new(), HashSet::from([image_id(1)]));
+        let selector = Selector::new(&ImageSelector::default());
+        let is_contested = |contested: &HashSet<ImageId>, older: &[Selector], ours: &HashSet<ImageId>| {
+            let terms = Terms {
+                account: &account(),
+                region: &region(),
+                selector: &selector,
+                other_key: OtherKey::Report,
+                key: Some(&key(1)),
+                contested,
+                older,
+                ours,
+                copies: &none,
+                pinned: &HashMap::new(),
+            };
+            let classified = classify(&inventory, terms);
+            assert_eq!(classified.counts.contested == 1, classified.wanted.is_empty());
+            classified.counts.contested == 1
+        };
+        assert!(is_contested(&none, &older, &none), "the older policy selects it");
+        assert!(!is_contested(&none, &exempting, &none), "the older policy exempts it");
+        assert!(!is_contested(&none, &older, &one), "the migration under way stays");
+        assert!(
+            is_contested(&one, &[], &none),
+            "another policy's migration is under way"
+        );
+        assert!(!is_contested(&none, &[], &none));
     }
 
     #[test]

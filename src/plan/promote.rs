@@ -80,7 +80,7 @@ fn deprecation(source: &Image, copy: &Image, now: Timestamp) -> Option<Timestamp
 }
 
 /// The original's tags that the copy lacks. Tags that start with `aws:` are AWS's own and cannot be written.
-fn missing_tags(source: &Image, copy: &Image) -> Tags {
+pub fn missing_tags(source: &Image, copy: &Image) -> Tags {
     source
         .tags
         .iter()

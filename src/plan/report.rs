@@ -38,8 +38,8 @@ pub struct Seen<'a> {
     pub key: &'a KeyView,
     /// What hindered reading the key, where it could not be.
     pub key_trouble: Option<&'a Trouble>,
-    /// Images that an older policy governs.
-    pub contested: &'a HashSet<ImageId>,
+    /// The selectors of older policies for this account and region: what they select is theirs.
+    pub older: &'a [Selector],
 }
 
 /// What would become of the images of one target.
@@ -64,7 +64,9 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             selector: &selector,
             other_key: seen.spec.other_key,
             key: seen.key.arn(),
-            contested: seen.contested,
+            contested: &none,
+            older: seen.older,
+            ours: &none,
             copies: &none,
             pinned: &HashMap::new(),
         },
@@ -139,11 +141,6 @@ impl<'a> Findings<'a> {
     /// The images that would be copied, oldest first.
     pub fn to_copy(&self) -> &[&'a Arc<Image>] {
         &self.to_copy
-    }
-
-    /// The images that this policy governs.
-    pub fn governed(&self) -> impl Iterator<Item = &ImageId> {
-        self.classified.wanted.iter().map(|wanted| &wanted.image)
     }
 
     /// Moves images that would be copied to those that cannot be.

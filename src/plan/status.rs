@@ -1,5 +1,7 @@
 //! What targets and policies say of themselves.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -31,6 +33,8 @@ pub enum Looked<'a> {
         key: &'a KeyView,
         /// Why the key could not be read, if it could not.
         key_trouble: Option<&'a Trouble>,
+        /// Whether images that are to be migrated have no migration yet.
+        unstarted: bool,
         /// What hinders today's scan, if the one that is shown is an older one.
         trouble: Option<&'a Trouble>,
     },
@@ -95,6 +99,7 @@ pub fn target(
             caller,
             key,
             key_trouble,
+            unstarted,
             trouble,
         } => {
             status.images = Some(classified.counts);
@@ -121,6 +126,13 @@ pub fn target(
             }
             let (compliant, why, message) = compliance(&classified.counts, spec.other_key);
             write.set(conditions::COMPLIANT, compliant, why, message);
+            let contested = classified.counts.contested > 0;
+            if contested {
+                let message = "Another policy governs some of the selected images: narrow one of the selectors.";
+                write.set(conditions::CONTESTED, true, reason::CONTESTED, message);
+            } else if conditions::find(&current.conditions, conditions::CONTESTED).is_some() {
+                write.set(conditions::CONTESTED, false, reason::SUCCEEDED, "");
+            }
             match trouble {
                 Some(trouble) => write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message),
                 None => {
@@ -130,7 +142,7 @@ pub fn target(
             }
             match trouble.or(key_problem.as_ref()).or(*key_trouble) {
                 Some(trouble) => not_ready(&mut write, trouble),
-                None => ready(&mut write, spec.mode, migrations),
+                None => ready(&mut write, spec.mode, migrations, *unstarted),
             }
             status.last_scan_time = Some(Time(*at));
         }
@@ -157,13 +169,13 @@ fn not_ready(write: &mut Writer<'_>, trouble: &Trouble) {
     );
 }
 
-fn ready(write: &mut Writer<'_>, mode: Mode, migrations: MigrationCounts) {
+fn ready(write: &mut Writer<'_>, mode: Mode, migrations: MigrationCounts, unstarted: bool) {
     let message = match mode {
         Mode::Audit => "Every selected image is classified; mode Audit changes nothing.",
         Mode::Enforce => "Every selected image is classified, and those that can be are migrated.",
     };
     write.set(conditions::READY, Status::True, reason::SUCCEEDED, message);
-    let busy = mode == Mode::Enforce && migrations.pending + migrations.in_progress > 0;
+    let busy = mode == Mode::Enforce && (unstarted || migrations.pending + migrations.in_progress > 0);
     let why = if busy { reason::PROGRESSING } else { reason::SUCCEEDED };
     write.set(
         conditions::RECONCILING,
@@ -254,8 +266,9 @@ pub fn policy(
         total: small(expected),
         ready: small(ready),
     });
-    status.images = Some(targets.iter().filter_map(|t| t.status.images).sum());
-    status.migrations = Some(targets.iter().filter_map(|t| t.status.migrations).sum());
+    // Nothing is counted before anything was looked at.
+    status.images = sum(targets.iter().filter_map(|t| t.status.images));
+    status.migrations = sum(targets.iter().filter_map(|t| t.status.migrations));
 
     let mut conditions = std::mem::take(&mut status.conditions);
     let mut write = Writer {
@@ -291,43 +304,43 @@ pub fn policy(
     status
 }
 
-/// True when it is of all targets; else what the first one that is not says, and how many there are.
+/// True when it is of all targets; else how many of them are not, and why, the most frequent reason first.
 fn all_of(type_: &str, expected: usize, targets: &[Counted<'_>]) -> (Status, &'static str, String) {
     let mut unknown = expected.saturating_sub(targets.len());
-    let mut not = 0;
-    let mut example: Option<String> = None;
+    let mut not: BTreeMap<&str, usize> = BTreeMap::new();
     for target in targets {
-        let condition = conditions::find(&target.status.conditions, type_);
-        match condition.map(|c| c.status.as_str()) {
-            Some("True") if target.current => {}
-            Some("False") => {
-                not += 1;
-                let reason = condition.map_or("", |c| c.reason.as_str());
-                example.get_or_insert_with(|| reason.to_owned());
+        match conditions::find(&target.status.conditions, type_) {
+            Some(condition) if condition.status == Status::False.as_str() => {
+                *not.entry(&condition.reason).or_default() += 1;
             }
+            Some(condition) if target.current && condition.status == Status::True.as_str() => {}
             _ => unknown += 1,
         }
     }
-    if not > 0 {
-        let example = example.unwrap_or_default();
-        (
-            Status::False,
-            reason::SOME_TARGETS,
-            format!("{not} of {expected} targets say no ({example}): see the targets."),
-        )
+    if !not.is_empty() {
+        let count: usize = not.values().sum();
+        let mut reasons: Vec<(&str, usize)> = not.into_iter().collect();
+        reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+        let reasons: Vec<String> = reasons
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        let message = format!(
+            "Not in {count} of {expected} targets ({}): see the targets.",
+            reasons.join(", ")
+        );
+        (Status::False, reason::SOME_TARGETS, message)
     } else if unknown > 0 {
-        (
-            Status::Unknown,
-            reason::SOME_TARGETS,
-            format!("{unknown} of {expected} targets are not known yet."),
-        )
+        let message = format!("Not known yet of {unknown} of {expected} targets.");
+        (Status::Unknown, reason::SOME_TARGETS, message)
     } else {
-        (
-            Status::True,
-            reason::SUCCEEDED,
-            format!("So say all {expected} targets."),
-        )
+        (Status::True, reason::SUCCEEDED, format!("In all {expected} targets."))
     }
+}
+
+fn sum<T: std::iter::Sum>(counts: impl Iterator<Item = T>) -> Option<T> {
+    let mut counts = counts.peekable();
+    counts.peek().is_some().then(|| counts.sum())
 }
 
 fn small(count: usize) -> u32 {

@@ -77,8 +77,6 @@ pub struct Step {
 pub enum Then {
     /// Nothing, until something that was observed changes.
     Wait,
-    /// Nothing, until so much time has passed.
-    WaitFor(Duration),
     /// Read the source's launch permissions and decide again, before writing anything.
     ReadPermissions,
     /// Ask for the copy that `status.copy` announces.
@@ -106,6 +104,10 @@ pub struct CopyCall {
 pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     let mut status = o.status.clone();
     status.observed_generation = o.generation;
+    if o.settings.suspend && status.state != Some(MigrationState::Completed) {
+        // Known without a scan, and none is made.
+        return waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now);
+    }
     let Some(inventory) = o.inventory else {
         let message = "Waits for the first complete scan of its account and region.";
         return match status.state {
@@ -135,6 +137,8 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
             )
         };
     };
+    // The schema holds as many characters as AWS allows.
+    status.source_name = Some(source.name.chars().take(128).collect());
     let decider = Decider {
         o,
         inventory,
@@ -143,7 +147,6 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     };
     match status.state.unwrap_or_default() {
         MigrationState::Completed => decider.completed(status),
-        _ if o.settings.suspend => waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now),
         _ if o.settings.mode == Mode::Audit => {
             let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
             waiting(o, status, reason::AUDIT, message, now)
@@ -175,19 +178,11 @@ impl Decider<'_> {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
         if !self.o.admitted {
-            let message = "Waits until AWS copies fewer snapshots in this account and region.";
-            return progressing(
-                self.o,
-                status,
-                pending,
-                reason::WAITING_FOR_ADMISSION,
-                message,
-                self.now,
-            );
+            return self.at_work(status, pending);
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
             let Some(permissions) = self.o.permissions else {
-                return self.unless_troubled(status, Then::ReadPermissions);
+                return self.calling(status, pending, Then::ReadPermissions);
             };
             let wanted = self.o.settings.promotion.launch_permissions;
             if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
@@ -215,18 +210,10 @@ impl Decider<'_> {
     }
 
     fn copying(&self, status: AMIMigrationStatus) -> Step {
-        let message = "AWS copies the image.";
-        progressing(
-            self.o,
-            status,
-            MigrationState::Copying,
-            reason::COPYING,
-            message,
-            self.now,
-        )
+        self.at_work(status, MigrationState::Copying)
     }
 
-    fn under_way(&self, mut status: AMIMigrationStatus) -> Step {
+    fn under_way(&self, status: AMIMigrationStatus) -> Step {
         let Some(copy) = status.copy.clone() else {
             return self.pending(status);
         };
@@ -238,10 +225,7 @@ impl Decider<'_> {
             None => self.copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.copying(status),
-                ImageState::Failed => {
-                    status.state = Some(MigrationState::Copying);
-                    self.unless_troubled(status, Then::RemoveFailed(id))
-                }
+                ImageState::Failed => self.calling(status, MigrationState::Copying, Then::RemoveFailed(id)),
                 ImageState::Deregistered => self.again(status, "The copy was deregistered."),
                 ImageState::Available | ImageState::Disabled => self.judge(status, image),
             },
@@ -265,8 +249,7 @@ impl Decider<'_> {
             name: copy.name.clone(),
             description: self.source.description.clone(),
         };
-        let Step { status, .. } = self.copying(status);
-        self.unless_troubled(status, Then::Copy(call))
+        self.calling(status, MigrationState::Copying, Then::Copy(call))
     }
 
     /// Takes on a copy that is there already.
@@ -309,10 +292,7 @@ impl Decider<'_> {
         let verifying = MigrationState::Verifying;
         match verify(self.source, copy, &self.inventory.snapshots, &self.o.of.key) {
             Verdict::Good(pairs) => self.promote(status, copy, pairs),
-            Verdict::Unknown => {
-                let message = "The copy's snapshots are to be read.";
-                progressing(self.o, status, verifying, reason::VERIFYING, message, self.now)
-            }
+            Verdict::Unknown => self.at_work(status, verifying),
             Verdict::NotEncrypted { device, under } => {
                 let found = under.map_or_else(|| "not encrypted".to_owned(), |key| format!("encrypted under {key}"));
                 let message = format!(
@@ -350,12 +330,18 @@ impl Decider<'_> {
         let promoting = MigrationState::Promoting;
         conclude::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
         let settings = &self.o.settings.promotion;
+        if settings.tags == TagPublication::Publish
+            && self.o.older_unpublished
+            && !promote::missing_tags(self.source, copy).is_empty()
+        {
+            let message = "Waits until the tags of older originals are published.";
+            return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
+        }
         let nobody = BTreeSet::new();
         let permissions = match self.o.permissions {
             Some(permissions) => permissions,
             None if self.preserves() => {
-                let Step { status, .. } = self.promoting_or(status);
-                return self.unless_troubled(status, Then::ReadPermissions);
+                return self.calling(status, promoting, Then::ReadPermissions);
             }
             None => &nobody,
         };
@@ -381,24 +367,30 @@ impl Decider<'_> {
             let (why, message) = (done_reason(&status), done_message(self.o.of, &copy.id));
             return completed(self.o, status, why, &message, self.now);
         }
-        if settings.tags == TagPublication::Publish && self.o.older_unpublished {
-            let message = "Waits until the tags of older originals are published.";
-            return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
-        }
-        let Step { status, .. } = self.promoting_or(status);
-        self.unless_troubled(status, Then::Publish(copy.id.clone(), list))
+        self.calling(status, promoting, Then::Publish(copy.id.clone(), list))
     }
 
-    fn promoting_or(&self, status: AMIMigrationStatus) -> Step {
-        let message = "The copy gets what it takes over from the original.";
-        progressing(
-            self.o,
-            status,
-            MigrationState::Promoting,
-            reason::PROMOTING,
-            message,
-            self.now,
-        )
+    /// Work goes on in this state.
+    fn at_work(&self, status: AMIMigrationStatus, state: MigrationState) -> Step {
+        let (why, message) = match state {
+            MigrationState::Pending | MigrationState::Completed => (
+                reason::WAITING_FOR_ADMISSION,
+                "Waits until AWS copies fewer snapshots in this account and region.",
+            ),
+            MigrationState::Copying => (reason::COPYING, "AWS copies the image."),
+            MigrationState::Verifying => (reason::VERIFYING, "The copy's snapshots are to be read."),
+            MigrationState::Promoting => (reason::PROMOTING, "The copy gets what it takes over from the original."),
+        };
+        progressing(self.o, status, state, why, message, self.now)
+    }
+
+    /// A call comes next. Where the last one was refused, the status says so until one is not.
+    fn calling(&self, status: AMIMigrationStatus, state: MigrationState, then: Then) -> Step {
+        let Step { status, .. } = match self.o.trouble {
+            Some(trouble) => stalled(self.o, status, state, trouble, self.now),
+            None => self.at_work(status, state),
+        };
+        Step { status, then }
     }
 
     /// A finished migration is opened again when its copy is gone or the policy asks for more to be published.
@@ -420,7 +412,7 @@ impl Decider<'_> {
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if exists(image) => {
                 match verify(self.source, image, &self.inventory.snapshots, &self.o.of.key) {
-                    Verdict::Good(pairs) if !conclude::is_promoted_as(self.o.settings, &status) => {
+                    Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.o.settings.promotion) => {
                         self.promote(status, image, pairs)
                     }
                     Verdict::Good(_) | Verdict::Unknown => quiet,
@@ -475,18 +467,6 @@ impl Decider<'_> {
                 copy.attempt
             ),
         ))
-    }
-
-    /// Holds a call back while the last one's trouble is still to be waited out, and says what the trouble is.
-    fn unless_troubled(&self, status: AMIMigrationStatus, then: Then) -> Step {
-        match self.o.trouble {
-            Some(trouble) => {
-                let state = status.state.unwrap_or_default();
-                let Step { status, .. } = stalled(self.o, status, state, trouble, self.now);
-                Step { status, then }
-            }
-            None => Step { status, then },
-        }
     }
 
     /// The annotation's value, as far as the status has room for it.

@@ -28,7 +28,12 @@ pub fn init_logs(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     let set = if json {
-        subscriber.json().try_init()
+        // kube's spans repeat what the lines say themselves.
+        subscriber
+            .json()
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init()
     } else {
         subscriber.with_target(false).try_init()
     };

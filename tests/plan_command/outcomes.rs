@@ -233,6 +233,23 @@ fn the_first_of_two_policies_governs_what_both_select() {
 }
 
 #[test]
+fn of_policies_that_come_from_a_cluster_the_older_governs_wherever_it_is_named() {
+    let bench = Bench::new(WORLD);
+    let aged = |name: &str, created: &str| {
+        let named = format!("{{name: {name}, creationTimestamp: {created}}}");
+        policy(name, &[(ACCOUNT, "eu-west-1", "alias/ami")]).replace(&format!("{{name: {name}}}"), &named)
+    };
+    let both = [
+        aged("younger", "2026-02-01T00:00:00Z"),
+        aged("older", "2026-01-01T00:00:00Z"),
+    ];
+    let plan = bench.plan(&both.join("---\n"), &["-o", "json"]).json();
+    let copied = |target: &serde_json::Value| (target["policy"].clone(), target["toCopy"]["images"].clone());
+    assert_eq!(copied(&plan["targets"][0]), (json!("older"), json!(4)));
+    assert_eq!(copied(&plan["targets"][1]), (json!("younger"), json!(0)));
+}
+
+#[test]
 fn other_keys_are_migrated_where_the_policy_says_so() {
     let bench = Bench::new(WORLD);
     let migrate =

@@ -1,6 +1,6 @@
 //! Looking through accounts and regions, a few at a time; what one showed is let go when its report is made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use futures::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,6 +15,7 @@ use crate::domain::{AccountId, ImageId, Malformed, Region};
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Trouble};
 use crate::plan::report::{Findings, Seen, TargetReport, examine};
+use crate::plan::select::Selector;
 
 /// How to look.
 #[derive(Debug, Clone, Copy)]
@@ -66,26 +67,27 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
 }
 
 /// Looks through one account and region for each policy that speaks of it, the policy that is named first as the oldest:
-/// what it governs, the others do not.
+/// what it selects, the others do not govern.
 async fn visit(
     aws: &Aws,
     targets: Vec<(usize, AMIEncryptionTargetSpec)>,
     settings: Settings,
 ) -> Vec<(usize, TargetReport)> {
-    let mut contested = HashSet::new();
+    let mut older = Vec::new();
     let mut reports = Vec::with_capacity(targets.len());
     for (number, spec) in targets {
         let report = match Target::new(aws, &spec, settings) {
-            Ok(target) => Box::pin(target.report(&mut contested)).await,
+            Ok(target) => Box::pin(target.report(&older)).await,
             Err(malformed) => {
                 let mut report = TargetReport::new(&spec);
                 report.problem(&Trouble::new(
-                    reason::INVALID_SPEC,
+                    reason::INVALID_REQUEST,
                     format!("{malformed}: correct the policy."),
                 ));
                 report
             }
         };
+        older.push(Selector::new(&spec.image_selector));
         reports.push((number, report));
     }
     reports
@@ -111,10 +113,10 @@ impl<'a> Target<'a> {
         })
     }
 
-    async fn report(&self, contested: &mut HashSet<ImageId>) -> TargetReport {
+    async fn report(&self, older: &[Selector]) -> TargetReport {
         let key = session_key(self.spec, &self.account, &self.region, Access::ReadOnly);
         let session = self.aws.session(&key);
-        let report = match Box::pin(self.look(&session, contested)).await {
+        let report = match Box::pin(self.look(&session, older)).await {
             Ok(report) => report,
             Err(error) => {
                 let mut report = TargetReport::new(self.spec);
@@ -126,7 +128,7 @@ impl<'a> Target<'a> {
         report
     }
 
-    async fn look(&self, session: &Session, contested: &mut HashSet<ImageId>) -> Result<TargetReport, AwsError> {
+    async fn look(&self, session: &Session, older: &[Selector]) -> Result<TargetReport, AwsError> {
         let survey = survey(session, &self.spec.kms_key_id).await?;
         let mut findings = examine(Seen {
             spec: self.spec,
@@ -135,11 +137,10 @@ impl<'a> Target<'a> {
             inventory: &survey.inventory,
             key: &survey.key,
             key_trouble: survey.key_trouble.as_ref(),
-            contested,
+            older,
         });
         let troubles = self.sharing(session, &survey.key, &findings).await;
         findings.block(&troubles);
-        let governed: Vec<ImageId> = findings.governed().cloned().collect();
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
         if self.settings.check_permissions {
@@ -156,7 +157,6 @@ impl<'a> Target<'a> {
                 self.aws.forget(&key);
             }
         }
-        contested.extend(governed);
         Ok(report)
     }
 

@@ -78,7 +78,7 @@ fn positive(text: &str) -> Result<f64, String> {
 /// mended first.
 pub fn run(args: &Args) -> Result<ExitCode> {
     init_logs(LogFormat::Auto, &args.log)?;
-    let policies = match input::load(&args.files, io::stdin()) {
+    let mut policies = match input::load(&args.files, io::stdin()) {
         Ok(policies) => policies,
         Err(sentences) => {
             for sentence in sentences {
@@ -87,6 +87,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    // The older one governs what two select: as the cluster has it for those that come from one, else as they are named.
+    policies.sort_by_cached_key(|policy| {
+        let created = policy.metadata.creation_timestamp.clone();
+        let name = created.as_ref().and(policy.metadata.name.clone());
+        (created.is_none(), created, name)
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let targets = policies
         .iter()

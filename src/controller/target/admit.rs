@@ -1,17 +1,17 @@
 //! Letting copies start, within what AWS and the policy allow in this account and region.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::Work;
 use super::look::{copy_of, is_stalled, state};
+use super::{Work, belongs};
 use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory};
 use crate::plan::obstacle;
-use crate::plan::schedule::{self, Asked, Candidate, PollBounds};
+use crate::plan::schedule::{self, Asked, Candidate, Shortage};
 
 impl Work<'_> {
     /// Admits what fits, wakes who was admitted, and says when to look at the copies in flight next.
@@ -20,25 +20,28 @@ impl Work<'_> {
             self.place(|place| (place.inventory.clone(), place.key.view.clone(), place.progress.clone()));
         let Some(inventory) = inventory else { return };
         let now = self.ctx.clock.now();
-        let asked = self.asked(&inventory);
-        let candidates = if key.arn().is_some() && key.problem().is_none() {
-            self.candidates(&inventory)
-        } else {
-            HashMap::new()
-        };
+        let usable = key.arn().is_some() && key.problem().is_none();
         let limit = self.target.spec.copy.max_concurrent_snapshots;
-        let (admitted, in_flight, needed) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
+        let (admitted, in_flight, shortage) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
+            // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
+            let record = self.record();
             // A grant ends when the intent is on record, or when the migration no longer wants it.
-            slots.granted.retain(|source, _| self.still_pending(source));
+            let pending: HashSet<ImageId> = record
+                .iter()
+                .filter(|m| is_pending(m))
+                .filter_map(|m| source_of(m))
+                .collect();
+            slots.granted.retain(|source, _| pending.contains(source));
             slots.cap = slots.cap.filter(|(_, until)| *until > now);
             let budget = slots.cap.map_or(limit, |(cap, _)| cap.min(limit));
             let granted: u32 = slots.granted.values().sum();
-            let in_flight = schedule::in_flight(&progress, &asked).saturating_add(granted);
-            let waiting: Vec<Candidate> = candidates
-                .values()
-                .filter(|candidate| !slots.granted.contains_key(&candidate.source))
-                .cloned()
-                .collect();
+            let in_flight = schedule::in_flight(&progress, &asked(&record, &inventory)).saturating_add(granted);
+            let mut waiting = if usable {
+                self.candidates(&record, &inventory)
+            } else {
+                Vec::new()
+            };
+            waiting.retain(|candidate| !slots.granted.contains_key(&candidate.source));
             let (admitted, head) = schedule::admit(waiting.clone(), in_flight, budget, slots.head.as_ref());
             slots.head = head;
             for candidate in &admitted {
@@ -50,8 +53,12 @@ impl Work<'_> {
                 .filter(|c| !admitted.contains(c))
                 .map(|c| c.snapshots)
                 .min();
-            let needed = smallest.map(|size| (size + taken).saturating_sub(budget));
-            (admitted, taken, needed)
+            let shortage = smallest.map(|size| Shortage {
+                budget,
+                free: budget.saturating_sub(taken),
+                missing: (size + taken).saturating_sub(budget),
+            });
+            (admitted, taken, shortage)
         });
         for candidate in &admitted {
             tracing::debug!(target = self.name, image = %candidate.source, "admitted");
@@ -61,10 +68,10 @@ impl Work<'_> {
             .metrics
             .snapshots_in_flight(&self.account, &self.region, in_flight);
         self.place(|place| {
-            if in_flight == 0 && needed.is_none() && !self.follows() {
+            if in_flight == 0 && shortage.is_none() && !self.follows() {
                 place.poll_due = None;
             } else if place.poll_due.is_none() || !admitted.is_empty() {
-                let wait = self.next_poll(&place.progress, needed, now);
+                let wait = schedule::next_poll(&place.progress, shortage, now, self.ctx.options.poll);
                 let due = now + wait;
                 place.poll_due = Some(place.poll_due.map_or(due, |old| old.min(due)));
             }
@@ -77,79 +84,34 @@ impl Work<'_> {
         self.migrations.iter().any(|m| waits(m) && !is_stalled(m))
     }
 
-    fn next_poll(&self, progress: &crate::domain::SnapshotProgress, needed: Option<u32>, now: Timestamp) -> Duration {
-        let bounds: PollBounds = self.ctx.options.poll;
-        // With nobody waiting for a slot it is enough to see the last one end.
-        let all = u32::try_from(progress.pending.len()).unwrap_or(u32::MAX).max(1);
-        schedule::next_poll(progress, needed.unwrap_or(all).min(all), now, bounds)
-    }
-
-    /// Copies of this account and region that were asked for and are not known to be done, whichever policy asked.
-    fn asked(&self, inventory: &Inventory) -> Vec<Asked> {
+    /// The migrations of this account and region, whichever policy made them, as they are now.
+    fn record(&self) -> Vec<Arc<AMIMigration>> {
         let spec = &self.target.spec;
         self.ctx
             .migrations
-            .state_filter(|m| {
-                m.spec.account_id == spec.account_id
-                    && m.spec.region == spec.region
-                    && state(m) == MigrationState::Copying
-                    && !is_stalled(m)
-            })
-            .iter()
-            .filter_map(|m| {
-                let image = copy_of(m);
-                let done = image
-                    .as_ref()
-                    .and_then(|id| inventory.images.get(id))
-                    .is_some_and(|image| {
-                        matches!(
-                            image.state,
-                            ImageState::Available | ImageState::Failed | ImageState::Deregistered
-                        )
-                    });
-                let copy = m.status.as_ref()?.copy.as_ref()?;
-                let at = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-                (!done).then(|| Asked {
-                    image,
-                    snapshots: snapshots_of(m, inventory),
-                    at,
-                })
-            })
-            .collect()
+            .state_filter(|m| m.spec.account_id == spec.account_id && m.spec.region == spec.region)
     }
 
-    fn candidates(&self, inventory: &Inventory) -> HashMap<ImageId, Candidate> {
-        self.migrations
-            .iter()
-            .filter(|m| state(m) == MigrationState::Pending && !is_stalled(m))
-            .filter_map(|m| {
-                let source: ImageId = m.spec.source_image_id.parse().ok()?;
-                let image = inventory.images.get(&source)?;
-                let uid = m.uid()?;
-                let looked = self.place(|place| place.covered.contains(&uid));
-                (looked && obstacle::of_image(image).is_none()).then(|| {
-                    let candidate = Candidate {
-                        source: source.clone(),
-                        snapshots: image.snapshot_count(),
-                        created: image.created,
-                    };
-                    (source, candidate)
-                })
+    /// Migrations of this target that wait for a slot.
+    fn candidates(&self, record: &[Arc<AMIMigration>], inventory: &Inventory) -> Vec<Candidate> {
+        let candidate = |m: &AMIMigration| {
+            let source = source_of(m)?;
+            let image = inventory.images.get(&source)?;
+            obstacle::of_image(image).is_none().then(|| Candidate {
+                snapshots: image.snapshot_count(),
+                created: image.created,
+                source,
             })
-            .collect()
-    }
-
-    fn still_pending(&self, source: &ImageId) -> bool {
-        let spec = &self.target.spec;
-        self.ctx
-            .migrations
-            .state_filter(|m| {
-                m.spec.source_image_id == source.as_str()
-                    && m.spec.account_id == spec.account_id
-                    && m.spec.region == spec.region
-            })
-            .iter()
-            .any(|m| state(m) == MigrationState::Pending && !is_stalled(m))
+        };
+        self.place(|place| {
+            record
+                .iter()
+                .filter(|m| is_pending(m) && belongs(m, &self.uid))
+                // Nothing is asked of AWS before copies of the source were looked for.
+                .filter(|m| m.uid().is_some_and(|uid| place.covered.contains(&uid)))
+                .filter_map(|m| candidate(m))
+                .collect()
+        })
     }
 
     fn wake(&self, source: &ImageId) {
@@ -163,9 +125,43 @@ impl Work<'_> {
     }
 }
 
+/// Copies that were asked for and are not known to be done.
+fn asked(record: &[Arc<AMIMigration>], inventory: &Inventory) -> Vec<Asked> {
+    record
+        .iter()
+        .filter(|m| state(m) == MigrationState::Copying && !is_stalled(m))
+        .filter_map(|m| {
+            let image = copy_of(m);
+            let done = image
+                .as_ref()
+                .and_then(|id| inventory.images.get(id))
+                .is_some_and(|image| {
+                    matches!(
+                        image.state,
+                        ImageState::Available | ImageState::Failed | ImageState::Deregistered
+                    )
+                });
+            let copy = m.status.as_ref()?.copy.as_ref()?;
+            let at = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+            (!done).then(|| Asked {
+                image,
+                snapshots: snapshots_of(m, inventory),
+                at,
+            })
+        })
+        .collect()
+}
+
+fn is_pending(migration: &AMIMigration) -> bool {
+    state(migration) == MigrationState::Pending && !is_stalled(migration)
+}
+
+fn source_of(migration: &AMIMigration) -> Option<ImageId> {
+    migration.spec.source_image_id.parse().ok()
+}
+
 fn snapshots_of(migration: &AMIMigration, inventory: &Inventory) -> u32 {
-    let source = migration.spec.source_image_id.parse().ok();
-    source
-        .and_then(|id: ImageId| inventory.images.get(&id))
+    source_of(migration)
+        .and_then(|id| inventory.images.get(&id))
         .map_or(1, |image| image.snapshot_count())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::ResourceExt;
 
@@ -13,9 +14,7 @@ use crate::controller::survey::{survey, view_of};
 use crate::controller::trouble;
 use crate::domain::{ImageId, ImageState, KeyArn};
 use crate::plan::classify::{self, Classified, Terms};
-
-/// As many copies that seem to be done are looked at in one call, sooner or later.
-const LOOK_TOGETHER: usize = 12;
+use crate::plan::schedule;
 
 impl Work<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
@@ -87,6 +86,11 @@ impl Work<'_> {
     pub(super) fn classify(&self) {
         let contested = self.contested();
         let copies = self.recorded_copies();
+        let ours = self
+            .migrations
+            .iter()
+            .filter_map(|m| m.spec.source_image_id.parse().ok())
+            .collect();
         let spec = &self.target.spec;
         let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view.clone()));
         let Some(inventory) = inventory else { return };
@@ -97,6 +101,8 @@ impl Work<'_> {
             other_key: spec.other_key,
             key: key.arn(),
             contested: &contested,
+            older: &self.older_selectors(),
+            ours: &ours,
             copies: &copies,
             pinned: &self.pinned_keys(),
         };
@@ -121,43 +127,52 @@ impl Work<'_> {
             .collect()
     }
 
-    /// Looks at the copies in flight, when that is due. Says whether anything was read.
+    /// Reads which copies are in flight, when that is due. Says whether it was read.
     pub(super) async fn follow_copies(&self) -> bool {
         let now = self.ctx.clock.now();
-        let unseen = self.created_since_looked();
         let due = self.place(|place| place.poll_due.is_some_and(|due| due <= now));
-        if unseen.is_empty() && !due {
+        if !due && self.created_since_looked().is_empty() {
             return false;
         }
-        let outcome = match self.session.progress().await {
-            Ok(progress) => {
-                let began = progress.began;
-                self.place(|place| place.progress = progress);
-                let mut migrations = self.done();
-                if self.is_time_to_look(&migrations, began) || !unseen.is_empty() {
-                    migrations.extend(unseen);
-                    self.look_at(&migrations).await
-                } else {
-                    Ok(())
-                }
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &outcome {
-            self.note(error);
-        }
-        self.place(|place| match outcome {
-            Ok(()) => {
-                place.failures = 0;
+        let read = self.session.progress().await.map(|progress| {
+            self.place(|place| {
+                place.progress = progress;
                 place.poll_due = None;
-            }
-            Err(error) => {
-                place.failures += 1;
-                let wait = trouble::retry_after(&error, place.failures);
-                tracing::warn!(target = self.name, %error, "could not look at the copies in flight");
-                place.poll_due = Some(now + jittered(wait, &self.name));
-            }
+            });
         });
+        self.followed(read)
+    }
+
+    /// Reads copies that seem to be done, once a few have come together, and looks for those of new migrations' sources.
+    /// Says whether anything was read.
+    pub(super) async fn look_closely(&self) -> bool {
+        let mut migrations = self.done();
+        let done = migrations.len();
+        let unseen = self.created_since_looked();
+        if !self.is_time_to_look(done) && unseen.is_empty() {
+            return false;
+        }
+        migrations.extend(unseen);
+        let read = self.look_at(&migrations).await;
+        self.followed(read)
+    }
+
+    /// Lets the next read wait after a failed one.
+    fn followed(&self, read: Result<(), AwsError>) -> bool {
+        match read {
+            Ok(()) => self.place(|place| place.failures = 0),
+            Err(error) => {
+                self.note(&error);
+                let now = self.ctx.clock.now();
+                self.place(|place| {
+                    place.failures += 1;
+                    let wait = trouble::retry_after(&error, place.failures);
+                    tracing::warn!(target = self.name, %error, "could not look at the copies in flight");
+                    place.poll_due = Some(now + jittered(wait, &self.name));
+                });
+                return false;
+            }
+        }
         true
     }
 
@@ -203,22 +218,18 @@ impl Work<'_> {
             .collect()
     }
 
-    /// Whether the copies that seem to be done are looked at now. A few may wait for more, while others are in flight
-    /// anyway: one call serves them all, and their slots are free already.
-    fn is_time_to_look(&self, done: &[&Arc<AMIMigration>], began: jiff::Timestamp) -> bool {
-        let patience = self.ctx.options.poll.max.saturating_mul(2);
+    /// Whether the copies that seem to be done are looked at now.
+    fn is_time_to_look(&self, done: usize) -> bool {
         self.place(|place| {
-            if done.is_empty() {
+            if done == 0 {
                 place.done_since = None;
                 return false;
             }
-            let since = *place.done_since.get_or_insert(began);
-            let waited = began.duration_since(since).as_secs_f64() >= patience.as_secs_f64();
-            let look = done.len() >= LOOK_TOGETHER || waited || place.progress.pending.is_empty();
-            if look {
-                place.done_since = None;
-            }
-            look
+            let now = place.progress.began;
+            let since = *place.done_since.get_or_insert(now);
+            let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            let in_flight = place.progress.pending.len();
+            schedule::is_time_to_look(done, waited, in_flight, place.good_looks, self.ctx.options.poll)
         })
     }
 
@@ -230,12 +241,19 @@ impl Work<'_> {
             .collect();
         let sources: Vec<ImageId> = sources.into_iter().collect();
         let (began, images, snapshots) = self.session.copies_of(&sources, &[]).await?;
-        let failed = images.iter().any(|image| image.state == ImageState::Failed);
+        let any = |state| images.iter().any(|image| image.state == state);
+        let (failed, good) = (any(ImageState::Failed), any(ImageState::Available));
         self.place(|place| {
             if let Some(inventory) = &mut place.inventory {
                 Arc::make_mut(inventory).fold(sources, began, images, snapshots);
             }
             place.covered.extend(migrations.iter().filter_map(|m| m.uid()));
+            place.done_since = None;
+            if failed {
+                place.good_looks = 0;
+            } else if good {
+                place.good_looks = place.good_looks.saturating_add(1);
+            }
         });
         if failed {
             self.read_key().await;

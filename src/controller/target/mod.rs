@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -23,6 +24,7 @@ use crate::api::{
 };
 use crate::aws::{Access, Session};
 use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::plan::classify::Classified;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
@@ -66,6 +68,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     if target.spec.suspend {
         if work.is_new_spec {
+            // No scan follows that would let them say so.
             work.wake_migrations();
         }
         work.write_status(true).await?;
@@ -82,8 +85,16 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.place(|place| place.poll_due = None);
     } else {
         settling = work.adjust_children().await?;
-        news |= work.follow_copies().await;
-        work.admit();
+        if work.follow_copies().await {
+            news = true;
+            // Slots first: what is done can wait.
+            work.admit();
+            if work.look_closely().await {
+                work.admit();
+            }
+        } else {
+            work.admit();
+        }
     }
     work.write_status(news).await?;
     Ok(Action::requeue(work.next_visit(settling)))
@@ -160,6 +171,29 @@ impl<'a> Work<'a> {
             .collect()
     }
 
+    /// The selectors of older policies for this account and region: what they select, they govern.
+    fn older_selectors(&self) -> Vec<Selector> {
+        let spec = &self.target.spec;
+        let age = |policy: &str| {
+            let policy = self.ctx.policies.get(&ObjectRef::new(policy))?;
+            Some((policy.metadata.creation_timestamp.clone()?, policy.name_any()))
+        };
+        let Some(ours) = age(&spec.policy) else {
+            return Vec::new();
+        };
+        self.ctx
+            .targets
+            .state_filter(|t| {
+                t.spec.account_id == spec.account_id
+                    && t.spec.region == spec.region
+                    && t.spec.policy != spec.policy
+                    && age(&t.spec.policy).is_some_and(|theirs| theirs < ours)
+            })
+            .iter()
+            .map(|older| Selector::new(&older.spec.image_selector))
+            .collect()
+    }
+
     fn counts(&self) -> MigrationCounts {
         let mut counts = MigrationCounts::default();
         for migration in &self.migrations {
@@ -194,6 +228,7 @@ impl<'a> Work<'a> {
                     caller: &place.caller,
                     key: &place.key.view,
                     key_trouble: place.key.trouble.as_ref(),
+                    unstarted: self.has_unstarted(classified),
                     trouble: trouble.as_ref(),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),
@@ -220,11 +255,31 @@ impl<'a> Work<'a> {
         if decided == current || (only_counts && more_to_come && !news) {
             return Ok(());
         }
-        match write_status(&self.ctx.client, self.target, &decided).await {
+        match write_status(self.ctx, self.target, &decided).await {
             // The change that caused the conflict leads here again.
-            Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
-            result => result.map(drop),
+            Err(error) if is_conflict(&error) || is_not_found(&error) => return Ok(()),
+            result => drop(result?),
         }
+        for type_ in [conditions::CONTESTED, conditions::STALLED] {
+            let Some((reason, message)) = newly_true(type_, &current.conditions, &decided.conditions) else {
+                continue;
+            };
+            self.ctx.events.warning(self.target, reason, "Scan", message).await;
+        }
+        Ok(())
+    }
+
+    /// Whether an image that is to be migrated has no migration yet.
+    fn has_unstarted(&self, classified: &Classified) -> bool {
+        let started: HashSet<&str> = self
+            .migrations
+            .iter()
+            .map(|m| m.spec.source_image_id.as_str())
+            .collect();
+        classified
+            .wanted
+            .iter()
+            .any(|wanted| !started.contains(wanted.image.as_str()))
     }
 
     /// When to come back: on the wall, as kube keeps its own timers.
@@ -239,6 +294,14 @@ impl<'a> Work<'a> {
         };
         self.ctx.clock.wall(wait.max(SOON))
     }
+}
+
+/// Reason and message of a condition, if it has become true, or true for another reason.
+pub(super) fn newly_true<'a>(type_: &str, before: &[Condition], now: &'a [Condition]) -> Option<(&'a str, &'a str)> {
+    let condition = conditions::find(now, type_).filter(|c| c.status == "True")?;
+    let old = conditions::find(before, type_);
+    let known = old.is_some_and(|old| old.status == "True" && old.reason == condition.reason);
+    (!known).then_some((condition.reason.as_str(), condition.message.as_str()))
 }
 
 /// Whether a migration belongs to the target with this UID.

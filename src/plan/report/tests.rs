@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::AMIEncryptionPolicySpec;
+use crate::api::{AMIEncryptionPolicySpec, ImageSelector, ImageTerm};
 use crate::domain::{Key, KeyProblem, KeyUsability};
 use crate::plan::expand;
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region};
@@ -20,8 +20,7 @@ fn known(usability: KeyUsability) -> KeyView {
     })
 }
 
-fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, contested: &[u64]) -> TargetReport {
-    let contested = contested.iter().map(|n| image_id(*n)).collect();
+fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, older: &[Selector]) -> TargetReport {
     let inventory = world.inventory(at(0));
     let seen = Seen {
         spec: &spec(),
@@ -30,7 +29,7 @@ fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, contest
         inventory: &inventory,
         key: view,
         key_trouble,
-        contested: &contested,
+        older,
     };
     examine(seen).report(Pace::default(), true)
 }
@@ -99,11 +98,18 @@ fn a_key_that_could_not_be_read_is_told_by_what_hindered_reading_it() {
 
 #[test]
 fn what_an_older_policy_governs_is_not_copied() {
+    let older = Selector::new(&ImageSelector {
+        include: vec![ImageTerm {
+            ids: vec![image_id(1).to_string()],
+            ..ImageTerm::default()
+        }],
+        ..ImageSelector::default()
+    });
     let report = reported(
         World::of([image(1, 1), image(2, 1)]),
         &known(KeyUsability::Usable),
         None,
-        &[1],
+        &[older],
     );
     assert_eq!(report.to_copy.images, 1);
     assert_eq!(report.images.map(|images| images.contested), Some(1));
@@ -199,7 +205,7 @@ fn a_short_report_names_a_few_images_and_counts_all() {
         inventory: &inventory,
         key: &known(KeyUsability::Usable),
         key_trouble: None,
-        contested: &HashSet::new(),
+        older: &[],
     };
     let report = examine(seen).report(Pace::default(), false);
     assert_eq!(

@@ -31,6 +31,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         caller: "arn:aws:sts::111122223333:x",
         key,
         key_trouble: None,
+        unstarted: false,
         trouble: None,
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Observation, Step, Then};
 use crate::api::conditions::{self, Status, Writer, reason};
-use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, MigrationState, SnapshotStatus};
+use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus};
 use crate::plan::obstacle::Trouble;
 
 /// Work goes on by itself.
@@ -107,6 +107,7 @@ pub(super) fn verified(
 pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, message: &str, now: Timestamp) {
     let mut write = writer(o, status, now);
     write.set(conditions::COPIED, Status::False, reason::COPY_FAILED, message);
+    status.promotion = None;
     status
         .conditions
         .retain(|c| c.type_ != conditions::VERIFIED && c.type_ != conditions::PROMOTED);
@@ -114,21 +115,9 @@ pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, mes
 
 /// The copy took over what these settings say.
 pub(super) fn promoted(o: Observation<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
-    let message = promotion_summary(o.settings);
-    writer(o, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, &message);
-}
-
-/// Whether the copy took over what today's settings say: the condition's message has those of the time.
-pub(super) fn is_promoted_as(settings: &AMIEncryptionTargetSpec, status: &AMIMigrationStatus) -> bool {
-    conditions::find(&status.conditions, conditions::PROMOTED)
-        .is_some_and(|c| c.status == Status::True.as_str() && c.message == promotion_summary(settings))
-}
-
-fn promotion_summary(settings: &AMIEncryptionTargetSpec) -> String {
-    format!(
-        "launchPermissions: {:?}, tags: {:?}",
-        settings.promotion.launch_permissions, settings.promotion.tags
-    )
+    status.promotion = Some(o.settings.promotion.clone());
+    let message = "The copy has what it takes over from the original.";
+    writer(o, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, message);
 }
 
 fn writer<'a>(o: Observation<'_>, status: &'a mut AMIMigrationStatus, now: Timestamp) -> Writer<'a> {

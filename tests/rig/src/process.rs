@@ -260,6 +260,16 @@ impl Process {
         }
     }
 
+    /// Stops it where it is (SIGSTOP), as a machine does that has no time for it.
+    pub fn pause(&mut self) -> Result<()> {
+        self.signal("STOP", &self.pid().to_string())
+    }
+
+    /// Lets it go on after [`pause`](Self::pause) (SIGCONT).
+    pub fn resume(&mut self) -> Result<()> {
+        self.signal("CONT", &self.pid().to_string())
+    }
+
     /// Sends a signal to it, or to its group by a minus sign. Its ID cannot be another's, since nobody has waited for it.
     fn signal(&self, name: &str, target: &str) -> Result<()> {
         // By the shell's own `kill`: the standard library can send nothing but SIGKILL, and not to a group.

@@ -98,7 +98,8 @@ pub(super) fn create(
             done_at,
             shared_with: BTreeSet::new(),
             created_by: Some(request.seq),
-            visible_at,
+            // Not with the image, nor with one another.
+            visible_at: state.visible_at(now, settings.consistency.create_seconds),
             gone_at: None,
             job: Some(CopyJob {
                 image: id.clone(),

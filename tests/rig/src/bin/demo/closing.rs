@@ -9,7 +9,7 @@ use crate::kubectl::kubectl;
 use crate::metrics::{self, Sample};
 use crate::objects::{Object, Objects};
 use crate::screen::Screen;
-use crate::stage::{ACCESS_KEY, SECRET_KEY, Stage};
+use crate::stage::Stage;
 use crate::tables::aligned;
 
 /// Prints all of it; says whether all is well.
@@ -181,43 +181,6 @@ fn log(screen: &Screen, stage: &Stage) {
         screen.block("none");
     }
     for (kind, (count, example)) in kinds {
-        screen.block(format!("{count} × {} {example}", kind.trim()).trim_end());
+        screen.block(format!("{count} × {kind}: {example}").trim_end_matches([':', ' ']));
     }
-}
-
-/// What a person may do with all that is running.
-pub(crate) fn say_what_to_try(screen: &Screen, stage: &Stage) {
-    let endpoint = stage.aws.endpoint();
-    screen.heading("Everything keeps running until Ctrl-C. In another terminal:");
-    screen.block(&format!(
-        r#"export KUBECONFIG={kubeconfig}
-export AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_REGION=eu-west-1
-alias kubectl={kubectl}"#,
-        kubeconfig = stage.control_plane.admin_kubeconfig().display(),
-        kubectl = rig::tools::Tool::Kubectl
-            .path()
-            .map_or_else(|_| "kubectl".to_owned(), |path| path.display().to_string()),
-    ));
-    screen.heading("Things to try");
-    screen.block(&format!(
-        r#"kubectl describe aep production
-kubectl get amim -o wide -w
-kubectl explain aep.spec.imageSelector
-kubectl edit aep production     # such as otherKey: Migrate, or promotion: {{tags: Publish}}
-
-# Enable the key that is disabled; the migrations that wait for it go on at the next scan, within a minute.
-curl -s {endpoint}/_sim/edit -d '{{"setKeyState": {{"account": "333333333333", "region": "us-east-1", "key": "alias/ami", "state": "Enabled"}}}}'
-kubectl get amim -l amiseal.dev/account=333333333333 -w
-
-# Make another unencrypted image.
-curl -s {endpoint}/_sim/edit -d '{{"addImage": {{"account": "111111111111", "region": "eu-west-1", "image": {{"name": "brand-new"}}}}}}'
-
-aws sts get-caller-identity
-curl -s {endpoint}/_sim/audit     # the verdict; images that were left alone above are expected to be
-curl -s {endpoint}/_sim/journal   # every call of AWS
-curl -s http://{listens}/metrics
-tail -f {log}"#,
-        listens = stage.listens,
-        log = stage.controller_log_path().display(),
-    ));
 }

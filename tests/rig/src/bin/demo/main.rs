@@ -3,6 +3,7 @@
 //! A real API server, the controller as it is installed, and the simulated AWS of `demo/world.yaml`. It ends by itself,
 //! and its exit status is the simulator's verdict.
 
+mod by_hand;
 mod closing;
 mod kubectl;
 mod metrics;
@@ -52,7 +53,7 @@ async fn main() -> Result<ExitCode> {
         status = &mut stopped => return Ok(ExitCode::from(status)),
     };
     if arguments.keep {
-        closing::say_what_to_try(&screen, &stage);
+        by_hand::say_what_to_try(&screen, &stage).await?;
         tokio::select! {
             outcome = stage.until_the_controller_ends() => outcome?,
             _ = stopped => {}

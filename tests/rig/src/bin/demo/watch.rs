@@ -13,7 +13,7 @@ use crate::stage::Stage;
 use crate::tables::{Changes, without_ages};
 
 /// How often kubectl is asked.
-const POLL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(1500);
 /// Rows of migrations that are shown of one change; the rest are counted.
 const ROWS: usize = 6;
 /// For so many looks in a row nothing may be left to do.
@@ -58,17 +58,16 @@ impl Shown {
             return;
         }
         screen.step(&summary(&objects.migrations));
+        let mut blocks = Vec::new();
         if tables_changed {
-            screen.block(tables);
+            blocks.push(tables.trim_end().to_owned());
             self.tables = stripped;
         }
-        if tables_changed && !rows.is_empty() {
-            screen.block("\n");
-        }
         if let Some(header) = header.filter(|_| !rows.is_empty()) {
-            screen.block(header);
-            screen.block(&rows[..rows.len().min(ROWS)].join("\n"));
+            let some = rows.iter().take(ROWS).copied();
+            blocks.push(std::iter::once(header).chain(some).collect::<Vec<_>>().join("\n"));
         }
+        screen.block(&blocks.join("\n\n"));
         if rows.len() > ROWS {
             screen.aside(&format!("… and {} more rows that changed", rows.len() - ROWS));
         }

@@ -1,0 +1,199 @@
+//! The clock that the simulator and the product share: fast while nothing goes on, slow while the product is at work.
+//!
+//! The API server does not run faster for us. At a hundred simulated seconds a second, a request of 20 milliseconds would
+//! count as two seconds, and a busy machine would change the figures. So the clock slows down as soon as the product asks
+//! what time it is, which it does at every visit and every call, and while the API server owes it an answer. It runs on
+//! once nothing of this was so for a while.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use amiseal::clock::Clock;
+use ec2sim::{Sim, SimTime};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use tower::{Layer, Service};
+
+/// How long the clock stays slow after the product has asked for the time: longer than a request to the API server takes.
+pub(crate) const HOLD: Duration = Duration::from_millis(100);
+/// How often it is looked whether the clock may run again.
+const TICK: Duration = Duration::from_millis(5);
+/// Simulated seconds in a real one while the product is at work.
+pub(crate) const SLOW: f64 = 5.0;
+
+/// The simulator's time, as the product sees it.
+#[derive(Debug)]
+pub(crate) struct SimClock {
+    sim: Sim,
+    started: SimTime,
+    pace: Arc<Mutex<Pace>>,
+    governor: JoinHandle<()>,
+}
+
+/// How fast the clock runs.
+#[derive(Debug)]
+struct Pace {
+    fast: f64,
+    asked: Instant,
+    is_slow: bool,
+    /// Requests to the API server that are not answered yet.
+    owed: Arc<AtomicUsize>,
+}
+
+impl SimClock {
+    /// The clock of this simulator, with so many simulated seconds in a real one while nothing goes on.
+    pub(crate) fn of(sim: Sim, fast: f64) -> Self {
+        sim.set_speed(SLOW);
+        let pace = Arc::new(Mutex::new(Pace {
+            fast,
+            asked: Instant::now(),
+            is_slow: true,
+            owed: Arc::default(),
+        }));
+        let started = sim.now();
+        let governor = tokio::spawn(govern(sim.clone(), pace.clone()));
+        Self {
+            sim,
+            started,
+            pace,
+            governor,
+        }
+    }
+
+    /// Lets it run at another speed while nothing goes on.
+    pub(crate) fn set_fast(&self, fast: f64) {
+        let mut pace = lock(&self.pace);
+        pace.fast = fast;
+        pace.asked = Instant::now();
+        pace.is_slow = true;
+        self.sim.set_speed(SLOW);
+    }
+
+    /// What a client of the API server is wrapped into, so that the clock waits for its answers.
+    pub(crate) fn layer(&self) -> Owing {
+        Owing(lock(&self.pace).owed.clone())
+    }
+
+    fn asked(&self) {
+        let mut pace = lock(&self.pace);
+        pace.asked = Instant::now();
+        if !pace.is_slow {
+            pace.is_slow = true;
+            self.sim.set_speed(SLOW);
+        }
+    }
+}
+
+impl Drop for SimClock {
+    fn drop(&mut self) {
+        self.governor.abort();
+    }
+}
+
+async fn govern(sim: Sim, pace: Arc<Mutex<Pace>>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        let mut pace = lock(&pace);
+        if pace.owed.load(Ordering::SeqCst) > 0 {
+            pace.asked = Instant::now();
+        } else if pace.is_slow && pace.asked.elapsed() >= HOLD {
+            pace.is_slow = false;
+            sim.set_speed(pace.fast);
+        }
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        self.asked();
+        Timestamp::from_millisecond(self.sim.now().as_millis()).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.asked();
+        let seconds = self.sim.now().seconds_since(self.started);
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(self.wall(duration)))
+    }
+
+    /// Whoever waits has just asked for the time, so the clock is slow for a while before it is fast. Should the product be
+    /// at work in between, the wait ends too early; then it looks at the time and waits for the rest.
+    fn wall(&self, duration: Duration) -> Duration {
+        let slow = HOLD.mul_f64(SLOW);
+        match duration.checked_sub(slow) {
+            Some(rest) => HOLD + rest.div_f64(lock(&self.pace).fast),
+            None => duration.div_f64(SLOW),
+        }
+    }
+}
+
+fn lock(pace: &Mutex<Pace>) -> MutexGuard<'_, Pace> {
+    pace.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts the requests that are not answered yet. The answer to a watch has come once it has begun.
+#[derive(Debug, Clone)]
+pub(crate) struct Owing(Arc<AtomicUsize>);
+
+impl<S> Layer<S> for Owing {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted {
+            inner,
+            owed: self.0.clone(),
+        }
+    }
+}
+
+/// A client whose requests are counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted<S> {
+    inner: S,
+    owed: Arc<AtomicUsize>,
+}
+
+impl<R, S> Service<R> for Counted<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let debt = Debt::new(&self.owed);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let _debt = debt;
+            answer.await
+        })
+    }
+}
+
+/// A request that is not answered yet.
+struct Debt(Arc<AtomicUsize>);
+
+impl Debt {
+    fn new(owed: &Arc<AtomicUsize>) -> Self {
+        owed.fetch_add(1, Ordering::SeqCst);
+        Self(owed.clone())
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

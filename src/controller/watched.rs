@@ -1,0 +1,108 @@
+//! One watch of one kind, followed by several controllers.
+//!
+//! kube has shared streams of its own, but they are of no use here: one that is told of an object which is gone by the
+//! time it looks is never woken again, deletions are not passed on, and of several tasks that wait for the first listing
+//! only one is woken.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::{StreamExt, future};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{Config, Event};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// One watch of one kind, and those who follow it.
+pub(super) struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
+    /// The objects, as last seen.
+    pub(super) store: Store<K>,
+    /// Every object that was seen, changed or deleted: for the kind's own controller.
+    pub(super) changes: UnboundedReceiver<Arc<K>>,
+    /// The same, for the controller of those who own such objects.
+    pub(super) children: UnboundedReceiver<Arc<K>>,
+    /// Whether every object was listed once.
+    pub(super) listed: Listed,
+    /// Keeps the watch going until it is aborted.
+    pub(super) task: JoinHandle<()>,
+}
+
+/// Whether every object of a kind was listed once.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed(watch::Receiver<bool>);
+
+impl Listed {
+    /// Waits for it, however many wait.
+    pub(super) async fn wait(&self) {
+        // An error means that the watch has ended, as it does at shutdown.
+        let _ = self.0.clone().wait_for(|listed| *listed).await;
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> Watched<K> {
+    /// Begins to watch.
+    pub(super) fn new(client: &Client) -> Self {
+        let (store, writer) = reflector::store();
+        let (tell_own, changes) = unbounded();
+        let (tell_owner, children) = unbounded();
+        let (tell_listed, listed) = watch::channel(false);
+        let stream = watcher(Api::<K>::all(client.clone()), Config::default())
+            .default_backoff()
+            .reflect(writer);
+        let followed = Followed {
+            store: store.clone(),
+            followers: [tell_own, tell_owner],
+            listed: tell_listed,
+        };
+        let task = tokio::spawn(stream.for_each(move |event| {
+            match event {
+                Ok(event) => followed.tell(event),
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted; it goes on by itself");
+                }
+            }
+            future::ready(())
+        }));
+        Self {
+            store,
+            changes,
+            children,
+            listed: Listed(listed),
+            task,
+        }
+    }
+}
+
+/// The watch's side.
+struct Followed<K: Resource<DynamicType = ()> + Clone + 'static> {
+    store: Store<K>,
+    followers: [UnboundedSender<Arc<K>>; 2],
+    listed: watch::Sender<bool>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
+    /// Passes on what the store shows already.
+    fn tell(&self, event: Event<K>) {
+        match event {
+            Event::Apply(object) | Event::Delete(object) => self.send(&Arc::new(object)),
+            Event::Init | Event::InitApply(_) => {}
+            Event::InitDone => {
+                self.listed.send_replace(true);
+                for object in self.store.state() {
+                    self.send(&object);
+                }
+            }
+        }
+    }
+
+    fn send(&self, object: &Arc<K>) {
+        for follower in &self.followers {
+            // A follower that is gone has stopped; controllers take in all they are sent at once, so this stays short.
+            let _ = follower.unbounded_send(object.clone());
+        }
+    }
+}

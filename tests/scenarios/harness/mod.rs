@@ -1,0 +1,12 @@
+//! What every scenario stands on.
+
+mod lanes;
+mod replica;
+mod scenario;
+mod world;
+
+pub(crate) use replica::Replica;
+pub(crate) use scenario::{Scenario, USER, condition, conditions_of, name_of, on, once, says, state_of};
+pub(crate) use world::{
+    ACCOUNT, KEY, KEY_ARN, OTHER_ACCOUNT, REGION, account, plain, plain_ones, policy, region, small_world, with, world,
+};

@@ -1,0 +1,313 @@
+//! One scenario: a world of AWS, a cluster, and replicas of the controller between them.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions};
+use ec2sim::{Act, Call, Edit, FaultRule, Server, Sim, WorldSpec};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Client, ResourceExt};
+use rig::{AuditEvent, ControlPlane, ProcessBuilder};
+use serde_json::Value;
+
+use super::lanes::{self, Turn};
+use super::replica::{self, Replica};
+
+/// Far longer than anything takes, since tests of several crates may run on the same machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The user that the controller is to the API server.
+pub(crate) const USER: &str = "system:serviceaccount:amiseal-system:amiseal";
+
+pub(crate) struct Scenario {
+    server: Server,
+    pub(crate) client: Client,
+    kubeconfig: PathBuf,
+    logs: RefCell<Vec<PathBuf>>,
+    began: Timestamp,
+    turn: Turn,
+}
+
+impl Scenario {
+    /// A cluster with nothing in it, and AWS as `world` says. No controller runs yet.
+    pub(crate) async fn new(world: WorldSpec) -> Self {
+        let turn = lanes::turn().await;
+        let sim = Sim::new(&world).expect("a world");
+        let kubeconfig = turn.plane.service_account_kubeconfig("amiseal-system", "amiseal").await;
+        Self {
+            server: Server::on_loopback(sim).expect("a port"),
+            client: turn.plane.admin_client().await.expect("a client"),
+            kubeconfig: kubeconfig.expect("a kubeconfig"),
+            logs: RefCell::default(),
+            began: Timestamp::now(),
+            turn,
+        }
+    }
+
+    pub(crate) fn sim(&self) -> &Sim {
+        self.server.sim()
+    }
+
+    pub(crate) fn plane(&self) -> &'static ControlPlane {
+        self.turn.plane
+    }
+
+    /// `amiseal run` under the controller's service account, ready to be started.
+    pub(crate) fn describe(&self, name: &str) -> ProcessBuilder {
+        let count = self.logs.borrow().len();
+        let began = self.began.as_millisecond();
+        let log = self.plane().directory().join(format!("{name}-{began}-{count}.log"));
+        self.logs.borrow_mut().push(log.clone());
+        replica::describe(name, &self.kubeconfig, &self.server.endpoint(), log)
+    }
+
+    /// Starts a replica and waits until it leads.
+    pub(crate) async fn start(&self) -> Replica {
+        let mut replica = self.start_more("amiseal");
+        replica.leads().await;
+        replica
+    }
+
+    /// Starts a replica that may have to wait to lead.
+    pub(crate) fn start_more(&self, name: &str) -> Replica {
+        let process = self.describe(name).spawn().expect("a replica");
+        Replica { process }
+    }
+
+    // --- Kubernetes ---
+
+    pub(crate) fn policies(&self) -> Api<AMIEncryptionPolicy> {
+        Api::all(self.client.clone())
+    }
+
+    pub(crate) fn targets(&self) -> Api<AMIEncryptionTarget> {
+        Api::all(self.client.clone())
+    }
+
+    pub(crate) fn migrations(&self) -> Api<AMIMigration> {
+        Api::all(self.client.clone())
+    }
+
+    /// Applies a policy, as a person or GitOps does.
+    pub(crate) async fn apply(&self, policy: &Value) {
+        let name = policy["metadata"]["name"].as_str().expect("a name");
+        let parameters = PatchParams::apply("person").force();
+        let applied = self.policies().patch(name, &parameters, &Patch::Apply(policy)).await;
+        applied.expect("the policy is accepted");
+    }
+
+    pub(crate) async fn delete(&self, policy: &str) {
+        let deleted = self.policies().delete(policy, &DeleteParams::background()).await;
+        deleted.expect("a policy can be deleted");
+    }
+
+    pub(crate) async fn all_migrations(&self) -> Vec<AMIMigration> {
+        self.migrations()
+            .list(&ListParams::default())
+            .await
+            .expect("a list")
+            .items
+    }
+
+    pub(crate) async fn policy(&self, name: &str) -> AMIEncryptionPolicy {
+        self.policies().get(name).await.expect("the policy")
+    }
+
+    pub(crate) async fn target(&self, name: &str) -> AMIEncryptionTarget {
+        self.targets().get(name).await.expect("the target")
+    }
+
+    pub(crate) async fn migration_of(&self, image: &str) -> Option<AMIMigration> {
+        let all = self.all_migrations().await;
+        all.into_iter().find(|m| m.spec.source_image_id == image)
+    }
+
+    /// Waits until there are so many migrations, all of them completed.
+    pub(crate) async fn completed(&self, count: usize) {
+        self.until(&format!("{count} completed migrations"), async || {
+            let all = self.all_migrations().await;
+            let done = all.iter().filter(|m| state_of(m) == MigrationState::Completed).count();
+            (all.len() == count && done == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until an image's migration is in this state.
+    pub(crate) async fn reaches(&self, image: &str, state: MigrationState) -> AMIMigration {
+        self.until(&format!("{image} to be {}", state.as_str()), async || {
+            self.migration_of(image)
+                .await
+                .filter(|m| m.status.is_some() && state_of(m) == state)
+        })
+        .await
+    }
+
+    /// Waits until an image's migration is stalled for this reason.
+    pub(crate) async fn stalls(&self, image: &str, reason: &str) -> AMIMigration {
+        self.until(&format!("{image} to stall with {reason}"), async || {
+            let migration = self.migration_of(image).await?;
+            let stalled = condition(conditions_of(&migration), conditions::STALLED)?;
+            (stalled.status == "True" && stalled.reason == reason).then_some(migration)
+        })
+        .await
+    }
+
+    /// Waits until `condition` has a value.
+    ///
+    /// # Panics
+    /// When that does not come.
+    pub(crate) async fn until<T>(&self, what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "timed out waiting for {what}");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// What the controller has asked the API server for since the scenario began.
+    pub(crate) fn requests(&self) -> Vec<AuditEvent> {
+        let mut events = self.plane().audit_events().expect("an audit log");
+        events.retain(|event| event.user == USER && event.at >= self.began);
+        events
+    }
+
+    // --- AWS ---
+
+    /// Changes AWS from outside.
+    pub(crate) fn edit(&self, edit: Edit) {
+        self.sim().edit(edit).expect("there is such a thing");
+    }
+
+    /// From now on, calls of `operation` end so.
+    pub(crate) fn fault(&self, operation: &str, act: Act) {
+        self.sim().add_fault(on(operation, act));
+    }
+
+    /// Calls of one operation, in order.
+    pub(crate) fn calls(&self, operation: &str) -> Vec<Call> {
+        let mut calls = self.sim().journal();
+        calls.retain(|call| call.operation == operation);
+        calls
+    }
+
+    /// Calls that would change something in AWS, whatever came of them.
+    pub(crate) fn mutating_calls(&self) -> Vec<Call> {
+        let mut calls = self.sim().journal();
+        calls.retain(|call| call.mutating && !call.dry_run);
+        calls
+    }
+
+    /// The operations of calls that did change something, in order.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        let mut calls = self.sim().journal();
+        calls.retain(|call| call.effect);
+        calls.into_iter().map(|call| call.operation).collect()
+    }
+
+    /// How many copies were made.
+    pub(crate) fn copies_made(&self) -> usize {
+        self.calls("CopyImage").iter().filter(|call| call.effect).count()
+    }
+
+    /// The ID of the world's image of this name.
+    pub(crate) fn image(&self, name: &str) -> String {
+        let found = self.sim().with_world(|world| {
+            let mut images = world.regions().flat_map(|(_, region)| region.images.values());
+            images.find(|image| image.name == name).map(|image| image.id.clone())
+        });
+        found.unwrap_or_else(|| panic!("no image is called {name}"))
+    }
+
+    /// What must hold at the end of every scenario: the judge of AWS finds nothing wrong, and the controller has asked
+    /// the API server for nothing that it may not have.
+    pub(crate) fn judged(&self) {
+        let report = self.sim().audit();
+        assert!(report.ok, "{report}");
+        let refused: Vec<_> = self.requests().into_iter().filter(|event| event.code == 403).collect();
+        assert!(refused.is_empty(), "the API server refused {refused:#?}");
+    }
+
+    fn explain(&self) {
+        println!("{}", self.sim().audit());
+        let journal = self.sim().journal();
+        println!("the last calls of {}:", journal.len());
+        for call in &journal[journal.len().saturating_sub(40)..] {
+            let Call {
+                seq,
+                account,
+                region,
+                operation,
+                outcome,
+                effects,
+                ..
+            } = call;
+            println!("  {seq} {account} {region} {operation} {outcome} {effects:?}");
+        }
+        if let Ok(mut kubectl) = self.plane().kubectl() {
+            let kinds = "amiencryptionpolicies,amiencryptiontargets,amimigrations";
+            if let Ok(output) = kubectl.args(["get", kinds, "-o", "yaml"]).output() {
+                println!("{}", String::from_utf8_lossy(&output.stdout));
+            }
+        }
+        for log in self.logs.borrow().iter() {
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            println!("the end of {}:", log.display());
+            println!("{}", lines[lines.len().saturating_sub(80)..].join("\n"));
+        }
+    }
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        println!("took {:#}", self.began.until(Timestamp::now()).unwrap_or_default());
+        if std::thread::panicking() {
+            self.explain();
+        }
+    }
+}
+
+/// A fault of every call of an operation.
+pub(crate) fn on(operation: &str, act: Act) -> FaultRule {
+    FaultRule {
+        operation: Some(operation.to_owned()),
+        act,
+        ..FaultRule::default()
+    }
+}
+
+/// A fault of the first call of an operation.
+pub(crate) fn once(operation: &str, act: Act) -> FaultRule {
+    FaultRule {
+        nth: Some(1),
+        ..on(operation, act)
+    }
+}
+
+pub(crate) fn state_of(migration: &AMIMigration) -> MigrationState {
+    let status = migration.status.as_ref();
+    status.and_then(|status| status.state).unwrap_or_default()
+}
+
+pub(crate) fn conditions_of(migration: &AMIMigration) -> &[Condition] {
+    migration.status.as_ref().map_or(&[], |status| &status.conditions)
+}
+
+pub(crate) fn condition<'a>(all: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions::find(all, type_)
+}
+
+/// A condition's status and reason, as in `True/Succeeded`; empty when it is not there.
+pub(crate) fn says(all: &[Condition], type_: &str) -> String {
+    condition(all, type_).map_or_else(String::new, |c| format!("{}/{}", c.status, c.reason))
+}
+
+pub(crate) fn name_of(migration: &AMIMigration) -> String {
+    migration.name_any()
+}

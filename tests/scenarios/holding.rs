@@ -1,0 +1,123 @@
+//! What holds the controller back: the mode Audit, and suspension.
+
+use std::time::Duration;
+
+use amiseal::api::MigrationState;
+use amiseal::api::conditions::{self, reason};
+use ec2sim::spec::Scope;
+use serde_json::json;
+
+use crate::harness::{ACCOUNT, REGION, Scenario, plain_ones, policy, says, small_world, state_of, with};
+
+#[tokio::test]
+async fn audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_it_tried() {
+    let mut world = small_world(&[
+        "{name: \"web-{n}\", count: 3}",
+        "{name: done, encryptedUnder: alias/ami}",
+    ]);
+    world.expect.no_mutating_calls = vec![Scope::default()];
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let policy = policy("production", &[ACCOUNT]);
+    scenario.apply(&with(policy.clone(), "mode", json!("Audit"))).await;
+    let status = scenario
+        .until("the policy to count the images", async || {
+            let status = scenario.policy("production").await.status?;
+            status.images.filter(|images| images.total > 0)?;
+            Some(status)
+        })
+        .await;
+
+    let images = status.images.expect("counts");
+    assert_eq!((images.total, images.unencrypted, images.encrypted), (4, 3, 1));
+    assert_eq!(says(&status.conditions, conditions::READY), "True/Succeeded");
+    let target = scenario.target(&format!("production.{ACCOUNT}.{REGION}")).await;
+    let compliant = says(&target.status.expect("a status").conditions, conditions::COMPLIANT);
+    assert_eq!(compliant, format!("False/{}", reason::UNENCRYPTED_IMAGES));
+    assert_eq!(scenario.all_migrations().await, []);
+    for call in scenario.calls("AssumeRole") {
+        let narrowed: serde_json::Value = serde_json::from_str(&call.params["Policy"]).expect("a session policy");
+        let allowed = narrowed["Statement"].to_string();
+        for verb in [
+            "Copy",
+            "Create",
+            "Modify",
+            "Enable",
+            "Delete",
+            "Deregister",
+            "ec2:*",
+            "\"*\"]",
+        ] {
+            assert!(!allowed.contains(verb), "{allowed}");
+        }
+    }
+    scenario.judged();
+
+    // Only with Enforce is it another session, and are there migrations.
+    scenario
+        .sim()
+        .change_settings(|settings| settings.copies.base_seconds = 3600.0);
+    scenario.apply(&policy).await;
+    scenario
+        .reaches(&scenario.image("web-1"), MigrationState::Copying)
+        .await;
+    let last = scenario.calls("AssumeRole").pop().expect("a call");
+    assert!(!last.params.contains_key("Policy"), "{:?}", last.params);
+}
+
+#[tokio::test]
+async fn suspending_stops_every_call_at_once_and_resuming_finishes() {
+    let mut world = small_world(&[&plain_ones("web-", 4)]);
+    world.settings.copies.base_seconds = 3600.0;
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let policy = with(
+        policy("production", &[ACCOUNT]),
+        "copy",
+        json!({"maxConcurrentSnapshots": 1}),
+    );
+    scenario.apply(&policy).await;
+    scenario
+        .until("the first copy", async || (scenario.copies_made() == 1).then_some(()))
+        .await;
+
+    scenario.apply(&with(policy.clone(), "suspend", json!(true))).await;
+    scenario
+        .until("everything to say that it is suspended", async || {
+            let suspended = format!("False/{}", reason::SUSPENDED);
+            let status = scenario.policy("production").await.status?;
+            let migrations = scenario.all_migrations().await;
+            let all = migrations
+                .iter()
+                .all(|m| says(crate::harness::conditions_of(m), conditions::READY) == suspended);
+            (all && says(&status.conditions, conditions::READY) == suspended).then_some(())
+        })
+        .await;
+    let before = scenario.sim().journal().len();
+    // The slot is free now, and a copy is done.
+    scenario.sim().advance(Duration::from_secs(3600));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(scenario.sim().journal().len(), before, "calls while suspended");
+    let states: Vec<_> = scenario.all_migrations().await.iter().map(state_of).collect();
+    assert_eq!(
+        states.iter().filter(|s| **s == MigrationState::Copying).count(),
+        1,
+        "{states:?}"
+    );
+
+    scenario
+        .sim()
+        .change_settings(|settings| settings.copies.base_seconds = 0.5);
+    scenario.apply(&policy).await;
+    scenario.completed(4).await;
+    assert_eq!(scenario.copies_made(), 4);
+    assert_eq!(
+        scenario
+            .target(&format!("production.{ACCOUNT}.{REGION}"))
+            .await
+            .spec
+            .suspend,
+        false
+    );
+    scenario.judged();
+}

@@ -1,0 +1,14 @@
+//! Scenarios: the controller as a process of its own, under its own service account, between a real API server and the
+//! simulator of AWS. Each ends in the simulator's judgement.
+
+mod adopting;
+mod crashing;
+mod deleting;
+mod failing;
+mod harness;
+mod holding;
+mod leading;
+mod migrating;
+mod observing;
+mod restarting;
+mod weathering;
