@@ -441,19 +441,14 @@ impl Decider<'_> {
     }
 
     fn obstacle(&self) -> Option<Trouble> {
-        if let Some(trouble) = obstacle::of_image(self.source) {
-            return Some(trouble);
-        }
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
         let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
-        if let Some(problem) = self.o.key.problem().filter(|_| same) {
-            return Some(obstacle::of_key(problem, &self.o.settings.kms_key_id));
-        }
-        if *self.o.key == KeyView::Unknown {
-            let message = "The key could not be read: see the target's condition KeyUsable.";
-            return Some(Trouble::new(reason::KEY_UNAVAILABLE, message));
-        }
-        self.exhausted()
+        let trouble = if same {
+            obstacle::of_copy(self.source, self.o.key, &self.o.settings.kms_key_id)
+        } else {
+            obstacle::of_image(self.source)
+        };
+        trouble.or_else(|| self.exhausted())
     }
 
     /// Whether all attempts have failed, and nothing has happened since that calls for another one.
