@@ -204,7 +204,8 @@ impl Decider<'_> {
     /// Records the intent to make the next attempt. Nothing is asked of AWS before this is written.
     fn intend(&self, mut status: AMIMigrationStatus) -> Step {
         let last = status.copy.as_ref().map_or(0, |copy| copy.attempt);
-        let attempt = 1 + last.max(adopt::last_attempt(self.o.of, self.inventory));
+        // Anyone may write a tag, also one with the largest number there is.
+        let attempt = last.max(adopt::last_attempt(self.o.of, self.inventory)).saturating_add(1);
         let pattern = &self.o.settings.copy.name_pattern;
         status.copy = Some(CopyStatus {
             attempt,
