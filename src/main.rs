@@ -1,5 +1,7 @@
 //! The command line; wiring only.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 #[derive(Parser)]
@@ -7,13 +9,29 @@ use clap::Parser;
 enum Cli {
     /// Run the controller
     Run(Box<amiseal::cli::run::Args>),
+    /// Print what mode Enforce would do, from AWS alone: no cluster is needed
+    Plan(amiseal::cli::plan::Args),
     /// Print the custom resource definitions
     Crd(amiseal::cli::crd::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse() {
-        Cli::Run(args) => amiseal::cli::run::run(&args),
-        Cli::Crd(args) => amiseal::cli::crd::run(&args, &mut std::io::stdout().lock()),
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own exit status for a wrong option is 2, which is what `plan` says when there is something to do.
+            error.print()?;
+            return Ok(if error.use_stderr() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            });
+        }
+    };
+    match cli {
+        Cli::Run(args) => amiseal::cli::run::run(&args)?,
+        Cli::Plan(args) => return amiseal::cli::plan::run(&args),
+        Cli::Crd(args) => amiseal::cli::crd::run(&args, &mut std::io::stdout().lock())?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -62,12 +62,17 @@ impl Storable for Sent {
 }
 
 impl Attempts {
-    fn permit(&self, service: &str, operation: &str) -> Result<(), AwsError> {
+    fn permit(&self, service: &str, operation: &str, body: Option<&[u8]>) -> Result<(), AwsError> {
         if !is_mutating(operation) {
             return Ok(());
         }
         let name = known_name(service, operation);
-        if self.access == Access::ReadOnly {
+        let allowed = match self.access {
+            Access::ReadOnly => false,
+            Access::DryRun => body.is_some_and(is_dry_run),
+            Access::Full => true,
+        };
+        if !allowed {
             let cause = Some(Cause::ReadOnlySession);
             return Err(AwsError::new(name, ErrorClass::Denied, cause));
         }
@@ -86,13 +91,13 @@ impl Intercept for Attempts {
     /// The last moment before bytes are sent: credentials may have taken long to come by.
     fn read_before_transmit(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let attempt = attempt_of(cfg);
         let (service, operation) = call_of(cfg);
-        self.permit(service, operation)?;
+        self.permit(service, operation, context.request().body().bytes())?;
         if attempt > 1
             && let Some(bucket) = Bucket::of(service, operation)
         {
@@ -140,6 +145,11 @@ fn is_mutating(operation: &str) -> bool {
         .iter()
         .any(|verb| operation.starts_with(verb));
     !reads && operation != "AssumeRole"
+}
+
+/// Whether the body of a call to EC2, which is a form, asks for a dry run. Values are escaped, so none can look like it.
+fn is_dry_run(body: &[u8]) -> bool {
+    body.split(|byte| *byte == b'&').any(|field| field == b"DryRun=true")
 }
 
 /// Service, as IAM writes it, and operation of the call at hand.
@@ -215,6 +225,20 @@ fn code_of(error: &Error) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dry_run_is_known_by_its_own_field_and_not_by_a_value_that_looks_like_it() {
+        assert!(is_dry_run(b"Action=CopyImage&DryRun=true&Name=x"));
+        assert!(is_dry_run(b"DryRun=true"));
+        for other in [
+            "Action=CopyImage&Name=DryRun%3Dtrue",
+            "DryRun=false",
+            "NoDryRun=true",
+            "",
+        ] {
+            assert!(!is_dry_run(other.as_bytes()), "{other}");
+        }
+    }
 
     #[test]
     fn only_calls_that_read_by_their_name_pass_without_the_gate() {

@@ -12,6 +12,7 @@ mod inventory;
 mod keys;
 mod limiter;
 mod metrics;
+mod permissions;
 mod project;
 mod provider;
 mod session;

@@ -42,6 +42,9 @@ pub struct SessionKey {
 pub enum Access {
     /// Read images, snapshots and keys. An assumed role is narrowed to that by AWS itself; without a role only this program holds it.
     ReadOnly,
+    /// Read, and ask by dry runs what its role may. Not narrowed, since AWS would then answer for the narrowed session;
+    /// this program sends no writing call in it but dry runs.
+    DryRun,
     /// Whatever its role may.
     Full,
 }

@@ -1,4 +1,5 @@
 //! The command line's subcommands.
 
 pub mod crd;
+pub mod plan;
 pub mod run;

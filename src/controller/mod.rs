@@ -9,8 +9,9 @@ mod leader;
 mod migration;
 mod policy;
 mod run;
+pub(crate) mod survey;
 mod target;
-mod trouble;
+pub(crate) mod trouble;
 mod watched;
 
 use std::sync::Arc;

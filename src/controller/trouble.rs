@@ -14,7 +14,7 @@ const COPY_LIMIT: Duration = Duration::from_secs(120);
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
 /// What to say of an error, if it is anything that a person should know of.
-pub(super) fn of_error(error: &AwsError) -> Trouble {
+pub(crate) fn of_error(error: &AwsError) -> Trouble {
     let reason = match error.cause {
         Some(Cause::ProductCode) => reason::PRODUCT_CODE_NOT_COPYABLE,
         Some(Cause::SnapshotNotShared) => reason::SNAPSHOT_NOT_SHARED,

@@ -5,11 +5,13 @@
 
 pub mod adopt;
 pub mod classify;
+pub mod cost;
 pub mod expand;
 pub mod migrations;
 pub mod naming;
 pub mod obstacle;
 pub mod promote;
+pub mod report;
 pub mod schedule;
 pub mod select;
 pub mod status;

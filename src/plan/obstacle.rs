@@ -71,6 +71,20 @@ pub fn of_image(source: &Image) -> Option<Trouble> {
     source.public.then(public_image)
 }
 
+/// What stands in the way of copying `source` under the policy's key now; `key_id` is the key as the policy names it.
+pub fn of_copy(source: &Image, key: &KeyView, key_id: &str) -> Option<Trouble> {
+    if let Some(trouble) = of_image(source) {
+        return Some(trouble);
+    }
+    if let Some(problem) = key.problem() {
+        return Some(of_key(problem, key_id));
+    }
+    (*key == KeyView::Unknown).then(|| {
+        let message = "The key could not be read: see the target's condition KeyUsable.";
+        Trouble::new(reason::KEY_UNAVAILABLE, message)
+    })
+}
+
 /// The image is public, which an encrypted one cannot be.
 pub fn public_image() -> Trouble {
     Trouble::new(

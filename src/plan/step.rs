@@ -204,7 +204,8 @@ impl Decider<'_> {
     /// Records the intent to make the next attempt. Nothing is asked of AWS before this is written.
     fn intend(&self, mut status: AMIMigrationStatus) -> Step {
         let last = status.copy.as_ref().map_or(0, |copy| copy.attempt);
-        let attempt = 1 + last.max(adopt::last_attempt(self.o.of, self.inventory));
+        // Anyone may write a tag, also one with the largest number there is.
+        let attempt = last.max(adopt::last_attempt(self.o.of, self.inventory)).saturating_add(1);
         let pattern = &self.o.settings.copy.name_pattern;
         status.copy = Some(CopyStatus {
             attempt,
@@ -441,19 +442,14 @@ impl Decider<'_> {
     }
 
     fn obstacle(&self) -> Option<Trouble> {
-        if let Some(trouble) = obstacle::of_image(self.source) {
-            return Some(trouble);
-        }
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
         let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
-        if let Some(problem) = self.o.key.problem().filter(|_| same) {
-            return Some(obstacle::of_key(problem, &self.o.settings.kms_key_id));
-        }
-        if *self.o.key == KeyView::Unknown {
-            let message = "The key could not be read: see the target's condition KeyUsable.";
-            return Some(Trouble::new(reason::KEY_UNAVAILABLE, message));
-        }
-        self.exhausted()
+        let trouble = if same {
+            obstacle::of_copy(self.source, self.o.key, &self.o.settings.kms_key_id)
+        } else {
+            obstacle::of_image(self.source)
+        };
+        trouble.or_else(|| self.exhausted())
     }
 
     /// Whether all attempts have failed, and nothing has happened since that calls for another one.

@@ -8,90 +8,16 @@ use serde_json::{Value, json};
 use amiseal::api::{AMIEncryptionPolicy, Duration, Mode};
 use amiseal::domain::Region;
 
+use crate::policies::{accepted, with};
 use crate::refusals::Refusal;
 
+mod policies;
 mod refusals;
 
 async fn policies() -> Api<DynamicObject> {
     let client = rig::shared().await.admin_client().await.expect("a client");
     let resource: ApiResource = AMIEncryptionPolicy::api_resource();
     Api::all_with(client, &resource)
-}
-
-/// A policy that is accepted, in which each test changes one thing.
-fn accepted() -> Value {
-    json!({
-        "apiVersion": "amiseal.dev/v1alpha1",
-        "kind": "AMIEncryptionPolicy",
-        "metadata": {"name": "production"},
-        "spec": {
-            "mode": "Enforce",
-            "suspend": false,
-            "scanInterval": "15m",
-            "defaults": {
-                "roleName": "teams/amiseal",
-                "externalID": "platform",
-                "regions": [{"name": "eu-west-1", "kmsKeyID": "alias/ami"}],
-            },
-            "accounts": [
-                {
-                    "accountID": "111122223333",
-                    "roleARN": "arn:aws:iam::111122223333:role/amiseal",
-                    "externalID": "platform",
-                    "regions": [
-                        {"name": "eu-west-1", "kmsKeyID": "alias/ami"},
-                        {
-                            "name": "eu-central-1",
-                            "kmsKeyID": "arn:aws:kms:eu-central-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-                        },
-                    ],
-                },
-                {"accountID": "444455556666", "roleARN": "arn:aws:iam::444455556666:role/amiseal"},
-                {"accountID": "777788889999"},
-            ],
-            "imageSelector": {
-                "include": [{
-                    "names": ["web-*"],
-                    "tags": {"team": "*"},
-                    "ids": ["ami-01234567", "ami-0123456789abcdef0"],
-                }],
-                "exclude": [{"tags": {"amiseal.dev/exempt": "*"}}],
-            },
-            "otherKey": "Migrate",
-            "copy": {
-                "namePattern": "encrypted-{sourceID}-{name}",
-                "extraTags": {"owner": "platform"},
-                "maxConcurrentSnapshots": 20,
-                "maxAttempts": 3,
-            },
-            "promotion": {"launchPermissions": "Preserve", "tags": "Withhold"},
-        },
-    })
-}
-
-/// The accepted policy with the value at this place replaced or added, or removed when there is no value.
-fn with(pointer: &str, value: Option<Value>) -> Value {
-    let mut policy = accepted();
-    let (parent, key) = pointer.rsplit_once('/').expect("a pointer below the root");
-    match policy.pointer_mut(parent).expect("a place in the accepted policy") {
-        Value::Object(object) => {
-            let key = key.replace("~1", "/");
-            match value {
-                Some(value) => object.insert(key, value),
-                None => object.remove(&key),
-            };
-        }
-        Value::Array(items) => {
-            let index: usize = key.parse().expect("an index");
-            match value {
-                Some(value) if index < items.len() => items[index] = value,
-                Some(value) => items.push(value),
-                None => drop(items.remove(index)),
-            }
-        }
-        scalar => panic!("{pointer}: nothing is below {scalar}"),
-    }
-    policy
 }
 
 /// Asks the API server to take a policy without keeping it.

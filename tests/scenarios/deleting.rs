@@ -6,7 +6,7 @@ use amiseal::api::MigrationState;
 use amiseal::api::conditions::{self, reason};
 use kube::api::{DeleteParams, ListParams};
 
-use crate::harness::{ACCOUNT, Scenario, conditions_of, name_of, plain_ones, policy, says, small_world};
+use crate::harness::{ACCOUNT, Scenario, conditions_of, name_of, plain_ones, policy, says, small_world, state_of};
 
 async fn nothing_is_left(scenario: &Scenario) {
     scenario
@@ -95,8 +95,7 @@ async fn a_deleted_migration_comes_back_and_adopts_its_copy() {
     scenario
         .until("another one in its place", async || {
             let new = scenario.migration_of(&image).await?;
-            (new.metadata.uid != migration.metadata.uid && crate::harness::state_of(&new) == MigrationState::Copying)
-                .then_some(())
+            (new.metadata.uid != migration.metadata.uid && state_of(&new) == MigrationState::Copying).then_some(())
         })
         .await;
     scenario.sim().advance(Duration::from_secs(3600));

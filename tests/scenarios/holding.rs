@@ -7,7 +7,7 @@ use amiseal::api::conditions::{self, reason};
 use ec2sim::spec::Scope;
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, REGION, Scenario, plain_ones, policy, says, small_world, state_of, with};
+use crate::harness::{ACCOUNT, REGION, Scenario, conditions_of, plain_ones, policy, says, small_world, state_of, with};
 
 #[tokio::test]
 async fn audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_it_tried() {
@@ -89,7 +89,7 @@ async fn suspending_stops_every_call_at_once_and_resuming_finishes() {
             let migrations = scenario.all_migrations().await;
             let all = migrations
                 .iter()
-                .all(|m| says(crate::harness::conditions_of(m), conditions::READY) == suspended);
+                .all(|m| says(conditions_of(m), conditions::READY) == suspended);
             (all && says(&status.conditions, conditions::READY) == suspended).then_some(())
         })
         .await;
@@ -111,13 +111,5 @@ async fn suspending_stops_every_call_at_once_and_resuming_finishes() {
     scenario.apply(&policy).await;
     scenario.completed(4).await;
     assert_eq!(scenario.copies_made(), 4);
-    assert_eq!(
-        scenario
-            .target(&format!("production.{ACCOUNT}.{REGION}"))
-            .await
-            .spec
-            .suspend,
-        false
-    );
     scenario.judged();
 }

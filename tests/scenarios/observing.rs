@@ -11,7 +11,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, REGION, Scenario, plain_ones, policy, says, small_world, with};
+use crate::harness::{ACCOUNT, REGION, Scenario, USER, plain_ones, policy, says, small_world, with};
 
 async fn kubectl(scenario: &Scenario, arguments: &[&str]) -> String {
     let mut command = tokio::process::Command::from(scenario.plane().kubectl().expect("kubectl"));
@@ -205,10 +205,9 @@ async fn when_all_is_done_nothing_is_written_neither_by_scans_nor_by_a_restart()
         .await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(scenario.mutating_calls().len(), calls);
-    let user = crate::harness::USER;
     let writes = scenario
         .plane()
-        .write_counts(|event| event.user == user && event.at > quiet);
+        .write_counts(|event| event.user == USER && event.at > quiet);
     let writes = writes.expect("an audit log").without_leases();
     assert_eq!(writes.total(), 0, "{writes}");
     scenario.judged();

@@ -28,7 +28,7 @@ async fn under_throttling_and_server_errors_every_image_is_migrated_once() {
         settings.throttling = Throttling {
             enabled: true,
             time: TimeSource::Real,
-            scale: 0.2,
+            scale: 0.5,
         };
     });
     let every = |operation: &str, every: u64, act: Act| FaultRule {

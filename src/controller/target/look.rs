@@ -10,43 +10,26 @@ use super::Work;
 use crate::api::{AMIMigration, MigrationState, conditions};
 use crate::aws::{AwsError, ErrorClass};
 use crate::controller::fleet::{KeyViewAt, jittered};
+use crate::controller::survey::{survey, view_of};
 use crate::controller::trouble;
-use crate::domain::{ImageId, ImageState, Inventory, Key, KeyArn, KeyProblem};
+use crate::domain::{ImageId, ImageState, KeyArn};
 use crate::plan::classify::{self, Classified, Terms};
-use crate::plan::obstacle::KeyView;
 use crate::plan::schedule;
-
-/// What a scan reads.
-struct Scan {
-    caller: String,
-    key: Result<Result<Key, KeyProblem>, AwsError>,
-    inventory: Inventory,
-}
 
 impl Work<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
     pub(super) async fn scan(&self) {
         let started = self.ctx.clock.monotonic();
-        let outcome = self.read_everything().await;
+        let outcome = survey(&self.session, &self.target.spec.kms_key_id).await;
         let now = self.ctx.clock.now();
         let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
         self.ctx.metrics.scan_duration.observe(seconds);
         match outcome {
             Ok(scan) => {
-                let key = match scan.key {
-                    Ok(Ok(key)) => KeyViewAt {
-                        view: Arc::new(KeyView::Known(key)),
-                        trouble: None,
-                    },
-                    Ok(Err(problem)) => KeyViewAt {
-                        view: Arc::new(KeyView::Unresolved(problem)),
-                        trouble: None,
-                    },
-                    // What the last scan knew of the key may not hold any more: nothing is copied on it.
-                    Err(error) => KeyViewAt {
-                        view: Arc::new(KeyView::Unknown),
-                        trouble: Some(trouble::of_error(&error)),
-                    },
+                let key = KeyViewAt {
+                    // What the last scan knew of a key that cannot be read now may not hold any more.
+                    view: Arc::new(scan.key),
+                    trouble: scan.key_trouble,
                 };
                 tracing::info!(
                     target = self.name,
@@ -99,14 +82,6 @@ impl Work<'_> {
         if error.class == ErrorClass::Denied {
             self.ctx.aws.forget(self.session.key());
         }
-    }
-
-    async fn read_everything(&self) -> Result<Scan, AwsError> {
-        let caller = self.session.check_identity().await?.arn;
-        let inventory = self.session.scan().await?;
-        // A key that cannot be read hinders copying, not counting.
-        let key = self.session.resolve_key(&self.target.spec.kms_key_id).await;
-        Ok(Scan { caller, key, inventory })
     }
 
     /// Counts the images anew from what is known.
@@ -296,17 +271,11 @@ impl Work<'_> {
     async fn read_key(&self) {
         let key = self.session.resolve_key(&self.target.spec.kms_key_id).await;
         self.place(|place| match key {
-            Ok(Ok(key)) => {
+            Ok(answer) => {
                 place.key = KeyViewAt {
-                    view: Arc::new(KeyView::Known(key)),
+                    view: Arc::new(view_of(answer)),
                     trouble: None,
                 }
-            }
-            Ok(Err(problem)) => {
-                place.key = KeyViewAt {
-                    view: Arc::new(KeyView::Unresolved(problem)),
-                    trouble: None,
-                };
             }
             Err(error) => place.key.trouble = Some(trouble::of_error(&error)),
         });

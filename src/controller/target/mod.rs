@@ -17,11 +17,12 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{is_conflict, is_not_found, write_status};
 use super::fleet::{Place, lock};
+use super::survey::session_key;
 use super::{Context, policy};
 use crate::api::{
     AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
 };
-use crate::aws::{Access, Session, SessionKey};
+use crate::aws::{Access, Session};
 use crate::domain::{AccountId, ImageId, Malformed, Region};
 use crate::plan::classify::Classified;
 use crate::plan::select::Selector;
@@ -115,7 +116,11 @@ impl<'a> Work<'a> {
         let spec = &target.spec;
         let account: AccountId = spec.account_id.parse()?;
         let region: Region = spec.region.parse()?;
-        let key = session_key(target, &account, &region);
+        let access = match spec.mode {
+            Mode::Audit => Access::ReadOnly,
+            Mode::Enforce => Access::Full,
+        };
+        let key = session_key(spec, &account, &region, access);
         let session = ctx.aws.session(&key);
         let (name, uid) = (target.name_any(), target.uid().unwrap_or_default());
         let place = ctx.fleet.place(&name);
@@ -328,21 +333,6 @@ pub(super) fn belongs(migration: &AMIMigration, uid: &str) -> bool {
         .owner_references()
         .iter()
         .any(|owner| owner.controller == Some(true) && owner.uid == uid)
-}
-
-fn session_key(target: &AMIEncryptionTarget, account: &AccountId, region: &Region) -> SessionKey {
-    let spec = &target.spec;
-    SessionKey {
-        policy: spec.policy.clone(),
-        account: account.clone(),
-        region: region.clone(),
-        role_arn: spec.role_arn.clone(),
-        external_id: spec.external_id.clone(),
-        access: match spec.mode {
-            Mode::Audit => Access::ReadOnly,
-            Mode::Enforce => Access::Full,
-        },
-    }
 }
 
 fn until(due: Timestamp, now: Timestamp) -> Duration {

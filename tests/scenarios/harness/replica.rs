@@ -1,6 +1,6 @@
 //! The controller as a process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rig::{Process, ProcessBuilder, http_get};
@@ -16,7 +16,7 @@ pub(crate) struct Replica {
 }
 
 /// `amiseal run` with the environment of a Pod: a service account, credentials, and nothing of this shell.
-pub(crate) fn describe(name: &str, kubeconfig: &PathBuf, endpoint: &str, log: PathBuf) -> ProcessBuilder {
+pub(crate) fn describe(name: &str, kubeconfig: &Path, endpoint: &str, log: PathBuf) -> ProcessBuilder {
     Process::builder(name, env!("CARGO_BIN_EXE_amiseal"), log)
         .env_clear()
         .env("KUBECONFIG", kubeconfig)

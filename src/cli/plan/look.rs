@@ -1,0 +1,180 @@
+//! Looking through accounts and regions, a few at a time; what one showed is let go when its report is made.
+
+use std::collections::HashMap;
+
+use futures::StreamExt;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::progress::{Progress, TICK};
+use crate::api::conditions::reason;
+use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
+use crate::aws::{Access, Aws, AwsError, Session};
+use crate::controller::survey::{session_key, survey};
+use crate::controller::trouble;
+use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::plan::cost::Pace;
+use crate::plan::obstacle::{self, KeyView, Trouble};
+use crate::plan::report::{Findings, Seen, TargetReport, examine};
+use crate::plan::select::Selector;
+
+/// How to look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    /// Whether permissions are asked for by dry runs.
+    pub(super) check_permissions: bool,
+    /// How many accounts and regions at a time.
+    pub(super) concurrency: usize,
+    /// Whether every image is to be named.
+    pub(super) list: bool,
+    /// How fast AWS copies.
+    pub(super) pace: Pace,
+}
+
+/// Looks through all targets, and reports in their order. What fails for one is in its report.
+pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, settings: Settings) -> Vec<TargetReport> {
+    let mut progress = Progress::new(targets.len());
+    let mut places: Vec<Vec<(usize, AMIEncryptionTargetSpec)>> = Vec::new();
+    let mut index: HashMap<(String, String), usize> = HashMap::new();
+    for (number, target) in targets.into_iter().enumerate() {
+        let place = (target.account_id.clone(), target.region.clone());
+        let at = *index.entry(place).or_insert(places.len());
+        if at == places.len() {
+            places.push(Vec::new());
+        }
+        places[at].push((number, target));
+    }
+    let visits = futures::stream::iter(places).map(|place| Box::pin(visit(aws, place, settings)));
+    let mut visits = visits.buffer_unordered(settings.concurrency);
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut reports: Vec<(usize, TargetReport)> = Vec::new();
+    loop {
+        tokio::select! {
+            visited = visits.next() => match visited {
+                Some(of_place) => {
+                    let images = of_place.iter().filter_map(|(_, report)| report.images);
+                    let images = images.map(|images| u64::from(images.total)).sum();
+                    progress.done(of_place.len(), images);
+                    reports.extend(of_place);
+                }
+                None => break,
+            },
+            _ = ticks.tick() => progress.tick(),
+        }
+    }
+    reports.sort_by_key(|(number, _)| *number);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+/// Looks through one account and region for each policy that speaks of it, the policy that is named first as the oldest:
+/// what it selects, the others do not govern.
+async fn visit(
+    aws: &Aws,
+    targets: Vec<(usize, AMIEncryptionTargetSpec)>,
+    settings: Settings,
+) -> Vec<(usize, TargetReport)> {
+    let mut older = Vec::new();
+    let mut reports = Vec::with_capacity(targets.len());
+    for (number, spec) in targets {
+        let report = match Target::new(aws, &spec, settings) {
+            Ok(target) => Box::pin(target.report(&older)).await,
+            Err(malformed) => {
+                let mut report = TargetReport::new(&spec);
+                report.problem(&Trouble::new(
+                    reason::INVALID_REQUEST,
+                    format!("{malformed}: correct the policy."),
+                ));
+                report
+            }
+        };
+        older.push(Selector::new(&spec.image_selector));
+        reports.push((number, report));
+    }
+    reports
+}
+
+/// One target to be looked through.
+struct Target<'a> {
+    aws: &'a Aws,
+    spec: &'a AMIEncryptionTargetSpec,
+    account: AccountId,
+    region: Region,
+    settings: Settings,
+}
+
+impl<'a> Target<'a> {
+    fn new(aws: &'a Aws, spec: &'a AMIEncryptionTargetSpec, settings: Settings) -> Result<Self, Malformed> {
+        Ok(Self {
+            aws,
+            spec,
+            account: spec.account_id.parse()?,
+            region: spec.region.parse()?,
+            settings,
+        })
+    }
+
+    async fn report(&self, older: &[Selector]) -> TargetReport {
+        let key = session_key(self.spec, &self.account, &self.region, Access::ReadOnly);
+        let session = self.aws.session(&key);
+        let report = match Box::pin(self.look(&session, older)).await {
+            Ok(report) => report,
+            Err(error) => {
+                let mut report = TargetReport::new(self.spec);
+                report.problem(&trouble::of_error(&error));
+                report
+            }
+        };
+        self.aws.forget(&key);
+        report
+    }
+
+    async fn look(&self, session: &Session, older: &[Selector]) -> Result<TargetReport, AwsError> {
+        let survey = survey(session, &self.spec.kms_key_id).await?;
+        let mut findings = examine(Seen {
+            spec: self.spec,
+            account: &self.account,
+            region: &self.region,
+            inventory: &survey.inventory,
+            key: &survey.key,
+            key_trouble: survey.key_trouble.as_ref(),
+            older,
+        });
+        let troubles = self.sharing(session, &survey.key, &findings).await;
+        findings.block(&troubles);
+        let mut report = findings.report(self.settings.pace, self.settings.list);
+        report.caller = Some(survey.caller.clone());
+        if self.settings.check_permissions {
+            // One that is to be copied, if there is one: permissions may depend on an image's tags.
+            let sample = findings.to_copy().first().copied();
+            let sample = sample.or_else(|| survey.inventory.images.values().find(|image| image.ebs_root));
+            if let Some(sample) = sample {
+                let key = session_key(self.spec, &self.account, &self.region, Access::DryRun);
+                let asking = self.aws.session(&key);
+                match Box::pin(asking.missing_permissions(sample, survey.key.arn())).await {
+                    Ok(missing) => report.lacks(missing),
+                    Err(error) => report.problem(&trouble::of_error(&error)),
+                }
+                self.aws.forget(&key);
+            }
+        }
+        Ok(report)
+    }
+
+    /// Images whose copy could not be shared as they are. Only under a key that AWS manages is there a need to ask.
+    async fn sharing(&self, session: &Session, key: &KeyView, findings: &Findings<'_>) -> HashMap<ImageId, Trouble> {
+        let mut troubles = HashMap::new();
+        let managed = matches!(key, KeyView::Known(key) if key.aws_managed);
+        let wanted = self.spec.promotion.launch_permissions;
+        if !managed || wanted == LaunchPermissions::Drop {
+            return troubles;
+        }
+        for image in findings.to_copy() {
+            let trouble = match session.launch_permissions(&image.id).await {
+                Ok(permissions) => obstacle::of_sharing(key, &permissions, wanted),
+                Err(error) => Some(trouble::of_error(&error)),
+            };
+            troubles.extend(trouble.map(|trouble| (image.id.clone(), trouble)));
+        }
+        troubles
+    }
+}

@@ -1,0 +1,141 @@
+//! `amiseal plan`: what `mode: Enforce` would do, without a cluster.
+
+mod input;
+mod leaves;
+mod look;
+mod progress;
+mod render;
+mod structure;
+mod validate;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use prometheus::Registry;
+
+use crate::aws::{Aws, AwsMetrics, AwsOptions};
+use crate::clock::{Clock, SystemClock};
+use crate::plan::cost::{self, Pace};
+use crate::plan::expand;
+use crate::plan::report::{Outcome, sum_up};
+use crate::telemetry::{LogFormat, init_logs};
+
+/// How often a call is tried. The controller comes back later; here nobody does.
+const ATTEMPTS: u32 = 5;
+
+/// The options of `amiseal plan`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Files with policies, each of one or more YAML documents; - is standard input
+    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// In which form the plan is printed
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Also ask AWS, by dry runs, whether the roles may do what Enforce needs. For this alone the sessions are not
+    /// narrowed to reading
+    #[arg(long)]
+    pub check_permissions: bool,
+    /// How fast AWS copies one snapshot, in MiB a second
+    #[arg(long, value_name = "MIB", default_value_t = cost::MIB_PER_SECOND, value_parser = positive)]
+    pub assume_mib_per_second: f64,
+    /// The price of keeping one GiB of snapshots for a month, in any currency: adds what the copies cost
+    #[arg(long, value_name = "PRICE", value_parser = positive)]
+    pub price_per_gib_month: Option<f64>,
+    /// How many accounts and regions are looked through at a time
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    pub aws_rate_share: f64,
+    /// Which log lines are written to standard error, as in RUST_LOG
+    #[arg(long, env = "RUST_LOG", default_value = "off", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// The forms of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For reading.
+    Table,
+    /// For programs; names every image.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("it must be a number above 0".to_owned()),
+    }
+}
+
+/// Prints the plan. The exit status is 0 when there is nothing to do, 2 when there is, and 1 when something has to be
+/// mended first.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    init_logs(LogFormat::Auto, &args.log)?;
+    let mut policies = match input::load(&args.files, io::stdin()) {
+        Ok(policies) => policies,
+        Err(sentences) => {
+            for sentence in sentences {
+                eprintln!("Error: {sentence}");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    // The older one governs what two select: as the cluster has it for those that come from one, else as they are named.
+    policies.sort_by_cached_key(|policy| {
+        let created = policy.metadata.creation_timestamp.clone();
+        let name = created.as_ref().and(policy.metadata.name.clone());
+        (created.is_none(), created, name)
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let targets = policies
+        .iter()
+        .flat_map(|policy| expand::targets(policy.metadata.name.as_deref().unwrap_or_default(), &policy.spec))
+        .collect();
+    let pace = Pace {
+        mib_per_second: args.assume_mib_per_second,
+        ..Pace::default()
+    };
+    let reports = runtime.block_on(async {
+        let aws = Box::pin(connect(args)).await?;
+        let settings = look::Settings {
+            check_permissions: args.check_permissions,
+            concurrency: usize::from(args.concurrency),
+            list: args.output == Output::Json,
+            pace,
+        };
+        anyhow::Ok(Box::pin(look::look(&aws, targets, settings)).await)
+    })?;
+    let report = sum_up(reports, pace, args.price_per_gib_month);
+    let text = match args.output {
+        Output::Table => render::table(&report),
+        Output::Markdown => render::markdown(&report),
+        Output::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("the plan cannot be printed")?;
+    Ok(match report.outcome {
+        Outcome::NothingToDo => ExitCode::SUCCESS,
+        Outcome::Changes => ExitCode::from(2),
+        Outcome::Problems => ExitCode::FAILURE,
+    })
+}
+
+async fn connect(args: &Args) -> Result<Aws> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let metrics = AwsMetrics::register(&Registry::new())?;
+    // Without dry runs no call that could write leaves this process, whatever session it is made in.
+    let dry_runs = args.check_permissions;
+    let mut options = AwsOptions::new(clock, Arc::new(move || dry_runs), metrics);
+    options.share = args.aws_rate_share;
+    options.max_attempts = ATTEMPTS;
+    Ok(Box::pin(Aws::new(options)).await?)
+}

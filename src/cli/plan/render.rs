@@ -1,0 +1,287 @@
+//! The plan for people: as a table on a terminal, or as Markdown.
+
+use std::fmt::{self, Write as _};
+
+use crate::api::{ImageCounts, Mode};
+use crate::plan::cost::gib;
+use crate::plan::report::{Group, Outcome, Report, TargetReport, hours};
+
+/// A column of classes: its title, and the number of images in it.
+type Class = (&'static str, fn(&ImageCounts) -> u32);
+
+const CLASSES: [Class; 8] = [
+    ("ENCRYPTED", |images| images.encrypted),
+    ("UNENCRYPTED", |images| images.unencrypted),
+    ("SUPERSEDED", |images| images.superseded),
+    ("OTHER KEY", |images| images.other_key),
+    ("UNENCRYPTABLE", |images| images.unencryptable),
+    ("EXEMPT", |images| images.exempt),
+    ("CONTESTED", |images| images.contested),
+    ("UNKNOWN", |images| images.unknown),
+];
+
+/// How many columns hold text, and are set to the left.
+const TEXTS: usize = 3;
+
+/// The plan as a table, and what has to be said beside it.
+pub(super) fn table(report: &Report) -> String {
+    let mut text = String::new();
+    let grid = grid(report);
+    let width = |column: usize| grid.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..grid[0].len()).map(width).collect();
+    for row in &grid {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if column < TEXTS {
+                format!("{cell:<width$}")
+            } else {
+                format!("{cell:>width$}")
+            }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    // Writing to a string does not fail.
+    let _ = sections(report, &mut text, &Plain);
+    text
+}
+
+/// The plan as Markdown.
+pub(super) fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    let grid = grid(report);
+    for (number, row) in grid.iter().enumerate() {
+        let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+        if number == 0 {
+            let rule = (0..row.len()).map(|column| if column < TEXTS { "---" } else { "---:" });
+            let _ = writeln!(text, "| {} |", rule.collect::<Vec<_>>().join(" | "));
+        }
+    }
+    let _ = sections(report, &mut text, &Marked);
+    text
+}
+
+/// Titles, a row for each target, and the sums where there are several. Classes that nothing is in are left out.
+fn grid(report: &Report) -> Vec<Vec<String>> {
+    let totals = &report.totals;
+    let classes: Vec<&Class> = CLASSES.iter().filter(|(_, of)| of(&totals.images) > 0).collect();
+    let titles = |after: &[&str]| after.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>();
+    let mut head = titles(&["POLICY", "ACCOUNT", "REGION", "IMAGES"]);
+    head.extend(classes.iter().map(|(title, _)| (*title).to_owned()));
+    head.extend(titles(&["TO COPY", "SNAPSHOTS", "GIB", "TIME", "CANNOT"]));
+    let row = |texts: [&str; TEXTS], images: Option<ImageCounts>, numbers: [String; 5]| {
+        let mut row = titles(&texts);
+        let shown =
+            |number: fn(&ImageCounts) -> u32| images.map_or("?".to_owned(), |images| number(&images).to_string());
+        row.push(shown(|images| images.total));
+        row.extend(classes.iter().map(|(_, of)| shown(*of)));
+        row.extend(numbers.map(|number| if images.is_some() { number } else { "?".to_owned() }));
+        row
+    };
+    let mut grid = vec![head];
+    for target in &report.targets {
+        let copy = &target.to_copy;
+        let numbers = [
+            copy.images.to_string(),
+            copy.snapshots.to_string(),
+            size(copy.bytes),
+            hours(copy.seconds),
+            target.blocked().to_string(),
+        ];
+        grid.push(row(
+            [&target.policy, &target.account_id, &target.region],
+            target.images,
+            numbers,
+        ));
+    }
+    if report.targets.len() > 1 {
+        let numbers = [
+            totals.to_copy.to_string(),
+            totals.snapshots.to_string(),
+            size(totals.bytes),
+            hours(totals.seconds),
+            totals.cannot_migrate.to_string(),
+        ];
+        grid.push(row(["total", "", ""], Some(totals.images), numbers));
+    }
+    grid
+}
+
+fn size(bytes: u64) -> String {
+    format!("{}", gib(bytes))
+}
+
+/// How what is beside the table is set.
+trait Style {
+    fn title(&self, text: &str) -> String;
+    fn item(&self, text: &str) -> String;
+    fn image(&self, id: &str, name: &str) -> String;
+    fn text(&self, text: &str) -> String;
+}
+
+struct Plain;
+
+impl Style for Plain {
+    fn title(&self, text: &str) -> String {
+        format!("\n{text}:\n")
+    }
+
+    fn item(&self, text: &str) -> String {
+        format!("  {text}\n")
+    }
+
+    fn image(&self, id: &str, name: &str) -> String {
+        format!("    {id}  {name}\n")
+    }
+
+    fn text(&self, text: &str) -> String {
+        format!("\n{text}\n")
+    }
+}
+
+struct Marked;
+
+impl Style for Marked {
+    fn title(&self, text: &str) -> String {
+        format!("\n**{text}**\n\n")
+    }
+
+    fn item(&self, text: &str) -> String {
+        format!("- {}\n", escaped(text))
+    }
+
+    fn image(&self, id: &str, name: &str) -> String {
+        format!("  - {} {}\n", escaped(id), escaped(name))
+    }
+
+    fn text(&self, text: &str) -> String {
+        format!("\n{}\n", escaped(text))
+    }
+}
+
+fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
+    let problems = |target: &TargetReport| -> Vec<String> {
+        let problems = target.problems.iter();
+        problems
+            .map(|problem| format!("{}: {}", problem.reason, problem.message))
+            .collect()
+    };
+    if report.totals.problems > 0 {
+        text.write_str(&style.title("To be mended first"))?;
+        for target in &report.targets {
+            for problem in problems(target) {
+                text.write_str(&style.item(&format!("{} {problem}", place(target))))?;
+            }
+        }
+    }
+    groups(report, text, style, "Cannot be migrated", |target| {
+        &target.cannot_migrate
+    })?;
+    groups(report, text, style, "May be refused by AWS", |target| {
+        &target.may_be_refused
+    })?;
+    text.write_str(&style.text(&conclusion(report)))
+}
+
+fn groups(
+    report: &Report,
+    text: &mut String,
+    style: &dyn Style,
+    title: &str,
+    of: impl Fn(&TargetReport) -> &[Group],
+) -> fmt::Result {
+    if report.targets.iter().all(|target| of(target).is_empty()) {
+        return Ok(());
+    }
+    text.write_str(&style.title(title))?;
+    for target in &report.targets {
+        for group in of(target) {
+            text.write_str(&style.item(&format!("{} {}: {}", place(target), group.reason, group.message)))?;
+            for image in &group.images {
+                text.write_str(&style.image(&image.id, &image.name))?;
+            }
+            let more = usize::try_from(group.count)
+                .unwrap_or(usize::MAX)
+                .saturating_sub(group.images.len());
+            if more > 0 {
+                text.write_str(&style.image(&format!("and {more} more"), "(--output json names all)"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn place(target: &TargetReport) -> String {
+    format!("{} {}", target.account_id, target.region)
+}
+
+/// What the plan comes to, in a few sentences.
+fn conclusion(report: &Report) -> String {
+    let totals = &report.totals;
+    let mut sentences = Vec::new();
+    if totals.to_copy > 0 {
+        let assumed = &report.assumptions;
+        sentences.push(format!(
+            "Enforce would copy {} of {} with {} GiB, in about {} if AWS copies each snapshot at {} MiB/s.",
+            counted(totals.to_copy, "image"),
+            counted(totals.snapshots, "snapshot"),
+            gib(totals.bytes),
+            hours(totals.seconds),
+            assumed.mib_per_second,
+        ));
+        let cost = totals
+            .monthly_cost
+            .map_or(String::new(), |cost| format!(", for {cost} a month"));
+        sentences.push(format!(
+            "Until the originals are deregistered, {} GiB are then kept twice{cost}.",
+            gib(totals.stored_twice_after)
+        ));
+    }
+    if totals.under_way > 0 {
+        sentences.push(format!(
+            "{} on the way.",
+            are(totals.under_way, "copy is", "copies are")
+        ));
+    }
+    if totals.cannot_migrate > 0 {
+        sentences.push(format!(
+            "{} be migrated before somebody acts.",
+            are(totals.cannot_migrate, "image cannot", "images cannot")
+        ));
+    }
+    if totals.problems > 0 {
+        sentences.push(format!(
+            "{} to be mended first.",
+            are(totals.problems, "thing has", "things have")
+        ));
+    }
+    if report.outcome == Outcome::NothingToDo {
+        sentences.push("There is nothing to do.".to_owned());
+    }
+    let quiet = |target: &TargetReport| target.to_copy.images > 0 && (target.suspend || target.mode == Mode::Audit);
+    if report.targets.iter().any(quiet) {
+        sentences.push("A policy in mode Audit, or suspended, does nothing of it as it is.".to_owned());
+    }
+    sentences.join(" ")
+}
+
+fn counted(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn are(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Text that Markdown takes as it is: names of images may hold its signs.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for sign in text.chars() {
+        if "\\`*_[]<>|#".contains(sign) {
+            escaped.push('\\');
+        }
+        escaped.push(sign);
+    }
+    escaped
+}

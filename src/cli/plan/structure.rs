@@ -1,0 +1,269 @@
+//! A document against a structural schema, as the API server does it: types, bounds, unknown fields, keys of lists
+//! that occur twice, and the rules on single texts. Sentences say the field and the mend.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::leaves::Leaves;
+
+/// What is wrong with `document`. Fields that are null are taken out of it, as the API server does.
+pub(super) fn check(schema: &Value, leaves: &Leaves, document: &mut Value) -> Vec<String> {
+    let mut checker = Checker {
+        leaves,
+        wrong: Vec::new(),
+    };
+    // The API server knows these three by itself; the schema says nothing of what is in metadata.
+    checker.object(schema, document, "", &["apiVersion", "kind", "metadata"]);
+    checker.wrong
+}
+
+struct Checker<'a> {
+    leaves: &'a Leaves,
+    wrong: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn say(&mut self, path: &str, what: impl AsRef<str>) {
+        self.wrong.push(format!("{path} {}", what.as_ref()));
+    }
+
+    fn value(&mut self, schema: &Value, value: &mut Value, path: &str) {
+        match schema["type"].as_str() {
+            Some("object") => self.object(schema, value, path, &[]),
+            Some("array") => self.array(schema, value, path),
+            Some("string") => self.string(schema, value, path),
+            Some("integer") => self.integer(schema, value, path),
+            Some("boolean") if !value.is_boolean() => {
+                self.say(path, format!("must be true or false, and is {}", shown(value)));
+            }
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, schema: &Value, value: &mut Value, path: &str, also: &[&str]) {
+        let Value::Object(object) = value else {
+            let what = format!(
+                "must be an object of fields, and is {}: indent its fields under it",
+                shown(value)
+            );
+            return self.say(path, what);
+        };
+        let none = Map::new();
+        let properties = schema["properties"].as_object().unwrap_or(&none);
+        let values = schema.get("additionalProperties").filter(|values| values.is_object());
+        if values.is_none() {
+            object.retain(|_, value| !value.is_null());
+        }
+        let largest = schema["maxProperties"].as_u64();
+        if largest.is_some_and(|largest| object.len() as u64 > largest) {
+            let largest = largest.unwrap_or_default();
+            self.say(
+                path,
+                format!(
+                    "must have at most {largest} entries, and has {}: remove some",
+                    object.len()
+                ),
+            );
+        }
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if !object.contains_key(name) {
+                self.say(&below(path, name), "is missing: add it");
+            }
+        }
+        for (name, value) in object.iter_mut() {
+            let path = below(path, name);
+            match properties.get(name).or(values) {
+                Some(schema) => self.value(schema, value, &path),
+                None if also.contains(&name.as_str()) => {}
+                None => self.say(&path, unknown(name, properties)),
+            }
+        }
+    }
+
+    fn array(&mut self, schema: &Value, value: &mut Value, path: &str) {
+        let Value::Array(items) = value else {
+            let what = format!("must be a list, and is {}: begin each item with -", shown(value));
+            return self.say(path, what);
+        };
+        let (least, most) = (schema["minItems"].as_u64(), schema["maxItems"].as_u64());
+        if let Some(least) = least.filter(|least| (items.len() as u64) < *least) {
+            self.say(path, format!("must have at least {least} item: add one"));
+        }
+        if let Some(most) = most.filter(|most| items.len() as u64 > *most) {
+            let what = format!(
+                "must have at most {most} items, and has {}: divide them between two policies",
+                items.len()
+            );
+            return self.say(path, what);
+        }
+        for (index, item) in items.iter_mut().enumerate() {
+            self.value(&schema["items"], item, &format!("{path}[{index}]"));
+        }
+        let keys = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten();
+        let keys: Vec<&str> = keys.filter_map(Value::as_str).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        for (index, item) in items.iter().enumerate() {
+            let key: Vec<&Value> = keys.iter().map(|key| &item[*key]).collect();
+            let told = key.iter().map(|key| shown(key)).collect::<Vec<_>>().join(", ");
+            if !key.iter().any(|key| key.is_null()) && !seen.insert(told.clone()) {
+                let what = format!(
+                    "has the same {} as an item before it, {told}: remove one of the two",
+                    keys.join(", ")
+                );
+                self.say(&format!("{path}[{index}]"), what);
+            }
+        }
+    }
+
+    fn string(&mut self, schema: &Value, value: &Value, path: &str) {
+        let Value::String(text) = value else {
+            let what = match value {
+                Value::Number(_) | Value::Bool(_) => format!("must be a text, and is {value}: put it in quotes"),
+                _ => format!("must be a text, and is {}", shown(value)),
+            };
+            return self.say(path, what);
+        };
+        let choices: Vec<&str> = schema["enum"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if !choices.is_empty() && !choices.contains(&text.as_str()) {
+            self.say(
+                path,
+                format!("must be {}, and is {}", choices.join(" or "), shown(value)),
+            );
+        }
+        let before = self.wrong.len();
+        let length = text.chars().count() as u64;
+        if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
+            self.say(
+                path,
+                format!("must have at most {most} characters, and has {length}: shorten it"),
+            );
+        }
+        if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
+            self.say(
+                path,
+                format!("must have at least {least} character: fill it in, or remove it"),
+            );
+        }
+        if self.wrong.len() == before {
+            for objection in self.leaves.objections(schema, text) {
+                self.wrong.push(format!("{path}: {objection}"));
+            }
+        }
+    }
+
+    fn integer(&mut self, schema: &Value, value: &Value, path: &str) {
+        let Some(number) = value.as_i64() else {
+            return self.say(path, format!("must be a whole number, and is {}", shown(value)));
+        };
+        let bound = |name: &str| schema[name].as_f64();
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "bounds are small; larger numbers are beyond them anyway"
+        )]
+        let as_bound = number as f64;
+        if let Some(least) = bound("minimum").filter(|least| as_bound < *least) {
+            self.say(path, format!("must be at least {least}, and is {number}"));
+        }
+        if let Some(most) = bound("maximum").filter(|most| as_bound > *most) {
+            self.say(path, format!("must be at most {most}, and is {number}"));
+        }
+    }
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// A value as a message quotes it: short, whatever it is.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::String(text) if text.chars().count() > 40 => {
+            format!("{:?}", text.chars().take(40).chain(['…']).collect::<String>())
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+fn unknown(name: &str, known: &Map<String, Value>) -> String {
+    let close = known
+        .keys()
+        .map(|other| (distance(&name.to_lowercase(), &other.to_lowercase()), other))
+        .filter(|(distance, other)| *distance <= other.len().div_ceil(3))
+        .min();
+    match close {
+        Some((_, other)) => format!("is no field: did you mean {other}?"),
+        None => {
+            let known: Vec<&str> = known.keys().map(String::as_str).collect();
+            format!("is no field: remove it; there are {}", known.join(", "))
+        }
+    }
+}
+
+/// How many letters have to be changed, added or left out to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, same) in other.iter().map(|c| *c == letter).enumerate() {
+            let replaced = diagonal + usize::from(!same);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn words_are_as_far_apart_as_letters_have_to_change() {
+        for (one, other, apart) in [
+            ("", "", 0),
+            ("mode", "mode", 0),
+            ("mode", "modes", 1),
+            ("accountid", "acountid", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(one, other), apart, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_null_is_as_if_the_field_were_not_there() {
+        let schema = json!({
+            "type": "object",
+            "required": ["a"],
+            "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        });
+        let mut document = json!({"a": null, "b": null});
+        let leaves = Leaves::taken_from(&mut schema.clone());
+        assert_eq!(check(&schema, &leaves, &mut document), ["a is missing: add it"]);
+        assert_eq!(document, json!({}));
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading one account and region: what the controller decides on, and what `amiseal plan` reports.
+
+use super::trouble;
+use crate::api::AMIEncryptionTargetSpec;
+use crate::aws::{Access, AwsError, Session, SessionKey};
+use crate::domain::{AccountId, Inventory, Key, KeyProblem, Region};
+use crate::plan::obstacle::{KeyView, Trouble};
+
+/// What an account and region showed.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// Who AWS says we are.
+    pub(crate) caller: String,
+    /// Images and snapshots.
+    pub(crate) inventory: Inventory,
+    /// The policy's key.
+    pub(crate) key: KeyView,
+    /// What hindered reading the key, where it could not be.
+    pub(crate) key_trouble: Option<Trouble>,
+}
+
+/// Reads everything, or fails.
+pub(crate) async fn survey(session: &Session, key: &str) -> Result<Survey, AwsError> {
+    let caller = session.check_identity().await?.arn;
+    let inventory = session.scan().await?;
+    // A key that cannot be read hinders copying, not counting.
+    let (key, key_trouble) = match session.resolve_key(key).await {
+        Ok(answer) => (view_of(answer), None),
+        Err(error) => (KeyView::Unknown, Some(trouble::of_error(&error))),
+    };
+    Ok(Survey {
+        caller,
+        inventory,
+        key,
+        key_trouble,
+    })
+}
+
+/// What KMS's answer says of a key.
+pub(crate) fn view_of(answer: Result<Key, KeyProblem>) -> KeyView {
+    match answer {
+        Ok(key) => KeyView::Known(key),
+        Err(problem) => KeyView::Unresolved(problem),
+    }
+}
+
+/// The session for a target, as the policy says it is to be had.
+pub(crate) fn session_key(
+    spec: &AMIEncryptionTargetSpec,
+    account: &AccountId,
+    region: &Region,
+    access: Access,
+) -> SessionKey {
+    SessionKey {
+        policy: spec.policy.clone(),
+        account: account.clone(),
+        region: region.clone(),
+        role_arn: spec.role_arn.clone(),
+        external_id: spec.external_id.clone(),
+        access,
+    }
+}

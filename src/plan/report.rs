@@ -1,0 +1,550 @@
+//! What `mode: Enforce` would do, from one look at each account and region: the pure part of `amiseal plan`.
+//!
+//! Classification, adoption and obstacles are those that the controller decides by. What only the cluster knows, such as
+//! attempts that failed, is not known here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::adopt::{self, Adoptable};
+use super::classify::{self, Classified, Terms};
+use super::cost::{self, Pace};
+use super::naming::CopyOf;
+use super::obstacle::{self, KeyView, Trouble};
+use super::select::Selector;
+use crate::api::conditions::reason;
+use crate::api::{AMIEncryptionTargetSpec, ImageCounts, Mode};
+use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, Region};
+
+/// How many images of a group are kept where not all of them are to be listed.
+const EXAMPLES: usize = 5;
+
+/// What a plan for one target is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// What the policy asks for here.
+    pub spec: &'a AMIEncryptionTargetSpec,
+    /// The account.
+    pub account: &'a AccountId,
+    /// The region.
+    pub region: &'a Region,
+    /// What the account and region holds.
+    pub inventory: &'a Inventory,
+    /// The policy's key.
+    pub key: &'a KeyView,
+    /// What hindered reading the key, where it could not be.
+    pub key_trouble: Option<&'a Trouble>,
+    /// The selectors of older policies for this account and region: what they select is theirs.
+    pub older: &'a [Selector],
+}
+
+/// What would become of the images of one target.
+#[derive(Debug)]
+pub struct Findings<'a> {
+    seen: Seen<'a>,
+    classified: Classified,
+    to_copy: Vec<&'a Arc<Image>>,
+    under_way: u32,
+    blocked: Vec<(&'a Arc<Image>, Trouble)>,
+}
+
+/// Finds out what would become of each image.
+pub fn examine(seen: Seen<'_>) -> Findings<'_> {
+    let none = HashSet::new();
+    let selector = Selector::new(&seen.spec.image_selector);
+    let classified = classify::classify(
+        seen.inventory,
+        Terms {
+            account: seen.account,
+            region: seen.region,
+            selector: &selector,
+            other_key: seen.spec.other_key,
+            key: seen.key.arn(),
+            contested: &none,
+            older: seen.older,
+            ours: &none,
+            copies: &none,
+            pinned: &HashMap::new(),
+        },
+    );
+    let mut findings = Findings {
+        seen,
+        to_copy: Vec::new(),
+        under_way: 0,
+        blocked: Vec::new(),
+        classified,
+    };
+    for wanted in &findings.classified.wanted {
+        let Some(image) = seen.inventory.images.get(&wanted.image) else {
+            continue;
+        };
+        match copy_of(image, seen) {
+            Some(Adoptable::Verified { .. }) => {}
+            Some(Adoptable::InFlight { .. }) => findings.under_way += 1,
+            None => match trouble_of(image, seen) {
+                Some(trouble) => findings.blocked.push((image, trouble)),
+                None => findings.to_copy.push(image),
+            },
+        }
+    }
+    findings
+}
+
+/// The copy that is there already.
+fn copy_of(image: &Image, seen: Seen<'_>) -> Option<Adoptable> {
+    let of = CopyOf {
+        account: seen.account.clone(),
+        region: seen.region.clone(),
+        source: image.id.clone(),
+        key: seen.key.arn()?.clone(),
+    };
+    adopt::find(&of, image, seen.inventory)
+}
+
+fn trouble_of(image: &Image, seen: Seen<'_>) -> Option<Trouble> {
+    let trouble = obstacle::of_copy(image, seen.key, &seen.spec.kms_key_id)?;
+    // There is no condition to refer to here.
+    let unread = *seen.key == KeyView::Unknown && trouble.reason == reason::KEY_UNAVAILABLE;
+    Some(seen.key_trouble.filter(|_| unread).cloned().unwrap_or(trouble))
+}
+
+/// What AWS may say to a request for a copy, as far as the inventory tells. Only AWS itself decides.
+fn doubt(image: &Image, inventory: &Inventory) -> Option<Trouble> {
+    if image.product_codes {
+        return Some(Trouble::new(
+            reason::PRODUCT_CODE_NOT_COPYABLE,
+            "The image has a product code, and AWS refuses to copy some of those: exempt it with \
+             spec.imageSelector.exclude if it does.",
+        ));
+    }
+    if image.volumes().any(|(_, _, id)| !inventory.snapshots.contains_key(id)) {
+        return Some(Trouble::new(
+            reason::SNAPSHOT_NOT_SHARED,
+            "A snapshot of the image belongs to another account: have it shared with this one, or exempt the image with \
+             spec.imageSelector.exclude.",
+        ));
+    }
+    (image.state == ImageState::Disabled).then(|| {
+        Trouble::new(
+            reason::INVALID_REQUEST,
+            "The image is disabled, and AWS does not copy such: enable it, or exempt it with \
+             spec.imageSelector.exclude.",
+        )
+    })
+}
+
+impl<'a> Findings<'a> {
+    /// The images that would be copied, oldest first.
+    pub fn to_copy(&self) -> &[&'a Arc<Image>] {
+        &self.to_copy
+    }
+
+    /// Moves images that would be copied to those that cannot be.
+    pub fn block(&mut self, troubles: &HashMap<ImageId, Trouble>) {
+        let blocked = &mut self.blocked;
+        self.to_copy.retain(|image| match troubles.get(&image.id) {
+            Some(trouble) => {
+                blocked.push((image, trouble.clone()));
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// The report. `list` says whether it is to name every image, or a few of each kind.
+    pub fn report(&self, pace: Pace, list: bool) -> TargetReport {
+        let Seen {
+            spec, inventory, key, ..
+        } = self.seen;
+        let sizes: Vec<Vec<u64>> = self
+            .to_copy
+            .iter()
+            .map(|image| cost::snapshot_sizes(image, inventory))
+            .collect();
+        let slots = spec.copy.max_concurrent_snapshots;
+        let copies = self.to_copy.iter().zip(&sizes).filter(|_| list);
+        let to_copy = ToCopy {
+            images: count(self.to_copy.len()),
+            snapshots: count(sizes.iter().map(Vec::len).sum()),
+            bytes: sizes.iter().flatten().sum(),
+            seconds: cost::makespan(sizes.iter().map(Vec::as_slice), slots, pace).as_secs(),
+            list: copies.map(|(image, sizes)| Copy::new(image, sizes)).collect(),
+        };
+        let doubts = self
+            .to_copy
+            .iter()
+            .filter_map(|image| Some((*image, doubt(image, inventory)?)));
+        let mut report = TargetReport {
+            images: Some(self.classified.counts),
+            under_way: self.under_way,
+            cannot_migrate: groups(self.blocked.iter().cloned(), list),
+            may_be_refused: groups(doubts, list),
+            stored_twice_now: self.classified.duplicate_bytes,
+            stored_twice_after: self.classified.duplicate_bytes.saturating_add(to_copy.bytes),
+            to_copy,
+            ..TargetReport::new(spec)
+        };
+        report.key.arn = key.arn().map(ToString::to_string);
+        report.key.usable = key.arn().is_some() && key.problem().is_none();
+        if let Some(problem) = key.problem() {
+            report.problem(&obstacle::of_key(problem, &spec.kms_key_id));
+        }
+        if let Some(trouble) = self.seen.key_trouble {
+            report.problem(trouble);
+        }
+        report
+    }
+}
+
+fn groups<'a>(found: impl Iterator<Item = (&'a Arc<Image>, Trouble)>, list: bool) -> Vec<Group> {
+    let mut groups: BTreeMap<(&'static str, String), Group> = BTreeMap::new();
+    for (image, Trouble { reason, message }) in found {
+        let group = groups
+            .entry((reason, message))
+            .or_insert_with_key(|(reason, message)| Group {
+                reason,
+                message: message.clone(),
+                count: 0,
+                images: Vec::new(),
+            });
+        group.count += 1;
+        if list || group.images.len() < EXAMPLES {
+            group.images.push(ImageName::new(image));
+        }
+    }
+    groups.into_values().collect()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// What would become of one policy's images in one account and region.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetReport {
+    /// The policy's name.
+    pub policy: String,
+    /// Its mode; the plan is for `Enforce` whatever it is.
+    pub mode: Mode,
+    /// Whether it is suspended; the plan is for one that is not.
+    pub suspend: bool,
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// Who AWS says we are there.
+    pub caller: Option<String>,
+    /// The key.
+    pub key: KeyReport,
+    /// How many images are in which class; none when the account and region could not be looked through.
+    pub images: Option<ImageCounts>,
+    /// What would be copied.
+    pub to_copy: ToCopy,
+    /// Images whose copy is under way.
+    pub under_way: u32,
+    /// What cannot be copied, and why.
+    pub cannot_migrate: Vec<Group>,
+    /// What would be copied if AWS does it, which may be doubted.
+    pub may_be_refused: Vec<Group>,
+    /// GiB of originals that have a verified copy.
+    #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
+    pub stored_twice_now: u64,
+    /// The same when all copies are made, and until originals are deregistered.
+    #[serde(rename = "storedTwiceAfterGiB", serialize_with = "as_gib")]
+    pub stored_twice_after: u64,
+    /// Actions that the role lacks; none when it was not asked.
+    pub missing_permissions: Option<Vec<&'static str>>,
+    /// What has to be mended before migrating can begin.
+    pub problems: Vec<Problem>,
+}
+
+/// A policy's key in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyReport {
+    /// As the policy names it.
+    #[serde(rename = "kmsKeyID")]
+    pub kms_key_id: String,
+    /// Its ARN, if it could be resolved.
+    #[serde(rename = "keyARN")]
+    pub arn: Option<String>,
+    /// Whether images can be encrypted under it.
+    pub usable: bool,
+}
+
+/// What would be copied.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ToCopy {
+    /// How many images.
+    pub images: u32,
+    /// How many snapshots they have.
+    pub snapshots: u32,
+    /// How much data they hold.
+    #[serde(rename = "gib", serialize_with = "as_gib")]
+    pub bytes: u64,
+    /// How long that takes, in seconds.
+    pub seconds: u64,
+    /// Each image, where they are listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<Copy>,
+}
+
+/// An image that would be copied.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Copy {
+    /// Its ID and name.
+    #[serde(flatten)]
+    pub image: ImageName,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// How many snapshots it has.
+    pub snapshots: u32,
+    /// How much data they hold.
+    #[serde(rename = "gib", serialize_with = "as_gib")]
+    pub bytes: u64,
+}
+
+impl Copy {
+    fn new(image: &Image, sizes: &[u64]) -> Self {
+        Self {
+            image: ImageName::new(image),
+            created: image.created,
+            snapshots: count(sizes.len()),
+            bytes: sizes.iter().sum(),
+        }
+    }
+}
+
+/// Images that one thing stands in the way of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The reason that a migration's condition would have.
+    pub reason: &'static str,
+    /// What it means and what mends it.
+    pub message: String,
+    /// How many images.
+    pub count: u32,
+    /// Which; the first few where not all are listed.
+    pub images: Vec<ImageName>,
+}
+
+/// Which image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageName {
+    /// Its ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ImageName {
+    fn new(image: &Image) -> Self {
+        Self {
+            id: image.id.to_string(),
+            name: image.name.to_string(),
+        }
+    }
+}
+
+/// Something that has to be mended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The reason that a target's condition would have.
+    pub reason: &'static str,
+    /// What it means and what mends it.
+    pub message: String,
+}
+
+impl TargetReport {
+    /// A report that says nothing yet: of a target that was not looked through.
+    pub fn new(spec: &AMIEncryptionTargetSpec) -> Self {
+        Self {
+            policy: spec.policy.clone(),
+            mode: spec.mode,
+            suspend: spec.suspend,
+            account_id: spec.account_id.clone(),
+            region: spec.region.clone(),
+            caller: None,
+            key: KeyReport {
+                kms_key_id: spec.kms_key_id.clone(),
+                arn: None,
+                usable: false,
+            },
+            images: None,
+            to_copy: ToCopy::default(),
+            under_way: 0,
+            cannot_migrate: Vec::new(),
+            may_be_refused: Vec::new(),
+            stored_twice_now: 0,
+            stored_twice_after: 0,
+            missing_permissions: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds something that has to be mended.
+    pub fn problem(&mut self, trouble: &Trouble) {
+        self.problems.push(Problem {
+            reason: trouble.reason,
+            message: trouble.message.clone(),
+        });
+    }
+
+    /// Records which actions the role lacks; each has to be allowed before migrating can begin.
+    pub fn lacks(&mut self, missing: Vec<&'static str>) {
+        for action in &missing {
+            let message = format!("The role lacks {action}: allow it in the role's policy.");
+            self.problem(&Trouble::new(reason::ACCESS_DENIED, message));
+        }
+        self.missing_permissions = Some(missing);
+    }
+
+    /// How many images cannot be copied.
+    pub fn blocked(&self) -> u32 {
+        self.cannot_migrate.iter().map(|group| group.count).sum()
+    }
+}
+
+/// What the whole plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Everything that the policies ask for is there.
+    NothingToDo,
+    /// Images would be copied, or cannot be.
+    Changes,
+    /// Something has to be mended first, so that the plan is not whole or cannot be carried out.
+    Problems,
+}
+
+/// The plan for all targets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The version of this form. Fields may be added under the same version.
+    pub version: u32,
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What the durations were reckoned with.
+    pub assumptions: Assumptions,
+    /// The targets, in the order of the policies.
+    pub targets: Vec<TargetReport>,
+    /// The sums over all targets.
+    pub totals: Totals,
+}
+
+/// What durations and costs were reckoned with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assumptions {
+    /// How fast one snapshot is copied.
+    #[serde(rename = "mibPerSecond")]
+    pub mib_per_second: f64,
+    /// What each snapshot takes on top.
+    pub seconds_per_snapshot: u64,
+    /// The price of one GiB for a month, if one was given.
+    #[serde(rename = "pricePerGiBMonth", skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+}
+
+/// Sums over all targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// How many targets there are.
+    pub targets: u32,
+    /// How many of them could not be looked through.
+    pub unreachable: u32,
+    /// How many images are in which class.
+    pub images: ImageCounts,
+    /// How many would be copied.
+    pub to_copy: u32,
+    /// How many snapshots those have.
+    pub snapshots: u32,
+    /// How much data those hold.
+    #[serde(rename = "gib", serialize_with = "as_gib")]
+    pub bytes: u64,
+    /// How long that takes in seconds: accounts and regions go on side by side.
+    pub seconds: u64,
+    /// Images whose copy is under way.
+    pub under_way: u32,
+    /// How many cannot be copied.
+    pub cannot_migrate: u32,
+    /// How many problems there are.
+    pub problems: u32,
+    /// GiB of originals that have a verified copy.
+    #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
+    pub stored_twice_now: u64,
+    /// The same when all copies are made, and until originals are deregistered.
+    #[serde(rename = "storedTwiceAfterGiB", serialize_with = "as_gib")]
+    pub stored_twice_after: u64,
+    /// What those cost in a month, if a price was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly_cost: Option<f64>,
+}
+
+/// Puts the targets' reports together.
+pub fn sum_up(targets: Vec<TargetReport>, pace: Pace, price: Option<f64>) -> Report {
+    let mut totals = Totals::default();
+    let mut seconds: HashMap<(&str, &str), u64> = HashMap::new();
+    for target in &targets {
+        totals.targets += 1;
+        match target.images {
+            Some(images) => totals.images += images,
+            None => totals.unreachable += 1,
+        }
+        totals.to_copy += target.to_copy.images;
+        totals.snapshots += target.to_copy.snapshots;
+        totals.bytes += target.to_copy.bytes;
+        totals.under_way += target.under_way;
+        totals.cannot_migrate += target.blocked();
+        totals.problems += count(target.problems.len());
+        totals.stored_twice_now += target.stored_twice_now;
+        totals.stored_twice_after += target.stored_twice_after;
+        // Policies that share an account and region share what AWS copies there at a time.
+        *seconds.entry((&target.account_id, &target.region)).or_default() += target.to_copy.seconds;
+    }
+    totals.seconds = seconds.into_values().max().unwrap_or(0);
+    totals.monthly_cost = price.map(|price| (price * cost::gib(totals.stored_twice_after) * 100.0).round() / 100.0);
+    Report {
+        version: 1,
+        outcome: match totals {
+            Totals { problems: 1.., .. } => Outcome::Problems,
+            Totals { to_copy: 1.., .. }
+            | Totals {
+                cannot_migrate: 1.., ..
+            } => Outcome::Changes,
+            _ => Outcome::NothingToDo,
+        },
+        assumptions: Assumptions {
+            mib_per_second: pace.mib_per_second,
+            seconds_per_snapshot: pace.overhead.as_secs(),
+            price,
+        },
+        targets,
+        totals,
+    }
+}
+
+/// A duration for people: hours to a tenth, or minutes where it is less than one.
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+pub fn hours(seconds: u64) -> String {
+    match Duration::from_secs(seconds).as_secs() {
+        0 => "0 h".to_owned(),
+        seconds @ 1..3600 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{:.1} h", seconds as f64 / 3600.0),
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn as_gib<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(cost::gib(*bytes))
+}
+
+#[cfg(test)]
+mod tests;
