@@ -97,6 +97,10 @@ pub(crate) struct Slots {
     pub(super) granted: HashMap<ImageId, u32>,
     /// Who waits at the head of the line.
     pub(super) head: Option<Head>,
+    /// When AWS accepted a copy, by its image.
+    pub(super) accepted: HashMap<ImageId, Timestamp>,
+    /// How many snapshot copies were in flight or admitted when that was last decided.
+    pub(super) taken: u32,
     /// What AWS turned out to allow, and until when that is believed.
     pub(super) cap: Option<(u32, Timestamp)>,
 }
@@ -219,11 +223,6 @@ impl Fleet {
         {
             change(Arc::make_mut(inventory));
         }
-    }
-
-    /// How many snapshot copies the last look at a target's account and region showed in flight.
-    pub(super) fn in_flight(&self, name: &str) -> u32 {
-        u32::try_from(lock(&self.place(name)).progress.pending.len()).unwrap_or(u32::MAX)
     }
 
     /// Has a target looked through at its next visit.

@@ -29,7 +29,7 @@ const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 /// How long after the intent a copy that AWS says exists may stay invisible.
 const SHOWS_AFTER: f64 = 600.0;
 /// How long a limit that AWS has shown is believed.
-const LIMIT_BELIEVED: Duration = Duration::from_secs(3600);
+const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
 
 /// Takes the next step of a migration.
 pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
@@ -166,6 +166,10 @@ impl Turn<'_> {
             Ok(image) => {
                 tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
                 self.ctx.fleet.set_trouble(&self.uid, None);
+                let now = self.ctx.clock.now();
+                self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+                    slots.accepted.insert(image.clone(), now);
+                });
                 let status = step::copy_accepted(observation, &image);
                 self.write(&status, observation.status).await
             }
@@ -302,15 +306,16 @@ impl Turn<'_> {
         tags
     }
 
-    /// AWS copies fewer snapshots here than was thought: what is in flight now is as much as goes.
+    /// AWS copies fewer snapshots here than was thought: what was thought to be in flight without this image is as much as
+    /// goes. Believed for a short time only, as others may have taken the slots.
     fn learn_limit(&self) {
-        let target = self.target.name_any();
-        let flying = self.ctx.fleet.in_flight(&target);
+        let inventory = self.view.inventory.as_ref();
+        let source = inventory.and_then(|inventory| inventory.images.get(&self.of.source));
+        let ours = source.map_or(1, |image| image.snapshot_count());
         let until = self.ctx.clock.now() + LIMIT_BELIEVED;
         self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.cap = Some((flying.max(1), until))
+            slots.cap = Some((slots.taken.saturating_sub(ours).max(1), until));
         });
-        tracing::info!(target, flying, "AWS copies no more snapshots at a time");
     }
 
     fn release_slot(&self) {
