@@ -195,7 +195,7 @@ impl Decider<'_> {
                 return stalled(self.o, status, pending, &trouble, self.now);
             }
         }
-        if !self.o.admitted {
+        if !self.o.admitted || self.is_outdated(&status) {
             return self.at_work(status, pending);
         }
         self.intend(status)
@@ -482,6 +482,12 @@ impl Decider<'_> {
                 copy.attempt
             ),
         ))
+    }
+
+    /// Whether the policy has come to name another key before anything was begun under this one: the target replaces
+    /// such a migration.
+    fn is_outdated(&self, status: &AMIMigrationStatus) -> bool {
+        status.copy.is_none() && self.o.key.arn().is_some_and(|arn| *arn != self.o.of.key)
     }
 
     /// The annotation's value, as far as the status has room for it.

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::look::{copy_of, is_stalled, state};
 use super::{Work, belongs};
 use crate::api::{AMIMigration, MigrationState};
-use crate::domain::{ImageId, ImageState, Inventory};
+use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::obstacle;
 use crate::plan::schedule::{self, Asked, Candidate, Shortage};
 
@@ -39,7 +39,7 @@ impl Work<'_> {
             let in_flight =
                 schedule::in_flight(&progress, &asked(&record, &inventory, &slots.accepted)).saturating_add(granted);
             let mut waiting = if usable {
-                self.candidates(&record, &inventory)
+                self.candidates(&record, &inventory, key.arn())
             } else {
                 Vec::new()
             };
@@ -96,7 +96,10 @@ impl Work<'_> {
     }
 
     /// Migrations of this target that wait for a slot.
-    fn candidates(&self, record: &[Arc<AMIMigration>], inventory: &Inventory) -> Vec<Candidate> {
+    fn candidates(&self, record: &[Arc<AMIMigration>], inventory: &Inventory, key: Option<&KeyArn>) -> Vec<Candidate> {
+        // One under a former key that was never begun is about to be replaced.
+        let begun = |m: &AMIMigration| m.status.as_ref().is_some_and(|status| status.copy.is_some());
+        let current = |m: &AMIMigration| begun(m) || key.is_some_and(|key| key.as_str() == m.spec.key_arn);
         let candidate = |m: &AMIMigration| {
             let source = source_of(m)?;
             let image = inventory.images.get(&source)?;
@@ -109,7 +112,7 @@ impl Work<'_> {
         self.place(|place| {
             record
                 .iter()
-                .filter(|m| is_pending(m) && belongs(m, &self.uid))
+                .filter(|m| is_pending(m) && belongs(m, &self.uid) && current(m))
                 // Nothing is asked of AWS before copies of the source were looked for.
                 .filter(|m| m.uid().is_some_and(|uid| place.covered.contains(&uid)))
                 .filter_map(|m| candidate(m))

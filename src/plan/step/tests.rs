@@ -219,6 +219,23 @@ fn nothing_is_asked_of_aws_without_admission_a_key_a_look_or_leave() {
 }
 
 #[test]
+fn nothing_is_begun_under_a_key_that_the_policy_names_no_more() {
+    let mut case = Case::new();
+    case.key = KeyView::Known(Key {
+        arn: key(2),
+        usability: KeyUsability::Usable,
+        aws_managed: false,
+    });
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+    assert_eq!(case.status.copy, None);
+    // What was begun under the old key is finished under it.
+    let mut begun = Case::new();
+    assert!(matches!(begun.settle(), Then::Copy(_)));
+    begun.key = case.key.clone();
+    assert!(matches!(begun.settle(), Then::Copy(_)));
+}
+
+#[test]
 fn a_migration_whose_cause_is_gone_goes_on_by_itself() {
     let mut case = Case::new();
     let usable = case.key.clone();
