@@ -205,7 +205,9 @@ impl Decider<'_> {
     fn intend(&self, mut status: AMIMigrationStatus) -> Step {
         let last = status.copy.as_ref().map_or(0, |copy| copy.attempt);
         // Anyone may write a tag, also one with the largest number there is.
-        let attempt = last.max(adopt::last_attempt(self.o.of, self.inventory)).saturating_add(1);
+        let attempt = last
+            .max(adopt::last_attempt(self.o.of, self.inventory))
+            .saturating_add(1);
         let pattern = &self.o.settings.copy.name_pattern;
         status.copy = Some(CopyStatus {
             attempt,
