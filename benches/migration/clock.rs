@@ -1,12 +1,12 @@
 //! The clock that the simulator and the product share: fast while nothing goes on, slow while the product is at work.
 //!
-//! The API server does not run faster for us. At a hundred simulated seconds a second, a request of 20 milliseconds would
-//! count as two seconds, and a busy machine would change the figures. So the clock slows down as soon as the product asks
-//! what time it is, which it does at every visit and every call, and while the API server owes it an answer. It runs on
-//! once nothing of this was so for a while.
+//! The API server and this machine do not run faster for us. At a hundred simulated seconds a second, a request of 20
+//! milliseconds would count as two seconds, and a busy machine would change the figures. So the clock is slow from the
+//! moment that the product asks what time it is, or any thread of it wakes, until all of them have slept for a while and
+//! the API server owes them no answer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use amiseal::clock::Clock;
 use ec2sim::{Sim, SimTime};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
+use tokio::runtime::{Handle, RuntimeMetrics};
 use tower::{Layer, Service};
 
-/// How long the clock stays slow after the product has asked for the time: longer than a request to the API server takes.
+/// How long the clock stays slow after the product was last seen at work: longer than news from the API server take.
 pub(crate) const HOLD: Duration = Duration::from_millis(100);
-/// How often it is looked whether the clock may run again.
-const TICK: Duration = Duration::from_millis(5);
+/// How often it is looked whether the product is at work.
+const TICK: Duration = Duration::from_millis(2);
 /// Simulated seconds in a real one while the product is at work.
 pub(crate) const SLOW: f64 = 5.0;
 
@@ -30,79 +30,89 @@ pub(crate) struct SimClock {
     sim: Sim,
     started: SimTime,
     pace: Arc<Mutex<Pace>>,
-    governor: JoinHandle<()>,
+    owed: Arc<AtomicUsize>,
 }
 
 /// How fast the clock runs.
 #[derive(Debug)]
 struct Pace {
     fast: f64,
-    asked: Instant,
+    worked: Instant,
     is_slow: bool,
-    /// Requests to the API server that are not answered yet.
-    owed: Arc<AtomicUsize>,
+}
+
+impl Pace {
+    /// The product is at work.
+    fn work(&mut self, sim: &Sim) {
+        self.worked = Instant::now();
+        if !self.is_slow {
+            self.is_slow = true;
+            sim.set_speed(SLOW);
+        }
+    }
+
+    /// It is not, or not that anybody can see.
+    fn rest(&mut self, sim: &Sim) {
+        if self.is_slow && self.worked.elapsed() >= HOLD {
+            self.is_slow = false;
+            sim.set_speed(self.fast);
+        }
+    }
 }
 
 impl SimClock {
-    /// The clock of this simulator, with so many simulated seconds in a real one while nothing goes on.
-    pub(crate) fn of(sim: Sim, fast: f64) -> Self {
+    /// The clock of this simulator, with `fast` simulated seconds in a real one while nothing goes on in `product`, the
+    /// runtime that the product has to itself.
+    pub(crate) fn of(sim: Sim, fast: f64, product: &Handle) -> Self {
         sim.set_speed(SLOW);
-        let pace = Arc::new(Mutex::new(Pace {
-            fast,
-            asked: Instant::now(),
-            is_slow: true,
-            owed: Arc::default(),
-        }));
-        let started = sim.now();
-        let governor = tokio::spawn(govern(sim.clone(), pace.clone()));
-        Self {
+        let this = Self {
+            started: sim.now(),
             sim,
-            started,
-            pace,
-            governor,
-        }
+            pace: Arc::new(Mutex::new(Pace {
+                fast,
+                worked: Instant::now(),
+                is_slow: true,
+            })),
+            owed: Arc::default(),
+        };
+        let (sim, owed) = (this.sim.clone(), this.owed.clone());
+        let (pace, metrics) = (Arc::downgrade(&this.pace), product.metrics());
+        // A thread of its own: on a runtime it would be part of what it looks at.
+        std::thread::spawn(move || govern(&sim, &pace, &owed, &metrics));
+        this
     }
 
     /// Lets it run at another speed while nothing goes on.
     pub(crate) fn set_fast(&self, fast: f64) {
         let mut pace = lock(&self.pace);
         pace.fast = fast;
-        pace.asked = Instant::now();
-        pace.is_slow = true;
-        self.sim.set_speed(SLOW);
+        pace.work(&self.sim);
     }
 
     /// What a client of the API server is wrapped into, so that the clock waits for its answers.
     pub(crate) fn layer(&self) -> Owing {
-        Owing(lock(&self.pace).owed.clone())
+        Owing(self.owed.clone())
     }
 
     fn asked(&self) {
-        let mut pace = lock(&self.pace);
-        pace.asked = Instant::now();
-        if !pace.is_slow {
-            pace.is_slow = true;
-            self.sim.set_speed(SLOW);
-        }
+        lock(&self.pace).work(&self.sim);
     }
 }
 
-impl Drop for SimClock {
-    fn drop(&mut self) {
-        self.governor.abort();
-    }
-}
-
-async fn govern(sim: Sim, pace: Arc<Mutex<Pace>>) {
-    loop {
-        tokio::time::sleep(TICK).await;
+/// Sets the speed by what the product does, until the clock is gone.
+fn govern(sim: &Sim, pace: &Weak<Mutex<Pace>>, owed: &AtomicUsize, product: &RuntimeMetrics) {
+    // A worker's count is odd while it sleeps.
+    let is_awake = |worker| product.worker_park_unpark_count(worker).is_multiple_of(2);
+    while let Some(pace) = pace.upgrade() {
+        let at_work = owed.load(Ordering::SeqCst) > 0 || (0..product.num_workers()).any(is_awake);
         let mut pace = lock(&pace);
-        if pace.owed.load(Ordering::SeqCst) > 0 {
-            pace.asked = Instant::now();
-        } else if pace.is_slow && pace.asked.elapsed() >= HOLD {
-            pace.is_slow = false;
-            sim.set_speed(pace.fast);
+        if at_work {
+            pace.work(sim);
+        } else {
+            pace.rest(sim);
         }
+        drop(pace);
+        std::thread::sleep(TICK);
     }
 }
 

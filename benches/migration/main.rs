@@ -19,6 +19,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use ec2sim::{Server, Sim};
 use rig::{ControlPlane, Options};
+use tokio::runtime::Handle;
 
 use clock::SimClock;
 use figures::Figure;
@@ -67,8 +68,9 @@ fn main() -> Result<ExitCode> {
         .with_writer(std::io::stderr)
         .with_env_filter(log)
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(Box::pin(measure(&args)))?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let (ours, products) = (runtime()?, runtime()?);
+    let figures = ours.block_on(Box::pin(measure(&args, products.handle())))?;
     for figure in &figures {
         println!("{}", figure.line());
     }
@@ -79,13 +81,13 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-async fn measure(args: &Args) -> Result<Vec<Figure>> {
+async fn measure(args: &Args, runtime: &Handle) -> Result<Vec<Figure>> {
     let sim = Sim::new(&world::world(args.seed, args.images)?)?;
     let server = Server::on_loopback(sim.clone())?;
     let cluster = ControlPlane::start(Options::of_project()).await?;
     let following = Following::start(cluster.admin_client().await?, sim.clone());
-    let clock = Arc::new(SimClock::of(sim.clone(), args.speed));
-    let product = Product::start(&cluster, &server, &clock).await?;
+    let clock = Arc::new(SimClock::of(sim.clone(), args.speed, runtime));
+    let product = Product::start(&cluster, &server, &clock, runtime).await?;
     cluster.apply(&world::policy(args.scan_minutes)).await?;
 
     let began = Instant::now();

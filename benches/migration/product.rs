@@ -1,5 +1,6 @@
 //! The product at work: its three controllers, as its service account, on the simulator's clock.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
@@ -14,6 +15,7 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use prometheus::Registry;
 use rig::{ControlPlane, WriteCounts};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -39,31 +41,25 @@ pub(crate) struct Product {
 }
 
 impl Product {
-    /// Starts the controllers as `amiseal run` does, but without a Lease: there is no other replica.
-    pub(crate) async fn start(cluster: &ControlPlane, server: &Server, clock: &Arc<SimClock>) -> Result<Self> {
+    /// Starts the controllers on `runtime`, as `amiseal run` does, but without a Lease: there is no other replica.
+    pub(crate) async fn start(
+        cluster: &ControlPlane,
+        server: &Server,
+        clock: &Arc<SimClock>,
+        runtime: &Handle,
+    ) -> Result<Self> {
         let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
-        let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let client = ClientBuilder::try_from(config)?.with_layer(&clock.layer()).build();
-        let clock: Arc<dyn Clock> = clock.clone();
-        let registry = Registry::new();
-        let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
-        options.endpoint_url = Some(server.endpoint());
-        let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "bench");
-        options.credentials = Some(SharedCredentialsProvider::new(credentials));
-        let parts = Parts {
-            client,
-            aws: Box::pin(Aws::new(options)).await?,
-            clock,
-            metrics: Metrics::register(&registry)?,
-            options: Options::default(),
-            instance: "bench".to_owned(),
-        };
+        let (clock, endpoint) = (clock.clone(), server.endpoint());
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(controller::run(parts, async move {
-            // Dropped or sent: both mean to stop.
-            let _ = stopped.await;
-        }));
+        // All of it on that runtime: clients keep tasks of their own.
+        let task = runtime.spawn(async move {
+            let parts = Box::pin(parts(&kubeconfig, endpoint, &clock)).await?;
+            let shutdown = async move {
+                // Dropped or sent: both mean to stop.
+                let _ = stopped.await;
+            };
+            Box::pin(controller::run(parts, shutdown)).await
+        });
         Ok(Self { stop, task })
     }
 
@@ -84,4 +80,24 @@ impl Product {
         let _ = self.stop.send(());
         self.task.await?
     }
+}
+
+async fn parts(kubeconfig: &Path, endpoint: String, clock: &Arc<SimClock>) -> Result<Parts> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let client = ClientBuilder::try_from(config)?.with_layer(&clock.layer()).build();
+    let clock: Arc<dyn Clock> = clock.clone();
+    let registry = Registry::new();
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
+    options.endpoint_url = Some(endpoint);
+    let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "bench");
+    options.credentials = Some(SharedCredentialsProvider::new(credentials));
+    Ok(Parts {
+        client,
+        aws: Box::pin(Aws::new(options)).await?,
+        clock,
+        metrics: Metrics::register(&registry)?,
+        options: Options::default(),
+        instance: "bench".to_owned(),
+    })
 }
