@@ -151,7 +151,7 @@ pub struct CopyStatus {
     #[serde(rename = "imageID", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub image_id: Option<String>,
-    /// When the intent to make this attempt was recorded.
+    /// When AWS was asked for this attempt; before it has answered, when the intent was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
 }

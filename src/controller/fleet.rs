@@ -97,8 +97,6 @@ pub(crate) struct Slots {
     pub(super) granted: HashMap<ImageId, u32>,
     /// Who waits at the head of the line.
     pub(super) head: Option<Head>,
-    /// When AWS accepted a copy, by its image.
-    pub(super) accepted: HashMap<ImageId, Timestamp>,
     /// How many snapshot copies were in flight or admitted when that was last decided.
     pub(super) taken: u32,
     /// What AWS turned out to allow, and until when that is believed.

@@ -166,11 +166,7 @@ impl Turn<'_> {
             Ok(image) => {
                 tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
                 self.ctx.fleet.set_trouble(&self.uid, None);
-                let now = self.ctx.clock.now();
-                self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-                    slots.accepted.insert(image.clone(), now);
-                });
-                let status = step::copy_accepted(observation, &image);
+                let status = step::copy_accepted(observation, &image, self.ctx.clock.now());
                 self.write(&status, observation.status).await
             }
             Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {

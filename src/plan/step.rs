@@ -506,10 +506,14 @@ impl Decider<'_> {
 }
 
 /// The status after AWS has answered CopyImage.
-pub fn copy_accepted(o: Observation<'_>, image: &ImageId) -> AMIMigrationStatus {
+///
+/// The time is now that of the answer: the call may have waited long behind its intent, and what was seen of AWS before the
+/// answer says nothing of the copy.
+pub fn copy_accepted(o: Observation<'_>, image: &ImageId, now: Timestamp) -> AMIMigrationStatus {
     let mut status = o.status.clone();
     if let Some(copy) = &mut status.copy {
         copy.image_id = Some(image.to_string());
+        copy.requested_at = Some(Time(now));
     }
     status
 }

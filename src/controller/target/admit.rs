@@ -1,6 +1,6 @@
 //! Letting copies start, within what AWS and the policy allow in this account and region.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,12 +32,10 @@ impl Work<'_> {
                 .filter_map(|m| source_of(m))
                 .collect();
             slots.granted.retain(|source, _| pending.contains(source));
-            slots.accepted.retain(|_, at| passed(*at, now) < ACCEPTED_KEPT);
             slots.cap = slots.cap.filter(|(_, until)| *until > now);
             let budget = slots.cap.map_or(limit, |(cap, _)| cap.min(limit));
             let granted: u32 = slots.granted.values().sum();
-            let in_flight =
-                schedule::in_flight(&progress, &asked(&record, &inventory, &slots.accepted)).saturating_add(granted);
+            let in_flight = schedule::in_flight(&progress, &asked(&record, &inventory)).saturating_add(granted);
             let mut waiting = if usable {
                 self.candidates(&record, &inventory, key.arn())
             } else {
@@ -131,17 +129,8 @@ impl Work<'_> {
     }
 }
 
-/// For how many seconds it is remembered when AWS accepted a copy: longer than it takes to show.
-const ACCEPTED_KEPT: f64 = 3600.0;
-
-fn passed(since: Timestamp, now: Timestamp) -> f64 {
-    now.duration_since(since).as_secs_f64()
-}
-
 /// Copies that were asked for and are not known to be done.
-///
-/// What counts is when AWS `accepted` a copy, where that is known: it may come long after the intent was recorded.
-fn asked(record: &[Arc<AMIMigration>], inventory: &Inventory, accepted: &HashMap<ImageId, Timestamp>) -> Vec<Asked> {
+fn asked(record: &[Arc<AMIMigration>], inventory: &Inventory) -> Vec<Asked> {
     record
         .iter()
         .filter(|m| state(m) == MigrationState::Copying && !is_stalled(m))
@@ -157,11 +146,7 @@ fn asked(record: &[Arc<AMIMigration>], inventory: &Inventory, accepted: &HashMap
                     )
                 });
             let copy = m.status.as_ref()?.copy.as_ref()?;
-            let intended = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-            let at = image
-                .as_ref()
-                .and_then(|id| accepted.get(id))
-                .map_or(intended, |at| intended.max(*at));
+            let at = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
             (!done).then(|| Asked {
                 image,
                 snapshots: snapshots_of(m, inventory),

@@ -111,7 +111,7 @@ impl Case {
 
     fn accept_copy(&mut self, id: &ImageId) {
         let inventory = self.inventory();
-        self.status = copy_accepted(self.observation(&inventory), id);
+        self.status = copy_accepted(self.observation(&inventory), id, at(self.now));
     }
 
     fn reason(&self) -> &str {
@@ -467,6 +467,16 @@ fn a_copy_that_aws_does_not_show_counts_as_vanished_only_after_a_while() {
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
     case.admitted = true;
     assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 2, .. })));
+}
+
+#[test]
+fn a_copy_that_was_asked_for_long_after_its_intent_has_not_vanished() {
+    let mut case = Case::new();
+    assert!(matches!(case.settle(), Then::Copy(_)));
+    // The call waits, for a slot or for the limiter; meanwhile copies are looked for, and none is there of course.
+    case.now += 700;
+    case.accept_copy(&image_id(101));
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
 }
 
 #[test]
