@@ -18,7 +18,7 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 use tower::{Layer, Service};
 
 /// How long the clock stays slow after the product was last seen at work: longer than news from the API server take.
-pub(crate) const HOLD: Duration = Duration::from_millis(100);
+pub(crate) const HOLD: Duration = Duration::from_millis(200);
 /// How often it is looked whether the product is at work.
 const TICK: Duration = Duration::from_millis(2);
 /// Simulated seconds in a real one while the product is at work.
