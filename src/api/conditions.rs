@@ -22,6 +22,8 @@ pub const TARGETS_REACHABLE: &str = "TargetsReachable";
 pub const REACHABLE: &str = "Reachable";
 /// The key exists, is enabled, and is fit to encrypt images with: targets.
 pub const KEY_USABLE: &str = "KeyUsable";
+/// AWS allows what migrating needs: targets. Present once that was asked, which it is before the first copy.
+pub const PERMITTED: &str = "Permitted";
 /// Images that this target selects are governed by another policy: targets. Present once that was ever so.
 pub const CONTESTED: &str = "Contested";
 /// AWS has made the copy, and its snapshots are complete: migrations.

@@ -138,7 +138,7 @@ impl AwsError {
     /// What an answer of AWS means.
     pub(super) fn answered(operation: &'static str, code: Option<&str>, message: Option<&str>, status: u16) -> Self {
         let message = message.unwrap_or_default();
-        tracing::debug!(operation, code, message, status, "AWS refused a call");
+        tracing::debug!(operation, code, message, status, "AWS did not do what it was asked");
         let (class, cause) = classify(operation, code.unwrap_or_default(), message, status);
         let action = (class == ErrorClass::Denied)
             .then(|| refused_action(message))

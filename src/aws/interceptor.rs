@@ -185,7 +185,12 @@ fn known_name(service: &str, operation: &str) -> &'static str {
 /// How a failed attempt is counted.
 fn outcome(error: &OrchestratorError<Error>) -> &'static str {
     if let Some(refused) = error.as_operation_error() {
-        return code_of(refused).map_or("Other", code_label);
+        return match code_of(refused) {
+            // What AWS says to a dry run that it would let pass.
+            Some("DryRunOperation") => "OK",
+            Some(code) => code_label(code),
+            None => "Other",
+        };
     }
     if error.is_timeout_error() {
         "Timeout"

@@ -23,5 +23,6 @@ pub use credentials::READ_ONLY_POLICY;
 pub use error::{AwsError, Cause, ErrorClass};
 pub use images::CopyRequest;
 pub use metrics::AwsMetrics;
+pub use permissions::Sample;
 pub use provider::{Aws, AwsOptions, ConfigError, WriteGate};
 pub use session::{Access, Identity, Session, SessionKey};

@@ -11,7 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::error::{AwsError, Cause, ErrorClass};
 use super::session::Session;
-use crate::domain::{Image, KeyArn};
+use crate::domain::{Image, KeyArn, Lacking};
 
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
 const COPY_IMAGE: &str = "ec2:CopyImage";
@@ -32,87 +32,114 @@ const ACTIONS: [&str; 7] = [
     DELETE_SNAPSHOT,
 ];
 
-/// The tag of the dry runs: a permission may depend on the tags that are set, and all of ours begin so.
-const TAG: &str = "amiseal.dev/source-image";
+/// Actions that were denied, each once.
+#[derive(Debug, Default)]
+struct Denied(Vec<&'static str>);
+
+impl Denied {
+    fn note(&mut self, action: Option<&'static str>) {
+        self.0.extend(action.filter(|action| !self.0.contains(action)));
+    }
+}
+
+/// What the dry runs ask about.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// An image that is to be copied.
+    pub source: &'a Image,
+    /// A copy that amiseal made, if there is one.
+    pub copy: Option<&'a Image>,
+    /// The key.
+    pub key: Option<&'a KeyArn>,
+    /// The key of a tag that every copy gets.
+    pub tag: &'a str,
+    /// Whether copies are tagged after they were made, besides when they are made.
+    pub tags: bool,
+}
 
 impl Session {
-    /// The actions that migrating needs and that are not permitted, asked for `sample`, an image of the account, by dry runs.
+    /// The actions that migrating needs and that are not permitted, asked for by dry runs.
+    ///
+    /// What is done with copies only is asked about a copy, since a role may allow that for images with amiseal's tags only;
+    /// where there is none, about the source, and then a refusal is in doubt.
     ///
     /// EC2 has no dry run for the use of a key: CopyImage checks that only once the copy is under way. The session must not be
     /// narrowed, or AWS answers for what it is narrowed to.
-    pub async fn missing_permissions(
-        &self,
-        sample: &Image,
-        key: Option<&KeyArn>,
-    ) -> Result<Vec<&'static str>, AwsError> {
+    pub async fn missing_permissions(&self, sample: Sample<'_>) -> Result<Lacking, AwsError> {
         let ec2 = self.ec2();
-        let id = sample.id.as_str();
-        let tag = || Tag::builder().key(TAG).value(id).build();
+        let source = sample.source.id.as_str();
+        let tag = || Tag::builder().key(sample.tag).value(source).build();
         let tags = |resource| TagSpecification::builder().resource_type(resource).tags(tag()).build();
-        let mut missing: Vec<&'static str> = Vec::new();
-        let mut note = |action: Option<&'static str>| {
-            if let Some(action) = action.filter(|action| !missing.contains(action)) {
-                missing.push(action);
-            }
-        };
 
+        let mut certain = Denied::default();
         let attribute = ec2
             .describe_image_attribute()
-            .image_id(id)
+            .image_id(source)
             .attribute(ImageAttributeName::LaunchPermission);
-        note(
+        certain.note(
             self.refused(DESCRIBE_IMAGE_ATTRIBUTE, Box::pin(attribute.dry_run(true).send()))
                 .await?,
         );
-
         let copy = ec2
             .copy_image()
-            .source_image_id(id)
+            .source_image_id(source)
             .source_region(self.key.region.as_str())
-            .name(format!("amiseal-dry-run-{id}"))
+            .name(format!("amiseal-dry-run-{source}"))
             .encrypted(true)
-            .set_kms_key_id(key.map(ToString::to_string))
+            .set_kms_key_id(sample.key.map(ToString::to_string))
             .copy_image_tags(false)
             // Left to itself the SDK would make one up; nothing comes of this one.
-            .client_token(format!("amiseal-dry-run-{id}"))
+            .client_token(format!("amiseal-dry-run-{source}"))
             .tag_specifications(tags(ResourceType::Image))
             .tag_specifications(tags(ResourceType::Snapshot));
-        note(self.refused(COPY_IMAGE, Box::pin(copy.dry_run(true).send())).await?);
+        certain.note(self.refused(COPY_IMAGE, Box::pin(copy.dry_run(true).send())).await?);
 
-        let create_tags = ec2.create_tags().resources(id).tags(tag());
-        note(
-            self.refused(CREATE_TAGS, Box::pin(create_tags.dry_run(true).send()))
-                .await?,
-        );
-
+        let mut denied = Denied::default();
+        let image = sample.copy.unwrap_or(sample.source);
+        let id = image.id.as_str();
+        // AWS did not come to look at the tags of a copy that it denies.
+        if sample.tags || certain.0.contains(&COPY_IMAGE) {
+            let create_tags = ec2.create_tags().resources(id).tags(tag());
+            denied.note(
+                self.refused(CREATE_TAGS, Box::pin(create_tags.dry_run(true).send()))
+                    .await?,
+            );
+        }
         let describe = AttributeValue::builder().value("amiseal").build();
         let modify = ec2.modify_image_attribute().image_id(id).description(describe);
-        note(
+        denied.note(
             self.refused(MODIFY_IMAGE_ATTRIBUTE, Box::pin(modify.dry_run(true).send()))
                 .await?,
         );
-
         let tomorrow = DateTime::from_secs(self.shared.clock.now().as_second() + 24 * 3600);
         let deprecate = ec2.enable_image_deprecation().image_id(id).deprecate_at(tomorrow);
-        note(
+        denied.note(
             self.refused(ENABLE_IMAGE_DEPRECATION, Box::pin(deprecate.dry_run(true).send()))
                 .await?,
         );
-
         let deregister = ec2.deregister_image().image_id(id);
-        note(
+        denied.note(
             self.refused(DEREGISTER_IMAGE, Box::pin(deregister.dry_run(true).send()))
                 .await?,
         );
-
-        if let Some((_, _, snapshot)) = sample.volumes().next() {
+        if let Some((_, _, snapshot)) = image.volumes().next() {
             let delete = ec2.delete_snapshot().snapshot_id(snapshot.as_str());
-            note(
+            denied.note(
                 self.refused(DELETE_SNAPSHOT, Box::pin(delete.dry_run(true).send()))
                     .await?,
             );
         }
-        Ok(missing)
+        denied.0.retain(|action| !certain.0.contains(action));
+        Ok(match sample.copy {
+            Some(_) => Lacking {
+                certain: [certain.0, denied.0].concat(),
+                untagged: Vec::new(),
+            },
+            None => Lacking {
+                certain: certain.0,
+                untagged: denied.0,
+            },
+        })
     }
 
     /// Sends a dry run, and says which action is not permitted, if one is not.

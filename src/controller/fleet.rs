@@ -12,11 +12,13 @@ use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
+use super::target::Permits;
 use crate::api::{AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
 use crate::plan::classify::Classified;
 use crate::plan::obstacle::{KeyView, Trouble};
+use crate::plan::permit;
 use crate::plan::schedule::Head;
 
 /// Everything that is known.
@@ -62,6 +64,8 @@ pub(crate) struct Place {
     pub(super) done_since: Option<Timestamp>,
     /// Closer looks in a row that have shown no failed copy.
     pub(super) good_looks: u32,
+    /// What the role may do.
+    pub(super) permits: Permits,
     /// What hinders looking.
     pub(super) trouble: Option<Trouble>,
     /// Failures in a row.
@@ -79,6 +83,10 @@ pub(crate) struct Place {
 pub(crate) struct KeyViewAt {
     pub(super) view: Arc<KeyView>,
     pub(super) trouble: Option<Trouble>,
+    /// When it is read again before the next scan; none if there is no need to.
+    pub(super) due: Option<Timestamp>,
+    /// Failures in a row.
+    pub(super) failures: u32,
 }
 
 impl Default for KeyViewAt {
@@ -86,6 +94,8 @@ impl Default for KeyViewAt {
         Self {
             view: Arc::new(KeyView::Unknown),
             trouble: None,
+            due: None,
+            failures: 0,
         }
     }
 }
@@ -120,6 +130,7 @@ pub(crate) struct View {
     pub(super) session: Option<Arc<Session>>,
     pub(super) inventory: Option<Arc<Inventory>>,
     pub(super) key: Arc<KeyView>,
+    pub(super) denied: Option<Trouble>,
     pub(super) scanned_since_created: bool,
     pub(super) looked_since_created: bool,
 }
@@ -205,6 +216,7 @@ impl Fleet {
             session: place.session.clone(),
             inventory: place.inventory.clone(),
             key: place.key.view.clone(),
+            denied: place.permits.lacking.as_ref().and_then(permit::obstacle),
             scanned_since_created: place.scanned.contains(migration),
             looked_since_created: place.covered.contains(migration),
         })
@@ -226,6 +238,12 @@ impl Fleet {
     /// Has a target looked through at its next visit.
     pub(super) fn scan_soon(&self, name: &str) {
         lock(&self.place(name)).scan_due = None;
+    }
+
+    /// Has it asked anew what the role may do.
+    pub(super) fn doubt_permissions(&self, name: &str) {
+        lock(&self.place(name)).permits.doubt();
+        self.wake_target(name);
     }
 
     /// Works on the slots of an account and region.
@@ -284,6 +302,7 @@ impl Place {
             self.renewed = true;
             self.scan_due = None;
             self.failures = 0;
+            self.permits = Permits::default();
         }
         self.session = Some(session.clone());
         changed

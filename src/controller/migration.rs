@@ -18,7 +18,7 @@ use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{
     AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels,
 };
-use crate::aws::{AwsError, Cause, CopyRequest, Session};
+use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Session};
 use crate::domain::{Image, ImageId, Inventory, LaunchPermission, Malformed, Tags};
 use crate::plan::naming::CopyOf;
 use crate::plan::promote::Publication;
@@ -98,6 +98,7 @@ impl Turn<'_> {
             settings: &self.target.spec,
             inventory: self.view.inventory.as_deref(),
             key: &self.view.key,
+            denied: self.view.denied.as_ref(),
             admitted,
             permissions: None,
             older_unpublished: self.older_unpublished(),
@@ -338,11 +339,9 @@ impl Turn<'_> {
         let created = |id: &ImageId| inventory.images.get(id).and_then(|image| image.created);
         let ours = created(&self.of.source);
         let uid = self.target.uid().unwrap_or_default();
-        self.ctx
-            .migrations
-            .state_filter(|m| belongs(m, &uid))
+        self.neighbours()
             .iter()
-            .filter(|m| !is_settled(m))
+            .filter(|m| !is_settled(m) && belongs(m, &uid))
             .filter_map(|m| m.spec.source_image_id.parse::<ImageId>().ok())
             .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
     }
@@ -354,13 +353,16 @@ impl Turn<'_> {
         }
         let uid = self.target.uid().unwrap_or_default();
         let promoting = |m: &AMIMigration| m.status.as_ref().and_then(|s| s.state) == Some(MigrationState::Promoting);
-        for waiting in self
-            .ctx
-            .migrations
-            .state_filter(|m| promoting(m) && !is_settled(m) && belongs(m, &uid))
-        {
+        let waits = |m: &&Arc<AMIMigration>| promoting(m) && !is_settled(m) && belongs(m, &uid);
+        for waiting in self.neighbours().iter().filter(waits) {
             self.ctx.fleet.wake_migration(&waiting.name_any());
         }
+    }
+
+    /// The migrations of the same account and region.
+    fn neighbours(&self) -> Vec<Arc<AMIMigration>> {
+        let spec = &self.migration.spec;
+        self.ctx.placed_migrations.of(&spec.account_id, &spec.region)
     }
 
     /// How long a call still has to wait after the last one's failure, on the wall.
@@ -387,6 +389,9 @@ impl Turn<'_> {
         {
             self.ctx.aws.forget(session.key());
             self.ctx.fleet.wake_target(&self.target.name_any());
+        }
+        if error.class == ErrorClass::Denied {
+            self.ctx.fleet.doubt_permissions(&self.target.name_any());
         }
         let record = CallTrouble {
             trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),

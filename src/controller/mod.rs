@@ -5,6 +5,7 @@
 mod apply;
 mod events;
 mod fleet;
+mod index;
 mod leader;
 mod migration;
 mod policy;
@@ -48,8 +49,12 @@ pub struct Context {
     pub(crate) policies: Store<AMIEncryptionPolicy>,
     /// Targets, as last seen.
     pub(crate) targets: Store<AMIEncryptionTarget>,
+    /// Targets by account and region.
+    pub(crate) placed_targets: Arc<index::Index<AMIEncryptionTarget>>,
     /// Migrations, as last seen.
     pub(crate) migrations: Store<AMIMigration>,
+    /// Migrations by account and region.
+    pub(crate) placed_migrations: Arc<index::Index<AMIMigration>>,
     /// Whether each of the three kinds was listed once.
     pub(crate) listed: [watched::Listed; 3],
 }

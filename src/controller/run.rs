@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::events::Events;
 use super::fleet::{Fleet, lock};
-use super::watched::Watched;
+use super::index::{Index, Placed};
+use super::watched::{Seen, Watched};
 use super::{Context, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 
@@ -31,9 +32,10 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let shutdown = shutdown.boxed().shared();
     let client = parts.client.clone();
-    let policies = Watched::<AMIEncryptionPolicy>::new(&client);
-    let targets = Watched::<AMIEncryptionTarget>::new(&client);
-    let migrations = Watched::<AMIMigration>::new(&client);
+    let (placed_targets, placed_migrations) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
+    let policies = Watched::<AMIEncryptionPolicy>::new(&client, |_| {});
+    let targets = Watched::<AMIEncryptionTarget>::new(&client, noting(&placed_targets));
+    let migrations = Watched::<AMIMigration>::new(&client, noting(&placed_migrations));
     let (fleet, wakes) = Fleet::new();
     let context = Arc::new(Context {
         client: client.clone(),
@@ -45,7 +47,9 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         events: Events::new(client, parts.instance),
         policies: policies.store.clone(),
         targets: targets.store.clone(),
+        placed_targets,
         migrations: migrations.store.clone(),
+        placed_migrations,
         listed: [policies.listed, targets.listed, migrations.listed],
     });
     let swept = context.clone();
@@ -91,6 +95,12 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         watch.abort();
     }
     Ok(())
+}
+
+/// Keeps an index up to date with a watch.
+fn noting<K: Placed + Resource<DynamicType = ()>>(index: &Arc<Index<K>>) -> impl Fn(Seen<'_, K>) + use<K> {
+    let index = index.clone();
+    move |seen| index.note(seen)
 }
 
 /// Drops now and then what is kept in memory for objects that are no more: nobody visits those.

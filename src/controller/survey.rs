@@ -1,10 +1,9 @@
 //! Reading one account and region: what the controller decides on, and what `amiseal plan` reports.
 
-use super::trouble;
 use crate::api::AMIEncryptionTargetSpec;
 use crate::aws::{Access, AwsError, Session, SessionKey};
 use crate::domain::{AccountId, Inventory, Key, KeyProblem, Region};
-use crate::plan::obstacle::{KeyView, Trouble};
+use crate::plan::obstacle::KeyView;
 
 /// What an account and region showed.
 #[derive(Debug)]
@@ -13,27 +12,16 @@ pub(crate) struct Survey {
     pub(crate) caller: String,
     /// Images and snapshots.
     pub(crate) inventory: Inventory,
-    /// The policy's key.
-    pub(crate) key: KeyView,
-    /// What hindered reading the key, where it could not be.
-    pub(crate) key_trouble: Option<Trouble>,
+    /// The policy's key. One that cannot be read hinders copying, not counting.
+    pub(crate) key: Result<KeyView, AwsError>,
 }
 
 /// Reads everything, or fails.
 pub(crate) async fn survey(session: &Session, key: &str) -> Result<Survey, AwsError> {
     let caller = session.check_identity().await?.arn;
     let inventory = session.scan().await?;
-    // A key that cannot be read hinders copying, not counting.
-    let (key, key_trouble) = match session.resolve_key(key).await {
-        Ok(answer) => (view_of(answer), None),
-        Err(error) => (KeyView::Unknown, Some(trouble::of_error(&error))),
-    };
-    Ok(Survey {
-        caller,
-        inventory,
-        key,
-        key_trouble,
-    })
+    let key = session.resolve_key(key).await.map(view_of);
+    Ok(Survey { caller, inventory, key })
 }
 
 /// What KMS's answer says of a key.

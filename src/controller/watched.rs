@@ -31,6 +31,16 @@ pub(super) struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     pub(super) task: JoinHandle<()>,
 }
 
+/// What a watch has seen.
+pub(super) enum Seen<'a, K> {
+    /// Every object there is; others are no more.
+    Listed(&'a [Arc<K>]),
+    /// A new object, or a change of one.
+    Applied(&'a Arc<K>),
+    /// An object that was deleted.
+    Deleted(&'a Arc<K>),
+}
+
 /// Whether every object of a kind was listed once.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed(watch::Receiver<bool>);
@@ -44,8 +54,8 @@ impl Listed {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> Watched<K> {
-    /// Begins to watch.
-    pub(super) fn new(client: &Client) -> Self {
+    /// Begins to watch. `note` is told what was seen before anybody else is.
+    pub(super) fn new(client: &Client, note: impl Fn(Seen<'_, K>) + Send + 'static) -> Self {
         let (store, writer) = reflector::store();
         let (tell_own, changes) = unbounded();
         let (tell_owner, children) = unbounded();
@@ -60,7 +70,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
         };
         let task = tokio::spawn(stream.for_each(move |event| {
             match event {
-                Ok(event) => followed.tell(event),
+                Ok(event) => followed.tell(event, &note),
                 Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted; it goes on by itself");
                 }
@@ -86,14 +96,25 @@ struct Followed<K: Resource<DynamicType = ()> + Clone + 'static> {
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
     /// Passes on what the store shows already.
-    fn tell(&self, event: Event<K>) {
+    fn tell(&self, event: Event<K>, note: &impl Fn(Seen<'_, K>)) {
         match event {
-            Event::Apply(object) | Event::Delete(object) => self.send(&Arc::new(object)),
+            Event::Apply(object) => {
+                let object = Arc::new(object);
+                note(Seen::Applied(&object));
+                self.send(&object);
+            }
+            Event::Delete(object) => {
+                let object = Arc::new(object);
+                note(Seen::Deleted(&object));
+                self.send(&object);
+            }
             Event::Init | Event::InitApply(_) => {}
             Event::InitDone => {
+                let objects = self.store.state();
+                note(Seen::Listed(&objects));
                 self.listed.send_replace(true);
-                for object in self.store.state() {
-                    self.send(&object);
+                for object in &objects {
+                    self.send(object);
                 }
             }
         }

@@ -10,6 +10,7 @@ pub mod expand;
 pub mod migrations;
 pub mod naming;
 pub mod obstacle;
+pub mod permit;
 pub mod promote;
 pub mod report;
 pub mod schedule;

@@ -15,10 +15,11 @@ use super::classify::{self, Classified, Terms};
 use super::cost::{self, Pace};
 use super::naming::CopyOf;
 use super::obstacle::{self, KeyView, Trouble};
+use super::permit;
 use super::select::Selector;
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageCounts, Mode};
-use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, Region};
+use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, Lacking, Region};
 
 /// How many images of a group are kept where not all of them are to be listed.
 const EXAMPLES: usize = 5;
@@ -395,13 +396,16 @@ impl TargetReport {
         });
     }
 
-    /// Records which actions the role lacks; each has to be allowed before migrating can begin.
-    pub fn lacks(&mut self, missing: Vec<&'static str>) {
-        for action in &missing {
+    /// Records which actions the role lacks.
+    pub fn lacks(&mut self, lacking: &Lacking) {
+        for action in &lacking.certain {
             let message = format!("The role lacks {action}: allow it in the role's policy.");
             self.problem(&Trouble::new(reason::ACCESS_DENIED, message));
         }
-        self.missing_permissions = Some(missing);
+        if let Some(doubt) = permit::doubt(lacking) {
+            self.problem(&doubt);
+        }
+        self.missing_permissions = Some([lacking.certain.as_slice(), &lacking.untagged].concat());
     }
 
     /// How many images cannot be copied.

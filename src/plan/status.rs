@@ -7,11 +7,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::classify::Classified;
 use super::obstacle::{self, KeyView, Trouble};
+use super::permit;
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
     AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus,
     ImageCounts, MigrationCounts, Mode, OtherKey, TargetCounts,
 };
+use crate::domain::Lacking;
 
 /// `lastScanTime` alone is written no more often than this, in seconds.
 const SCAN_TIME_EVERY: f64 = 3600.0;
@@ -35,6 +37,8 @@ pub enum Looked<'a> {
         key_trouble: Option<&'a Trouble>,
         /// Whether images that are to be migrated have no migration yet.
         unstarted: bool,
+        /// What the role lacks; none if that was not asked.
+        lacking: Option<&'a Lacking>,
         /// What hinders today's scan, if the one that is shown is an older one.
         trouble: Option<&'a Trouble>,
     },
@@ -100,6 +104,7 @@ pub fn target(
             key,
             key_trouble,
             unstarted,
+            lacking,
             trouble,
         } => {
             status.images = Some(classified.counts);
@@ -133,6 +138,17 @@ pub fn target(
             } else if conditions::find(&current.conditions, conditions::CONTESTED).is_some() {
                 write.set(conditions::CONTESTED, false, reason::SUCCEEDED, "");
             }
+            let denied = lacking.and_then(permit::obstacle);
+            match lacking {
+                Some(lacking) => permitted(&mut write, lacking, denied.as_ref()),
+                None if spec.mode == Mode::Audit
+                    && conditions::find(&current.conditions, conditions::PERMITTED).is_some() =>
+                {
+                    let message = "Under mode Audit it is not asked what the role may change.";
+                    write.set(conditions::PERMITTED, Status::Unknown, reason::AUDIT, message);
+                }
+                None => {}
+            }
             match trouble {
                 Some(trouble) => write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message),
                 None => {
@@ -140,7 +156,7 @@ pub fn target(
                     write.set(conditions::REACHABLE, Status::True, reason::SUCCEEDED, message);
                 }
             }
-            match trouble.or(key_problem.as_ref()).or(*key_trouble) {
+            match trouble.or(key_problem.as_ref()).or(*key_trouble).or(denied.as_ref()) {
                 Some(trouble) => not_ready(&mut write, trouble),
                 None => ready(&mut write, spec.mode, migrations, *unstarted),
             }
@@ -150,6 +166,26 @@ pub fn target(
     status.conditions = conditions;
     keep_scan_time_if_alone(current, &mut status);
     status
+}
+
+/// Whether the role may do what migrating needs.
+fn permitted(write: &mut Writer<'_>, lacking: &Lacking, denied: Option<&Trouble>) {
+    let doubt = permit::doubt(lacking);
+    match (denied, &doubt) {
+        (Some(denied), doubt) => {
+            let doubt = doubt
+                .iter()
+                .map(|doubt| format!(" {}", doubt.message))
+                .collect::<String>();
+            let message = denied.message.clone() + &doubt;
+            write.set(conditions::PERMITTED, Status::False, denied.reason, &message);
+        }
+        (None, Some(doubt)) => write.set(conditions::PERMITTED, Status::Unknown, doubt.reason, &doubt.message),
+        (None, None) => {
+            let message = "AWS allows what migrating needs, said dry runs.";
+            write.set(conditions::PERMITTED, Status::True, reason::SUCCEEDED, message);
+        }
+    }
 }
 
 fn not_ready(write: &mut Writer<'_>, trouble: &Trouble) {

@@ -55,6 +55,8 @@ pub struct Observation<'a> {
     pub inventory: Option<&'a Inventory>,
     /// What is known of the policy's key.
     pub key: &'a KeyView,
+    /// What the role is not allowed that every copy needs.
+    pub denied: Option<&'a Trouble>,
     /// Whether the copy may start now.
     pub admitted: bool,
     /// The source's launch permissions, where they were read for this step.
@@ -176,6 +178,16 @@ impl Decider<'_> {
         if let Some(step) = self.adopted(&status) {
             return step;
         }
+        if self.o.key.arn().is_some_and(|arn| *arn != self.o.of.key) {
+            // Another migration takes this one's place, under the key that the policy now names.
+            return match status.state {
+                None => self.at_work(status, pending),
+                Some(_) => Step {
+                    status,
+                    then: Then::Wait,
+                },
+            };
+        }
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
@@ -195,7 +207,7 @@ impl Decider<'_> {
                 return stalled(self.o, status, pending, &trouble, self.now);
             }
         }
-        if !self.o.admitted || self.is_outdated(&status) {
+        if !self.o.admitted {
             return self.at_work(status, pending);
         }
         self.intend(status)
@@ -451,7 +463,7 @@ impl Decider<'_> {
         } else {
             obstacle::of_image(self.source)
         };
-        trouble.or_else(|| self.exhausted())
+        trouble.or_else(|| self.o.denied.cloned()).or_else(|| self.exhausted())
     }
 
     /// Whether all attempts have failed, and nothing has happened since that calls for another one.
@@ -482,12 +494,6 @@ impl Decider<'_> {
                 copy.attempt
             ),
         ))
-    }
-
-    /// Whether the policy has come to name another key before anything was begun under this one: the target replaces
-    /// such a migration.
-    fn is_outdated(&self, status: &AMIMigrationStatus) -> bool {
-        status.copy.is_none() && self.o.key.arn().is_some_and(|arn| *arn != self.o.of.key)
     }
 
     /// The annotation's value, as far as the status has room for it.

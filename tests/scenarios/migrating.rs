@@ -153,7 +153,7 @@ async fn no_more_snapshots_are_copied_at_a_time_than_the_policy_says_and_a_large
     let refused = scenario
         .calls("CopyImage")
         .into_iter()
-        .filter(|call| call.outcome != "OK");
+        .filter(|call| call.outcome != "OK" && !call.dry_run);
     assert_eq!(refused.count(), 0);
     scenario.judged();
 }

@@ -7,13 +7,15 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::progress::{Progress, TICK};
 use crate::api::conditions::reason;
-use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
-use crate::aws::{Access, Aws, AwsError, Session};
+use crate::api::labels::TAG_SOURCE_IMAGE;
+use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions, TagPublication};
+use crate::aws::{Access, Aws, AwsError, Sample, Session};
 use crate::controller::survey::{session_key, survey};
 use crate::controller::trouble;
 use crate::domain::{AccountId, ImageId, Malformed, Region};
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Trouble};
+use crate::plan::permit;
 use crate::plan::report::{Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 
@@ -130,31 +132,42 @@ impl<'a> Target<'a> {
 
     async fn look(&self, session: &Session, older: &[Selector]) -> Result<TargetReport, AwsError> {
         let survey = survey(session, &self.spec.kms_key_id).await?;
+        let (key, key_trouble) = match survey.key {
+            Ok(key) => (key, None),
+            Err(error) => (KeyView::Unknown, Some(trouble::of_error(&error))),
+        };
         let mut findings = examine(Seen {
             spec: self.spec,
             account: &self.account,
             region: &self.region,
             inventory: &survey.inventory,
-            key: &survey.key,
-            key_trouble: survey.key_trouble.as_ref(),
+            key: &key,
+            key_trouble: key_trouble.as_ref(),
             older,
         });
-        let troubles = self.sharing(session, &survey.key, &findings).await;
+        let troubles = self.sharing(session, &key, &findings).await;
         findings.block(&troubles);
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
         if self.settings.check_permissions {
             // One that is to be copied, if there is one: permissions may depend on an image's tags.
-            let sample = findings.to_copy().first().copied();
-            let sample = sample.or_else(|| survey.inventory.images.values().find(|image| image.ebs_root));
-            if let Some(sample) = sample {
-                let key = session_key(self.spec, &self.account, &self.region, Access::DryRun);
-                let asking = self.aws.session(&key);
-                match Box::pin(asking.missing_permissions(sample, survey.key.arn())).await {
-                    Ok(missing) => report.lacks(missing),
+            let source = findings.to_copy().first().copied();
+            let any = || survey.inventory.images.values().find(|image| image.ebs_root);
+            if let Some(source) = source.or_else(any) {
+                let sample = Sample {
+                    source,
+                    copy: permit::sample_copy(&survey.inventory).map(|image| &**image),
+                    key: key.arn(),
+                    tag: TAG_SOURCE_IMAGE,
+                    tags: self.spec.promotion.tags == TagPublication::Publish,
+                };
+                let asking_key = session_key(self.spec, &self.account, &self.region, Access::DryRun);
+                let asking = self.aws.session(&asking_key);
+                match Box::pin(asking.missing_permissions(sample)).await {
+                    Ok(lacking) => report.lacks(&lacking),
                     Err(error) => report.problem(&trouble::of_error(&error)),
                 }
-                self.aws.forget(&key);
+                self.aws.forget(&asking_key);
             }
         }
         Ok(report)

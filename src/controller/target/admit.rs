@@ -10,8 +10,9 @@ use super::look::{copy_of, is_stalled, state};
 use super::{Work, belongs};
 use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
-use crate::plan::obstacle;
 use crate::plan::schedule::{self, Asked, Candidate, Shortage};
+use crate::plan::select::Selection;
+use crate::plan::{obstacle, permit};
 
 impl Work<'_> {
     /// Admits what fits, wakes who was admitted, and says when to look at the copies in flight next.
@@ -20,7 +21,8 @@ impl Work<'_> {
             self.place(|place| (place.inventory.clone(), place.key.view.clone(), place.progress.clone()));
         let Some(inventory) = inventory else { return };
         let now = self.ctx.clock.now();
-        let usable = key.arn().is_some() && key.problem().is_none();
+        let denied = self.place(|place| place.permits.lacking.as_ref().and_then(permit::obstacle));
+        let usable = key.arn().is_some() && key.problem().is_none() && denied.is_none();
         let limit = self.target.spec.copy.max_concurrent_snapshots;
         let (admitted, in_flight, shortage) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
@@ -36,10 +38,9 @@ impl Work<'_> {
             let budget = slots.cap.map_or(limit, |(cap, _)| cap.min(limit));
             let granted: u32 = slots.granted.values().sum();
             let in_flight = schedule::in_flight(&progress, &asked(&record, &inventory)).saturating_add(granted);
-            let mut waiting = if usable {
-                self.candidates(&record, &inventory, key.arn())
-            } else {
-                Vec::new()
+            let mut waiting = match key.arn() {
+                Some(key) if usable => self.candidates(&record, &inventory, key),
+                _ => Vec::new(),
             };
             waiting.retain(|candidate| !slots.granted.contains_key(&candidate.source));
             let (admitted, head) = schedule::admit(waiting.clone(), in_flight, budget, slots.head.as_ref());
@@ -86,22 +87,19 @@ impl Work<'_> {
     }
 
     /// The migrations of this account and region, whichever policy made them, as they are now.
-    fn record(&self) -> Vec<Arc<AMIMigration>> {
+    pub(super) fn record(&self) -> Vec<Arc<AMIMigration>> {
         let spec = &self.target.spec;
-        self.ctx
-            .migrations
-            .state_filter(|m| m.spec.account_id == spec.account_id && m.spec.region == spec.region)
+        self.ctx.placed_migrations.of(&spec.account_id, &spec.region)
     }
 
-    /// Migrations of this target that wait for a slot.
-    fn candidates(&self, record: &[Arc<AMIMigration>], inventory: &Inventory, key: Option<&KeyArn>) -> Vec<Candidate> {
-        // One under a former key that was never begun is about to be replaced.
-        let begun = |m: &AMIMigration| m.status.as_ref().is_some_and(|status| status.copy.is_some());
-        let current = |m: &AMIMigration| begun(m) || key.is_some_and(|key| key.as_str() == m.spec.key_arn);
+    /// Migrations of this target that wait for a slot. Those of an image that is not selected any more, or under another
+    /// key than the policy's, are about to go.
+    fn candidates(&self, record: &[Arc<AMIMigration>], inventory: &Inventory, key: &KeyArn) -> Vec<Candidate> {
         let candidate = |m: &AMIMigration| {
             let source = source_of(m)?;
             let image = inventory.images.get(&source)?;
-            obstacle::of_image(image).is_none().then(|| Candidate {
+            let stays = m.spec.key_arn == key.as_str() && self.selector.select(image) == Selection::Selected;
+            (stays && obstacle::of_image(image).is_none()).then(|| Candidate {
                 snapshots: image.snapshot_count(),
                 created: image.created,
                 source,
@@ -110,7 +108,7 @@ impl Work<'_> {
         self.place(|place| {
             record
                 .iter()
-                .filter(|m| is_pending(m) && belongs(m, &self.uid) && current(m))
+                .filter(|m| is_pending(m) && belongs(m, &self.uid))
                 // Nothing is asked of AWS before copies of the source were looked for.
                 .filter(|m| m.uid().is_some_and(|uid| place.covered.contains(&uid)))
                 .filter_map(|m| candidate(m))

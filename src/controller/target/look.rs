@@ -9,11 +9,12 @@ use kube::ResourceExt;
 use super::Work;
 use crate::api::{AMIMigration, MigrationState, conditions};
 use crate::aws::{AwsError, ErrorClass};
-use crate::controller::fleet::{KeyViewAt, jittered};
-use crate::controller::survey::{survey, view_of};
+use crate::controller::fleet::jittered;
+use crate::controller::survey::survey;
 use crate::controller::trouble;
 use crate::domain::{ImageId, ImageState, KeyArn};
 use crate::plan::classify::{self, Classified, Terms};
+use crate::plan::obstacle::KeyView;
 use crate::plan::schedule;
 
 impl Work<'_> {
@@ -26,11 +27,11 @@ impl Work<'_> {
         self.ctx.metrics.scan_duration.observe(seconds);
         match outcome {
             Ok(scan) => {
-                let key = KeyViewAt {
+                if scan.key.is_err() {
                     // What the last scan knew of a key that cannot be read now may not hold any more.
-                    view: Arc::new(scan.key),
-                    trouble: scan.key_trouble,
-                };
+                    self.place(|place| place.key.view = Arc::new(KeyView::Unknown));
+                }
+                self.know_key(scan.key);
                 tracing::info!(
                     target = self.name,
                     images = scan.inventory.images.len(),
@@ -47,8 +48,8 @@ impl Work<'_> {
                     place.progress = scan.inventory.progress.clone();
                     place.poll_due = None;
                     place.inventory = Some(Arc::new(scan.inventory));
-                    place.key = key;
                     place.caller = scan.caller;
+                    place.permits.scanned();
                     place.trouble = None;
                     place.failures = 0;
                     place.scan_due = Some(now + interval);
@@ -72,7 +73,7 @@ impl Work<'_> {
     }
 
     /// Counts an error, and drops the session that it speaks against: the next visit begins with new credentials.
-    fn note(&self, error: &AwsError) {
+    pub(super) fn note(&self, error: &AwsError) {
         let class = error.class.as_str();
         self.ctx
             .metrics
@@ -256,8 +257,12 @@ impl Work<'_> {
             } else if good {
                 place.good_looks = place.good_looks.saturating_add(1);
             }
+            if good {
+                place.permits.copied();
+            }
         });
         if failed {
+            // Maybe for the key: it is asked for before the next attempt.
             self.read_key().await;
         }
         self.classify();
@@ -265,20 +270,6 @@ impl Work<'_> {
             self.ctx.fleet.wake_migration(&migration.name_any());
         }
         Ok(())
-    }
-
-    /// A copy that failed may have failed for the key: it is asked for again before the next attempt.
-    async fn read_key(&self) {
-        let key = self.session.resolve_key(&self.target.spec.kms_key_id).await;
-        self.place(|place| match key {
-            Ok(answer) => {
-                place.key = KeyViewAt {
-                    view: Arc::new(view_of(answer)),
-                    trouble: None,
-                }
-            }
-            Err(error) => place.key.trouble = Some(trouble::of_error(&error)),
-        });
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod admit;
 mod children;
+mod key;
 mod look;
+mod permit;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use crate::domain::{AccountId, ImageId, Malformed, Region};
 use crate::plan::classify::Classified;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
+
+pub(super) use permit::Permits;
 
 /// A wait shorter than this, in the clock's time, is taken as no wait.
 const SOON: Duration = Duration::from_millis(200);
@@ -75,15 +79,17 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         return Ok(Action::await_change());
     }
     let now = ctx.clock.now();
-    let mut news = false;
-    if work.place(|place| place.scan_due.is_none_or(|due| due <= now)) {
+    let mut news = if work.place(|place| place.scan_due.is_none_or(|due| due <= now)) {
         work.scan().await;
-        news = true;
-    }
+        true
+    } else {
+        work.follow_key().await
+    };
     let mut settling = false;
     if !work.enforces() {
         work.place(|place| place.poll_due = None);
     } else {
+        work.ask_permissions().await;
         settling = work.adjust_children().await?;
         if work.place(|place| std::mem::take(&mut place.renewed)) {
             work.begin_anew();
@@ -130,7 +136,8 @@ impl<'a> Work<'a> {
         }
         let is_new_spec = place.adjust(&uid, target.metadata.generation, &session);
         drop(place);
-        let migrations = ctx.migrations.state_filter(|m| belongs(m, &uid));
+        let mut migrations = ctx.placed_migrations.of(&spec.account_id, &spec.region);
+        migrations.retain(|m| belongs(m, &uid));
         let selector = Selector::new(&spec.image_selector);
         Ok(Self {
             ctx,
@@ -182,14 +189,9 @@ impl<'a> Work<'a> {
 
     /// Sources of migrations of other targets in this account and region: another policy governs those images.
     fn contested(&self) -> HashSet<ImageId> {
-        let spec = &self.target.spec;
-        self.ctx
-            .migrations
-            .state_filter(|m| {
-                m.spec.account_id == spec.account_id && m.spec.region == spec.region && !belongs(m, &self.uid)
-            })
+        self.record()
             .iter()
-            .filter(|m| m.spec.policy != spec.policy)
+            .filter(|m| m.spec.policy != self.target.spec.policy && !belongs(m, &self.uid))
             .filter_map(|m| m.spec.source_image_id.parse().ok())
             .collect()
     }
@@ -204,15 +206,14 @@ impl<'a> Work<'a> {
         let Some(ours) = age(&spec.policy) else {
             return Vec::new();
         };
+        let is_older = |theirs: &AMIEncryptionTarget| {
+            theirs.spec.policy != spec.policy && age(&theirs.spec.policy).is_some_and(|theirs| theirs < ours)
+        };
         self.ctx
-            .targets
-            .state_filter(|t| {
-                t.spec.account_id == spec.account_id
-                    && t.spec.region == spec.region
-                    && t.spec.policy != spec.policy
-                    && age(&t.spec.policy).is_some_and(|theirs| theirs < ours)
-            })
+            .placed_targets
+            .of(&spec.account_id, &spec.region)
             .iter()
+            .filter(|t| is_older(t))
             .map(|older| Selector::new(&older.spec.image_selector))
             .collect()
     }
@@ -252,6 +253,7 @@ impl<'a> Work<'a> {
                     key: &place.key.view,
                     key_trouble: place.key.trouble.as_ref(),
                     unstarted: self.has_unstarted(classified),
+                    lacking: place.permits.lacking.as_ref(),
                     trouble: trouble.as_ref(),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),
@@ -308,7 +310,8 @@ impl<'a> Work<'a> {
     /// When to come back: on the wall, as kube keeps its own timers.
     fn next_visit(&self, settling: bool) -> Duration {
         let now = self.ctx.clock.now();
-        let due = self.place(|place| [place.scan_due, place.poll_due].into_iter().flatten().min());
+        let [scan, poll, key] = self.place(|place| [place.scan_due, place.poll_due, place.key.due]);
+        let due = [scan, poll, key, self.permissions_due()].into_iter().flatten().min();
         let wait = due.map_or(SOON, |due| until(due, now));
         let wait = if settling {
             wait.min(Duration::from_secs(1))

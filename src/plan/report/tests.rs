@@ -149,7 +149,10 @@ fn the_outcome_is_the_worst_that_there_is_to_say() {
     public.public = true;
     let blocked = usable(World::of([public]));
     let mut lacking = nothing.clone();
-    lacking.lacks(vec!["ec2:CopyImage"]);
+    lacking.lacks(&Lacking {
+        certain: vec!["ec2:CopyImage"],
+        untagged: Vec::new(),
+    });
     assert_eq!(sum(vec![]), Outcome::NothingToDo);
     assert_eq!(sum(vec![nothing.clone()]), Outcome::NothingToDo);
     assert_eq!(sum(vec![nothing.clone(), changes.clone()]), Outcome::Changes);

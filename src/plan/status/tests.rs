@@ -32,6 +32,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         key,
         key_trouble: None,
         unstarted: false,
+        lacking: None,
         trouble: None,
     }
 }
@@ -232,4 +233,41 @@ fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
         "False",
         "the policy itself is not wrong"
     );
+}
+
+#[test]
+fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_being_ready() {
+    let usable = known_key(KeyUsability::Usable);
+    let classified = counts(|c| c.unencrypted = 1);
+    let with = |lacking: Option<&Lacking>| {
+        let mut looked = scanned(at(0), &classified, &usable);
+        if let Looked::Scanned { lacking: asked, .. } = &mut looked {
+            *asked = lacking;
+        }
+        of(&looked, MigrationCounts::default())
+    };
+    let lacking = |certain: &[&'static str], untagged: &[&'static str]| Lacking {
+        certain: certain.to_vec(),
+        untagged: untagged.to_vec(),
+    };
+    let status = with(None);
+    assert_eq!(conditions::find(&status.conditions, conditions::PERMITTED), None);
+    let table = [
+        (lacking(&[], &[]), "True", reason::SUCCEEDED, "True"),
+        (lacking(&[], &["ec2:B"]), "Unknown", reason::ACCESS_DENIED, "True"),
+        (lacking(&["ec2:A"], &["ec2:B"]), "False", reason::ACCESS_DENIED, "False"),
+    ];
+    for (lacking, holds, why, ready) in table {
+        let status = with(Some(&lacking));
+        assert_eq!(said(&status, conditions::PERMITTED), pair(holds, why));
+        let condition = conditions::find(&status.conditions, conditions::PERMITTED).expect("a condition");
+        for action in lacking.certain.iter().chain(&lacking.untagged) {
+            assert!(condition.message.contains(action), "{}", condition.message);
+        }
+        assert_eq!(said(&status, conditions::READY).0, ready);
+        assert_eq!(
+            said(&status, conditions::STALLED).0,
+            if ready == "True" { "False" } else { "True" }
+        );
+    }
 }

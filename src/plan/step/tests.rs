@@ -20,6 +20,7 @@ struct Case {
     permissions: BTreeSet<LaunchPermission>,
     retry: Option<String>,
     pardoned: Option<u32>,
+    denied: Option<Trouble>,
     trouble: Option<Trouble>,
     now: i64,
 }
@@ -47,6 +48,7 @@ impl Case {
             permissions: BTreeSet::new(),
             retry: None,
             pardoned: None,
+            denied: None,
             trouble: None,
             now: 10_000,
         }
@@ -90,6 +92,7 @@ impl Case {
             settings: &self.settings,
             inventory: Some(inventory),
             key: &self.key,
+            denied: self.denied.as_ref(),
             admitted: self.admitted,
             permissions: None,
             older_unpublished: false,
@@ -559,6 +562,24 @@ fn a_copy_under_the_aws_managed_key_is_not_made_for_an_image_that_is_shared() {
 }
 
 #[test]
+fn what_is_about_to_be_replaced_under_another_key_says_what_it_said() {
+    let mut case = Case::new();
+    let unusable = |number| {
+        KeyView::Known(Key {
+            arn: key(number),
+            usability: KeyUsability::Unusable(KeyProblem::WrongUsage),
+            aws_managed: false,
+        })
+    };
+    case.key = unusable(1);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::KEY_WRONG_USAGE));
+    let before = case.status.clone();
+    case.key = unusable(2);
+    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.status, before);
+}
+
+#[test]
 fn a_refused_call_shows_until_it_succeeds_and_is_written_once() {
     let mut case = Case::new();
     assert!(matches!(case.settle(), Then::Copy(_)));
@@ -681,4 +702,27 @@ fn a_copy_of_an_image_of_the_same_id_in_another_region_is_not_adopted() {
         });
     });
     assert!(matches!(case.settle(), Then::Copy(_)));
+}
+
+#[test]
+fn no_copy_is_asked_for_while_the_role_lacks_what_migrating_needs_and_what_was_begun_goes_on() {
+    let denied = || Some(Trouble::new(reason::ACCESS_DENIED, "AWS denies it: allow it."));
+    let mut case = Case::new();
+    case.denied = denied();
+    assert_eq!((case.settle(), case.stalls()), (Then::Wait, true));
+    assert_eq!(
+        (case.reason(), case.state()),
+        (reason::ACCESS_DENIED, MigrationState::Pending)
+    );
+    case.denied = None;
+    let Then::Copy(call) = case.settle() else {
+        panic!("{:?}", case.status)
+    };
+    assert!(!case.stalls());
+    // An intent alone is not begun: AWS would deny it.
+    case.denied = denied();
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
 }

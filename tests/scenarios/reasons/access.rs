@@ -114,6 +114,84 @@ async fn a_denied_action_is_named_and_when_it_is_allowed_a_change_of_the_policy_
     scenario.judged();
 }
 
+#[tokio::test]
+async fn what_a_role_lacks_is_asked_before_anything_is_copied_and_each_missing_action_is_named() {
+    const TWO: &str = "100000000002";
+    let image = |name: &str| format!("{{name: {name}, description: d, expect: {{copied: {{key: alias/ami}}}}}}");
+    let accounts = account(ACCOUNT, &region(REGION, &[&image("web"), &image("database")]))
+        + &account(TWO, &region(REGION, &[&image("cache")]));
+    let mut world = world(&accounts);
+    let mut allow = |id: &str, lacks: &[&str]| {
+        let account = world
+            .accounts
+            .iter_mut()
+            .find(|account| account.id == id)
+            .expect("an account");
+        let all = account.roles[0].allow.clone();
+        account.roles[0]
+            .allow
+            .retain(|action| !lacks.contains(&action.as_str()));
+        all
+    };
+    let all = allow(
+        ACCOUNT,
+        &["ec2:CopyImage", "ec2:DescribeImageAttribute", "ec2:DeregisterImage"],
+    );
+    allow(TWO, &["ec2:DeregisterImage", "ec2:DeleteSnapshot"]);
+    for (operation, account) in [
+        ("CopyImage", ACCOUNT),
+        ("DescribeImageAttribute", ACCOUNT),
+        ("DeregisterImage", ACCOUNT),
+        ("CreateTags", ACCOUNT),
+        ("DeregisterImage", TWO),
+        ("DeleteSnapshot", TWO),
+    ] {
+        denied(&mut world, operation, account);
+    }
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let policy = policy("production", &[ACCOUNT, TWO]);
+    scenario.apply(&policy).await;
+
+    // What is needed for the original is certain; what is needed for copies only may be allowed for those.
+    let target = format!("production.{ACCOUNT}.{REGION}");
+    let named = ["ec2:DescribeImageAttribute and ec2:CopyImage", "ec2:DeregisterImage"];
+    target_says(&scenario, &target, conditions::PERMITTED, "False/AccessDenied", &named).await;
+    target_says(&scenario, &target, conditions::READY, "False/AccessDenied", &[]).await;
+    for name in ["web", "database"] {
+        let image = scenario.image(name);
+        stalls_saying(&scenario, &image, reason::ACCESS_DENIED, &["ec2:CopyImage"]).await;
+    }
+    let mut calls = scenario.mutating_calls();
+    calls.retain(|call| call.account == ACCOUNT);
+    assert!(calls.is_empty(), "{calls:#?}");
+
+    // The other one goes on; with a copy to ask about there is no doubt left.
+    let doubtful = format!("production.{TWO}.{REGION}");
+    let named = ["ec2:DeregisterImage and ec2:DeleteSnapshot"];
+    target_says(
+        &scenario,
+        &doubtful,
+        conditions::PERMITTED,
+        "False/AccessDenied",
+        &named,
+    )
+    .await;
+
+    for account in [ACCOUNT, TWO] {
+        scenario.edit(Edit::SetRoleAllow {
+            account: account.to_owned(),
+            role: "amiseal".to_owned(),
+            allow: all.clone(),
+        });
+    }
+    look_again(&scenario, &policy).await;
+    scenario.completed(3).await;
+    target_says(&scenario, &target, conditions::PERMITTED, "True/Succeeded", &[]).await;
+    assert_eq!(scenario.copies_made(), 3);
+    scenario.judged();
+}
+
 /// A client of EC2 with the credentials that this very AssumeRole gives, without amiseal in between.
 async fn replayed(endpoint: &str, call: &Call, policy: Option<&String>) -> aws_sdk_ec2::Client {
     let credentials = |key: &str, secret: &str, token: Option<&str>| {
