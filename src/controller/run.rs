@@ -91,9 +91,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         _ = running => {}
         () = sweep(&swept) => {}
     }
-    for watch in [policies.task, targets.task, migrations.task] {
-        watch.abort();
-    }
+    drop([policies.task, targets.task, migrations.task]);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// One watch of one kind, and those who follow it.
 pub(super) struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
@@ -27,8 +27,8 @@ pub(super) struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     pub(super) children: UnboundedReceiver<Arc<K>>,
     /// Whether every object was listed once.
     pub(super) listed: Listed,
-    /// Keeps the watch going until it is aborted.
-    pub(super) task: JoinHandle<()>,
+    /// Keeps the watch going until it is dropped.
+    pub(super) task: AbortOnDropHandle<()>,
 }
 
 /// What a watch has seen.
@@ -82,7 +82,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
             changes,
             children,
             listed: Listed(listed),
-            task,
+            task: AbortOnDropHandle::new(task),
         }
     }
 }

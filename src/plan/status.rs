@@ -158,7 +158,7 @@ pub fn target(
             }
             match trouble.or(key_problem.as_ref()).or(*key_trouble).or(denied.as_ref()) {
                 Some(trouble) => not_ready(&mut write, trouble),
-                None => ready(&mut write, spec.mode, migrations, *unstarted),
+                None => ready(&mut write, spec, migrations, *unstarted),
             }
             status.last_scan_time = Some(Time(*at));
         }
@@ -205,8 +205,14 @@ fn not_ready(write: &mut Writer<'_>, trouble: &Trouble) {
     );
 }
 
-fn ready(write: &mut Writer<'_>, mode: Mode, migrations: MigrationCounts, unstarted: bool) {
+fn ready(write: &mut Writer<'_>, spec: &AMIEncryptionTargetSpec, migrations: MigrationCounts, unstarted: bool) {
+    let mode = spec.mode;
     let message = match mode {
+        // AWS holds an assumed role's session to reading; the controller's own identity cannot be narrowed.
+        Mode::Audit if spec.role_arn.is_none() => {
+            "Every selected image is classified; mode Audit changes nothing. No role is assumed, so only amiseal itself \
+             holds this: name a role, and AWS refuses every change as well."
+        }
         Mode::Audit => "Every selected image is classified; mode Audit changes nothing.",
         Mode::Enforce => "Every selected image is classified, and those that can be are migrated.",
     };

@@ -271,3 +271,33 @@ fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_b
         );
     }
 }
+
+#[test]
+fn an_audit_without_a_role_says_that_only_amiseal_holds_back() {
+    let usable = known_key(KeyUsability::Usable);
+    let classified = counts(|c| c.encrypted = 1);
+    let ready = |role: Option<&str>| {
+        let audit = AMIEncryptionTargetSpec {
+            mode: Mode::Audit,
+            role_arn: role.map(str::to_owned),
+            ..spec()
+        };
+        let looked = scanned(at(0), &classified, &usable);
+        let none = MigrationCounts::default();
+        let status = target(
+            &AMIEncryptionTargetStatus::default(),
+            &audit,
+            Some(3),
+            &looked,
+            none,
+            at(100),
+        );
+        let ready = conditions::find(&status.conditions, conditions::READY).expect("a condition");
+        (ready.status.clone(), ready.message.contains("only amiseal itself"))
+    };
+    assert_eq!(ready(None), ("True".to_owned(), true));
+    assert_eq!(
+        ready(Some("arn:aws:iam::111122223333:role/amiseal")),
+        ("True".to_owned(), false)
+    );
+}
