@@ -64,12 +64,12 @@ impl<K: Placed + Resource<DynamicType = ()>> Index<K> {
     }
 
     /// Takes in what the watch has seen.
-    pub(super) fn note(&self, seen: Seen<'_, K>) {
+    pub(super) fn note(&self, seen: &Seen<'_, K>) {
         let mut places = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match seen {
             Seen::Listed(objects) => {
                 *places = Places::default();
-                for object in objects {
+                for object in *objects {
                     places.insert(object);
                 }
             }
@@ -125,18 +125,18 @@ mod tests {
     #[test]
     fn objects_are_found_where_they_were_last_seen_and_nowhere_else() {
         let index = Index::default();
-        index.note(Seen::Applied(&migration("a", "1", "x")));
-        index.note(Seen::Applied(&migration("b", "1", "y")));
-        index.note(Seen::Applied(&migration("c", "1", "x")));
+        index.note(&Seen::Applied(&migration("a", "1", "x")));
+        index.note(&Seen::Applied(&migration("b", "1", "y")));
+        index.note(&Seen::Applied(&migration("c", "1", "x")));
         assert_eq!(names(&index, "1", "x"), ["a", "c"]);
-        index.note(Seen::Applied(&migration("a", "2", "x")));
+        index.note(&Seen::Applied(&migration("a", "2", "x")));
         assert_eq!(
             (names(&index, "1", "x"), names(&index, "2", "x")),
             (vec!["c".to_owned()], vec!["a".to_owned()])
         );
-        index.note(Seen::Deleted(&migration("a", "1", "x")));
+        index.note(&Seen::Deleted(&migration("a", "1", "x")));
         assert_eq!(names(&index, "2", "x"), [""; 0]);
-        index.note(Seen::Listed(&[migration("d", "1", "y")]));
+        index.note(&Seen::Listed(&[migration("d", "1", "y")]));
         assert_eq!(names(&index, "1", "y"), ["d"]);
         assert_eq!(names(&index, "1", "x"), [""; 0]);
     }

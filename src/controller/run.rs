@@ -96,7 +96,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
 }
 
 /// Keeps an index up to date with a watch.
-fn noting<K: Placed + Resource<DynamicType = ()>>(index: &Arc<Index<K>>) -> impl Fn(Seen<'_, K>) + use<K> {
+fn noting<K: Placed + Resource<DynamicType = ()>>(index: &Arc<Index<K>>) -> impl Fn(&Seen<'_, K>) + use<K> {
     let index = index.clone();
     move |seen| index.note(seen)
 }

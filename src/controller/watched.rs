@@ -55,7 +55,7 @@ impl Listed {
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> Watched<K> {
     /// Begins to watch. `note` is told what was seen before anybody else is.
-    pub(super) fn new(client: &Client, note: impl Fn(Seen<'_, K>) + Send + 'static) -> Self {
+    pub(super) fn new(client: &Client, note: impl Fn(&Seen<'_, K>) + Send + 'static) -> Self {
         let (store, writer) = reflector::store();
         let (tell_own, changes) = unbounded();
         let (tell_owner, children) = unbounded();
@@ -96,22 +96,22 @@ struct Followed<K: Resource<DynamicType = ()> + Clone + 'static> {
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
     /// Passes on what the store shows already.
-    fn tell(&self, event: Event<K>, note: &impl Fn(Seen<'_, K>)) {
+    fn tell(&self, event: Event<K>, note: &impl Fn(&Seen<'_, K>)) {
         match event {
             Event::Apply(object) => {
                 let object = Arc::new(object);
-                note(Seen::Applied(&object));
+                note(&Seen::Applied(&object));
                 self.send(&object);
             }
             Event::Delete(object) => {
                 let object = Arc::new(object);
-                note(Seen::Deleted(&object));
+                note(&Seen::Deleted(&object));
                 self.send(&object);
             }
             Event::Init | Event::InitApply(_) => {}
             Event::InitDone => {
                 let objects = self.store.state();
-                note(Seen::Listed(&objects));
+                note(&Seen::Listed(&objects));
                 self.listed.send_replace(true);
                 for object in &objects {
                     self.send(object);
