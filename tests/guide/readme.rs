@@ -1,0 +1,1 @@
+//! The README, held to the demo.
