@@ -59,7 +59,13 @@ async fn every_command_of_the_guide_runs_and_prints_what_the_guide_shows() {
 fn the_readme_names_the_rights_of_the_role_as_the_guide_does() {
     let readme = include_str!("../../README.md");
     let actions = Rights::read(&document::read(GUIDE)).role_actions();
-    for action in actions.iter().filter(|action| !action.starts_with("kms:") || action.ends_with("DescribeKey")) {
-        assert!(readme.contains(&format!("`{action}`")), "README.md does not name {action}");
+    for action in actions
+        .iter()
+        .filter(|action| !action.starts_with("kms:") || action.ends_with("DescribeKey"))
+    {
+        assert!(
+            readme.contains(&format!("`{action}`")),
+            "README.md does not name {action}"
+        );
     }
 }

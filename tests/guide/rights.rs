@@ -69,7 +69,11 @@ impl Rights {
         // Everybody may ask who they are.
         used.remove("sts:GetCallerIdentity");
         used.extend(world.settings.copies.key_actions.iter().cloned());
-        assert_eq!(actions(&self.role), used, "the actions of role.json, and those that are used");
+        assert_eq!(
+            actions(&self.role),
+            used,
+            "the actions of role.json, and those that are used"
+        );
 
         let asked: BTreeSet<String> = ["sts:AssumeRole", "sts:TagSession"].map(str::to_owned).into();
         assert_eq!(actions(&self.controller), asked, "the actions of controller.json");

@@ -95,7 +95,9 @@ impl Shell {
         loop {
             let Ran { code, printed } = self.run(command).await;
             if code == Some(0) && (shown.is_empty() || is_as_shown(&printed, shown)) {
-                if std::env::var_os("GUIDE_DEBUG").is_some() { println!("{printed}"); }
+                if std::env::var_os("GUIDE_DEBUG").is_some() {
+                    println!("{printed}");
+                }
                 return Ok(());
             }
             let again = LOOKS.iter().any(|look| command.starts_with(look)) && Instant::now() < deadline;

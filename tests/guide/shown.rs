@@ -9,7 +9,10 @@ const ANYTHING: &str = "…";
 pub(crate) fn is_as_shown(printed: &str, shown: &[String]) -> bool {
     // An empty line at the end is nothing to see.
     let printed: Vec<String> = printed.trim_end().lines().map(words).collect();
-    let end = shown.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    let end = shown
+        .iter()
+        .rposition(|line| !line.is_empty())
+        .map_or(0, |last| last + 1);
     let shown: Vec<String> = shown[..end].iter().map(|line| words(line)).collect();
     fits(&printed, &shown)
 }

@@ -84,7 +84,11 @@ impl Kubelet {
 async fn deployment(control_plane: &ControlPlane) -> Option<Value> {
     let mut kubectl = tokio::process::Command::from(control_plane.kubectl().expect("kubectl"));
     kubectl.args(["get", "deployment", "amiseal", "--ignore-not-found", "--output=json"]);
-    let output = kubectl.args(["--namespace", NAMESPACE]).output().await.expect("an answer");
+    let output = kubectl
+        .args(["--namespace", NAMESPACE])
+        .output()
+        .await
+        .expect("an answer");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     (!output.stdout.is_empty()).then(|| serde_json::from_slice(&output.stdout).expect("JSON"))
 }
