@@ -37,7 +37,8 @@ async fn every_command_of_the_guide_runs_and_prints_what_the_guide_shows() {
                 server.sim().edit(edit).expect("there is such a thing");
             }
             What::Command { command, shown } => {
-                println!("line {line}: $ {command}");
+                // The last one is seen when it fails.
+                println!("docs/guide.md, line {line}: $ {command}");
                 if let Err(difference) = shell.run_as_shown(command, shown).await {
                     wrong.push(format!("docs/guide.md, line {line}:\n{difference}"));
                 }
@@ -45,10 +46,11 @@ async fn every_command_of_the_guide_runs_and_prints_what_the_guide_shows() {
             }
         }
     }
-    if !wrong.is_empty() {
-        println!("{}\n{}", kubelet.log(), server.sim().audit());
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "These printed something else:\n\n{}",
+        wrong.join("\n")
+    );
 
     let report = server.sim().audit();
     assert!(report.ok, "{report}");

@@ -74,11 +74,6 @@ impl Kubelet {
             _ => {}
         }
     }
-
-    /// What the controller has logged, for whoever has to find out what went wrong.
-    pub(crate) fn log(&self) -> String {
-        self.controller.as_ref().map(Process::log).unwrap_or_default()
-    }
 }
 
 async fn deployment(control_plane: &ControlPlane) -> Option<Value> {
