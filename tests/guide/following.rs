@@ -54,7 +54,9 @@ async fn every_command_of_the_guide_runs_and_prints_what_the_guide_shows() {
 
     let report = server.sim().audit();
     assert!(report.ok, "{report}");
-    rights.assert_all_are_used(&server.sim().journal(), &world);
+    let journal = server.sim().journal();
+    rights.assert_all_are_used(&journal, &world);
+    rights.assert_looking_is_enough_for_audit(&journal);
 }
 
 #[test]

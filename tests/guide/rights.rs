@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::document::{Step, What};
 
+const WHO_AM_I: &str = "sts:GetCallerIdentity";
+
 /// The policies, each by the file that it is in.
 pub(crate) struct Rights {
     /// What the controller itself may do.
@@ -61,13 +63,9 @@ impl Rights {
 
     /// The role's rights are those that were made use of: each is in the journal, or one that EC2 needs for a copy.
     pub(crate) fn assert_all_are_used(&self, journal: &[Call], world: &WorldSpec) {
-        let mut used: BTreeSet<String> = journal
-            .iter()
-            .filter(|call| call.principal.contains(":assumed-role/amiseal/"))
-            .map(|call| format!("{}:{}", call.service, call.operation))
-            .collect();
+        let mut used: BTreeSet<String> = journal.iter().filter(|call| is_of_role(call)).map(action).collect();
         // Everybody may ask who they are.
-        used.remove("sts:GetCallerIdentity");
+        used.remove(WHO_AM_I);
         used.extend(world.settings.copies.key_actions.iter().cloned());
         assert_eq!(
             actions(&self.role),
@@ -79,6 +77,23 @@ impl Rights {
         assert_eq!(actions(&self.controller), asked, "the actions of controller.json");
         assert_eq!(actions(&self.trust), asked, "the actions of trust.json");
         assert!(journal.iter().any(|call| call.operation == "AssumeRole"));
+    }
+
+    /// Until the first copy is made, the statement `Look` is all that is made use of, dry runs aside.
+    pub(crate) fn assert_looking_is_enough_for_audit(&self, journal: &[Call]) {
+        let statements = self.role["Statement"].as_array().expect("statements");
+        let look = statements.iter().find(|statement| statement["Sid"] == "Look");
+        let look = texts(&look.expect("a statement called Look")["Action"]);
+        let first = journal
+            .iter()
+            .position(|call| call.operation == "CopyImage" && !call.dry_run);
+        let before = &journal[..first.expect("a copy")];
+        let before = before
+            .iter()
+            .filter(|call| !call.dry_run && is_of_role(call))
+            .map(action);
+        let more: BTreeSet<String> = before.filter(|action| !look.contains(action)).collect();
+        assert_eq!(more, [WHO_AM_I.to_owned()].into(), "everybody may ask who they are");
     }
 
     /// What the role may do with images stands in the README too.
@@ -105,6 +120,15 @@ impl Rights {
             assert_eq!(grants, narrowed, "grants are only for AWS's own use: {statement}");
         }
     }
+}
+
+/// Whether the role in one of the accounts made a call.
+fn is_of_role(call: &Call) -> bool {
+    call.principal.contains(":assumed-role/amiseal/")
+}
+
+fn action(call: &Call) -> String {
+    format!("{}:{}", call.service, call.operation)
 }
 
 /// The actions that a policy's statements allow.
