@@ -19,8 +19,10 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<Strin
         None => screen.step("Settled: every status says that nothing is left to do"),
         Some(what) => screen.step(&format!("Not settled in time: {what}")),
     }
-    screen.heading("kubectl get amim");
-    screen.block(&kubectl(&stage.control_plane, &["get", "amim"]).await?);
+    for kinds in ["aep,aet", "amim"] {
+        screen.heading(&format!("kubectl get {kinds}"));
+        screen.block(&kubectl(&stage.control_plane, &["get", kinds]).await?);
+    }
 
     let objects = Objects::read(&stage.control_plane).await?;
     let world = stage.aws.sim().world();
