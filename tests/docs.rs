@@ -1,6 +1,9 @@
 //! The documents say what the code says.
 
+use std::path::Path;
+
 use amiseal::api::conditions::reason;
+use regex::Regex;
 
 const REASONS: &str = include_str!("../docs/reasons.md");
 
@@ -25,4 +28,69 @@ fn every_reason_has_its_entry_and_every_entry_is_a_reason() {
             "docs/reasons.md has a row for {entry}, which is no reason"
         );
     }
+}
+
+/// The documents that people read, by their paths in the project.
+const DOCUMENTS: [&str; 10] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "charts/amiseal/README.md",
+    "docs/adr/README.md",
+    "docs/benchmarks.md",
+    "docs/guide.md",
+    "docs/plan.md",
+    "docs/reasons.md",
+    "tests/ec2sim/README.md",
+];
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
+}
+
+/// The text without its blocks of code.
+fn prose(text: &str) -> String {
+    let parts = text.split("\n```").step_by(2);
+    parts.collect::<Vec<_>>().join("\n")
+}
+
+/// What the headings of a document are called in links.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = prose(text);
+    let headings = headings.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.collect::<String>().replace(' ', "-")
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let link = Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
+    let mut followed = 0;
+    for document in DOCUMENTS {
+        let path = root.join(document);
+        let text = read(&path);
+        for found in link.captures_iter(&prose(&text)) {
+            let target = &found[1];
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let to = match file {
+                "" => path.clone(),
+                file => path.parent().expect("a directory").join(file),
+            };
+            assert!(to.exists(), "{document} links to {target}, and there is no such file");
+            assert!(
+                anchor.is_empty() || anchors(&read(&to)).iter().any(|there| there == anchor),
+                "{document} links to {target}, and that file has no such heading"
+            );
+            followed += 1;
+        }
+    }
+    assert!(followed > 20, "only {followed} links were found");
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use ec2sim::model::{Image, Storage, World};
 
+use crate::expected;
 use crate::kubectl::kubectl;
 use crate::metrics::{self, Sample};
 use crate::objects::{Object, Objects};
 use crate::screen::Screen;
-use crate::stage::Stage;
+use crate::stage::{Stage, read_demo_file};
 use crate::tables::aligned;
 
 /// Prints all of it; says whether all is well.
@@ -18,13 +19,17 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<Strin
         None => screen.step("Settled: every status says that nothing is left to do"),
         Some(what) => screen.step(&format!("Not settled in time: {what}")),
     }
-    screen.heading("kubectl get amim");
-    screen.block(&kubectl(&stage.control_plane, &["get", "amim"]).await?);
+    for kinds in ["aep,aet", "amim"] {
+        screen.heading(&format!("kubectl get {kinds}"));
+        screen.block(&kubectl(&stage.control_plane, &["get", kinds]).await?);
+    }
 
     let objects = Objects::read(&stage.control_plane).await?;
     let world = stage.aws.sim().world();
     migrated(screen, &objects, &world);
     not_migrated(screen, &objects, &world);
+    held_up(screen, &objects);
+    left_alone(screen, &objects);
     let samples = metrics::read(&stage.listens).await?;
     alerts(screen, &samples);
     calls(screen, &samples);
@@ -37,10 +42,27 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<Strin
     screen.block(details);
     let seconds = screen.elapsed().as_secs();
     screen.verdict(report.ok, &format!("{} ({seconds} s)", report.verdict()));
+    let reasons = expected::compare(&read_demo_file("reasons.yaml")?, &objects, &world)?;
+    let as_expected = reasons.differences.is_empty();
+    screen.verdict(as_expected, &said(&reasons));
     if let Some(what) = &unsettled {
         screen.verdict(false, &format!("NOT SETTLED in time: {what}"));
     }
-    Ok(report.ok && unsettled.is_none())
+    Ok(report.ok && as_expected && unsettled.is_none())
+}
+
+/// Whether the reasons are those of `demo/reasons.yaml`, in words.
+fn said(reasons: &expected::Comparison) -> String {
+    if reasons.differences.is_empty() {
+        return format!(
+            "OK: {} images and {} accounts and regions give the reason that demo/reasons.yaml expects, no other gives one",
+            reasons.images, reasons.targets
+        );
+    }
+    format!(
+        "NOT OK, as demo/reasons.yaml has it:\n{}",
+        reasons.differences.join("\n")
+    )
 }
 
 fn migrated(screen: &Screen, objects: &Objects, world: &World) {
@@ -103,29 +125,55 @@ fn not_migrated(screen: &Screen, objects: &Objects, world: &World) {
     if !rows.is_empty() {
         screen.block(&aligned(["IMAGE", "NAME", "REASON", "MESSAGE"], &rows));
     }
+}
+
+/// The accounts and regions where somebody has to act. They hold up nothing but themselves.
+fn held_up(screen: &Screen, objects: &Objects) {
+    let targets = objects.targets.iter().filter(|target| target.says("Stalled", "True"));
+    let rows: Vec<_> = targets
+        .map(|target| {
+            // What could not be looked through was not counted.
+            let images = match target.says("Reachable", "True") {
+                true => target.number("/status/images/total").to_string(),
+                false => "?".to_owned(),
+            };
+            [
+                target.text("/spec/accountID").to_owned(),
+                target.text("/spec/region").to_owned(),
+                images,
+                target.reason("Stalled").to_owned(),
+                target.message("Stalled").to_owned(),
+            ]
+        })
+        .collect();
+    screen.heading(&format!("Held up: {} accounts and regions", rows.len()));
+    if !rows.is_empty() {
+        screen.block(&aligned(["ACCOUNT", "REGION", "IMAGES", "REASON", "MESSAGE"], &rows));
+    }
+}
+
+fn left_alone(screen: &Screen, objects: &Objects) {
     let sum = |class: &str| -> u64 {
         let path = format!("/status/images/{class}");
         objects.policies.iter().map(|policy| policy.number(&path)).sum()
     };
+    screen.heading("Left alone");
     screen.block(&format!(
-        "\nLeft alone: {} images under another key (otherKey: Report) and {} that are exempt by their tags. Encrypted, \
-         copies included: {}.",
+        "{} images under another key (otherKey: Report) and {} that are exempt by their tags. Encrypted, copies \
+         included: {}.",
         sum("otherKey"),
         sum("exempt"),
         sum("encrypted"),
     ));
 }
 
-/// The series that alerts are made of.
+/// The series that alerts are made of, where they have something to tell.
 fn alerts(screen: &Screen, samples: &[Sample]) {
     screen.heading("What an alert would read (/metrics)");
     let read = |sample: &&Sample| match sample.name.as_str() {
-        "amiseal_images" => sample.labels.get("class").is_some_and(|class| class == "unencrypted"),
-        "amiseal_migrations_stalled"
-        | "amiseal_key_usable"
-        | "amiseal_last_successful_scan_timestamp_seconds"
-        | "amiseal_reconcile_errors_total"
-        | "amiseal_leader" => true,
+        "amiseal_images" => sample.value > 0.0 && sample.labels.get("class").is_some_and(|c| c == "unencrypted"),
+        "amiseal_key_usable" => sample.value < 1.0,
+        "amiseal_migrations_stalled" | "amiseal_reconcile_errors_total" | "amiseal_leader" => true,
         _ => false,
     };
     for sample in samples.iter().filter(read) {

@@ -1,10 +1,11 @@
 //! Shows amiseal at work: `make demo`.
 //!
 //! A real API server, the controller as it is installed, and the simulated AWS of `demo/world.yaml`. It ends by itself,
-//! and its exit status is the simulator's verdict.
+//! and its exit status is the simulator's verdict, and whether every reason is given that `demo/reasons.yaml` expects.
 
 mod by_hand;
 mod closing;
+mod expected;
 mod kubectl;
 mod metrics;
 mod objects;
@@ -27,7 +28,7 @@ use stage::Stage;
 /// How long the images may take from the start of the demo.
 const TIME_LIMIT: Duration = Duration::from_secs(52);
 
-/// Starts a Kubernetes API server, a simulated AWS of three accounts, and amiseal, and shows how the images become
+/// Starts a Kubernetes API server, a simulated AWS of five accounts, and amiseal, and shows how the images become
 /// encrypted.
 #[derive(Parser)]
 struct Arguments {

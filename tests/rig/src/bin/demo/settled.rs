@@ -16,25 +16,41 @@ pub(crate) fn unsettled(objects: &Objects) -> Option<String> {
         return Some(format!("{} is still being worked on: {why}", object.title()));
     }
     let sum = |path: &str| objects.policies.iter().map(|policy| policy.number(path)).sum::<u64>();
-    let compare = |what: &str, said: u64, there: usize| {
-        (said != there as u64).then(|| format!("policies count {said} {what}, and there are {there}"))
+    let compare = |whose: &str, what: &str, said: u64, there: usize| {
+        (said != there as u64).then(|| format!("{whose} count {said} {what}, and there are {there}"))
     };
-    compare("targets", sum("/status/targets/total"), objects.targets.len())
-        .or_else(|| {
-            let migrations = ["pending", "inProgress", "stalled", "completed"]
-                .map(|state| sum(&format!("/status/migrations/{state}")))
-                .iter()
-                .sum();
-            compare("migrations", migrations, objects.migrations.len())
-        })
-        .or_else(|| {
-            // Each of these has a migration, be it one that is done or one that says why it cannot be.
-            let images = ["unencrypted", "superseded", "unencryptable"]
-                .map(|class| sum(&format!("/status/images/{class}")))
-                .iter()
-                .sum();
-            compare("images to migrate", images, objects.migrations.len())
-        })
+    compare(
+        "policies",
+        "targets",
+        sum("/status/targets/total"),
+        objects.targets.len(),
+    )
+    .or_else(|| {
+        let migrations = ["pending", "inProgress", "stalled", "completed"]
+            .map(|state| sum(&format!("/status/migrations/{state}")))
+            .iter()
+            .sum();
+        compare("policies", "migrations", migrations, objects.migrations.len())
+    })
+    .or_else(|| {
+        // Each of these has a migration, be it one that is done or one that says why it cannot be: but where there is
+        // no key that a migration could name, and a copy that came out unencrypted is its original's affair.
+        let with_key = |target: &&Object| !target.text("/status/keyARN").is_empty();
+        let images: u64 = objects.targets.iter().filter(with_key).map(to_migrate).sum();
+        let spoilt = |migration: &&Object| migration.reason("Stalled") == "CopyNotEncrypted";
+        let spoilt = objects.migrations.iter().filter(spoilt).count() as u64;
+        let images = images.saturating_sub(spoilt);
+        compare("targets", "images to migrate", images, objects.migrations.len())
+    })
+}
+
+/// How many images of a target have, or should have, a migration.
+fn to_migrate(target: &Object) -> u64 {
+    let classes = ["unencrypted", "superseded", "unencryptable"];
+    classes
+        .map(|class| target.number(&format!("/status/images/{class}")))
+        .iter()
+        .sum()
 }
 
 #[cfg(test)]
@@ -50,12 +66,13 @@ mod tests {
     }
 
     fn policy(migrations: u32) -> Value {
-        let status = json!({
-            "targets": {"total": 1},
-            "migrations": {"completed": migrations},
-            "images": {"superseded": migrations},
-        });
+        let status = json!({"targets": {"total": 1}, "migrations": {"completed": migrations}});
         object("AMIEncryptionPolicy", "False", status)
+    }
+
+    fn target(key: &str, images: u32) -> Value {
+        let status = json!({"keyARN": key, "images": {"superseded": images}});
+        object("AMIEncryptionTarget", "False", status)
     }
 
     fn why(items: &[Value]) -> Option<String> {
@@ -65,15 +82,25 @@ mod tests {
 
     #[test]
     fn all_is_settled_when_everybody_says_so_and_the_counts_agree() {
-        let target = object("AMIEncryptionTarget", "False", json!({}));
         let migration = object("AMIMigration", "False", json!({}));
-        assert_eq!(why(&[policy(1), target, migration]), None);
+        assert_eq!(why(&[policy(1), target("a key", 1), migration]), None);
+    }
+
+    #[test]
+    fn images_without_a_key_and_a_copy_that_came_out_unencrypted_wait_for_no_migration() {
+        assert_eq!(why(&[policy(0), target("", 1)]), None);
+        assert!(why(&[policy(0), target("a key", 1)]).is_some_and(|w| w.contains("1 images to migrate")));
+        let mut migration = object("AMIMigration", "False", json!({}));
+        let stalled = json!({"type": "Stalled", "status": "True", "reason": "CopyNotEncrypted"});
+        let conditions = migration["status"]["conditions"].as_array_mut().expect("a list");
+        conditions.push(stalled);
+        assert_eq!(why(&[policy(1), target("a key", 2), migration]), None);
     }
 
     #[test]
     fn nothing_is_settled_while_anything_is_worked_on_or_unseen() {
         assert!(why(&[]).is_some());
-        let target = object("AMIEncryptionTarget", "False", json!({}));
+        let target = target("a key", 0);
         let busy = object("AMIMigration", "True", json!({}));
         assert!(why(&[policy(1), target.clone(), busy]).is_some_and(|w| w.contains("AMIMigration a")));
         let mut stale = target;
@@ -83,8 +110,7 @@ mod tests {
 
     #[test]
     fn counts_that_lag_behind_what_is_there_are_not_settled() {
-        let target = object("AMIEncryptionTarget", "False", json!({}));
-        let counted = why(&[policy(2), target.clone()]);
+        let counted = why(&[policy(2), target("a key", 0)]);
         assert_eq!(counted, Some("policies count 2 migrations, and there are 0".to_owned()));
         assert!(why(&[policy(0)]).is_some_and(|w| w.contains("targets")));
     }

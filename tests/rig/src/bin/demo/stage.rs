@@ -30,7 +30,7 @@ impl Stage {
     /// Starts everything and returns when the controller leads.
     pub(crate) async fn set(screen: &Screen) -> Result<Self> {
         screen.step("Simulating AWS as demo/world.yaml has it");
-        let aws = start_aws(&demo_file("world.yaml"))?;
+        let aws = start_aws()?;
         screen.block(&describe(aws.sim()));
         screen.block(&format!("endpoint: {}", aws.endpoint()));
 
@@ -56,7 +56,7 @@ impl Stage {
     /// Applies the policy as a person would.
     pub(crate) async fn apply_policy(&self, screen: &Screen) -> Result<()> {
         let path = demo_file("policy.yaml");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = read_demo_file("policy.yaml")?;
         screen.step("kubectl apply -f demo/policy.yaml");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         screen.block(&lines.collect::<Vec<_>>().join("\n"));
@@ -110,10 +110,16 @@ fn demo_file(name: &str) -> PathBuf {
     root.canonicalize().unwrap_or(root).join("demo").join(name)
 }
 
-fn start_aws(world: &Path) -> Result<Server> {
-    let text = std::fs::read_to_string(world).with_context(|| format!("cannot read {}", world.display()))?;
-    let spec = WorldSpec::parse(&text).with_context(|| format!("{} is no world", world.display()))?;
-    let sim = Sim::new(&spec).with_context(|| format!("{} is no world", world.display()))?;
+/// The text of a file in `demo`.
+pub(crate) fn read_demo_file(name: &str) -> Result<String> {
+    let path = demo_file(name);
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn start_aws() -> Result<Server> {
+    let text = read_demo_file("world.yaml")?;
+    let spec = WorldSpec::parse(&text).context("demo/world.yaml is no world")?;
+    let sim = Sim::new(&spec).context("demo/world.yaml is no world")?;
     Server::on_loopback(sim).context("the simulator cannot listen on loopback")
 }
 

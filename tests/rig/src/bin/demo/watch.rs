@@ -14,14 +14,14 @@ use crate::tables::{Changes, without_ages};
 
 /// How often kubectl is asked.
 const POLL: Duration = Duration::from_millis(1500);
-/// Rows of migrations that are shown of one change; the rest are counted.
+/// Rows of targets and of migrations that are shown of one change; the rest are counted.
 const ROWS: usize = 6;
 /// For so many looks in a row nothing may be left to do.
 const LOOKS: u32 = 2;
 
 /// Prints what `kubectl get` shows as it changes. Returns what was not settled when `limit` had passed since the start.
 pub(crate) async fn until_settled(screen: &Screen, stage: &mut Stage, limit: Duration) -> Result<Option<String>> {
-    screen.step("Watching kubectl get aep,aet,amim (of migrations, the rows that change)");
+    screen.step("Watching kubectl get aep,aet,amim (of targets and migrations, the rows that change)");
     let mut shown = Shown::default();
     let mut quiet = 0;
     loop {
@@ -45,33 +45,42 @@ pub(crate) async fn until_settled(screen: &Screen, stage: &mut Stage, limit: Dur
 /// What was printed already.
 #[derive(Default)]
 struct Shown {
-    tables: String,
+    policies: String,
+    targets: Changes,
     migrations: Changes,
 }
 
 impl Shown {
     fn show(&mut self, screen: &Screen, objects: &Objects, tables: &str, migrations: &str) {
-        let stripped = without_ages(tables);
-        let tables_changed = stripped != self.tables;
-        let (header, rows) = self.migrations.of(migrations);
-        if !tables_changed && rows.is_empty() {
-            return;
-        }
-        screen.step(&summary(&objects.migrations));
+        // kubectl prints a table for each kind that there is anything of.
+        let (policies, targets) = tables.split_once("\n\n").unwrap_or((tables, ""));
+        let stripped = without_ages(policies);
+        let policies_changed = stripped != self.policies;
+        let targets = some(self.targets.of(targets));
+        let migrations = some(self.migrations.of(migrations));
         let mut blocks = Vec::new();
-        if tables_changed {
-            blocks.push(tables.trim_end().to_owned());
-            self.tables = stripped;
+        if policies_changed {
+            blocks.push(policies.trim_end().to_owned());
+            self.policies = stripped;
         }
-        if let Some(header) = header.filter(|_| !rows.is_empty()) {
-            let some = rows.iter().take(ROWS).copied();
-            blocks.push(std::iter::once(header).chain(some).collect::<Vec<_>>().join("\n"));
-        }
-        screen.block(&blocks.join("\n\n"));
-        if rows.len() > ROWS {
-            screen.aside(&format!("… and {} more rows that changed", rows.len() - ROWS));
+        blocks.extend(targets);
+        blocks.extend(migrations);
+        if !blocks.is_empty() {
+            screen.step(&summary(&objects.migrations));
+            screen.block(&blocks.join("\n\n"));
         }
     }
+}
+
+/// The header, some of the rows that changed, and how many more did; nothing when none did.
+fn some((header, rows): (Option<&str>, Vec<&str>)) -> Option<String> {
+    let header = header.filter(|_| !rows.is_empty())?;
+    let shown = rows.iter().take(ROWS).copied();
+    let mut lines: Vec<String> = std::iter::once(header).chain(shown).map(str::to_owned).collect();
+    if rows.len() > ROWS {
+        lines.push(format!("… and {} more rows that changed", rows.len() - ROWS));
+    }
+    Some(lines.join("\n"))
 }
 
 /// How many migrations are in which state.
