@@ -30,6 +30,11 @@ use super::{
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
     printcolumn(name = "Images", type_ = "integer", json_path = ".status.images.total"),
     printcolumn(
         name = "Unencrypted",

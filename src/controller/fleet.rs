@@ -12,7 +12,7 @@ use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
-use super::target::Permits;
+use super::target::{Permits, Rivals};
 use crate::api::{AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
@@ -50,6 +50,8 @@ pub(crate) struct Place {
     pub(super) inventory: Option<Arc<Inventory>>,
     /// What they amount to.
     pub(super) classified: Option<Arc<Classified>>,
+    /// What other policies governed when that was found.
+    pub(super) rivals: Rivals,
     /// The key.
     pub(super) key: KeyViewAt,
     /// Who AWS says we are.
@@ -279,6 +281,11 @@ impl Fleet {
     pub(super) fn wake_migration(&self, name: &str) {
         // Without a receiver the controllers are not running, and look at everything when they start.
         let _ = self.wake_migration.unbounded_send(ObjectRef::new(name));
+    }
+
+    /// A way to let targets look again, for those who have not the fleet.
+    pub(super) fn waker(&self) -> UnboundedSender<ObjectRef<AMIEncryptionTarget>> {
+        self.wake_target.clone()
     }
 
     /// Lets a target look again.

@@ -10,6 +10,7 @@ use anyhow::Result;
 use futures::future::{FutureExt, Shared};
 use futures::{StreamExt, future};
 use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
@@ -34,9 +35,10 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     let client = parts.client.clone();
     let (placed_targets, placed_migrations) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
     let policies = Watched::<AMIEncryptionPolicy>::new(&client, |_| {});
-    let targets = Watched::<AMIEncryptionTarget>::new(&client, noting(&placed_targets));
-    let migrations = Watched::<AMIMigration>::new(&client, noting(&placed_migrations));
     let (fleet, wakes) = Fleet::new();
+    let free = freeing(&placed_targets, &fleet);
+    let targets = Watched::<AMIEncryptionTarget>::new(&client, noting(placed_targets.clone(), free.clone()));
+    let migrations = Watched::<AMIMigration>::new(&client, noting(placed_migrations.clone(), free));
     let context = Arc::new(Context {
         client: client.clone(),
         aws: Arc::new(parts.aws),
@@ -95,10 +97,28 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     Ok(())
 }
 
-/// Keeps an index up to date with a watch.
-fn noting<K: Placed + Resource<DynamicType = ()>>(index: &Arc<Index<K>>) -> impl Fn(&Seen<'_, K>) + use<K> {
-    let index = index.clone();
-    move |seen| index.note(seen)
+/// Keeps an index up to date with a watch, and calls `gone` with the account and region of what was deleted.
+fn noting<K: Placed + Resource<DynamicType = ()>>(
+    index: Arc<Index<K>>,
+    gone: impl Fn((&str, &str)),
+) -> impl Fn(&Seen<'_, K>) {
+    move |seen| {
+        index.note(seen);
+        if let Seen::Deleted(object) = seen {
+            gone(object.place());
+        }
+    }
+}
+
+/// Lets the targets of an account and region look again: what is gone from there may have kept images from them.
+fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, fleet: &Fleet) -> impl Fn((&str, &str)) + Clone + use<> {
+    let (targets, wake) = (targets.clone(), fleet.waker());
+    move |(account, region)| {
+        for target in targets.of(account, region) {
+            // Without a receiver the controllers are not running.
+            let _ = wake.unbounded_send(ObjectRef::from_obj(&*target));
+        }
+    }
 }
 
 /// Drops now and then what is kept in memory for objects that are no more: nobody visits those.

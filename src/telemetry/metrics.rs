@@ -198,10 +198,13 @@ impl Metrics {
         for (reason, count) in &reasons {
             self.stalled.with_label_values(&with(reason)).set(*count);
         }
-        if let Some(condition) = conditions::find(&status.conditions, conditions::KEY_USABLE) {
-            self.key_usable
-                .with_label_values(&labels)
-                .set((condition.status == "True").into());
+        match conditions::find(&status.conditions, conditions::KEY_USABLE) {
+            Some(condition) if condition.status != "Unknown" => {
+                let usable = condition.status == "True";
+                self.key_usable.with_label_values(&labels).set(usable.into());
+            }
+            // Nothing is said of a key that could not be read; an error means that nothing was said before either.
+            _ => drop(self.key_usable.remove_label_values(&labels)),
         }
         if let Some(bytes) = status.duplicate_gib {
             #[allow(

@@ -63,7 +63,11 @@ impl Rights {
 
     /// The role's rights are those that were made use of: each is in the journal, or one that EC2 needs for a copy.
     pub(crate) fn assert_all_are_used(&self, journal: &[Call], world: &WorldSpec) {
-        let mut used: BTreeSet<String> = journal.iter().filter(|call| is_of_role(call)).map(action).collect();
+        let calls = || journal.iter().filter(|call| is_of_role(call));
+        let mut used: BTreeSet<String> = calls().map(action).collect();
+        // A copy that is tagged as it is made takes the right to tag.
+        let tags = calls().any(|call| call.params.keys().any(|name| name.starts_with("TagSpecification.")));
+        used.extend(tags.then(|| "ec2:CreateTags".to_owned()));
         // Everybody may ask who they are.
         used.remove(WHO_AM_I);
         used.extend(world.settings.copies.key_actions.iter().cloned());

@@ -87,7 +87,7 @@ impl Work<'_> {
 
     /// Counts the images anew from what is known.
     pub(super) fn classify(&self) {
-        let contested = self.contested();
+        let rivals = self.rivals();
         let copies = self.recorded_copies();
         let ours = self
             .migrations
@@ -103,14 +103,17 @@ impl Work<'_> {
             selector: &self.selector,
             other_key: spec.other_key,
             key: key.arn(),
-            contested: &contested,
-            older: &self.older_selectors(),
+            contested: &rivals.contested,
+            older: &rivals.older(),
             ours: &ours,
             copies: &copies,
             pinned: &self.pinned_keys(),
         };
         let classified: Arc<Classified> = Arc::new(classify::classify(&inventory, terms));
-        self.place(|place| place.classified = Some(classified));
+        self.place(|place| {
+            place.classified = Some(classified);
+            place.rivals = rivals;
+        });
     }
 
     /// The keys of finished migrations, by their source.

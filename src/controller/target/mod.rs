@@ -6,6 +6,7 @@ mod children;
 mod key;
 mod look;
 mod permit;
+mod rivals;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,12 +26,13 @@ use crate::api::{
     AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
 };
 use crate::aws::{Access, Session};
-use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::classify::Classified;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
 pub(super) use permit::Permits;
+pub(super) use rivals::Rivals;
 
 /// A wait shorter than this, in the clock's time, is taken as no wait.
 const SOON: Duration = Duration::from_millis(200);
@@ -70,6 +72,9 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.write_status(true).await?;
         return Ok(Action::await_change());
     }
+    if work.is_new_spec {
+        work.wake_rivals();
+    }
     if target.spec.suspend {
         if work.is_new_spec {
             // No scan follows that would let them say so.
@@ -85,6 +90,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     } else {
         work.follow_key().await
     };
+    news |= work.follow_rivals();
     let mut settling = false;
     if !work.enforces() {
         work.place(|place| place.poll_due = None);
@@ -185,37 +191,6 @@ impl<'a> Work<'a> {
 
     fn enforces(&self) -> bool {
         self.target.spec.mode == Mode::Enforce && self.place(|place| place.inventory.is_some())
-    }
-
-    /// Sources of migrations of other targets in this account and region: another policy governs those images.
-    fn contested(&self) -> HashSet<ImageId> {
-        self.record()
-            .iter()
-            .filter(|m| m.spec.policy != self.target.spec.policy && !belongs(m, &self.uid))
-            .filter_map(|m| m.spec.source_image_id.parse().ok())
-            .collect()
-    }
-
-    /// The selectors of older policies for this account and region: what they select, they govern.
-    fn older_selectors(&self) -> Vec<Selector> {
-        let spec = &self.target.spec;
-        let age = |policy: &str| {
-            let policy = self.ctx.policies.get(&ObjectRef::new(policy))?;
-            Some((policy.metadata.creation_timestamp.clone()?, policy.name_any()))
-        };
-        let Some(ours) = age(&spec.policy) else {
-            return Vec::new();
-        };
-        let is_older = |theirs: &AMIEncryptionTarget| {
-            theirs.spec.policy != spec.policy && age(&theirs.spec.policy).is_some_and(|theirs| theirs < ours)
-        };
-        self.ctx
-            .placed_targets
-            .of(&spec.account_id, &spec.region)
-            .iter()
-            .filter(|t| is_older(t))
-            .map(|older| Selector::new(&older.spec.image_selector))
-            .collect()
     }
 
     fn counts(&self) -> MigrationCounts {

@@ -1,0 +1,82 @@
+//! Other policies that speak of the same account and region.
+
+use std::collections::HashSet;
+
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use super::{Work, belongs};
+use crate::api::{AMIEncryptionTarget, ImageSelector};
+use crate::domain::ImageId;
+use crate::plan::select::Selector;
+
+/// What other policies govern.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::controller) struct Rivals {
+    /// Sources of their migrations: that policy governs those images until the migration is gone.
+    pub(super) contested: HashSet<ImageId>,
+    /// What the older ones select, they govern.
+    older: Vec<ImageSelector>,
+}
+
+impl Rivals {
+    pub(super) fn older(&self) -> Vec<Selector> {
+        self.older.iter().map(Selector::new).collect()
+    }
+}
+
+impl Work<'_> {
+    /// Counts the images anew when another policy has come to govern others than it did. Says whether it has.
+    pub(super) fn follow_rivals(&self) -> bool {
+        let rivals = self.rivals();
+        let has_changed = self.place(|place| place.classified.is_some() && place.rivals != rivals);
+        if has_changed {
+            self.classify();
+        }
+        has_changed
+    }
+
+    /// Lets the targets of other policies look again: what this one asks for has changed.
+    pub(super) fn wake_rivals(&self) {
+        for target in self.neighbours() {
+            self.ctx.fleet.wake_target(&target);
+        }
+    }
+
+    /// What other policies govern now.
+    pub(super) fn rivals(&self) -> Rivals {
+        let spec = &self.target.spec;
+        let record = self.record();
+        let contested = record
+            .iter()
+            .filter(|m| m.spec.policy != spec.policy && !belongs(m, &self.uid));
+        let mut rivals = Rivals {
+            contested: contested.filter_map(|m| m.spec.source_image_id.parse().ok()).collect(),
+            older: Vec::new(),
+        };
+        let age = |policy: &str| {
+            let policy = self.ctx.policies.get(&ObjectRef::new(policy))?;
+            Some((policy.metadata.creation_timestamp.clone()?, policy.name_any()))
+        };
+        let Some(ours) = age(&spec.policy) else {
+            return rivals;
+        };
+        let is_older = |theirs: &AMIEncryptionTarget| {
+            theirs.spec.policy != spec.policy && age(&theirs.spec.policy).is_some_and(|theirs| theirs < ours)
+        };
+        let mut older = self.ctx.placed_targets.of(&spec.account_id, &spec.region);
+        older.retain(|theirs| is_older(theirs));
+        // The order is that of a hash table, and must make no difference.
+        older.sort_by_key(|theirs| theirs.name_any());
+        rivals.older = older.iter().map(|older| older.spec.image_selector.clone()).collect();
+        rivals
+    }
+
+    /// The names of the targets of this account and region, but for this one.
+    fn neighbours(&self) -> Vec<String> {
+        let spec = &self.target.spec;
+        let targets = self.ctx.placed_targets.of(&spec.account_id, &spec.region);
+        let others = targets.iter().map(|target| target.name_any());
+        others.filter(|name| *name != self.name).collect()
+    }
+}
