@@ -1,0 +1,71 @@
+//! What size costs: `amiseal plan` over a large account, and the controller over many accounts of which one may be slow.
+//!
+//! The server is this program again, as a process of its own that hands out pages rendered beforehand. One line of JSON is
+//! printed for each figure, and the exit status is 0 only if every figure meets its bar. `docs/benchmarks.md` says how
+//! each is computed.
+
+mod bare;
+mod digest;
+#[path = "../shared/figure.rs"]
+mod figure;
+mod measured;
+mod pages;
+mod planning;
+mod server;
+mod serving;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use figure::Figure;
+
+/// What is measured.
+#[derive(Debug, Parser)]
+struct Args {
+    /// How many images the large account has; it has a fifth more snapshots
+    #[arg(long, default_value_t = 100_000)]
+    images: u32,
+    /// How often each measurement is made, in turns with what it is compared with
+    #[arg(long, default_value_t = 5)]
+    runs: u32,
+    /// Cargo says so to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What this program is when it starts itself.
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    /// The server
+    #[command(hide = true)]
+    Serve(server::Args),
+    /// The bare loop
+    #[command(hide = true)]
+    BareLoop,
+}
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &args.part {
+        Some(Part::Serve(args)) => runtime.block_on(server::serve(args))?,
+        Some(Part::BareLoop) => runtime.block_on(Box::pin(bare::run()))?,
+        None => return runtime.block_on(Box::pin(measure(&args))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: &Args) -> Result<ExitCode> {
+    let mut all_met = true;
+    for figures in [planning::measure(args).await?] {
+        for figure in figures {
+            println!("{}", figure.line());
+            all_met &= Figure::is_met(&figure);
+        }
+    }
+    Ok(if all_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
