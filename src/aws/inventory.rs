@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_ec2::types::{Filter, ImageAttributeName, SnapshotState};
 use jiff::Timestamp;
 
+use super::common::Common;
 use super::error::AwsError;
 use super::project;
 use super::session::Session;
@@ -30,13 +31,14 @@ impl Session {
         .await?;
         let began = self.shared.clock.now();
         let mut pending = BTreeMap::new();
+        let mut common = Common::default();
         self.each_sdk_snapshot(None, |snapshot| {
             if snapshot.state == Some(SnapshotState::Pending)
                 && let Some(copy) = project::pending_copy(&snapshot)?
             {
                 pending.insert(copy.id.clone(), copy);
             }
-            let snapshot = project::snapshot(&snapshot)?;
+            let snapshot = project::snapshot(&snapshot, &mut common)?;
             inventory.snapshots.insert(snapshot.id.clone(), snapshot);
             Ok(())
         })
@@ -131,6 +133,7 @@ impl Session {
     /// Reads the account's images page by page; each page is dropped once it is projected.
     async fn each_image(&self, filter: Option<Filter>, mut visit: impl FnMut(Image)) -> Result<(), AwsError> {
         let ec2 = self.ec2();
+        let mut common = Common::default();
         let mut pages = Pages::default();
         while pages.more() {
             let request = ec2
@@ -142,10 +145,9 @@ impl Session {
                 .max_results(PAGE)
                 .set_next_token(pages.token());
             self.admit(DESCRIBE_IMAGES).await?;
-            let _page = self.shared.pages.acquire().await;
             let page = self.send(DESCRIBE_IMAGES, Box::pin(request.send())).await?;
             for image in page.images.unwrap_or_default() {
-                let image = project::image(image);
+                let image = project::image(image, &mut common);
                 visit(image.map_err(|defect| AwsError::malformed(DESCRIBE_IMAGES, &defect))?);
             }
             pages.turn(DESCRIBE_IMAGES, page.next_token)?;
@@ -154,7 +156,8 @@ impl Session {
     }
 
     async fn each_snapshot(&self, filter: Option<Filter>, mut visit: impl FnMut(Snapshot)) -> Result<(), AwsError> {
-        let project = |snapshot| project::snapshot(&snapshot).map(&mut visit);
+        let mut common = Common::default();
+        let project = |snapshot| project::snapshot(&snapshot, &mut common).map(&mut visit);
         self.each_sdk_snapshot(filter, project).await
     }
 
@@ -174,7 +177,6 @@ impl Session {
                 .max_results(PAGE)
                 .set_next_token(pages.token());
             self.admit(DESCRIBE_SNAPSHOTS).await?;
-            let _page = self.shared.pages.acquire().await;
             let page = self.send(DESCRIBE_SNAPSHOTS, Box::pin(request.send())).await?;
             for snapshot in page.snapshots.unwrap_or_default() {
                 visit(snapshot).map_err(|defect| AwsError::malformed(DESCRIBE_SNAPSHOTS, &defect))?;

@@ -3,15 +3,15 @@
 //! What is absent and may be absent stays absent; what is malformed, or absent and cannot be, fails the whole read: an image left out
 //! silently would be taken for one that does not exist. Enumeration values that AWS adds later become `Other`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_sdk_ec2::types as sdk;
 use jiff::Timestamp;
 
+use super::common::Common;
 use crate::domain::{
-    BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot, SnapshotId,
-    SnapshotState, Source, Tags,
+    Attributes, BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot,
+    SnapshotId, SnapshotState, Source, Tags,
 };
 
 /// Why something cannot be projected.
@@ -53,18 +53,23 @@ fn non_empty(text: Option<String>) -> Option<Box<str>> {
     text.filter(|text| !text.is_empty()).map(String::into_boxed_str)
 }
 
-/// An image.
-pub(super) fn image(image: sdk::Image) -> Result<Image, Defect> {
+/// An image. What it has in common with others of the same read, it shares with them.
+pub(super) fn image(image: sdk::Image, common: &mut Common) -> Result<Image, Defect> {
     let id: ImageId = required("imageId", image.image_id.as_deref())?;
     let in_image = |Defect(what)| Defect(format!("{id}: {what}"));
-    project_image(id.clone(), image).map_err(in_image)
+    project_image(id.clone(), image, common).map_err(in_image)
 }
 
-fn project_image(id: ImageId, image: sdk::Image) -> Result<Image, Defect> {
-    let attributes = attributes(&image);
-    let copied_from = copied_from(&image)?;
+fn project_image(id: ImageId, image: sdk::Image, common: &mut Common) -> Result<Image, Defect> {
+    let attributes = common.attributes(attributes(&image));
+    let copied_from = copied_from(&image)?.map(Box::new);
     let state = image_state(image.state.as_ref().ok_or_else(|| missing("imageState"))?);
-    let devices = image.block_device_mappings.unwrap_or_default();
+    let mappings = image.block_device_mappings.unwrap_or_default();
+    // Not collected in place, which would keep the room that the SDK's mappings took.
+    let mut devices = Vec::with_capacity(mappings.len());
+    for mapping in mappings {
+        devices.push(device(mapping, common)?);
+    }
     Ok(Image {
         id,
         // Images of the first years may have none.
@@ -78,11 +83,11 @@ fn project_image(id: ImageId, image: sdk::Image) -> Result<Image, Defect> {
         public: image.public.ok_or_else(|| missing("isPublic"))?,
         product_codes: !image.product_codes.unwrap_or_default().is_empty(),
         ebs_root: image.root_device_type == Some(sdk::DeviceType::Ebs),
-        root_device: non_empty(image.root_device_name),
+        root_device: common.non_empty(image.root_device_name.as_deref()),
         attributes,
-        devices: devices.into_iter().map(device).collect::<Result<_, _>>()?,
+        devices,
         copied_from,
-        tags: tags(image.tags),
+        tags: tags(image.tags.as_deref()),
     })
 }
 
@@ -98,7 +103,7 @@ fn image_state(state: &sdk::ImageState) -> ImageState {
 }
 
 /// What a copy must have in common with its source, or it would boot otherwise or be billed otherwise.
-fn attributes(image: &sdk::Image) -> BTreeMap<&'static str, Box<str>> {
+fn attributes(image: &sdk::Image) -> Attributes {
     let ena = image
         .ena_support
         .map(|supported| if supported { "true" } else { "false" });
@@ -141,8 +146,10 @@ fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
     }))
 }
 
-fn device(mapping: sdk::BlockDeviceMapping) -> Result<BlockDevice, Defect> {
-    let device = non_empty(mapping.device_name).ok_or_else(|| missing("deviceName"))?;
+fn device(mapping: sdk::BlockDeviceMapping, common: &mut Common) -> Result<BlockDevice, Defect> {
+    let device = common
+        .non_empty(mapping.device_name.as_deref())
+        .ok_or_else(|| missing("deviceName"))?;
     let Some(ebs) = mapping.ebs else {
         // An instance-store volume, or a mapping that takes a device away: neither holds data of the image.
         let known = mapping.virtual_name.is_some() || mapping.no_device.is_some();
@@ -155,7 +162,7 @@ fn device(mapping: sdk::BlockDeviceMapping) -> Result<BlockDevice, Defect> {
         snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
         encrypted: ebs.encrypted,
         size_gib: ebs.volume_size,
-        volume_type: ebs.volume_type.map(|kind| kind.as_str().into()),
+        volume_type: ebs.volume_type.map(|kind| common.text(kind.as_str())),
         iops: ebs.iops,
         throughput: ebs.throughput,
         delete_on_termination: ebs.delete_on_termination,
@@ -163,13 +170,16 @@ fn device(mapping: sdk::BlockDeviceMapping) -> Result<BlockDevice, Defect> {
     Ok(BlockDevice::Ebs { device, volume })
 }
 
-fn tags(tags: Option<Vec<sdk::Tag>>) -> Tags {
-    let pair = |tag: sdk::Tag| Some((tag.key?.into(), tag.value.unwrap_or_default().into()));
-    tags.unwrap_or_default().into_iter().filter_map(pair).collect()
+fn tags(tags: Option<&[sdk::Tag]>) -> Tags {
+    let tags = tags.unwrap_or_default().iter();
+    let pairs: Vec<_> = tags
+        .filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())))
+        .collect();
+    Tags::of(&pairs)
 }
 
-/// A snapshot.
-pub(super) fn snapshot(snapshot: &sdk::Snapshot) -> Result<Snapshot, Defect> {
+/// A snapshot. What it has in common with others of the same read, it shares with them.
+pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<Snapshot, Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let field = |what: &str| Defect(format!("{id}: {what} is missing"));
     let state = snapshot.state.as_ref().ok_or_else(|| field("status"))?;
@@ -182,7 +192,7 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot) -> Result<Snapshot, Defect> {
         },
         encrypted: snapshot.encrypted.ok_or_else(|| field("encrypted"))?,
         // A key that cannot be read is no key that was asked for: that is all there is to know.
-        key: snapshot.kms_key_id.as_deref().and_then(|key| key.parse().ok()),
+        key: snapshot.kms_key_id.as_deref().and_then(|key| common.key(key)),
         size_gib: snapshot.volume_size.ok_or_else(|| field("volumeSize"))?,
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
         id,

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::events::Events;
 use super::fleet::{Fleet, lock};
 use super::watched::Watched;
-use super::{Context, Parts, migration, policy, target};
+use super::{Context, Options, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 
 /// The first and the longest wait after a failed visit.
@@ -49,17 +49,22 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         listed: [policies.listed, targets.listed, migrations.listed],
     });
     let swept = context.clone();
-    let config = || Config::default().concurrency(parts.options.concurrency);
+    let config = |concurrency| Config::default().concurrency(concurrency);
+    let Options {
+        concurrency,
+        targets: targets_at_a_time,
+        ..
+    } = parts.options;
     let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)
         .owns_shared_stream(targets.children)
-        .with_config(config());
+        .with_config(config(concurrency));
     let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
         .owns_shared_stream(migrations.children)
         .reconcile_on(wakes.targets)
-        .with_config(config());
+        .with_config(config(targets_at_a_time));
     let migration_controller = Controller::for_shared_stream(migrations.changes, migrations.store)
         .reconcile_on(wakes.migrations)
-        .with_config(config());
+        .with_config(config(concurrency));
     let running = future::join3(
         drive(
             "policy",
@@ -137,7 +142,7 @@ async fn drive<K, R, F>(
             }
             let began = context.clock.monotonic();
             let key = object.name_any();
-            let outcome = reconcile(object, context.clone()).await;
+            let outcome = spawned(reconcile(object, context.clone())).await;
             let took = context.clock.monotonic().saturating_sub(began);
             context
                 .metrics
@@ -174,6 +179,19 @@ async fn drive<K, R, F>(
             future::ready(())
         })
         .await;
+}
+
+/// Runs one visit as a task of its own: kube runs all visits of a controller in one task, which is one thread at a time, and
+/// reading pages is work.
+async fn spawned<T: Send + 'static>(visit: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(visit).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is gone, and so is whoever waits.
+            Err(_) => future::pending().await,
+        },
+    }
 }
 
 impl Context {

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 
 use super::{Image, ImageId, Region, Snapshot, SnapshotId};
 
+/// Snapshots by ID.
+pub type Snapshots = BTreeMap<SnapshotId, Snapshot>;
+
 /// Images and snapshots of one account and region.
 ///
 /// A scan is atomic: an inventory exists only when every page was read. Later, narrower reads are folded in.
@@ -15,7 +18,7 @@ pub struct Inventory {
     /// Images by ID.
     pub images: BTreeMap<ImageId, Arc<Image>>,
     /// Snapshots by ID.
-    pub snapshots: HashMap<SnapshotId, Snapshot>,
+    pub snapshots: Snapshots,
     /// When the scan began. What happened later it need not show.
     pub scanned: Timestamp,
     /// The copies that were in flight when the scan read the snapshots.

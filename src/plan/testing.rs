@@ -1,6 +1,6 @@
 //! Images, snapshots and keys for tests of the rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::naming::CopyOf;
 use crate::domain::{
     AccountId, BlockDevice, EbsVolume, Image, ImageId, ImageState, Inventory, KeyArn, Region, Snapshot, SnapshotId,
-    SnapshotState, Source, Tags,
+    SnapshotState, Snapshots, Source, Tags,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -73,7 +73,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         product_codes: false,
         ebs_root: true,
         root_device: Some("/dev/sda".into()),
-        attributes: BTreeMap::from([("architecture", "x86_64".into())]),
+        attributes: Arc::new(BTreeMap::from([("architecture", "x86_64".into())])),
         devices: (0..volumes).map(device).collect(),
         copied_from: None,
         tags: Tags::new(),
@@ -84,7 +84,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) images: BTreeMap<ImageId, Arc<Image>>,
-    pub(crate) snapshots: HashMap<SnapshotId, Snapshot>,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl World {
@@ -129,10 +129,10 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
     copy.id = image_id(number);
     copy.name = format!("encrypted-{}-{number}", source.name).into();
     copy.tags = Tags::new();
-    copy.copied_from = Some(Source {
+    copy.copied_from = Some(Box::new(Source {
         image: source.id.clone(),
         region: region(),
-    });
+    }));
     for (n, device) in copy.devices.iter_mut().enumerate() {
         if let BlockDevice::Ebs { volume, .. } = device {
             volume.encrypted = Some(true);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::{BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState};
+use crate::domain::{
+    BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState, Snapshots,
+};
 
 /// What a comparison of a copy with its source says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Pair {
 }
 
 /// Compares `copy` with `source`; `snapshots` are those of the account, read after the copy became available.
-pub fn verify(source: &Image, copy: &Image, snapshots: &HashMap<SnapshotId, Snapshot>, key: &KeyArn) -> Verdict {
+pub fn verify(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Verdict {
     // A pending copy's mappings may lack their snapshots and look like blank volumes.
     if !matches!(copy.state, ImageState::Available | ImageState::Disabled) {
         return Verdict::Unknown;
@@ -240,10 +242,10 @@ mod tests {
         type Change = fn(&mut Image);
         let table: [(&str, Change); 6] = [
             ("architecture", |c| {
-                c.attributes.insert("architecture", "arm64".into());
+                Arc::make_mut(&mut c.attributes).insert("architecture", "arm64".into());
             }),
             ("tpmSupport", |c| {
-                c.attributes.insert("tpmSupport", "v2.0".into());
+                Arc::make_mut(&mut c.attributes).insert("tpmSupport", "v2.0".into());
             }),
             ("rootDeviceName", |c| c.root_device = Some("/dev/sda1".into())),
             ("device /dev/sdb", |c| {

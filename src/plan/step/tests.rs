@@ -675,10 +675,10 @@ fn a_copy_of_an_image_of_the_same_id_in_another_region_is_not_adopted() {
     let source = case.world.images[&case.of.source].clone();
     let copy = encrypted_copy(&source, 101, &key(1), &mut case.world);
     case.change_copy(&copy.id, |copy| {
-        copy.copied_from = Some(Source {
+        copy.copied_from = Some(Box::new(Source {
             image: image_id(1),
             region: "us-east-1".parse().expect("a region"),
-        });
+        }));
     });
     assert!(matches!(case.settle(), Then::Copy(_)));
 }

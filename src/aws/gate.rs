@@ -1,0 +1,106 @@
+//! Bounds the answers in memory, whoever they are for, and the time that AWS takes, but not the calls that wait for an answer:
+//! a slow account holds up nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Answers up to this size are let through. A page of images takes megabytes.
+const SMALL: u64 = 64 << 10;
+
+/// A transport whose large answers are read one by one, as there is room for them.
+///
+/// An answer takes its room when its headers have come, and gives it back when the SDK is done with it: then what was in it
+/// is in the SDK's types, which whoever asked for it projects before it waits for anything else. So there are at most as
+/// many pages as there is room for, and one more for each thread.
+#[derive(Debug)]
+pub(super) struct Gate {
+    inner: SharedHttpClient,
+    room: Arc<Semaphore>,
+    limit: Duration,
+}
+
+impl Gate {
+    /// Lets `answers` large answers be in memory at a time. AWS may take `limit` until it begins to answer, and as much until
+    /// the answer is whole; waiting for room in between does not count.
+    pub(super) fn new(inner: SharedHttpClient, answers: usize, limit: Duration) -> SharedHttpClient {
+        SharedHttpClient::new(Self {
+            inner,
+            room: Arc::new(Semaphore::new(answers.max(1))),
+            limit,
+        })
+    }
+}
+
+impl HttpClient for Gate {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Gated {
+            inner: self.inner.http_connector(settings, components),
+            room: self.room.clone(),
+            limit: self.limit,
+        })
+    }
+
+    // What the SDK's transport validates for each new client is not asked for: it reads the system's certificates anew for
+    // a connector that is then thrown away. The first call reads them, once.
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
+    }
+}
+
+#[derive(Debug)]
+struct Gated {
+    inner: SharedHttpConnector,
+    room: Arc<Semaphore>,
+    limit: Duration,
+}
+
+impl HttpConnector for Gated {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (answer, room, limit) = (self.inner.call(request), self.room.clone(), self.limit);
+        HttpConnectorFuture::new(async move {
+            let mut response = timeout(limit, answer).await.map_err(late)??;
+            let permit = if is_small(&response) {
+                None
+            } else {
+                // An error means that the semaphore was closed, which nobody does.
+                room.acquire_owned().await.ok()
+            };
+            let body = timeout(limit, ByteStream::new(response.take_body()).collect());
+            let body = body
+                .await
+                .map_err(late)?
+                .map_err(|error| ConnectorError::io(error.into()))?;
+            *response.body_mut() = SdkBody::from(body.into_bytes());
+            if let Some(permit) = permit {
+                response.add_extension(Arc::new(permit));
+            }
+            Ok(response)
+        })
+    }
+}
+
+fn late(elapsed: tokio::time::error::Elapsed) -> ConnectorError {
+    ConnectorError::timeout(elapsed.into())
+}
+
+/// EC2 does not say how long its large answers are.
+fn is_small(response: &HttpResponse) -> bool {
+    let length = response.headers().get("content-length");
+    length
+        .and_then(|length| length.parse::<u64>().ok())
+        .or_else(|| response.body().content_length())
+        .is_some_and(|length| length <= SMALL)
+}
