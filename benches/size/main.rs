@@ -11,6 +11,7 @@ mod figure;
 mod measured;
 mod pages;
 mod planning;
+mod scanning;
 mod server;
 mod serving;
 
@@ -27,6 +28,15 @@ struct Args {
     /// How many images the large account has; it has a fifth more snapshots
     #[arg(long, default_value_t = 100_000)]
     images: u32,
+    /// How many accounts the controller looks through
+    #[arg(long, default_value_t = 200)]
+    targets: u32,
+    /// How many images each of them has
+    #[arg(long, default_value_t = 500)]
+    images_per_target: u32,
+    /// Measure only this
+    #[arg(long, value_enum)]
+    only: Option<Subject>,
     /// How often each measurement is made, in turns with what it is compared with
     #[arg(long, default_value_t = 5)]
     runs: u32,
@@ -35,6 +45,15 @@ struct Args {
     bench: bool,
     #[command(subcommand)]
     part: Option<Part>,
+}
+
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// `amiseal plan` over one large account
+    Plan,
+    /// The controller over many accounts
+    Scan,
 }
 
 /// What this program is when it starts itself.
@@ -61,7 +80,14 @@ fn main() -> Result<ExitCode> {
 
 async fn measure(args: &Args) -> Result<ExitCode> {
     let mut all_met = true;
-    for figures in [planning::measure(args).await?] {
+    for subject in [Subject::Plan, Subject::Scan] {
+        if args.only.is_some_and(|only| only != subject) {
+            continue;
+        }
+        let figures = match subject {
+            Subject::Plan => Box::pin(planning::measure(args)).await?,
+            Subject::Scan => Box::pin(scanning::measure(args)).await?,
+        };
         for figure in figures {
             println!("{}", figure.line());
             all_met &= Figure::is_met(&figure);

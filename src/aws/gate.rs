@@ -1,29 +1,73 @@
 //! Bounds the answers in memory, whoever they are for, and the time that AWS takes, but not the calls that wait for an answer:
 //! a slow account holds up nobody.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use tokio::sync::Semaphore;
+use aws_smithy_types::config_bag::ConfigBag;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+
+/// The room that a large answer takes: an interceptor of the call that is answered. It lasts until the last clone is dropped.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Room(Arc<Mutex<Option<Permit>>>);
+
+type Permit = Arc<OwnedSemaphorePermit>;
+
+impl Room {
+    fn set(&self, permit: Option<Permit>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+    }
+}
+
+impl Intercept for Room {
+    fn name(&self) -> &'static str {
+        "amiseal room"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // An attempt that failed must not keep the next one waiting.
+        self.set(None);
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.set(context.response().extension::<Permit>().cloned());
+        Ok(())
+    }
+}
 
 /// Answers up to this size are let through. A page of images takes megabytes.
 const SMALL: u64 = 64 << 10;
 
 /// A transport whose large answers are read one by one, as there is room for them.
 ///
-/// An answer takes its room when its headers have come, and gives it back when the SDK is done with it: then what was in it
-/// is in the SDK's types, which whoever asked for it projects before it waits for anything else. So there are at most as
-/// many pages as there is room for, and one more for each thread.
+/// An answer takes its room when its headers have come, and gives it back when the SDK is done with it, or whoever keeps a
+/// [`Room`] of it.
 #[derive(Debug)]
 pub(super) struct Gate {
     inner: SharedHttpClient,

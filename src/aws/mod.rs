@@ -14,6 +14,7 @@ mod inventory;
 mod keys;
 mod limiter;
 mod metrics;
+mod pages;
 mod permissions;
 mod project;
 mod provider;

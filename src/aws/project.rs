@@ -2,6 +2,9 @@
 //!
 //! What is absent and may be absent stays absent; what is malformed, or absent and cannot be, fails the whole read: an image left out
 //! silently would be taken for one that does not exist. Enumeration values that AWS adds later become `Other`.
+//!
+//! Nothing is taken over from the SDK's types, all is copied: what is kept for long and lies among what was needed for a page keeps
+//! the page's memory from being of use to the next one.
 
 use std::fmt;
 
@@ -21,6 +24,13 @@ pub(super) struct Defect(String);
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+impl Defect {
+    pub(super) fn new(what: &str) -> Self {
+        Self(what.to_owned())
     }
 }
 
@@ -49,23 +59,22 @@ fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Defect> {
         .transpose()
 }
 
-fn non_empty(text: Option<String>) -> Option<Box<str>> {
-    text.filter(|text| !text.is_empty()).map(String::into_boxed_str)
+fn non_empty(text: Option<&str>) -> Option<Box<str>> {
+    text.filter(|text| !text.is_empty()).map(Box::from)
 }
 
 /// An image. What it has in common with others of the same read, it shares with them.
-pub(super) fn image(image: sdk::Image, common: &mut Common) -> Result<Image, Defect> {
+pub(super) fn image(image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
     let id: ImageId = required("imageId", image.image_id.as_deref())?;
     let in_image = |Defect(what)| Defect(format!("{id}: {what}"));
     project_image(id.clone(), image, common).map_err(in_image)
 }
 
-fn project_image(id: ImageId, image: sdk::Image, common: &mut Common) -> Result<Image, Defect> {
-    let attributes = common.attributes(attributes(&image));
-    let copied_from = copied_from(&image)?.map(Box::new);
+fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
+    let attributes = common.attributes(attributes(image));
+    let copied_from = copied_from(image)?.map(Box::new);
     let state = image_state(image.state.as_ref().ok_or_else(|| missing("imageState"))?);
-    let mappings = image.block_device_mappings.unwrap_or_default();
-    // Not collected in place, which would keep the room that the SDK's mappings took.
+    let mappings = image.block_device_mappings();
     let mut devices = Vec::with_capacity(mappings.len());
     for mapping in mappings {
         devices.push(device(mapping, common)?);
@@ -73,21 +82,21 @@ fn project_image(id: ImageId, image: sdk::Image, common: &mut Common) -> Result<
     Ok(Image {
         id,
         // Images of the first years may have none.
-        name: image.name.unwrap_or_default().into(),
-        description: non_empty(image.description),
+        name: image.name().unwrap_or_default().into(),
+        description: non_empty(image.description()),
         owner: required("imageOwnerId", image.owner_id.as_deref())?,
         state,
-        state_code: image.state_reason.and_then(|reason| non_empty(reason.code)),
+        state_code: image.state_reason().and_then(|reason| non_empty(reason.code())),
         created: time("creationDate", image.creation_date.as_deref())?,
         deprecation_time: time("deprecationTime", image.deprecation_time.as_deref())?,
         public: image.public.ok_or_else(|| missing("isPublic"))?,
-        product_codes: !image.product_codes.unwrap_or_default().is_empty(),
+        product_codes: !image.product_codes().is_empty(),
         ebs_root: image.root_device_type == Some(sdk::DeviceType::Ebs),
         root_device: common.non_empty(image.root_device_name.as_deref()),
         attributes,
         devices,
         copied_from,
-        tags: tags(image.tags.as_deref()),
+        tags: tags(image.tags()),
     })
 }
 
@@ -146,11 +155,11 @@ fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
     }))
 }
 
-fn device(mapping: sdk::BlockDeviceMapping, common: &mut Common) -> Result<BlockDevice, Defect> {
+fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<BlockDevice, Defect> {
     let device = common
         .non_empty(mapping.device_name.as_deref())
         .ok_or_else(|| missing("deviceName"))?;
-    let Some(ebs) = mapping.ebs else {
+    let Some(ebs) = &mapping.ebs else {
         // An instance-store volume, or a mapping that takes a device away: neither holds data of the image.
         let known = mapping.virtual_name.is_some() || mapping.no_device.is_some();
         return known
@@ -162,7 +171,7 @@ fn device(mapping: sdk::BlockDeviceMapping, common: &mut Common) -> Result<Block
         snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
         encrypted: ebs.encrypted,
         size_gib: ebs.volume_size,
-        volume_type: ebs.volume_type.map(|kind| common.text(kind.as_str())),
+        volume_type: ebs.volume_type.as_ref().map(|kind| common.text(kind.as_str())),
         iops: ebs.iops,
         throughput: ebs.throughput,
         delete_on_termination: ebs.delete_on_termination,
@@ -170,9 +179,9 @@ fn device(mapping: sdk::BlockDeviceMapping, common: &mut Common) -> Result<Block
     Ok(BlockDevice::Ebs { device, volume })
 }
 
-fn tags(tags: Option<&[sdk::Tag]>) -> Tags {
-    let tags = tags.unwrap_or_default().iter();
+fn tags(tags: &[sdk::Tag]) -> Tags {
     let pairs: Vec<_> = tags
+        .iter()
         .filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())))
         .collect();
     Tags::of(&pairs)
@@ -236,10 +245,10 @@ pub(super) fn launch_permission(entry: sdk::LaunchPermission) -> Result<LaunchPe
     if let Some(account) = entry.user_id {
         return Ok(LaunchPermission::Account(parsed("userId", &account)?));
     }
-    if let Some(arn) = non_empty(entry.organization_arn) {
+    if let Some(arn) = non_empty(entry.organization_arn.as_deref()) {
         return Ok(LaunchPermission::Organization(arn));
     }
-    if let Some(arn) = non_empty(entry.organizational_unit_arn) {
+    if let Some(arn) = non_empty(entry.organizational_unit_arn.as_deref()) {
         return Ok(LaunchPermission::OrganizationalUnit(arn));
     }
     Err(Defect("a launch permission names nobody".to_owned()))
