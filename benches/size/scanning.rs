@@ -13,11 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::Args;
 use crate::figure::{Figure, rounded};
 use crate::measured::{environment, median, peak_of};
 use crate::pages::{REGION, account_id};
 use crate::serving::{self, Server, World};
-use crate::Args;
 
 /// All targets may take so many times what one alone takes.
 const TOGETHER_BAR: f64 = 1.2;
@@ -167,7 +167,9 @@ impl Fleet {
 
     fn start(&self, server: &Server) -> Result<Process> {
         // One file for each start, since a run is read from its log.
-        let log = tempfile::Builder::new().suffix(".log").tempfile_in(self.cluster.directory())?;
+        let log = tempfile::Builder::new()
+            .suffix(".log")
+            .tempfile_in(self.cluster.directory())?;
         let (_, log) = log.keep()?;
         let mut process = Process::builder("amiseal", env!("CARGO_BIN_EXE_amiseal"), log)
             .env_clear()
@@ -202,7 +204,10 @@ impl Fleet {
             found.remove(name);
             before.remove(name);
         }
-        ensure!(digest(&found) == digest(&before), "this run has found something else than the first one");
+        ensure!(
+            digest(&found) == digest(&before),
+            "this run has found something else than the first one"
+        );
         Ok(Run { scans, peak_mb })
     }
 }
@@ -256,7 +261,12 @@ fn read(log: &Path) -> Result<BTreeMap<String, (f64, f64)>> {
     let mut began = None;
     let mut scans = BTreeMap::new();
     for line in lines {
-        match (line.fields.message.as_str(), line.fields.target, line.fields.seconds, began) {
+        match (
+            line.fields.message.as_str(),
+            line.fields.target,
+            line.fields.seconds,
+            began,
+        ) {
             ("leads", ..) => began = Some(line.timestamp),
             ("looked through the account and region", Some(target), Some(took), Some(began)) => {
                 let at = line.timestamp.duration_since(began).as_secs_f64();
@@ -269,7 +279,9 @@ fn read(log: &Path) -> Result<BTreeMap<String, (f64, f64)>> {
 }
 
 fn policy(accounts: std::ops::Range<u32>) -> String {
-    let accounts: Vec<Value> = accounts.map(|number| json!({"accountID": account_id(number)})).collect();
+    let accounts: Vec<Value> = accounts
+        .map(|number| json!({"accountID": account_id(number)}))
+        .collect();
     json!({
         "apiVersion": "amiseal.dev/v1alpha1",
         "kind": "AMIEncryptionPolicy",
