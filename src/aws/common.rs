@@ -3,18 +3,43 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::{Attributes, KeyArn};
+use super::inventory::Detail;
+use crate::domain::{Attributes, KeyArn, VolumeKind};
 
 /// What one read has come across so far.
 #[derive(Debug, Default)]
 pub(super) struct Common {
+    detail: Detail,
     texts: HashSet<Arc<str>>,
     attributes: HashSet<Arc<Attributes>>,
+    volume_kinds: HashSet<Arc<VolumeKind>>,
     /// By their texts; none for those that are no ARNs of keys.
     keys: HashMap<Box<str>, Option<KeyArn>>,
 }
 
 impl Common {
+    /// For a read that keeps this of each image.
+    pub(super) fn keeping(detail: Detail) -> Self {
+        Self {
+            detail,
+            ..Self::default()
+        }
+    }
+
+    /// Whether tags with this key are kept.
+    pub(super) fn keeps_tag(&self, key: &str) -> bool {
+        match &self.detail {
+            Detail::Everything => true,
+            Detail::OnlyTags(keys) => keys.contains(key),
+        }
+    }
+
+    /// An image's description, if it is kept.
+    pub(super) fn description(&self, text: Option<&str>) -> Option<Box<str>> {
+        let is_kept = matches!(self.detail, Detail::Everything);
+        text.filter(|text| is_kept && !text.is_empty()).map(Box::from)
+    }
+
     /// This text.
     pub(super) fn text(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
@@ -38,6 +63,16 @@ impl Common {
         let attributes = Arc::new(attributes);
         self.attributes.insert(attributes.clone());
         attributes
+    }
+
+    /// This kind of volume.
+    pub(super) fn volume_kind(&mut self, kind: VolumeKind) -> Arc<VolumeKind> {
+        if let Some(known) = self.volume_kinds.get(&kind) {
+            return known.clone();
+        }
+        let kind = Arc::new(kind);
+        self.volume_kinds.insert(kind.clone());
+        kind
     }
 
     /// The key with this ARN, if it is one.

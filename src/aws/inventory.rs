@@ -11,7 +11,7 @@ use super::gate::Room;
 use super::pages::{Gathering, Pages};
 use super::project;
 use super::session::Session;
-use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress};
+use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission, SnapshotId, SnapshotProgress, Snapshots};
 
 const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
@@ -22,12 +22,27 @@ const PAGE: i32 = 1000;
 /// How many values AWS takes in one filter.
 const FILTER_VALUES: usize = 200;
 
+/// What is kept of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// All that any decision needs.
+    #[default]
+    Everything,
+    /// What classifying needs, with the tags of these keys: no other tags, and no description.
+    OnlyTags(BTreeSet<String>),
+}
+
 impl Session {
     /// Reads all images and snapshots that the account owns, disabled and deprecated ones included: all pages or an error.
     /// It shows the copies in flight as well.
     pub async fn scan(&self) -> Result<Inventory, AwsError> {
+        self.scan_for(Detail::Everything).await
+    }
+
+    /// The same, keeping no more of each image than `detail` says.
+    pub async fn scan_for(&self, detail: Detail) -> Result<Inventory, AwsError> {
         let inventory = Inventory::new(self.shared.clock.now());
-        let inventory = self.each_image(None, inventory, Inventory::insert).await?;
+        let inventory = self.each_image(None, detail, inventory, Inventory::insert).await?;
         let began = self.shared.clock.now();
         // After the images, so that no snapshot of theirs is missed.
         let gathered = (inventory, BTreeMap::new());
@@ -38,8 +53,8 @@ impl Session {
                 {
                     pending.insert(copy.id.clone(), copy);
                 }
-                let snapshot = project::snapshot(snapshot, common)?;
-                inventory.snapshots.insert(snapshot.id.clone(), snapshot);
+                let (id, snapshot) = project::snapshot(snapshot, common)?;
+                inventory.snapshots.insert(id, snapshot);
                 Ok(())
             })
             .await?;
@@ -54,7 +69,7 @@ impl Session {
         &self,
         sources: &[ImageId],
         snapshots: &[SnapshotId],
-    ) -> Result<(Timestamp, Vec<Image>, Vec<Snapshot>), AwsError> {
+    ) -> Result<(Timestamp, Vec<Image>, Snapshots), AwsError> {
         let began = self.shared.clock.now();
         let sources: Vec<&str> = sources.iter().map(ImageId::as_str).collect();
         let images = self.images_by("source-image-id", &sources).await?;
@@ -67,19 +82,19 @@ impl Session {
             .map(SnapshotId::as_str)
             .collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let mut found = HashMap::new();
+        let mut found = Snapshots::new();
         for chunk in ids.chunks(FILTER_VALUES) {
             // A filter and not the parameter for IDs, with which one unknown ID fails the call.
             let filter = filter("snapshot-id", chunk);
             found = self
                 .each_snapshot(Some(filter), found, |found, snapshot, common| {
-                    let snapshot = project::snapshot(snapshot, common)?;
-                    found.insert(snapshot.id.clone(), snapshot);
+                    let (id, snapshot) = project::snapshot(snapshot, common)?;
+                    found.insert(id, snapshot);
                     Ok(())
                 })
                 .await?;
         }
-        Ok((began, images, found.into_values().collect()))
+        Ok((began, images, found))
     }
 
     /// Reads the images with these IDs; those that are not there are left out.
@@ -126,7 +141,7 @@ impl Session {
         for chunk in values.chunks(FILTER_VALUES) {
             let filter = filter(name, chunk);
             found = self
-                .each_image(Some(filter), found, |found, image| {
+                .each_image(Some(filter), Detail::Everything, found, |found, image| {
                     found.insert(image.id.clone(), image);
                 })
                 .await?;
@@ -140,11 +155,12 @@ impl Session {
     async fn each_image<S: Send + 'static>(
         &self,
         filter: Option<Filter>,
+        detail: Detail,
         gathered: S,
         visit: fn(&mut S, Image),
     ) -> Result<S, AwsError> {
         let ec2 = self.ec2();
-        let mut gathering = Gathering::new(DESCRIBE_IMAGES, (gathered, Common::default()));
+        let mut gathering = Gathering::new(DESCRIBE_IMAGES, (gathered, Common::keeping(detail)));
         let mut pages = Pages::default();
         while pages.more() {
             let room = Room::default();

@@ -25,6 +25,7 @@ mod testing;
 pub use credentials::READ_ONLY_POLICY;
 pub use error::{AwsError, Cause, ErrorClass};
 pub use images::CopyRequest;
+pub use inventory::Detail;
 pub use metrics::AwsMetrics;
 pub use provider::{Aws, AwsOptions, ConfigError, WriteGate};
 pub use session::{Access, Identity, Session, SessionKey};

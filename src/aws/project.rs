@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::common::Common;
 use crate::domain::{
     Attributes, BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot,
-    SnapshotId, SnapshotState, Source, Tags,
+    SnapshotId, SnapshotState, Source, Tags, VolumeKind,
 };
 
 /// Why something cannot be projected.
@@ -83,7 +83,7 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
         id,
         // Images of the first years may have none.
         name: image.name().unwrap_or_default().into(),
-        description: non_empty(image.description()),
+        description: common.description(image.description()),
         owner: required("imageOwnerId", image.owner_id.as_deref())?,
         state,
         state_code: image.state_reason().and_then(|reason| non_empty(reason.code())),
@@ -96,7 +96,7 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
         attributes,
         devices,
         copied_from,
-        tags: tags(image.tags()),
+        tags: tags(image.tags(), common),
     })
 }
 
@@ -167,32 +167,37 @@ fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<Bloc
             .ok_or_else(|| Defect(format!("the mapping of {device} is of no known kind")));
     };
     let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty());
-    let volume = EbsVolume {
-        snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
-        encrypted: ebs.encrypted,
+    let kind = VolumeKind {
         size_gib: ebs.volume_size,
-        volume_type: ebs.volume_type.as_ref().map(|kind| common.text(kind.as_str())),
+        volume_type: ebs.volume_type.as_ref().map(|kind| kind.as_str().into()),
         iops: ebs.iops,
         throughput: ebs.throughput,
         delete_on_termination: ebs.delete_on_termination,
     };
+    let volume = EbsVolume {
+        snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
+        encrypted: ebs.encrypted,
+        kind: common.volume_kind(kind),
+    };
     Ok(BlockDevice::Ebs { device, volume })
 }
 
-fn tags(tags: &[sdk::Tag]) -> Tags {
-    let pairs: Vec<_> = tags
+fn tags(tags: &[sdk::Tag], common: &Common) -> Tags {
+    let tags = tags
         .iter()
+        .filter(|tag| common.keeps_tag(tag.key().unwrap_or_default()));
+    let pairs: Vec<_> = tags
         .filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())))
         .collect();
     Tags::of(&pairs)
 }
 
 /// A snapshot. What it has in common with others of the same read, it shares with them.
-pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<Snapshot, Defect> {
+pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(SnapshotId, Snapshot), Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let field = |what: &str| Defect(format!("{id}: {what} is missing"));
     let state = snapshot.state.as_ref().ok_or_else(|| field("status"))?;
-    Ok(Snapshot {
+    let projected = Snapshot {
         state: match state {
             sdk::SnapshotState::Pending => SnapshotState::Pending,
             sdk::SnapshotState::Completed => SnapshotState::Completed,
@@ -204,8 +209,8 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<
         key: snapshot.kms_key_id.as_deref().and_then(|key| common.key(key)),
         size_gib: snapshot.volume_size.ok_or_else(|| field("volumeSize"))?,
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
-        id,
-    })
+    };
+    Ok((id, projected))
 }
 
 /// A snapshot in flight if it is a copy; snapshots of volumes do not count against the limit on copies.

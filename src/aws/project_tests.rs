@@ -1,6 +1,7 @@
 use proptest::option;
 use proptest::prelude::*;
 
+use super::super::inventory::Detail;
 use super::*;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -10,7 +11,7 @@ fn image(given: sdk::Image) -> Result<Image, Defect> {
 }
 
 fn snapshot(given: &sdk::Snapshot) -> Result<Snapshot, Defect> {
-    super::snapshot(given, &mut Common::default())
+    super::snapshot(given, &mut Common::default()).map(|(_, snapshot)| snapshot)
 }
 
 /// An image with all that AWS always sends.
@@ -243,4 +244,23 @@ fn launch_permissions_are_read_one_by_one_and_unknown_ones_are_refused() {
     for odd in [entry(), entry().group("friends".into()), entry().user_id("me")] {
         assert!(launch_permission(odd.build()).is_err());
     }
+}
+
+#[test]
+fn a_read_that_asks_for_some_tags_keeps_no_others_and_no_description() {
+    let tag = |key: &str| sdk::Tag::builder().key(key).value("x").build();
+    let given = plain()
+        .description("what it is for")
+        .tags(tag("team"))
+        .tags(tag("Name"))
+        .build();
+    let keys = ["team".to_owned(), "other".to_owned()].into();
+    let kept = super::image(&given, &mut Common::keeping(Detail::OnlyTags(keys))).expect("an image");
+    assert_eq!(
+        (kept.tags.keys().collect::<Vec<_>>(), kept.description),
+        (vec!["team"], None)
+    );
+    let kept = image(given).expect("an image");
+    assert_eq!(kept.tags.keys().collect::<Vec<_>>(), ["Name", "team"]);
+    assert_eq!(kept.description.as_deref(), Some("what it is for"));
 }

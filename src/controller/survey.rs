@@ -2,7 +2,7 @@
 
 use super::trouble;
 use crate::api::AMIEncryptionTargetSpec;
-use crate::aws::{Access, AwsError, Session, SessionKey};
+use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
 use crate::domain::{AccountId, Inventory, Key, KeyProblem, Region};
 use crate::plan::obstacle::{KeyView, Trouble};
 
@@ -19,10 +19,10 @@ pub(crate) struct Survey {
     pub(crate) key_trouble: Option<Trouble>,
 }
 
-/// Reads everything, or fails.
-pub(crate) async fn survey(session: &Session, key: &str) -> Result<Survey, AwsError> {
+/// Reads everything, or fails. Of each image `detail` is kept.
+pub(crate) async fn survey(session: &Session, key: &str, detail: Detail) -> Result<Survey, AwsError> {
     let caller = session.check_identity().await?.arn;
-    let inventory = session.scan().await?;
+    let inventory = session.scan_for(detail).await?;
     // A key that cannot be read hinders copying, not counting.
     let (key, key_trouble) = match session.resolve_key(key).await {
         Ok(answer) => (view_of(answer), None),

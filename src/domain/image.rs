@@ -126,10 +126,17 @@ pub struct EbsVolume {
     pub snapshot: Option<SnapshotId>,
     /// What `DescribeImages` says of it. Under which key only the snapshot tells.
     pub encrypted: Option<bool>,
+    /// What else a mapping says, which is the same for many.
+    pub kind: Arc<VolumeKind>,
+}
+
+/// What kind of volume a block device mapping asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct VolumeKind {
     /// GiB.
     pub size_gib: Option<i32>,
     /// Such as `gp3`.
-    pub volume_type: Option<Arc<str>>,
+    pub volume_type: Option<Box<str>>,
     /// IOPS, where the type has them.
     pub iops: Option<i32>,
     /// MiB/s, where the type has it.
@@ -141,8 +148,6 @@ pub struct EbsVolume {
 /// An EBS snapshot that the account owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Its ID.
-    pub id: SnapshotId,
     /// Its state.
     pub state: SnapshotState,
     /// Whether it is encrypted.

@@ -77,7 +77,7 @@ impl Inventory {
         sources: impl IntoIterator<Item = ImageId>,
         began: Timestamp,
         images: Vec<Image>,
-        snapshots: Vec<Snapshot>,
+        snapshots: Snapshots,
     ) {
         for source in sources {
             self.looked.insert(source, began);
@@ -85,9 +85,7 @@ impl Inventory {
         for image in images {
             self.insert(image);
         }
-        for snapshot in snapshots {
-            self.snapshots.insert(snapshot.id.clone(), snapshot);
-        }
+        self.snapshots.extend(snapshots);
     }
 }
 

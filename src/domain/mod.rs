@@ -11,6 +11,7 @@ mod tags;
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source,
+    VolumeKind,
 };
 pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};

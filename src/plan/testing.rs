@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::naming::CopyOf;
 use crate::domain::{
     AccountId, BlockDevice, EbsVolume, Image, ImageId, ImageState, Inventory, KeyArn, Region, Snapshot, SnapshotId,
-    SnapshotState, Snapshots, Source, Tags,
+    SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -53,11 +53,13 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         volume: EbsVolume {
             snapshot: Some(snapshot_id(number * 100 + n)),
             encrypted: Some(false),
-            size_gib: Some(8),
-            volume_type: Some("gp3".into()),
-            iops: None,
-            throughput: None,
-            delete_on_termination: Some(true),
+            kind: Arc::new(VolumeKind {
+                size_gib: Some(8),
+                volume_type: Some("gp3".into()),
+                iops: None,
+                throughput: None,
+                delete_on_termination: Some(true),
+            }),
         },
     };
     Image {
@@ -101,11 +103,10 @@ impl World {
     pub(crate) fn add(&mut self, image: Image, key: Option<&KeyArn>) {
         for (_, volume, id) in image.volumes() {
             let snapshot = Snapshot {
-                id: id.clone(),
                 state: SnapshotState::Completed,
                 encrypted: key.is_some(),
                 key: key.cloned(),
-                size_gib: volume.size_gib.unwrap_or(8),
+                size_gib: volume.kind.size_gib.unwrap_or(8),
                 full_bytes: None,
             };
             self.snapshots.insert(id.clone(), snapshot);

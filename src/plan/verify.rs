@@ -152,15 +152,15 @@ fn device_difference(source: &BlockDevice, copy: &BlockDevice) -> Option<&'stati
         (BlockDevice::Ebs { volume: a, .. }, BlockDevice::Ebs { volume: b, .. }) => {
             if a.snapshot.is_some() != b.snapshot.is_some() {
                 Some("snapshot")
-            } else if a.size_gib != b.size_gib {
+            } else if a.kind.size_gib != b.kind.size_gib {
                 Some("volumeSize")
-            } else if a.volume_type != b.volume_type {
+            } else if a.kind.volume_type != b.kind.volume_type {
                 Some("volumeType")
-            } else if a.iops != b.iops {
+            } else if a.kind.iops != b.kind.iops {
                 Some("iops")
-            } else if a.throughput != b.throughput {
+            } else if a.kind.throughput != b.kind.throughput {
                 Some("throughput")
-            } else if a.delete_on_termination != b.delete_on_termination {
+            } else if a.kind.delete_on_termination != b.kind.delete_on_termination {
                 Some("deleteOnTermination")
             } else {
                 None
@@ -253,7 +253,7 @@ mod tests {
             }),
             ("volumeSize of device /dev/sda", |c| {
                 if let BlockDevice::Ebs { volume, .. } = &mut c.devices[0] {
-                    volume.size_gib = Some(1);
+                    Arc::make_mut(&mut volume.kind).size_gib = Some(1);
                 }
             }),
             ("snapshot of device /dev/sda", |c| {

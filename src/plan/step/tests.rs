@@ -351,14 +351,14 @@ fn a_copy_whose_snapshots_were_not_read_waits_for_the_reading() {
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
     assert!(!case.stalls());
     case.world.snapshots.insert(
-        snapshot,
+        snapshot.clone(),
         crate::domain::Snapshot {
             state: SnapshotState::Pending,
             ..read.clone()
         },
     );
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
-    case.world.snapshots.insert(read.id.clone(), read);
+    case.world.snapshots.insert(snapshot, read);
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
 }
 
