@@ -148,3 +148,85 @@ fn is_small(response: &HttpResponse) -> bool {
         .or_else(|| response.body().content_length())
         .is_some_and(|length| length <= SMALL)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_smithy_runtime_api::http::StatusCode;
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    /// Answers at once, with a body of this size.
+    #[derive(Debug)]
+    struct Answers {
+        bytes: usize,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl HttpConnector for Answers {
+        fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let ok = StatusCode::try_from(200).expect("a status");
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(ok, SdkBody::from(vec![b'x'; self.bytes]))))
+        }
+    }
+
+    #[derive(Debug)]
+    struct Silence;
+
+    impl HttpConnector for Silence {
+        fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+            HttpConnectorFuture::new(std::future::pending())
+        }
+    }
+
+    fn gated(inner: impl HttpConnector + 'static, room: usize) -> Gated {
+        Gated {
+            inner: SharedHttpConnector::new(inner),
+            room: Arc::new(Semaphore::new(room)),
+            limit: MOMENT,
+        }
+    }
+
+    fn answers(bytes: usize) -> (Gated, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let inner = Answers {
+            bytes,
+            asked: asked.clone(),
+        };
+        (gated(inner, 1), asked)
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_waits_for_the_one_before_it_but_its_call_does_not() {
+        let (gated, asked) = answers(1 << 20);
+        let first = gated.call(HttpRequest::empty()).await.expect("an answer");
+        let mut second = Box::pin(gated.call(HttpRequest::empty()));
+        // Longer than AWS may take: waiting for room does not count.
+        let waited = timeout(MOMENT * 3, &mut second).await;
+        assert!(waited.is_err(), "there is no room yet");
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "both calls were sent");
+        drop(first);
+        let second = second.await.expect("an answer");
+        assert_eq!(second.body().bytes().map(<[u8]>::len), Some(1 << 20));
+    }
+
+    #[tokio::test]
+    async fn small_answers_need_no_room() {
+        let (gated, _) = answers(100);
+        let kept: Vec<_> = (0..3)
+            .map(|_| gated.call(HttpRequest::empty()).now_or_never())
+            .collect();
+        assert!(kept.iter().all(|answer| matches!(answer, Some(Ok(_)))), "{kept:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_begin_in_time_is_a_timeout() {
+        let answer = gated(Silence, 1).call(HttpRequest::empty()).await;
+        assert!(answer.expect_err("no answer").is_timeout());
+    }
+}

@@ -41,7 +41,9 @@ impl Inventory {
     /// Adds an image, or replaces what was known of it.
     pub fn insert(&mut self, image: Image) {
         if let Some(source) = &image.copied_from {
-            let copies = self.copies.entry(source.image.clone()).or_default();
+            // Most have one, if any.
+            let copies = self.copies.entry(source.image.clone());
+            let copies = copies.or_insert_with(|| Vec::with_capacity(1));
             if !copies.contains(&image.id) {
                 copies.push(image.id.clone());
             }

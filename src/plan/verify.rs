@@ -172,6 +172,8 @@ fn device_difference(source: &BlockDevice, copy: &BlockDevice) -> Option<&'stati
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::plan::testing::{World, encrypted_copy, image, key};
 

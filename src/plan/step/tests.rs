@@ -312,7 +312,7 @@ fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
         (
             |case, id| {
                 case.change_copy(id, |copy| {
-                    copy.attributes.insert("architecture", "arm64".into());
+                    Arc::make_mut(&mut copy.attributes).insert("architecture", "arm64".into());
                 });
             },
             reason::ATTRIBUTE_MISMATCH,
