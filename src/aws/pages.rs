@@ -10,13 +10,13 @@ use super::project::Defect;
 ///
 /// Pages are taken in on threads for work that takes a while. That leaves the next page free to come meanwhile, and, as each
 /// thread has its own part of the heap, it keeps what a page needs for a moment apart from what stays.
-pub(super) struct Gathering<S, P> {
+pub(super) struct Gathering<S> {
     operation: &'static str,
     here: Option<S>,
-    away: Option<JoinHandle<(Result<S, Defect>, P, Room)>>,
+    away: Option<JoinHandle<Result<S, Defect>>>,
 }
 
-impl<S: Send + 'static, P: Send + 'static> Gathering<S, P> {
+impl<S: Send + 'static> Gathering<S> {
     /// Begins with `state`; errors name `operation`.
     pub(super) fn new(operation: &'static str, state: S) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl<S: Send + 'static, P: Send + 'static> Gathering<S, P> {
     }
 
     /// Takes in a page, whose `room` is given back afterwards, once the page before it is done.
-    pub(super) async fn add(
+    pub(super) async fn add<P: Send + 'static>(
         &mut self,
         page: P,
         room: Room,
@@ -36,8 +36,10 @@ impl<S: Send + 'static, P: Send + 'static> Gathering<S, P> {
         let mut state = self.settled().await?;
         self.away = Some(tokio::task::spawn_blocking(move || {
             let outcome = work(&mut state, &page);
-            // The page goes back, to be dropped by the thread that has made it.
-            (outcome.map(|()| state), page, room)
+            // Before the next page is whole: else it would need as much again.
+            drop(page);
+            drop(room);
+            outcome.map(|()| state)
         }));
         Ok(())
     }
@@ -56,7 +58,7 @@ impl<S: Send + 'static, P: Send + 'static> Gathering<S, P> {
             return Err(AwsError::malformed(self.operation, &"a page after the end"));
         };
         match away.await {
-            Ok((outcome, _page, _room)) => outcome.map_err(|defect| AwsError::malformed(self.operation, &defect)),
+            Ok(outcome) => outcome.map_err(|defect| AwsError::malformed(self.operation, &defect)),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is gone, and so is whoever waits.

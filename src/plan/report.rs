@@ -78,7 +78,8 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
         blocked: Vec::new(),
         classified,
     };
-    for wanted in &findings.classified.wanted {
+    // Let go afterwards: there may be a hundred thousand.
+    for wanted in std::mem::take(&mut findings.classified.wanted) {
         let Some(image) = seen.inventory.images.get(&wanted.image) else {
             continue;
         };
