@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use ec2sim::model::{Region, Snapshot};
 use ec2sim::{Call, Sim, SimTime};
 use rig::WriteCounts;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::figure::{Figure, rounded};
 use crate::following::Following;
 use crate::{Args, Busy, Quiet, clock, world};
 
@@ -19,32 +20,6 @@ const READS_BAR: f64 = 0.5;
 const WRITES_BAR: f64 = 8.0;
 /// Writes of both kinds while nothing changes.
 const QUIET_BAR: f64 = 0.0;
-
-/// A figure and its bar.
-pub(crate) struct Figure {
-    name: &'static str,
-    value: f64,
-    bar: f64,
-    parts: Value,
-}
-
-impl Figure {
-    /// Whether the figure is as good as it has to be.
-    pub(crate) fn is_met(&self) -> bool {
-        self.value <= self.bar
-    }
-
-    /// The figure as a line of JSON.
-    pub(crate) fn line(&self) -> Value {
-        json!({
-            "figure": self.name,
-            "value": rounded(self.value),
-            "bar": self.bar,
-            "met": self.is_met(),
-            "parts": self.parts,
-        })
-    }
-}
 
 /// From the first CopyImage to the last completed migration, over the least that AWS's limit leaves possible.
 pub(crate) fn makespan(args: &Args, sim: &Sim, busy: &Busy, following: &Following) -> Result<Figure> {
@@ -234,8 +209,4 @@ pub(crate) fn quiet(args: &Args, before: &Quiet, after: &Quiet) -> Result<Figure
 
 fn per(count: usize, images: u32) -> Result<f64> {
     Ok(f64::from(u32::try_from(count)?) / f64::from(images.max(1)))
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }

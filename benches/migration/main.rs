@@ -5,6 +5,8 @@
 //! exit status is 0 only if every figure meets its bar. `docs/benchmarks.md` says how each is computed.
 
 mod clock;
+#[path = "../shared/figure.rs"]
+mod figure;
 mod figures;
 mod following;
 mod product;
@@ -22,7 +24,7 @@ use rig::{ControlPlane, Options};
 use tokio::runtime::Handle;
 
 use clock::SimClock;
-use figures::Figure;
+use figure::Figure;
 use following::Following;
 use product::Product;
 

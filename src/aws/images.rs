@@ -154,7 +154,7 @@ impl Session {
 
 fn sdk_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter()
-        .map(|(key, value)| Tag::builder().key(&**key).value(&**value).build())
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect()
 }
 

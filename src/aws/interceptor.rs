@@ -22,6 +22,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, Error, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::orchestrator::{Metadata, OrchestratorError};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
@@ -192,7 +193,8 @@ fn outcome(error: &OrchestratorError<Error>) -> &'static str {
             None => "Other",
         };
     }
-    if error.is_timeout_error() {
+    let is_late = error.as_connector_error().is_some_and(ConnectorError::is_timeout);
+    if error.is_timeout_error() || is_late {
         "Timeout"
     } else if error.is_connector_error() {
         "Unreachable"

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_ec2::types::{Filter, ImageAttributeName, SnapshotState};
+use aws_sdk_ec2::types::{self as sdk, Filter, ImageAttributeName, SnapshotState};
 use jiff::Timestamp;
 
+use super::common::Common;
 use super::error::AwsError;
+use super::gate::Room;
+use super::pages::{Gathering, Pages};
 use super::project;
 use super::session::Session;
-use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress};
+use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission, SnapshotId, SnapshotProgress, Snapshots};
 
 const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
@@ -19,28 +22,42 @@ const PAGE: i32 = 1000;
 /// How many values AWS takes in one filter.
 const FILTER_VALUES: usize = 200;
 
+/// What is kept of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// All that any decision needs.
+    #[default]
+    Everything,
+    /// What classifying needs, with the tags of these keys: no other tags, and no description.
+    OnlyTags(BTreeSet<String>),
+}
+
 impl Session {
     /// Reads all images and snapshots that the account owns, disabled and deprecated ones included: all pages or an error.
     /// It shows the copies in flight as well.
     pub async fn scan(&self) -> Result<Inventory, AwsError> {
-        let mut inventory = Inventory::new(self.shared.clock.now());
-        self.each_image(None, |image| {
-            inventory.insert(image);
-        })
-        .await?;
+        self.scan_for(Detail::Everything).await
+    }
+
+    /// The same, keeping no more of each image than `detail` says.
+    pub async fn scan_for(&self, detail: Detail) -> Result<Inventory, AwsError> {
+        let inventory = Inventory::new(self.shared.clock.now());
+        let inventory = self.each_image(None, detail, inventory, Inventory::insert).await?;
         let began = self.shared.clock.now();
-        let mut pending = BTreeMap::new();
-        self.each_sdk_snapshot(None, |snapshot| {
-            if snapshot.state == Some(SnapshotState::Pending)
-                && let Some(copy) = project::pending_copy(&snapshot)?
-            {
-                pending.insert(copy.id.clone(), copy);
-            }
-            let snapshot = project::snapshot(&snapshot)?;
-            inventory.snapshots.insert(snapshot.id.clone(), snapshot);
-            Ok(())
-        })
-        .await?;
+        // After the images, so that no snapshot of theirs is missed.
+        let gathered = (inventory, BTreeMap::new());
+        let (mut inventory, pending) = self
+            .each_snapshot(None, gathered, |(inventory, pending), snapshot, common| {
+                if snapshot.state == Some(SnapshotState::Pending)
+                    && let Some(copy) = project::pending_copy(snapshot)?
+                {
+                    pending.insert(copy.id.clone(), copy);
+                }
+                let (id, snapshot) = project::snapshot(snapshot, common)?;
+                inventory.snapshots.insert(id, snapshot);
+                Ok(())
+            })
+            .await?;
         let pending = pending.into_values().collect();
         inventory.progress = SnapshotProgress { began, pending };
         Ok(inventory)
@@ -52,7 +69,7 @@ impl Session {
         &self,
         sources: &[ImageId],
         snapshots: &[SnapshotId],
-    ) -> Result<(Timestamp, Vec<Image>, Vec<Snapshot>), AwsError> {
+    ) -> Result<(Timestamp, Vec<Image>, Snapshots), AwsError> {
         let began = self.shared.clock.now();
         let sources: Vec<&str> = sources.iter().map(ImageId::as_str).collect();
         let images = self.images_by("source-image-id", &sources).await?;
@@ -65,15 +82,19 @@ impl Session {
             .map(SnapshotId::as_str)
             .collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let mut found = HashMap::new();
+        let mut found = Snapshots::new();
         for chunk in ids.chunks(FILTER_VALUES) {
             // A filter and not the parameter for IDs, with which one unknown ID fails the call.
-            self.each_snapshot(Some(filter("snapshot-id", chunk)), |snapshot| {
-                found.insert(snapshot.id.clone(), snapshot);
-            })
-            .await?;
+            let filter = filter("snapshot-id", chunk);
+            found = self
+                .each_snapshot(Some(filter), found, |found, snapshot, common| {
+                    let (id, snapshot) = project::snapshot(snapshot, common)?;
+                    found.insert(id, snapshot);
+                    Ok(())
+                })
+                .await?;
         }
-        Ok((began, images, found.into_values().collect()))
+        Ok((began, images, found))
     }
 
     /// Reads the images with these IDs; those that are not there are left out.
@@ -85,15 +106,15 @@ impl Session {
     /// Reads the snapshot copies that are in flight in the account and region, whoever asked for them.
     pub async fn progress(&self) -> Result<SnapshotProgress, AwsError> {
         let began = self.shared.clock.now();
-        let mut pending = BTreeMap::new();
         let filter = filter("status", &["pending"]);
-        self.each_sdk_snapshot(Some(filter), |snapshot| {
-            if let Some(copy) = project::pending_copy(&snapshot)? {
-                pending.insert(copy.id.clone(), copy);
-            }
-            Ok(())
-        })
-        .await?;
+        let pending = self
+            .each_snapshot(Some(filter), BTreeMap::new(), |pending, snapshot, _| {
+                if let Some(copy) = project::pending_copy(snapshot)? {
+                    pending.insert(copy.id.clone(), copy);
+                }
+                Ok(())
+            })
+            .await?;
         let pending = pending.into_values().collect();
         Ok(SnapshotProgress { began, pending })
     }
@@ -118,21 +139,31 @@ impl Session {
     async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {
         let mut found = HashMap::new();
         for chunk in values.chunks(FILTER_VALUES) {
-            self.each_image(Some(filter(name, chunk)), |image| {
-                found.insert(image.id.clone(), image);
-            })
-            .await?;
+            let filter = filter(name, chunk);
+            found = self
+                .each_image(Some(filter), Detail::Everything, found, |found, image| {
+                    found.insert(image.id.clone(), image);
+                })
+                .await?;
         }
         let mut images: Vec<_> = found.into_values().collect();
         images.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(images)
     }
 
-    /// Reads the account's images page by page; each page is dropped once it is projected.
-    async fn each_image(&self, filter: Option<Filter>, mut visit: impl FnMut(Image)) -> Result<(), AwsError> {
+    /// Reads the account's images page by page; `visit` adds each to what is gathered.
+    async fn each_image<S: Send + 'static>(
+        &self,
+        filter: Option<Filter>,
+        detail: Detail,
+        gathered: S,
+        visit: fn(&mut S, Image),
+    ) -> Result<S, AwsError> {
         let ec2 = self.ec2();
+        let mut gathering = Gathering::new(DESCRIBE_IMAGES, (gathered, Common::keeping(detail)));
         let mut pages = Pages::default();
         while pages.more() {
+            let room = Room::default();
             let request = ec2
                 .describe_images()
                 .owners("self")
@@ -140,108 +171,60 @@ impl Session {
                 .include_deprecated(true)
                 .set_filters(filter.clone().map(|filter| vec![filter]))
                 .max_results(PAGE)
-                .set_next_token(pages.token());
+                .set_next_token(pages.token())
+                .customize()
+                .interceptor(room.clone());
             self.admit(DESCRIBE_IMAGES).await?;
-            let _page = self.shared.pages.acquire().await;
             let page = self.send(DESCRIBE_IMAGES, Box::pin(request.send())).await?;
-            for image in page.images.unwrap_or_default() {
-                let image = project::image(image);
-                visit(image.map_err(|defect| AwsError::malformed(DESCRIBE_IMAGES, &defect))?);
-            }
+            let images = page.images.unwrap_or_default();
+            let take_in = move |(gathered, common): &mut (S, Common), images: &Vec<sdk::Image>| {
+                for image in images {
+                    visit(gathered, project::image(image, common)?);
+                }
+                Ok(())
+            };
+            gathering.add(images, room, take_in).await?;
             pages.turn(DESCRIBE_IMAGES, page.next_token)?;
         }
-        Ok(())
+        Ok(gathering.finish().await?.0)
     }
 
-    async fn each_snapshot(&self, filter: Option<Filter>, mut visit: impl FnMut(Snapshot)) -> Result<(), AwsError> {
-        let project = |snapshot| project::snapshot(&snapshot).map(&mut visit);
-        self.each_sdk_snapshot(filter, project).await
-    }
-
-    /// Reads the account's snapshots page by page; `visit` projects them.
-    async fn each_sdk_snapshot(
+    /// Reads the account's snapshots page by page; `visit` projects them and adds them to what is gathered.
+    async fn each_snapshot<S: Send + 'static>(
         &self,
         filter: Option<Filter>,
-        mut visit: impl FnMut(aws_sdk_ec2::types::Snapshot) -> Result<(), project::Defect>,
-    ) -> Result<(), AwsError> {
+        gathered: S,
+        visit: fn(&mut S, &sdk::Snapshot, &mut Common) -> Result<(), project::Defect>,
+    ) -> Result<S, AwsError> {
         let ec2 = self.ec2();
+        let mut gathering = Gathering::new(DESCRIBE_SNAPSHOTS, (gathered, Common::default()));
         let mut pages = Pages::default();
         while pages.more() {
+            let room = Room::default();
             let request = ec2
                 .describe_snapshots()
                 .owner_ids("self")
                 .set_filters(filter.clone().map(|filter| vec![filter]))
                 .max_results(PAGE)
-                .set_next_token(pages.token());
+                .set_next_token(pages.token())
+                .customize()
+                .interceptor(room.clone());
             self.admit(DESCRIBE_SNAPSHOTS).await?;
-            let _page = self.shared.pages.acquire().await;
             let page = self.send(DESCRIBE_SNAPSHOTS, Box::pin(request.send())).await?;
-            for snapshot in page.snapshots.unwrap_or_default() {
-                visit(snapshot).map_err(|defect| AwsError::malformed(DESCRIBE_SNAPSHOTS, &defect))?;
-            }
+            let snapshots = page.snapshots.unwrap_or_default();
+            let take_in = move |(gathered, common): &mut (S, Common), snapshots: &Vec<sdk::Snapshot>| {
+                snapshots
+                    .iter()
+                    .try_for_each(|snapshot| visit(gathered, snapshot, common))
+            };
+            gathering.add(snapshots, room, take_in).await?;
             pages.turn(DESCRIBE_SNAPSHOTS, page.next_token)?;
         }
-        Ok(())
+        Ok(gathering.finish().await?.0)
     }
 }
 
 fn filter(name: &str, values: &[&str]) -> Filter {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
     Filter::builder().name(name).set_values(Some(values)).build()
-}
-
-/// How often a token may come back in a row. AWS is not known to repeat one, and a read that never ends would hold up its account.
-const TOKEN_REPEATS: u32 = 10;
-
-/// Where a paginated read stands. A page may be empty and still not be the last: only the token counts.
-#[derive(Debug, Default)]
-struct Pages {
-    begun: bool,
-    next: Option<String>,
-    repeats: u32,
-}
-
-impl Pages {
-    fn more(&self) -> bool {
-        !self.begun || self.next.is_some()
-    }
-
-    fn token(&self) -> Option<String> {
-        self.next.clone()
-    }
-
-    /// Notes the token that came with a page.
-    fn turn(&mut self, operation: &'static str, next: Option<String>) -> Result<(), AwsError> {
-        let next = next.filter(|token| !token.is_empty());
-        let repeated = next.is_some() && next == self.next;
-        self.repeats = if repeated { self.repeats + 1 } else { 0 };
-        if self.repeats > TOKEN_REPEATS {
-            return Err(AwsError::malformed(operation, &"pages that lead nowhere"));
-        }
-        self.begun = true;
-        self.next = next;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_are_read_until_no_token_comes_and_not_forever() {
-        let mut pages = Pages::default();
-        assert!(pages.more());
-        assert_eq!(pages.token(), None);
-        let mut turn = |token: &str| {
-            let turned = pages.turn(DESCRIBE_IMAGES, Some(token.to_owned()));
-            turned.map(|()| pages.more())
-        };
-        for token in ["a", "b", "b", "c"] {
-            assert_eq!(turn(token), Ok(true), "{token}");
-        }
-        let stuck = (0..=TOKEN_REPEATS).find_map(|_| turn("c").err()).expect("an end");
-        assert_eq!(stuck.cause, Some(super::super::Cause::MalformedAnswer));
-        assert_eq!(turn(""), Ok(false));
-    }
 }

@@ -18,11 +18,14 @@ const SAME_EVENT: Duration = Duration::from_secs(1);
 /// The rate is never cut below this part of the share.
 const FLOOR: f64 = 1.0 / 16.0;
 
-/// Calls that AWS counts together.
+/// Calls that are counted together. AWS counts each call by itself ("Request throttling for the Amazon EC2 API"); those of
+/// which there are few are put together here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bucket {
     /// `Describe*`, filtered or paginated; everything that amiseal reads from EC2 is.
     Read,
+    /// `DescribeSnapshots`: a large account has as many pages of these as of images.
+    Snapshots,
     /// `CopyImage`.
     Copy,
     /// `DeregisterImage`, `DeleteSnapshot`, `ModifyImageAttribute`.
@@ -36,7 +39,15 @@ pub(super) enum Bucket {
 }
 
 impl Bucket {
-    const ALL: [Self; 6] = [Self::Read, Self::Copy, Self::Modify, Self::Tag, Self::Write, Self::Key];
+    const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Snapshots,
+        Self::Copy,
+        Self::Modify,
+        Self::Tag,
+        Self::Write,
+        Self::Key,
+    ];
 
     /// The bucket of a call; none for STS, whose calls count against the controller's account and are a few an hour.
     pub(super) fn of(service: &str, operation: &str) -> Option<Self> {
@@ -46,6 +57,7 @@ impl Bucket {
             (_, "CopyImage") => Some(Self::Copy),
             (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => Some(Self::Modify),
             (_, "CreateTags" | "DeleteTags") => Some(Self::Tag),
+            (_, "DescribeSnapshots") => Some(Self::Snapshots),
             (_, operation) if operation.starts_with("Describe") => Some(Self::Read),
             _ => Some(Self::Write),
         }
@@ -54,7 +66,7 @@ impl Bucket {
     /// AWS's capacity and refill a second.
     fn limits(self) -> (f64, f64) {
         match self {
-            Self::Read | Self::Key => (100.0, 20.0),
+            Self::Read | Self::Snapshots | Self::Key => (100.0, 20.0),
             Self::Copy => (100.0, 1.0),
             Self::Modify => (100.0, 5.0),
             Self::Tag => (100.0, 10.0),

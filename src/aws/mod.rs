@@ -3,15 +3,18 @@
 //! Everything that AWS answers is projected to [`crate::domain`] here, and every failure to an [`AwsError`]; the SDK's types go no
 //! further. What tests replace is the transport and the clock, not this module.
 
+mod common;
 mod credentials;
 mod endpoint;
 mod error;
+mod gate;
 mod images;
 mod interceptor;
 mod inventory;
 mod keys;
 mod limiter;
 mod metrics;
+mod pages;
 mod permissions;
 mod project;
 mod provider;
@@ -22,6 +25,7 @@ mod testing;
 pub use credentials::READ_ONLY_POLICY;
 pub use error::{AwsError, Cause, ErrorClass};
 pub use images::CopyRequest;
+pub use inventory::Detail;
 pub use metrics::AwsMetrics;
 pub use permissions::Sample;
 pub use provider::{Aws, AwsOptions, ConfigError, WriteGate};

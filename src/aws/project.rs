@@ -2,16 +2,19 @@
 //!
 //! What is absent and may be absent stays absent; what is malformed, or absent and cannot be, fails the whole read: an image left out
 //! silently would be taken for one that does not exist. Enumeration values that AWS adds later become `Other`.
+//!
+//! Nothing is taken over from the SDK's types, all is copied: what is kept for long and lies among what was needed for a page keeps
+//! the page's memory from being of use to the next one.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_sdk_ec2::types as sdk;
 use jiff::Timestamp;
 
+use super::common::Common;
 use crate::domain::{
-    BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot, SnapshotId,
-    SnapshotState, Source, Tags,
+    Attributes, BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot,
+    SnapshotId, SnapshotState, Source, Tags, VolumeKind,
 };
 
 /// Why something cannot be projected.
@@ -21,6 +24,13 @@ pub(super) struct Defect(String);
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+impl Defect {
+    pub(super) fn new(what: &str) -> Self {
+        Self(what.to_owned())
     }
 }
 
@@ -49,40 +59,44 @@ fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Defect> {
         .transpose()
 }
 
-fn non_empty(text: Option<String>) -> Option<Box<str>> {
-    text.filter(|text| !text.is_empty()).map(String::into_boxed_str)
+fn non_empty(text: Option<&str>) -> Option<Box<str>> {
+    text.filter(|text| !text.is_empty()).map(Box::from)
 }
 
-/// An image.
-pub(super) fn image(image: sdk::Image) -> Result<Image, Defect> {
+/// An image. What it has in common with others of the same read, it shares with them.
+pub(super) fn image(image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
     let id: ImageId = required("imageId", image.image_id.as_deref())?;
     let in_image = |Defect(what)| Defect(format!("{id}: {what}"));
-    project_image(id.clone(), image).map_err(in_image)
+    project_image(id.clone(), image, common).map_err(in_image)
 }
 
-fn project_image(id: ImageId, image: sdk::Image) -> Result<Image, Defect> {
-    let attributes = attributes(&image);
-    let copied_from = copied_from(&image)?;
+fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
+    let attributes = common.attributes(attributes(image));
+    let copied_from = copied_from(image)?.map(Box::new);
     let state = image_state(image.state.as_ref().ok_or_else(|| missing("imageState"))?);
-    let devices = image.block_device_mappings.unwrap_or_default();
+    let mappings = image.block_device_mappings();
+    let mut devices = Vec::with_capacity(mappings.len());
+    for mapping in mappings {
+        devices.push(device(mapping, common)?);
+    }
     Ok(Image {
         id,
         // Images of the first years may have none.
-        name: image.name.unwrap_or_default().into(),
-        description: non_empty(image.description),
+        name: image.name().unwrap_or_default().into(),
+        description: common.description(image.description()),
         owner: required("imageOwnerId", image.owner_id.as_deref())?,
         state,
-        state_code: image.state_reason.and_then(|reason| non_empty(reason.code)),
+        state_code: image.state_reason().and_then(|reason| non_empty(reason.code())),
         created: time("creationDate", image.creation_date.as_deref())?,
         deprecation_time: time("deprecationTime", image.deprecation_time.as_deref())?,
         public: image.public.ok_or_else(|| missing("isPublic"))?,
-        product_codes: !image.product_codes.unwrap_or_default().is_empty(),
+        product_codes: !image.product_codes().is_empty(),
         ebs_root: image.root_device_type == Some(sdk::DeviceType::Ebs),
-        root_device: non_empty(image.root_device_name),
+        root_device: common.non_empty(image.root_device_name.as_deref()),
         attributes,
-        devices: devices.into_iter().map(device).collect::<Result<_, _>>()?,
+        devices,
         copied_from,
-        tags: tags(image.tags),
+        tags: tags(image.tags(), common),
     })
 }
 
@@ -98,7 +112,7 @@ fn image_state(state: &sdk::ImageState) -> ImageState {
 }
 
 /// What a copy must have in common with its source, or it would boot otherwise or be billed otherwise.
-fn attributes(image: &sdk::Image) -> BTreeMap<&'static str, Box<str>> {
+fn attributes(image: &sdk::Image) -> Attributes {
     let ena = image
         .ena_support
         .map(|supported| if supported { "true" } else { "false" });
@@ -141,9 +155,11 @@ fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
     }))
 }
 
-fn device(mapping: sdk::BlockDeviceMapping) -> Result<BlockDevice, Defect> {
-    let device = non_empty(mapping.device_name).ok_or_else(|| missing("deviceName"))?;
-    let Some(ebs) = mapping.ebs else {
+fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<BlockDevice, Defect> {
+    let device = common
+        .non_empty(mapping.device_name.as_deref())
+        .ok_or_else(|| missing("deviceName"))?;
+    let Some(ebs) = &mapping.ebs else {
         // An instance-store volume, or a mapping that takes a device away: neither holds data of the image.
         let known = mapping.virtual_name.is_some() || mapping.no_device.is_some();
         return known
@@ -151,29 +167,37 @@ fn device(mapping: sdk::BlockDeviceMapping) -> Result<BlockDevice, Defect> {
             .ok_or_else(|| Defect(format!("the mapping of {device} is of no known kind")));
     };
     let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty());
-    let volume = EbsVolume {
-        snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
-        encrypted: ebs.encrypted,
+    let kind = VolumeKind {
         size_gib: ebs.volume_size,
-        volume_type: ebs.volume_type.map(|kind| kind.as_str().into()),
+        volume_type: ebs.volume_type.as_ref().map(|kind| kind.as_str().into()),
         iops: ebs.iops,
         throughput: ebs.throughput,
         delete_on_termination: ebs.delete_on_termination,
     };
+    let volume = EbsVolume {
+        snapshot: snapshot.map(|id| parsed("snapshotId", id)).transpose()?,
+        encrypted: ebs.encrypted,
+        kind: common.volume_kind(kind),
+    };
     Ok(BlockDevice::Ebs { device, volume })
 }
 
-fn tags(tags: Option<Vec<sdk::Tag>>) -> Tags {
-    let pair = |tag: sdk::Tag| Some((tag.key?.into(), tag.value.unwrap_or_default().into()));
-    tags.unwrap_or_default().into_iter().filter_map(pair).collect()
+fn tags(tags: &[sdk::Tag], common: &Common) -> Tags {
+    let tags = tags
+        .iter()
+        .filter(|tag| common.keeps_tag(tag.key().unwrap_or_default()));
+    let pairs: Vec<_> = tags
+        .filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())))
+        .collect();
+    Tags::of(&pairs)
 }
 
-/// A snapshot.
-pub(super) fn snapshot(snapshot: &sdk::Snapshot) -> Result<Snapshot, Defect> {
+/// A snapshot. What it has in common with others of the same read, it shares with them.
+pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(SnapshotId, Snapshot), Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let field = |what: &str| Defect(format!("{id}: {what} is missing"));
     let state = snapshot.state.as_ref().ok_or_else(|| field("status"))?;
-    Ok(Snapshot {
+    let projected = Snapshot {
         state: match state {
             sdk::SnapshotState::Pending => SnapshotState::Pending,
             sdk::SnapshotState::Completed => SnapshotState::Completed,
@@ -182,11 +206,11 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot) -> Result<Snapshot, Defect> {
         },
         encrypted: snapshot.encrypted.ok_or_else(|| field("encrypted"))?,
         // A key that cannot be read is no key that was asked for: that is all there is to know.
-        key: snapshot.kms_key_id.as_deref().and_then(|key| key.parse().ok()),
+        key: snapshot.kms_key_id.as_deref().and_then(|key| common.key(key)),
         size_gib: snapshot.volume_size.ok_or_else(|| field("volumeSize"))?,
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
-        id,
-    })
+    };
+    Ok((id, projected))
 }
 
 /// A snapshot in flight if it is a copy; snapshots of volumes do not count against the limit on copies.
@@ -226,10 +250,10 @@ pub(super) fn launch_permission(entry: sdk::LaunchPermission) -> Result<LaunchPe
     if let Some(account) = entry.user_id {
         return Ok(LaunchPermission::Account(parsed("userId", &account)?));
     }
-    if let Some(arn) = non_empty(entry.organization_arn) {
+    if let Some(arn) = non_empty(entry.organization_arn.as_deref()) {
         return Ok(LaunchPermission::Organization(arn));
     }
-    if let Some(arn) = non_empty(entry.organizational_unit_arn) {
+    if let Some(arn) = non_empty(entry.organizational_unit_arn.as_deref()) {
         return Ok(LaunchPermission::OrganizationalUnit(arn));
     }
     Err(Defect("a launch permission names nobody".to_owned()))

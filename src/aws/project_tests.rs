@@ -1,9 +1,18 @@
 use proptest::option;
 use proptest::prelude::*;
 
+use super::super::inventory::Detail;
 use super::*;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+fn image(given: sdk::Image) -> Result<Image, Defect> {
+    super::image(&given, &mut Common::default())
+}
+
+fn snapshot(given: &sdk::Snapshot) -> Result<Snapshot, Defect> {
+    super::snapshot(given, &mut Common::default()).map(|(_, snapshot)| snapshot)
+}
 
 /// An image with all that AWS always sends.
 fn plain() -> sdk::builders::ImageBuilder {
@@ -94,7 +103,7 @@ proptest! {
         let volumes: Vec<_> = image.volumes().map(|(_, _, snapshot)| snapshot.as_str()).collect();
         prop_assert_eq!(volumes, snapshots);
         for tag in given.tags() {
-            prop_assert_eq!(image.tags.get(tag.key().unwrap_or_default()).map(|v| &**v), tag.value());
+            prop_assert_eq!(image.tags.get(tag.key().unwrap_or_default()), tag.value());
         }
         let architecture = given.architecture().map(sdk::ArchitectureValues::as_str);
         prop_assert_eq!(image.attributes.get("architecture").map(|v| &**v), architecture);
@@ -235,4 +244,23 @@ fn launch_permissions_are_read_one_by_one_and_unknown_ones_are_refused() {
     for odd in [entry(), entry().group("friends".into()), entry().user_id("me")] {
         assert!(launch_permission(odd.build()).is_err());
     }
+}
+
+#[test]
+fn a_read_that_asks_for_some_tags_keeps_no_others_and_no_description() {
+    let tag = |key: &str| sdk::Tag::builder().key(key).value("x").build();
+    let given = plain()
+        .description("what it is for")
+        .tags(tag("team"))
+        .tags(tag("Name"))
+        .build();
+    let keys = ["team".to_owned(), "other".to_owned()].into();
+    let kept = super::image(&given, &mut Common::keeping(Detail::OnlyTags(keys))).expect("an image");
+    assert_eq!(
+        (kept.tags.keys().collect::<Vec<_>>(), kept.description),
+        (vec!["team"], None)
+    );
+    let kept = image(given).expect("an image");
+    assert_eq!(kept.tags.keys().collect::<Vec<_>>(), ["Name", "team"]);
+    assert_eq!(kept.description.as_deref(), Some("what it is for"));
 }

@@ -13,9 +13,9 @@ use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use tokio::sync::Semaphore;
 
 use super::endpoint;
+use super::gate::Gate;
 use super::limiter::Limiter;
 use super::metrics::AwsMetrics;
 use super::session::{Session, SessionKey};
@@ -36,13 +36,15 @@ pub struct AwsOptions {
     pub metrics: AwsMetrics,
     /// The part of AWS's rate limits to use, above 0 and up to 1; the rest is for other users of the account.
     pub share: f64,
-    /// How long one attempt of a call may take, in wall-clock time.
+    /// How long AWS may take until it begins to answer an attempt, and as much until the answer is whole, in wall-clock time.
     pub attempt_timeout: Duration,
-    /// How long a call may take with its retries, in wall-clock time. Waiting for the limiter comes before and does not count.
+    /// How long a call may take with its retries, in wall-clock time. Waiting for the limiter comes before and does not count; waiting
+    /// for room in memory does.
     pub operation_timeout: Duration,
     /// How often a call is tried in all.
     pub max_attempts: u32,
-    /// How many pages of images or snapshots may be in memory at a time, over all sessions.
+    /// How many pages of images or snapshots may be in memory at a time, over all sessions. Calls that wait for their answer
+    /// are not bounded by it.
     pub pages_in_memory: usize,
     /// The transport, instead of the SDK's own.
     pub http_client: Option<SharedHttpClient>,
@@ -118,8 +120,6 @@ pub(super) struct Shared {
     pub(super) gate: WriteGate,
     pub(super) metrics: AwsMetrics,
     pub(super) share: f64,
-    /// One permit for each page in memory.
-    pub(super) pages: Semaphore,
 }
 
 /// One account and region, whichever policies look at it: AWS's limits do not know policies.
@@ -151,11 +151,12 @@ impl Aws {
             .with_initial_backoff(clock.wall(Duration::from_secs(1)))
             .with_max_backoff(clock.wall(Duration::from_secs(20)));
         let timeouts = TimeoutConfig::builder()
-            .operation_attempt_timeout(options.attempt_timeout)
             .operation_timeout(options.operation_timeout)
             .build();
+        let transport = options.http_client.unwrap_or_else(https_client);
+        let transport = Gate::new(transport, options.pages_in_memory, options.attempt_timeout);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(options.http_client.unwrap_or_else(https_client))
+            .http_client(transport)
             .retry_config(retries)
             .timeout_config(timeouts);
         if let Ok(name) = AppName::new("amiseal") {
@@ -178,7 +179,6 @@ impl Aws {
             gate: options.gate,
             metrics: options.metrics,
             share: options.share,
-            pages: Semaphore::new(options.pages_in_memory.max(1)),
         };
         Ok(Self {
             shared: Arc::new(shared),

@@ -42,9 +42,12 @@ pub struct Args {
     /// How often copies in flight are looked at; default: 15s to 3m, by their progress
     #[arg(long, value_name = "DURATION")]
     pub copy_poll_interval: Option<Text>,
-    /// How many objects of each kind are worked on at a time
+    /// How many policies, and how many migrations, are worked on at a time
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// How many targets are worked on at a time; most of that is waiting for AWS
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub target_concurrency: u16,
     /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
     #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
     pub aws_rate_share: f64,
@@ -116,6 +119,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         options: Options {
             poll,
             concurrency: args.concurrency,
+            targets: args.target_concurrency,
         },
         instance,
     };

@@ -521,7 +521,9 @@ fn published(copy: &Image, publication: &Publication) -> Image {
         Publication::LaunchPermissions(_) => {}
         Publication::Description(text) => copy.description = Some(text.clone()),
         Publication::Deprecation(at) => copy.deprecation_time = Some(*at),
-        Publication::Tags(tags) => copy.tags.extend(tags.clone()),
+        Publication::Tags(tags) => copy
+            .tags
+            .extend(tags.iter().map(|(key, value)| (key.into(), value.into()))),
     }
     copy
 }

@@ -64,8 +64,11 @@ pub struct Context {
 pub struct Options {
     /// How often copies in flight are looked at: the bounds of an interval that follows their progress.
     pub poll: PollBounds,
-    /// How many objects of each kind are worked on at a time.
+    /// How many policies, and how many migrations, are worked on at a time.
     pub concurrency: u16,
+    /// How many targets are worked on at a time. Most of that is waiting for AWS, and a target whose account answers slowly or
+    /// not at all should hold up no other.
+    pub targets: u16,
 }
 
 impl Default for Options {
@@ -73,6 +76,7 @@ impl Default for Options {
         Self {
             poll: PollBounds::default(),
             concurrency: 16,
+            targets: 256,
         }
     }
 }

@@ -13,12 +13,13 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::events::Events;
 use super::fleet::{Fleet, lock};
 use super::index::{Index, Placed};
 use super::watched::{Seen, Watched};
-use super::{Context, Parts, migration, policy, target};
+use super::{Context, Options, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 
 /// The first and the longest wait after a failed visit.
@@ -55,17 +56,22 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         listed: [policies.listed, targets.listed, migrations.listed],
     });
     let swept = context.clone();
-    let config = || Config::default().concurrency(parts.options.concurrency);
+    let config = |concurrency| Config::default().concurrency(concurrency);
+    let Options {
+        concurrency,
+        targets: targets_at_a_time,
+        ..
+    } = parts.options;
     let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)
         .owns_shared_stream(targets.children)
-        .with_config(config());
+        .with_config(config(concurrency));
     let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
         .owns_shared_stream(migrations.children)
         .reconcile_on(wakes.targets)
-        .with_config(config());
+        .with_config(config(targets_at_a_time));
     let migration_controller = Controller::for_shared_stream(migrations.changes, migrations.store)
         .reconcile_on(wakes.migrations)
-        .with_config(config());
+        .with_config(config(concurrency));
     let running = future::join3(
         drive(
             "policy",
@@ -165,7 +171,7 @@ async fn drive<K, R, F>(
             }
             let began = context.clock.monotonic();
             let key = object.name_any();
-            let outcome = reconcile(object, context.clone()).await;
+            let outcome = spawned(reconcile(object, context.clone())).await;
             let took = context.clock.monotonic().saturating_sub(began);
             context
                 .metrics
@@ -202,6 +208,20 @@ async fn drive<K, R, F>(
             future::ready(())
         })
         .await;
+}
+
+/// Runs one visit as a task of its own: kube runs all visits of a controller in one task, which is one thread at a time, and
+/// reading pages is work.
+async fn spawned<T: Send + 'static>(visit: impl Future<Output = T> + Send + 'static) -> T {
+    // A visit ends with whoever waits for it.
+    match AbortOnDropHandle::new(tokio::spawn(visit)).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is gone, and so is whoever waits.
+            Err(_) => future::pending().await,
+        },
+    }
 }
 
 impl Context {

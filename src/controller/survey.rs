@@ -1,7 +1,7 @@
 //! Reading one account and region: what the controller decides on, and what `amiseal plan` reports.
 
 use crate::api::AMIEncryptionTargetSpec;
-use crate::aws::{Access, AwsError, Session, SessionKey};
+use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
 use crate::domain::{AccountId, Inventory, Key, KeyProblem, Region};
 use crate::plan::obstacle::KeyView;
 
@@ -16,10 +16,10 @@ pub(crate) struct Survey {
     pub(crate) key: Result<KeyView, AwsError>,
 }
 
-/// Reads everything, or fails.
-pub(crate) async fn survey(session: &Session, key: &str) -> Result<Survey, AwsError> {
+/// Reads everything, or fails. Of each image `detail` is kept.
+pub(crate) async fn survey(session: &Session, key: &str, detail: Detail) -> Result<Survey, AwsError> {
     let caller = session.check_identity().await?.arn;
-    let inventory = session.scan().await?;
+    let inventory = session.scan_for(detail).await?;
     let key = session.resolve_key(key).await.map(view_of);
     Ok(Survey { caller, inventory, key })
 }

@@ -13,12 +13,12 @@ macro_rules! text_identifier {
         impl $name {
             /// The identifier as AWS writes it.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_ref()
             }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
         impl TryFrom<String> for $name {
@@ -29,23 +29,54 @@ macro_rules! text_identifier {
         }
         impl From<$name> for String {
             fn from(value: $name) -> String {
-                value.0.into()
+                value.as_str().to_owned()
             }
         }
     };
 }
 
+/// ASCII text of at most `N` bytes, held in place: an inventory has hundreds of thousands of identifiers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Inline<const N: usize>(
+    /// Shorter text is followed by zeros.
+    [u8; N],
+);
+
+impl<const N: usize> Inline<N> {
+    /// Of text that has been found to be ASCII and short enough.
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; N];
+        for (byte, given) in bytes.iter_mut().zip(text.bytes()) {
+            *byte = given;
+        }
+        Self(bytes)
+    }
+}
+
+impl<const N: usize> AsRef<str> for Inline<N> {
+    fn as_ref(&self) -> &str {
+        let end = self.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        str::from_utf8(&self.0[..end]).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Inline<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_ref(), f)
+    }
+}
+
 /// An AWS account: twelve digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AccountId(Box<str>);
+pub struct AccountId(Inline<12>);
 text_identifier!(AccountId);
 
 impl FromStr for AccountId {
     type Err = Malformed;
     fn from_str(value: &str) -> Result<Self, Malformed> {
         if value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit()) {
-            Ok(Self(value.into()))
+            Ok(Self(Inline::new(value)))
         } else {
             Err(Malformed::new(value, "an AWS account ID of 12 digits"))
         }
@@ -55,14 +86,14 @@ impl FromStr for AccountId {
 /// An image (AMI): `ami-` and 8 or 17 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ImageId(Box<str>);
+pub struct ImageId(Inline<21>);
 text_identifier!(ImageId);
 
 impl FromStr for ImageId {
     type Err = Malformed;
     fn from_str(value: &str) -> Result<Self, Malformed> {
         if has_hex_suffix(value, "ami-") {
-            Ok(Self(value.into()))
+            Ok(Self(Inline::new(value)))
         } else {
             Err(Malformed::new(value, "an image ID such as ami-0123456789abcdef0"))
         }
@@ -72,14 +103,14 @@ impl FromStr for ImageId {
 /// An EBS snapshot: `snap-` and 8 or 17 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct SnapshotId(Box<str>);
+pub struct SnapshotId(Inline<22>);
 text_identifier!(SnapshotId);
 
 impl FromStr for SnapshotId {
     type Err = Malformed;
     fn from_str(value: &str) -> Result<Self, Malformed> {
         if has_hex_suffix(value, "snap-") {
-            Ok(Self(value.into()))
+            Ok(Self(Inline::new(value)))
         } else {
             Err(Malformed::new(value, "a snapshot ID such as snap-0123456789abcdef0"))
         }

@@ -1,15 +1,18 @@
 //! Images and snapshots, projected to what decisions need. A full SDK image is never kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{AccountId, ImageId, KeyArn, Region, SnapshotId};
+use super::{AccountId, ImageId, KeyArn, Region, SnapshotId, Tags};
 
-/// Tags of an image or snapshot.
-pub type Tags = BTreeMap<Box<str>, Box<str>>;
+/// Attributes by AWS's names, as text.
+pub type Attributes = BTreeMap<&'static str, Box<str>>;
 
 /// An image that the account owns.
+///
+/// An account may have a hundred thousand of them. What many have in common, such as names of devices, they share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Its ID.
@@ -35,14 +38,14 @@ pub struct Image {
     /// Whether its root device is an EBS volume; else it is instance-store backed.
     pub ebs_root: bool,
     /// The root device's name, such as `/dev/xvda`.
-    pub root_device: Option<Box<str>>,
+    pub root_device: Option<Arc<str>>,
     /// Attributes that must survive a copy, by AWS's name, compared as text: architecture, boot mode, virtualization type, hypervisor,
     /// TPM, ENA, SR-IOV, IMDS, platform. Absent attributes are left out.
-    pub attributes: BTreeMap<&'static str, Box<str>>,
+    pub attributes: Arc<Attributes>,
     /// Its block devices, in AWS's order.
     pub devices: Vec<BlockDevice>,
     /// What it was copied from, as AWS itself records it; users cannot write this.
-    pub copied_from: Option<Source>,
+    pub copied_from: Option<Box<Source>>,
     /// Its tags. Anyone may write these.
     pub tags: Tags,
 }
@@ -96,12 +99,12 @@ pub enum BlockDevice {
     /// An instance-store volume (`VirtualName`); holds no data of the image.
     Ephemeral {
         /// Device name.
-        device: Box<str>,
+        device: Arc<str>,
     },
     /// An EBS volume, blank when it has no snapshot.
     Ebs {
         /// Device name.
-        device: Box<str>,
+        device: Arc<str>,
         /// The volume made from it.
         volume: EbsVolume,
     },
@@ -123,6 +126,13 @@ pub struct EbsVolume {
     pub snapshot: Option<SnapshotId>,
     /// What `DescribeImages` says of it. Under which key only the snapshot tells.
     pub encrypted: Option<bool>,
+    /// What else a mapping says, which is the same for many.
+    pub kind: Arc<VolumeKind>,
+}
+
+/// What kind of volume a block device mapping asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct VolumeKind {
     /// GiB.
     pub size_gib: Option<i32>,
     /// Such as `gp3`.
@@ -138,8 +148,6 @@ pub struct EbsVolume {
 /// An EBS snapshot that the account owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Its ID.
-    pub id: SnapshotId,
     /// Its state.
     pub state: SnapshotState,
     /// Whether it is encrypted.

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 
 use super::{Image, ImageId, Region, Snapshot, SnapshotId};
 
+/// Snapshots by ID.
+pub type Snapshots = BTreeMap<SnapshotId, Snapshot>;
+
 /// Images and snapshots of one account and region.
 ///
 /// A scan is atomic: an inventory exists only when every page was read. Later, narrower reads are folded in.
@@ -15,7 +18,7 @@ pub struct Inventory {
     /// Images by ID.
     pub images: BTreeMap<ImageId, Arc<Image>>,
     /// Snapshots by ID.
-    pub snapshots: HashMap<SnapshotId, Snapshot>,
+    pub snapshots: Snapshots,
     /// When the scan began. What happened later it need not show.
     pub scanned: Timestamp,
     /// The copies that were in flight when the scan read the snapshots.
@@ -38,7 +41,9 @@ impl Inventory {
     /// Adds an image, or replaces what was known of it.
     pub fn insert(&mut self, image: Image) {
         if let Some(source) = &image.copied_from {
-            let copies = self.copies.entry(source.image.clone()).or_default();
+            // Most have one, if any.
+            let copies = self.copies.entry(source.image.clone());
+            let copies = copies.or_insert_with(|| Vec::with_capacity(1));
             if !copies.contains(&image.id) {
                 copies.push(image.id.clone());
             }
@@ -74,7 +79,7 @@ impl Inventory {
         sources: impl IntoIterator<Item = ImageId>,
         began: Timestamp,
         images: Vec<Image>,
-        snapshots: Vec<Snapshot>,
+        snapshots: Snapshots,
     ) {
         for source in sources {
             self.looked.insert(source, began);
@@ -82,9 +87,7 @@ impl Inventory {
         for image in images {
             self.insert(image);
         }
-        for snapshot in snapshots {
-            self.snapshots.insert(snapshot.id.clone(), snapshot);
-        }
+        self.snapshots.extend(snapshots);
     }
 }
 

@@ -2,15 +2,21 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Malformed, Region};
 
 /// The ARN of a KMS key (never of an alias): `arn:<partition>:kms:<region>:<account>:key/<id>`.
+///
+/// Cheap to clone: many snapshots are encrypted under one key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct KeyArn {
+pub struct KeyArn(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Parts {
     text: Box<str>,
     region: Region,
     account: AccountId,
@@ -19,17 +25,17 @@ pub struct KeyArn {
 impl KeyArn {
     /// The ARN as AWS writes it.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The region that the key is in.
     pub fn region(&self) -> &Region {
-        &self.region
+        &self.0.region
     }
 
     /// The account that owns the key, which need not be the one that uses it.
     pub fn account(&self) -> &AccountId {
-        &self.account
+        &self.0.account
     }
 }
 
@@ -51,11 +57,11 @@ impl FromStr for KeyArn {
             return Err(malformed());
         }
         let account = account.parse().map_err(|_| malformed())?;
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             text: value.into(),
             region,
             account,
-        })
+        })))
     }
 }
 
@@ -68,13 +74,13 @@ impl TryFrom<String> for KeyArn {
 
 impl From<KeyArn> for String {
     fn from(value: KeyArn) -> String {
-        value.text.into()
+        value.as_str().to_owned()
     }
 }
 
 impl fmt::Display for KeyArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 

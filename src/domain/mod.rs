@@ -7,12 +7,17 @@ mod image;
 mod inventory;
 mod key;
 mod permissions;
+mod tags;
 
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
-pub use image::{BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source, Tags};
-pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress};
+pub use image::{
+    Attributes, BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source,
+    VolumeKind,
+};
+pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
 pub use permissions::Lacking;
+pub use tags::Tags;
 
 /// A value that does not have the form its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

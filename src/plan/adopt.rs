@@ -68,7 +68,7 @@ pub fn attempt_of(of: &CopyOf, copy: &Image) -> Option<u32> {
     let tagged = copy
         .tags
         .get(TAG_SOURCE_IMAGE)
-        .is_some_and(|id| **id == *of.source.as_str());
+        .is_some_and(|id| id == of.source.as_str());
     let attempt: u32 = copy.tags.get(TAG_ATTEMPT)?.parse().ok()?;
     (tagged && attempt >= 1 && of.is_named_by_us(&copy.name, attempt)).then_some(attempt)
 }

@@ -423,10 +423,10 @@ mod tests {
         let source = image(1, 1);
         let mut world = World::of([source.clone()]);
         let mut copy = image(101, 1);
-        copy.copied_from = Some(crate::domain::Source {
+        copy.copied_from = Some(Box::new(crate::domain::Source {
             image: source.id.clone(),
             region: region(),
-        });
+        }));
         let of = crate::plan::testing::copy_of();
         copy.name = of.copy_name("{name}", "web-1", 1).into();
         copy.tags

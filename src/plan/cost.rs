@@ -59,7 +59,7 @@ pub fn snapshot_sizes(image: &Image, inventory: &Inventory) -> Vec<u64> {
         .map(|(_, volume, id)| match inventory.snapshots.get(id) {
             Some(snapshot) => snapshot.full_bytes.unwrap_or_else(|| gib(Some(snapshot.size_gib))),
             // A snapshot of another account.
-            None => gib(volume.size_gib),
+            None => gib(volume.kind.size_gib),
         })
         .collect()
 }

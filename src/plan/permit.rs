@@ -60,6 +60,7 @@ fn sentence(actions: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Tags;
     use crate::plan::testing::{World, at, encrypted_copy, image, key};
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
         let with = |inventory: &mut Inventory, tagged: bool, state| {
             let mut copy = (*copy).clone();
             copy.state = state;
-            copy.tags.remove(TAG_SOURCE_IMAGE);
+            copy.tags = Tags::default();
             if tagged {
                 copy.tags.insert(TAG_SOURCE_IMAGE.into(), source.id.as_str().into());
             }

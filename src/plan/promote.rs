@@ -85,9 +85,9 @@ pub fn missing_tags(source: &Image, copy: &Image) -> Tags {
         .tags
         .iter()
         .filter(|(key, value)| {
-            !key.starts_with("aws:") && !key.starts_with("amiseal.dev/") && copy.tags.get(*key) != Some(*value)
+            !key.starts_with("aws:") && !key.starts_with("amiseal.dev/") && copy.tags.get(key) != Some(*value)
         })
-        .map(|(key, value)| (key.clone(), value.clone()))
+        .map(|(key, value)| (key.into(), value.into()))
         .collect()
 }
 

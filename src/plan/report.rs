@@ -79,7 +79,8 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
         blocked: Vec::new(),
         classified,
     };
-    for wanted in &findings.classified.wanted {
+    // Let go afterwards: there may be a hundred thousand.
+    for wanted in std::mem::take(&mut findings.classified.wanted) {
         let Some(image) = seen.inventory.images.get(&wanted.image) else {
             continue;
         };
@@ -161,19 +162,30 @@ impl<'a> Findings<'a> {
         let Seen {
             spec, inventory, key, ..
         } = self.seen;
-        let sizes: Vec<Vec<u64>> = self
-            .to_copy
-            .iter()
-            .map(|image| cost::snapshot_sizes(image, inventory))
-            .collect();
+        // One after the other, as there may be a hundred thousand images.
+        let mut sizes: Vec<u64> = Vec::new();
+        let mut ends = Vec::with_capacity(self.to_copy.len());
+        for image in &self.to_copy {
+            sizes.extend(cost::snapshot_sizes(image, inventory));
+            ends.push(sizes.len());
+        }
+        let of_each = || {
+            let begins = std::iter::once(&0).chain(&ends);
+            begins.zip(&ends).map(|(begin, end)| &sizes[*begin..*end])
+        };
         let slots = spec.copy.max_concurrent_snapshots;
-        let copies = self.to_copy.iter().zip(&sizes).filter(|_| list);
+        let mut copies = Vec::new();
+        if list {
+            copies.reserve_exact(self.to_copy.len());
+            let images = self.to_copy.iter().zip(of_each());
+            copies.extend(images.map(|(image, sizes)| Copy::new(image, sizes)));
+        }
         let to_copy = ToCopy {
             images: count(self.to_copy.len()),
-            snapshots: count(sizes.iter().map(Vec::len).sum()),
-            bytes: sizes.iter().flatten().sum(),
-            seconds: cost::makespan(sizes.iter().map(Vec::as_slice), slots, pace).as_secs(),
-            list: copies.map(|(image, sizes)| Copy::new(image, sizes)).collect(),
+            snapshots: count(sizes.len()),
+            bytes: sizes.iter().sum(),
+            seconds: cost::makespan(of_each(), slots, pace).as_secs(),
+            list: copies,
         };
         let doubts = self
             .to_copy

@@ -1,6 +1,6 @@
 //! Images, snapshots and keys for tests of the rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::naming::CopyOf;
 use crate::domain::{
     AccountId, BlockDevice, EbsVolume, Image, ImageId, ImageState, Inventory, KeyArn, Region, Snapshot, SnapshotId,
-    SnapshotState, Source, Tags,
+    SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -53,11 +53,13 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         volume: EbsVolume {
             snapshot: Some(snapshot_id(number * 100 + n)),
             encrypted: Some(false),
-            size_gib: Some(8),
-            volume_type: Some("gp3".into()),
-            iops: None,
-            throughput: None,
-            delete_on_termination: Some(true),
+            kind: Arc::new(VolumeKind {
+                size_gib: Some(8),
+                volume_type: Some("gp3".into()),
+                iops: None,
+                throughput: None,
+                delete_on_termination: Some(true),
+            }),
         },
     };
     Image {
@@ -73,7 +75,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         product_codes: false,
         ebs_root: true,
         root_device: Some("/dev/sda".into()),
-        attributes: BTreeMap::from([("architecture", "x86_64".into())]),
+        attributes: Arc::new(BTreeMap::from([("architecture", "x86_64".into())])),
         devices: (0..volumes).map(device).collect(),
         copied_from: None,
         tags: Tags::new(),
@@ -84,7 +86,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) images: BTreeMap<ImageId, Arc<Image>>,
-    pub(crate) snapshots: HashMap<SnapshotId, Snapshot>,
+    pub(crate) snapshots: Snapshots,
 }
 
 impl World {
@@ -101,11 +103,10 @@ impl World {
     pub(crate) fn add(&mut self, image: Image, key: Option<&KeyArn>) {
         for (_, volume, id) in image.volumes() {
             let snapshot = Snapshot {
-                id: id.clone(),
                 state: SnapshotState::Completed,
                 encrypted: key.is_some(),
                 key: key.cloned(),
-                size_gib: volume.size_gib.unwrap_or(8),
+                size_gib: volume.kind.size_gib.unwrap_or(8),
                 full_bytes: None,
             };
             self.snapshots.insert(id.clone(), snapshot);
@@ -129,10 +130,10 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
     copy.id = image_id(number);
     copy.name = format!("encrypted-{}-{number}", source.name).into();
     copy.tags = Tags::new();
-    copy.copied_from = Some(Source {
+    copy.copied_from = Some(Box::new(Source {
         image: source.id.clone(),
         region: region(),
-    });
+    }));
     for (n, device) in copy.devices.iter_mut().enumerate() {
         if let BlockDevice::Ebs { volume, .. } = device {
             volume.encrypted = Some(true);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::{BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState};
+use crate::domain::{
+    BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState, Snapshots,
+};
 
 /// What a comparison of a copy with its source says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct Pair {
 }
 
 /// Compares `copy` with `source`; `snapshots` are those of the account, read after the copy became available.
-pub fn verify(source: &Image, copy: &Image, snapshots: &HashMap<SnapshotId, Snapshot>, key: &KeyArn) -> Verdict {
+pub fn verify(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Verdict {
     // A pending copy's mappings may lack their snapshots and look like blank volumes.
     if !matches!(copy.state, ImageState::Available | ImageState::Disabled) {
         return Verdict::Unknown;
@@ -150,15 +152,15 @@ fn device_difference(source: &BlockDevice, copy: &BlockDevice) -> Option<&'stati
         (BlockDevice::Ebs { volume: a, .. }, BlockDevice::Ebs { volume: b, .. }) => {
             if a.snapshot.is_some() != b.snapshot.is_some() {
                 Some("snapshot")
-            } else if a.size_gib != b.size_gib {
+            } else if a.kind.size_gib != b.kind.size_gib {
                 Some("volumeSize")
-            } else if a.volume_type != b.volume_type {
+            } else if a.kind.volume_type != b.kind.volume_type {
                 Some("volumeType")
-            } else if a.iops != b.iops {
+            } else if a.kind.iops != b.kind.iops {
                 Some("iops")
-            } else if a.throughput != b.throughput {
+            } else if a.kind.throughput != b.kind.throughput {
                 Some("throughput")
-            } else if a.delete_on_termination != b.delete_on_termination {
+            } else if a.kind.delete_on_termination != b.kind.delete_on_termination {
                 Some("deleteOnTermination")
             } else {
                 None
@@ -170,6 +172,8 @@ fn device_difference(source: &BlockDevice, copy: &BlockDevice) -> Option<&'stati
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::plan::testing::{World, encrypted_copy, image, key};
 
@@ -240,10 +244,10 @@ mod tests {
         type Change = fn(&mut Image);
         let table: [(&str, Change); 6] = [
             ("architecture", |c| {
-                c.attributes.insert("architecture", "arm64".into());
+                Arc::make_mut(&mut c.attributes).insert("architecture", "arm64".into());
             }),
             ("tpmSupport", |c| {
-                c.attributes.insert("tpmSupport", "v2.0".into());
+                Arc::make_mut(&mut c.attributes).insert("tpmSupport", "v2.0".into());
             }),
             ("rootDeviceName", |c| c.root_device = Some("/dev/sda1".into())),
             ("device /dev/sdb", |c| {
@@ -251,7 +255,7 @@ mod tests {
             }),
             ("volumeSize of device /dev/sda", |c| {
                 if let BlockDevice::Ebs { volume, .. } = &mut c.devices[0] {
-                    volume.size_gib = Some(1);
+                    Arc::make_mut(&mut volume.kind).size_gib = Some(1);
                 }
             }),
             ("snapshot of device /dev/sda", |c| {

@@ -101,8 +101,9 @@ async fn copies_are_found_by_their_source_first_pending_then_with_their_snapshot
     let source = images[0].copied_from.as_ref().expect("AWS's own record of the source");
     assert_eq!((source.image.as_str(), source.region.as_str()), (PLAIN, REGION));
     assert_eq!(snapshots.len(), 1);
-    assert_eq!(snapshots[0].state, SnapshotState::Completed);
-    assert_eq!(snapshots[0].key, Some(key_arn(KEY)));
+    let snapshot = snapshots.values().next().expect("the copy's snapshot");
+    assert_eq!(snapshot.state, SnapshotState::Completed);
+    assert_eq!(snapshot.key, Some(key_arn(KEY)));
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::progress::{Progress, TICK};
 use crate::api::conditions::reason;
-use crate::api::labels::TAG_SOURCE_IMAGE;
+use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions, TagPublication};
-use crate::aws::{Access, Aws, AwsError, Sample, Session};
+use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::controller::survey::{session_key, survey};
 use crate::controller::trouble;
 use crate::domain::{AccountId, ImageId, Malformed, Region};
@@ -75,10 +75,11 @@ async fn visit(
     targets: Vec<(usize, AMIEncryptionTargetSpec)>,
     settings: Settings,
 ) -> Vec<(usize, TargetReport)> {
+    let detail = needed(targets.iter().map(|(_, spec)| spec));
     let mut older = Vec::new();
     let mut reports = Vec::with_capacity(targets.len());
     for (number, spec) in targets {
-        let report = match Target::new(aws, &spec, settings) {
+        let report = match Target::new(aws, &spec, &detail, settings) {
             Ok(target) => Box::pin(target.report(&older)).await,
             Err(malformed) => {
                 let mut report = TargetReport::new(&spec);
@@ -95,22 +96,43 @@ async fn visit(
     reports
 }
 
+/// What has to be kept of each image to say which of the policies means it, and which of them are copies of ours. Nobody
+/// decides on anything else later, as the controller does.
+fn needed<'a>(targets: impl Iterator<Item = &'a AMIEncryptionTargetSpec>) -> Detail {
+    let of_selectors = targets.flat_map(|spec| {
+        let terms = spec.image_selector.include.iter().chain(&spec.image_selector.exclude);
+        terms.flat_map(|term| term.tags.keys().cloned())
+    });
+    Detail::OnlyTags(
+        of_selectors
+            .chain([TAG_SOURCE_IMAGE, TAG_ATTEMPT].map(str::to_owned))
+            .collect(),
+    )
+}
+
 /// One target to be looked through.
 struct Target<'a> {
     aws: &'a Aws,
     spec: &'a AMIEncryptionTargetSpec,
     account: AccountId,
     region: Region,
+    detail: &'a Detail,
     settings: Settings,
 }
 
 impl<'a> Target<'a> {
-    fn new(aws: &'a Aws, spec: &'a AMIEncryptionTargetSpec, settings: Settings) -> Result<Self, Malformed> {
+    fn new(
+        aws: &'a Aws,
+        spec: &'a AMIEncryptionTargetSpec,
+        detail: &'a Detail,
+        settings: Settings,
+    ) -> Result<Self, Malformed> {
         Ok(Self {
             aws,
             spec,
             account: spec.account_id.parse()?,
             region: spec.region.parse()?,
+            detail,
             settings,
         })
     }
@@ -131,7 +153,7 @@ impl<'a> Target<'a> {
     }
 
     async fn look(&self, session: &Session, older: &[Selector]) -> Result<TargetReport, AwsError> {
-        let survey = survey(session, &self.spec.kms_key_id).await?;
+        let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
         let (key, key_trouble) = match survey.key {
             Ok(key) => (key, None),
             Err(error) => (KeyView::Unknown, Some(trouble::of_error(&error))),

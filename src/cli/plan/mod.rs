@@ -8,7 +8,7 @@ mod render;
 mod structure;
 mod validate;
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::plan::cost::{self, Pace};
 use crate::plan::expand;
-use crate::plan::report::{Outcome, sum_up};
+use crate::plan::report::{Outcome, Report, sum_up};
 use crate::telemetry::{LogFormat, init_logs};
 
 /// How often a call is tried. The controller comes back later; here nobody does.
@@ -113,20 +113,26 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         anyhow::Ok(Box::pin(look::look(&aws, targets, settings)).await)
     })?;
     let report = sum_up(reports, pace, args.price_per_gib_month);
-    let text = match args.output {
-        Output::Table => render::table(&report),
-        Output::Markdown => render::markdown(&report),
-        Output::Json => serde_json::to_string_pretty(&report)? + "\n",
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .context("the plan cannot be printed")?;
+    print(args.output, &report).context("the plan cannot be printed")?;
     Ok(match report.outcome {
         Outcome::NothingToDo => ExitCode::SUCCESS,
         Outcome::Changes => ExitCode::from(2),
         Outcome::Problems => ExitCode::FAILURE,
     })
+}
+
+fn print(output: Output, report: &Report) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match output {
+        Output::Table => out.write_all(render::table(report).as_bytes())?,
+        Output::Markdown => out.write_all(render::markdown(report).as_bytes())?,
+        Output::Json => {
+            // Piece by piece: of a large account it is tens of megabytes.
+            serde_json::to_writer_pretty(&mut out, report)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    out.flush()
 }
 
 async fn connect(args: &Args) -> Result<Aws> {

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use super::Work;
 use crate::api::{AMIMigration, MigrationState, conditions};
-use crate::aws::{AwsError, ErrorClass};
+use crate::aws::{AwsError, Detail, ErrorClass};
 use crate::controller::fleet::jittered;
 use crate::controller::survey::survey;
 use crate::controller::trouble;
@@ -21,7 +21,7 @@ impl Work<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
     pub(super) async fn scan(&self) {
         let started = self.ctx.clock.monotonic();
-        let outcome = survey(&self.session, &self.target.spec.kms_key_id).await;
+        let outcome = survey(&self.session, &self.target.spec.kms_key_id, Detail::Everything).await;
         let now = self.ctx.clock.now();
         let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
         self.ctx.metrics.scan_duration.observe(seconds);

@@ -315,7 +315,7 @@ fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
         (
             |case, id| {
                 case.change_copy(id, |copy| {
-                    copy.attributes.insert("architecture", "arm64".into());
+                    Arc::make_mut(&mut copy.attributes).insert("architecture", "arm64".into());
                 });
             },
             reason::ATTRIBUTE_MISMATCH,
@@ -354,14 +354,14 @@ fn a_copy_whose_snapshots_were_not_read_waits_for_the_reading() {
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
     assert!(!case.stalls());
     case.world.snapshots.insert(
-        snapshot,
+        snapshot.clone(),
         crate::domain::Snapshot {
             state: SnapshotState::Pending,
             ..read.clone()
         },
     );
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
-    case.world.snapshots.insert(read.id.clone(), read);
+    case.world.snapshots.insert(snapshot, read);
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
 }
 
@@ -696,10 +696,10 @@ fn a_copy_of_an_image_of_the_same_id_in_another_region_is_not_adopted() {
     let source = case.world.images[&case.of.source].clone();
     let copy = encrypted_copy(&source, 101, &key(1), &mut case.world);
     case.change_copy(&copy.id, |copy| {
-        copy.copied_from = Some(Source {
+        copy.copied_from = Some(Box::new(Source {
             image: image_id(1),
             region: "us-east-1".parse().expect("a region"),
-        });
+        }));
     });
     assert!(matches!(case.settle(), Then::Copy(_)));
 }

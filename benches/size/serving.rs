@@ -1,0 +1,48 @@
+//! Starting the server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rig::Process;
+
+use crate::server::READY;
+
+/// How long rendering may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is to be served; see the server's own options.
+pub(crate) struct World {
+    pub(crate) accounts: u32,
+    pub(crate) images: u32,
+    pub(crate) page: u32,
+    pub(crate) delay: u64,
+    pub(crate) throttled: Option<u32>,
+}
+
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Server {
+    pub(crate) endpoint: String,
+    _process: Process,
+}
+
+/// Starts this program again as the server, and waits until everything is rendered.
+pub(crate) async fn start(directory: &Path, world: &World) -> Result<Server> {
+    let option = |name: &str, value: String| [format!("--{name}"), value];
+    let mut builder = Process::builder("server", std::env::current_exe()?, directory.join("server.log"))
+        .arg("serve")
+        .args(option("accounts", world.accounts.to_string()))
+        .args(option("images", world.images.to_string()))
+        .args(option("page", world.page.to_string()))
+        .args(option("delay", world.delay.to_string()));
+    if let Some(number) = world.throttled {
+        builder = builder.args(option("throttled", number.to_string()));
+    }
+    let mut process = builder.spawn()?;
+    let line = process.wait_for_line(READY, PATIENCE).await?;
+    let endpoint = line.split_once(READY).context("no address")?.1.trim().to_owned();
+    Ok(Server {
+        endpoint,
+        _process: process,
+    })
+}

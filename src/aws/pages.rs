@@ -1,0 +1,148 @@
+//! Reading page by page: where a read stands, and what becomes of a page while the next one is on its way.
+
+use tokio::task::JoinHandle;
+
+use super::error::AwsError;
+use super::gate::Room;
+use super::project::Defect;
+
+/// What a read has gathered so far.
+///
+/// Pages are taken in on threads for work that takes a while. That leaves the next page free to come meanwhile, and, as each
+/// thread has its own part of the heap, it keeps what a page needs for a moment apart from what stays.
+pub(super) struct Gathering<S> {
+    operation: &'static str,
+    here: Option<S>,
+    away: Option<JoinHandle<Result<S, Defect>>>,
+}
+
+impl<S: Send + 'static> Gathering<S> {
+    /// Begins with `state`; errors name `operation`.
+    pub(super) fn new(operation: &'static str, state: S) -> Self {
+        Self {
+            operation,
+            here: Some(state),
+            away: None,
+        }
+    }
+
+    /// Takes in a page, whose `room` is given back afterwards, once the page before it is done.
+    pub(super) async fn add<P: Send + 'static>(
+        &mut self,
+        page: P,
+        room: Room,
+        work: impl FnOnce(&mut S, &P) -> Result<(), Defect> + Send + 'static,
+    ) -> Result<(), AwsError> {
+        let mut state = self.settled().await?;
+        self.away = Some(tokio::task::spawn_blocking(move || {
+            let outcome = work(&mut state, &page);
+            // Before the next page is whole: else it would need as much again.
+            drop(page);
+            drop(room);
+            outcome.map(|()| state)
+        }));
+        Ok(())
+    }
+
+    /// What was gathered in all.
+    pub(super) async fn finish(mut self) -> Result<S, AwsError> {
+        self.settled().await
+    }
+
+    async fn settled(&mut self) -> Result<S, AwsError> {
+        if let Some(state) = self.here.take() {
+            return Ok(state);
+        }
+        let Some(away) = self.away.take() else {
+            // Only after an error, which has ended the read.
+            return Err(AwsError::malformed(self.operation, &"a page after the end"));
+        };
+        match away.await {
+            Ok(outcome) => outcome.map_err(|defect| AwsError::malformed(self.operation, &defect)),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is gone, and so is whoever waits.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+/// How often a token may come back in a row. AWS is not known to repeat one, and a read that never ends would hold up its account.
+const TOKEN_REPEATS: u32 = 10;
+
+/// Where a paginated read stands. A page may be empty and still not be the last: only the token counts.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    begun: bool,
+    next: Option<String>,
+    repeats: u32,
+}
+
+impl Pages {
+    /// Whether there is another page.
+    pub(super) fn more(&self) -> bool {
+        !self.begun || self.next.is_some()
+    }
+
+    /// The token of the next page.
+    pub(super) fn token(&self) -> Option<String> {
+        self.next.clone()
+    }
+
+    /// Notes the token that came with a page.
+    pub(super) fn turn(&mut self, operation: &'static str, next: Option<String>) -> Result<(), AwsError> {
+        let next = next.filter(|token| !token.is_empty());
+        let repeated = next.is_some() && next == self.next;
+        self.repeats = if repeated { self.repeats + 1 } else { 0 };
+        if self.repeats > TOKEN_REPEATS {
+            return Err(AwsError::malformed(operation, &"pages that lead nowhere"));
+        }
+        self.begun = true;
+        self.next = next;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATION: &str = "ec2:DescribeImages";
+
+    #[test]
+    fn pages_are_read_until_no_token_comes_and_not_forever() {
+        let mut pages = Pages::default();
+        assert!(pages.more());
+        assert_eq!(pages.token(), None);
+        let mut turn = |token: &str| {
+            let turned = pages.turn(OPERATION, Some(token.to_owned()));
+            turned.map(|()| pages.more())
+        };
+        for token in ["a", "b", "b", "c"] {
+            assert_eq!(turn(token), Ok(true), "{token}");
+        }
+        let stuck = (0..=TOKEN_REPEATS).find_map(|_| turn("c").err()).expect("an end");
+        assert_eq!(stuck.cause, Some(super::super::Cause::MalformedAnswer));
+        assert_eq!(turn(""), Ok(false));
+    }
+
+    #[tokio::test]
+    async fn pages_are_taken_in_one_by_one_and_the_first_defect_ends_the_read() {
+        let mut gathering = Gathering::new(OPERATION, Vec::new());
+        for page in [vec![1, 2], vec![], vec![3]] {
+            let added = gathering.add(page, Room::default(), |all, page| {
+                all.extend_from_slice(page);
+                Ok(())
+            });
+            added.await.expect("a sound page");
+        }
+        assert_eq!(gathering.finish().await, Ok(vec![1, 2, 3]));
+
+        let mut gathering = Gathering::new(OPERATION, ());
+        let defect = |(): &mut (), (): &()| Err(super::super::project::Defect::new("odd"));
+        gathering.add((), Room::default(), defect).await.expect("not known yet");
+        let error = gathering.finish().await.expect_err("a defect");
+        assert_eq!(error.cause, Some(super::super::Cause::MalformedAnswer));
+    }
+}
