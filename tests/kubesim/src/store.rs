@@ -97,7 +97,6 @@ impl Store {
         self.revision
     }
 
-
     pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
         self.objects.get(key)
     }
