@@ -1,0 +1,274 @@
+//! Objects as server-side apply sees them: which fields they have, how they differ, how they are merged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::fields::Fields;
+use crate::schema::{Relation, Schema, Shape, element};
+
+/// How a new object differs from an old one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Difference {
+    pub(crate) removed: Fields,
+    pub(crate) modified: Fields,
+    pub(crate) added: Fields,
+}
+
+impl Difference {
+    /// Without some paths and all that is below them.
+    pub(crate) fn without(&self, ignored: &Fields) -> Self {
+        Self {
+            removed: self.removed.without(ignored),
+            modified: self.modified.without(ignored),
+            added: self.added.without(ignored),
+        }
+    }
+}
+
+/// The fields that an object has.
+pub(crate) fn fields_of(value: &Value, schema: &Schema) -> Fields {
+    let mut fields = Fields::default();
+    collect(value, schema, &mut Vec::new(), &mut fields);
+    fields
+}
+
+fn collect(value: &Value, schema: &Schema, path: &mut Vec<String>, fields: &mut Fields) {
+    match (&schema.shape, value) {
+        (Shape::Map { atomic: false, .. }, Value::Object(map)) => {
+            for (name, value) in map {
+                let Some((field, declared)) = schema.field(name) else {
+                    continue;
+                };
+                path.push(format!("f:{name}"));
+                collect(value, field, path, fields);
+                let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+                if empty || !declared {
+                    fields.insert(path);
+                }
+                path.pop();
+            }
+        }
+        (Shape::List { items, relation }, Value::Array(list)) if *relation != Relation::Atomic => {
+            for item in list {
+                let Ok(element) = element(relation, item) else { continue };
+                path.push(element);
+                collect(item, items, path, fields);
+                fields.insert(path);
+                path.pop();
+            }
+        }
+        (Shape::Map { atomic: false, .. } | Shape::List { .. }, Value::Null) if !is_atomic(schema) => {}
+        _ => fields.insert(path),
+    }
+}
+
+/// How `new` differs from `old`.
+pub(crate) fn compare(old: &Value, new: &Value, schema: &Schema) -> Difference {
+    let mut difference = Difference::default();
+    compare_at(Some(old), Some(new), schema, &mut Vec::new(), &mut difference);
+    difference
+}
+
+fn compare_at(
+    old: Option<&Value>,
+    new: Option<&Value>,
+    schema: &Schema,
+    path: &mut Vec<String>,
+    difference: &mut Difference,
+) {
+    let leaf = is_leaf(old, new, schema);
+    if !leaf {
+        match &schema.shape {
+            Shape::Map { .. } => {
+                for name in names(old, new) {
+                    let Some((field, _)) = schema.field(&name) else {
+                        continue;
+                    };
+                    let (old, new) = (get(old, &name), get(new, &name));
+                    path.push(format!("f:{name}"));
+                    compare_at(old, new, field, path, difference);
+                    path.pop();
+                }
+            }
+            Shape::List { items, relation } => {
+                let (old, new) = (by_element(old, relation), by_element(new, relation));
+                let elements: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+                for element in elements {
+                    path.push(element.clone());
+                    let (old, new) = (old.get(element).copied(), new.get(element).copied());
+                    compare_at(old, new, items, path, difference);
+                    path.pop();
+                }
+            }
+            Shape::Scalar(_) | Shape::Any => {}
+        }
+    }
+    match (old, new) {
+        (None, _) => difference.added.insert(path),
+        (_, None) => difference.removed.insert(path),
+        (Some(old), Some(new)) if leaf && old != new => difference.modified.insert(path),
+        _ => {}
+    }
+}
+
+/// `applied` laid over `live`: its values win, and what it does not name stays.
+pub(crate) fn merge(live: &Value, applied: &Value, schema: &Schema) -> Value {
+    merge_at(Some(live), Some(applied), schema).unwrap_or(Value::Null)
+}
+
+fn merge_at(live: Option<&Value>, applied: Option<&Value>, schema: &Schema) -> Option<Value> {
+    if is_leaf(live, applied, schema) {
+        return applied.or(live).cloned();
+    }
+    match &schema.shape {
+        Shape::Map { .. } => {
+            let mut merged = Map::new();
+            for name in names(live, applied) {
+                let Some((field, _)) = schema.field(&name) else {
+                    continue;
+                };
+                if let Some(value) = merge_at(get(live, &name), get(applied, &name), field) {
+                    merged.insert(name, value);
+                }
+            }
+            (!merged.is_empty()).then_some(Value::Object(merged))
+        }
+        Shape::List { items, relation } => merge_lists(live, applied, items, relation),
+        Shape::Scalar(_) | Shape::Any => applied.or(live).cloned(),
+    }
+}
+
+/// The items of both lists: those that were applied in their order, and the others where they were among them.
+fn merge_lists(live: Option<&Value>, applied: Option<&Value>, items: &Schema, relation: &Relation) -> Option<Value> {
+    let (left, right) = (elements(live, relation), elements(applied, relation));
+    let (ours, theirs) = (by_element(live, relation), by_element(applied, relation));
+    let mut shared = right.iter().filter(|element| ours.contains_key(*element));
+    let mut next_shared = shared.next();
+    let mut done = BTreeSet::new();
+    let mut merged = Vec::new();
+    let (mut l, mut r) = (0, 0);
+    let both = |element: &String| merge_at(ours.get(element).copied(), theirs.get(element).copied(), items);
+    while l < left.len() || r < right.len() {
+        if let (Some(from_left), Some(from_right)) = (left.get(l), right.get(r)) {
+            if from_left == from_right {
+                done.insert(from_left);
+                merged.extend(both(from_left));
+                (l, r) = (l + 1, r + 1);
+                next_shared = shared.next();
+                continue;
+            }
+            if theirs.contains_key(from_left) && next_shared.is_some_and(|next| next != from_left) {
+                // Shared, but its turn comes later.
+                l += 1;
+                continue;
+            }
+        }
+        if let Some(from_left) = left.get(l) {
+            if !theirs.contains_key(from_left) {
+                merged.extend(both(from_left));
+                l += 1;
+                continue;
+            }
+            if done.contains(from_left) {
+                l += 1;
+            }
+        }
+        if let Some(from_right) = right.get(r) {
+            done.insert(from_right);
+            merged.extend(both(from_right));
+            r += 1;
+            if next_shared == Some(from_right) {
+                next_shared = shared.next();
+            }
+        }
+    }
+    (!merged.is_empty()).then_some(Value::Array(merged))
+}
+
+/// `value` without some of its fields and items.
+pub(crate) fn remove(value: &Value, gone: &Fields, schema: &Schema) -> Value {
+    match (&schema.shape, value) {
+        _ if gone.is_empty() => value.clone(),
+        (Shape::Map { atomic: false, .. }, Value::Object(map)) => {
+            let mut kept = Map::new();
+            for (name, value) in map {
+                let path = format!("f:{name}");
+                if gone.has(&path) {
+                    continue;
+                }
+                let value = match (gone.below(&path), schema.field(name)) {
+                    (Some(below), Some((field, _))) => remove(value, below, field),
+                    _ => value.clone(),
+                };
+                kept.insert(name.clone(), value);
+            }
+            if kept.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(kept)
+            }
+        }
+        (Shape::List { items, relation }, Value::Array(list)) if *relation != Relation::Atomic => {
+            let mut kept = Vec::new();
+            for item in list {
+                match element(relation, item) {
+                    Ok(element) if gone.has(&element) => {}
+                    Ok(element) => kept.push(
+                        gone.below(&element)
+                            .map_or_else(|| item.clone(), |b| remove(item, b, items)),
+                    ),
+                    Err(_) => kept.push(item.clone()),
+                }
+            }
+            if kept.is_empty() {
+                Value::Null
+            } else {
+                Value::Array(kept)
+            }
+        }
+        _ => value.clone(),
+    }
+}
+
+fn is_atomic(schema: &Schema) -> bool {
+    match &schema.shape {
+        Shape::Map { atomic, .. } => *atomic,
+        Shape::List { relation, .. } => *relation == Relation::Atomic,
+        Shape::Scalar(_) | Shape::Any => true,
+    }
+}
+
+/// Whether a value is taken as a whole: also where both sides are empty, so that empty and absent stay different.
+fn is_leaf(one: Option<&Value>, other: Option<&Value>, schema: &Schema) -> bool {
+    let empty = |value: Option<&Value>| match value {
+        Some(Value::Object(map)) => map.is_empty(),
+        Some(Value::Array(list)) => list.is_empty(),
+        _ => true,
+    };
+    is_atomic(schema) || (empty(one) && empty(other))
+}
+
+fn names(one: Option<&Value>, other: Option<&Value>) -> BTreeSet<String> {
+    let of = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_object)
+            .map(|map| map.keys().cloned().collect::<Vec<_>>())
+    };
+    of(one).into_iter().chain(of(other)).flatten().collect()
+}
+
+fn get<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Value> {
+    value.and_then(|value| value.get(name))
+}
+
+fn elements(list: Option<&Value>, relation: &Relation) -> Vec<String> {
+    let list = list.and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(|item| element(relation, item).ok()).collect()
+}
+
+fn by_element<'a>(list: Option<&'a Value>, relation: &Relation) -> BTreeMap<String, &'a Value> {
+    let list = list.and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(|item| Some((element(relation, item).ok()?, item)))
+        .collect()
+}
