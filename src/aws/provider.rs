@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder as HttpClientBuilder, ConnectorBuilder, tls};
 use aws_smithy_runtime::client::retries::RetryPartition;
@@ -48,6 +49,8 @@ pub struct AwsOptions {
     pub pages_in_memory: usize,
     /// The transport, instead of the SDK's own.
     pub http_client: Option<SharedHttpClient>,
+    /// What the SDK signs by and takes credentials to run out by, instead of the machine's clock.
+    pub time_source: Option<SharedTimeSource>,
     /// The endpoint of all services, instead of what the environment says.
     pub endpoint_url: Option<String>,
     /// The controller's own credentials, instead of what the environment says.
@@ -67,6 +70,7 @@ impl AwsOptions {
             max_attempts: 3,
             pages_in_memory: 8,
             http_client: None,
+            time_source: None,
             endpoint_url: None,
             credentials: None,
         }
@@ -161,6 +165,9 @@ impl Aws {
             .timeout_config(timeouts);
         if let Ok(name) = AppName::new("amiseal") {
             loader = loader.app_name(name);
+        }
+        if let Some(time_source) = options.time_source {
+            loader = loader.time_source(time_source);
         }
         if let Some(endpoint) = options.endpoint_url {
             loader = loader.endpoint_url(endpoint);

@@ -126,6 +126,14 @@ impl Sim {
         self.state().journal.clone()
     }
 
+    /// How many calls have had an effect so far, and how many things are still to happen by themselves: while neither
+    /// changes, nothing does.
+    pub fn stir(&self) -> (usize, usize) {
+        let state = self.state();
+        let effects = state.journal.iter().filter(|call| call.effect).count();
+        (effects, state.events.len())
+    }
+
     /// The calls after the one of this number.
     pub fn journal_after(&self, seq: u64) -> Vec<Call> {
         let state = self.state();

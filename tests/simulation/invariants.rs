@@ -1,0 +1,172 @@
+//! What must hold after every step of every history, judged on the simulator's world and journal and on the objects that
+//! the API server double holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use amiseal::api::{AMIMigration, MigrationState, conditions};
+use ec2sim::model::{self, ImageState, SnapshotState};
+use ec2sim::{Check, Sim};
+use kube::ResourceExt;
+
+/// What a policy of these histories allows to be in flight in an account and region.
+const BUDGET: usize = 5;
+/// How many attempts a policy of these histories allows before a person is asked.
+const ATTEMPTS: u32 = 3;
+
+/// A promise. The numbers are those of docs/reliability.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Promise {
+    /// No original is changed, disabled or deregistered.
+    OriginalsStay,
+    /// At most one copy of an image under a key, and no call too many.
+    CopiedOnce,
+    /// Nothing is changed that is not ours, and nothing is copied that should not be.
+    NothingForeign,
+    /// Nobody can launch a copy who could not launch the original.
+    NotSharedMore,
+    /// Under Audit and suspend nothing is called that could change anything.
+    HandsOff,
+    /// A status claims only what the world shows.
+    StatusIsTrue,
+    /// Snapshots in flight and attempts are bounded.
+    Bounded,
+    /// Once nothing hinders any more, everything comes to its end.
+    Converges,
+    /// After that nothing is written.
+    Quiet,
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A promise that was not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) promise: Promise,
+    pub(crate) how: String,
+}
+
+impl Broken {
+    pub(crate) fn new(promise: Promise, how: impl Into<String>) -> Self {
+        Self {
+            promise,
+            how: how.into(),
+        }
+    }
+}
+
+/// Looks at everything that must hold at any time.
+pub(crate) fn check(sim: &Sim, migrations: &[AMIMigration]) -> Vec<Broken> {
+    let mut broken: Vec<Broken> = sim
+        .audit()
+        .findings
+        .into_iter()
+        .filter_map(|finding| Some(Broken::new(promise_of(finding.check)?, format!("{finding:?}"))))
+        .collect();
+    sim.with_world(|world| {
+        broken.extend(in_flight(world));
+        for migration in migrations {
+            broken.extend(claims(migration, world));
+        }
+    });
+    broken
+}
+
+/// Which promise a finding of the simulator's audit breaks whenever it comes; none for what is right until the end.
+fn promise_of(check: Check) -> Option<Promise> {
+    match check {
+        Check::OriginalChanged | Check::OriginalGone => Some(Promise::OriginalsStay),
+        Check::CopiedTwice | Check::TooManyCopies => Some(Promise::CopiedOnce),
+        Check::UnexpectedCopy | Check::SnapshotDeleted | Check::ForeignChange => Some(Promise::NothingForeign),
+        Check::SharedMoreWidely => Some(Promise::NotSharedMore),
+        Check::ForbiddenCall => Some(Promise::HandsOff),
+        Check::MissingCopy
+        | Check::CopyNotEncrypted
+        | Check::CopyWrongKey
+        | Check::CopyDiffers
+        | Check::PermissionsDiffer
+        | Check::DescriptionDiffers
+        | Check::DeprecationDiffers
+        | Check::TagsDiffer
+        | Check::FailedCopyLeft
+        | Check::DeniedCall => None,
+    }
+}
+
+/// More snapshots at a time than allowed, unless they are of one image.
+fn in_flight(world: &model::World) -> Option<Broken> {
+    let regions = world.accounts.values().flat_map(|account| account.regions.values());
+    regions.into_iter().find_map(|region| {
+        let mut by_call: BTreeMap<u64, usize> = BTreeMap::new();
+        for snapshot in region.snapshots.values() {
+            if snapshot.state == SnapshotState::Pending
+                && let Some(call) = snapshot.created_by
+            {
+                *by_call.entry(call).or_default() += 1;
+            }
+        }
+        let count: usize = by_call.values().sum();
+        (count > BUDGET && by_call.len() > 1).then(|| {
+            Broken::new(
+                Promise::Bounded,
+                format!("{count} snapshots of {} copies in flight", by_call.len()),
+            )
+        })
+    })
+}
+
+/// What a migration's status says, against the world.
+fn claims(migration: &AMIMigration, world: &model::World) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    let name = migration.name_any();
+    let Some(status) = &migration.status else {
+        return broken;
+    };
+    let untrue = |how: String| Broken::new(Promise::StatusIsTrue, format!("{name}: {how}"));
+    if status.observed_generation > migration.metadata.generation {
+        broken.push(untrue("speaks of a generation that is not there yet".to_owned()));
+    }
+    let copy = status.copy.as_ref();
+    if let Some(copy) = copy.filter(|copy| copy.attempt > ATTEMPTS) {
+        broken.push(Broken::new(
+            Promise::Bounded,
+            format!("{name}: attempt {}", copy.attempt),
+        ));
+    }
+    let is_done = status.state == Some(MigrationState::Completed)
+        && conditions::find(&status.conditions, conditions::READY)
+            .is_some_and(|ready| ready.reason != conditions::reason::SOURCE_GONE);
+    if is_done || conditions::is_true(&status.conditions, conditions::VERIFIED) {
+        let id = copy.and_then(|copy| copy.image_id.as_deref()).unwrap_or_default();
+        if let Err(how) = is_encrypted(migration, id, world) {
+            broken.push(untrue(how));
+        }
+    }
+    broken
+}
+
+fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> Result<(), String> {
+    let spec = &migration.spec;
+    let region = world.region(&spec.account_id, &spec.region).ok_or("no such region")?;
+    let image = region
+        .images
+        .get(copy)
+        .ok_or_else(|| format!("there is no copy {copy:?}"))?;
+    if image.state != ImageState::Available {
+        return Err(format!("the copy is {}", image.state.as_str()));
+    }
+    for id in image.snapshot_ids() {
+        let snapshot = region
+            .snapshots
+            .get(id)
+            .ok_or_else(|| format!("there is no snapshot {id}"))?;
+        if !snapshot.encrypted || snapshot.key_arn.as_deref() != Some(&spec.key_arn) {
+            return Err(format!("{id} is under {:?}", snapshot.key_arn));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! AWS in memory: the SDK's own requests, as bytes, given to the simulator, and its answers back. No socket, no thread.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::body::SdkBody;
+use axum::body::Bytes;
+use axum::http;
+use ec2sim::{Directive, Sim};
+
+use super::fate::{Fate, Lot, Side};
+
+/// The transport of one process's SDK, which ends at the simulator.
+pub(crate) fn client(sim: &Sim, fate: &Arc<Fate>, process: u64) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Wire {
+        sim: sim.clone(),
+        fate: fate.clone(),
+        process,
+    });
+    http_client_fn(move |_, _| connector.clone())
+}
+
+#[derive(Debug)]
+struct Wire {
+    sim: Sim,
+    fate: Arc<Fate>,
+    process: u64,
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (sim, fate, process) = (self.sim.clone(), self.fate.clone(), self.process);
+        HttpConnectorFuture::new(async move {
+            // As over a real network, the answer does not come at once: others get their turn in between.
+            tokio::time::sleep(LATENCY).await;
+            let (_, lot) = fate.arrive(Side::Aws, process);
+            if lot == Lot::DiesBefore {
+                return pending().await;
+            }
+            let answer = sim.handle(&to_http(request)?);
+            if lot == Lot::DiesAfter {
+                return pending().await;
+            }
+            let directive = answer.extensions().get::<Directive>().copied().unwrap_or_default();
+            tokio::time::sleep(LATENCY + directive.delay).await;
+            if directive.drop {
+                return Err(ConnectorError::io("the connection was closed".into()));
+            }
+            Ok(from_http(answer))
+        })
+    }
+}
+
+/// How long a request takes to arrive, and an answer to come back.
+pub(crate) const LATENCY: std::time::Duration = std::time::Duration::from_millis(10);
+
+fn to_http(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
+    let bytes = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
+    let mut built = http::Request::builder().method(request.method()).uri(request.uri());
+    for (name, value) in request.headers() {
+        built = built.header(name, value);
+    }
+    built.body(bytes).map_err(|error| ConnectorError::user(error.into()))
+}
+
+fn from_http(answer: http::Response<Bytes>) -> Response {
+    let (parts, bytes) = answer.into_parts();
+    let status = parts.status.as_u16().try_into().expect("a status that HTTP has");
+    let mut response = Response::new(status, SdkBody::from(bytes.to_vec()));
+    for (name, value) in &parts.headers {
+        if let Ok(value) = value.to_str() {
+            response
+                .headers_mut()
+                .append(name.as_str().to_owned(), value.to_owned());
+        }
+    }
+    response
+}
