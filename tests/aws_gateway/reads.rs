@@ -45,7 +45,7 @@ async fn an_image_is_read_with_all_that_decisions_need() {
     assert_eq!(&*plain.name, "plain");
     assert_eq!(plain.description.as_deref(), Some("what it is"));
     assert_eq!(plain.owner.as_str(), ACCOUNT);
-    assert_eq!(plain.tags.get("team").map(|value| &**value), Some("web"));
+    assert_eq!(plain.tags.get("team"), Some("web"));
     assert_eq!(
         plain.deprecation_time,
         Some("2035-01-01T00:00:00Z".parse().expect("a time"))
@@ -63,8 +63,8 @@ async fn an_image_is_read_with_all_that_decisions_need() {
     let BlockDevice::Ebs { volume, .. } = &many.devices[1] else {
         panic!("{:?}", many.devices)
     };
-    assert_eq!((volume.size_gib, volume.iops), (Some(20), Some(3000)));
-    assert_eq!(volume.volume_type.as_deref(), Some("io2"));
+    assert_eq!((volume.kind.size_gib, volume.kind.iops), (Some(20), Some(3000)));
+    assert_eq!(volume.kind.volume_type.as_deref(), Some("io2"));
     let shared = session
         .launch_permissions(&image(PLAIN))
         .await

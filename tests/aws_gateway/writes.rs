@@ -130,7 +130,7 @@ async fn what_is_published_on_a_copy_is_there_when_it_is_read_back() {
         .remove(0);
     assert_eq!(read.description.as_deref(), Some("what it is"));
     assert_eq!(read.deprecation_time, Some(at));
-    let tags: Vec<_> = read.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    let tags: Vec<_> = read.tags.iter().collect();
     assert_eq!(tags, [("amiseal.dev/source-image", PLAIN), ("team", "web")]);
 }
 
