@@ -78,7 +78,7 @@ pub(super) struct Gate {
 impl Gate {
     /// Lets `answers` large answers be in memory at a time. AWS may take `limit` until it begins to answer, and as much until
     /// the answer is whole; waiting for room in between does not count.
-    pub(super) fn new(inner: SharedHttpClient, answers: usize, limit: Duration) -> SharedHttpClient {
+    pub(super) fn around(inner: SharedHttpClient, answers: usize, limit: Duration) -> SharedHttpClient {
         SharedHttpClient::new(Self {
             inner,
             room: Arc::new(Semaphore::new(answers.max(1))),

@@ -6,6 +6,7 @@ use super::*;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
+#[allow(clippy::needless_pass_by_value, reason = "tests build what they give")]
 fn image(given: sdk::Image) -> Result<Image, Defect> {
     super::image(&given, &mut Common::default())
 }

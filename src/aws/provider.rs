@@ -158,7 +158,7 @@ impl Aws {
             .operation_timeout(options.operation_timeout)
             .build();
         let transport = options.http_client.unwrap_or_else(https_client);
-        let transport = Gate::new(transport, options.pages_in_memory, options.attempt_timeout);
+        let transport = Gate::around(transport, options.pages_in_memory, options.attempt_timeout);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(transport)
             .retry_config(retries)
