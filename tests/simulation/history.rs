@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use amiseal::api::{AMIMigration, MigrationState, conditions};
 use ec2sim::{Clock as SimClock, Sim, SimTime};
-use jiff::Timestamp;
 use kubesim::{ApiServer, Effect, Verdict};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -316,9 +315,4 @@ fn words(migration: &AMIMigration) -> Vec<String> {
     let state = status.state.map(|state| state.as_str().to_owned());
     let ready = conditions::find(&status.conditions, conditions::READY).map(|ready| ready.reason.clone());
     state.into_iter().chain(ready).collect()
-}
-
-/// The moment that all histories begin at.
-pub(crate) fn epoch() -> Timestamp {
-    Timestamp::from_millisecond(EPOCH_MILLIS).expect("a time in range")
 }

@@ -50,6 +50,12 @@ pub(crate) struct Broken {
     pub(crate) how: String,
 }
 
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise, self.how)
+    }
+}
+
 impl Broken {
     pub(crate) fn new(promise: Promise, how: impl Into<String>) -> Self {
         Self {

@@ -1,9 +1,11 @@
 //! The product's own controllers, whole, in one process on virtual time, against the simulated AWS and a double of the API
-//! server, with faults at every call.
+//! server, with a fault at every call.
 //!
 //! The AWS SDK and the kube client stay in the loop: their bytes are handed over in memory. A history depends on its plan
-//! alone. See docs/reliability.md.
+//! alone, so that one that breaks a promise can be played again. `docs/reliability.md` says what is promised.
 
+mod campaign;
+mod entropy;
 mod fate;
 mod history;
 mod invariants;
@@ -16,37 +18,55 @@ mod world;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::EnvFilter;
 
 use plan::{Plan, Strike};
 
+/// What to play. Without options: every fault at every call of one history, and some histories at random.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Play the history of this seed, and print it
+    /// Play only the history of this seed, and print it
     #[arg(long)]
     seed: Option<u64>,
-    /// A fault and the call that it strikes, as in CrashAfterAws@17
+    /// What goes wrong in it: a fault, @, and the number of the call that it strikes
     #[arg(long = "strike", requires = "seed")]
     strikes: Vec<Strike>,
+    /// How many histories at random
+    #[arg(long, default_value_t = 200)]
+    histories: u64,
+    /// Strike only every so many calls
+    #[arg(long, default_value_t = 1)]
+    stride: u64,
+    /// The seed of the first history
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// Cargo's test options mean nothing here
+    #[arg(long, hide = true)]
+    nocapture: bool,
 }
 
-fn main() -> ExitCode {
+fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
+    entropy::same_each_time()?;
     if std::env::var_os("RUST_LOG").is_some() {
-        tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .init();
+        let filter = EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).without_time().init();
     }
-    if let Some(seed) = args.seed {
-        let outcome = history::play(&Plan {
-            seed,
-            strikes: args.strikes,
-        });
-        print!("{}", outcome.journal);
-        println!(
-            "{:?} {:?} {:?} {} {} {:?}",
-            outcome.broken, outcome.calls, outcome.reached, outcome.checks, outcome.mutating, outcome.took
-        );
-        return ExitCode::SUCCESS;
+    let Some(seed) = args.seed else {
+        return Ok(campaign::run(args.first, args.histories, args.stride));
+    };
+    let outcome = history::play(&Plan {
+        seed,
+        strikes: args.strikes,
+    });
+    print!("{}", outcome.journal);
+    println!("{:?}", outcome.reached);
+    for broken in &outcome.broken {
+        println!("broken: {broken}");
     }
-    ExitCode::SUCCESS
+    Ok(if outcome.broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

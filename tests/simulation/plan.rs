@@ -120,6 +120,14 @@ impl Plan {
         }
     }
 
+    /// One fault at one call.
+    pub(crate) fn single(seed: u64, fault: Fault, at: u64) -> Self {
+        Self {
+            seed,
+            strikes: vec![Strike { fault, at }],
+        }
+    }
+
     /// Up to five faults at random among so many calls.
     pub(crate) fn random(seed: u64, calls: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);

@@ -17,7 +17,6 @@ const OTHER_KEY: &str = "22222222-2222-4222-8222-222222222222";
 /// What one history begins with.
 #[derive(Debug, Clone)]
 pub(crate) struct Beginning {
-    pub(crate) seed: u64,
     pub(crate) world: WorldSpec,
     pub(crate) policies: Vec<Value>,
     /// How many images are to have a copy.
@@ -106,7 +105,6 @@ impl Beginning {
             policy("second", TWO, &["eu-west-1"]),
         ];
         Self {
-            seed,
             world,
             policies,
             to_copy,
