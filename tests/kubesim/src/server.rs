@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::faults::{Break, Decide, Deliver, Delivery, EventInfo, RequestInfo, Verdict};
 use crate::journal::Entry;
-use crate::kinds::{Kind, Kinds};
-use crate::request::{Call, Parameters, Verb};
+use crate::kinds::Kinds;
+use crate::request::{Call, Verb};
 use crate::store::{Key, Store, Version};
 use crate::watch::Queue;
 
@@ -29,21 +29,6 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn object(code: u16, body: Arc<Value>) -> Self {
         Self { code, body }
-    }
-}
-
-impl Call {
-    /// A deletion without a request.
-    pub(crate) fn delete(kind: Arc<Kind>, key: &Key, options: Value) -> Self {
-        Self {
-            verb: Verb::Delete,
-            kind,
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            subresource: String::new(),
-            parameters: Parameters::default(),
-            body: options,
-        }
     }
 }
 

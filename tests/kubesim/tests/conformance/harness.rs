@@ -76,10 +76,14 @@ impl Run {
     fn note(&mut self, step: String, answer: kube::Result<Value>) -> Value {
         let (noted, value) = match answer {
             Ok(value) => (value.clone(), value),
-            Err(kube::Error::Api(status)) => (
-                json!({"refused": status.code, "reason": status.reason, "message": status.message}),
-                Value::Null,
-            ),
+            Err(kube::Error::Api(status)) => {
+                // What is wrong with a body is told in other words.
+                let message = matches!(status.code, 404 | 409 | 410).then_some(status.message);
+                (
+                    json!({"refused": status.code, "reason": status.reason, "message": message}),
+                    Value::Null,
+                )
+            }
             Err(error) => panic!("{step}: no answer: {error}"),
         };
         self.steps.push((step, noted));
@@ -279,9 +283,7 @@ impl Run {
             symbols.learn(answer);
         }
         let steps = self.steps.into_iter();
-        steps
-            .map(|(step, answer)| (symbols.text(&step), symbols.replace(answer)))
-            .collect()
+        steps.map(|(step, answer)| (step, symbols.replace(answer))).collect()
     }
 }
 
@@ -366,7 +368,9 @@ impl Symbols {
         match value {
             Value::Object(map) if map.contains_key("list") => self.replace_list(map),
             Value::Object(map) => {
-                let of_the_cluster = map.get("kind").is_some_and(|kind| kind == LEASE || kind == EVENT);
+                // In a list they do not say what they are.
+                let bare = map.contains_key("metadata") && !map.contains_key("kind");
+                let built_in = bare || map.get("kind").is_some_and(|kind| kind == LEASE || kind == EVENT);
                 let entries = map.into_iter().map(|(name, value)| {
                     let value = match (name.as_str(), value) {
                         ("creationTimestamp" | "deletionTimestamp" | "time", Value::String(_)) => json!("<time>"),
@@ -380,12 +384,12 @@ impl Symbols {
                         }
                         (_, value) => self.replace(value),
                     };
-                    (name, value)
+                    (self.text(&name), value)
                 });
                 let map: Map<String, Value> = entries.collect();
                 // The types that are built in write out what is empty.
                 let kept = map.into_iter().filter(|(name, value)| {
-                    !of_the_cluster || name == "metadata" || !(value.is_null() || *value == json!({}))
+                    !built_in || name == "metadata" || !(value.is_null() || *value == json!({}))
                 });
                 Value::Object(kept.collect())
             }

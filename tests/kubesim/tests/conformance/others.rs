@@ -11,7 +11,7 @@ fn event(name: &str) -> Value {
     json!({
         "apiVersion": api_version(EVENT), "kind": EVENT, "metadata": {"name": name},
         "action": "Copy", "reason": "Copied", "type": "Normal", "note": "A sentence.",
-        "eventTime": "2026-01-02T03:04:05.678Z",
+        "eventTime": "2026-01-02T03:04:05.678000Z",
         "reportingController": "amiseal", "reportingInstance": "amiseal-0",
         "regarding": {"apiVersion": "amiseal.dev/v1alpha1", "kind": "AMIMigration", "name": "ami-1.eu-west-1"},
     })
@@ -77,7 +77,7 @@ pub(crate) async fn leases(run: &mut Run) {
     let one = || PatchParams::apply("amiseal-1");
     // As a lease manager does: taken by an apply, then renewed by strategic merges.
     let taken = json!({
-        "acquireTime": "2026-01-02T03:04:05.1Z", "renewTime": "2026-01-02T03:04:05.1Z", "holderIdentity": "one",
+        "acquireTime": "2026-01-02T03:04:05.100000Z", "renewTime": "2026-01-02T03:04:05.100000Z", "holderIdentity": "one",
         "leaseDurationSeconds": 15,
     });
     run.patch(at, one(), Patch::Apply(part(taken.clone()))).await;
