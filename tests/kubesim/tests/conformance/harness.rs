@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 
 /// How long to wait for what a real cluster does in its own time.
 const SOON: Duration = Duration::from_secs(30);
+/// How long the garbage collector may take to see what was written.
+const SEEN: Duration = Duration::from_secs(3);
 /// How long a watch may be silent until it is taken to have nothing more to say.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -215,6 +217,14 @@ impl Run {
             });
         }
         self.note(step, Ok(json!({"events": events})));
+    }
+
+    /// Gives a real garbage collector time to see what was written: what it has not seen, it neither waits for nor
+    /// orphans, and nothing tells how far it has come.
+    pub(crate) async fn seen_by_collector(&self) {
+        if matches!(self.cluster, Cluster::Real) {
+            tokio::time::sleep(SEEN).await;
+        }
     }
 
     /// Waits until the garbage collector has left exactly these objects of a kind, and notes them.
