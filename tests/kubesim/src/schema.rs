@@ -258,7 +258,8 @@ impl Schema {
             Shape::List { .. } => (value.is_array(), "array"),
             Shape::Map { .. } => (value.is_object(), "object"),
         };
-        (!fits && !(self.nullable && value.is_null())).then_some(expected)
+        let fits = fits || self.nullable && value.is_null();
+        (!fits).then_some(expected)
     }
 
     /// Refuses what server-side apply cannot merge: fields that are not declared, values of another type, lists with an
@@ -268,10 +269,8 @@ impl Schema {
     }
 
     fn check_at(&self, value: &Value, path: &str) -> Result<(), String> {
-        if !value.is_null() {
-            if let Some(expected) = self.mismatch(value) {
-                return Err(format!("{path}: expected {expected}, got {value}"));
-            }
+        if let Some(expected) = self.mismatch(value).filter(|_| !value.is_null()) {
+            return Err(format!("{path}: expected {expected}, got {value}"));
         }
         match (&self.shape, value) {
             (Shape::Map { .. }, Value::Object(map)) => {
@@ -369,4 +368,53 @@ fn metadata() -> Value {
         "resourceVersion": text,
         "uid": text,
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        let copy =
+            json!({"type": "object", "default": {}, "properties": {"attempts": {"type": "integer", "default": 3}}});
+        Schema::parse(&json!({"type": "object", "required": ["mode"], "properties": {
+            "mode": {"type": "string", "enum": ["Audit", "Enforce"]},
+            "copy": copy,
+            "time": {"type": "string", "format": "micro-time"},
+            "note": {"type": "string", "nullable": true},
+        }}))
+        .expect("a schema")
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_what_is_unknown_is_taken_out() {
+        let mut value = json!({"mode": null, "note": null, "unknown": 1, "copy": null});
+        schema().normalize(&mut value);
+        assert_eq!(value, json!({"note": null, "copy": {"attempts": 3}}));
+    }
+
+    #[test]
+    fn faults_name_the_field() {
+        let faults = |value: Value| schema().faults(&value);
+        assert_eq!(
+            faults(json!({"mode": "Audit", "time": "2026-01-02T03:04:05.000000Z"})),
+            Vec::<String>::new()
+        );
+        assert_eq!(faults(json!({})), ["mode: Required value"]);
+        assert_eq!(faults(json!({"mode": 1})).len(), 1);
+        let time = faults(json!({"mode": "Audit", "time": "2026-01-02T03:04:05Z"}));
+        assert_eq!(time, ["time: Invalid value: must be of type time with six decimals"]);
+        let mode = faults(json!({"mode": "Never"}));
+        assert_eq!(
+            mode,
+            [r#"mode: Unsupported value: "Never": supported values: "Audit", "Enforce""#]
+        );
+    }
+
+    #[test]
+    fn a_schema_that_the_double_would_get_wrong_is_refused() {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let fault = Schema::parse(&schema).expect_err("a refusal");
+        assert!(fault.contains("x-kubernetes-preserve-unknown-fields"), "{fault}");
+    }
 }

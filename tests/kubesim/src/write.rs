@@ -64,15 +64,15 @@ impl World {
             }
             return self.create_instead(call, new);
         };
-        if let (Some(wanted), Some(is)) = (meta(&new, "uid"), meta(&old, "uid")) {
-            if wanted != is {
-                let why = format!(
-                    "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
+        if let (Some(wanted), Some(is)) = (meta(&new, "uid"), meta(&old, "uid"))
+            && wanted != is
+        {
+            let why = format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
                      Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}",
-                    path_in_etcd(call)
-                );
-                return Err(Failure::cannot_fulfil(&kind.resource(), &call.name, &why));
-            }
+                path_in_etcd(call)
+            );
+            return Err(Failure::cannot_fulfil(&kind.resource(), &call.name, &why));
         }
         self.replace(call, &old, new)
     }
@@ -234,10 +234,10 @@ impl World {
             }
         }
         copy_meta(old, &mut new, "generation");
-        if let (true, true, Some(generation)) = (kind.custom, call.subresource.is_empty(), generation(old)) {
-            if !same_but_metadata(old, &new) {
-                set_meta(&mut new, "generation", Some(json!(generation + 1)));
-            }
+        if let (true, true, Some(generation)) = (kind.custom, call.subresource.is_empty(), generation(old))
+            && !same_but_metadata(old, &new)
+        {
+            set_meta(&mut new, "generation", Some(json!(generation + 1)));
         }
         for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             copy_meta(old, &mut new, field);

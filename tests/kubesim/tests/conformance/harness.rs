@@ -358,10 +358,9 @@ impl Symbols {
         match value {
             Value::Object(map) => {
                 if let Some(metadata) = map.get("metadata") {
-                    if let Some(uid) = metadata["uid"].as_str() {
-                        if !self.uids.iter().any(|known| known == uid) {
-                            self.uids.push(uid.to_owned());
-                        }
+                    let uid = metadata["uid"].as_str();
+                    if let Some(uid) = uid.filter(|uid| !self.uids.iter().any(|known| known == uid)) {
+                        self.uids.push(uid.to_owned());
                     }
                     let version = metadata["resourceVersion"].as_str();
                     self.versions
