@@ -329,7 +329,7 @@ mod tests {
         let old = json!({"keyed": [{"name": "a", "value": "1"}], "whole": ["x"], "tags": {"t": "1"}});
         let new = json!({"keyed": [{"name": "a", "value": "2"}, {"name": "b"}], "whole": ["y"]});
         let difference = compare(&old, &new, &schema());
-        assert_eq!(difference.modified.paths(), [".keyed[name=\"a\"].value", ".whole"]);
+        assert_eq!(difference.modified.paths(), [".whole", ".keyed[name=\"a\"].value"]);
         assert_eq!(
             difference.added.paths(),
             [".keyed[name=\"b\"]", ".keyed[name=\"b\"].name"]
