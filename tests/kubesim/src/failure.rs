@@ -91,11 +91,12 @@ impl Failure {
         Self::new(404, "NotFound", format!("{} \"{name}\" not found", kind.resource()))
     }
 
-    pub(crate) fn exists(kind: &Kind, name: &str) -> Self {
+    pub(crate) fn exists(kind: &Kind, name: &str, leaving: bool) -> Self {
+        let leaving = if leaving { "object is being deleted: " } else { "" };
         Self::new(
             409,
             "AlreadyExists",
-            format!("{} \"{name}\" already exists", kind.resource()),
+            format!("{leaving}{} \"{name}\" already exists", kind.resource()),
         )
     }
 

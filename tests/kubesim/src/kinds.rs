@@ -73,6 +73,15 @@ impl Kind {
         format!("{}.{}", self.plural, self.group)
     }
 
+    /// What an object is before it is written for the first time. The types that are built in have parts even then.
+    pub(crate) fn nothing(&self) -> Value {
+        let mut nothing = json!({"apiVersion": self.api_version(), "kind": self.kind});
+        if !self.custom {
+            self.schema.normalize(&mut nothing);
+        }
+        nothing
+    }
+
     /// `coordination.k8s.io/v1` Leases.
     fn lease() -> Result<Self, String> {
         let (text, number) = (json!({"type": "string"}), json!({"type": "integer"}));

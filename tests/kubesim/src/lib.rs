@@ -12,6 +12,7 @@
 //! test; what it does not do is answered with 501 and a sentence. The rules of CEL, patterns and bounds of a schema are
 //! not judged: types, required fields and enumerations are.
 
+mod direct;
 mod failure;
 mod faults;
 mod fields;

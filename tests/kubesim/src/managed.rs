@@ -203,8 +203,7 @@ impl Managers {
             manager,
             now: writer.now.clone(),
         };
-        let empty = json!({"apiVersion": live["apiVersion"], "kind": live["kind"]});
-        Self::of(&Self::default().update(&earlier, &empty, live.clone()))
+        Self::of(&Self::default().update(&earlier, &writer.kind.nothing(), live.clone()))
     }
 
     /// Takes what was changed from those who owned it; a conflict unless forced.

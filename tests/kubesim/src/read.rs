@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::object::set;
 use crate::request::Call;
 use crate::server::{Answer, World};
 use crate::watch::Queue;
@@ -49,12 +50,20 @@ impl World {
                 metadata["continue"] = json!(format!("{at}:{}:{}", last.namespace, last.name));
             }
         }
-        let items: Vec<&Value> = objects.iter().map(|(_, object)| object.as_ref()).collect();
+        let items = objects.iter().map(|(_, object)| {
+            let mut object = object.as_ref().clone();
+            if !call.kind.custom {
+                // Those that are built in do not say in a list what they are.
+                set(&mut object, "apiVersion", None);
+                set(&mut object, "kind", None);
+            }
+            object
+        });
         let list = json!({
             "apiVersion": call.kind.api_version(),
             "kind": format!("{}List", call.kind.kind),
             "metadata": metadata,
-            "items": items,
+            "items": items.collect::<Vec<Value>>(),
         });
         Ok(Answer::object(200, Arc::new(list)))
     }
@@ -62,7 +71,7 @@ impl World {
     fn version_to_list(&self, call: &Call, asked: u64, stale: Option<u64>) -> Result<u64, Failure> {
         let current = self.store.revision();
         if asked > current {
-            let message = format!("Too large resource version: {asked}, current: {current}");
+            let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
             return Err(Failure {
                 retry_after: Some(1),
                 ..Failure::new(504, "Timeout", message)
@@ -77,7 +86,8 @@ impl World {
 
     /// `GET` of what happens from now on, or since a version.
     pub(crate) fn watch(&mut self, call: &Call, number: u64, client: &str) -> Result<Arc<Queue>, Failure> {
-        let asked = revision(call.parameters.version.as_deref())?;
+        let asked =
+            revision(call.parameters.version.as_deref()).map_err(|failure| Failure::new(500, "", failure.message))?;
         let (kind, namespace) = (call.kind.clone(), call.namespace.as_str());
         let from = if asked == 0 { self.store.revision() } else { asked };
         let bookmarks = call.parameters.bookmarks;

@@ -8,12 +8,30 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::kinds::Kind;
 use crate::object::{finalizers, generation, is_being_deleted, meta, seconds, set_finalizers, set_meta};
-use crate::request::Call;
+use crate::request::{Call, Parameters, Verb};
 use crate::server::{Answer, World};
 use crate::store::Key;
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
+
+impl Call {
+    /// What the garbage collector does, which makes no requests here.
+    fn of_collector(verb: Verb, kind: Arc<Kind>, key: &Key, body: Value) -> Self {
+        Self {
+            verb,
+            kind,
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            subresource: String::new(),
+            parameters: Parameters {
+                manager: "kube-controller-manager".to_owned(),
+                ..Parameters::default()
+            },
+            body,
+        }
+    }
+}
 
 impl World {
     /// `DELETE`.
@@ -78,7 +96,7 @@ impl World {
             let waits_for = finalizers(object);
             if is_being_deleted(object) && waits_for.iter().any(|f| f == ORPHAN) {
                 for (dependent, other) in dependents() {
-                    self.put(dependent, without_references(other, |to| to == uid));
+                    self.change_collected(dependent, other, without_references(other, |to| to == uid));
                 }
                 self.drop_finalizer(key, object, ORPHAN);
                 return true;
@@ -121,30 +139,34 @@ impl World {
                 self.delete_collected(key, Some(policy.unwrap_or("Background")));
             } else {
                 let kept = without_references(object, |to| !uids.contains(to));
-                self.put(key, kept);
+                self.change_collected(key, object, kept);
             }
             return true;
         }
         false
     }
 
-    fn drop_finalizer(&mut self, key: &Key, object: &Value, finalizer: &str) {
+    fn drop_finalizer(&mut self, key: &Key, object: &Arc<Value>, finalizer: &str) {
         let mut rest = finalizers(object);
         rest.retain(|other| other != finalizer);
-        if rest.is_empty() {
-            self.remove(key);
+        let mut without = object.as_ref().clone();
+        set_finalizers(&mut without, &rest);
+        self.change_collected(key, object, without);
+    }
+
+    fn change_collected(&mut self, key: &Key, old: &Arc<Value>, new: Value) {
+        let Some(kind) = self.kinds.named(&key.kind).cloned() else {
             return;
-        }
-        let mut object = object.clone();
-        set_finalizers(&mut object, &rest);
-        self.put(key, object);
+        };
+        // It is there: it was found a moment ago, and nobody else writes meanwhile.
+        let _ = self.replace(&Call::of_collector(Verb::Update, kind, key, Value::Null), old, new);
     }
 
     fn delete_collected(&mut self, key: &Key, policy: Option<&str>) {
         let Some(kind) = self.kinds.named(&key.kind).cloned() else {
             return;
         };
-        let call = Call::delete(kind, key, json!({"propagationPolicy": policy}));
+        let call = Call::of_collector(Verb::Delete, kind, key, json!({"propagationPolicy": policy}));
         // It is there: it was found a moment ago, and nobody else writes meanwhile.
         let _ = self.delete(&call);
     }

@@ -36,7 +36,7 @@ pub(crate) enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scalar {
     Text,
-    /// A time, which the API server writes with six decimals whatever it was given.
+    /// A time with six decimals.
     MicroTime,
     Integer,
     Number,
@@ -142,9 +142,20 @@ impl Schema {
     }
 
     /// Brings an object into the form in which it is stored: without fields that are not declared and without nulls, with
-    /// defaults, and with times written as the API server writes them.
+    /// defaults.
     pub(crate) fn normalize(&self, value: &mut Value) {
         self.prune(value);
+        self.fill(value);
+    }
+
+    /// The same for an object that was applied. What has become empty by it is null in a custom resource, and is left to be
+    /// refused, as the API server does.
+    pub(crate) fn normalize_applied(&self, custom: bool, value: &mut Value) {
+        if !custom {
+            self.prune(value);
+        } else if let (Some((schema, _)), Some(metadata)) = (self.field("metadata"), value.get_mut("metadata")) {
+            schema.prune(metadata);
+        }
         self.fill(value);
     }
 
@@ -163,11 +174,6 @@ impl Schema {
                 });
             }
             (Shape::List { items, .. }, Value::Array(list)) => list.iter_mut().for_each(|item| items.prune(item)),
-            (Shape::Scalar(Scalar::MicroTime), Value::String(time)) => {
-                if let Ok(parsed) = time.parse::<Timestamp>() {
-                    *time = micro_time(parsed);
-                }
-            }
             _ => {}
         }
     }
@@ -202,16 +208,8 @@ impl Schema {
 
     fn judge(&self, value: &Value, path: &str, faults: &mut Vec<String>) {
         if !self.choices.is_empty() && !self.choices.contains(value) {
-            let choices: Vec<String> = self
-                .choices
-                .iter()
-                .map(|c| c.to_string().replace('"', "\\\""))
-                .collect();
-            let choices = choices
-                .iter()
-                .map(|c| c.replace("\\\"", "\""))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let choices = self.choices.iter().map(Value::to_string);
+            let choices = choices.collect::<Vec<_>>().join(", ");
             faults.push(format!(
                 "{path}: Unsupported value: {value}: supported values: {choices}"
             ));
@@ -252,14 +250,16 @@ impl Schema {
     fn mismatch(&self, value: &Value) -> Option<&'static str> {
         let (fits, expected) = match &self.shape {
             Shape::Any => (true, ""),
-            Shape::Scalar(Scalar::Text | Scalar::MicroTime) => (value.is_string(), "string"),
+            Shape::Scalar(Scalar::Text) => (value.is_string(), "string"),
+            Shape::Scalar(Scalar::MicroTime) => (is_micro_time(value), "time with six decimals"),
             Shape::Scalar(Scalar::Integer) => (value.is_i64() || value.is_u64(), "integer"),
             Shape::Scalar(Scalar::Number) => (value.is_number(), "number"),
             Shape::Scalar(Scalar::Boolean) => (value.is_boolean(), "boolean"),
             Shape::List { .. } => (value.is_array(), "array"),
             Shape::Map { .. } => (value.is_object(), "object"),
         };
-        (!fits && !(self.nullable && value.is_null())).then_some(expected)
+        let fits = fits || self.nullable && value.is_null();
+        (!fits).then_some(expected)
     }
 
     /// Refuses what server-side apply cannot merge: fields that are not declared, values of another type, lists with an
@@ -269,10 +269,8 @@ impl Schema {
     }
 
     fn check_at(&self, value: &Value, path: &str) -> Result<(), String> {
-        if !value.is_null() {
-            if let Some(expected) = self.mismatch(value) {
-                return Err(format!("{path}: expected {expected}, got {value}"));
-            }
+        if let Some(expected) = self.mismatch(value).filter(|_| !value.is_null()) {
+            return Err(format!("{path}: expected {expected}, got {value}"));
         }
         match (&self.shape, value) {
             (Shape::Map { .. }, Value::Object(map)) => {
@@ -318,9 +316,11 @@ pub(crate) fn element(relation: &Relation, item: &Value) -> Result<String, Strin
     }
 }
 
-/// A time with six decimals.
-pub(crate) fn micro_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+/// Whether a value is a time as the API server wants it where it counts microseconds: with exactly six decimals, in UTC.
+fn is_micro_time(value: &Value) -> bool {
+    let time = value.as_str().unwrap_or_default();
+    let decimals = time.split_once('.').map(|(_, decimals)| decimals);
+    decimals.is_some_and(|decimals| decimals.len() == 7 && decimals.ends_with('Z')) && time.parse::<Timestamp>().is_ok()
 }
 
 fn child(path: &str, name: &str) -> String {
@@ -368,4 +368,53 @@ fn metadata() -> Value {
         "resourceVersion": text,
         "uid": text,
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        let copy =
+            json!({"type": "object", "default": {}, "properties": {"attempts": {"type": "integer", "default": 3}}});
+        Schema::parse(&json!({"type": "object", "required": ["mode"], "properties": {
+            "mode": {"type": "string", "enum": ["Audit", "Enforce"]},
+            "copy": copy,
+            "time": {"type": "string", "format": "micro-time"},
+            "note": {"type": "string", "nullable": true},
+        }}))
+        .expect("a schema")
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_what_is_unknown_is_taken_out() {
+        let mut value = json!({"mode": null, "note": null, "unknown": 1, "copy": null});
+        schema().normalize(&mut value);
+        assert_eq!(value, json!({"note": null, "copy": {"attempts": 3}}));
+    }
+
+    #[test]
+    fn faults_name_the_field() {
+        let faults = |value: Value| schema().faults(&value);
+        assert_eq!(
+            faults(json!({"mode": "Audit", "time": "2026-01-02T03:04:05.000000Z"})),
+            Vec::<String>::new()
+        );
+        assert_eq!(faults(json!({})), ["mode: Required value"]);
+        assert_eq!(faults(json!({"mode": 1})).len(), 1);
+        let time = faults(json!({"mode": "Audit", "time": "2026-01-02T03:04:05Z"}));
+        assert_eq!(time, ["time: Invalid value: must be of type time with six decimals"]);
+        let mode = faults(json!({"mode": "Never"}));
+        assert_eq!(
+            mode,
+            [r#"mode: Unsupported value: "Never": supported values: "Audit", "Enforce""#]
+        );
+    }
+
+    #[test]
+    fn a_schema_that_the_double_would_get_wrong_is_refused() {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let fault = Schema::parse(&schema).expect_err("a refusal");
+        assert!(fault.contains("x-kubernetes-preserve-unknown-fields"), "{fault}");
+    }
 }

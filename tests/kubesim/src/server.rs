@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use http::{Method, Request};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::faults::{Break, Decide, Deliver, Delivery, EventInfo, RequestInfo, Verdict};
 use crate::journal::Entry;
-use crate::kinds::{Kind, Kinds};
-use crate::request::{Call, Parameters, Verb};
+use crate::kinds::Kinds;
+use crate::request::{Call, Verb};
 use crate::store::{Key, Store, Version};
 use crate::watch::Queue;
 
@@ -29,21 +28,6 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn object(code: u16, body: Arc<Value>) -> Self {
         Self { code, body }
-    }
-}
-
-impl Call {
-    /// A deletion without a request.
-    pub(crate) fn delete(kind: Arc<Kind>, key: &Key, options: Value) -> Self {
-        Self {
-            verb: Verb::Delete,
-            kind,
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            subresource: String::new(),
-            parameters: Parameters::default(),
-            body: options,
-        }
     }
 }
 
@@ -161,7 +145,15 @@ impl Outcome {
 #[derive(Clone)]
 pub struct ApiServer {
     world: Arc<Mutex<World>>,
-    decide: Arc<Mutex<Option<Decide>>>,
+    deciding: Arc<Mutex<Deciding>>,
+}
+
+/// Who decides about requests.
+#[derive(Default)]
+struct Deciding {
+    decide: Option<Decide>,
+    /// It is at it, and comes back unless another has taken its place meanwhile.
+    away: bool,
 }
 
 impl fmt::Debug for ApiServer {
@@ -204,7 +196,7 @@ impl ApiServer {
         };
         Ok(Self {
             world: Arc::new(Mutex::new(world)),
-            decide: Arc::default(),
+            deciding: Arc::default(),
         })
     }
 
@@ -215,7 +207,10 @@ impl ApiServer {
     /// Lets `decide` say what becomes of each request from now on. It may call the server: what it writes is there before
     /// the request is served, and such calls are not decided about.
     pub fn on_request(&self, decide: impl FnMut(&RequestInfo) -> Verdict + Send + 'static) {
-        *lock(&self.decide) = Some(Box::new(decide));
+        *lock(&self.deciding) = Deciding {
+            decide: Some(Box::new(decide)),
+            away: false,
+        };
     }
 
     /// Lets `deliver` say what becomes of each event of each watch from now on. It must not call the server.
@@ -225,18 +220,26 @@ impl ApiServer {
 
     /// From now on, requests and events are disturbed no more.
     pub fn calm(&self) {
-        *lock(&self.decide) = None;
+        *lock(&self.deciding) = Deciding::default();
         self.world().deliver = None;
     }
 
     /// Asks what becomes of a request.
     pub(crate) fn decide(&self, info: &RequestInfo) -> Verdict {
         // Not held while it runs, so that it may call the server.
-        let Some(mut decide) = lock(&self.decide).take() else {
-            return Verdict::Serve;
+        let mut decide = {
+            let mut deciding = lock(&self.deciding);
+            let Some(decide) = deciding.decide.take() else {
+                return Verdict::Serve;
+            };
+            deciding.away = true;
+            decide
         };
         let verdict = decide(info);
-        lock(&self.decide).get_or_insert(decide);
+        let mut deciding = lock(&self.deciding);
+        if std::mem::take(&mut deciding.away) {
+            deciding.decide = Some(decide);
+        }
         verdict
     }
 
@@ -286,92 +289,6 @@ impl ApiServer {
         let reason = failure.map(|failure| failure.reason.clone()).unwrap_or_default();
         self.world()
             .note(info, failure.map(|failure| failure.code), reason, false, outcome);
-    }
-
-    /// Serves one request at once, without anybody deciding about it. `client` is what the journal calls the caller.
-    ///
-    /// # Errors
-    ///
-    /// What the API server refuses with, and any watch.
-    pub fn request(&self, client: &str, request: Request<Vec<u8>>) -> Result<Arc<Value>, Failure> {
-        let number = self.arrive();
-        let (parts, body) = request.into_parts();
-        let call = Call::parse(&self.world().kinds, &parts, &body)?;
-        let info = RequestInfo::of(&call, number, client);
-        self.perform(&call, &info, None, Outcome::USUAL)
-            .map(|answer| answer.body)
-    }
-
-    /// Creates an object, as `client`.
-    ///
-    /// # Errors
-    ///
-    /// What the API server refuses with.
-    pub fn create(&self, client: &str, object: &Value) -> Result<Arc<Value>, Failure> {
-        let text = |path: &str| {
-            object
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let path = self.path(&text("/kind"), &text("/metadata/namespace"), "")?;
-        self.request(client, build(Method::POST, &path, client, "application/json", object))
-    }
-
-    /// Changes an object by a JSON merge patch, as `client`; `subresource` may be empty or `status`.
-    ///
-    /// # Errors
-    ///
-    /// What the API server refuses with.
-    pub fn merge(
-        &self,
-        client: &str,
-        kind: &str,
-        (namespace, name): (&str, &str),
-        subresource: &str,
-        patch: &Value,
-    ) -> Result<Arc<Value>, Failure> {
-        let mut path = self.path(kind, namespace, name)?;
-        if !subresource.is_empty() {
-            path = format!("{path}/{subresource}");
-        }
-        self.request(
-            client,
-            build(Method::PATCH, &path, client, "application/merge-patch+json", patch),
-        )
-    }
-
-    /// Deletes an object, as `client`, with the default propagation.
-    ///
-    /// # Errors
-    ///
-    /// What the API server refuses with.
-    pub fn delete(&self, client: &str, kind: &str, (namespace, name): (&str, &str)) -> Result<Arc<Value>, Failure> {
-        let path = self.path(kind, namespace, name)?;
-        self.request(
-            client,
-            build(Method::DELETE, &path, client, "application/json", &Value::Null),
-        )
-    }
-
-    fn path(&self, kind: &str, namespace: &str, name: &str) -> Result<String, Failure> {
-        let world = self.world();
-        let kind = world
-            .kinds
-            .named(kind)
-            .ok_or_else(|| Failure::unsupported(format!("the kind {kind:?}")))?;
-        let namespace = if kind.namespaced {
-            format!("/namespaces/{namespace}")
-        } else {
-            String::new()
-        };
-        let name = if name.is_empty() {
-            String::new()
-        } else {
-            format!("/{name}")
-        };
-        Ok(format!("/apis/{}{namespace}/{}{name}", kind.api_version(), kind.plural))
     }
 
     /// The object of a kind, as in `AMIMigration`; the namespace is empty for objects of the whole cluster.
@@ -497,28 +414,4 @@ impl World {
         };
         self.journal.push(entry);
     }
-}
-
-fn build(method: Method, path: &str, client: &str, content: &str, body: &Value) -> Request<Vec<u8>> {
-    let body = if body.is_null() {
-        Vec::new()
-    } else {
-        body.to_string().into_bytes()
-    };
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    let value = |text: &str| http::HeaderValue::from_str(text).ok();
-    for (name, value) in [
-        (http::header::CONTENT_TYPE, value(content)),
-        (http::header::USER_AGENT, value(client)),
-    ] {
-        if let Some(value) = value {
-            request.headers_mut().insert(name, value);
-        }
-    }
-    // Names of objects are such that an address can hold them as they are.
-    if let Ok(uri) = path.parse() {
-        *request.uri_mut() = uri;
-    }
-    request
 }

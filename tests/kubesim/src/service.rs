@@ -26,11 +26,20 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The body of an answer: a stream of pieces.
 type AnswerBody = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
 
+/// How often a client of kube's default configuration repeats a request, and how long it waits the first time and at most.
+const RETRIES: u32 = 15;
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+const LONGEST_DELAY: Duration = Duration::from_secs(1000);
+
 /// One client's way to the API server.
+///
+/// By default it repeats requests that are answered with 429, 503 or 504 as `kube::Client::try_default` does, but for the
+/// randomness of the delays; each repetition is a request of its own.
 #[derive(Clone, Debug)]
 pub struct ApiService {
     server: ApiServer,
     client: String,
+    retries: u32,
 }
 
 impl ApiServer {
@@ -40,10 +49,11 @@ impl ApiServer {
         ApiService {
             server: self.clone(),
             client: client.to_owned(),
+            retries: RETRIES,
         }
     }
 
-    /// A client of the server; to be made within the runtime that it is used in.
+    /// A client of the server, as the default configuration would make it; to be made within the runtime that it is used in.
     #[must_use]
     pub fn client(&self, client: &str) -> kube::Client {
         kube::Client::new(self.service(client), "default")
@@ -64,19 +74,33 @@ impl Service<Request<Body>> for ApiService {
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = body.collect_bytes().await?;
-            let number = this.server.arrive();
-            let call = Call::parse(&this.server.world().kinds, &parts, &body);
-            match call {
-                Ok(call) => this.answer(&call, number).await,
-                Err(failure) => refuse(&failure),
+            let call = match Call::parse(&this.server.world().kinds, &parts, &body) {
+                Ok(call) => call,
+                Err(failure) => return refuse(&failure),
+            };
+            let mut delay = FIRST_DELAY;
+            for _ in 0..this.retries {
+                let response = this.answer(&call).await?;
+                if !matches!(response.status().as_u16(), 429 | 503 | 504) {
+                    return Ok(response);
+                }
+                tokio::time::sleep(delay.max(asked_to_wait(&response))).await;
+                delay = LONGEST_DELAY.min(delay * 2);
             }
+            this.answer(&call).await
         })
     }
 }
 
 impl ApiService {
-    async fn answer(&self, call: &Call, number: u64) -> Result<Response<AnswerBody>, Error> {
-        let info = RequestInfo::of(call, number, &self.client);
+    /// The same without repetitions: whoever calls sees every refusal.
+    #[must_use]
+    pub fn without_retries(self) -> Self {
+        Self { retries: 0, ..self }
+    }
+
+    async fn answer(&self, call: &Call) -> Result<Response<AnswerBody>, Error> {
+        let info = RequestInfo::of(call, self.server.arrive(), &self.client);
         let mut verdict = self.server.decide(&info);
         while let Verdict::Delay { by, then } = verdict {
             tokio::time::sleep(by).await;
@@ -130,6 +154,12 @@ impl ApiService {
             self.server.note(info, None, Outcome::UNANSWERED);
         }
     }
+}
+
+fn asked_to_wait(response: &Response<AnswerBody>) -> Duration {
+    let header = response.headers().get(http::header::RETRY_AFTER);
+    let seconds = header.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or_default())
 }
 
 async fn lost(after: Duration) -> io::Error {

@@ -207,3 +207,47 @@ impl Store {
         self.versions.last()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key {
+            kind: "Thing".to_owned(),
+            namespace: String::new(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn names(store: &Store, at: u64) -> Vec<String> {
+        store
+            .list("Thing", "", at)
+            .into_iter()
+            .map(|(key, _)| key.name)
+            .collect()
+    }
+
+    #[test]
+    fn the_past_can_be_listed_until_it_is_forgotten() {
+        let mut store = Store::new();
+        for (name, object) in [("b", Some(json!({}))), ("a", Some(json!({}))), ("b", None)] {
+            store.write(&key(name), object, Timestamp::UNIX_EPOCH, 0);
+        }
+        assert_eq!(store.revision(), 4);
+        assert_eq!([1, 2, 3, 4].map(|at| names(&store, at).join("")), ["", "b", "ab", "a"]);
+        assert!(store.get_at(&key("b"), 3).is_some());
+        assert!(store.get_at(&key("b"), 4).is_none());
+        assert!(store.reaches_back_to(1).is_ok());
+        store.set_window(Some(1));
+        assert!(store.reaches_back_to(3).is_ok());
+        assert_eq!(store.reaches_back_to(2).map_err(|failure| failure.code), Err(410));
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_removed() {
+        let mut store = Store::new();
+        assert!(store.write(&key("a"), None, Timestamp::UNIX_EPOCH, 0).is_none());
+        assert_eq!(store.revision(), 1);
+    }
+}

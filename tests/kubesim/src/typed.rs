@@ -272,3 +272,68 @@ fn by_element<'a>(list: Option<&'a Value>, relation: &Relation) -> BTreeMap<Stri
     list.filter_map(|item| Some((element(relation, item).ok()?, item)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let text = json!({"type": "string"});
+        let item = json!({"type": "object", "properties": {"name": text, "value": text}});
+        let keyed = json!({
+            "type": "array", "items": item, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+        });
+        Schema::parse(&json!({"type": "object", "properties": {
+            "keyed": keyed,
+            "whole": {"type": "array", "items": text},
+            "tags": {"type": "object", "additionalProperties": text},
+        }}))
+        .expect("a schema")
+    }
+
+    fn named(names: &[&str]) -> Value {
+        json!({"keyed": names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()})
+    }
+
+    #[test]
+    fn items_that_are_applied_come_in_their_order_and_others_stay_among_them() {
+        for (live, applied, merged) in [
+            (vec!["a", "b", "c"], vec!["c", "a"], vec!["b", "c", "a"]),
+            (vec!["a", "b"], vec!["c", "b"], vec!["a", "c", "b"]),
+            (vec![], vec!["b", "a"], vec!["b", "a"]),
+            (vec!["a", "b"], vec![], vec!["a", "b"]),
+        ] {
+            assert_eq!(
+                merge(&named(&live), &named(&applied), &schema()),
+                named(&merged),
+                "{live:?} {applied:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_removed_leaves_no_empty_parts_behind() {
+        let value = json!({"keyed": [{"name": "a", "value": "1"}, {"name": "b"}], "tags": {"x": "1"}, "whole": ["y"]});
+        let gone = Fields::from_json(&json!({
+            "f:keyed": {"k:{\"name\":\"a\"}": {"f:value": {}}, "k:{\"name\":\"b\"}": {".": {}}},
+            "f:tags": {"f:x": {}},
+        }));
+        let rest = remove(&value, &gone, &schema());
+        assert_eq!(rest, json!({"keyed": [{"name": "a"}], "tags": null, "whole": ["y"]}));
+    }
+
+    #[test]
+    fn a_difference_names_each_field_once() {
+        let old = json!({"keyed": [{"name": "a", "value": "1"}], "whole": ["x"], "tags": {"t": "1"}});
+        let new = json!({"keyed": [{"name": "a", "value": "2"}, {"name": "b"}], "whole": ["y"]});
+        let difference = compare(&old, &new, &schema());
+        assert_eq!(difference.modified.paths(), [".whole", ".keyed[name=\"a\"].value"]);
+        assert_eq!(
+            difference.added.paths(),
+            [".keyed[name=\"b\"]", ".keyed[name=\"b\"].name"]
+        );
+        assert_eq!(difference.removed.paths(), [".tags", ".tags.t"]);
+    }
+}

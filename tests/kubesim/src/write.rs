@@ -26,8 +26,10 @@ impl World {
         let name = meta(&new, "name").map(str::to_owned);
         check_namespace(call, &mut new)?;
         kind.schema.normalize(&mut new);
-        let nothing = json!({"apiVersion": kind.api_version(), "kind": kind.kind});
-        set_meta(&mut new, "managedFields", None);
+        let nothing = kind.nothing();
+        for field in ["managedFields", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            set_meta(&mut new, field, None);
+        }
         let version = meta(&new, "resourceVersion").map(str::to_owned);
         set_meta(&mut new, "resourceVersion", None);
         let writer = self.writer(call, Operation::Update);
@@ -42,8 +44,8 @@ impl World {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Failure::new(500, "", message));
         }
-        if self.store.get(&call.key()).is_some() {
-            return Err(Failure::exists(kind, &call.name));
+        if let Some(present) = self.store.get(&call.key()) {
+            return Err(Failure::exists(kind, &call.name, is_being_deleted(present)));
         }
         Ok(self.commit(&call, new, 201))
     }
@@ -62,11 +64,15 @@ impl World {
             }
             return self.create_instead(call, new);
         };
-        if let (Some(wanted), Some(is)) = (meta(&new, "uid"), meta(&old, "uid")) {
-            if wanted != is {
-                let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}");
-                return Err(Failure::cannot_fulfil(&kind.resource(), &call.name, &why));
-            }
+        if let (Some(wanted), Some(is)) = (meta(&new, "uid"), meta(&old, "uid"))
+            && wanted != is
+        {
+            let why = format!(
+                "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
+                     Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}",
+                path_in_etcd(call)
+            );
+            return Err(Failure::cannot_fulfil(&kind.resource(), &call.name, &why));
         }
         self.replace(call, &old, new)
     }
@@ -101,7 +107,11 @@ impl World {
         if old.is_none() && !call.subresource.is_empty() {
             return Err(Failure::not_found(kind, &call.name));
         }
-        check_type(kind, &call.body)?;
+        if call.body.get("apiVersion") != Some(&json!(kind.api_version()))
+            || call.body.get("kind") != Some(&json!(kind.kind))
+        {
+            return Err(wrong_type(&call.body));
+        }
         if call
             .body
             .pointer("/metadata/managedFields")
@@ -120,10 +130,10 @@ impl World {
             Failure::new(500, "", format!("failed to create typed patch object {of}: {fault}"))
         })?;
         let writer = self.writer(call, Operation::Apply);
-        let nothing = json!({"apiVersion": kind.api_version(), "kind": kind.kind});
+        let nothing = kind.nothing();
         let live = old.as_deref().unwrap_or(&nothing);
         let mut new = Managers::of(live).apply(&writer, live, &call.body, call.parameters.force)?;
-        kind.schema.normalize(&mut new);
+        kind.schema.normalize_applied(kind.custom, &mut new);
         if let (None, Some(uid)) = (&old, meta(&new, "uid")) {
             let why =
                 format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
@@ -159,7 +169,7 @@ impl World {
     /// An update of what is not there yet.
     fn create_instead(&mut self, call: &Call, mut new: Value) -> Result<Answer, Failure> {
         set_meta(&mut new, "resourceVersion", None);
-        let nothing = json!({"apiVersion": call.kind.api_version(), "kind": call.kind.kind});
+        let nothing = call.kind.nothing();
         let new = Managers::default().update(&self.writer(call, Operation::Update), &nothing, new);
         let new = self.prepare_create(call, new)?;
         Ok(self.commit(call, new, 201))
@@ -190,7 +200,7 @@ impl World {
     }
 
     /// Notes who changed what, and goes on as every change does.
-    fn replace(&mut self, call: &Call, old: &Arc<Value>, new: Value) -> Result<Answer, Failure> {
+    pub(crate) fn replace(&mut self, call: &Call, old: &Arc<Value>, new: Value) -> Result<Answer, Failure> {
         let managers = match new.pointer("/metadata/managedFields").and_then(Value::as_array) {
             // Given as an empty list, they are reset.
             Some(entries) if call.subresource.is_empty() && entries.is_empty() => Managers::default(),
@@ -224,10 +234,10 @@ impl World {
             }
         }
         copy_meta(old, &mut new, "generation");
-        if let (true, true, Some(generation)) = (kind.custom, call.subresource.is_empty(), generation(old)) {
-            if !same_but_metadata(old, &new) {
-                set_meta(&mut new, "generation", Some(json!(generation + 1)));
-            }
+        if let (true, true, Some(generation)) = (kind.custom, call.subresource.is_empty(), generation(old))
+            && !same_but_metadata(old, &new)
+        {
+            set_meta(&mut new, "generation", Some(json!(generation + 1)));
         }
         for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             copy_meta(old, &mut new, field);
@@ -271,19 +281,35 @@ impl World {
     }
 }
 
+fn path_in_etcd(call: &Call) -> String {
+    let (kind, name) = (&call.kind, &call.name);
+    match (kind.custom, kind.namespaced) {
+        (true, true) => format!("/registry/{}/{}/{}/{name}", kind.group, kind.plural, call.namespace),
+        (true, false) => format!("/registry/{}/{}/{name}", kind.group, kind.plural),
+        (false, _) => format!("/registry/{}/{}/{name}", kind.plural, call.namespace),
+    }
+}
+
 fn check_type(kind: &Kind, object: &Value) -> Result<(), Failure> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     if text("apiVersion") == kind.api_version() && text("kind") == kind.kind {
         return Ok(());
     }
-    let message = format!(
-        "the object is {}, Kind={}, and not {}, Kind={}",
+    if kind.custom && text("apiVersion") == kind.api_version() {
+        let fault = format!("kind: Invalid value: \"{}\": must be {}", text("kind"), kind.kind);
+        let name = meta(object, "name").unwrap_or_default();
+        return Err(Failure::invalid(kind, name, &[fault]));
+    }
+    Err(wrong_type(object))
+}
+
+fn wrong_type(object: &Value) -> Failure {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    Failure::bad_request(format!(
+        "invalid object type: {}, Kind={}",
         text("apiVersion"),
-        text("kind"),
-        kind.api_version(),
-        kind.kind
-    );
-    Err(Failure::bad_request(message))
+        text("kind")
+    ))
 }
 
 fn check_namespace(call: &Call, object: &mut Value) -> Result<(), Failure> {
@@ -324,7 +350,12 @@ fn check_finalizers(kind: &Kind, name: &str, old: &Value, new: &Value) -> Result
     }
     let fault = format!(
         "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new \
-         finalizers {added:?}"
+         finalizers []string{{{}}}",
+        added
+            .iter()
+            .map(|finalizer| format!("\"{finalizer}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
     Err(Failure::invalid(kind, name, &[fault]))
 }

@@ -109,6 +109,7 @@ pub(crate) async fn successors(run: &mut Run) {
 pub(crate) async fn propagation(run: &mut Run) {
     let orphaned = run.create(POLICY, policy("orphaned")).await;
     run.create(MIGRATION, owned(migration(1), &[(&orphaned, true)])).await;
+    run.seen_by_collector().await;
     run.delete(POLICY, "orphaned", &propagating(Some(Orphan))).await;
     run.collected(POLICY, &[]).await;
     let no_owner = |object: &kube::api::DynamicObject| object.metadata.owner_references.is_none();
@@ -119,6 +120,7 @@ pub(crate) async fn propagation(run: &mut Run) {
     held["metadata"]["finalizers"] = json!(["example.com/hold"]);
     run.create(MIGRATION, held).await;
     run.create(MIGRATION, owned(migration(3), &[(&waiting, true)])).await;
+    run.seen_by_collector().await;
     run.delete(POLICY, "waiting", &propagating(Some(Foreground))).await;
     run.collected(MIGRATION, &[&migration_name(1), &migration_name(2)])
         .await;

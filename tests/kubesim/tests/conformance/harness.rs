@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 
 /// How long to wait for what a real cluster does in its own time.
 const SOON: Duration = Duration::from_secs(30);
+/// How long the garbage collector may take to see what was written.
+const SEEN: Duration = Duration::from_secs(3);
 /// How long a watch may be silent until it is taken to have nothing more to say.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -76,10 +78,14 @@ impl Run {
     fn note(&mut self, step: String, answer: kube::Result<Value>) -> Value {
         let (noted, value) = match answer {
             Ok(value) => (value.clone(), value),
-            Err(kube::Error::Api(status)) => (
-                json!({"refused": status.code, "reason": status.reason, "message": status.message}),
-                Value::Null,
-            ),
+            Err(kube::Error::Api(status)) => {
+                // What is wrong with a body is told in other words.
+                let message = matches!(status.code, 404 | 409 | 410).then_some(status.message);
+                (
+                    json!({"refused": status.code, "reason": status.reason, "message": message}),
+                    Value::Null,
+                )
+            }
             Err(error) => panic!("{step}: no answer: {error}"),
         };
         self.steps.push((step, noted));
@@ -213,6 +219,14 @@ impl Run {
         self.note(step, Ok(json!({"events": events})));
     }
 
+    /// Gives a real garbage collector time to see what was written: what it has not seen, it neither waits for nor
+    /// orphans, and nothing tells how far it has come.
+    pub(crate) async fn seen_by_collector(&self) {
+        if matches!(self.cluster, Cluster::Real) {
+            tokio::time::sleep(SEEN).await;
+        }
+    }
+
     /// Waits until the garbage collector has left exactly these objects of a kind, and notes them.
     pub(crate) async fn collected(&mut self, kind: &str, names: &[&str]) {
         if let Cluster::Double(server) = &self.cluster {
@@ -279,9 +293,7 @@ impl Run {
             symbols.learn(answer);
         }
         let steps = self.steps.into_iter();
-        steps
-            .map(|(step, answer)| (symbols.text(&step), symbols.replace(answer)))
-            .collect()
+        steps.map(|(step, answer)| (step, symbols.replace(answer))).collect()
     }
 }
 
@@ -346,10 +358,9 @@ impl Symbols {
         match value {
             Value::Object(map) => {
                 if let Some(metadata) = map.get("metadata") {
-                    if let Some(uid) = metadata["uid"].as_str() {
-                        if !self.uids.iter().any(|known| known == uid) {
-                            self.uids.push(uid.to_owned());
-                        }
+                    let uid = metadata["uid"].as_str();
+                    if let Some(uid) = uid.filter(|uid| !self.uids.iter().any(|known| known == uid)) {
+                        self.uids.push(uid.to_owned());
                     }
                     let version = metadata["resourceVersion"].as_str();
                     self.versions
@@ -366,7 +377,9 @@ impl Symbols {
         match value {
             Value::Object(map) if map.contains_key("list") => self.replace_list(map),
             Value::Object(map) => {
-                let of_the_cluster = map.get("kind").is_some_and(|kind| kind == LEASE || kind == EVENT);
+                // In a list they do not say what they are.
+                let bare = map.contains_key("metadata") && !map.contains_key("kind");
+                let built_in = bare || map.get("kind").is_some_and(|kind| kind == LEASE || kind == EVENT);
                 let entries = map.into_iter().map(|(name, value)| {
                     let value = match (name.as_str(), value) {
                         ("creationTimestamp" | "deletionTimestamp" | "time", Value::String(_)) => json!("<time>"),
@@ -380,12 +393,12 @@ impl Symbols {
                         }
                         (_, value) => self.replace(value),
                     };
-                    (name, value)
+                    (self.text(&name), value)
                 });
                 let map: Map<String, Value> = entries.collect();
                 // The types that are built in write out what is empty.
                 let kept = map.into_iter().filter(|(name, value)| {
-                    !of_the_cluster || name == "metadata" || !(value.is_null() || *value == json!({}))
+                    !built_in || name == "metadata" || !(value.is_null() || *value == json!({}))
                 });
                 Value::Object(kept.collect())
             }

@@ -11,7 +11,7 @@ fn event(name: &str) -> Value {
     json!({
         "apiVersion": api_version(EVENT), "kind": EVENT, "metadata": {"name": name},
         "action": "Copy", "reason": "Copied", "type": "Normal", "note": "A sentence.",
-        "eventTime": "2026-01-02T03:04:05.678Z",
+        "eventTime": "2026-01-02T03:04:05.678000Z",
         "reportingController": "amiseal", "reportingInstance": "amiseal-0",
         "regarding": {"apiVersion": "amiseal.dev/v1alpha1", "kind": "AMIMigration", "name": "ami-1.eu-west-1"},
     })
@@ -60,11 +60,11 @@ pub(crate) async fn events(run: &mut Run) {
     assert_eq!(event.data["series"]["count"], 2);
 }
 
-fn lease(spec: Value) -> Value {
+fn lease(spec: &Value) -> Value {
     json!({"apiVersion": api_version(LEASE), "kind": LEASE, "metadata": {"name": "amiseal"}, "spec": spec})
 }
 
-fn part(spec: Value) -> Value {
+fn part(spec: &Value) -> Value {
     json!({"apiVersion": api_version(LEASE), "kind": LEASE, "spec": spec})
 }
 
@@ -77,34 +77,34 @@ pub(crate) async fn leases(run: &mut Run) {
     let one = || PatchParams::apply("amiseal-1");
     // As a lease manager does: taken by an apply, then renewed by strategic merges.
     let taken = json!({
-        "acquireTime": "2026-01-02T03:04:05.1Z", "renewTime": "2026-01-02T03:04:05.1Z", "holderIdentity": "one",
+        "acquireTime": "2026-01-02T03:04:05.100000Z", "renewTime": "2026-01-02T03:04:05.100000Z", "holderIdentity": "one",
         "leaseDurationSeconds": 15,
     });
-    run.patch(at, one(), Patch::Apply(part(taken.clone()))).await;
-    run.patch(at, one(), Patch::Strategic(part(json!({"leaseTransitions": 1}))))
+    run.patch(at, one(), Patch::Apply(part(&taken))).await;
+    run.patch(at, one(), Patch::Strategic(part(&json!({"leaseTransitions": 1}))))
         .await;
     let renewed = json!({"renewTime": "2026-01-02T03:04:10.123456Z", "leaseDurationSeconds": 15});
-    run.patch(at, one(), Patch::Strategic(part(renewed.clone()))).await;
-    run.patch(at, one(), Patch::Strategic(part(renewed))).await;
+    run.patch(at, one(), Patch::Strategic(part(&renewed))).await;
+    run.patch(at, one(), Patch::Strategic(part(&renewed))).await;
     let freed = json!({"acquireTime": null, "renewTime": null, "holderIdentity": null, "leaseDurationSeconds": null});
-    run.patch(at, one(), Patch::Strategic(part(freed))).await;
-    run.patch(at, PatchParams::apply("amiseal-2"), Patch::Apply(part(taken)))
+    run.patch(at, one(), Patch::Strategic(part(&freed))).await;
+    run.patch(at, PatchParams::apply("amiseal-2"), Patch::Apply(part(&taken)))
         .await;
     run.list(LEASE, &ListParams::default()).await;
     run.delete(LEASE, "amiseal", &propagating(None)).await;
-    run.patch(at, one(), Patch::Strategic(part(json!({"leaseTransitions": 1}))))
+    run.patch(at, one(), Patch::Strategic(part(&json!({"leaseTransitions": 1}))))
         .await;
 }
 
 pub(crate) async fn contested_leases(run: &mut Run) {
     let at = (LEASE, "amiseal", "");
     let taken = |by: &str| {
-        part(json!({
+        part(&json!({
             "acquireTime": "2026-01-02T03:04:05.000000Z", "renewTime": "2026-01-02T03:04:05.000000Z",
             "holderIdentity": by, "leaseDurationSeconds": 15,
         }))
     };
-    let made = run.create(LEASE, lease(json!({}))).await;
+    let made = run.create(LEASE, lease(&json!({}))).await;
     run.patch(at, PatchParams::apply("one"), Patch::Apply(taken("one")))
         .await;
     run.patch(at, PatchParams::apply("two"), Patch::Apply(taken("two")))
@@ -113,13 +113,13 @@ pub(crate) async fn contested_leases(run: &mut Run) {
         .await;
     run.get(LEASE, "amiseal").await;
     // An update that is based on what was before.
-    let mut stale = lease(json!({"holderIdentity": "three"}));
+    let mut stale = lease(&json!({"holderIdentity": "three"}));
     merge(
         &mut stale,
         &json!({"metadata": {"resourceVersion": version(&made), "uid": uid(&made)}}),
     );
     run.replace(at, &stale).await;
-    run.replace(at, &lease(json!({"holderIdentity": "three"}))).await;
+    run.replace(at, &lease(&json!({"holderIdentity": "three"}))).await;
     let current = run.get(LEASE, "amiseal").await;
     merge(&mut stale, &json!({"metadata": {"resourceVersion": version(&current)}}));
     run.replace(at, &stale).await;

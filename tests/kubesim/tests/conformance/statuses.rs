@@ -10,7 +10,7 @@ fn ours() -> PatchParams {
     PatchParams::apply("amiseal").force()
 }
 
-fn on(object: &Value, status: Value) -> Value {
+fn on(object: &Value, status: &Value) -> Value {
     json!({"metadata": {"uid": uid(object), "resourceVersion": version(object)}, "status": status})
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn statuses(run: &mut Run) {
         .apply(
             status,
             ours(),
-            on(&made, json!({"state": "Pending", "observedGeneration": 1})),
+            on(&made, &json!({"state": "Pending", "observedGeneration": 1})),
         )
         .await;
     // Nothing changes, and so nothing is written.
@@ -39,11 +39,11 @@ pub(crate) async fn statuses(run: &mut Run) {
         .apply(
             status,
             ours(),
-            on(&pending, json!({"state": "Pending", "observedGeneration": 1})),
+            on(&pending, &json!({"state": "Pending", "observedGeneration": 1})),
         )
         .await;
     // Neither spec nor labels are written with it.
-    let mut body = on(&same, json!({"state": "Copying"}));
+    let mut body = on(&same, &json!({"state": "Copying"}));
     body["metadata"]["labels"] = json!({"team": "a"});
     body["spec"] = json!({"policy": "other"});
     run.apply(status, ours(), body).await;
@@ -87,19 +87,19 @@ pub(crate) async fn locks(run: &mut Run) {
     let made = run.create(MIGRATION, migration(2)).await;
     run.merge(main, json!({"metadata": {"annotations": {"amiseal.dev/retry": "1"}}}))
         .await;
-    run.apply(status, ours(), on(&made, json!({"state": "Pending"}))).await;
+    run.apply(status, ours(), on(&made, &json!({"state": "Pending"}))).await;
     let current = run.get(MIGRATION, &name).await;
-    let mut body = on(&current, json!({"state": "Pending"}));
+    let mut body = on(&current, &json!({"state": "Pending"}));
     body["metadata"]["uid"] = json!("11111111-2222-3333-4444-555555555555");
     run.apply(status, ours(), body).await;
     // Deleted, and made again under the same name.
     run.delete(MIGRATION, &name, &crate::harness::propagating(None)).await;
-    run.apply(status, ours(), on(&current, json!({"state": "Copying"})))
+    run.apply(status, ours(), on(&current, &json!({"state": "Copying"})))
         .await;
     let again = run.create(MIGRATION, migration(2)).await;
-    run.apply(status, ours(), on(&current, json!({"state": "Copying"})))
+    run.apply(status, ours(), on(&current, &json!({"state": "Copying"})))
         .await;
-    let mut body = on(&again, json!({"state": "Copying"}));
+    let mut body = on(&again, &json!({"state": "Copying"}));
     body["metadata"]["uid"] = json!(uid(&made));
     run.apply(status, ours(), body).await;
     run.get(MIGRATION, &name).await;

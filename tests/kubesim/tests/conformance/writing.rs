@@ -40,8 +40,8 @@ pub(crate) fn region(name: &str) -> Value {
     json!({"name": name, "kmsKeyID": "alias/ami"})
 }
 
-fn with(mut object: Value, more: Value) -> Value {
-    merge(&mut object, &more);
+fn with(mut object: Value, more: &Value) -> Value {
+    merge(&mut object, more);
     object
 }
 
@@ -50,20 +50,21 @@ pub(crate) async fn creating(run: &mut Run) {
     run.create(MIGRATION, migration(1)).await;
     run.get(MIGRATION, &migration_name(1)).await;
     // A status is dropped: it is written apart.
-    run.create(MIGRATION, with(migration(2), json!({"status": {"state": "Pending"}})))
+    run.create(MIGRATION, with(migration(2), &json!({"status": {"state": "Pending"}})))
         .await;
     // What the server gives, nobody else does.
     let claimed = json!({"metadata": {
         "uid": "11111111-2222-3333-4444-555555555555", "creationTimestamp": "2020-01-01T00:00:00Z", "generation": 7,
         "deletionTimestamp": "2020-01-01T00:00:00Z",
     }});
-    run.create(MIGRATION, with(migration(3), claimed)).await;
+    run.create(MIGRATION, with(migration(3), &claimed)).await;
     let based = json!({"metadata": {"resourceVersion": version(&stored)}});
-    run.create(MIGRATION, with(migration(4), based)).await;
-    run.create(MIGRATION, with(migration(5), json!({"metadata": {"name": ""}})))
+    run.create(MIGRATION, with(migration(4), &based)).await;
+    run.create(MIGRATION, with(migration(5), &json!({"metadata": {"name": ""}})))
         .await;
-    run.create(MIGRATION, with(migration(6), json!({"kind": POLICY}))).await;
-    run.create(MIGRATION, with(migration(7), json!({"spec": {"region": 1}})))
+    run.create(MIGRATION, with(migration(6), &json!({"kind": POLICY})))
+        .await;
+    run.create(MIGRATION, with(migration(7), &json!({"spec": {"region": 1}})))
         .await;
     let full = json!({"metadata": {
         "labels": {"amiseal.dev/policy": "production"}, "annotations": {"note": "yes"},
@@ -73,7 +74,7 @@ pub(crate) async fn creating(run: &mut Run) {
             "blockOwnerDeletion": true, "uid": "11111111-2222-3333-4444-555555555555",
         }],
     }});
-    run.create(MIGRATION, with(migration(8), full)).await;
+    run.create(MIGRATION, with(migration(8), &full)).await;
 }
 
 pub(crate) async fn defaults(run: &mut Run) {
@@ -83,12 +84,12 @@ pub(crate) async fn defaults(run: &mut Run) {
         "metadata": {"unknown": {"deep": true}},
         "spec": {"suspend": null, "unknown": ["x"], "copy": {"maxAttempts": 5, "unknown": 1}, "externalID": null},
     });
-    run.create(POLICY, with(policy("odd"), odd)).await;
+    run.create(POLICY, with(policy("odd"), &odd)).await;
     let nested = json!({"spec": {
-        "accounts": [{"accountID": "111122223333", "unknown": true, "regions": [with(region("eu-west-1"), json!({"x": 1}))]}],
+        "accounts": [{"accountID": "111122223333", "unknown": true, "regions": [with(region("eu-west-1"), &json!({"x": 1}))]}],
         "imageSelector": {"include": [{"names": ["web-*"], "tags": {"team": "*"}, "unknown": 1}]},
     }});
-    run.create(POLICY, with(policy("nested"), nested)).await;
+    run.create(POLICY, with(policy("nested"), &nested)).await;
     run.merge((POLICY, "nested", ""), json!({"spec": {"unknown": 1}})).await;
     run.merge((POLICY, "nested", ""), json!({"spec": {"copy": null}})).await;
     run.merge((POLICY, "nested", ""), json!({"spec": {"copy": {"maxAttempts": null}}}))
@@ -135,29 +136,29 @@ pub(crate) async fn replacing(run: &mut Run) {
     let first = run.create(POLICY, policy("replacing")).await;
     let at = (POLICY, "replacing", "");
     let second = run
-        .replace(at, &with(first.clone(), json!({"spec": {"mode": "Enforce"}})))
+        .replace(at, &with(first.clone(), &json!({"spec": {"mode": "Enforce"}})))
         .await;
-    run.replace(at, &with(first.clone(), json!({"spec": {"suspend": true}})))
+    run.replace(at, &with(first.clone(), &json!({"spec": {"suspend": true}})))
         .await;
     run.replace(at, &second).await;
     run.replace(at, &policy("replacing")).await;
     let other = json!({"metadata": {"uid": "11111111-2222-3333-4444-555555555555"}});
-    run.replace(at, &with(second.clone(), other)).await;
+    run.replace(at, &with(second.clone(), &other)).await;
     run.replace(
         (POLICY, "absent", ""),
-        &with(second.clone(), json!({"metadata": {"name": "absent"}})),
+        &with(second.clone(), &json!({"metadata": {"name": "absent"}})),
     )
     .await;
     run.replace((POLICY, "absent", ""), &second).await;
     // Labels are nobody's spec.
     let third = run
-        .replace(at, &with(second, json!({"metadata": {"labels": {"team": "a"}}})))
+        .replace(at, &with(second, &json!({"metadata": {"labels": {"team": "a"}}})))
         .await;
     run.replace(
         (POLICY, "replacing", "status"),
         &with(
             third,
-            json!({
+            &json!({
                 "spec": {"suspend": true}, "metadata": {"labels": {"team": "b"}}, "status": {"observedGeneration": 2},
             }),
         ),
