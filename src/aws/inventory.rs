@@ -177,7 +177,7 @@ impl Session {
             self.admit(DESCRIBE_IMAGES).await?;
             let page = self.send(DESCRIBE_IMAGES, Box::pin(request.send())).await?;
             let images = page.images.unwrap_or_default();
-            let take_in = move |(gathered, common): &mut (S, Common), images: &Vec<sdk::Image>| {
+            let take_in = move |(gathered, common): &mut (S, Common), images: &[sdk::Image]| {
                 for image in images {
                     visit(gathered, project::image(image, common)?);
                 }
@@ -212,7 +212,7 @@ impl Session {
             self.admit(DESCRIBE_SNAPSHOTS).await?;
             let page = self.send(DESCRIBE_SNAPSHOTS, Box::pin(request.send())).await?;
             let snapshots = page.snapshots.unwrap_or_default();
-            let take_in = move |(gathered, common): &mut (S, Common), snapshots: &Vec<sdk::Snapshot>| {
+            let take_in = move |(gathered, common): &mut (S, Common), snapshots: &[sdk::Snapshot]| {
                 snapshots
                     .iter()
                     .try_for_each(|snapshot| visit(gathered, snapshot, common))

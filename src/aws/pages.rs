@@ -6,9 +6,12 @@ use super::error::AwsError;
 use super::gate::Room;
 use super::project::Defect;
 
+/// A page of fewer than this is taken in at once: handing it to another thread would take longer.
+const SMALL: usize = 100;
+
 /// What a read has gathered so far.
 ///
-/// Pages are taken in on threads for work that takes a while. That leaves the next page free to come meanwhile, and, as each
+/// Large pages are taken in on threads for work that takes a while. That leaves the next page free to come meanwhile, and, as each
 /// thread has its own part of the heap, it keeps what a page needs for a moment apart from what stays.
 pub(super) struct Gathering<S> {
     operation: &'static str,
@@ -27,13 +30,18 @@ impl<S: Send + 'static> Gathering<S> {
     }
 
     /// Takes in a page, whose `room` is given back afterwards, once the page before it is done.
-    pub(super) async fn add<P: Send + 'static>(
+    pub(super) async fn add<T: Send + 'static>(
         &mut self,
-        page: P,
+        page: Vec<T>,
         room: Room,
-        work: impl FnOnce(&mut S, &P) -> Result<(), Defect> + Send + 'static,
+        work: impl FnOnce(&mut S, &[T]) -> Result<(), Defect> + Send + 'static,
     ) -> Result<(), AwsError> {
         let mut state = self.settled().await?;
+        if page.len() < SMALL {
+            work(&mut state, &page).map_err(|defect| AwsError::malformed(self.operation, &defect))?;
+            self.here = Some(state);
+            return Ok(());
+        }
         self.away = Some(tokio::task::spawn_blocking(move || {
             let outcome = work(&mut state, &page);
             // Before the next page is whole: else it would need as much again.
@@ -128,21 +136,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pages_are_taken_in_one_by_one_and_the_first_defect_ends_the_read() {
+    async fn pages_of_any_size_are_taken_in_one_by_one_and_a_defect_ends_the_read() {
         let mut gathering = Gathering::new(OPERATION, Vec::new());
-        for page in [vec![1, 2], vec![], vec![3]] {
+        let large: Vec<usize> = (0..SMALL).collect();
+        for page in [vec![1, 2], vec![], large.clone(), vec![3], large.clone()] {
             let added = gathering.add(page, Room::default(), |all, page| {
                 all.extend_from_slice(page);
                 Ok(())
             });
             added.await.expect("a sound page");
         }
-        assert_eq!(gathering.finish().await, Ok(vec![1, 2, 3]));
+        assert_eq!(
+            gathering.finish().await,
+            Ok([&[1, 2], &large[..], &[3], &large[..]].concat())
+        );
 
-        let mut gathering = Gathering::new(OPERATION, ());
-        let defect = |(): &mut (), (): &()| Err(super::super::project::Defect::new("odd"));
-        gathering.add((), Room::default(), defect).await.expect("not known yet");
-        let error = gathering.finish().await.expect_err("a defect");
-        assert_eq!(error.cause, Some(super::super::Cause::MalformedAnswer));
+        for items in [1, SMALL] {
+            let mut gathering = Gathering::new(OPERATION, ());
+            let defect = |(): &mut (), _: &[()]| Err(super::super::project::Defect::new("odd"));
+            let added = gathering.add(vec![(); items], Room::default(), defect).await;
+            let ended = match added {
+                Ok(()) => gathering.finish().await,
+                Err(error) => Err(error),
+            };
+            let error = ended.expect_err("a defect");
+            assert_eq!(error.cause, Some(super::super::Cause::MalformedAnswer));
+        }
     }
 }

@@ -20,13 +20,22 @@ pub(crate) fn run(first: u64, histories: u64, stride: u64) -> ExitCode {
 
     let undisturbed = play(&Plan::undisturbed(first));
     let calls = undisturbed.calls;
-    println!("an undisturbed history: {} calls to AWS, {} requests to the API server", calls[0], calls[1]);
+    println!(
+        "an undisturbed history: {} calls to AWS, {} requests to the API server",
+        calls[0], calls[1]
+    );
     all.add(&Plan::undisturbed(first), &undisturbed);
 
-    println!("\n{:<30} {:>7} {:>7} {:>7} {:>9} {:>9}", "fault", "points", "played", "struck", "calls", "broken");
+    println!(
+        "\n{:<30} {:>7} {:>7} {:>7} {:>9} {:>9}",
+        "fault", "points", "played", "struck", "calls", "broken"
+    );
     for fault in Fault::ALL {
         let points = calls[fault.side() as usize];
-        let plans: Vec<Plan> = (1..=points).step_by(usize::try_from(stride).unwrap_or(1)).map(|at| Plan::single(first, fault, at)).collect();
+        let plans: Vec<Plan> = (1..=points)
+            .step_by(usize::try_from(stride).unwrap_or(1))
+            .map(|at| Plan::single(first, fault, at))
+            .collect();
         let tally = Tally::of(&plans);
         println!(
             "{:<30} {:>7} {:>7} {:>7} {:>9} {:>9}",
@@ -41,7 +50,9 @@ pub(crate) fn run(first: u64, histories: u64, stride: u64) -> ExitCode {
     }
 
     let most = calls[0].max(calls[1]);
-    let plans: Vec<Plan> = (first..first + histories).map(|seed| Plan::random(seed, most)).collect();
+    let plans: Vec<Plan> = (first..first + histories)
+        .map(|seed| Plan::random(seed, most))
+        .collect();
     let random = Tally::of(&plans);
     println!(
         "{:<30} {:>7} {:>7} {:>7} {:>9} {:>9}",
@@ -54,10 +65,23 @@ pub(crate) fn run(first: u64, histories: u64, stride: u64) -> ExitCode {
     );
     all.join(random);
 
-    let twice: Vec<Plan> = plans.iter().take(usize::try_from(TWICE.min(histories)).unwrap_or(0)).cloned().collect();
+    let twice: Vec<Plan> = plans
+        .iter()
+        .take(usize::try_from(TWICE.min(histories)).unwrap_or(0))
+        .cloned()
+        .collect();
     let (one, two) = (journals(&twice), journals(&twice));
-    let differing: Vec<&Plan> = twice.iter().zip(one.iter().zip(&two)).filter(|(_, (a, b))| a != b).map(|(plan, _)| plan).collect();
-    println!("\nplayed twice: {}, of these not the same: {}", twice.len(), differing.len());
+    let differing: Vec<&Plan> = twice
+        .iter()
+        .zip(one.iter().zip(&two))
+        .filter(|(_, (a, b))| a != b)
+        .map(|(plan, _)| plan)
+        .collect();
+    println!(
+        "\nplayed twice: {}, of these not the same: {}",
+        twice.len(),
+        differing.len()
+    );
     for plan in &differing {
         println!("  {}", plan.command());
     }
@@ -77,7 +101,11 @@ pub(crate) fn run(first: u64, histories: u64, stride: u64) -> ExitCode {
     }
     let failed = all.broken.len() + differing.len();
     println!("{} passed, {failed} failed", all.histories - all.broken.len());
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// What came of several histories.
@@ -107,7 +135,8 @@ impl Tally {
         for word in outcome.reached.keys() {
             *self.reached.entry(word.clone()).or_default() += 1;
         }
-        self.broken.extend(outcome.broken.first().map(|broken| (plan.clone(), broken.to_string())));
+        self.broken
+            .extend(outcome.broken.first().map(|broken| (plan.clone(), broken.to_string())));
     }
 
     fn join(&mut self, other: Self) {

@@ -21,8 +21,15 @@ pub(crate) fn same_each_time() -> Result<()> {
     // Another run may be at it too: what is put in place is whole.
     let ours = directory.join(format!("entropy-{}.so", std::process::id()));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulation/entropy.c");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&ours).arg(source).status();
-    ensure!(built.context("the simulation needs a C compiler, cc")?.success(), "cc could not build the library");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", "-o"])
+        .arg(&ours)
+        .arg(source)
+        .status();
+    ensure!(
+        built.context("the simulation needs a C compiler, cc")?.success(),
+        "cc could not build the library"
+    );
     std::fs::rename(&ours, &library)?;
     let program = std::env::current_exe()?;
     let error = Command::new(program)

@@ -27,7 +27,9 @@ const DEFINITIONS: [&str; 3] = [
 /// Until then everything has to have come to its end: a migration that AWS has denied something waits ten minutes, and
 /// one whose copy has vanished a scan longer.
 const PATIENCE: Duration = Duration::from_secs(8 * 3600);
-/// So long nothing may be written afterwards: four scans.
+/// Once everything is done, faults go on for so long: over one scan.
+const AFTERMATH: Duration = Duration::from_secs(40 * 60);
+/// Then, without any, nothing may be written for so long: four scans.
 const QUIET: Duration = Duration::from_secs(2 * 3600);
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
@@ -90,6 +92,8 @@ struct Watchman {
     api: ApiServer,
     seen: (u64, (usize, usize)),
     outcome: Outcome,
+    /// Whether nothing goes wrong any more.
+    calm: bool,
 }
 
 impl Watchman {
@@ -128,18 +132,22 @@ impl History {
             api: api.clone(),
             seen: (0, (0, 0)),
             outcome: Outcome::default(),
+            calm: false,
         }));
         let (deciding, watching, plan) = (fate.clone(), watchman.clone(), plan.clone());
         api.on_request(move |request| {
-            watching.lock().unwrap_or_else(PoisonError::into_inner).look();
+            let mut watchman = watching.lock().unwrap_or_else(PoisonError::into_inner);
+            watchman.look();
             let process = request.client.parse().expect("a process");
             let (number, lot) = deciding.arrive(Side::Kubernetes, process);
             let hang = |effect| Verdict::Hang { effect };
             let then = match lot {
+                Lot::Lives if watchman.calm => Verdict::Serve,
                 Lot::Lives => plan.verdict(number),
                 Lot::DiesBefore => hang(Effect::None),
                 Lot::DiesAfter => hang(Effect::Done),
             };
+            watchman.outcome.struck += usize::from(lot == Lot::Lives && !matches!(then, Verdict::Serve));
             Verdict::Delay {
                 by: LATENCY,
                 then: Box::new(then),
@@ -167,7 +175,6 @@ impl History {
         let mut outcome = std::mem::take(&mut self.watchman.lock().unwrap_or_else(PoisonError::into_inner).outcome);
         outcome.broken.extend(ended.err());
         let calls = self.sim.journal();
-        outcome.calls = [self.fate.calls(Side::Aws), self.fate.calls(Side::Kubernetes)];
         outcome.mutating = calls.iter().filter(|call| call.mutating && !call.dry_run).count();
         let aws = calls.iter().map(|call| {
             format!(
@@ -176,9 +183,18 @@ impl History {
             )
         });
         let api = self.api.journal();
-        let api = api.iter().map(|entry| format!("{entry}\n"));
+        let api = api.iter().map(|entry| {
+            let mut entry = entry.clone();
+            if entry.kind == "Event" {
+                // kube names it by the machine's clock.
+                entry.name = entry
+                    .name
+                    .rsplit_once('.')
+                    .map_or_else(String::new, |(about, _)| about.to_owned());
+            }
+            format!("{entry}\n")
+        });
         outcome.journal = aws.chain(api).collect();
-        outcome.struck = calls.iter().filter(|call| call.fault.is_some()).count();
         outcome.took = began.elapsed();
         outcome
     }
@@ -200,7 +216,7 @@ impl History {
         }
     }
 
-    /// Applies the policies, and follows what comes of them to the end.
+    /// Applies the policies, and follows what comes of them to the end and beyond.
     async fn watch(&self) -> Result<(), Broken> {
         for policy in &self.beginning.policies {
             self.api
@@ -208,7 +224,25 @@ impl History {
                 .map_err(|failure| Broken::new(Promise::Converges, format!("{failure:?}")))?;
             sleep(Duration::from_secs(2)).await;
         }
-        let mut deadline = PATIENCE;
+        self.until_done().await?;
+        sleep(AFTERMATH).await;
+        self.calm();
+        self.until_done().await?;
+        // What a fault has left, a wait after a refusal or a failed read, ends with the next scan.
+        sleep(AFTERMATH).await;
+        let before = self.written();
+        sleep(QUIET).await;
+        let after = self.written();
+        if before != after {
+            let how = format!("{before:?} writes to AWS and Kubernetes became {after:?}");
+            return Err(Broken::new(Promise::Quiet, how));
+        }
+        self.is_done().map_err(|left| Broken::new(Promise::Converges, left))
+    }
+
+    /// Waits until everything has come to its end.
+    async fn until_done(&self) -> Result<(), Broken> {
+        let deadline = self.clock.age() + PATIENCE;
         while let Err(left) = self.is_done() {
             if self.clock.age() >= deadline {
                 return Err(Broken::new(Promise::Converges, left));
@@ -216,20 +250,25 @@ impl History {
             self.broken_off()?;
             sleep(LOOK).await;
             self.api.collect_garbage();
-            deadline = deadline.max(PATIENCE);
         }
-        // What was under way may still be on its way.
-        sleep(Duration::from_secs(300)).await;
-        let before = self.written();
-        sleep(QUIET).await;
-        let after = self.written();
-        if before != after {
-            return Err(Broken::new(
-                Promise::Quiet,
-                format!("{before:?} writes became {after:?}"),
-            ));
-        }
-        self.is_done().map_err(|left| Broken::new(Promise::Converges, left))
+        Ok(())
+    }
+
+    /// From now on nothing goes wrong. The calls up to here are those that faults can strike.
+    fn calm(&self) {
+        let mut watchman = self.watchman.lock().unwrap_or_else(PoisonError::into_inner);
+        watchman.outcome.calls = [self.fate.calls(Side::Aws), self.fate.calls(Side::Kubernetes)];
+        watchman.calm = true;
+        drop(watchman);
+        let by_aws = self.sim.journal().iter().filter(|call| call.fault.is_some()).count();
+        let struck = by_aws + usize::try_from(*self.fate.dead().borrow()).unwrap_or(usize::MAX);
+        self.watchman
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .outcome
+            .struck += struck;
+        self.sim.clear_faults();
+        self.fate.calm();
     }
 
     /// Whether a promise was broken already: then there is no need to go on.
