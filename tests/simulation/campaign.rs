@@ -1,13 +1,14 @@
 //! Many histories: each fault at each call, then some at random, and a table of what came of them.
 
 use std::collections::BTreeMap;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::history::{Outcome, play};
+use super::history::Outcome;
+use super::invariants::{Broken, Promise};
 use super::plan::{Fault, Plan};
 
 /// How many histories are played twice, and have to be the same.
@@ -70,7 +71,7 @@ pub(crate) fn run(first: u64, histories: u64, stride: u64) -> ExitCode {
         .take(usize::try_from(TWICE.min(histories)).unwrap_or(0))
         .cloned()
         .collect();
-    let (one, two) = (journals(&twice), journals(&twice));
+    let (one, two) = (digests(&twice), digests(&twice));
     let differing: Vec<&Plan> = twice
         .iter()
         .zip(one.iter().zip(&two))
@@ -157,12 +158,27 @@ impl Tally {
     }
 }
 
-fn journals(plans: &[Plan]) -> Vec<String> {
-    let mut journals = BTreeMap::new();
+fn digests(plans: &[Plan]) -> Vec<String> {
+    let mut digests = BTreeMap::new();
     each(plans, |plan, outcome| {
-        journals.insert(plan.seed, outcome.journal);
+        digests.insert(plan.seed, outcome.digest);
     });
-    journals.into_values().collect()
+    digests.into_values().collect()
+}
+
+/// Plays a history in a process of its own, where nothing that went before has a part in it.
+fn play(plan: &Plan) -> Outcome {
+    let failed = |how: String| Outcome {
+        broken: vec![Broken::new(Promise::Converges, how)],
+        ..Outcome::default()
+    };
+    let program = std::env::current_exe().expect("this program");
+    let played = Command::new(program).args(plan.options()).arg("--summary").output();
+    let played = played.expect("this program can be started");
+    match serde_json::from_slice(&played.stdout) {
+        Ok(outcome) => outcome,
+        Err(_) => failed(String::from_utf8_lossy(&played.stderr).into_owned()),
+    }
 }
 
 /// Plays these histories, as many at a time as there are processors.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use amiseal::api::{AMIMigration, MigrationState, conditions};
 use ec2sim::{Clock as SimClock, Sim, SimTime};
 use kubesim::{ApiServer, Effect, Verdict};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::fate::{Fate, Lot, Side};
@@ -35,10 +37,13 @@ const QUIET: Duration = Duration::from_secs(2 * 3600);
 const LOOK: Duration = Duration::from_secs(30);
 
 /// What came of a history.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     /// Every call to AWS and every request to the API server, a line each.
+    #[serde(skip)]
     pub(crate) journal: String,
+    /// A hash of the journal.
+    pub(crate) digest: String,
     pub(crate) broken: Vec<Broken>,
     /// Calls to AWS, and requests to the API server.
     pub(crate) calls: [u64; 2],
@@ -50,31 +55,16 @@ pub(crate) struct Outcome {
     pub(crate) reached: BTreeMap<String, u64>,
     /// How many strikes struck.
     pub(crate) struck: usize,
-    pub(crate) took: Duration,
 }
 
-/// Plays a history. Nothing outside of the plan has a part in what comes of it.
+/// Plays a history. The same one comes out the same each time, if it is the first that a process plays.
 pub(crate) fn play(plan: &Plan) -> Outcome {
-    let plan = plan.clone();
-    // A thread of its own: what a thread has done before decides how its hash tables are ordered.
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime");
-        runtime.block_on(Box::pin(History::new(&plan).play()))
-    });
-    thread.join().unwrap_or_else(|panic| {
-        let how = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .unwrap_or_else(|| "a panic".to_owned());
-        Outcome {
-            broken: vec![Broken::new(Promise::Converges, how)],
-            ..Outcome::default()
-        }
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async { Box::pin(History::new(plan).play()).await })
 }
 
 struct History {
@@ -164,7 +154,6 @@ impl History {
     }
 
     async fn play(self) -> Outcome {
-        let began = std::time::Instant::now();
         let life = self.lives();
         tokio::pin!(life);
         let ended = tokio::select! {
@@ -195,7 +184,7 @@ impl History {
             format!("{entry}\n")
         });
         outcome.journal = aws.chain(api).collect();
-        outcome.took = began.elapsed();
+        outcome.digest = hex::encode(Sha256::digest(&outcome.journal));
         outcome
     }
 

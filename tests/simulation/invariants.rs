@@ -8,6 +8,7 @@ use amiseal::api::{AMIMigration, MigrationState, conditions};
 use ec2sim::model::{self, ImageState, SnapshotState};
 use ec2sim::{Check, Sim};
 use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
 
 /// What a policy of these histories allows to be in flight in an account and region.
 const BUDGET: usize = 5;
@@ -15,7 +16,7 @@ const BUDGET: usize = 5;
 const ATTEMPTS: u32 = 3;
 
 /// A promise. The numbers are those of docs/reliability.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Promise {
     /// No original is changed, disabled or deregistered.
     OriginalsStay,
@@ -44,7 +45,7 @@ impl fmt::Display for Promise {
 }
 
 /// A promise that was not kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Broken {
     pub(crate) promise: Promise,
     pub(crate) how: String,

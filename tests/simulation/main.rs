@@ -31,11 +31,14 @@ struct Args {
     /// What goes wrong in it: a fault, @, and the number of the call that it strikes
     #[arg(long = "strike", requires = "seed")]
     strikes: Vec<Strike>,
+    /// Print only what came of it, as JSON
+    #[arg(long, requires = "seed")]
+    summary: bool,
     /// How many histories at random
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 60)]
     histories: u64,
     /// Strike only every so many calls
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 10)]
     stride: u64,
     /// The seed of the first history
     #[arg(long, default_value_t = 1)]
@@ -59,6 +62,10 @@ fn main() -> anyhow::Result<ExitCode> {
         seed,
         strikes: args.strikes,
     });
+    if args.summary {
+        println!("{}", serde_json::to_string(&outcome)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     print!("{}", outcome.journal);
     println!("{:?}", outcome.reached);
     for broken in &outcome.broken {

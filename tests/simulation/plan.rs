@@ -185,17 +185,23 @@ impl Plan {
         }
     }
 
-    /// The command that plays it again.
-    pub(crate) fn command(&self) -> String {
-        let strikes: Vec<String> = self
+    /// The options of this program that play it.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let strikes = self
             .strikes
             .iter()
-            .map(|strike| format!(" --strike {strike}"))
-            .collect();
+            .flat_map(|strike| ["--strike".to_owned(), strike.to_string()]);
+        ["--seed".to_owned(), self.seed.to_string()]
+            .into_iter()
+            .chain(strikes)
+            .collect()
+    }
+
+    /// The command that plays it again.
+    pub(crate) fn command(&self) -> String {
         format!(
-            "cargo test --workspace --test simulation -- --seed {}{}",
-            self.seed,
-            strikes.concat()
+            "cargo test --workspace --test simulation -- {}",
+            self.options().join(" ")
         )
     }
 }
