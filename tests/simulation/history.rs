@@ -59,6 +59,8 @@ pub(crate) struct Outcome {
 
 /// Plays a history. The same one comes out the same each time, if it is the first that a process plays.
 pub(crate) fn play(plan: &Plan) -> Outcome {
+    // What the SDK spreads its waits with is seeded by the machine's clock otherwise.
+    fastrand::seed(plan.seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
