@@ -82,7 +82,8 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
             .fleet
             .written_at(&*policy)
             .map(|at| ctx.clock.monotonic().saturating_sub(at));
-        if let Some(rest) = since.and_then(|since| WRITES_APART.checked_sub(since)) {
+        let rest = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
+        if !rest.is_zero() {
             return Ok(Action::requeue(ctx.clock.wall(rest)));
         }
         match write_status(&ctx, &*policy, &decided).await {
