@@ -382,14 +382,14 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
     };
     assert_eq!(
         header.join(" "),
-        "NAME ACCOUNT REGION READY IMAGES UNENCRYPTED COPIED LAST SCAN"
+        "NAME ACCOUNT REGION READY REASON IMAGES UNENCRYPTED COPIED LAST SCAN"
     );
     assert_eq!(
-        row[..7].join(" "),
-        format!("{name} 111122223333 eu-west-1 Unknown 64 11 17")
+        row[..8].join(" "),
+        format!("{name} 111122223333 eu-west-1 Unknown Throttled 64 11 17")
     );
     assert!(
-        row[7].ends_with('y') || row[7].ends_with('d'),
+        row[8].ends_with('y') || row[8].ends_with('d'),
         "years since 1970: {row:?}"
     );
 }

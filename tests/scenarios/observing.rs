@@ -71,6 +71,7 @@ async fn kubectl_shows_the_story_without_describe() {
             "ACCOUNT",
             "REGION",
             "READY",
+            "REASON",
             "IMAGES",
             "UNENCRYPTED",
             "COPIED",
@@ -78,7 +79,10 @@ async fn kubectl_shows_the_story_without_describe() {
         ]
     );
     let name = format!("production.{ACCOUNT}.{REGION}");
-    assert_eq!(table[1][..7], [&name, ACCOUNT, REGION, "True", "6", "0", "2"]);
+    assert_eq!(
+        table[1][..8],
+        [&name, ACCOUNT, REGION, "True", "Succeeded", "6", "0", "2"]
+    );
     let table = cells(&kubectl(&scenario, &["get", "amim"]).await);
     assert_eq!(table[0], ["NAME", "STATE", "SOURCE", "COPY", "REASON", "AGE"]);
     let done: Vec<_> = table
