@@ -98,6 +98,12 @@ build: ## Build all packages and targets in the dev profile
 test: tools ## Run all Rust tests: unit, property, and scenarios on a real API server
 	cargo test --workspace --locked
 
+SEEDS ?= 2000
+
+.PHONY: soak
+soak: ## Simulate every fault at every call, and SEEDS histories with several at random
+	cargo test --workspace --locked --test simulation -- --stride 1 --histories $(SEEDS)
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies
 	cargo fmt --all --check

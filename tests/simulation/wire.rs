@@ -43,7 +43,7 @@ impl HttpConnector for Wire {
             if lot == Lot::DiesBefore {
                 return pending().await;
             }
-            let answer = sim.handle(&to_http(request)?);
+            let answer = sim.handle(&to_http(&request)?);
             if lot == Lot::DiesAfter {
                 return pending().await;
             }
@@ -60,7 +60,7 @@ impl HttpConnector for Wire {
 /// How long a request takes to arrive, and an answer to come back.
 pub(crate) const LATENCY: std::time::Duration = std::time::Duration::from_millis(10);
 
-fn to_http(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
+fn to_http(request: &HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
     let bytes = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
     let mut built = http::Request::builder().method(request.method()).uri(request.uri());
     for (name, value) in request.headers() {

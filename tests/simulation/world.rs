@@ -53,7 +53,7 @@ const KINDS: [Kind; 9] = [
     // More snapshots than are copied at a time.
     Kind {
         yaml: |_, name| {
-            let devices = vec!["{}"; 6].join(", ");
+            let devices = ["{}"; 6].join(", ");
             format!("{{name: {name}, devices: [{devices}], expect: {{copied: {{key: alias/ami}}}}}}")
         },
         copied: true,
