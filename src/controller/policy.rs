@@ -87,8 +87,9 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
             return Ok(Action::requeue(ctx.clock.wall(rest)));
         }
         match write_status(&ctx, &*policy, &decided).await {
-            // The change that caused the conflict leads here again.
-            Err(error) if is_conflict(&error) || is_not_found(&error) => {}
+            // Most often a change leads here again, but the API server may also refuse without one.
+            Err(error) if is_conflict(&error) => return Ok(Action::requeue(WRITES_APART)),
+            Err(error) if is_not_found(&error) => {}
             result => drop(result?),
         }
     }

@@ -36,6 +36,8 @@ pub(super) use rivals::Rivals;
 
 /// A wait shorter than this, in the clock's time, is taken as no wait.
 const SOON: Duration = Duration::from_millis(200);
+/// How long to wait for the API server's newer version of a target after a conflict.
+const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 
 /// One target at work.
 struct Work<'a> {
@@ -69,8 +71,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     };
     if target.status.as_ref().is_none_or(|status| status.conditions.is_empty()) {
         // Before the first scan, which may take a while. The change leads here again.
-        work.write_status(true).await?;
-        return Ok(Action::await_change());
+        return work.tell().await;
     }
     if work.is_new_spec {
         work.wake_rivals();
@@ -80,8 +81,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             // No scan follows that would let them say so.
             work.wake_migrations();
         }
-        work.write_status(true).await?;
-        return Ok(Action::await_change());
+        return work.tell().await;
     }
     let now = ctx.clock.now();
     let mut news = if work.place(|place| place.scan_due.is_none_or(|due| due <= now)) {
@@ -111,7 +111,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             work.admit();
         }
     }
-    work.write_status(news).await?;
+    settling |= !work.write_status(news).await?;
     Ok(Action::requeue(work.next_visit(settling)))
 }
 
@@ -214,8 +214,19 @@ impl<'a> Work<'a> {
         counts
     }
 
+    /// Writes the status, and has nothing else to do until something changes.
+    async fn tell(&self) -> Result<Action, kube::Error> {
+        let written = self.write_status(true).await?;
+        Ok(if written {
+            Action::await_change()
+        } else {
+            Action::requeue(AFTER_CONFLICT)
+        })
+    }
+
     /// Writes the status when it differs. A mere change of counts waits for the next `news`, as long as more is to come.
-    async fn write_status(&self, news: bool) -> Result<(), kube::Error> {
+    /// False means that it was decided on what is not any more, and has to be decided again.
+    async fn write_status(&self, news: bool) -> Result<bool, kube::Error> {
         let current = self.target.status.clone().unwrap_or_default();
         let counts = self.counts();
         let now = self.ctx.clock.now();
@@ -253,11 +264,12 @@ impl<'a> Work<'a> {
             same == current
         };
         if decided == current || (only_counts && more_to_come && !news) {
-            return Ok(());
+            return Ok(true);
         }
         match write_status(self.ctx, self.target, &decided).await {
-            // The change that caused the conflict leads here again.
-            Err(error) if is_conflict(&error) || is_not_found(&error) => return Ok(()),
+            // Most often a change leads here again, but the API server may also refuse without one.
+            Err(error) if is_conflict(&error) => return Ok(false),
+            Err(error) if is_not_found(&error) => return Ok(true),
             result => drop(result?),
         }
         for type_ in [conditions::CONTESTED, conditions::STALLED] {
@@ -266,7 +278,7 @@ impl<'a> Work<'a> {
             };
             self.ctx.events.warning(self.target, reason, "Scan", message).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether an image that is to be migrated has no migration yet.
@@ -288,11 +300,7 @@ impl<'a> Work<'a> {
         let [scan, poll, key] = self.place(|place| [place.scan_due, place.poll_due, place.key.due]);
         let due = [scan, poll, key, self.permissions_due()].into_iter().flatten().min();
         let wait = due.map_or(SOON, |due| until(due, now));
-        let wait = if settling {
-            wait.min(Duration::from_secs(1))
-        } else {
-            wait
-        };
+        let wait = if settling { wait.min(AFTER_CONFLICT) } else { wait };
         self.ctx.clock.wall(wait.max(SOON))
     }
 }
