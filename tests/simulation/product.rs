@@ -9,32 +9,24 @@ use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
-use ec2sim::Sim;
-use kube::Client;
 use prometheus::Registry;
 
-use super::fate::Fate;
+use super::stage::Stage;
 use super::time::Virtual;
 use super::{wire, world};
 
-/// The controllers until they are dropped.
-pub(crate) async fn run(
-    client: Client,
-    sim: &Sim,
-    clock: Virtual,
-    fate: &Arc<Fate>,
-    process: u64,
-) -> anyhow::Result<()> {
+/// The controllers until they are dropped. `clock` is the machine's: its time of day may be set at any time.
+pub(crate) async fn run(stage: &Stage, process: u64, clock: &Virtual) -> anyhow::Result<()> {
     let registry = Registry::new();
-    let shared: Arc<dyn Clock> = Arc::new(clock);
+    let shared: Arc<dyn Clock> = Arc::new(clock.of_process());
     let mut options = AwsOptions::new(shared.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
-    options.http_client = Some(wire::client(sim, fate, process));
-    options.time_source = Some(SharedTimeSource::new(SdkTime(clock)));
+    options.http_client = Some(wire::client(stage, process));
+    options.time_source = Some(SharedTimeSource::new(SdkTime(clock.clone())));
     options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
     let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "simulation");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));
     let parts = Parts {
-        client,
+        client: stage.api.client(&process.to_string()),
         aws: Box::pin(Aws::new(options)).await?,
         clock: shared,
         metrics: Metrics::register(&registry)?,
