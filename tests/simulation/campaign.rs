@@ -78,6 +78,34 @@ impl Campaign {
         }
     }
 
+    /// Plays these faults at each moment, then others at random, until this promise is broken: to see that it would be.
+    pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault]) -> ExitCode {
+        let undisturbed = Plan::undisturbed(self.first);
+        let calls = play(&undisturbed).calls;
+        let singles = faults.iter().flat_map(|fault| {
+            let points = 1..=calls[fault.side() as usize];
+            points.map(|at| Plan::single(self.first, *fault, at))
+        });
+        let plans = [undisturbed].into_iter().chain(singles).chain(self.plans(calls));
+        let plans: Vec<Plan> = plans.collect();
+        let mut played = 0;
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        for some in plans.chunks(threads) {
+            let mut broken = Vec::new();
+            each(some, |plan, outcome| {
+                let breaks = outcome.broken.into_iter().find(|broken| broken.promise == promise);
+                broken.extend(breaks.map(|broken| (plan.clone(), broken)));
+            });
+            played += some.len();
+            if let Some((plan, broken)) = broken.first() {
+                println!("broken after {played} histories: {broken}\n  {}", plan.command());
+                return ExitCode::SUCCESS;
+            }
+        }
+        println!("{promise} was not broken in {played} histories");
+        ExitCode::FAILURE
+    }
+
     /// The histories that have shown something before.
     fn known(self) -> Tally {
         let plans = regressions::plans();

@@ -211,3 +211,12 @@ impl Fault {
         )
     }
 }
+
+impl std::str::FromStr for Fault {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let fault = Self::ALL.iter().find(|fault| fault.name() == name);
+        fault.copied().ok_or_else(|| format!("there is no fault {name}"))
+    }
+}

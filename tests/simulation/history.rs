@@ -196,16 +196,11 @@ impl History {
     fn broken_off(&self) -> Result<(), Broken> {
         self.look();
         let watchman = lock(&self.watchman);
-        match watchman
-            .outcome
-            .broken
-            .first()
-            .cloned()
-            .or_else(|| watchman.check_hands_off())
-        {
-            Some(broken) => Err(broken),
-            None => Ok(()),
-        }
+        let broken = watchman.outcome.broken.first().cloned();
+        let broken = broken.or_else(|| watchman.check_hands_off());
+        let audits = self.beginning.odd.audits();
+        let of_sessions = || audits.then(|| watchman.check_sessions()).flatten();
+        broken.or_else(of_sessions).map_or(Ok(()), Err)
     }
 
     fn look(&self) {

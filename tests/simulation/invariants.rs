@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use amiseal::api::{AMIEncryptionTarget, AMIMigration, MigrationState, OtherKey, conditions};
+use clap::ValueEnum;
 use ec2sim::model::{self, Image, ImageState, SnapshotState};
 use ec2sim::{Check, Finding, Sim};
 use kube::ResourceExt;
@@ -18,7 +19,8 @@ const BUDGET: usize = 5;
 const ATTEMPTS: u32 = 3;
 
 /// A promise. The numbers are those of docs/reliability.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Promise {
     /// No original is changed, disabled or deregistered.
     OriginalsStay,

@@ -27,6 +27,8 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use campaign::Campaign;
+use catalogue::Fault;
+use invariants::Promise;
 use plan::{Plan, Strike};
 
 /// What to play. Without options: every fault at every call of one history, and some histories at random.
@@ -50,6 +52,12 @@ struct Args {
     /// The seed of the first history
     #[arg(long, default_value_t = 1)]
     first: u64,
+    /// Play until this promise is broken, and fail if it never is
+    #[arg(long)]
+    breaks: Option<Promise>,
+    /// Faults to begin with, each at each moment, when something is to be broken
+    #[arg(long, requires = "breaks", value_delimiter = ',')]
+    faults: Vec<Fault>,
     /// Cargo's test options mean nothing here
     #[arg(long, hide = true)]
     nocapture: bool,
@@ -68,7 +76,10 @@ fn main() -> anyhow::Result<ExitCode> {
             histories: args.histories,
             stride: args.stride,
         };
-        return Ok(campaign.run());
+        return Ok(match args.breaks {
+            Some(promise) => campaign.run_until_broken(promise, &args.faults),
+            None => campaign.run(),
+        });
     };
     let outcome = history::play(&Plan {
         seed,

@@ -215,6 +215,11 @@ pub(crate) const ALL: &[Odd] = &[
 ];
 
 impl Odd {
+    /// Whether its policy only looks.
+    pub(crate) fn audits(&self) -> bool {
+        self.spec.contains("Audit")
+    }
+
     /// The one that a seed gets.
     pub(crate) fn of(seed: u64) -> &'static Self {
         let index = usize::try_from(seed.saturating_sub(1)).unwrap_or(0) % ALL.len();

@@ -29,9 +29,8 @@ impl std::str::FromStr for Strike {
         let (name, at) = text
             .split_once('@')
             .ok_or("a strike is a fault's name, @, and the number of a call")?;
-        let fault = Fault::ALL.iter().find(|fault| fault.name() == name);
         Ok(Self {
-            fault: *fault.ok_or_else(|| format!("there is no fault {name}"))?,
+            fault: name.parse()?,
             at: at.parse().map_err(|_| format!("{at} is not the number of a call"))?,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
-use ec2sim::SimTime;
+use ec2sim::{Call, SimTime};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kubesim::ApiServer;
@@ -15,6 +15,7 @@ use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
 use super::stage::Stage;
 use super::time::EPOCH_MILLIS;
+use super::world::THREE;
 
 /// How many requests to the API server are enough for a history, whatever goes wrong in it.
 const REQUESTS: u64 = 2000;
@@ -138,6 +139,21 @@ impl Watchman {
             })
     }
 
+    /// Looks whether AWS itself would refuse every call that changes something, in the sessions of the policy that only looks.
+    pub(crate) fn check_sessions(&self) -> Option<Broken> {
+        let calls = self.stage.sim.journal();
+        let of_audit = |call: &&Call| {
+            let role = call.params.get("RoleArn");
+            call.operation == "AssumeRole" && role.is_some_and(|role| role.contains(THREE))
+        };
+        let wide = calls
+            .iter()
+            .filter(of_audit)
+            .find(|call| !narrows(call.params.get("Policy")))?;
+        let how = format!("the session of call {} may change something", wide.seq);
+        Some(Broken::new(Promise::HandsOff, how))
+    }
+
     /// How often calls had an effect, by operation.
     pub(crate) fn count_effects(&mut self) {
         let mut effects: BTreeMap<String, u64> = BTreeMap::new();
@@ -146,4 +162,25 @@ impl Watchman {
         }
         self.outcome.effects = effects;
     }
+}
+
+/// Whether a session policy allows nothing but reads.
+fn narrows(policy: Option<&String>) -> bool {
+    let policy: Option<Value> = policy.and_then(|policy| serde_json::from_str(policy).ok());
+    let Some(statements) = policy.as_ref().and_then(|policy| policy["Statement"].as_array()) else {
+        return false;
+    };
+    let reads = |action: &str| {
+        ["ec2:Describe", "ec2:Get", "kms:Describe", "sts:Get"]
+            .iter()
+            .any(|read| action.starts_with(read))
+    };
+    statements
+        .iter()
+        .filter(|statement| statement["Effect"] == "Allow")
+        .all(|statement| match &statement["Action"] {
+            Value::String(action) => reads(action),
+            Value::Array(actions) => actions.iter().all(|action| action.as_str().is_some_and(reads)),
+            _ => false,
+        })
 }

@@ -60,7 +60,7 @@ struct Kind {
     yaml: fn(&mut ChaCha8Rng, &str) -> String,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind {
         yaml: |_, name| format!("{{name: {name}, expect: {{copied: {{key: alias/ami, tags: withheld}}}}}}"),
     },
@@ -83,6 +83,16 @@ const KINDS: [Kind; 9] = [
         yaml: |_, name| {
             let devices = ["{}"; 6].join(", ");
             format!("{{name: {name}, devices: [{devices}], expect: {{copied: {{key: alias/ami}}}}}}")
+        },
+    },
+    // Somebody has copied it already.
+    Kind {
+        yaml: |_, name| {
+            let id = "ami-0123456789abcdef0";
+            format!(
+                "{{name: {name}, id: {id}, expect: {{copied: {{key: alias/ami}}}}}}, {{name: of-{name}, sourceImageId: {id}, \
+                 encryptedUnder: alias/ami}}"
+            )
         },
     },
     Kind {
@@ -110,7 +120,7 @@ impl Beginning {
         let mut kinds: Vec<usize> = (0..KINDS.len()).collect();
         kinds.push(0);
         while kinds.len() > 8 + usize::from(rng.random_bool(0.5)) {
-            let spare = rng.random_range(4..kinds.len());
+            let spare = rng.random_range(5..kinds.len());
             kinds.swap_remove(spare);
         }
         kinds.shuffle(&mut rng);
