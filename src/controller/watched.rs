@@ -46,6 +46,11 @@ pub(super) enum Seen<'a, K> {
 pub(crate) struct Listed(watch::Receiver<bool>);
 
 impl Listed {
+    /// Whether that has been.
+    pub(super) fn is_listed(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits for it, however many wait.
     pub(super) async fn wait(&self) {
         // An error means that the watch has ended, as it does at shutdown.

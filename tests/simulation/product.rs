@@ -1,10 +1,12 @@
 //! The product: its own controllers, whole, as one process of a history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts};
+use amiseal::controller::{self, Options, Parts, SlotOptions, Slots};
+use amiseal::domain::{AccountId, Region};
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -17,6 +19,10 @@ use super::fate::Fate;
 use super::time::Virtual;
 use super::{wire, world};
 
+/// So few and so long that what is asked of the API server is mostly about images.
+const SLOTS: u16 = 2;
+const LEASE: Duration = Duration::from_secs(600);
+
 /// The controllers until they are dropped.
 pub(crate) async fn run(
     client: Client,
@@ -27,7 +33,17 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let registry = Registry::new();
     let shared: Arc<dyn Clock> = Arc::new(clock);
-    let mut options = AwsOptions::new(shared.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
+    // The process is started again in its Pod: it has the same name.
+    let slots = SlotOptions {
+        namespace: "amiseal-system".to_owned(),
+        identity: "amiseal-0".to_owned(),
+        duration: LEASE,
+        slots: SLOTS,
+    };
+    let slots = Slots::new(client.clone(), slots, shared.clone());
+    let gate = slots.clone();
+    let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
+    let mut options = AwsOptions::new(shared.clone(), gate, AwsMetrics::register(&registry)?);
     options.http_client = Some(wire::client(sim, fate, process));
     options.time_source = Some(SharedTimeSource::new(SdkTime(clock)));
     options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
@@ -37,11 +53,15 @@ pub(crate) async fn run(
         client,
         aws: Box::pin(Aws::new(options)).await?,
         clock: shared,
+        slots: slots.clone(),
         metrics: Metrics::register(&registry)?,
         options: Options::default(),
         instance: format!("process-{process}"),
     };
-    Box::pin(controller::run(parts, std::future::pending())).await
+    tokio::select! {
+        ended = Box::pin(controller::run(parts, std::future::pending())) => ended,
+        () = slots.keep(std::future::pending()) => Ok(()),
+    }
 }
 
 /// What the SDK signs by, and when it takes credentials to have run out.
