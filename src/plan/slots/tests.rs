@@ -251,8 +251,108 @@ fn check_single(replicas: &[Replica], numbers: &[u16], now: Duration) {
     assert!(at_work <= 1, "slots are held by different numbers of them");
 }
 
+#[test]
+fn replicas_share_the_slots_and_one_that_comes_has_its_part_at_once() {
+    let (mut server, mut now) = (Server::default(), Duration::ZERO);
+    let mut replicas = vec![Replica::new(0, SLOTS)];
+    let counts = |replicas: &[Replica], now| -> Vec<usize> {
+        let count = |replica: &Replica| (0..SLOTS).filter(|slot| replica.believes(*slot, now)).count();
+        replicas.iter().map(count).collect()
+    };
+    // Sees that there is nothing, shows itself, sees that nobody else does, takes all.
+    settle(&mut server, &mut replicas, &mut now, 1);
+    assert_eq!(counts(&replicas, now), [5]);
+    replicas.push(Replica::new(1, SLOTS));
+    settle(&mut server, &mut replicas, &mut now, 2);
+    assert_eq!(counts(&replicas, now), [3, 2]);
+    replicas.push(Replica::new(2, SLOTS));
+    settle(&mut server, &mut replicas, &mut now, 2);
+    assert_eq!(counts(&replicas, now), [2, 2, 1]);
+    // The policies stay where they were.
+    assert!(replicas[0].believes(0, now));
+    replicas[0].keeper.retire();
+    settle(&mut server, &mut replicas, &mut now, 2);
+    assert!(replicas[0].keeper.has_retired());
+    assert_eq!(counts(&replicas, now), [0, 3, 2]);
+    assert!(!server.leases.contains_key(&Name::Replica("amiseal-0".to_owned())));
+}
+
+#[test]
+fn what_a_killed_replica_held_is_taken_within_the_duration_of_a_lease() {
+    let (mut server, mut now) = (Server::default(), Duration::ZERO);
+    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS)];
+    settle(&mut server, &mut replicas, &mut now, 20);
+    replicas.remove(0);
+    let killed = now;
+    while (0..SLOTS).any(|slot| holders(&replicas, slot, now).is_empty()) {
+        now += look_every(DURATION);
+        replicas[0].look(&server, now);
+        replicas[0].act(&mut server, now, None);
+        assert!(now - killed <= DURATION, "nobody works on some slots");
+    }
+    let left = Name::Replica("amiseal-0".to_owned());
+    assert!(server.leases.contains_key(&left));
+    settle(&mut server, &mut replicas, &mut now, 11);
+    assert!(
+        !server.leases.contains_key(&left),
+        "what it has left is deleted in the end"
+    );
+}
+
+#[test]
+fn a_replica_that_is_started_again_under_its_name_has_its_slots_back_at_once() {
+    let (mut server, mut now) = (Server::default(), Duration::ZERO);
+    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS)];
+    settle(&mut server, &mut replicas, &mut now, 20);
+    let before: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
+    replicas[0] = Replica::new(0, SLOTS);
+    settle(&mut server, &mut replicas, &mut now, 1);
+    let after: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_lease_that_somebody_deletes_is_made_anew_by_its_holder_and_taken_by_nobody() {
+    let (mut server, mut now) = (Server::default(), Duration::ZERO);
+    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS)];
+    settle(&mut server, &mut replicas, &mut now, 20);
+    let holder = holders(&replicas, 4, now);
+    server.leases.remove(&Name::Slot(4));
+    for number in [1 - holder[0], holder[0]] {
+        replicas[number].look(&server, now);
+        replicas[number].act(&mut server, now, None);
+        assert_eq!(holders(&replicas, 4, now), holder);
+    }
+    assert_eq!(
+        server.leases[&Name::Slot(4)].holder,
+        Some(replicas[holder[0]].terms.identity.clone())
+    );
+}
+
+#[test]
+fn another_number_of_slots_takes_over_when_the_last_one_of_the_old_has_gone() {
+    let (mut server, mut now) = (Server::default(), Duration::ZERO);
+    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS), Replica::new(2, 3)];
+    settle(&mut server, &mut replicas[..2], &mut now, 20);
+    let held = |replica: &Replica, now| (0..SLOTS).filter(|slot| replica.believes(*slot, now)).count();
+    let planned = settle(&mut server, &mut replicas, &mut now, 20);
+    assert_eq!(planned[2].contradicted, Some(SLOTS));
+    assert_eq!(planned[0].contradicted, Some(3));
+    replicas[0].keeper.retire();
+    settle(&mut server, &mut replicas, &mut now, 2);
+    assert_eq!(
+        (held(&replicas[1], now), held(&replicas[2], now)),
+        (5, 0),
+        "the old ones go on"
+    );
+    replicas[1].keeper.retire();
+    let planned = settle(&mut server, &mut replicas, &mut now, 2);
+    assert_eq!((held(&replicas[1], now), held(&replicas[2], now)), (0, 3));
+    assert_eq!(planned[2].contradicted, None);
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_two_replicas_hold_a_slot_at_a_time(events in prop::collection::vec(event(3), 1..120)) {
@@ -267,13 +367,12 @@ proptest! {
     #[test]
     fn whatever_has_happened_all_slots_find_a_holder_and_stay_with_it(events in prop::collection::vec(event(3), 1..60)) {
         let (mut server, mut replicas, mut now) = played(&events, &[SLOTS; 3]);
-        for replica in &mut replicas {
+        for (number, replica) in replicas.iter_mut().enumerate() {
             if replica.keeper.retires() {
-                *replica = Replica::new(7 + usize::try_from(now.as_millis() % 9).expect("small"), SLOTS);
+                // Another Pod instead.
+                *replica = Replica::new(10 + number, SLOTS);
             }
         }
-        replicas.dedup_by(|one, other| one.terms.identity == other.terms.identity);
-        // What the last one of a name held runs out first.
         settle(&mut server, &mut replicas, &mut now, 25);
         let before: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
         prop_assert!(before.iter().all(|holders| holders.len() == 1), "{before:?}");

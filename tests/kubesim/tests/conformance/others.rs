@@ -108,16 +108,26 @@ pub(crate) async fn slots(run: &mut Run) {
         }});
         merge(&mut slot, &metadata);
         if !at.is_null() {
-            merge(&mut slot, &json!({"metadata": {"resourceVersion": version(at), "uid": uid(at)}}));
+            merge(
+                &mut slot,
+                &json!({"metadata": {"resourceVersion": version(at), "uid": uid(at)}}),
+            );
         }
         slot
     };
     let new = Value::Null;
     let one = run.create(LEASE, slot("amiseal-slot-1", "slot", "one", &new)).await;
     run.create(LEASE, slot("amiseal-slot-1", "slot", "two", &new)).await;
-    let replica = run.create(LEASE, slot("amiseal-replica-one", "replica", "one", &new)).await;
+    let replica = run
+        .create(LEASE, slot("amiseal-replica-one", "replica", "one", &new))
+        .await;
     run.create(LEASE, lease(&json!({}))).await;
-    for selector in ["amiseal.dev/lease", "amiseal.dev/lease=replica", "amiseal.dev/lease,amiseal.dev/lease==slot", "other"] {
+    for selector in [
+        "amiseal.dev/lease",
+        "amiseal.dev/lease=replica",
+        "amiseal.dev/lease,amiseal.dev/lease==slot",
+        "other",
+    ] {
         run.list(LEASE, &ListParams::default().labels(selector)).await;
     }
     let at = (LEASE, "amiseal-slot-1", "");
@@ -136,8 +146,10 @@ pub(crate) async fn slots(run: &mut Run) {
     run.delete(LEASE, "amiseal-replica-one", &as_seen(&replica)).await;
     // Somebody has deleted it meanwhile.
     let replica_at = (LEASE, "amiseal-replica-one", "");
-    run.replace(replica_at, &slot("amiseal-replica-one", "replica", "one", &replica)).await;
-    run.list(LEASE, &ListParams::default().labels("amiseal.dev/lease")).await;
+    run.replace(replica_at, &slot("amiseal-replica-one", "replica", "one", &replica))
+        .await;
+    run.list(LEASE, &ListParams::default().labels("amiseal.dev/lease"))
+        .await;
 }
 
 pub(crate) async fn contested_leases(run: &mut Run) {
