@@ -91,6 +91,7 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "controller.leaseDuration=15",
             "at '/controller/leaseDuration': got number, want string",
         ),
+        ("controller.slots=0", "at '/controller/slots': minimum: got 0, want 1"),
         (
             "controller.copyPollInterval=500ms",
             "at '/controller/copyPollInterval': '500ms' does not match pattern",
