@@ -23,22 +23,6 @@ const SERVICE_ACCOUNT: &str = "amiseal";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A moment, by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) instant: Instant,
-    pub(crate) at: Timestamp,
-}
-
-impl Moment {
-    fn now() -> Self {
-        Self {
-            instant: Instant::now(),
-            at: Timestamp::now(),
-        }
-    }
-}
-
 /// What the sharing costs when nothing changes, in requests for each second.
 #[derive(Debug)]
 pub(crate) struct Quiet {
@@ -49,7 +33,9 @@ pub(crate) struct Quiet {
 /// A replica that was killed, and what it had.
 #[derive(Debug)]
 pub(crate) struct Killed {
-    pub(crate) moment: Moment,
+    pub(crate) at: Instant,
+    /// How many calls AWS had seen by then.
+    calls: usize,
     name: String,
     slots: HashSet<u16>,
 }
@@ -121,40 +107,42 @@ impl Cluster {
     }
 
     /// Applies the policy.
-    pub(crate) async fn apply(&self) -> Result<Moment> {
-        let began = Moment::now();
+    pub(crate) async fn apply(&self) -> Result<Instant> {
+        let began = Instant::now();
         self.plane.apply(&world::policy(&self.args).to_string()).await?;
         Ok(began)
     }
 
     /// Waits until every target was scanned.
-    pub(crate) async fn all_scanned(&self, since: Timestamp) -> Result<()> {
-        self.scanned(since, |_| true).await
-    }
-
-    /// Waits until every target was scanned again that the killed replica had.
-    pub(crate) async fn all_scanned_again(&self, killed: &Killed) -> Result<()> {
-        let theirs = |target: &AMIEncryptionTarget| {
-            let slot = slot_of(&target.spec.account_id, &target.spec.region, SLOTS);
-            killed.slots.contains(&slot)
-        };
-        self.scanned(killed.moment.at, theirs).await
-    }
-
-    async fn scanned(&self, since: Timestamp, which: impl Fn(&AMIEncryptionTarget) -> bool) -> Result<()> {
+    pub(crate) async fn all_scanned(&self) -> Result<()> {
         let targets = Api::<AMIEncryptionTarget>::all(self.client.clone());
-        // What is written there has whole seconds.
-        let since = since.as_second();
         self.until("scans of all targets", async || {
             let all = targets.list(&ListParams::default()).await?.items;
             let is_scanned = |target: &AMIEncryptionTarget| {
                 let status = target.status.as_ref();
-                let scanned = status.and_then(|status| status.last_scan_time.as_ref());
-                scanned.is_some_and(|time| time.0.as_second() >= since)
+                status.is_some_and(|status| status.last_scan_time.is_some())
             };
             let complete = u32::try_from(all.len())? == self.args.targets;
-            let scanned = all.iter().filter(|target| which(target)).all(is_scanned);
-            Ok((complete && scanned).then_some(()))
+            Ok((complete && all.iter().all(is_scanned)).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until every target was scanned again that the killed replica had. A status says so only if it has changed.
+    pub(crate) async fn all_scanned_again(&self, killed: &Killed) -> Result<()> {
+        let all = Api::<AMIEncryptionTarget>::all(self.client.clone());
+        let mut missing = HashSet::new();
+        for target in all.list(&ListParams::default()).await?.items {
+            let place = (target.spec.account_id, target.spec.region);
+            if killed.slots.contains(&slot_of(&place.0, &place.1, SLOTS)) {
+                missing.insert(place);
+            }
+        }
+        self.until("scans of what it had", async || {
+            let since = self.server.sim().journal().split_off(killed.calls);
+            let scans = since.into_iter().filter(|call| call.operation == "DescribeImages");
+            let scanned: HashSet<_> = scans.map(|call| (call.account, call.region)).collect();
+            Ok(missing.is_subset(&scanned).then_some(()))
         })
         .await
     }
@@ -194,6 +182,15 @@ impl Cluster {
         })
     }
 
+    /// How large the objects are on average, as JSON with everything that the API server keeps with them.
+    pub(crate) async fn sizes(&self) -> Result<[f64; 2]> {
+        let targets = Api::<AMIEncryptionTarget>::all(self.client.clone());
+        let migrations = Api::<AMIMigration>::all(self.client.clone());
+        let targets = targets.list(&ListParams::default()).await?.items;
+        let migrations = migrations.list(&ListParams::default()).await?.items;
+        Ok([average(&targets)?, average(&migrations)?])
+    }
+
     /// The most memory that each replica has had, in MB of a million bytes.
     pub(crate) fn peaks(&self) -> Vec<f64> {
         let peak = |process: &Process| {
@@ -217,11 +214,12 @@ impl Cluster {
         let slots = slots_of(&name);
         let mut process = self.replicas.remove(&name).context("there is no such replica")?;
         process.kill9()?;
-        let moment = Moment::now();
+        let at = Instant::now();
+        let calls = self.server.sim().journal().len();
         if self.replicas.is_empty() {
             self.add("amiseal-new")?;
         }
-        Ok(Killed { moment, name, slots })
+        Ok(Killed { at, calls, name, slots })
     }
 
     /// How long it takes until the last of its slots has another holder.
@@ -229,7 +227,7 @@ impl Cluster {
         self.until("other owners", async || {
             let holders = self.holders().await?;
             let owned = |slot: &u16| holders.get(slot).is_some_and(|holder| *holder != killed.name);
-            Ok(killed.slots.iter().all(owned).then(|| killed.moment.instant.elapsed()))
+            Ok(killed.slots.iter().all(owned).then(|| killed.at.elapsed()))
         })
         .await
     }
@@ -257,4 +255,14 @@ impl Cluster {
     async fn until<T>(&self, what: &str, look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
         poll_until(what, PATIENCE, look).await
     }
+}
+
+/// The average size of objects as JSON.
+fn average<K: serde::Serialize>(objects: &[K]) -> Result<f64> {
+    let mut bytes = 0;
+    for object in objects {
+        bytes += serde_json::to_vec(object)?.len();
+    }
+    #[allow(clippy::cast_precision_loss, reason = "a few megabytes")]
+    Ok(bytes as f64 / objects.len().max(1) as f64)
 }

@@ -60,6 +60,7 @@ struct Run {
     unowned: Duration,
     rescanned: Duration,
     peak_mb: Vec<f64>,
+    sizes: [f64; 2],
 }
 
 fn main() -> Result<ExitCode> {
@@ -82,16 +83,17 @@ fn main() -> Result<ExitCode> {
 async fn run(args: &Args, replicas: usize) -> Result<Run> {
     let mut cluster = Cluster::start(args, replicas).await?;
     let began = cluster.apply().await?;
-    cluster.all_scanned(began.at).await?;
-    let scanned = began.instant.elapsed();
+    cluster.all_scanned().await?;
+    let scanned = began.elapsed();
     cluster.all_copied().await?;
-    let copied = began.instant.elapsed();
+    let copied = began.elapsed();
     let quiet = cluster.quiet(args.lease() * 2).await?;
     let peak_mb = cluster.peaks();
+    let sizes = cluster.sizes().await?;
     let killed = cluster.kill().await?;
     let unowned = cluster.until_owned(&killed).await?;
     cluster.all_scanned_again(&killed).await?;
-    let rescanned = killed.moment.instant.elapsed();
+    let rescanned = killed.at.elapsed();
     cluster.judged()?;
     ensure!(!peak_mb.is_empty(), "the replicas have ended");
     Ok(Run {
@@ -102,6 +104,7 @@ async fn run(args: &Args, replicas: usize) -> Result<Run> {
         unowned,
         rescanned,
         peak_mb,
+        sizes,
     })
 }
 
@@ -127,6 +130,8 @@ fn figures(args: &Args, run: &Run, one: &Run) -> Vec<Figure> {
         "leaseSeconds": args.lease,
         "secondsUntilAllScanned": seconds(run.scanned),
         "secondsUntilAllCopied": seconds(run.copied),
+        "bytesPerTarget": run.sizes[0].round(),
+        "bytesPerMigration": run.sizes[1].round(),
         "peakMB": run.peak_mb.iter().copied().map(rounded).collect::<Vec<_>>(),
     });
     vec![

@@ -67,6 +67,8 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
         let (tell_listed, listed) = watch::channel(false);
         let stream = watcher(Api::<K>::all(client.clone()), Config::default())
             .default_backoff()
+            // Who has written what is of no use here, and a good part of an object.
+            .modify(|object| object.meta_mut().managed_fields = None)
             .reflect(writer);
         let followed = Followed {
             store: store.clone(),

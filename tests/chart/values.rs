@@ -134,7 +134,7 @@ async fn a_fraction_can_be_set_on_the_command_line_of_helm() {
     for (set, option) in [("0.25", "--aws-rate-share=0.25"), ("1", "--aws-rate-share=1")] {
         let rendered = render(&["--set", &format!("controller.awsRateShare={set}")]).await;
         let container = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
-        assert_eq!(container["args"][6], option);
+        assert_eq!(container["args"][7], option);
     }
 }
 

@@ -308,8 +308,7 @@ async fn three_replicas_share_the_slots_and_those_of_a_killed_one_are_taken_and_
         .into_iter()
         .filter(|region| before[&slot_of(ACCOUNT, region, SLOTS)] == *owner)
         .collect();
-    let killed = Instant::now();
-    let at = jiff::Timestamp::now();
+    let (killed, calls) = (Instant::now(), scenario.sim().journal().len());
     let _others = match owner.as_str() {
         "amiseal" => {
             first.kill();
@@ -331,11 +330,12 @@ async fn three_replicas_share_the_slots_and_those_of_a_killed_one_are_taken_and_
     }
     scenario
         .until("scans of what it had", async || {
-            let scans = scans(&scenario).await;
-            theirs
-                .iter()
-                .all(|region| scans[*region].is_some_and(|scanned| scanned >= at))
-                .then_some(())
+            let since = scenario.sim().journal().split_off(calls);
+            let scanned = |region: &&str| {
+                let mut scans = since.iter().filter(|call| call.operation == "DescribeImages");
+                scans.any(|call| call.region == **region)
+            };
+            theirs.iter().all(scanned).then_some(())
         })
         .await;
     assert_eq!(scenario.copies_made(), 2 * REGIONS.len());
