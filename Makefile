@@ -125,8 +125,8 @@ demo: tools ## Watch amiseal encrypt the images of five accounts; KEEP=1 leaves 
 	@"$(CARGO_TARGET_DIR)/debug/demo" $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: tools ## Measure makespan, reads, writes, scans and memory in release, one JSON line each; the first build takes long
-	cargo bench --workspace --locked --no-fail-fast --bench migration --bench size
+bench: tools ## Measure makespan, reads, writes, scans, replicas and memory in release, one JSON line each; the first build takes long
+	cargo bench --workspace --locked --no-fail-fast --bench migration --bench scaling --bench size
 
 # Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
 BOTO3_REQUIREMENTS := tests/ec2sim/boto3/requirements.txt

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts};
+use amiseal::controller::{self, Options, Parts, Slots};
 use amiseal::telemetry::Metrics;
 use anyhow::Result;
 use aws_credential_types::Credentials;
@@ -88,13 +88,14 @@ async fn parts(kubeconfig: &Path, endpoint: String, clock: &Arc<SimClock>) -> Re
     let client = ClientBuilder::try_from(config)?.with_layer(&clock.layer()).build();
     let clock: Arc<dyn Clock> = clock.clone();
     let registry = Registry::new();
-    let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(|_, _| true), AwsMetrics::register(&registry)?);
     options.endpoint_url = Some(endpoint);
     let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "bench");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));
     Ok(Parts {
         client,
         aws: Box::pin(Aws::new(options)).await?,
+        slots: Slots::alone(clock.clone()),
         clock,
         metrics: Metrics::register(&registry)?,
         options: Options::default(),

@@ -7,6 +7,11 @@ pub const ACCOUNT: &str = "amiseal.dev/account";
 /// Label of targets and migrations: the region's name.
 pub const REGION: &str = "amiseal.dev/region";
 
+/// Label of the controller's own Leases: `slot` or `replica`.
+pub const LEASE: &str = "amiseal.dev/lease";
+/// Annotation of the controller's own Leases: the number of slots that the holder knows.
+pub const SLOTS: &str = "amiseal.dev/slots";
+
 /// Annotation of a migration: any new value makes it try again after `AttemptsExhausted`.
 pub const RETRY: &str = "amiseal.dev/retry";
 

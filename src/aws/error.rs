@@ -46,8 +46,8 @@ pub enum ErrorClass {
     Conflict,
     /// A network fault, a time-out or a fault of AWS: try again.
     Transient,
-    /// Another replica leads, so this one must not write.
-    NotLeader,
+    /// This replica does not hold the slot of the account and region, so it must not write.
+    NotOurs,
 }
 
 impl ErrorClass {
@@ -61,7 +61,7 @@ impl ErrorClass {
             Self::Invalid => "Invalid",
             Self::Conflict => "Conflict",
             Self::Transient => "Transient",
-            Self::NotLeader => "NotLeader",
+            Self::NotOurs => "NotOurs",
         }
     }
 }
@@ -216,7 +216,10 @@ impl fmt::Display for AwsError {
             ErrorClass::NotFound => write!(f, "{operation}: not found"),
             ErrorClass::Throttled => write!(f, "{operation}: throttled by AWS"),
             ErrorClass::Quota => write!(f, "{operation}: a limit of the account is reached"),
-            ErrorClass::NotLeader => write!(f, "{operation}: not sent, another replica leads"),
+            ErrorClass::NotOurs => write!(
+                f,
+                "{operation}: not sent, as this replica does not hold the slot of the account and region"
+            ),
             ErrorClass::Transient => write!(f, "{operation}: AWS failed; it is tried again"),
             ErrorClass::Invalid | ErrorClass::Conflict => match &self.code {
                 Some(code) => write!(f, "{operation}: AWS refused with {code}"),

@@ -32,11 +32,14 @@ use super::limiter::{Bucket, Limiter};
 use super::metrics::AwsMetrics;
 use super::{Access, WriteGate};
 use crate::clock::Clock;
+use crate::domain::{AccountId, Region};
 
 /// Sits in every client of a session.
 #[derive(Clone)]
 pub(super) struct Attempts {
     pub(super) access: Access,
+    pub(super) account: AccountId,
+    pub(super) region: Region,
     pub(super) gate: WriteGate,
     pub(super) limiter: Arc<Limiter>,
     pub(super) metrics: AwsMetrics,
@@ -77,8 +80,8 @@ impl Attempts {
             let cause = Some(Cause::ReadOnlySession);
             return Err(AwsError::new(name, ErrorClass::Denied, cause));
         }
-        if !(self.gate)() {
-            return Err(AwsError::new(name, ErrorClass::NotLeader, None));
+        if !(self.gate)(&self.account, &self.region) {
+            return Err(AwsError::new(name, ErrorClass::NotOurs, None));
         }
         Ok(())
     }

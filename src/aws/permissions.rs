@@ -170,7 +170,7 @@ fn judge(error: AwsError) -> Result<Option<&'static str>, AwsError> {
         }
         ErrorClass::Denied if error.code.as_deref() == Some("OperationNotPermitted") => Ok(None),
         ErrorClass::Denied if error.is(Cause::SnapshotNotShared) => Ok(None),
-        ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::NotLeader => Err(error),
+        ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::NotOurs => Err(error),
         // No code: the call did not get as far as AWS, or its answer makes no sense.
         ErrorClass::Invalid if error.code.is_none() && !error.is(Cause::ProductCode) => Err(error),
         ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::Quota => Ok(None),

@@ -23,8 +23,9 @@ use super::session::{Session, SessionKey};
 use crate::clock::Clock;
 use crate::domain::{AccountId, Region};
 
-/// Says whether this replica may write. It is asked before every attempt of every call that changes anything.
-pub type WriteGate = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Says whether this replica may write in an account and region. It is asked before every attempt of every call that
+/// changes anything.
+pub type WriteGate = Arc<dyn Fn(&AccountId, &Region) -> bool + Send + Sync>;
 
 /// How to talk to AWS.
 #[non_exhaustive]

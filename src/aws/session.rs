@@ -61,7 +61,8 @@ pub struct Identity {
 /// One policy's access to one account and region.
 ///
 /// Every call first makes sure, once, that the credentials belong to the session's account; it waits for the limiter, and fails with an
-/// [`AwsError`]. Calls that write are refused in a session that only reads, and when another replica leads.
+/// [`AwsError`]. Calls that write are refused in a session that only reads, and when
+/// this replica does not hold the slot of the account and region.
 pub struct Session {
     pub(super) key: SessionKey,
     pub(super) shared: Arc<Shared>,
@@ -83,6 +84,8 @@ impl Session {
     pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, place: Arc<Place>) -> Self {
         let attempts = Attempts {
             access: key.access,
+            account: key.account.clone(),
+            region: key.region.clone(),
             gate: shared.gate.clone(),
             limiter: place.limiter.clone(),
             metrics: shared.metrics.clone(),

@@ -105,25 +105,25 @@ async fn a_copy_is_always_encrypted_under_the_key_with_our_token_and_tags_and_no
 }
 
 #[tokio::test]
-async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_leads() {
+async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_slot() {
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = {
         let asked = asked.clone();
-        Arc::new(move || asked.fetch_add(1, Ordering::SeqCst) == 0)
+        Arc::new(move |_: &_, _: &_| asked.fetch_add(1, Ordering::SeqCst) == 0)
     };
     let wire = Wire::new(|_| Answer::ec2_error(500, "InternalError", "oh"));
     let bench = bench(&wire, gate).await;
     let session = bench.aws.session(&own(Access::Full));
-    let error = session.copy_image(&copy()).await.expect_err("no leader any more");
-    assert_eq!(error.class, ErrorClass::NotLeader);
+    let error = session.copy_image(&copy()).await.expect_err("the slot is lost");
+    assert_eq!(error.class, ErrorClass::NotOurs);
     assert_eq!(wire.count("ec2:CopyImage"), 1, "the second attempt was held back");
     assert_eq!(asked.load(Ordering::SeqCst), 2, "the gate is asked once an attempt");
 }
 
 #[tokio::test]
-async fn reading_calls_do_not_ask_who_leads() {
+async fn reading_calls_do_not_ask_who_holds_the_slot() {
     let wire = Wire::new(nothing);
-    let bench = bench(&wire, Arc::new(|| false)).await;
+    let bench = bench(&wire, Arc::new(|_: &_, _: &_| false)).await;
     bench.aws.session(&own(Access::Full)).scan().await.expect("a scan");
 }
 

@@ -7,11 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use prometheus::Registry;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
-use crate::controller::{self, Leadership, LeadershipOptions, Options, Parts};
+use crate::controller::{self, Options, Parts, SlotOptions, Slots};
+use crate::domain::{AccountId, Region};
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
 
@@ -30,15 +33,18 @@ pub struct Args {
     /// Which log lines are written, as in RUST_LOG
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
-    /// The namespace of the Lease; default: the one this process runs in
+    /// The namespace of the Leases; default: the one this process runs in
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// This replica's name, in the Lease and in Events; default: the host's name and the process ID
+    /// This replica's name, in the Leases and in Events, which no other one has; default: the host's name and the process ID
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub identity: Option<String>,
-    /// How long the Lease holds after a renewal, in whole seconds: at least 3s
+    /// How long a target may be without a replica that works on it after one has died, in whole seconds: at least 3s
     #[arg(long, default_value = "15s", value_name = "DURATION")]
     pub lease_duration: Text,
+    /// How many slots the accounts and regions are divided into for the replicas to share; the same for all replicas
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub slots: u16,
     /// How often copies in flight are looked at; default: 15s to 3m, by their progress
     #[arg(long, value_name = "DURATION")]
     pub copy_poll_interval: Option<Text>,
@@ -53,7 +59,7 @@ pub struct Args {
     pub aws_rate_share: f64,
 }
 
-/// Runs the controller until SIGTERM or SIGINT, or until it does not lead any more.
+/// Runs the controller until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> Result<()> {
     init_logs(args.log_format, &args.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -77,33 +83,20 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     let health = Arc::new(Health::default());
     let server = tokio::spawn(serve(args.listen, registry, health.clone()));
 
-    let leadership = Arc::new(Leadership::default());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let gate = leadership.clone();
-    let mut options = AwsOptions::new(clock.clone(), Arc::new(move || gate.holds()), aws_metrics);
-    options.share = args.aws_rate_share;
-    let aws = Box::pin(Aws::new(options)).await?;
-
     let instance = identity(args);
-    let lease = LeadershipOptions {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let slots = SlotOptions {
         namespace,
         identity: instance.clone(),
-        duration: args.lease_duration.as_std().max(Duration::from_secs(3)),
+        duration: args.lease_duration.as_std(),
+        slots: args.slots,
     };
-    health.set_ready(true);
-    tracing::info!(
-        identity = instance,
-        version = env!("CARGO_PKG_VERSION"),
-        "waits to lead"
-    );
-    let mut stop = Box::pin(stop_signal()?);
-    let mut lead = tokio::select! {
-        lead = controller::lead(client.clone(), lease, leadership) => lead?,
-        () = &mut stop => return Ok(()),
-        outcome = server => return outcome?,
-    };
-    metrics.leader.set(1);
-    tracing::info!("leads");
+    let slots = Slots::new(client.clone(), slots, clock.clone());
+    let gate = slots.clone();
+    let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
+    let mut options = AwsOptions::new(clock.clone(), gate, aws_metrics);
+    options.share = args.aws_rate_share;
+    let aws = Box::pin(Aws::new(options)).await?;
 
     let poll = args
         .copy_poll_interval
@@ -115,39 +108,43 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         client,
         aws,
         clock,
-        metrics: metrics.clone(),
+        slots: slots.clone(),
+        metrics,
         options: Options {
             poll,
             concurrency: args.concurrency,
             targets: args.target_concurrency,
         },
-        instance,
+        instance: instance.clone(),
     };
-    let (tell, told) = tokio::sync::oneshot::channel::<()>();
-    let shutdown = async move {
+    let stop = stop_signal()?;
+    let (tell, told) = watch::channel(false);
+    let shutdown = move |mut told: watch::Receiver<bool>| async move {
         // Dropped or sent: both mean to stop.
-        let _ = told.await;
+        let _ = told.wait_for(|stops| *stops).await;
     };
-    let mut running = Box::pin(controller::run(parts, shutdown));
-    let lost = tokio::select! {
+    let kept = {
+        let (slots, shutdown) = (slots.clone(), shutdown(told.clone()));
+        // A task of its own: the Leases are renewed however much there is to do.
+        AbortOnDropHandle::new(tokio::spawn(async move { slots.keep(shutdown).await }))
+    };
+    health.set_ready(true);
+    tracing::info!(
+        identity = instance,
+        slots = args.slots,
+        version = env!("CARGO_PKG_VERSION"),
+        "looks for slots to work on"
+    );
+    let mut running = Box::pin(controller::run(parts, shutdown(told)));
+    tokio::select! {
         outcome = &mut running => return outcome,
-        () = &mut stop => {
-            tracing::info!("stops: the steps that have begun are finished");
-            false
-        }
-        () = lead.lost() => {
-            tracing::warn!("another replica leads: stops");
-            true
-        }
-    };
-    drop(tell);
-    running.await?;
-    metrics.leader.set(0);
-    if lost {
-        // The next replica is already at work; Kubernetes starts this one again.
-        anyhow::bail!("the Lease was lost");
+        outcome = server => return outcome?,
+        () = stop => tracing::info!("stops: the steps that have begun are finished"),
     }
-    lead.release().await
+    tell.send_replace(true);
+    let (ran, kept) = tokio::join!(running, kept);
+    kept.context("the Leases could not be given up; they run out by themselves")?;
+    ran
 }
 
 /// The replica's name. A container that is started again in its pod is the same replica, and has its Lease back at once.

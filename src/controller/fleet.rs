@@ -13,7 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
 use super::target::{Permits, Rivals};
-use crate::api::{AMIEncryptionTarget, AMIMigration, CopyStatus};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, CopyStatus};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
 use crate::plan::classify::Classified;
@@ -35,6 +35,7 @@ pub(crate) struct Fleet {
     written: Mutex<HashMap<String, Written>>,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
     wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
+    wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
 }
 
 /// Our writes to one object. All times are of the monotonic clock.
@@ -161,6 +162,7 @@ pub(crate) struct View {
 pub(crate) struct Wakes {
     pub(super) migrations: UnboundedReceiver<ObjectRef<AMIMigration>>,
     pub(super) targets: UnboundedReceiver<ObjectRef<AMIEncryptionTarget>>,
+    pub(super) policies: UnboundedReceiver<ObjectRef<AMIEncryptionPolicy>>,
 }
 
 impl Fleet {
@@ -168,6 +170,7 @@ impl Fleet {
     pub(super) fn new() -> (Self, Wakes) {
         let (wake_migration, migrations) = unbounded();
         let (wake_target, targets) = unbounded();
+        let (wake_policy, policies) = unbounded();
         let fleet = Self {
             targets: Mutex::default(),
             slots: Mutex::default(),
@@ -177,8 +180,14 @@ impl Fleet {
             written: Mutex::default(),
             wake_migration,
             wake_target,
+            wake_policy,
         };
-        (fleet, Wakes { migrations, targets })
+        let wakes = Wakes {
+            migrations,
+            targets,
+            policies,
+        };
+        (fleet, wakes)
     }
 
     /// What is known of a target. Locks are held for moments and never across a call.
@@ -268,6 +277,32 @@ impl Fleet {
         gone
     }
 
+    /// Forgets what is known of accounts and regions, and of their migrations, whose UIDs these are. Gives the targets'
+    /// names and the sessions that they have used.
+    pub(super) fn forget(
+        &self,
+        is_lost: impl Fn(&AccountId, &Region) -> bool,
+        migrations: &HashSet<String>,
+    ) -> Vec<(String, Arc<Session>)> {
+        lock(&self.slots).retain(|(account, region), _| !is_lost(account, region));
+        lock(&self.troubles).retain(|uid, _| !migrations.contains(uid));
+        lock(&self.pardons).retain(|uid, _| !migrations.contains(uid));
+        lock(&self.attempts).retain(|uid, _| !migrations.contains(uid));
+        let places = lock(&self.targets).clone();
+        let lost = |session: &Arc<Session>| is_lost(&session.key().account, &session.key().region);
+        let used = places
+            .into_iter()
+            .filter_map(|(name, place)| Some((name, lock(&place).session.clone()?)));
+        let mut forgotten: Vec<_> = used.filter(|(_, session)| lost(session)).collect();
+        // The order is that of a hash table, and must make no difference.
+        forgotten.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut targets = lock(&self.targets);
+        for (name, _) in &forgotten {
+            targets.remove(name);
+        }
+        forgotten
+    }
+
     /// What the migration `migration` of the target `name` is to be decided on; both `uid` and `migration` are UIDs.
     pub(super) fn view(&self, name: &str, uid: &str, migration: &str) -> Option<View> {
         let place = lock(&self.targets).get(name).cloned()?;
@@ -344,6 +379,11 @@ impl Fleet {
     /// A way to let targets look again, for those who have not the fleet.
     pub(super) fn waker(&self) -> UnboundedSender<ObjectRef<AMIEncryptionTarget>> {
         self.wake_target.clone()
+    }
+
+    /// Lets a policy be looked at again.
+    pub(super) fn wake_policy(&self, name: &str) {
+        let _ = self.wake_policy.unbounded_send(ObjectRef::new(name));
     }
 
     /// Lets a target look again.

@@ -6,10 +6,11 @@ mod apply;
 mod events;
 mod fleet;
 mod index;
-mod leader;
 mod migration;
+mod owned;
 mod policy;
 mod run;
+mod slots;
 pub(crate) mod survey;
 mod target;
 pub(crate) mod trouble;
@@ -26,8 +27,8 @@ use crate::clock::Clock;
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::Metrics;
 
-pub use leader::{Leadership, LeadershipOptions, lead};
 pub use run::run;
+pub use slots::{SlotOptions, Slots};
 
 /// What the controllers work with.
 pub struct Context {
@@ -37,6 +38,8 @@ pub struct Context {
     pub(crate) aws: Arc<Aws>,
     /// Time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Which accounts and regions are ours.
+    pub(crate) slots: Arc<Slots>,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// What people may tune.
@@ -89,6 +92,8 @@ pub struct Parts {
     pub aws: Aws,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Which accounts and regions are ours.
+    pub slots: Arc<Slots>,
     /// What is counted.
     pub metrics: Metrics,
     /// What people may tune.

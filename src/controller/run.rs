@@ -18,7 +18,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::events::Events;
 use super::fleet::{Fleet, lock};
 use super::index::{Index, Placed};
-use super::watched::{Seen, Watched};
+use super::owned::{follow, slot_of};
+use super::slots::POLICIES;
+use super::watched::{Listed, Seen, Watched};
 use super::{Context, Options, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 
@@ -44,6 +46,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         client: client.clone(),
         aws: Arc::new(parts.aws),
         clock: parts.clock,
+        slots: parts.slots,
         metrics: parts.metrics,
         options: parts.options,
         fleet,
@@ -56,6 +59,8 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         listed: [policies.listed, targets.listed, migrations.listed],
     });
     let swept = context.clone();
+    let changes = context.slots.changes();
+    let changes = changes.ok_or_else(|| anyhow::anyhow!("the slots are followed already: each process runs once"))?;
     let config = |concurrency| Config::default().concurrency(concurrency);
     let Options {
         concurrency,
@@ -64,6 +69,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     } = parts.options;
     let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)
         .owns_shared_stream(targets.children)
+        .reconcile_on(wakes.policies)
         .with_config(config(concurrency));
     let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
         .owns_shared_stream(migrations.children)
@@ -78,6 +84,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
             policy_controller,
             context.clone(),
             shutdown.clone(),
+            |_, _| POLICIES,
             policy::reconcile,
         ),
         drive(
@@ -85,6 +92,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
             target_controller,
             context.clone(),
             shutdown.clone(),
+            slot_of,
             target::reconcile,
         ),
         drive(
@@ -92,12 +100,14 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
             migration_controller,
             context.clone(),
             shutdown,
+            slot_of,
             migration::reconcile,
         ),
     );
     tokio::select! {
         _ = running => {}
         () = sweep(&swept) => {}
+        () = follow(&swept, changes) => {}
     }
     drop([policies.task, targets.task, migrations.task]);
     Ok(())
@@ -153,6 +163,7 @@ async fn drive<K, R, F>(
     controller: Controller<K>,
     context: Arc<Context>,
     shutdown: Shared<future::BoxFuture<'static, ()>>,
+    slot_of: fn(&K, &Context) -> u16,
     reconcile: R,
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static,
@@ -165,13 +176,24 @@ async fn drive<K, R, F>(
         let (reconcile, succeeded) = (reconcile.clone(), succeeded.clone());
         async move {
             context.ready().await;
+            let Some(owned) = context.slots.visit(slot_of(&object, &context)) else {
+                // Another replica's. When it comes to be ours, it is looked at again.
+                return Ok(Action::await_change());
+            };
             if context.fleet.is_outdated(&*object) {
                 // The watch has not caught up with our own last write: what it will bring leads here again.
                 return Ok(Action::requeue(CATCH_UP));
             }
             let began = context.clock.monotonic();
             let key = object.name_any();
-            let outcome = spawned(reconcile(object, context.clone())).await;
+            let reconciled = reconcile(object, context.clone());
+            let outcome = spawned(async move {
+                tokio::select! {
+                    outcome = reconciled => outcome,
+                    () = owned.lost() => Ok(Action::await_change()),
+                }
+            });
+            let outcome = outcome.await;
             let took = context.clock.monotonic().saturating_sub(began);
             context
                 .metrics
@@ -225,8 +247,13 @@ async fn spawned<T: Send + 'static>(visit: impl Future<Output = T> + Send + 'sta
 }
 
 impl Context {
+    /// Whether every kind was listed once.
+    pub(super) fn is_listed(&self) -> bool {
+        self.listed.iter().all(Listed::is_listed)
+    }
+
     /// Waits until every kind was listed once: what is not in a store before that is not known to be missing.
-    async fn ready(&self) {
+    pub(super) async fn ready(&self) {
         for kind in &self.listed {
             kind.wait().await;
         }

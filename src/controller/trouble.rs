@@ -28,7 +28,7 @@ pub(crate) fn of_error(error: &AwsError) -> Trouble {
             ErrorClass::Denied => reason::ACCESS_DENIED,
             ErrorClass::Throttled => reason::THROTTLED,
             ErrorClass::Quota => reason::QUOTA_EXCEEDED,
-            ErrorClass::Transient | ErrorClass::NotLeader => reason::TRANSIENT_ERROR,
+            ErrorClass::Transient | ErrorClass::NotOurs => reason::TRANSIENT_ERROR,
             ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict => reason::INVALID_REQUEST,
         },
     };
@@ -49,7 +49,7 @@ pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
         ErrorClass::Throttled => error.retry_after.unwrap_or(BACKOFF.0).max(BACKOFF.0),
         ErrorClass::Quota if error.is(Cause::CopyLimit) => COPY_LIMIT,
         ErrorClass::Denied | ErrorClass::Quota | ErrorClass::Invalid => DENIED,
-        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotLeader => BACKOFF
+        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotOurs => BACKOFF
             .0
             .saturating_mul(1 << failures.saturating_sub(1).min(8))
             .min(BACKOFF.1),

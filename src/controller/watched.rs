@@ -46,6 +46,11 @@ pub(super) enum Seen<'a, K> {
 pub(crate) struct Listed(watch::Receiver<bool>);
 
 impl Listed {
+    /// Whether that has been.
+    pub(super) fn is_listed(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits for it, however many wait.
     pub(super) async fn wait(&self) {
         // An error means that the watch has ended, as it does at shutdown.
@@ -62,6 +67,8 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
         let (tell_listed, listed) = watch::channel(false);
         let stream = watcher(Api::<K>::all(client.clone()), Config::default())
             .default_backoff()
+            // Who has written what is of no use here, and a good part of an object.
+            .modify(|object| object.meta_mut().managed_fields = None)
             .reflect(writer);
         let followed = Followed {
             store: store.clone(),

@@ -15,6 +15,7 @@ pub mod promote;
 pub mod report;
 pub mod schedule;
 pub mod select;
+pub mod slots;
 pub mod status;
 pub mod step;
 #[cfg(test)]

@@ -32,8 +32,12 @@ pub struct Metrics {
     pub reconcile_duration: HistogramVec,
     /// Visits that failed.
     pub reconcile_errors: IntCounterVec,
-    /// Whether this replica leads.
+    /// Whether this replica leads: it works on the policies.
     pub leader: IntGauge,
+    /// How many slots there are.
+    pub slots: IntGauge,
+    /// How many of them this replica holds.
+    pub slots_held: IntGauge,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
@@ -119,7 +123,15 @@ impl Metrics {
                 ),
                 &["controller", "class"],
             )?,
-            leader: IntGauge::new("amiseal_leader", "Whether this replica leads: 1 or 0.")?,
+            leader: IntGauge::new(
+                "amiseal_leader",
+                "Whether this replica leads, which is to hold slot 0 and work on the policies: 1 or 0.",
+            )?,
+            slots: IntGauge::new(
+                "amiseal_slots",
+                "How many slots the accounts and regions are divided into; the same for all replicas.",
+            )?,
+            slots_held: IntGauge::new("amiseal_slots_held", "How many slots this replica holds.")?,
             series: Arc::default(),
         };
         let build = IntGaugeVec::new(
@@ -141,6 +153,8 @@ impl Metrics {
             Box::new(metrics.reconcile_duration.clone()),
             Box::new(metrics.reconcile_errors.clone()),
             Box::new(metrics.leader.clone()),
+            Box::new(metrics.slots.clone()),
+            Box::new(metrics.slots_held.clone()),
             Box::new(build),
         ];
         for collector in collectors {
@@ -240,6 +254,12 @@ impl Metrics {
         self.snapshots_in_flight
             .with_label_values(&[account.as_str(), region.as_str()])
             .set(count.into());
+    }
+
+    /// Takes back what is shown of an account and region.
+    pub(crate) fn forget_place(&self, account: &str, region: &str) {
+        // A series that was never set cannot be removed, which is as well.
+        let _ = self.snapshots_in_flight.remove_label_values(&[account, region]);
     }
 
     /// Takes back the series of a target that is no more.

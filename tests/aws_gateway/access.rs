@@ -96,7 +96,7 @@ async fn what_is_wrong_with_a_role_is_told() {
 
 #[tokio::test]
 async fn without_a_role_the_controllers_own_identity_is_used_if_it_is_of_the_account() {
-    let bench = Bench::with(std::sync::Arc::new(|| true), |options| {
+    let bench = Bench::with(std::sync::Arc::new(|_, _| true), |options| {
         options.credentials = Some(key("AKIAINSIDER"));
     })
     .await;

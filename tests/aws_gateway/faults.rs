@@ -37,25 +37,28 @@ async fn a_copy_whose_answer_is_lost_is_asked_for_again_and_made_once() {
 }
 
 #[tokio::test]
-async fn a_replica_that_loses_the_lead_between_attempts_sends_no_other() {
+async fn a_replica_that_loses_the_slot_between_attempts_sends_no_other() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let gate = Arc::new(move || count.fetch_add(1, Ordering::SeqCst) == 0);
+    let gate = Arc::new(move |_: &_, _: &_| count.fetch_add(1, Ordering::SeqCst) == 0);
     let bench = Bench::with(gate, |_| {}).await;
     bench
         .sim()
         .add_fault(fault("CopyImage", 9, Act::FailBefore(Failure::default())));
     let session = bench.session(Access::Full);
-    let error = session.copy_image(&copy(PLAIN, "never")).await.expect_err("no lead");
-    assert_eq!(error.class, ErrorClass::NotLeader);
+    let error = session
+        .copy_image(&copy(PLAIN, "never"))
+        .await
+        .expect_err("the slot is lost");
+    assert_eq!(error.class, ErrorClass::NotOurs);
     assert_eq!(bench.calls("CopyImage").len(), 1);
     let error = session
         .set_description(&copy(PLAIN, "x").source, "d")
         .await
-        .expect_err("no lead");
-    assert_eq!(error.class, ErrorClass::NotLeader);
+        .expect_err("the slot is lost");
+    assert_eq!(error.class, ErrorClass::NotOurs);
     assert!(bench.calls("ModifyImageAttribute").is_empty());
-    session.scan().await.expect("reading needs no lead");
+    session.scan().await.expect("reading needs no slot");
 }
 
 #[tokio::test]
@@ -69,7 +72,7 @@ async fn throttling_is_survived_and_counted() {
 
 #[tokio::test]
 async fn an_aws_with_little_more_than_half_of_its_limits_left_has_no_cause_to_throttle() {
-    let bench = Bench::with(Arc::new(|| true), |options| {
+    let bench = Bench::with(Arc::new(|_, _| true), |options| {
         options.clock = Arc::new(SystemClock::default());
     })
     .await;
@@ -90,7 +93,7 @@ async fn an_aws_with_little_more_than_half_of_its_limits_left_has_no_cause_to_th
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
-    let bench = Bench::with(Arc::new(|| true), |options| {
+    let bench = Bench::with(Arc::new(|_, _| true), |options| {
         options.attempt_timeout = Duration::from_millis(250);
     })
     .await;

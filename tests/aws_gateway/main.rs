@@ -110,7 +110,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self::with(Arc::new(|| true), |_| {}).await
+        Self::with(Arc::new(|_, _| true), |_| {}).await
     }
 
     async fn with(gate: WriteGate, adjust: impl FnOnce(&mut AwsOptions)) -> Self {

@@ -133,7 +133,7 @@ async fn what_is_installed_runs_leads_and_answers_its_probes() {
     }
     let client = control_plane.admin_client().await.expect("a client");
     let lease = Api::<Lease>::namespaced(client, NAMESPACE)
-        .get("amiseal")
+        .get("amiseal-slot-0")
         .await
         .expect("a Lease");
     let holder = lease.spec.and_then(|spec| spec.holder_identity).expect("a holder");
@@ -174,8 +174,8 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
         ("poddisruptionbudget", "amiseal"),
         ("clusterrole", "amiseal"),
         ("clusterrolebinding", "amiseal"),
-        ("role", "amiseal-leader"),
-        ("rolebinding", "amiseal-leader"),
+        ("role", "amiseal-leases"),
+        ("rolebinding", "amiseal-leases"),
     ] {
         assert!(
             get(&control_plane, resource, name).await.is_some(),
@@ -220,7 +220,7 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
     for (resource, name) in [
         ("deployment", "amiseal"),
         ("clusterrole", "amiseal"),
-        ("role", "amiseal-leader"),
+        ("role", "amiseal-leases"),
     ] {
         assert_eq!(
             get(&control_plane, resource, name).await,

@@ -52,8 +52,8 @@ async fn the_api_server_takes_what_the_defaults_render() {
         "CustomResourceDefinition amimigrations.amiseal.dev",
         "Deployment amiseal",
         "PodDisruptionBudget amiseal",
-        "Role amiseal-leader",
-        "RoleBinding amiseal-leader",
+        "Role amiseal-leases",
+        "RoleBinding amiseal-leases",
         "Service amiseal-metrics",
         "ServiceAccount amiseal",
     ];
@@ -86,8 +86,8 @@ async fn every_option_arrives_where_it_belongs() {
             "ClusterRoleBinding amiseal-all",
             "Deployment amiseal-all",
             "NetworkPolicy amiseal-all",
-            "Role amiseal-all-leader",
-            "RoleBinding amiseal-all-leader",
+            "Role amiseal-all-leases",
+            "RoleBinding amiseal-all-leases",
             "Service amiseal-all-metrics",
             "ServiceMonitor amiseal-all",
         ]
@@ -155,6 +155,7 @@ async fn every_option_arrives_where_it_belongs() {
             "--log-format=text",
             "--log=info,amiseal=debug",
             "--lease-duration=1m30s",
+            "--slots=64",
             "--concurrency=4",
             "--aws-rate-share=1",
             "--copy-poll-interval=45s",
@@ -317,7 +318,7 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
     );
     assert_eq!(
         only(&rendered, "Role")["rules"],
-        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}])
+        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "update", "delete"]}])
     );
     for (binding, role) in [("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")] {
         let binding = only(&rendered, binding);

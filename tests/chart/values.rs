@@ -91,6 +91,7 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "controller.leaseDuration=15",
             "at '/controller/leaseDuration': got number, want string",
         ),
+        ("controller.slots=0", "at '/controller/slots': minimum: got 0, want 1"),
         (
             "controller.copyPollInterval=500ms",
             "at '/controller/copyPollInterval': '500ms' does not match pattern",
@@ -133,7 +134,7 @@ async fn a_fraction_can_be_set_on_the_command_line_of_helm() {
     for (set, option) in [("0.25", "--aws-rate-share=0.25"), ("1", "--aws-rate-share=1")] {
         let rendered = render(&["--set", &format!("controller.awsRateShare={set}")]).await;
         let container = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
-        assert_eq!(container["args"][6], option);
+        assert_eq!(container["args"][7], option);
     }
 }
 
@@ -226,7 +227,7 @@ async fn the_program_knows_every_option_that_the_chart_gives_it_and_has_the_same
 #[tokio::test]
 async fn a_call_to_aws_that_has_begun_can_be_finished_before_the_pod_is_killed() {
     let metrics = AwsMetrics::register(&prometheus::Registry::new()).expect("metrics");
-    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|| true), metrics);
+    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_, _| true), metrics);
     let rendered = render(&[]).await;
     let pod = &only(&rendered, "Deployment")["spec"]["template"]["spec"];
     let grace = Duration::from_secs(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds"));

@@ -152,6 +152,8 @@ async fn every_migration_has_one_event_and_metrics_and_probes_answer() {
     let place = format!(r#"account="{ACCOUNT}",policy="production",region="{REGION}""#);
     let expected = [
         "amiseal_leader 1".to_owned(),
+        "amiseal_slots 16".to_owned(),
+        "amiseal_slots_held 16".to_owned(),
         format!(r#"amiseal_images{{account="{ACCOUNT}",class="superseded",policy="production",region="{REGION}"}} 3"#),
         format!(r#"amiseal_migrations{{{place},state="Completed"}} 3"#),
         format!("amiseal_key_usable{{{place}}} 1"),
@@ -235,7 +237,7 @@ async fn the_controller_uses_every_right_that_it_is_granted() {
     let mut world = small_world(&["{name: web}", "{name: stuck, rootDeviceType: instance-store}"]);
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
     let scenario = Scenario::new(world).await;
-    let _replica = scenario.start().await;
+    let replica = scenario.start().await;
     let policy = policy("production", &[ACCOUNT]);
     scenario.apply(&policy).await;
     // Every attempt fails for the same reason; an Event that is told again is patched.
@@ -263,12 +265,15 @@ async fn the_controller_uses_every_right_that_it_is_granted() {
         })
         .await;
 
+    // It takes its own Lease with it.
+    replica.stop().await;
+
     let cluster = Api::<ClusterRole>::all(scenario.client.clone())
         .get("amiseal")
         .await
         .expect("the role");
     let local = Api::<Role>::namespaced(scenario.client.clone(), "amiseal-system");
-    let local = local.get("amiseal-leader").await.expect("the role");
+    let local = local.get("amiseal-leases").await.expect("the role");
     let granted: BTreeSet<String> = rights(cluster.rules).union(&rights(local.rules)).cloned().collect();
     let used: BTreeSet<String> = scenario
         .requests()

@@ -12,8 +12,10 @@ pub(crate) enum Fault {
     CrashAfterKubernetes,
     /// AWS fails, and the process dies at its next call.
     CrashAfterError,
-    /// A second process works beside the first for a while; each believes that it leads.
+    /// A second process works beside the first for a while and knows nothing of it.
     SecondLeader,
+    /// A second replica takes its share of the slots, and dies after a while.
+    SecondReplica,
     /// The process hangs at a call for longer than its Lease holds; another works meanwhile.
     Paused,
     /// The time of day that the process sees leaps two hours on, and later back.
@@ -107,6 +109,7 @@ impl Fault {
         Self::CrashAfterKubernetes,
         Self::CrashAfterError,
         Self::SecondLeader,
+        Self::SecondReplica,
         Self::Paused,
         Self::ClockForward,
         Self::ClockBack,

@@ -19,8 +19,8 @@ use tokio::time::sleep;
 use super::fate::{Fate, Side};
 use super::invariants::{self, Broken, Promise};
 use super::plan::Plan;
-use super::product;
-use super::stage::Stage;
+use super::product::{self, FIRST, Replica};
+use super::stage::{Second, Stage};
 use super::time::{EPOCH_MILLIS, Virtual};
 use super::watchman::{Objects, Watchman};
 use super::world::{Beginning, THREE};
@@ -82,7 +82,7 @@ struct History {
     beginning: Beginning,
     stage: Stage,
     /// Asks for a second process for a while.
-    second: mpsc::UnboundedReceiver<Duration>,
+    second: mpsc::UnboundedReceiver<Second>,
     watchman: Arc<Mutex<Watchman>>,
 }
 
@@ -270,7 +270,7 @@ impl History {
         Ok(())
     }
 
-    /// How much was written: to AWS, and to the API server but for the times of scans.
+    /// How much was written: to AWS, and to the API server but for the times of scans and for Leases.
     fn written(&self) -> (usize, usize) {
         let calls = self.stage.sim.journal();
         // What AWS refuses for good is asked for again every ten minutes.
@@ -330,24 +330,24 @@ fn lock(watchman: &Mutex<Watchman>) -> MutexGuard<'_, Watchman> {
 /// One process after the other.
 async fn first(stage: &Stage) {
     loop {
-        let process = stage.fate.begin();
-        live(stage, process, &stage.clock).await;
+        let process = stage.begin(FIRST);
+        live(stage, process, &FIRST, &stage.clock).await;
         // As long as Kubernetes takes to start it again.
         sleep(Duration::from_secs(5)).await;
     }
 }
 
 /// Second processes, each for as long as it is asked for. Their clock is not that of the first.
-async fn seconds(stage: &Stage, mut asked: mpsc::UnboundedReceiver<Duration>) {
-    while let Some(lasting) = asked.recv().await {
+async fn seconds(stage: &Stage, mut asked: mpsc::UnboundedReceiver<Second>) {
+    while let Some(Second { replica, lasting }) = asked.recv().await {
         let clock = stage.clock.another();
         clock.set_ahead(SKEW);
         let ends = sleep(lasting);
         tokio::pin!(ends);
         loop {
-            let process = stage.fate.begin();
+            let process = stage.begin(replica.clone());
             tokio::select! {
-                () = live(stage, process, &clock) => sleep(Duration::from_secs(5)).await,
+                () = live(stage, process, &replica, &clock) => sleep(Duration::from_secs(5)).await,
                 () = &mut ends => {
                     stage.fate.kill(process);
                     break;
@@ -358,9 +358,9 @@ async fn seconds(stage: &Stage, mut asked: mpsc::UnboundedReceiver<Duration>) {
 }
 
 /// A process until it dies.
-async fn live(stage: &Stage, process: u64, clock: &Virtual) {
+async fn live(stage: &Stage, process: u64, replica: &Replica, clock: &Virtual) {
     tokio::select! {
-        ended = product::run(stage, process, clock) => panic!("the product has ended by itself: {ended:?}"),
+        ended = product::run(stage, process, replica, clock) => panic!("the product has ended by itself: {ended:?}"),
         () = stage.fate.death(process) => {}
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Promise {
     HandsOff,
     /// A status claims only what the world shows.
     StatusIsTrue,
+    /// What is changed in an account and region is changed by the replica that holds its slot.
+    OneWriter,
     /// Snapshots in flight and attempts are bounded.
     Bounded,
     /// A fault costs no call that changes anything, but for one that has to be made again.

@@ -1,10 +1,12 @@
 //! The product: its own controllers, whole, as one process of a history.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts};
+use amiseal::controller::{self, Options, Parts, SlotOptions, Slots};
+use amiseal::domain::{AccountId, Region};
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,25 +17,68 @@ use super::stage::Stage;
 use super::time::Virtual;
 use super::{wire, world};
 
+/// So few and so long that what is asked of the API server is mostly about images.
+pub(crate) const SLOTS: u16 = 2;
+pub(crate) const LEASE: Duration = Duration::from_secs(600);
+
+/// Where a process stands among others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replica {
+    /// The namespace of its Leases: those of another namespace know nothing of it.
+    pub(crate) namespace: &'static str,
+    /// Its name, which a process that is started again in its Pod has again.
+    pub(crate) identity: &'static str,
+}
+
+/// The replica that is always there.
+pub(crate) const FIRST: Replica = Replica {
+    namespace: "amiseal-system",
+    identity: "amiseal-0",
+};
+/// Another one beside it.
+pub(crate) const SECOND: Replica = Replica {
+    namespace: "amiseal-system",
+    identity: "amiseal-1",
+};
+/// One that knows nothing of the others, as when somebody installs amiseal twice.
+pub(crate) const STRANGER: Replica = Replica {
+    namespace: "elsewhere",
+    identity: "amiseal-0",
+};
+
 /// The controllers until they are dropped. `clock` is the machine's: its time of day may be set at any time.
-pub(crate) async fn run(stage: &Stage, process: u64, clock: &Virtual) -> anyhow::Result<()> {
+pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &Virtual) -> anyhow::Result<()> {
     let registry = Registry::new();
     let shared: Arc<dyn Clock> = Arc::new(clock.of_process());
-    let mut options = AwsOptions::new(shared.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
+    let client = stage.api.client(&process.to_string());
+    let slots = SlotOptions {
+        namespace: replica.namespace.to_owned(),
+        identity: replica.identity.to_owned(),
+        duration: LEASE,
+        slots: SLOTS,
+    };
+    let slots = Slots::new(client.clone(), slots, shared.clone());
+    let gate = slots.clone();
+    let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
+    let mut options = AwsOptions::new(shared.clone(), gate, AwsMetrics::register(&registry)?);
     options.http_client = Some(wire::client(stage, process));
     options.time_source = Some(SharedTimeSource::new(SdkTime(clock.clone())));
     options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
     let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "simulation");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));
     let parts = Parts {
-        client: stage.api.client(&process.to_string()),
+        client,
         aws: Box::pin(Aws::new(options)).await?,
         clock: shared,
+        slots: slots.clone(),
         metrics: Metrics::register(&registry)?,
         options: Options::default(),
         instance: format!("process-{process}"),
     };
-    Box::pin(controller::run(parts, std::future::pending())).await
+    tokio::select! {
+        ended = Box::pin(controller::run(parts, std::future::pending())) => ended,
+        () = slots.keep(std::future::pending()) => Ok(()),
+    }
 }
 
 /// What the SDK signs by, and when it takes credentials to have run out.

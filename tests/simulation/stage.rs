@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use amiseal::plan::slots::slot_of;
 use ec2sim::{Act, AttributeLie, Edit, Failure as AwsFailure, FaultRule, Sim};
 use kubesim::{ApiServer, Break, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict};
 use tokio::sync::mpsc;
@@ -13,16 +14,19 @@ use tokio::time::{Instant, sleep};
 use super::catalogue::Fault;
 use super::fate::{Fate, Side};
 use super::people;
+use super::product::{LEASE, Replica, SECOND, SLOTS, STRANGER};
 use super::time::Virtual;
 use super::wire::LATENCY;
 use super::world::{ACCOUNTS, OTHER_KEY, PLACES, ROLE};
 
 /// For how long something in AWS is as it should not be: longer than what was refused waits.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(25 * 60);
-/// How long a second process works beside the first.
-const TOGETHER: Duration = Duration::from_secs(15 * 60);
+/// How long a second replica works beside the first.
+const TOGETHER: Duration = Duration::from_secs(30 * 60);
+/// How long one that knows nothing of the first does.
+const ESTRANGED: Duration = Duration::from_secs(5 * 60);
 /// How long a process hangs: longer than its Lease holds.
-const PAUSE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = LEASE.saturating_add(Duration::from_secs(100));
 /// How far the time of day leaps.
 const LEAP: i64 = 2 * 3600 * 1000;
 /// How late an event is.
@@ -52,7 +56,7 @@ pub(crate) struct Stage {
     /// What the processes take the time of day from.
     pub(crate) clock: Virtual,
     state: Arc<Mutex<State>>,
-    second: mpsc::UnboundedSender<Duration>,
+    second: mpsc::UnboundedSender<Second>,
 }
 
 impl fmt::Debug for Stage {
@@ -61,10 +65,18 @@ impl fmt::Debug for Stage {
     }
 }
 
+/// A process that is to work beside the first one for a while.
+#[derive(Debug)]
+pub(crate) struct Second {
+    pub(crate) replica: Replica,
+    pub(crate) lasting: Duration,
+}
+
 #[derive(Default)]
 struct State {
     /// What is to be put right, by number.
     mends: BTreeMap<u64, Mend>,
+    replicas: BTreeMap<u64, Replica>,
     stale_until: Option<Instant>,
     notes: Notes,
 }
@@ -78,6 +90,8 @@ pub(crate) struct Notes {
     pub(crate) forged: BTreeMap<String, String>,
     /// Originals that were shared with fewer after the copy may have been published.
     pub(crate) unshared: BTreeSet<String>,
+    /// Calls that change something, by replicas that did not hold the slot.
+    pub(crate) usurped: Vec<String>,
     /// Accounts in which nothing may be changed from then until then.
     pub(crate) hands_off: Vec<(String, Duration, Duration)>,
 }
@@ -89,7 +103,7 @@ impl Stage {
         api: ApiServer,
         fate: Arc<Fate>,
         clock: Virtual,
-    ) -> (Self, mpsc::UnboundedReceiver<Duration>) {
+    ) -> (Self, mpsc::UnboundedReceiver<Second>) {
         let (second, starting) = mpsc::unbounded_channel();
         let stage = Self {
             sim,
@@ -110,8 +124,21 @@ impl Stage {
         change(&mut self.lock().notes);
     }
 
+    /// A process starts.
+    pub(crate) fn begin(&self, replica: Replica) -> u64 {
+        let process = self.fate.begin();
+        self.lock().replicas.insert(process, replica);
+        process
+    }
+
     /// A call to AWS arrives: strikes, and says what becomes of the process.
-    pub(crate) fn call(&self, process: u64, copies: bool, key: Option<&str>) -> Lot {
+    pub(crate) fn call(&self, process: u64, asked: &BTreeMap<String, String>) -> Lot {
+        let copies = asked.get("Action").is_some_and(|action| action == "CopyImage") && !asked.contains_key("DryRun");
+        let key = asked.get("KmsKeyId").map(String::as_str);
+        if self.fate.is_alive(process) {
+            let usurped = self.usurps(process, asked);
+            self.note(|notes| notes.usurped.extend(usurped));
+        }
         let sides: &[Side] = if copies {
             &[Side::Aws, Side::Copies]
         } else {
@@ -140,6 +167,37 @@ impl Stage {
             self.fate.kill(process);
         }
         lot
+    }
+
+    /// A call that changes something in an account and region whose slot is not the process's.
+    fn usurps(&self, process: u64, asked: &BTreeMap<String, String>) -> Option<String> {
+        let operation = asked.get("Action")?;
+        let reads = ["Describe", "Get", "Assume"]
+            .iter()
+            .any(|verb| operation.starts_with(verb));
+        if reads || asked.contains_key("DryRun") {
+            return None;
+        }
+        let named = ["SourceImageId", "ImageId", "ResourceId.1"];
+        let image = named.iter().find_map(|name| asked.get(*name))?;
+        let (account, region) = self.sim.with_world(|world| {
+            let images = world.regions().flat_map(|(_, region)| region.images.values());
+            let mut images = images.filter(|one| one.id == *image);
+            images.next().map(|image| (image.owner.clone(), image.region.clone()))
+        })?;
+        let replica = self.lock().replicas.get(&process).cloned()?;
+        let slot = format!("amiseal-slot-{}", slot_of(&account, &region, SLOTS));
+        let lease = self.api.get("Lease", (replica.namespace, &slot));
+        let holder = lease
+            .as_ref()
+            .and_then(|lease| lease["spec"]["holderIdentity"].as_str());
+        let how = || {
+            format!(
+                "{operation} of {image} by {}, while {slot} is held by {holder:?}",
+                replica.identity
+            )
+        };
+        (holder != Some(replica.identity)).then(how)
     }
 
     /// A request to the API server arrives: strikes, and says what becomes of it.
@@ -239,10 +297,11 @@ impl Stage {
                 self.once(Act::FailBefore(AwsFailure::default()));
                 self.fate.strike_next(Fault::CrashBeforeAws);
             }
-            Fault::SecondLeader => self.start_second(),
+            Fault::SecondLeader => self.start(STRANGER, ESTRANGED),
+            Fault::SecondReplica => self.start(SECOND, TOGETHER),
             Fault::Paused => {
                 self.fate.pause(process, PAUSE);
-                self.start_second();
+                self.start(SECOND, TOGETHER);
             }
             Fault::ClockForward | Fault::ClockBack => {
                 let forward = fault == Fault::ClockForward;
@@ -393,9 +452,9 @@ impl Stage {
         });
     }
 
-    fn start_second(&self) {
+    fn start(&self, replica: Replica, lasting: Duration) {
         // Without a receiver the history is over.
-        let _ = self.second.send(TOGETHER);
+        let _ = self.second.send(Second { replica, lasting });
     }
 
     /// Changes AWS from outside.

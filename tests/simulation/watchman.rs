@@ -112,6 +112,12 @@ impl Watchman {
             .collect();
         let mut broken = invariants::check(sim, &migrations, &notes.unshared);
         broken.extend(objects.targets.iter().filter_map(invariants::adds_up));
+        broken.extend(
+            notes
+                .usurped
+                .into_iter()
+                .map(|how| Broken::new(Promise::OneWriter, how)),
+        );
         self.outcome.broken = broken;
     }
 

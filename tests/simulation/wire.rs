@@ -40,9 +40,7 @@ impl HttpConnector for Wire {
             let request = to_http(&request)?;
             let asked = url::form_urlencoded::parse(request.body());
             let asked: BTreeMap<String, String> = asked.into_owned().collect();
-            let copies =
-                asked.get("Action").is_some_and(|action| action == "CopyImage") && !asked.contains_key("DryRun");
-            let lot = stage.call(process, copies, asked.get("KmsKeyId").map(String::as_str));
+            let lot = stage.call(process, &asked);
             if lot == Lot::DiesBefore {
                 return pending().await;
             }

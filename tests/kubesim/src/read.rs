@@ -38,6 +38,7 @@ impl World {
             None => (self.version_to_list(call, asked, stale)?, None),
         };
         let mut objects = self.store.list(&call.kind.kind, &call.namespace, at);
+        objects.retain(|(_, object)| has_labels(object, &call.parameters.labels));
         if let Some(after) = after {
             objects
                 .retain(|(key, _)| (key.namespace.as_str(), key.name.as_str()) > (after.0.as_str(), after.1.as_str()));
@@ -104,6 +105,13 @@ impl World {
         self.follow(&queue, from);
         Ok(queue)
     }
+}
+
+fn has_labels(object: &Value, wanted: &[(String, Option<String>)]) -> bool {
+    wanted.iter().all(|(key, value)| {
+        let label = object["metadata"]["labels"].get(key).and_then(Value::as_str);
+        label.is_some_and(|label| value.as_deref().is_none_or(|value| value == label))
+    })
 }
 
 fn revision(version: Option<&str>) -> Result<u64, Failure> {

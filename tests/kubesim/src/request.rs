@@ -79,6 +79,8 @@ pub(crate) struct Parameters {
     pub(crate) bookmarks: bool,
     pub(crate) timeout: Option<u64>,
     pub(crate) merge: Merge,
+    /// Labels that must be there, with a value if one is named.
+    pub(crate) labels: Vec<(String, Option<String>)>,
 }
 
 /// How a patch is to be merged.
@@ -154,6 +156,9 @@ impl Call {
                 return Err(Failure::new(405, "MethodNotAllowed", message));
             }
         };
+        if !parameters.labels.is_empty() && verb != Verb::List {
+            return Err(Failure::unsupported("labelSelector but for lists"));
+        }
         if kind.namespaced && namespace.is_empty() && (verb.writes() || verb == Verb::Get) {
             return Err(unknown());
         }
@@ -181,11 +186,10 @@ impl Parameters {
         let number = |name: &str| number(name).map_err(|_| Failure::bad_request(format!("{name} must be a number")));
         let truth = |name: &str| query.get(name).is_some_and(|value| value == "true");
         let text = |name: &str| query.get(name).filter(|value| !value.is_empty()).cloned();
-        for unsupported in ["labelSelector", "fieldSelector"] {
-            if text(unsupported).is_some() {
-                return Err(Failure::unsupported(unsupported));
-            }
+        if text("fieldSelector").is_some() {
+            return Err(Failure::unsupported("fieldSelector"));
         }
+        let labels = text("labelSelector").map(|selector| labels(&selector)).transpose()?;
         if truth("sendInitialEvents") {
             return Err(Failure::unsupported("sendInitialEvents"));
         }
@@ -205,8 +209,24 @@ impl Parameters {
             bookmarks: truth("allowWatchBookmarks"),
             timeout: number("timeoutSeconds")?,
             merge: Merge::Json,
+            labels: labels.unwrap_or_default(),
         })
     }
+}
+
+/// The terms of a selector: `key`, or `key=value`.
+fn labels(selector: &str) -> Result<Vec<(String, Option<String>)>, Failure> {
+    let terms = selector.split(',').map(|term| {
+        let (key, value) = term
+            .split_once('=')
+            .map_or((term, None), |(key, value)| (key, Some(value.trim_start_matches('='))));
+        let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        if key.is_empty() || !is_plain(key) || !value.is_none_or(is_plain) {
+            return Err(Failure::unsupported(format!("the labelSelector {selector}")));
+        }
+        Ok((key.to_owned(), value.map(str::to_owned)))
+    });
+    terms.collect()
 }
 
 /// The query's parameters. One that the double has never heard of is refused rather than passed over.

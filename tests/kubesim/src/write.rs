@@ -58,15 +58,13 @@ impl World {
         check_namespace(call, &mut new)?;
         check_name(call, &new)?;
         kind.schema.normalize(&mut new);
-        let Some(old) = self.store.get(&call.key()).cloned() else {
-            if !kind.created_by_update {
-                return Err(Failure::not_found(kind, &call.name));
-            }
-            return self.create_instead(call, new);
-        };
-        if let (Some(wanted), Some(is)) = (meta(&new, "uid"), meta(&old, "uid"))
-            && wanted != is
-        {
+        let old = self.store.get(&call.key()).cloned();
+        if old.is_none() && !kind.created_by_update {
+            return Err(Failure::not_found(kind, &call.name));
+        }
+        // What is not there has no UID, which is not the wanted one either.
+        let is = old.as_ref().and_then(|old| meta(old, "uid")).unwrap_or_default();
+        if let Some(wanted) = meta(&new, "uid").filter(|wanted| *wanted != is) {
             let why = format!(
                 "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: \
                      Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}",
@@ -74,6 +72,9 @@ impl World {
             );
             return Err(Failure::cannot_fulfil(&kind.resource(), &call.name, &why));
         }
+        let Some(old) = old else {
+            return self.create_instead(call, new);
+        };
         self.replace(call, &old, new)
     }
 

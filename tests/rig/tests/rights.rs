@@ -55,9 +55,10 @@ async fn the_controller_may_do_its_work() {
         "patch amimigrations/status.amiseal.dev",
         "create events.events.k8s.io in default",
         "patch events.events.k8s.io in default",
-        "get leases.coordination.k8s.io in amiseal-system",
+        "list leases.coordination.k8s.io in amiseal-system",
         "create leases.coordination.k8s.io in amiseal-system",
-        "patch leases.coordination.k8s.io in amiseal-system",
+        "update leases.coordination.k8s.io in amiseal-system",
+        "delete leases.coordination.k8s.io in amiseal-system",
     ] {
         assert!(may(question).await, "the controller may not {question}");
     }
@@ -95,9 +96,10 @@ async fn the_controller_may_do_nothing_else() {
         "impersonate users",
         "patch customresourcedefinitions.apiextensions.k8s.io",
         "patch clusterroles.rbac.authorization.k8s.io",
-        "get leases.coordination.k8s.io in kube-system",
-        "patch leases.coordination.k8s.io in default",
-        "delete leases.coordination.k8s.io in amiseal-system",
+        "list leases.coordination.k8s.io in kube-system",
+        "update leases.coordination.k8s.io in default",
+        "patch leases.coordination.k8s.io in amiseal-system",
+        "deletecollection leases.coordination.k8s.io in amiseal-system",
         "list events.events.k8s.io",
     ] {
         assert!(!may(question).await, "the controller may {question}");

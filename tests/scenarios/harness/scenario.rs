@@ -64,14 +64,14 @@ impl Scenario {
         replica::describe(name, &self.kubeconfig, &self.server.endpoint(), log)
     }
 
-    /// Starts a replica and waits until it leads.
+    /// Starts a replica and waits until it leads: it holds slot 0.
     pub(crate) async fn start(&self) -> Replica {
         let mut replica = self.start_more("amiseal");
         replica.leads().await;
         replica
     }
 
-    /// Starts a replica that may have to wait to lead.
+    /// Starts a replica beside others.
     pub(crate) fn start_more(&self, name: &str) -> Replica {
         let process = self.describe(name).spawn().expect("a replica");
         Replica { process }

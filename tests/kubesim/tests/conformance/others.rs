@@ -1,7 +1,7 @@
 //! Events and Leases.
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde_json::{Value, json};
 
@@ -93,6 +93,62 @@ pub(crate) async fn leases(run: &mut Run) {
     run.list(LEASE, &ListParams::default()).await;
     run.delete(LEASE, "amiseal", &propagating(None)).await;
     run.patch(at, one(), Patch::Strategic(part(&json!({"leaseTransitions": 1}))))
+        .await;
+}
+
+/// As replicas keep theirs: made and renewed whole, found by a label, given up, and deleted by whoever saw them last.
+pub(crate) async fn slots(run: &mut Run) {
+    let slot = |name: &str, kind: &str, holder: &str, at: &Value| {
+        let mut slot = lease(&json!({
+            "acquireTime": "2026-01-02T03:04:05.000000Z", "renewTime": "2026-01-02T03:04:05.123456Z",
+            "holderIdentity": holder, "leaseDurationSeconds": 15, "leaseTransitions": 0,
+        }));
+        let metadata = json!({"metadata": {
+            "name": name, "labels": {"amiseal.dev/lease": kind}, "annotations": {"amiseal.dev/slots": "16"},
+        }});
+        merge(&mut slot, &metadata);
+        if !at.is_null() {
+            merge(
+                &mut slot,
+                &json!({"metadata": {"resourceVersion": version(at), "uid": uid(at)}}),
+            );
+        }
+        slot
+    };
+    let new = Value::Null;
+    let one = run.create(LEASE, slot("amiseal-slot-1", "slot", "one", &new)).await;
+    run.create(LEASE, slot("amiseal-slot-1", "slot", "two", &new)).await;
+    let replica = run
+        .create(LEASE, slot("amiseal-replica-one", "replica", "one", &new))
+        .await;
+    run.create(LEASE, lease(&json!({}))).await;
+    for selector in [
+        "amiseal.dev/lease",
+        "amiseal.dev/lease=replica",
+        "amiseal.dev/lease,amiseal.dev/lease==slot",
+        "other",
+    ] {
+        run.list(LEASE, &ListParams::default().labels(selector)).await;
+    }
+    let at = (LEASE, "amiseal-slot-1", "");
+    run.replace(at, &slot("amiseal-slot-1", "slot", "", &one)).await;
+    run.replace(at, &slot("amiseal-slot-1", "slot", "two", &one)).await;
+    let freed = run.get(LEASE, "amiseal-slot-1").await;
+    run.replace(at, &slot("amiseal-slot-1", "slot", "two", &freed)).await;
+    let as_seen = |object: &Value| DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: None,
+            resource_version: Some(version(object)),
+        }),
+        ..DeleteParams::default()
+    };
+    run.delete(LEASE, "amiseal-slot-1", &as_seen(&freed)).await;
+    run.delete(LEASE, "amiseal-replica-one", &as_seen(&replica)).await;
+    // Somebody has deleted it meanwhile.
+    let replica_at = (LEASE, "amiseal-replica-one", "");
+    run.replace(replica_at, &slot("amiseal-replica-one", "replica", "one", &replica))
+        .await;
+    run.list(LEASE, &ListParams::default().labels("amiseal.dev/lease"))
         .await;
 }
 

@@ -263,14 +263,14 @@ async fn what_the_double_does_not_do_is_refused_in_a_sentence() {
     let server = server(1);
     let api = api(server.client("replica-1"));
     let error = api
-        .list(&ListParams::default().labels("team=a"))
+        .list(&ListParams::default().fields("metadata.name=a"))
         .await
         .expect_err("selectors are not done");
     assert_eq!(code(&error), 501);
     assert!(
         error
             .to_string()
-            .contains("the double of the API server does not support labelSelector"),
+            .contains("the double of the API server does not support fieldSelector"),
         "{error}"
     );
 }

@@ -1,0 +1,198 @@
+//! Keeping the Leases: looks at them, asks [`Keeper`] what to write, and writes it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::{self, Either, join_all};
+use futures::pin_mut;
+use kube::Client;
+
+use super::lease::Leases;
+use super::{SlotOptions, Slots};
+use crate::clock::Clock;
+use crate::plan::slots::{Keeper, Name, Outcome, Planned, Write, Written, look_every, request_timeout};
+
+/// How long the visits to a slot that is given up may go on: a call to AWS takes as long, with all its attempts.
+const LEAVES_WITHIN: Duration = Duration::from_secs(30);
+
+struct Keeping<'a> {
+    slots: &'a Slots,
+    clock: &'a dyn Clock,
+    keeper: Keeper,
+    leases: Leases,
+    namespace: &'a str,
+    duration: Duration,
+    /// Slots that are given up, and until when their visits may go on.
+    leaving: BTreeMap<u16, Duration>,
+    /// Not to be looked before then.
+    rests: Duration,
+    contradicted: Option<u16>,
+}
+
+pub(super) async fn keep(
+    slots: &Slots,
+    client: Client,
+    options: &SlotOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let terms = Slots::terms(options);
+    let mut keeping = Keeping {
+        slots,
+        clock: &*slots.clock,
+        keeper: Keeper::new(terms.clone()),
+        leases: Leases::new(client, &options.namespace, terms),
+        namespace: &options.namespace,
+        duration: options.duration,
+        leaving: BTreeMap::new(),
+        rests: Duration::ZERO,
+        contradicted: None,
+    };
+    let mut shutdown = Either::Left(Box::pin(shutdown));
+    loop {
+        let next = keeping.turn().await;
+        if keeping.keeper.has_retired() {
+            return;
+        }
+        let wait = next.saturating_sub(keeping.clock.monotonic());
+        tokio::select! {
+            () = keeping.clock.sleep(wait) => {}
+            () = slots.idle.notified() => {}
+            () = &mut shutdown => {
+                keeping.keeper.retire();
+                shutdown = Either::Right(future::pending());
+            }
+        }
+    }
+}
+
+impl Keeping<'_> {
+    /// Looks at the Leases if that is due, does what is to be done, and says when there is more.
+    async fn turn(&mut self) -> Duration {
+        let now = self.clock.monotonic();
+        if now >= self.keeper.look_due().max(self.rests) && !self.keeper.has_retired() {
+            self.look().await;
+        }
+        let now = self.clock.monotonic();
+        let planned = self.keeper.plan(now, |slot| self.slots.is_idle(slot));
+        self.tell(&planned);
+        for slot in &planned.lost {
+            tracing::warn!(slot, "the slot's Lease was not renewed in time: all work on it ends");
+            self.slots.lose(*slot);
+            self.leaving.remove(slot);
+        }
+        for slot in &planned.leaving {
+            tracing::info!(slot, "gives up a slot");
+            self.slots.leave(*slot);
+            self.leaving.insert(*slot, now + LEAVES_WITHIN);
+        }
+        self.write(planned.writes).await;
+        let now = self.clock.monotonic();
+        for (slot, until) in &self.leaving {
+            if now >= *until {
+                self.slots.lose(*slot);
+            }
+        }
+        let ends = self.leaving.values().filter(|until| **until > now).min();
+        let next = planned.next.min(self.keeper.look_due()).max(self.rests);
+        ends.map_or(next, |ends| next.min(*ends))
+    }
+
+    async fn look(&mut self) {
+        let sent = self.clock.monotonic();
+        let answer = self.in_time(self.leases.list()).await;
+        let answered = self.clock.monotonic();
+        match answer {
+            Some(Ok(list)) => {
+                let list = self.leases.note(list);
+                self.keeper.looked(list, sent, answered);
+                // After a lost race it is looked again soon, but not without end.
+                self.rests = answered + look_every(self.duration) / 10;
+            }
+            Some(Err(error)) => {
+                let namespace = self.namespace;
+                tracing::warn!(
+                    namespace,
+                    %error,
+                    "could not read the Leases; list, create, update and delete have to be allowed"
+                );
+                self.rests = answered + look_every(self.duration);
+            }
+            None => {
+                tracing::warn!(
+                    namespace = self.namespace,
+                    "the API server does not answer what Leases there are"
+                );
+                self.rests = answered + look_every(self.duration);
+            }
+        }
+    }
+
+    async fn write(&mut self, writes: Vec<Write>) {
+        let people = self.clock.now();
+        let sent = self.clock.monotonic();
+        let this = &*self;
+        let answers = join_all(writes.into_iter().map(|write| async move {
+            let answer = this.in_time(this.leases.write(&write, people)).await;
+            (write, answer, this.clock.monotonic())
+        }));
+        let answers = answers.await;
+        let mut gained = Vec::new();
+        for (write, answer, answered) in answers {
+            let (outcome, lease) = answer.unwrap_or_else(|| {
+                tracing::warn!(lease = %write.lease, "the API server does not answer a write of the Lease");
+                (Outcome::Unknown, None)
+            });
+            let done = matches!(outcome, Outcome::Done(_));
+            if done {
+                self.leases.wrote(&write.lease, lease);
+            }
+            if outcome == Outcome::Unknown {
+                self.rests = answered + look_every(self.duration);
+            }
+            let is_new = self.keeper.answered(&write, outcome, sent, answered);
+            let Name::Slot(slot) = write.lease else { continue };
+            if write.what == Written::GivenUp && done {
+                self.slots.hold(slot, Duration::ZERO);
+                self.leaving.remove(&slot);
+            }
+            if let Some(until) = self.keeper.until(slot) {
+                if is_new {
+                    self.slots.gain(slot, until);
+                    gained.push(slot);
+                } else {
+                    self.slots.extend(slot, until);
+                }
+            }
+        }
+        if !gained.is_empty() {
+            tracing::info!(slots = ?gained, "works on slots");
+        }
+    }
+
+    /// Says once what people should know.
+    fn tell(&mut self, planned: &Planned) {
+        if self.contradicted == planned.contradicted {
+            return;
+        }
+        self.contradicted = planned.contradicted;
+        match planned.contradicted {
+            Some(theirs) => tracing::warn!(
+                ours = self.slots.count(),
+                theirs,
+                "another replica has another number of slots: whoever holds none takes none until that one is gone; start all with the same --slots"
+            ),
+            None => tracing::info!("all replicas have the same number of slots"),
+        }
+    }
+
+    /// An answer, if it comes soon enough to be of use.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let late = self.clock.sleep(request_timeout(self.duration));
+        pin_mut!(answer);
+        match future::select(answer, late).await {
+            Either::Left((answer, _)) => Some(answer),
+            Either::Right(_) => None,
+        }
+    }
+}
