@@ -431,8 +431,12 @@ impl Decider<'_> {
             .copy
             .as_ref()
             .and_then(|copy| copy.image_id.as_deref()?.parse::<ImageId>().ok());
-        let (Some(id), true) = (id, active) else {
+        if !active {
             return quiet;
+        }
+        let Some(id) = id else {
+            // Finished without a copy is what somebody else has written, or what it was while the source did not show.
+            return self.under_way(status);
         };
         match self.inventory.images.get(&id) {
             None if self.vanished() => self.again(status, "The copy has vanished."),

@@ -160,6 +160,13 @@ fn claims(migration: &AMIMigration, world: &model::World) -> Vec<Broken> {
     let is_done = status.state == Some(MigrationState::Completed)
         && conditions::find(&status.conditions, conditions::READY)
             .is_some_and(|ready| ready.reason != conditions::reason::SOURCE_GONE);
+    let source = world.region(&migration.spec.account_id, &migration.spec.region);
+    let source = source.and_then(|region| region.images.get(&migration.spec.source_image_id));
+    let gone = conditions::find(&status.conditions, conditions::READY)
+        .is_some_and(|ready| ready.reason == conditions::reason::SOURCE_GONE);
+    if gone && source.is_some_and(Image::exists) {
+        broken.push(untrue("says that the original is gone".to_owned()));
+    }
     if is_done || conditions::is_true(&status.conditions, conditions::VERIFIED) {
         let id = copy.and_then(|copy| copy.image_id.as_deref()).unwrap_or_default();
         if let Err(how) = is_encrypted(migration, id, world) {

@@ -515,6 +515,17 @@ fn what_another_process_with_another_clock_has_asked_for_does_not_count_as_vanis
 }
 
 #[test]
+fn a_status_that_claims_to_be_finished_without_a_copy_is_not_believed() {
+    let mut case = Case::new();
+    case.status.state = Some(MigrationState::Completed);
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    // The same with an intent on record.
+    case.status.state = Some(MigrationState::Completed);
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    assert_eq!(case.state(), MigrationState::Copying);
+}
+
+#[test]
 fn a_finished_migration_is_opened_again_when_its_copy_is_gone() {
     let mut case = Case::new();
     let Then::Copy(call) = case.settle() else {
