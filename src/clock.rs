@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 /// Where time comes from. The product has one clock, [`SystemClock`]; test harnesses bring faster ones.
 pub trait Clock: Debug + Send + Sync {
-    /// The time of day.
+    /// The time of day: what it was when the process began, and what has passed since. It never jumps, however the
+    /// machine's is set meanwhile, so that the time between two of them is the time that has passed.
     fn now(&self) -> Timestamp;
 
     /// Time since some fixed moment; never jumps.
@@ -25,19 +26,24 @@ pub trait Clock: Debug + Send + Sync {
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
+    started_at: Timestamp,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
         Self {
             started: Instant::now(),
+            started_at: Timestamp::now(),
         }
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        // Whoever lives long enough to see the last year that there is stays there.
+        self.started_at
+            .saturating_add(self.started.elapsed())
+            .unwrap_or(Timestamp::MAX)
     }
 
     fn monotonic(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! Writing statuses: only when they differ, and only on what the decision was made on.
 
 use kube::api::{Patch, PatchParams};
+use kube::core::Status;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,16 @@ where
     S: Serialize,
 {
     let name = object.name_any();
+    if !ctx.fleet.may_write(object, ctx.clock.monotonic()) {
+        tracing::warn!(
+            kind = %K::kind(&()),
+            object = name,
+            "the status is written over again and again: does another amiseal run in this cluster?"
+        );
+        // Like any other conflict: what was decided is discarded.
+        let refused = Status::failure("written too often", "TooManyWrites").with_code(409);
+        return Err(kube::Error::Api(refused.boxed()));
+    }
     let body = serde_json::json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),

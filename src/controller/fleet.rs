@@ -13,7 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
 use super::target::{Permits, Rivals};
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, CopyStatus};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
 use crate::plan::classify::Classified;
@@ -29,12 +29,31 @@ pub(crate) struct Fleet {
     troubles: Mutex<HashMap<String, CallTrouble>>,
     /// After which attempt a migration may make another one though they are exhausted, by UID.
     pardons: Mutex<HashMap<String, u32>>,
-    /// The version that our last write to an object made, by UID, and when that was.
-    written: Mutex<HashMap<String, (u64, Duration)>>,
+    /// The attempt and the copy of a migration as they were last seen on record, by UID, and since when.
+    attempts: Mutex<HashMap<String, (Option<CopyStatus>, Timestamp)>>,
+    /// Our writes to objects, by UID.
+    written: Mutex<HashMap<String, Written>>,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
     wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
 }
+
+/// Our writes to one object. All times are of the monotonic clock.
+#[derive(Debug)]
+struct Written {
+    /// The version that the last one made; 0 before there is one.
+    version: u64,
+    /// When that was.
+    at: Duration,
+    /// How many more are allowed at `counted`.
+    allowed: f64,
+    counted: Duration,
+}
+
+/// How many writes to one object may follow each other at once.
+const BURST: f64 = 20.0;
+/// How many more are allowed each second.
+const PER_SECOND: f64 = 0.1;
 
 /// What is known of one target's account and region.
 #[derive(Debug, Default)]
@@ -157,6 +176,7 @@ impl Fleet {
             slots: Mutex::default(),
             troubles: Mutex::default(),
             pardons: Mutex::default(),
+            attempts: Mutex::default(),
             written: Mutex::default(),
             wake_migration,
             wake_target,
@@ -179,20 +199,58 @@ impl Fleet {
     pub(super) fn retain_objects(&self, uids: &HashSet<String>) {
         lock(&self.troubles).retain(|uid, _| uids.contains(uid));
         lock(&self.pardons).retain(|uid, _| uids.contains(uid));
+        lock(&self.attempts).retain(|uid, _| uids.contains(uid));
         lock(&self.written).retain(|uid, _| uids.contains(uid));
+    }
+
+    /// Since when this process has known of a migration's recorded attempt, as far as that has come.
+    pub(super) fn known_since(&self, migration: &AMIMigration, now: Timestamp) -> Timestamp {
+        let copy = migration.status.as_ref().and_then(|status| status.copy.clone());
+        let mut attempts = lock(&self.attempts);
+        let uid = migration.metadata.uid.clone().unwrap_or_default();
+        let known = attempts.entry(uid).or_insert_with(|| (copy.clone(), now));
+        if known.0 != copy {
+            *known = (copy, now);
+        }
+        known.1
+    }
+
+    /// Whether an object may be written once more at `now` of the monotonic clock; if so, that is counted.
+    ///
+    /// An object that comes to rest needs a handful of writes. Two who see it differently, as when somebody runs amiseal
+    /// twice in a cluster, would write it in turns for ever, as fast as the API server answers.
+    pub(super) fn may_write(&self, object: &impl Resource, now: Duration) -> bool {
+        let mut all = lock(&self.written);
+        let uid = object.meta().uid.clone().unwrap_or_default();
+        let written = all.entry(uid).or_insert(Written {
+            version: 0,
+            at: Duration::ZERO,
+            allowed: BURST,
+            counted: now,
+        });
+        let regained = now.saturating_sub(written.counted).as_secs_f64() * PER_SECOND;
+        written.allowed = (written.allowed + regained).min(BURST);
+        written.counted = now;
+        let may = written.allowed >= 1.0;
+        written.allowed -= if may { 1.0 } else { 0.0 };
+        may
     }
 
     /// Notes what the API server made of our own write to an object, at `now` of the monotonic clock.
     pub(super) fn wrote(&self, object: &impl Resource, now: Duration) {
-        if let (Some(uid), Some(version)) = (&object.meta().uid, version(object)) {
-            lock(&self.written).insert(uid.clone(), (version, now));
+        if let (Some(uid), Some(version)) = (&object.meta().uid, version(object))
+            && let Some(written) = lock(&self.written).get_mut(uid)
+        {
+            (written.version, written.at) = (version, now);
         }
     }
 
     /// When an object was last written by us, by the monotonic clock.
     pub(super) fn written_at(&self, object: &impl Resource) -> Option<Duration> {
         let uid = object.meta().uid.as_deref()?;
-        lock(&self.written).get(uid).map(|(_, at)| *at)
+        let all = lock(&self.written);
+        let written = all.get(uid).filter(|written| written.version > 0)?;
+        Some(written.at)
     }
 
     /// Whether `object` is as it was before our own last write to it.
@@ -203,7 +261,7 @@ impl Fleet {
         let Some(uid) = object.meta().uid.as_deref() else {
             return false;
         };
-        let written = lock(&self.written).get(uid).map(|(version, _)| *version);
+        let written = lock(&self.written).get(uid).map(|written| written.version);
         version(object)
             .zip(written)
             .is_some_and(|(seen, written)| seen < written)
@@ -229,6 +287,7 @@ impl Fleet {
         lock(&self.slots).retain(|(account, region), _| !is_lost(account, region));
         lock(&self.troubles).retain(|uid, _| !migrations.contains(uid));
         lock(&self.pardons).retain(|uid, _| !migrations.contains(uid));
+        lock(&self.attempts).retain(|uid, _| !migrations.contains(uid));
         let places = lock(&self.targets).clone();
         let lost = |session: &Arc<Session>| is_lost(&session.key().account, &session.key().region);
         let used = places

@@ -93,6 +93,7 @@ impl Turn<'_> {
             generation: self.migration.metadata.generation,
             scanned_since_created: self.view.scanned_since_created,
             looked_since_created: self.view.looked_since_created,
+            known_since: self.ctx.fleet.known_since(self.migration, self.ctx.clock.now()),
             retry: self.migration.annotations().get(labels::RETRY).map(String::as_str),
             pardoned: self.ctx.fleet.pardoned(&self.uid),
             settings: &self.target.spec,
@@ -197,12 +198,7 @@ impl Turn<'_> {
             Err(error) => return Ok(self.failed(&error, recorded)),
         };
         self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
-        let asked = observation
-            .status
-            .copy
-            .as_ref()
-            .and_then(|copy| copy.requested_at.as_ref());
-        let waited = asked.is_some_and(|asked| began.duration_since(asked.0).as_secs_f64() >= SHOWS_AFTER);
+        let waited = began.duration_since(observation.known_since).as_secs_f64() >= SHOWS_AFTER;
         let view = self.ctx.fleet.view(
             &self.target.name_any(),
             &self.target.uid().unwrap_or_default(),

@@ -77,7 +77,7 @@ pub struct Asked {
     pub image: Option<ImageId>,
     /// How many snapshots it needs.
     pub snapshots: u32,
-    /// When the intent was recorded.
+    /// Since when this process has known of it.
     pub at: Timestamp,
 }
 

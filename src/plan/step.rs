@@ -45,6 +45,9 @@ pub struct Observation<'a> {
     /// Whether copies of the source were looked for, by that scan or later, when the migration was there already. An
     /// older look says nothing of what a former migration of this image did last.
     pub looked_since_created: bool,
+    /// Since when this process has known of the recorded attempt, as far as that has come. When another process recorded
+    /// it is no measure of what this one's clock says.
+    pub known_since: Timestamp,
     /// The value of the annotation `amiseal.dev/retry`.
     pub retry: Option<&'a str>,
     /// The attempt since which the policy has changed: one more may follow it, however many have failed.
@@ -245,7 +248,7 @@ impl Decider<'_> {
             return self.ask(status, &copy);
         };
         match self.inventory.images.get(&id) {
-            None if self.vanished(&copy) => self.again(status, "The copy has vanished."),
+            None if self.vanished() => self.again(status, "The copy has vanished."),
             None => self.copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.copying(status),
@@ -424,15 +427,15 @@ impl Decider<'_> {
             then: Then::Wait,
         };
         let active = !self.o.settings.suspend && self.o.settings.mode == Mode::Enforce;
-        let copy = status.copy.clone();
-        let id = copy
+        let id = status
+            .copy
             .as_ref()
             .and_then(|copy| copy.image_id.as_deref()?.parse::<ImageId>().ok());
-        let (Some(copy), Some(id), true) = (copy, id, active) else {
+        let (Some(id), true) = (id, active) else {
             return quiet;
         };
         match self.inventory.images.get(&id) {
-            None if self.vanished(&copy) => self.again(status, "The copy has vanished."),
+            None if self.vanished() => self.again(status, "The copy has vanished."),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if exists(image) => {
                 match verify(self.source, image, &self.inventory.snapshots, &self.o.of.key) {
@@ -501,9 +504,13 @@ impl Decider<'_> {
         self.o.retry.map(|value| value.chars().take(256).collect())
     }
 
-    fn vanished(&self, copy: &CopyStatus) -> bool {
-        let asked = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-        passed(asked, self.inventory.known_until(&self.o.of.source), VISIBLE_AFTER)
+    /// Whether a copy that the inventory lacks has had the time to show.
+    fn vanished(&self) -> bool {
+        passed(
+            self.o.known_since,
+            self.inventory.known_until(&self.o.of.source),
+            VISIBLE_AFTER,
+        )
     }
 
     fn preserves(&self) -> bool {

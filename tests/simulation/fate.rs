@@ -1,99 +1,152 @@
-//! What befalls the process: at which of its calls it dies. A dead process makes no further call, and hears no answer.
+//! What befalls whom: counts the calls, says which faults strike at each, and which processes are alive.
+//!
+//! A dead process makes no further call, and hears no answer.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-/// Whom a call is made to.
+use super::catalogue::Fault;
+use super::plan::Strike;
+
+/// What is counted, each from 1, by all processes together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Side {
-    /// EC2, KMS and STS.
+    /// Calls to EC2, KMS and STS.
     Aws,
-    /// The API server.
+    /// Calls to copy, dry runs left out.
+    Copies,
+    /// Requests to the API server.
     Kubernetes,
+    /// Those that write.
+    Writes,
+    /// Events that the API server is about to send to a watch.
+    Events,
 }
 
-/// A moment in a history: before or after the effect of the call of this number, from 1, to this side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Moment {
-    pub(crate) side: Side,
-    pub(crate) number: u64,
-    pub(crate) after: bool,
+impl Side {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 5;
 }
 
-/// What becomes of the process at a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lot {
-    /// It goes on.
-    Lives,
-    /// It dies before the call has an effect, or was dead already.
-    DiesBefore,
-    /// It dies when the call has had its effect.
-    DiesAfter,
-}
-
-/// The processes of a history, one after the other, and what ends each.
+/// The processes of a history, and what is to strike them.
 #[derive(Debug)]
 pub(crate) struct Fate {
     state: Mutex<State>,
-    dead: watch::Sender<u64>,
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
 struct State {
-    crashes: BTreeSet<Moment>,
-    calls: [u64; 2],
-    dead: u64,
+    strikes: BTreeSet<Strike>,
+    calls: [u64; Side::COUNT],
+    struck: usize,
+    /// The number of the next process.
+    next: u64,
+    alive: BTreeSet<u64>,
+    /// A process that hangs, and until when.
+    paused: Option<(u64, Instant)>,
 }
 
 impl Fate {
-    pub(crate) fn new(crashes: impl IntoIterator<Item = Moment>) -> Arc<Self> {
+    pub(crate) fn new(strikes: &[Strike]) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                crashes: crashes.into_iter().collect(),
-                calls: [0; 2],
-                dead: 0,
+                strikes: strikes.iter().copied().collect(),
+                calls: [0; Side::COUNT],
+                struck: 0,
+                next: 0,
+                alive: BTreeSet::new(),
+                paused: None,
             }),
-            dead: watch::channel(0).0,
+            changed: watch::channel(()).0,
         })
     }
 
-    /// How many processes have died.
-    pub(crate) fn dead(&self) -> watch::Receiver<u64> {
-        self.dead.subscribe()
-    }
-
-    /// How many calls were made to this side.
-    pub(crate) fn calls(&self, side: Side) -> u64 {
-        self.lock().calls[side as usize]
-    }
-
-    /// Counts a call of this process, the first of which is 0, and says what becomes of it. The number is that of the call.
-    pub(crate) fn arrive(&self, side: Side, process: u64) -> (u64, Lot) {
+    /// A process starts.
+    pub(crate) fn begin(&self) -> u64 {
         let mut state = self.lock();
-        if state.dead > process {
-            return (0, Lot::DiesBefore);
-        }
-        state.calls[side as usize] += 1;
-        let number = state.calls[side as usize];
-        let mut dies = |after| state.crashes.remove(&Moment { side, number, after });
-        let lot = if dies(false) {
-            Lot::DiesBefore
-        } else if dies(true) {
-            Lot::DiesAfter
-        } else {
-            return (number, Lot::Lives);
-        };
-        state.dead = process + 1;
-        drop(state);
-        self.dead.send_replace(process + 1);
-        (number, lot)
+        let process = state.next;
+        state.next += 1;
+        state.alive.insert(process);
+        process
     }
 
-    /// No process dies any more.
+    /// A process ends at once.
+    pub(crate) fn kill(&self, process: u64) {
+        self.lock().alive.remove(&process);
+        self.changed.send_replace(());
+    }
+
+    pub(crate) fn is_alive(&self, process: u64) -> bool {
+        self.lock().alive.contains(&process)
+    }
+
+    /// Returns when a process is no more.
+    pub(crate) async fn death(&self, process: u64) {
+        let mut changed = self.changed.subscribe();
+        while self.is_alive(process) {
+            // The sender is ours.
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// Counts what this process does, and says what strikes it: nothing comes of what a dead one does.
+    pub(crate) fn arrive(&self, sides: &[Side], process: u64) -> Option<Vec<Fault>> {
+        let mut state = self.lock();
+        if !state.alive.contains(&process) {
+            return None;
+        }
+        let mut faults = Vec::new();
+        for side in sides {
+            state.calls[*side as usize] += 1;
+            let number = state.calls[*side as usize];
+            let strikes = |strike: &Strike| strike.at == number && strike.fault.side() == *side;
+            faults.extend(state.strikes.iter().filter(|strike| strikes(strike)).map(|s| s.fault));
+            state.strikes.retain(|strike| !strikes(strike));
+        }
+        state.struck += faults.len();
+        Some(faults)
+    }
+
+    /// How many there were so far.
+    pub(crate) fn calls(&self) -> [u64; Side::COUNT] {
+        self.lock().calls
+    }
+
+    /// How many strikes have struck.
+    pub(crate) fn struck(&self) -> usize {
+        self.lock().struck
+    }
+
+    /// Lets the next one of this side be struck as well.
+    pub(crate) fn strike_next(&self, fault: Fault) {
+        let mut state = self.lock();
+        let at = state.calls[fault.side() as usize] + 1;
+        state.strikes.insert(Strike { fault, at });
+    }
+
+    /// Nothing that this process sends arrives for so long.
+    pub(crate) fn pause(&self, process: u64, lasting: Duration) {
+        self.lock().paused = Some((process, Instant::now() + lasting));
+    }
+
+    /// How long what this process sends is held up.
+    pub(crate) fn held_up(&self, process: u64) -> Duration {
+        let paused = self.lock().paused.filter(|(one, _)| *one == process);
+        paused.map_or(Duration::ZERO, |(_, until)| {
+            until.saturating_duration_since(Instant::now())
+        })
+    }
+
+    /// Nothing strikes any more.
     pub(crate) fn calm(&self) {
-        self.lock().crashes.clear();
+        let mut state = self.lock();
+        state.strikes.clear();
+        state.paused = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,24 +1,29 @@
 //! One history: the product, whole, on a world of its own, from its beginning until nothing moves any more.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use amiseal::api::{AMIMigration, MigrationState, conditions};
+use amiseal::api::{AMIMigration, MigrationState, conditions, labels};
+use ec2sim::model::Image;
+use ec2sim::spec::Expectation;
 use ec2sim::{Clock as SimClock, Sim, SimTime};
-use kubesim::{ApiServer, Effect, Verdict};
+use kube::ResourceExt;
+use kubesim::ApiServer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::fate::{Fate, Lot, Side};
+use super::fate::{Fate, Side};
 use super::invariants::{self, Broken, Promise};
 use super::plan::Plan;
-use super::product;
+use super::product::{self, Leases};
+use super::stage::Stage;
 use super::time::{EPOCH_MILLIS, Virtual};
-use super::wire::LATENCY;
-use super::world::Beginning;
+use super::watchman::{Objects, Watchman};
+use super::world::{Beginning, THREE};
 
 const DEFINITIONS: [&str; 3] = [
     include_str!("../../crds/amiseal.dev_amiencryptionpolicies.yaml"),
@@ -31,10 +36,14 @@ const DEFINITIONS: [&str; 3] = [
 const PATIENCE: Duration = Duration::from_secs(8 * 3600);
 /// Once everything is done, faults go on for so long: over one scan.
 const AFTERMATH: Duration = Duration::from_secs(40 * 60);
-/// Then, without any, nothing may be written for so long: four scans.
-const QUIET: Duration = Duration::from_secs(2 * 3600);
+/// Then, without any, nothing may be written for so long: two scans.
+const QUIET: Duration = Duration::from_secs(65 * 60);
+/// How many calls to AWS a target may make in that time: a scan of two lists of a page or two, and what its key is.
+const CALLS_PER_TARGET: usize = 40;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
+/// How far ahead the clock of a second process is.
+const SKEW: i64 = 10 * 60 * 1000;
 
 /// What came of a history.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -45,13 +54,13 @@ pub(crate) struct Outcome {
     /// A hash of the journal.
     pub(crate) digest: String,
     pub(crate) broken: Vec<Broken>,
-    /// Calls to AWS, and requests to the API server.
-    pub(crate) calls: [u64; 2],
-    /// Calls that could change something in AWS, dry runs left out.
-    pub(crate) mutating: usize,
+    /// How many there were of each side until everything was done.
+    pub(crate) calls: [u64; Side::COUNT],
+    /// How often calls to AWS had an effect, by operation.
+    pub(crate) effects: BTreeMap<String, u64>,
     /// How often the promises were checked.
     pub(crate) checks: u64,
-    /// How often a migration was seen to be in a state, or to have a reason.
+    /// At how many of these a migration was in a state, or something had a reason.
     pub(crate) reached: BTreeMap<String, u64>,
     /// How many strikes struck.
     pub(crate) struck: usize,
@@ -71,39 +80,10 @@ pub(crate) fn play(plan: &Plan) -> Outcome {
 
 struct History {
     beginning: Beginning,
-    sim: Sim,
-    api: ApiServer,
-    clock: Virtual,
-    fate: Arc<Fate>,
+    stage: Stage,
+    /// Asks for a second process for a while.
+    second: mpsc::UnboundedReceiver<Duration>,
     watchman: Arc<Mutex<Watchman>>,
-}
-
-/// Looks after every step whether the promises are kept.
-struct Watchman {
-    sim: Sim,
-    api: ApiServer,
-    seen: (u64, (usize, usize)),
-    outcome: Outcome,
-    /// Whether nothing goes wrong any more.
-    calm: bool,
-}
-
-impl Watchman {
-    fn look(&mut self) {
-        let now = (self.api.revision(), self.sim.stir());
-        if now == self.seen || !self.outcome.broken.is_empty() {
-            return;
-        }
-        self.seen = now;
-        let migrations = migrations(&self.api);
-        for migration in &migrations {
-            for word in words(migration) {
-                *self.outcome.reached.entry(word).or_default() += 1;
-            }
-        }
-        self.outcome.checks += 1;
-        self.outcome.broken = invariants::check(&self.sim, &migrations);
-    }
 }
 
 impl History {
@@ -111,203 +91,195 @@ impl History {
         let clock = Virtual::begin();
         let beginning = Beginning::of(plan.seed);
         let started = SimTime::from_millis(EPOCH_MILLIS);
-        let sim_clock = SimClock::with_source(Box::new(clock), Some(started), 1.0);
+        let sim_clock = SimClock::with_source(Box::new(clock.clone()), Some(started), 1.0);
         let sim = Sim::with_clock(&beginning.world, sim_clock).expect("a world");
-        for rule in plan.rules() {
-            sim.add_fault(rule);
-        }
-        let now = move || amiseal::clock::Clock::now(&clock);
+        let right = clock.clone();
+        let now = move || amiseal::clock::Clock::now(&right);
         let api = ApiServer::new(&DEFINITIONS, plan.seed, now).expect("definitions");
-        let fate = Fate::new(plan.crashes());
-        let watchman = Arc::new(Mutex::new(Watchman {
-            sim: sim.clone(),
-            api: api.clone(),
-            seen: (0, (0, 0)),
-            outcome: Outcome::default(),
-            calm: false,
-        }));
-        let (deciding, watching, plan) = (fate.clone(), watchman.clone(), plan.clone());
+        let (stage, second) = Stage::new(sim, api.clone(), Fate::new(&plan.strikes), clock.another());
+        let watchman = Arc::new(Mutex::new(Watchman::new(stage.clone())));
+        let (deciding, watching) = (stage.clone(), watchman.clone());
         api.on_request(move |request| {
-            let mut watchman = watching.lock().unwrap_or_else(PoisonError::into_inner);
-            watchman.look();
-            let process = request.client.parse().expect("a process");
-            let (number, lot) = deciding.arrive(Side::Kubernetes, process);
-            let hang = |effect| Verdict::Hang { effect };
-            let then = match lot {
-                Lot::Lives if watchman.calm => Verdict::Serve,
-                Lot::Lives => plan.verdict(number),
-                Lot::DiesBefore => hang(Effect::None),
-                Lot::DiesAfter => hang(Effect::Done),
-            };
-            watchman.outcome.struck += usize::from(lot == Lot::Lives && !matches!(then, Verdict::Serve));
-            Verdict::Delay {
-                by: LATENCY,
-                then: Box::new(then),
-            }
+            lock(&watching).look();
+            deciding.request(request)
         });
+        let deciding = stage.clone();
+        api.on_event(move |event| deciding.event(event));
         Self {
             beginning,
-            sim,
-            api,
-            clock,
-            fate,
+            stage,
+            second,
             watchman,
         }
     }
 
-    async fn play(self) -> Outcome {
-        let life = self.lives();
-        tokio::pin!(life);
+    async fn play(mut self) -> Outcome {
+        let (never, second) = mpsc::unbounded_channel();
+        drop(never);
+        let second = std::mem::replace(&mut self.second, second);
         let ended = tokio::select! {
-            () = &mut life => unreachable!("processes follow each other for ever"),
+            () = first(&self.stage) => unreachable!("processes follow each other for ever"),
+            () = seconds(&self.stage, second) => unreachable!("the stage asks for them"),
             ended = self.watch() => ended,
         };
         self.look();
-        let mut outcome = std::mem::take(&mut self.watchman.lock().unwrap_or_else(PoisonError::into_inner).outcome);
+        let mut watchman = lock(&self.watchman);
+        watchman.count_effects();
+        let mut outcome = std::mem::take(&mut watchman.outcome);
         outcome.broken.extend(ended.err());
-        let calls = self.sim.journal();
-        outcome.mutating = calls.iter().filter(|call| call.mutating && !call.dry_run).count();
-        let aws = calls.iter().map(|call| {
-            format!(
-                "{} aws {} {} {} {} {:?}\n",
-                call.time, call.account, call.region, call.operation, call.outcome, call.effects
-            )
-        });
-        let api = self.api.journal();
-        let api = api.iter().map(|entry| {
-            let mut entry = entry.clone();
-            if entry.kind == "Event" {
-                // kube names it by the machine's clock.
-                entry.name = entry
-                    .name
-                    .rsplit_once('.')
-                    .map_or_else(String::new, |(about, _)| about.to_owned());
-            }
-            format!("{entry}\n")
-        });
-        outcome.journal = aws.chain(api).collect();
+        outcome.struck = self.stage.fate.struck();
+        outcome.journal = self.journal();
         outcome.digest = hex::encode(Sha256::digest(&outcome.journal));
         outcome
-    }
-
-    /// One process after the other.
-    async fn lives(&self) {
-        let mut dead = self.fate.dead();
-        loop {
-            let process = *dead.borrow_and_update();
-            let client = self.api.client(&process.to_string());
-            tokio::select! {
-                ended = product::run(client, &self.sim, self.clock, &self.fate, process) => {
-                    panic!("the product has ended by itself: {ended:?}");
-                }
-                _ = dead.changed() => {}
-            }
-            // As long as Kubernetes takes to start it again.
-            sleep(Duration::from_secs(5)).await;
-        }
     }
 
     /// Applies the policies, and follows what comes of them to the end and beyond.
     async fn watch(&self) -> Result<(), Broken> {
         for policy in &self.beginning.policies {
-            self.api
+            self.stage
+                .api
                 .create("user", policy)
                 .map_err(|failure| Broken::new(Promise::Converges, format!("{failure:?}")))?;
             sleep(Duration::from_secs(2)).await;
         }
         self.until_done().await?;
-        sleep(AFTERMATH).await;
-        self.calm();
+        lock(&self.watchman).outcome.calls = self.stage.fate.calls();
+        self.wait(AFTERMATH).await?;
+        self.stage.calm();
+        for fault in &self.beginning.world.faults {
+            self.stage.sim.add_fault(fault.clone());
+        }
         self.until_done().await?;
         // What a fault has left, a wait after a refusal or a failed read, ends with the next scan.
-        sleep(AFTERMATH).await;
-        let before = self.written();
-        sleep(QUIET).await;
+        self.wait(AFTERMATH).await?;
+        let (before, calls) = (self.written(), self.calls_by_account());
+        self.wait(QUIET).await?;
         let after = self.written();
         if before != after {
             let how = format!("{before:?} writes to AWS and Kubernetes became {after:?}");
             return Err(Broken::new(Promise::Quiet, how));
         }
-        self.is_done().map_err(|left| Broken::new(Promise::Converges, left))
+        self.is_frugal(&calls)?;
+        self.is_done().map_err(|left| Broken::new(Promise::Converges, left))?;
+        let objects = Objects::of(&self.stage.api);
+        match invariants::final_statuses(&self.stage.sim, &objects) {
+            Some(broken) => Err(broken),
+            None => Ok(()),
+        }
     }
 
-    /// Waits until everything has come to its end.
-    async fn until_done(&self) -> Result<(), Broken> {
-        let deadline = self.clock.age() + PATIENCE;
-        while let Err(left) = self.is_done() {
-            if self.clock.age() >= deadline {
-                return Err(Broken::new(Promise::Converges, left));
-            }
-            self.broken_off()?;
+    /// Waits, as long as no promise is broken.
+    async fn wait(&self, duration: Duration) -> Result<(), Broken> {
+        let until = self.stage.clock.age() + duration;
+        while self.stage.clock.age() < until {
             sleep(LOOK).await;
-            self.api.collect_garbage();
+            self.broken_off()?;
         }
         Ok(())
     }
 
-    /// From now on nothing goes wrong. The calls up to here are those that faults can strike.
-    fn calm(&self) {
-        let mut watchman = self.watchman.lock().unwrap_or_else(PoisonError::into_inner);
-        watchman.outcome.calls = [self.fate.calls(Side::Aws), self.fate.calls(Side::Kubernetes)];
-        watchman.calm = true;
-        drop(watchman);
-        let by_aws = self.sim.journal().iter().filter(|call| call.fault.is_some()).count();
-        let struck = by_aws + usize::try_from(*self.fate.dead().borrow()).unwrap_or(usize::MAX);
-        self.watchman
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .outcome
-            .struck += struck;
-        self.sim.clear_faults();
-        self.fate.calm();
+    /// Waits until everything has come to its end.
+    async fn until_done(&self) -> Result<(), Broken> {
+        let deadline = self.stage.clock.age() + PATIENCE;
+        while let Err(left) = self.is_done() {
+            if self.stage.clock.age() >= deadline {
+                return Err(Broken::new(Promise::Converges, left));
+            }
+            self.broken_off()?;
+            sleep(LOOK).await;
+            self.stage.api.collect_garbage();
+        }
+        Ok(())
     }
 
     /// Whether a promise was broken already: then there is no need to go on.
     fn broken_off(&self) -> Result<(), Broken> {
         self.look();
-        let watchman = self.watchman.lock().unwrap_or_else(PoisonError::into_inner);
-        match watchman.outcome.broken.first() {
-            Some(broken) => Err(broken.clone()),
-            None => Ok(()),
-        }
+        let watchman = lock(&self.watchman);
+        let broken = watchman.outcome.broken.first().cloned();
+        let broken = broken.or_else(|| watchman.check_hands_off());
+        let audits = self.beginning.odd.audits();
+        let of_sessions = || audits.then(|| watchman.check_sessions()).flatten();
+        broken.or_else(of_sessions).map_or(Ok(()), Err)
     }
 
     fn look(&self) {
-        self.watchman.lock().unwrap_or_else(PoisonError::into_inner).look();
+        lock(&self.watchman).look();
     }
 
     /// Whether everything has come to its end; else what is left.
     fn is_done(&self) -> Result<(), String> {
-        let migrations = migrations(&self.api);
-        if migrations.len() < self.beginning.to_copy {
-            return Err(format!("{} migrations", migrations.len()));
-        }
-        let open = migrations.iter().find(|migration| !is_settled(migration));
+        let objects = Objects::of(&self.stage.api);
+        let says = self.beginning.odd.says;
+        let open = objects.migrations.iter().find(|migration| !is_settled(migration, says));
         if let Some(open) = open {
             return Err(format!("{:?} of {:?}", open.status, open.metadata.name));
         }
-        let done = migrations
-            .iter()
-            .filter(|m| words(m).contains(&"Completed".to_owned()))
-            .count();
-        if done < self.beginning.to_copy {
-            return Err(format!("{done} of {} are completed", self.beginning.to_copy));
+        if !lock(&self.watchman).outcome.reached.contains_key(says) {
+            return Err(format!("nothing says {says}"));
         }
-        let report = self.sim.audit();
-        if report.ok { Ok(()) } else { Err(report.to_string()) }
+        let completed = |name: &str| {
+            let migration = objects.migrations.iter().find(|migration| migration.name_any() == name);
+            migration.is_some_and(|migration| state(migration) == Some(MigrationState::Completed))
+        };
+        let waiting = self.stage.sim.with_world(|world| {
+            let images = world.regions().flat_map(|(_, region)| region.images.values());
+            let copied = |image: &&Image| {
+                image.created_by.is_none() && image.exists() && matches!(image.expect, Expectation::Copied(_))
+            };
+            let names = images
+                .filter(copied)
+                .map(|image| labels::migration_name(&image.id, &image.region));
+            names.filter(|name| !completed(name)).collect::<Vec<_>>()
+        });
+        if !waiting.is_empty() {
+            return Err(format!("{waiting:?} are not completed"));
+        }
+        let unshared = self.stage.notes().unshared;
+        let mut report = self.stage.sim.audit();
+        report
+            .findings
+            .retain(|finding| !unshared.iter().any(|id| finding.message.contains(id.as_str())));
+        if report.findings.is_empty() {
+            Ok(())
+        } else {
+            Err(report.to_string())
+        }
+    }
+
+    fn calls_by_account(&self) -> BTreeMap<String, usize> {
+        let mut calls = BTreeMap::new();
+        for call in self.stage.sim.journal() {
+            *calls.entry(call.account).or_default() += 1;
+        }
+        calls
+    }
+
+    /// Whether what was called since is bounded, but where something is odd.
+    fn is_frugal(&self, before: &BTreeMap<String, usize>) -> Result<(), Broken> {
+        for (account, calls) in self.calls_by_account() {
+            let more = calls - before.get(&account).copied().unwrap_or(0);
+            // The first account has two targets; in the third and in the controller's own, attempts may go on.
+            if more > 2 * CALLS_PER_TARGET && account != THREE {
+                return Err(Broken::new(
+                    Promise::Bounded,
+                    format!("{more} calls of {account} while all is done"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// How much was written: to AWS, and to the API server but for the times of scans and for Leases.
     fn written(&self) -> (usize, usize) {
-        let aws = self
-            .sim
-            .journal()
-            .iter()
-            .filter(|call| call.mutating && !call.dry_run)
-            .count();
+        let calls = self.stage.sim.journal();
+        // What AWS refuses for good is asked for again every ten minutes.
+        let refused = |account: &str| account == THREE && self.beginning.odd.copies;
+        let written = |call: &&ec2sim::Call| call.mutating && !call.dry_run && !refused(&call.account);
+        let aws = calls.iter().filter(written).count();
         let mut last: BTreeMap<(String, String), Value> = BTreeMap::new();
         let mut count = 0;
-        for version in self.api.history(0) {
+        for version in self.stage.api.history(0) {
             if version.kind == "Lease" {
                 continue;
             }
@@ -327,25 +299,81 @@ impl History {
         }
         (aws, count)
     }
+
+    /// Everything that was called, a line each.
+    fn journal(&self) -> String {
+        let calls = self.stage.sim.journal();
+        let aws = calls.iter().map(|call| {
+            format!(
+                "{} aws {} {} {} {} {:?}\n",
+                call.time, call.account, call.region, call.operation, call.outcome, call.effects
+            )
+        });
+        let requests = self.stage.api.journal();
+        let kubernetes = requests.iter().map(|entry| {
+            let mut entry = entry.clone();
+            if entry.kind == "Event" {
+                // kube names it by the machine's clock.
+                let about = entry.name.rsplit_once('.').map_or("", |(about, _)| about);
+                entry.name = about.to_owned();
+            }
+            format!("{entry}\n")
+        });
+        aws.chain(kubernetes).collect()
+    }
 }
 
-fn migrations(api: &ApiServer) -> Vec<AMIMigration> {
-    let read = |object: &Arc<Value>| serde_json::from_value((**object).clone()).expect("a migration");
-    api.list("AMIMigration").iter().map(read).collect()
+fn lock(watchman: &Mutex<Watchman>) -> MutexGuard<'_, Watchman> {
+    watchman.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_settled(migration: &AMIMigration) -> bool {
-    migration.status.as_ref().is_some_and(|status| {
-        status.state == Some(MigrationState::Completed) || conditions::is_true(&status.conditions, conditions::STALLED)
-    })
+/// One process after the other.
+async fn first(stage: &Stage) {
+    loop {
+        let process = stage.fate.begin();
+        live(stage, process, &stage.clock, Leases::Kept).await;
+        // As long as Kubernetes takes to start it again.
+        sleep(Duration::from_secs(5)).await;
+    }
 }
 
-/// The state, and the reason for it.
-fn words(migration: &AMIMigration) -> Vec<String> {
-    let Some(status) = &migration.status else {
-        return Vec::new();
-    };
-    let state = status.state.map(|state| state.as_str().to_owned());
-    let ready = conditions::find(&status.conditions, conditions::READY).map(|ready| ready.reason.clone());
-    state.into_iter().chain(ready).collect()
+/// Second processes, each for as long as it is asked for, as if Leases were of no use. Their clock is not that of the first.
+async fn seconds(stage: &Stage, mut asked: mpsc::UnboundedReceiver<Duration>) {
+    while let Some(lasting) = asked.recv().await {
+        let clock = stage.clock.another();
+        clock.set_ahead(SKEW);
+        let ends = sleep(lasting);
+        tokio::pin!(ends);
+        loop {
+            let process = stage.fate.begin();
+            tokio::select! {
+                () = live(stage, process, &clock, Leases::Ignored) => sleep(Duration::from_secs(5)).await,
+                () = &mut ends => {
+                    stage.fate.kill(process);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// A process until it dies.
+async fn live(stage: &Stage, process: u64, clock: &Virtual, leases: Leases) {
+    tokio::select! {
+        ended = product::run(stage, process, clock, leases) => panic!("the product has ended by itself: {ended:?}"),
+        () = stage.fate.death(process) => {}
+    }
+}
+
+fn state(migration: &AMIMigration) -> Option<MigrationState> {
+    migration.status.as_ref().and_then(|status| status.state)
+}
+
+/// Whether it is completed, waits for somebody, or for what the odd account never gets.
+fn is_settled(migration: &AMIMigration, says: &str) -> bool {
+    let Some(status) = &migration.status else { return false };
+    let waits = || status.conditions.iter().any(|condition| condition.reason == says);
+    status.state == Some(MigrationState::Completed)
+        || conditions::is_true(&status.conditions, conditions::STALLED)
+        || (migration.spec.account_id == THREE && waits())
 }

@@ -1,14 +1,17 @@
 //! What must hold after every step of every history, judged on the simulator's world and journal and on the objects that
 //! the API server double holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use amiseal::api::{AMIMigration, MigrationState, conditions};
-use ec2sim::model::{self, ImageState, SnapshotState};
-use ec2sim::{Check, Sim};
+use amiseal::api::{AMIEncryptionTarget, AMIMigration, MigrationState, OtherKey, conditions};
+use clap::ValueEnum;
+use ec2sim::model::{self, Image, ImageState, SnapshotState};
+use ec2sim::{Check, Finding, Sim};
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
+
+use super::watchman::Objects;
 
 /// What a policy of these histories allows to be in flight in an account and region.
 const BUDGET: usize = 5;
@@ -16,7 +19,8 @@ const BUDGET: usize = 5;
 const ATTEMPTS: u32 = 3;
 
 /// A promise. The numbers are those of docs/reliability.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Promise {
     /// No original is changed, disabled or deregistered.
     OriginalsStay,
@@ -32,6 +36,8 @@ pub(crate) enum Promise {
     StatusIsTrue,
     /// Snapshots in flight and attempts are bounded.
     Bounded,
+    /// A fault costs no call that changes anything, but for one that has to be made again.
+    NoCallTooMany,
     /// Once nothing hinders any more, everything comes to its end.
     Converges,
     /// After that nothing is written.
@@ -67,11 +73,16 @@ impl Broken {
 }
 
 /// Looks at everything that must hold at any time.
-pub(crate) fn check(sim: &Sim, migrations: &[AMIMigration]) -> Vec<Broken> {
+pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration], unshared: &BTreeSet<String>) -> Vec<Broken> {
+    let shared_before = |finding: &Finding| {
+        finding.check == Check::SharedMoreWidely && unshared.iter().any(|id| finding.message.contains(id.as_str()))
+    };
     let mut broken: Vec<Broken> = sim
         .audit()
         .findings
         .into_iter()
+        // A copy has what its original had when it was published.
+        .filter(|finding| !shared_before(finding))
         .filter_map(|finding| Some(Broken::new(promise_of(finding.check)?, format!("{finding:?}"))))
         .collect();
     sim.with_world(|world| {
@@ -176,4 +187,67 @@ fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> R
         }
     }
     Ok(())
+}
+
+/// Whether every image that a target counts is in one class.
+pub(crate) fn adds_up(target: &AMIEncryptionTarget) -> Option<Broken> {
+    let counts = target.status.as_ref()?.images?;
+    let sum = counts.encrypted
+        + counts.unencrypted
+        + counts.superseded
+        + counts.other_key
+        + counts.unencryptable
+        + counts.exempt
+        + counts.contested
+        + counts.unknown;
+    let how = || format!("{}: {counts:?} do not add up", target.name_any());
+    (sum != counts.total).then(|| Broken::new(Promise::StatusIsTrue, how()))
+}
+
+/// What the statuses say in the end, against the world: every target's counts, and every policy's sums.
+pub(crate) fn final_statuses(sim: &Sim, objects: &Objects) -> Option<Broken> {
+    let untrue = |how: String| Some(Broken::new(Promise::StatusIsTrue, how));
+    for target in &objects.targets {
+        let spec = &target.spec;
+        let Some(counts) = target.status.as_ref().and_then(|status| status.images) else {
+            continue;
+        };
+        let (images, plain) = sim.with_world(|world| {
+            let region = world.region(&spec.account_id, &spec.region);
+            let images: Vec<&Image> = region
+                .into_iter()
+                .flat_map(|region| region.images.values())
+                .filter(|image| image.exists() && image.state != ImageState::Failed)
+                .collect();
+            let plain = images.iter().filter(|image| {
+                let encrypted = |id: &str| {
+                    world
+                        .snapshot(&image.region, id)
+                        .is_some_and(|snapshot| snapshot.encrypted)
+                };
+                image.attributes.root_device_type == "ebs" && !image.snapshot_ids().all(encrypted)
+            });
+            (images.len(), plain.count())
+        });
+        let elsewhere = counts.exempt + counts.contested + counts.unencryptable + counts.unknown;
+        let said = counts.unencrypted + counts.superseded;
+        let (images, plain) = (u32::try_from(images).ok()?, u32::try_from(plain).ok()?);
+        let migrates_other_keys = spec.other_key == OtherKey::Migrate;
+        if counts.total != images || (said > plain || said + elsewhere < plain) && !migrates_other_keys {
+            return untrue(format!(
+                "{}: {counts:?}, of {images} images {plain} unencrypted",
+                target.name_any()
+            ));
+        }
+    }
+    for policy in &objects.policies {
+        let Some(status) = &policy.status else { continue };
+        let of_policy = |target: &&AMIEncryptionTarget| target.spec.policy == policy.name_any();
+        let targets = objects.targets.iter().filter(of_policy);
+        let sum = targets.filter_map(|target| target.status.as_ref()?.images).sum();
+        if status.images.unwrap_or_default() != sum {
+            return untrue(format!("{}: {:?} are not {sum:?}", policy.name_any(), status.images));
+        }
+    }
+    None
 }

@@ -5,13 +5,19 @@
 //! alone, so that one that breaks a promise can be played again. `docs/reliability.md` says what is promised.
 
 mod campaign;
+mod catalogue;
 mod entropy;
 mod fate;
 mod history;
 mod invariants;
+mod odd;
+mod people;
 mod plan;
 mod product;
+mod regressions;
+mod stage;
 mod time;
+mod watchman;
 mod wire;
 mod world;
 
@@ -20,6 +26,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use campaign::Campaign;
+use catalogue::Fault;
+use invariants::Promise;
 use plan::{Plan, Strike};
 
 /// What to play. Without options: every fault at every call of one history, and some histories at random.
@@ -39,10 +48,16 @@ struct Args {
     histories: u64,
     /// Strike only every so many calls
     #[arg(long, default_value_t = 10)]
-    stride: u64,
+    stride: usize,
     /// The seed of the first history
     #[arg(long, default_value_t = 1)]
     first: u64,
+    /// Play until this promise is broken, and fail if it never is
+    #[arg(long)]
+    breaks: Option<Promise>,
+    /// Faults to begin with, each at each moment, when something is to be broken
+    #[arg(long, requires = "breaks", value_delimiter = ',')]
+    faults: Vec<Fault>,
     /// Cargo's test options mean nothing here
     #[arg(long, hide = true)]
     nocapture: bool,
@@ -56,7 +71,15 @@ fn main() -> anyhow::Result<ExitCode> {
         tracing_subscriber::fmt().with_env_filter(filter).without_time().init();
     }
     let Some(seed) = args.seed else {
-        return Ok(campaign::run(args.first, args.histories, args.stride));
+        let campaign = Campaign {
+            first: args.first,
+            histories: args.histories,
+            stride: args.stride,
+        };
+        return Ok(match args.breaks {
+            Some(promise) => campaign.run_until_broken(promise, &args.faults),
+            None => campaign.run(),
+        });
     };
     let outcome = history::play(&Plan {
         seed,

@@ -1,82 +1,15 @@
-//! What is to go wrong in a history, and the catalogue of all that can.
+//! What is to go wrong in a history.
 
 use std::fmt;
-use std::time::Duration;
 
-use ec2sim::{Act, Failure as AwsFailure, FaultRule};
-use kubesim::{Effect, Failure, Verdict};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::fate::{Moment, Side};
+use super::catalogue::Fault;
+use super::fate::Side;
 
-/// One kind of fault. Each strikes one call, whichever it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Fault {
-    CrashBefore(Side),
-    CrashAfter(Side),
-    AwsError,
-    AwsErrorAfterEffect,
-    AwsThrottled,
-    AwsConnectionLost,
-    AwsAnswerLost,
-    AwsEffectLater,
-    AwsExpired,
-    AwsDenied,
-    KubernetesConflict,
-    KubernetesThrottled,
-    KubernetesError,
-    KubernetesConnectionLost,
-    KubernetesAnswerLost,
-}
-
-impl Fault {
-    /// All of them.
-    pub(crate) const ALL: [Self; 17] = [
-        Self::CrashBefore(Side::Aws),
-        Self::CrashAfter(Side::Aws),
-        Self::CrashBefore(Side::Kubernetes),
-        Self::CrashAfter(Side::Kubernetes),
-        Self::AwsError,
-        Self::AwsErrorAfterEffect,
-        Self::AwsThrottled,
-        Self::AwsConnectionLost,
-        Self::AwsAnswerLost,
-        Self::AwsEffectLater,
-        Self::AwsExpired,
-        Self::AwsDenied,
-        Self::KubernetesConflict,
-        Self::KubernetesThrottled,
-        Self::KubernetesError,
-        Self::KubernetesConnectionLost,
-        Self::KubernetesAnswerLost,
-    ];
-
-    /// Whose calls it strikes.
-    pub(crate) fn side(self) -> Side {
-        match self {
-            Self::CrashBefore(side) | Self::CrashAfter(side) => side,
-            Self::KubernetesConflict
-            | Self::KubernetesThrottled
-            | Self::KubernetesError
-            | Self::KubernetesConnectionLost
-            | Self::KubernetesAnswerLost => Side::Kubernetes,
-            _ => Side::Aws,
-        }
-    }
-
-    /// Its name, as the command line has it.
-    pub(crate) fn name(self) -> String {
-        match self {
-            Self::CrashBefore(side) => format!("CrashBefore{side:?}"),
-            Self::CrashAfter(side) => format!("CrashAfter{side:?}"),
-            other => format!("{other:?}"),
-        }
-    }
-}
-
-/// A fault and the number of the call that it strikes, from 1.
+/// A fault and the number of what it strikes at, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Strike {
     pub(crate) fault: Fault,
@@ -96,9 +29,8 @@ impl std::str::FromStr for Strike {
         let (name, at) = text
             .split_once('@')
             .ok_or("a strike is a fault's name, @, and the number of a call")?;
-        let fault = Fault::ALL.into_iter().find(|fault| fault.name() == name);
         Ok(Self {
-            fault: fault.ok_or_else(|| format!("there is no fault {name}"))?,
+            fault: name.parse()?,
             at: at.parse().map_err(|_| format!("{at} is not the number of a call"))?,
         })
     }
@@ -120,7 +52,7 @@ impl Plan {
         }
     }
 
-    /// One fault at one call.
+    /// One fault at one moment.
     pub(crate) fn single(seed: u64, fault: Fault, at: u64) -> Self {
         Self {
             seed,
@@ -128,13 +60,20 @@ impl Plan {
         }
     }
 
-    /// Up to five faults at random among so many calls.
-    pub(crate) fn random(seed: u64, calls: u64) -> Self {
+    /// Two faults at random, or up to five; `calls` says among how many of each side.
+    pub(crate) fn random(seed: u64, calls: [u64; Side::COUNT]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
-        let count = rng.random_range(1..=5);
-        let strikes = (0..count).map(|_| Strike {
-            fault: *Fault::ALL.choose(&mut rng).expect("a fault"),
-            at: rng.random_range(1..=calls),
+        let count = if rng.random_bool(0.5) {
+            2
+        } else {
+            rng.random_range(1..=5)
+        };
+        let strikes = (0..count).map(|_| {
+            let fault = *Fault::ALL.choose(&mut rng).expect("a fault");
+            Strike {
+                fault,
+                at: rng.random_range(1..=calls[fault.side() as usize].max(1)),
+            }
         });
         Self {
             seed,
@@ -142,47 +81,14 @@ impl Plan {
         }
     }
 
-    pub(crate) fn crashes(&self) -> impl Iterator<Item = Moment> {
-        self.strikes.iter().filter_map(|strike| {
-            let (side, after) = match strike.fault {
-                Fault::CrashBefore(side) => (side, false),
-                Fault::CrashAfter(side) => (side, true),
-                _ => return None,
-            };
-            Some(Moment {
-                side,
-                number: strike.at,
-                after,
-            })
-        })
-    }
-
-    /// What AWS does wrong.
-    pub(crate) fn rules(&self) -> Vec<FaultRule> {
-        self.strikes
-            .iter()
-            .filter_map(|strike| Some(rule(strike.at, act(strike.fault)?)))
-            .collect()
-    }
-
-    /// What becomes of the request of this number at the API server.
-    pub(crate) fn verdict(&self, number: u64) -> Verdict {
-        let strike = self
-            .strikes
-            .iter()
-            .find(|strike| strike.at == number && strike.fault.side() == Side::Kubernetes);
-        let lose = |effect| Verdict::Lose {
-            effect,
-            after: Duration::from_secs(1),
+    /// The same with one strike less, in every way there is.
+    pub(crate) fn smaller(&self) -> Vec<Self> {
+        let without = |left_out| {
+            let mut smaller = self.clone();
+            smaller.strikes.remove(left_out);
+            smaller
         };
-        match strike.map(|strike| strike.fault) {
-            Some(Fault::KubernetesConflict) => Verdict::Refuse(Failure::conflict()),
-            Some(Fault::KubernetesThrottled) => Verdict::Refuse(Failure::too_many_requests(1)),
-            Some(Fault::KubernetesError) => Verdict::Refuse(Failure::internal()),
-            Some(Fault::KubernetesConnectionLost) => lose(Effect::None),
-            Some(Fault::KubernetesAnswerLost) => lose(Effect::Done),
-            _ => Verdict::Serve,
-        }
+        (0..self.strikes.len()).map(without).collect()
     }
 
     /// The options of this program that play it.
@@ -204,40 +110,4 @@ impl Plan {
             self.options().join(" ")
         )
     }
-}
-
-fn rule(number: u64, act: Act) -> FaultRule {
-    FaultRule {
-        dry_run: true,
-        nth: Some(number),
-        act,
-        ..FaultRule::default()
-    }
-}
-
-fn act(fault: Fault) -> Option<Act> {
-    let failure = |code: &str, status, message: &str| AwsFailure {
-        code: code.to_owned(),
-        status,
-        message: message.to_owned(),
-    };
-    Some(match fault {
-        Fault::AwsError => Act::FailBefore(AwsFailure::default()),
-        Fault::AwsErrorAfterEffect => Act::FailAfter(AwsFailure::default()),
-        Fault::AwsThrottled => Act::Throttle,
-        Fault::AwsConnectionLost => Act::DropBefore,
-        Fault::AwsAnswerLost => Act::DropAfter,
-        Fault::AwsEffectLater => Act::DelayEffect(90.0),
-        Fault::AwsExpired => Act::FailBefore(failure(
-            "ExpiredToken",
-            400,
-            "The security token included in the request is expired",
-        )),
-        Fault::AwsDenied => Act::FailBefore(failure(
-            "UnauthorizedOperation",
-            403,
-            "You are not authorized to perform this operation.",
-        )),
-        _ => return None,
-    })
 }

@@ -11,11 +11,9 @@ use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
-use ec2sim::Sim;
-use kube::Client;
 use prometheus::Registry;
 
-use super::fate::Fate;
+use super::stage::Stage;
 use super::time::Virtual;
 use super::{wire, world};
 
@@ -23,29 +21,36 @@ use super::{wire, world};
 const SLOTS: u16 = 2;
 const LEASE: Duration = Duration::from_secs(600);
 
-/// The controllers until they are dropped.
-pub(crate) async fn run(
-    client: Client,
-    sim: &Sim,
-    clock: Virtual,
-    fate: &Arc<Fate>,
-    process: u64,
-) -> anyhow::Result<()> {
+/// What a process makes of Leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leases {
+    /// It keeps its own.
+    Kept,
+    /// It works as if it were alone, whoever else does.
+    Ignored,
+}
+
+/// The controllers until they are dropped. `clock` is the machine's: its time of day may be set at any time.
+pub(crate) async fn run(stage: &Stage, process: u64, clock: &Virtual, leases: Leases) -> anyhow::Result<()> {
     let registry = Registry::new();
-    let shared: Arc<dyn Clock> = Arc::new(clock);
+    let shared: Arc<dyn Clock> = Arc::new(clock.of_process());
+    let client = stage.api.client(&process.to_string());
     // The process is started again in its Pod: it has the same name.
-    let slots = SlotOptions {
+    let options = SlotOptions {
         namespace: "amiseal-system".to_owned(),
         identity: "amiseal-0".to_owned(),
         duration: LEASE,
         slots: SLOTS,
     };
-    let slots = Slots::new(client.clone(), slots, shared.clone());
+    let slots = match leases {
+        Leases::Kept => Slots::new(client.clone(), options, shared.clone()),
+        Leases::Ignored => Slots::alone(shared.clone()),
+    };
     let gate = slots.clone();
     let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
     let mut options = AwsOptions::new(shared.clone(), gate, AwsMetrics::register(&registry)?);
-    options.http_client = Some(wire::client(sim, fate, process));
-    options.time_source = Some(SharedTimeSource::new(SdkTime(clock)));
+    options.http_client = Some(wire::client(stage, process));
+    options.time_source = Some(SharedTimeSource::new(SdkTime(clock.clone())));
     options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
     let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "simulation");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));

@@ -1,5 +1,7 @@
 //! Virtual time: tokio's own, which stands still while anything is to be done and then leaps to the next timer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use amiseal::clock::Clock;
@@ -11,36 +13,58 @@ use tokio::time::Instant;
 /// When every history begins, in milliseconds since 1970: 2026-01-01T00:00:00Z.
 pub(crate) const EPOCH_MILLIS: i64 = 1_767_225_600_000;
 
-/// The clock of the product, of the simulated AWS and of the API server double.
-#[derive(Debug, Clone, Copy)]
+/// The clock of the simulated AWS and of the API server double, which is right, and those of processes, which may not be.
+#[derive(Debug, Clone)]
 pub(crate) struct Virtual {
     began: Instant,
+    /// How many milliseconds the time of day is ahead.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Virtual {
     /// A clock that begins now; only on a runtime whose time is paused.
     pub(crate) fn begin() -> Self {
-        Self { began: Instant::now() }
+        Self {
+            began: Instant::now(),
+            ahead: Arc::default(),
+        }
     }
 
-    fn elapsed(self) -> Duration {
-        self.began.elapsed()
+    /// A clock of the same age whose time of day may be set.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            began: self.began,
+            ahead: Arc::default(),
+        }
+    }
+
+    /// The clock of a process that begins now: it takes the time of day once, as the product's own clock does.
+    pub(crate) fn of_process(&self) -> Self {
+        let of_process = self.another();
+        of_process.set_ahead(self.ahead.load(Ordering::Relaxed));
+        of_process
+    }
+
+    /// Sets the time of day so much ahead of the right one.
+    pub(crate) fn set_ahead(&self, millis: i64) {
+        self.ahead.store(millis, Ordering::Relaxed);
     }
 
     /// Time since the history began.
-    pub(crate) fn age(self) -> Duration {
-        self.elapsed()
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 }
 
 impl Clock for Virtual {
     fn now(&self) -> Timestamp {
-        let millis = i64::try_from(self.elapsed().as_millis()).expect("a history of less than an age");
-        Timestamp::from_millisecond(EPOCH_MILLIS + millis).expect("a time in range")
+        let millis = i64::try_from(self.age().as_millis()).expect("a history of less than an age");
+        let millis = EPOCH_MILLIS + millis + self.ahead.load(Ordering::Relaxed);
+        Timestamp::from_millisecond(millis).expect("a time in range")
     }
 
     fn monotonic(&self) -> Duration {
-        self.elapsed()
+        self.age()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -1,7 +1,7 @@
 //! AWS in memory: the SDK's own requests, as bytes, given to the simulator, and its answers back. No socket, no thread.
 
+use std::collections::BTreeMap;
 use std::future::pending;
-use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -12,15 +12,14 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::body::SdkBody;
 use axum::body::Bytes;
 use axum::http;
-use ec2sim::{Directive, Sim};
+use ec2sim::Directive;
 
-use super::fate::{Fate, Lot, Side};
+use super::stage::{Lot, Stage};
 
 /// The transport of one process's SDK, which ends at the simulator.
-pub(crate) fn client(sim: &Sim, fate: &Arc<Fate>, process: u64) -> SharedHttpClient {
+pub(crate) fn client(stage: &Stage, process: u64) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Wire {
-        sim: sim.clone(),
-        fate: fate.clone(),
+        stage: stage.clone(),
         process,
     });
     http_client_fn(move |_, _| connector.clone())
@@ -28,22 +27,29 @@ pub(crate) fn client(sim: &Sim, fate: &Arc<Fate>, process: u64) -> SharedHttpCli
 
 #[derive(Debug)]
 struct Wire {
-    sim: Sim,
-    fate: Arc<Fate>,
+    stage: Stage,
     process: u64,
 }
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (sim, fate, process) = (self.sim.clone(), self.fate.clone(), self.process);
+        let (stage, process) = (self.stage.clone(), self.process);
         HttpConnectorFuture::new(async move {
             // As over a real network, the answer does not come at once: others get their turn in between.
             tokio::time::sleep(LATENCY).await;
-            let (_, lot) = fate.arrive(Side::Aws, process);
+            let request = to_http(&request)?;
+            let asked = url::form_urlencoded::parse(request.body());
+            let asked: BTreeMap<String, String> = asked.into_owned().collect();
+            let copies =
+                asked.get("Action").is_some_and(|action| action == "CopyImage") && !asked.contains_key("DryRun");
+            let lot = stage.call(process, copies, asked.get("KmsKeyId").map(String::as_str));
             if lot == Lot::DiesBefore {
                 return pending().await;
             }
-            let answer = sim.handle(&to_http(&request)?);
+            while !stage.fate.held_up(process).is_zero() {
+                tokio::time::sleep(stage.fate.held_up(process)).await;
+            }
+            let answer = stage.sim.handle(&request);
             if lot == Lot::DiesAfter {
                 return pending().await;
             }

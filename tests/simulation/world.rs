@@ -1,4 +1,5 @@
-//! The world of a history and the policies for it, from a seed: two policies, three targets, eight images or more of mixed kinds.
+//! The world of a history and the policies for it, from a seed: two policies with three targets and eight images or more of
+//! mixed kinds, and a third one that can do little or nothing.
 
 use ec2sim::WorldSpec;
 use rand::seq::SliceRandom;
@@ -6,40 +7,68 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::odd::Odd;
+
 /// The access key of the controller's own identity.
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
-const CONTROLLER: &str = "999900001111";
-const ONE: &str = "111122223333";
+pub(crate) const CONTROLLER: &str = "999900001111";
+pub(crate) const ONE: &str = "111122223333";
 const TWO: &str = "444455556666";
+/// The account of the third policy.
+pub(crate) const THREE: &str = "777788889999";
 const KEY: &str = "11111111-1111-4111-8111-111111111111";
-const OTHER_KEY: &str = "22222222-2222-4222-8222-222222222222";
+/// The ID of a key that no policy names.
+pub(crate) const OTHER_KEY: &str = "22222222-2222-4222-8222-222222222222";
+/// The tag by which an image is exempt.
+pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
+/// An account that may launch some of the images.
+pub(crate) const GUEST: &str = TWO;
+/// The accounts of the first two policies.
+pub(crate) const ACCOUNTS: [&str; 2] = [ONE, TWO];
+/// Accounts and regions of the first two policies' targets.
+pub(crate) const PLACES: [(&str, &str); 3] = [(ONE, "eu-west-1"), (ONE, "us-east-1"), (TWO, "eu-west-1")];
+
+/// The role in each account.
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) name: &'static str,
+    pub(crate) allow: [&'static str; 2],
+    /// As much of that as changes nothing.
+    pub(crate) reads: [&'static str; 2],
+    pub(crate) trust: [&'static str; 1],
+}
+
+/// The role in each account.
+pub(crate) const ROLE: &Role = &Role {
+    name: "amiseal",
+    allow: ["ec2:*", "kms:*"],
+    reads: ["ec2:Describe*", "kms:DescribeKey"],
+    trust: [CONTROLLER],
+};
 
 /// What one history begins with.
 #[derive(Debug, Clone)]
 pub(crate) struct Beginning {
     pub(crate) world: WorldSpec,
     pub(crate) policies: Vec<Value>,
-    /// How many images are to have a copy.
-    pub(crate) to_copy: usize,
+    /// What is odd about the third account.
+    pub(crate) odd: &'static Odd,
 }
 
 /// What becomes of an image of a kind.
 struct Kind {
     yaml: fn(&mut ChaCha8Rng, &str) -> String,
-    copied: bool,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind {
         yaml: |_, name| format!("{{name: {name}, expect: {{copied: {{key: alias/ami, tags: withheld}}}}}}"),
-        copied: true,
     },
     Kind {
         yaml: |rng, name| {
             let devices = vec!["{}"; rng.random_range(2..=4)].join(", ");
             format!("{{name: {name}, devices: [{devices}], tags: {{Name: x}}, expect: {{copied: {{key: alias/ami}}}}}}")
         },
-        copied: true,
     },
     Kind {
         yaml: |_, name| {
@@ -48,7 +77,6 @@ const KINDS: [Kind; 9] = [
                  deprecationTime: 2035-01-01T00:00:00Z, expect: {{copied: {{key: alias/ami}}}}}}"
             )
         },
-        copied: true,
     },
     // More snapshots than are copied at a time.
     Kind {
@@ -56,27 +84,31 @@ const KINDS: [Kind; 9] = [
             let devices = ["{}"; 6].join(", ");
             format!("{{name: {name}, devices: [{devices}], expect: {{copied: {{key: alias/ami}}}}}}")
         },
-        copied: true,
+    },
+    // Somebody has copied it already.
+    Kind {
+        yaml: |_, name| {
+            let id = "ami-0123456789abcdef0";
+            format!(
+                "{{name: {name}, id: {id}, expect: {{copied: {{key: alias/ami}}}}}}, {{name: of-{name}, sourceImageId: {id}, \
+                 encryptedUnder: alias/ami}}"
+            )
+        },
     },
     Kind {
         yaml: |_, name| format!("{{name: {name}, encryptedUnder: alias/ami, expect: encrypted}}"),
-        copied: false,
     },
     Kind {
         yaml: |_, name| format!("{{name: {name}, encryptedUnder: alias/other, expect: untouched}}"),
-        copied: false,
     },
     Kind {
         yaml: |_, name| format!("{{name: {name}, rootDeviceType: instance-store, devices: [], expect: untouched}}"),
-        copied: false,
     },
     Kind {
         yaml: |_, name| format!("{{name: {name}, public: true, expect: untouched}}"),
-        copied: false,
     },
     Kind {
         yaml: |_, name| format!("{{name: {name}, tags: {{amiseal.dev/exempt: \"yes\"}}, expect: untouched}}"),
-        copied: false,
     },
 ];
 
@@ -88,7 +120,7 @@ impl Beginning {
         let mut kinds: Vec<usize> = (0..KINDS.len()).collect();
         kinds.push(0);
         while kinds.len() > 8 + usize::from(rng.random_bool(0.5)) {
-            let spare = rng.random_range(4..kinds.len());
+            let spare = rng.random_range(5..kinds.len());
             kinds.swap_remove(spare);
         }
         kinds.shuffle(&mut rng);
@@ -97,38 +129,40 @@ impl Beginning {
             let place = rng.random_range(0..places.len());
             places[place].push((KINDS[*kind].yaml)(&mut rng, &format!("image-{number}")));
         }
-        let to_copy = kinds.iter().filter(|kind| KINDS[**kind].copied).count();
-        let yaml = world(seed, &mut rng, &places);
+        let odd = Odd::of(seed);
+        let yaml = world(seed, &mut rng, &places, odd);
         let world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let policies = vec![
             policy("first", ONE, &["eu-west-1", "us-east-1"]),
             policy("second", TWO, &["eu-west-1"]),
+            odd.policy(policy("third", THREE, &["eu-west-1"])),
         ];
-        Self {
-            world,
-            policies,
-            to_copy,
-        }
+        Self { world, policies, odd }
     }
 }
 
-fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3]) -> String {
-    let region = |name: &str, images: &[String]| {
-        format!(
-            "{{name: {name}, keys: [{{id: {KEY}, alias: [alias/ami]}}, {{id: {OTHER_KEY}, alias: [alias/other]}}], \
-             images: [{}]}}",
-            images.join(", ")
-        )
-    };
+/// A region of an account, as in a world file.
+pub(crate) fn region(name: &str, more_keys: &str, opt_in: &str, images: &[String]) -> String {
+    format!(
+        "{{name: {name}, optIn: {opt_in}, \
+         keys: [{{id: {KEY}, alias: [alias/ami]}}, {{id: {OTHER_KEY}, alias: [alias/other]}}{more_keys}], images: [{}]}}",
+        images.join(", ")
+    )
+}
+
+fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd) -> String {
+    let region = |name: &str, images: &[String]| region(name, "", "opt-in-not-required", images);
     let account = |id: &str, regions: &[String]| {
         format!(
             "- {{id: \"{id}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{CONTROLLER}\"], allow: [\"ec2:*\", \
-             \"kms:DescribeKey\"]}}], regions: [{}]}}\n",
+             \"kms:*\"]}}], regions: [{}]}}\n",
             regions.join(", ")
         )
     };
     let accounts = account(ONE, &[region("eu-west-1", &places[0]), region("us-east-1", &places[1])])
-        + &account(TWO, &[region("eu-west-1", &places[2])]);
+        + &account(TWO, &[region("eu-west-1", &places[2])])
+        + &odd.account();
+    let (faults, expect) = (odd.faults(), odd.expect());
     // What AWS may do to anybody: some worlds have it, some not.
     let unstable = rng.random_bool(0.5);
     let empty = if rng.random_bool(0.3) { 0.3 } else { 0.0 };
@@ -145,14 +179,15 @@ fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3]) -> String {
          settings:\n\
          \x20 pagination: {{unstableOrder: {unstable}, emptyPages: {empty}, largestPage: {page}}}\n\
          \x20 consistency: {{createSeconds: {late}, tagSeconds: {late}, attributeSeconds: {late}, deleteSeconds: {late}}}\n\
-         \x20 copies: {{baseSeconds: 60, secondsPerGib: 10, jitter: 0.5, beyondLimit: {beyond}, mappingsWhilePending: {mappings}}}\n\
+         \x20 copies: {{baseSeconds: 60, secondsPerGib: 10, jitter: 0.5, beyondLimit: {beyond}, keyActions: [\"kms:CreateGrant\"], mappingsWhilePending: {mappings}}}\n\
          \x20 sessions: {{time: simulated}}\n\
          identities:\n\
          - {{accessKey: {ACCESS_KEY}, account: \"{CONTROLLER}\", name: user/amiseal, allow: [\"sts:*\"]}}\n\
          accounts:\n\
          - {{id: \"{CONTROLLER}\"}}\n\
          {accounts}\
-         expect: {{failedCopiesAreWrong: false}}\n"
+         {faults}\
+         expect: {{{expect}failedCopiesAreWrong: false, denialsAreWrong: false}}\n"
     )
 }
 
@@ -170,7 +205,7 @@ fn policy(name: &str, account: &str, regions: &[&str]) -> Value {
             "scanInterval": "30m",
             "defaults": {"roleName": "amiseal", "externalID": "platform", "regions": regions},
             "accounts": [{"accountID": account}],
-            "imageSelector": {"exclude": [{"tags": {"amiseal.dev/exempt": "*"}}]},
+            "imageSelector": {"exclude": [{"tags": {EXEMPT: "*"}}]},
             "copy": {"maxConcurrentSnapshots": 5},
         },
     })

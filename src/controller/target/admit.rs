@@ -37,7 +37,10 @@ impl Work<'_> {
             slots.cap = slots.cap.filter(|(_, until)| *until > now);
             let budget = slots.cap.map_or(limit, |(cap, _)| cap.min(limit));
             let granted: u32 = slots.granted.values().sum();
-            let in_flight = schedule::in_flight(&progress, &asked(&record, &inventory)).saturating_add(granted);
+            let asked = asked(&record, &inventory, |migration| {
+                self.ctx.fleet.known_since(migration, now)
+            });
+            let in_flight = schedule::in_flight(&progress, &asked).saturating_add(granted);
             let mut waiting = match key.arn() {
                 Some(key) if usable => self.candidates(&record, &inventory, key),
                 _ => Vec::new(),
@@ -128,7 +131,11 @@ impl Work<'_> {
 }
 
 /// Copies that were asked for and are not known to be done.
-fn asked(record: &[Arc<AMIMigration>], inventory: &Inventory) -> Vec<Asked> {
+fn asked(
+    record: &[Arc<AMIMigration>],
+    inventory: &Inventory,
+    known_since: impl Fn(&AMIMigration) -> Timestamp,
+) -> Vec<Asked> {
     record
         .iter()
         .filter(|m| state(m) == MigrationState::Copying && !is_stalled(m))
@@ -143,12 +150,11 @@ fn asked(record: &[Arc<AMIMigration>], inventory: &Inventory) -> Vec<Asked> {
                         ImageState::Available | ImageState::Failed | ImageState::Deregistered
                     )
                 });
-            let copy = m.status.as_ref()?.copy.as_ref()?;
-            let at = copy.requested_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+            m.status.as_ref()?.copy.as_ref()?;
             (!done).then(|| Asked {
                 image,
                 snapshots: snapshots_of(m, inventory),
-                at,
+                at: known_since(m),
             })
         })
         .collect()

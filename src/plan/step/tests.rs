@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -22,6 +23,8 @@ struct Case {
     pardoned: Option<u32>,
     denied: Option<Trouble>,
     trouble: Option<Trouble>,
+    /// The recorded attempt that the process knows of, and since when.
+    known: RefCell<(Option<CopyStatus>, i64)>,
     now: i64,
 }
 
@@ -50,6 +53,7 @@ impl Case {
             pardoned: None,
             denied: None,
             trouble: None,
+            known: RefCell::default(),
             now: 10_000,
         }
     }
@@ -87,6 +91,7 @@ impl Case {
             generation: Some(1),
             scanned_since_created: self.looked,
             looked_since_created: self.looked,
+            known_since: at(self.known_since()),
             retry: self.retry.as_deref(),
             pardoned: self.pardoned,
             settings: &self.settings,
@@ -98,6 +103,14 @@ impl Case {
             older_unpublished: false,
             trouble: self.trouble.as_ref(),
         }
+    }
+
+    fn known_since(&self) -> i64 {
+        let mut known = self.known.borrow_mut();
+        if known.0 != self.status.copy {
+            *known = (self.status.copy.clone(), self.now);
+        }
+        known.1
     }
 
     /// Writes statuses until there is a call or nothing to do.
@@ -480,6 +493,25 @@ fn a_copy_that_was_asked_for_long_after_its_intent_has_not_vanished() {
     case.now += 700;
     case.accept_copy(&image_id(101));
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+}
+
+#[test]
+fn what_another_process_with_another_clock_has_asked_for_does_not_count_as_vanished_at_once() {
+    for skew in [-7200, 7200] {
+        let mut case = Case::new();
+        case.now += skew;
+        assert!(matches!(case.settle(), Then::Copy(_)));
+        case.accept_copy(&image_id(101));
+        assert_eq!(case.settle(), Then::Wait);
+        // This one takes over.
+        case.known.take();
+        case.now -= skew;
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+        case.now += 599;
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+        case.now += 1;
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+    }
 }
 
 #[test]

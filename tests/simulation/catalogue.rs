@@ -1,0 +1,222 @@
+//! All that can go wrong.
+
+use super::fate::Side;
+
+/// One kind of fault. Each strikes at one moment, whichever it is; what it does then lasts as long as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Fault {
+    // The process.
+    CrashBeforeAws,
+    CrashAfterAws,
+    CrashBeforeKubernetes,
+    CrashAfterKubernetes,
+    /// AWS fails, and the process dies at its next call.
+    CrashAfterError,
+    /// A second process works beside the first for a while; each believes that it leads.
+    SecondLeader,
+    /// The process hangs at a call for longer than its Lease holds; another works meanwhile.
+    Paused,
+    /// The time of day that the process sees leaps two hours on, and later back.
+    ClockForward,
+    /// It leaps two hours back, and later on.
+    ClockBack,
+
+    // AWS answers otherwise than it should.
+    AwsError,
+    AwsErrorAfterEffect,
+    AwsUnavailable,
+    AwsThrottled,
+    AwsConnectionLost,
+    AwsAnswerLost,
+    /// The effect comes a minute and a half after the connection broke.
+    AwsEffectLater,
+    /// The process dies, and the effect comes after it was started again.
+    AwsEffectAfterRestart,
+    AwsExpired,
+    AwsDenied,
+
+    // For a while something in AWS is as it should not be.
+    PermissionLost,
+    RoleNotTrusted,
+    SessionsEnded,
+    RegionNotEnabled,
+    KeyDisabled,
+    KeyPendingDeletion,
+    /// The key's policy does not let the account use it.
+    KeyGrantRevoked,
+    SnapshotQuotaGone,
+    /// What is new, deleted or changed shows two minutes late.
+    ListingsLate,
+    ListingsPartlyEmpty,
+    ListingsReordered,
+
+    // A copy is not what was asked for.
+    CopyPartlyPlain,
+    CopyUnderOtherKey,
+    CopyWithOtherAttribute,
+
+    // The API server.
+    KubernetesConflict,
+    KubernetesThrottled,
+    KubernetesError,
+    KubernetesUnavailable,
+    KubernetesConnectionLost,
+    KubernetesAnswerLost,
+    /// The object is deleted and created again under its name before the request is served.
+    ObjectReplaced,
+    WatchesClosed,
+    WatchesBroken,
+    WatchesExpired,
+    /// The watches expire, and for a minute lists show what was there some versions ago.
+    ListsStale,
+    EventDropped,
+    EventDoubled,
+    EventLate,
+    /// An event is late, and later ones of the same object take its place.
+    EventsCoalesced,
+
+    // People.
+    OriginalDeregistered,
+    CopyDeregistered,
+    /// Somebody tags an image of theirs as if it were our copy.
+    CopyForged,
+    /// So does somebody whose image is encrypted under the very key.
+    EncryptedCopyForged,
+    OriginalExempted,
+    OriginalMadePublic,
+    OriginalUnshared,
+    MigrationDeleted,
+    MigrationStatusRemoved,
+    /// Somebody writes into the status that all is done.
+    MigrationStatusForged,
+    MigrationLabelsRemoved,
+    TargetDeleted,
+    TargetStatusRemoved,
+    PolicySuspended,
+    PolicyToAudit,
+    PolicyDeleted,
+    PolicyEdited,
+}
+
+impl Fault {
+    /// All of them.
+    pub(crate) const ALL: &[Self] = &[
+        Self::CrashBeforeAws,
+        Self::CrashAfterAws,
+        Self::CrashBeforeKubernetes,
+        Self::CrashAfterKubernetes,
+        Self::CrashAfterError,
+        Self::SecondLeader,
+        Self::Paused,
+        Self::ClockForward,
+        Self::ClockBack,
+        Self::AwsError,
+        Self::AwsErrorAfterEffect,
+        Self::AwsUnavailable,
+        Self::AwsThrottled,
+        Self::AwsConnectionLost,
+        Self::AwsAnswerLost,
+        Self::AwsEffectLater,
+        Self::AwsEffectAfterRestart,
+        Self::AwsExpired,
+        Self::AwsDenied,
+        Self::PermissionLost,
+        Self::RoleNotTrusted,
+        Self::SessionsEnded,
+        Self::RegionNotEnabled,
+        Self::KeyDisabled,
+        Self::KeyPendingDeletion,
+        Self::KeyGrantRevoked,
+        Self::SnapshotQuotaGone,
+        Self::ListingsLate,
+        Self::ListingsPartlyEmpty,
+        Self::ListingsReordered,
+        Self::CopyPartlyPlain,
+        Self::CopyUnderOtherKey,
+        Self::CopyWithOtherAttribute,
+        Self::KubernetesConflict,
+        Self::KubernetesThrottled,
+        Self::KubernetesError,
+        Self::KubernetesUnavailable,
+        Self::KubernetesConnectionLost,
+        Self::KubernetesAnswerLost,
+        Self::ObjectReplaced,
+        Self::WatchesClosed,
+        Self::WatchesBroken,
+        Self::WatchesExpired,
+        Self::ListsStale,
+        Self::EventDropped,
+        Self::EventDoubled,
+        Self::EventLate,
+        Self::EventsCoalesced,
+        Self::OriginalDeregistered,
+        Self::CopyDeregistered,
+        Self::CopyForged,
+        Self::EncryptedCopyForged,
+        Self::OriginalExempted,
+        Self::OriginalMadePublic,
+        Self::OriginalUnshared,
+        Self::MigrationDeleted,
+        Self::MigrationStatusRemoved,
+        Self::MigrationStatusForged,
+        Self::MigrationLabelsRemoved,
+        Self::TargetDeleted,
+        Self::TargetStatusRemoved,
+        Self::PolicySuspended,
+        Self::PolicyToAudit,
+        Self::PolicyDeleted,
+        Self::PolicyEdited,
+    ];
+
+    /// What it strikes at: all calls of this kind, one after the other.
+    pub(crate) fn side(self) -> Side {
+        match self {
+            Self::CopyPartlyPlain | Self::CopyUnderOtherKey | Self::CopyWithOtherAttribute => Side::Copies,
+            Self::CrashBeforeKubernetes
+            | Self::CrashAfterKubernetes
+            | Self::KubernetesConflict
+            | Self::KubernetesThrottled
+            | Self::KubernetesError
+            | Self::KubernetesUnavailable
+            | Self::KubernetesConnectionLost
+            | Self::KubernetesAnswerLost
+            | Self::WatchesClosed
+            | Self::WatchesBroken
+            | Self::WatchesExpired
+            | Self::ListsStale => Side::Kubernetes,
+            Self::EventDropped | Self::EventDoubled | Self::EventLate | Self::EventsCoalesced => Side::Events,
+            other if other >= Self::OriginalDeregistered || other == Self::ObjectReplaced => Side::Writes,
+            _ => Side::Aws,
+        }
+    }
+
+    /// Its name, as the command line has it.
+    pub(crate) fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Whether more calls to copy may have an effect than without it: what was made was no good, or somebody took it away.
+    pub(crate) fn costs_copies(self) -> bool {
+        matches!(
+            self,
+            Self::CopyPartlyPlain
+                | Self::CopyUnderOtherKey
+                | Self::CopyWithOtherAttribute
+                | Self::KeyDisabled
+                | Self::KeyPendingDeletion
+                | Self::KeyGrantRevoked
+                | Self::CopyDeregistered
+                | Self::CopyForged
+                | Self::MigrationStatusForged
+        )
+    }
+}
+
+impl std::str::FromStr for Fault {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let fault = Self::ALL.iter().find(|fault| fault.name() == name);
+        fault.copied().ok_or_else(|| format!("there is no fault {name}"))
+    }
+}

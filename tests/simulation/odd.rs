@@ -1,0 +1,295 @@
+//! The third account of a history, in which something is not as it should be from beginning to end.
+
+use amiseal::api::conditions::reason;
+use serde_json::{Value, json};
+
+use super::world::{CONTROLLER, ONE, THREE, region};
+
+/// What is odd about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Odd {
+    /// The images, each as in a world file.
+    images: &'static [&'static str],
+    /// More of the keys than `alias/ami` and `alias/other`.
+    keys: &'static str,
+    /// What the role may do, and who may assume it; each as in a world file.
+    allow: &'static str,
+    trusted: bool,
+    not_opted_in: bool,
+    /// What becomes of calls: operation, and the act, as in a world file.
+    fault: Option<(&'static str, &'static str)>,
+    /// Which key the policy names.
+    key: &'static str,
+    /// What the policy says besides, as JSON.
+    spec: &'static str,
+    /// Whether something is copied: else nothing may be changed in this account.
+    pub(crate) copies: bool,
+    /// What some condition has to say in the end.
+    pub(crate) says: &'static str,
+}
+
+const PLAIN: Odd = Odd {
+    images: &["{name: plain, expect: untouched}"],
+    keys: "",
+    allow: "\"ec2:*\", \"kms:*\"",
+    trusted: true,
+    not_opted_in: false,
+    fault: None,
+    key: "alias/ami",
+    spec: "{}",
+    copies: false,
+    says: "",
+};
+
+const ANY: &[&str] = &["{name: plain, expect: any}"];
+const ASYMMETRIC: &str = ", {alias: [alias/odd], usage: SIGN_VERIFY, spec: RSA_2048}";
+const IMPORTED: &str = ", {alias: [alias/odd], state: PendingImport}";
+const DISABLED: &str = ", {alias: [alias/odd], state: Disabled}";
+const GOING: &str = ", {alias: [alias/odd], state: PendingDeletion}";
+
+/// All of them. The first is the one of the histories in which each fault strikes at each moment.
+pub(crate) const ALL: &[Odd] = &[
+    Odd {
+        spec: r#"{"mode": "Audit"}"#,
+        says: reason::UNENCRYPTED_IMAGES,
+        ..PLAIN
+    },
+    Odd {
+        spec: r#"{"suspend": true}"#,
+        says: reason::SUSPENDED,
+        ..PLAIN
+    },
+    Odd {
+        key: "alias/none",
+        says: reason::KEY_NOT_FOUND,
+        ..PLAIN
+    },
+    Odd {
+        key: "arn:aws:kms:us-east-1:777788889999:key/11111111-1111-4111-8111-111111111111",
+        says: reason::KEY_WRONG_REGION,
+        ..PLAIN
+    },
+    Odd {
+        keys: ASYMMETRIC,
+        key: "alias/odd",
+        says: reason::KEY_WRONG_USAGE,
+        ..PLAIN
+    },
+    Odd {
+        keys: IMPORTED,
+        key: "alias/odd",
+        says: reason::KEY_UNAVAILABLE,
+        ..PLAIN
+    },
+    Odd {
+        keys: DISABLED,
+        key: "alias/odd",
+        says: reason::KEY_DISABLED,
+        ..PLAIN
+    },
+    Odd {
+        keys: GOING,
+        key: "alias/odd",
+        says: reason::KEY_PENDING_DELETION,
+        ..PLAIN
+    },
+    Odd {
+        trusted: false,
+        says: reason::ROLE_NOT_ASSUMABLE,
+        ..PLAIN
+    },
+    Odd {
+        spec: r#"{"defaults": {"roleName": null, "externalID": null}}"#,
+        says: reason::WRONG_ACCOUNT,
+        ..PLAIN
+    },
+    Odd {
+        not_opted_in: true,
+        says: reason::REGION_NOT_ENABLED,
+        ..PLAIN
+    },
+    Odd {
+        allow: "\"ec2:Describe*\", ec2:CreateTags, kms:DescribeKey",
+        says: reason::ACCESS_DENIED,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: shared, launchPermissions: {users: [\"444455556666\"]}, expect: untouched}"],
+        key: "alias/aws/ebs",
+        says: reason::DEFAULT_KEY_CANNOT_BE_SHARED,
+        ..PLAIN
+    },
+    // The images of the second policy, which is older.
+    Odd {
+        spec: r#"{"accounts": [{"accountID": "444455556666"}]}"#,
+        says: reason::CONTESTED,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some((
+            "CopyImage",
+            "{failBefore: {code: InvalidRequest, status: 400, message: Images with EC2 BillingProduct codes cannot be copied}}",
+        )),
+        copies: true,
+        images: ANY,
+        says: reason::PRODUCT_CODE_NOT_COPYABLE,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: borrowed, devices: [{}, {ownedBy: \"111122223333\", shared: false}], expect: untouched}"],
+        copies: true,
+        says: reason::SNAPSHOT_NOT_SHARED,
+        ..PLAIN
+    },
+    Odd {
+        images: &["TAGS"],
+        spec: r#"{"promotion": {"tags": "Publish"}}"#,
+        copies: true,
+        says: reason::TOO_MANY_TAGS,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: under-another, encryptedUnder: alias/other, expect: {copied: {key: alias/ami}}}"],
+        spec: r#"{"otherKey": "Migrate"}"#,
+        copies: true,
+        says: reason::OTHER_KEY,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some(("*", "dropBefore")),
+        says: reason::ENDPOINT_UNREACHABLE,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some(("*", "throttle")),
+        says: reason::THROTTLED,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some(("*", "{failBefore: {code: InternalError, status: 500, message: m}}")),
+        says: reason::TRANSIENT_ERROR,
+        ..PLAIN
+    },
+    Odd {
+        // It may not use the key, which AWS finds out while it copies.
+        allow: "\"ec2:*\", kms:DescribeKey",
+        images: ANY,
+        copies: true,
+        says: reason::ATTEMPTS_EXHAUSTED,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some(("CopyImage", "copyUnencrypted")),
+        images: ANY,
+        copies: true,
+        says: reason::COPY_NOT_ENCRYPTED,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some(("CopyImage", "{copyAttribute: {name: architecture, value: arm64}}")),
+        images: ANY,
+        copies: true,
+        says: reason::ATTRIBUTE_MISMATCH,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some((
+            "CopyImage",
+            "{failBefore: {code: InvalidParameterValue, status: 400, message: A parameter is wrong}}",
+        )),
+        copies: true,
+        images: ANY,
+        says: reason::INVALID_REQUEST,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some((
+            "CopyImage",
+            "{failBefore: {code: ResourceLimitExceeded, status: 400, message: Too many}}",
+        )),
+        copies: true,
+        images: ANY,
+        says: reason::QUOTA_EXCEEDED,
+        ..PLAIN
+    },
+];
+
+impl Odd {
+    /// Whether its policy only looks.
+    pub(crate) fn audits(&self) -> bool {
+        self.spec.contains("Audit")
+    }
+
+    /// The one that a seed gets.
+    pub(crate) fn of(seed: u64) -> &'static Self {
+        let index = usize::try_from(seed.saturating_sub(1)).unwrap_or(0) % ALL.len();
+        &ALL[index]
+    }
+
+    /// Its account, as in a world file.
+    pub(crate) fn account(&self) -> String {
+        let images: Vec<String> = self.images.iter().map(|image| self.image(image)).collect();
+        let trust = if self.trusted { CONTROLLER } else { ONE };
+        format!(
+            "- {{id: \"{THREE}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{trust}\"], allow: [{}]}}], \
+             regions: [{}]}}\n",
+            self.allow,
+            region(
+                "eu-west-1",
+                self.keys,
+                if self.not_opted_in {
+                    "not-opted-in"
+                } else {
+                    "opt-in-not-required"
+                },
+                &images
+            )
+        )
+    }
+
+    fn image(&self, yaml: &str) -> String {
+        if yaml != "TAGS" {
+            return yaml.to_owned();
+        }
+        let tags: Vec<String> = (1..=50).map(|number| format!("tag-{number}: x")).collect();
+        format!("{{name: tagged, tags: {{{}}}, expect: any}}", tags.join(", "))
+    }
+
+    /// What goes wrong in it all the time, as in a world file.
+    pub(crate) fn faults(&self) -> String {
+        self.fault.map_or_else(String::new, |(operation, act)| {
+            format!("faults:\n- {{operation: \"{operation}\", account: \"{THREE}\", act: {act}}}\n")
+        })
+    }
+
+    /// What is expected of it, as in a world file.
+    pub(crate) fn expect(&self) -> String {
+        if self.copies {
+            return String::new();
+        }
+        format!("noMutatingCalls: [{{account: \"{THREE}\"}}], ")
+    }
+
+    /// The policy for it, changed from the usual one.
+    pub(crate) fn policy(&self, mut usual: Value) -> Value {
+        usual["spec"]["defaults"]["regions"] = json!([{"name": "eu-west-1", "kmsKeyID": self.key}]);
+        let changes: Value = serde_json::from_str(self.spec).expect("JSON");
+        merge(&mut usual["spec"], &changes);
+        usual
+    }
+}
+
+/// As a JSON merge patch does it.
+fn merge(value: &mut Value, changes: &Value) {
+    let Value::Object(changes) = changes else {
+        *value = changes.clone();
+        return;
+    };
+    for (key, change) in changes {
+        if change.is_null() {
+            value.as_object_mut().expect("an object").remove(key);
+        } else {
+            merge(&mut value[key.as_str()], change);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What people do meanwhile, in AWS and in the cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use amiseal::api::AMIMigration;
+use amiseal::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
+use ec2sim::Edit;
+use ec2sim::model::Image;
+use ec2sim::spec::{Expectation, ImageSpec, Keep};
+use kubesim::RequestInfo;
+use serde_json::{Value, json};
+
+use super::catalogue::Fault;
+use super::stage::Stage;
+use super::world::{EXEMPT, GUEST};
+
+/// Who does it, as the API server knows them.
+pub(crate) const SOMEBODY: &str = "somebody";
+const MIGRATION: &str = "AMIMigration";
+const TARGET: &str = "AMIEncryptionTarget";
+const POLICY: &str = "AMIEncryptionPolicy";
+/// How long a policy is suspended, in Audit, or gone, and an image public.
+const MEANWHILE: Duration = Duration::from_secs(20 * 60);
+/// What was decided before a policy was changed may be on its way for so long.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Does it before a request to write is served, of which this is the number.
+///
+/// It concerns what the request is about, where that is a migration or target, so that each of their states is met.
+pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u64) {
+    let turn = usize::try_from(number).unwrap_or(0);
+    match fault {
+        Fault::ObjectReplaced => replace(stage, request),
+        Fault::OriginalDeregistered
+        | Fault::CopyDeregistered
+        | Fault::CopyForged
+        | Fault::EncryptedCopyForged
+        | Fault::OriginalExempted
+        | Fault::OriginalMadePublic
+        | Fault::OriginalUnshared => {
+            if let Some(original) = original(stage, request, turn) {
+                of_images(stage, fault, &original, number);
+            }
+        }
+        Fault::MigrationDeleted
+        | Fault::MigrationStatusRemoved
+        | Fault::MigrationStatusForged
+        | Fault::MigrationLabelsRemoved => {
+            if let Some(name) = named(stage, MIGRATION, request, turn) {
+                of_migrations(stage, fault, &name);
+            }
+        }
+        Fault::TargetDeleted => {
+            if let Some(name) = named(stage, TARGET, request, turn) {
+                delete(stage, TARGET, &name);
+            }
+        }
+        Fault::TargetStatusRemoved => {
+            if let Some(name) = named(stage, TARGET, request, turn) {
+                merge(stage, TARGET, &name, "status", &json!({"status": null}));
+            }
+        }
+        other => of_policies(stage, other, turn),
+    }
+}
+
+/// The object is deleted, and created again with what people see of it.
+fn replace(stage: &Stage, request: &RequestInfo) {
+    if ![MIGRATION, TARGET, POLICY].contains(&request.kind.as_str()) || request.name.is_empty() {
+        return;
+    }
+    let Some(object) = stage.api.get(&request.kind, ("", &request.name)) else {
+        return;
+    };
+    delete(stage, &request.kind, &request.name);
+    recreate(stage, &object);
+}
+
+fn recreate(stage: &Stage, object: &Value) {
+    let mut again = json!({
+        "apiVersion": object["apiVersion"],
+        "kind": object["kind"],
+        "metadata": {"name": object["metadata"]["name"]},
+        "spec": object["spec"],
+    });
+    for field in ["labels", "annotations", "ownerReferences"] {
+        if let Some(value) = object["metadata"].get(field) {
+            again["metadata"][field] = value.clone();
+        }
+    }
+    // The product may have been first.
+    let _ = stage.api.create(SOMEBODY, &again);
+}
+
+fn delete(stage: &Stage, kind: &str, name: &str) {
+    stage
+        .api
+        .delete(SOMEBODY, kind, ("", name))
+        .expect("what is to be deleted is there");
+}
+
+fn merge(stage: &Stage, kind: &str, name: &str, subresource: &str, patch: &Value) {
+    // It may be gone by now.
+    let _ = stage.api.merge(SOMEBODY, kind, ("", name), subresource, patch);
+}
+
+/// The object of this kind that the request is about; else one of them.
+fn named(stage: &Stage, kind: &str, request: &RequestInfo, turn: usize) -> Option<String> {
+    let all = stage.api.list(kind);
+    let names: Vec<&str> = all
+        .iter()
+        .filter_map(|object| object["metadata"]["name"].as_str())
+        .collect();
+    let about = names.iter().find(|name| request.kind == kind && **name == request.name);
+    let one = about.or_else(|| names.get(turn.checked_rem(names.len())?))?;
+    Some((*one).to_owned())
+}
+
+/// The original that the request is about; else one of those that are to be copied.
+fn original(stage: &Stage, request: &RequestInfo, turn: usize) -> Option<Image> {
+    let about = (request.kind == MIGRATION)
+        .then(|| stage.api.get(MIGRATION, ("", &request.name)))
+        .flatten()
+        .and_then(|object| serde_json::from_value::<AMIMigration>((*object).clone()).ok())
+        .map(|migration| migration.spec.source_image_id);
+    stage.sim.with_world(|world| {
+        let images = || world.regions().flat_map(|(_, region)| region.images.values());
+        let original = |image: &&Image| image.created_by.is_none() && image.exists();
+        let of_request = about.and_then(|id| images().filter(original).find(|image| image.id == id));
+        let copied = |image: &&Image| original(image) && matches!(image.expect, Expectation::Copied(_));
+        let count = images().filter(copied).count();
+        of_request
+            .filter(|image| matches!(image.expect, Expectation::Copied(_)))
+            .or_else(|| images().filter(copied).nth(turn.checked_rem(count)?))
+            .cloned()
+    })
+}
+
+fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
+    let image = original.id.clone();
+    let expects = |expect| Edit::SetExpectation {
+        image: image.clone(),
+        expect,
+    };
+    let everybody = || vec!["all".to_owned()];
+    match fault {
+        Fault::OriginalDeregistered => stage.edit(Edit::Deregister { image }),
+        Fault::CopyDeregistered => {
+            let copies: Vec<String> = stage.sim.with_world(|world| {
+                let images = world.regions().flat_map(|(_, region)| region.images.values());
+                let copies = images.filter(|copy| copy.source.as_ref().is_some_and(|(id, _)| *id == original.id));
+                copies
+                    .filter(|copy| copy.exists())
+                    .map(|copy| copy.id.clone())
+                    .collect()
+            });
+            for image in copies {
+                stage.edit(Edit::Deregister { image });
+            }
+        }
+        Fault::CopyForged | Fault::EncryptedCopyForged => {
+            let tags = [(TAG_SOURCE_IMAGE, original.id.as_str()), (TAG_ATTEMPT, "1")];
+            let encrypted = fault == Fault::EncryptedCopyForged;
+            stage.edit(Edit::AddImage {
+                account: original.owner.clone(),
+                region: original.region.clone(),
+                image: Box::new(ImageSpec {
+                    name: format!("encrypted-{}-{number}", original.name),
+                    tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+                    encrypted_under: encrypted.then(|| "alias/ami".to_owned()),
+                    // AWS itself says so of what somebody copied without a key.
+                    source_image_id: (!encrypted && number.is_multiple_of(2)).then(|| original.id.clone()),
+                    ..ImageSpec::default()
+                }),
+            });
+        }
+        Fault::OriginalExempted => {
+            stage.edit(expects(Expectation::Any));
+            stage.edit(Edit::SetTags {
+                image: image.clone(),
+                tags: BTreeMap::from([(EXEMPT.to_owned(), "yes".to_owned())]),
+            });
+        }
+        Fault::OriginalMadePublic => {
+            stage.edit(Edit::Share {
+                image: image.clone(),
+                add: everybody(),
+                remove: Vec::new(),
+            });
+            stage.later(MEANWHILE, move |stage| {
+                stage.edit(Edit::Share {
+                    image,
+                    add: Vec::new(),
+                    remove: everybody(),
+                });
+            });
+        }
+        Fault::OriginalUnshared => {
+            if let Expectation::Copied(mut copied) = original.expect.clone() {
+                copied.launch_permissions = Keep::Any;
+                stage.edit(expects(Expectation::Copied(copied)));
+            }
+            stage.note(|notes| {
+                notes.unshared.insert(image.clone());
+            });
+            stage.edit(Edit::Share {
+                image: image.clone(),
+                add: Vec::new(),
+                remove: vec![GUEST.to_owned()],
+            });
+        }
+        other => panic!("{other:?} is no act of people on images"),
+    }
+}
+
+fn of_migrations(stage: &Stage, fault: Fault, name: &str) {
+    match fault {
+        Fault::MigrationDeleted => delete(stage, MIGRATION, name),
+        Fault::MigrationStatusRemoved => merge(stage, MIGRATION, name, "status", &json!({"status": null})),
+        Fault::MigrationStatusForged => {
+            merge(
+                stage,
+                MIGRATION,
+                name,
+                "status",
+                &json!({"status": {"state": "Completed"}}),
+            );
+            if let Some(object) = stage.api.get(MIGRATION, ("", name)) {
+                let version = object["metadata"]["resourceVersion"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
+                stage.note(|notes| {
+                    notes.forged.insert(name.to_owned(), version);
+                });
+            }
+        }
+        _ => merge(stage, MIGRATION, name, "", &json!({"metadata": {"labels": null}})),
+    }
+}
+
+fn of_policies(stage: &Stage, fault: Fault, turn: usize) {
+    // The third one has nothing to do.
+    let policies: Vec<Value> = stage
+        .api
+        .list(POLICY)
+        .iter()
+        .take(2)
+        .map(|policy| (**policy).clone())
+        .collect();
+    let Some(policy) = turn.checked_rem(policies.len()).and_then(|index| policies.get(index)) else {
+        return;
+    };
+    let name = policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let hands_off = |stage: &Stage| {
+        let account = policy["spec"]["accounts"][0]["accountID"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let from = stage.clock.age();
+        stage.note(|notes| notes.hands_off.push((account, from + GRACE, from + MEANWHILE)));
+    };
+    let for_a_while = |change: Value, back: Value| {
+        merge(stage, POLICY, &name, "", &change);
+        hands_off(stage);
+        let name = name.clone();
+        stage.later(MEANWHILE, move |stage| merge(stage, POLICY, &name, "", &back));
+    };
+    match fault {
+        Fault::PolicySuspended => for_a_while(json!({"spec": {"suspend": true}}), json!({"spec": {"suspend": false}})),
+        Fault::PolicyToAudit => for_a_while(json!({"spec": {"mode": "Audit"}}), json!({"spec": {"mode": "Enforce"}})),
+        Fault::PolicyDeleted => {
+            delete(stage, POLICY, &name);
+            hands_off(stage);
+            let policy = policy.clone();
+            stage.later(MEANWHILE, move |stage| recreate(stage, &policy));
+        }
+        Fault::PolicyEdited => {
+            let change =
+                json!({"scanInterval": "20m", "copy": {"maxConcurrentSnapshots": 4, "extraTags": {"team": "x"}}});
+            merge(stage, POLICY, &name, "", &json!({"spec": change}));
+        }
+        other => panic!("{other:?} is no act of people"),
+    }
+}

@@ -1,0 +1,471 @@
+//! What a strike does: to the call that it strikes at, to AWS, to the API server, to the processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ec2sim::{Act, AttributeLie, Edit, Failure as AwsFailure, FaultRule, Sim};
+use kubesim::{ApiServer, Break, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::catalogue::Fault;
+use super::fate::{Fate, Side};
+use super::people;
+use super::time::Virtual;
+use super::wire::LATENCY;
+use super::world::{ACCOUNTS, OTHER_KEY, PLACES, ROLE};
+
+/// For how long something in AWS is as it should not be: longer than what was refused waits.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(25 * 60);
+/// How long a second process works beside the first.
+const TOGETHER: Duration = Duration::from_secs(15 * 60);
+/// How long a process hangs: longer than its Lease holds.
+const PAUSE: Duration = Duration::from_secs(90);
+/// How far the time of day leaps.
+const LEAP: i64 = 2 * 3600 * 1000;
+/// How late an event is.
+const LATE: Duration = Duration::from_secs(45);
+/// When the API server notices that a watch has missed something.
+const NOTICED: Duration = Duration::from_secs(5 * 60);
+/// For how long lists lag behind, and by how many versions.
+const STALE: (Duration, u64) = (Duration::from_secs(60), 12);
+/// The name of the rules by which a copy is not what was asked for.
+const LIE: &str = "lie";
+
+/// What a call to AWS is to become of, besides what the rules of the simulator do to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lot {
+    Served,
+    /// The process dies before the call has an effect, or was dead already.
+    DiesBefore,
+    DiesAfter,
+}
+
+/// The stage of a history: what can be acted on.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) sim: Sim,
+    pub(crate) api: ApiServer,
+    pub(crate) fate: Arc<Fate>,
+    /// What the processes take the time of day from.
+    pub(crate) clock: Virtual,
+    state: Arc<Mutex<State>>,
+    second: mpsc::UnboundedSender<Duration>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    /// What is to be put right, by number.
+    mends: BTreeMap<u64, Mend>,
+    stale_until: Option<Instant>,
+    notes: Notes,
+}
+
+type Mend = Box<dyn FnOnce(&Stage) + Send>;
+
+/// What those who judge have to know of what people did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes {
+    /// Migrations whose status somebody wrote, and the resourceVersion of that.
+    pub(crate) forged: BTreeMap<String, String>,
+    /// Originals that were shared with fewer after the copy may have been published.
+    pub(crate) unshared: BTreeSet<String>,
+    /// Accounts in which nothing may be changed from then until then.
+    pub(crate) hands_off: Vec<(String, Duration, Duration)>,
+}
+
+impl Stage {
+    /// A stage, and who is told to start a second process for a while.
+    pub(crate) fn new(
+        sim: Sim,
+        api: ApiServer,
+        fate: Arc<Fate>,
+        clock: Virtual,
+    ) -> (Self, mpsc::UnboundedReceiver<Duration>) {
+        let (second, starting) = mpsc::unbounded_channel();
+        let stage = Self {
+            sim,
+            api,
+            fate,
+            clock,
+            state: Arc::default(),
+            second,
+        };
+        (stage, starting)
+    }
+
+    pub(crate) fn notes(&self) -> Notes {
+        self.lock().notes.clone()
+    }
+
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
+        change(&mut self.lock().notes);
+    }
+
+    /// A call to AWS arrives: strikes, and says what becomes of the process.
+    pub(crate) fn call(&self, process: u64, copies: bool, key: Option<&str>) -> Lot {
+        let sides: &[Side] = if copies {
+            &[Side::Aws, Side::Copies]
+        } else {
+            &[Side::Aws]
+        };
+        let Some(faults) = self.fate.arrive(sides, process) else {
+            return Lot::DiesBefore;
+        };
+        let mut lot = Lot::Served;
+        for fault in faults {
+            match fault {
+                Fault::CrashBeforeAws => lot = Lot::DiesBefore,
+                Fault::CrashAfterAws => lot = Lot::DiesAfter,
+                Fault::AwsEffectAfterRestart => {
+                    self.once(Act::DelayEffect(90.0));
+                    lot = Lot::DiesAfter;
+                }
+                Fault::CopyUnderOtherKey => {
+                    let other = key.and_then(|arn| Some(format!("{}/{OTHER_KEY}", arn.rsplit_once('/')?.0)));
+                    self.lie(Act::CopyUnderKey(other.unwrap_or_default()));
+                }
+                other => self.strike(other, process),
+            }
+        }
+        if lot != Lot::Served {
+            self.fate.kill(process);
+        }
+        lot
+    }
+
+    /// A request to the API server arrives: strikes, and says what becomes of it.
+    pub(crate) fn request(&self, request: &RequestInfo) -> Verdict {
+        let process = request.client.parse().expect("a process");
+        let writes = !matches!(request.verb, Verb::Get | Verb::List | Verb::Watch);
+        let both = [Side::Kubernetes, Side::Writes];
+        let Some(faults) = self.fate.arrive(&both[..1 + usize::from(writes)], process) else {
+            return Verdict::Hang { effect: Effect::None };
+        };
+        let mut verdict = self.read_stale(request);
+        for fault in faults {
+            let lose = |effect| Verdict::Lose {
+                effect,
+                after: Duration::from_secs(1),
+            };
+            verdict = match fault {
+                Fault::CrashBeforeKubernetes | Fault::CrashAfterKubernetes => {
+                    self.fate.kill(process);
+                    let effect = match fault {
+                        Fault::CrashBeforeKubernetes => Effect::None,
+                        _ => Effect::Done,
+                    };
+                    // Nothing else can become of it.
+                    return Verdict::Hang { effect };
+                }
+                Fault::KubernetesConflict => Verdict::Refuse(Failure::conflict()),
+                Fault::KubernetesThrottled => Verdict::Refuse(Failure::too_many_requests(1)),
+                Fault::KubernetesError => Verdict::Refuse(Failure::internal()),
+                Fault::KubernetesUnavailable => Verdict::Refuse(Failure::unavailable()),
+                Fault::KubernetesConnectionLost => lose(Effect::None),
+                Fault::KubernetesAnswerLost => lose(Effect::Done),
+                Fault::WatchesClosed => self.break_watches(Break::Close, verdict),
+                Fault::WatchesBroken => self.break_watches(Break::Fail, verdict),
+                Fault::WatchesExpired => self.break_watches(Break::Expire, verdict),
+                Fault::ListsStale => {
+                    self.lock().stale_until = Some(Instant::now() + STALE.0);
+                    self.break_watches(Break::Expire, verdict)
+                }
+                other => {
+                    let number = self.fate.calls()[Side::Writes as usize];
+                    people::act(self, other, request, number);
+                    verdict
+                }
+            };
+        }
+        Verdict::Delay {
+            by: LATENCY + self.fate.held_up(process),
+            then: Box::new(verdict),
+        }
+    }
+
+    /// An event is about to be sent. The API server is in the middle of a write.
+    pub(crate) fn event(&self, event: &EventInfo<'_>) -> Delivery {
+        let Ok(process) = event.client.parse() else {
+            return Delivery::Send;
+        };
+        match self.fate.arrive(&[Side::Events], process).as_deref() {
+            Some([Fault::EventDropped, ..]) => {
+                let (client, kind) = (event.client.to_owned(), event.version.kind.clone());
+                self.later(NOTICED, move |stage| {
+                    stage.api.break_watches(Break::Expire, |c, k| c == client && k == kind);
+                });
+                Delivery::Drop
+            }
+            Some([Fault::EventDoubled, ..]) => Delivery::Double,
+            Some([Fault::EventLate, ..]) => Delivery::Delay {
+                by: LATE,
+                coalesce: false,
+            },
+            Some([Fault::EventsCoalesced, ..]) => Delivery::Delay {
+                by: LATE,
+                coalesce: true,
+            },
+            _ => Delivery::Send,
+        }
+    }
+
+    fn break_watches(&self, how: Break, verdict: Verdict) -> Verdict {
+        self.api.break_watches(how, |_, _| true);
+        verdict
+    }
+
+    fn read_stale(&self, request: &RequestInfo) -> Verdict {
+        let lags = self.lock().stale_until.is_some_and(|until| Instant::now() < until);
+        let revision = self.api.revision().saturating_sub(STALE.1);
+        if lags && request.verb == Verb::List && revision > 0 {
+            return Verdict::Stale { revision };
+        }
+        Verdict::Serve
+    }
+
+    /// What strikes at a call to AWS, but for the death of the process.
+    fn strike(&self, fault: Fault, process: u64) {
+        match fault {
+            Fault::CrashAfterError => {
+                self.once(Act::FailBefore(AwsFailure::default()));
+                self.fate.strike_next(Fault::CrashBeforeAws);
+            }
+            Fault::SecondLeader => self.start_second(),
+            Fault::Paused => {
+                self.fate.pause(process, PAUSE);
+                self.start_second();
+            }
+            Fault::ClockForward | Fault::ClockBack => {
+                let forward = fault == Fault::ClockForward;
+                self.clock.set_ahead(if forward { LEAP } else { -LEAP });
+                self.later(A_WHILE, |stage| stage.clock.set_ahead(0));
+            }
+            Fault::CopyPartlyPlain => self.lie(Act::CopyUnencrypted),
+            Fault::CopyWithOtherAttribute => self.lie(Act::CopyAttribute(AttributeLie {
+                name: "architecture".to_owned(),
+                value: Some("arm64".to_owned()),
+            })),
+            other => match answer(other) {
+                Some(act) => self.once(act),
+                None => self.disturb(other),
+            },
+        }
+    }
+
+    /// Lets something in AWS be as it should not be for a while.
+    fn disturb(&self, fault: Fault) {
+        let keys = |state: &'static str| {
+            PLACES.map(|(account, region)| Edit::SetKeyState {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                key: "alias/ami".to_owned(),
+                state: state.to_owned(),
+            })
+        };
+        let grants = |allowed: Option<Vec<String>>| {
+            PLACES.map(|(account, region)| Edit::SetKeyPrincipals {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                key: "alias/ami".to_owned(),
+                allowed_principals: allowed.clone(),
+            })
+        };
+        let regions = |opt_in| {
+            PLACES.map(|(account, region)| Edit::SetOptIn {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                opt_in,
+            })
+        };
+        let limits = |limit| {
+            PLACES.map(|(account, region)| Edit::SetSnapshotCopyLimit {
+                account: account.to_owned(),
+                region: region.to_owned(),
+                limit,
+            })
+        };
+        let allow = |actions: &'static [&'static str]| {
+            ACCOUNTS.map(|account| Edit::SetRoleAllow {
+                account: account.to_owned(),
+                role: ROLE.name.to_owned(),
+                allow: actions.iter().map(|&action| action.to_owned()).collect(),
+            })
+        };
+        let trust = |whom: &'static [&'static str]| {
+            ACCOUNTS.map(|account| Edit::SetRoleTrust {
+                account: account.to_owned(),
+                role: ROLE.name.to_owned(),
+                trust: whom.iter().map(|&one| one.to_owned()).collect(),
+            })
+        };
+        match fault {
+            Fault::PermissionLost => self.for_a_while(allow(&ROLE.reads).to_vec(), allow(&ROLE.allow).to_vec()),
+            Fault::RoleNotTrusted => {
+                self.edit(Edit::ExpireSessions {});
+                self.for_a_while(trust(&[]).to_vec(), trust(&ROLE.trust).to_vec());
+            }
+            Fault::SessionsEnded => self.edit(Edit::ExpireSessions {}),
+            Fault::RegionNotEnabled => {
+                use ec2sim::spec::OptIn;
+                self.for_a_while(
+                    regions(OptIn::NotOptedIn).to_vec(),
+                    regions(OptIn::OptInNotRequired).to_vec(),
+                );
+            }
+            Fault::KeyDisabled => self.for_a_while(keys("Disabled").to_vec(), keys("Enabled").to_vec()),
+            Fault::KeyPendingDeletion => self.for_a_while(keys("PendingDeletion").to_vec(), keys("Enabled").to_vec()),
+            Fault::KeyGrantRevoked => self.for_a_while(grants(Some(Vec::new())).to_vec(), grants(None).to_vec()),
+            Fault::SnapshotQuotaGone => self.for_a_while(limits(0).to_vec(), limits(20).to_vec()),
+            Fault::ListingsLate => {
+                let mut before = None;
+                self.sim.change_settings(|settings| {
+                    before = Some(settings.consistency.clone());
+                    let shows = &mut settings.consistency;
+                    shows.create_seconds = 120.0;
+                    shows.delete_seconds = 120.0;
+                    shows.tag_seconds = 120.0;
+                    shows.attribute_seconds = 120.0;
+                });
+                let before = before.expect("settings");
+                self.later(A_WHILE, |stage| {
+                    stage.sim.change_settings(|settings| settings.consistency = before);
+                });
+            }
+            Fault::ListingsPartlyEmpty | Fault::ListingsReordered => {
+                let mut before = None;
+                self.sim.change_settings(|settings| {
+                    before = Some(settings.pagination.clone());
+                    settings.pagination.unstable_order |= fault == Fault::ListingsReordered;
+                    settings.pagination.largest_page = Some(1);
+                    if fault == Fault::ListingsPartlyEmpty {
+                        settings.pagination.empty_pages = 0.6;
+                    }
+                });
+                let before = before.expect("settings");
+                self.later(A_WHILE, |stage| {
+                    stage.sim.change_settings(|settings| settings.pagination = before);
+                });
+            }
+            other => panic!("{other:?} does not strike at a call to AWS"),
+        }
+    }
+
+    /// The copy that this call makes is not what was asked for; somebody takes it away again.
+    fn lie(&self, act: Act) {
+        self.sim.add_fault(FaultRule {
+            name: Some(LIE.to_owned()),
+            operation: Some("CopyImage".to_owned()),
+            to: Some(1),
+            act,
+            ..FaultRule::default()
+        });
+        self.later(A_WHILE, |stage| {
+            for call in stage
+                .sim
+                .journal()
+                .iter()
+                .filter(|call| call.fault.as_deref() == Some(LIE))
+            {
+                let image = call.effects.iter().find(|id| id.starts_with("ami-"));
+                if let Some(image) = image {
+                    stage.edit(Edit::Deregister { image: image.clone() });
+                }
+            }
+        });
+    }
+
+    /// Does this to the next call to AWS, which is the one that is being struck.
+    fn once(&self, act: Act) {
+        self.sim.add_fault(FaultRule {
+            dry_run: true,
+            to: Some(1),
+            act,
+            ..FaultRule::default()
+        });
+    }
+
+    fn start_second(&self) {
+        // Without a receiver the history is over.
+        let _ = self.second.send(TOGETHER);
+    }
+
+    /// Changes AWS from outside.
+    pub(crate) fn edit(&self, edit: Edit) {
+        self.sim.edit(edit).expect("what is to be changed is there");
+    }
+
+    fn for_a_while(&self, begin: Vec<Edit>, end: Vec<Edit>) {
+        begin.into_iter().for_each(|edit| self.edit(edit));
+        self.later(A_WHILE, move |stage| end.into_iter().for_each(|edit| stage.edit(edit)));
+    }
+
+    /// Does something after a while, or when everything is to be put right.
+    pub(crate) fn later(&self, after: Duration, mend: impl FnOnce(&Self) + Send + 'static) {
+        let mut state = self.lock();
+        let number = state.mends.last_key_value().map_or(0, |(last, _)| last + 1);
+        state.mends.insert(number, Box::new(mend));
+        drop(state);
+        let stage = self.clone();
+        tokio::spawn(async move {
+            sleep(after).await;
+            let mend = stage.lock().mends.remove(&number);
+            if let Some(mend) = mend {
+                mend(&stage);
+            }
+        });
+    }
+
+    /// Puts everything right, and lets nothing strike any more.
+    pub(crate) fn calm(&self) {
+        self.fate.calm();
+        self.sim.clear_faults();
+        loop {
+            let next = self.lock().mends.pop_first();
+            let Some((_, mend)) = next else { break };
+            mend(self);
+        }
+        self.lock().stale_until = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What AWS answers to a call that is struck.
+fn answer(fault: Fault) -> Option<Act> {
+    let failure = |code: &str, status, message: &str| AwsFailure {
+        code: code.to_owned(),
+        status,
+        message: message.to_owned(),
+    };
+    Some(match fault {
+        Fault::AwsError => Act::FailBefore(AwsFailure::default()),
+        Fault::AwsErrorAfterEffect => Act::FailAfter(AwsFailure::default()),
+        Fault::AwsUnavailable => Act::FailBefore(failure("Unavailable", 503, "The service is unavailable")),
+        Fault::AwsThrottled => Act::Throttle,
+        Fault::AwsConnectionLost => Act::DropBefore,
+        Fault::AwsAnswerLost => Act::DropAfter,
+        Fault::AwsEffectLater => Act::DelayEffect(90.0),
+        Fault::AwsExpired => Act::FailBefore(failure(
+            "ExpiredToken",
+            400,
+            "The security token included in the request is expired",
+        )),
+        Fault::AwsDenied => Act::FailBefore(failure(
+            "UnauthorizedOperation",
+            403,
+            "You are not authorized to perform this operation.",
+        )),
+        _ => return None,
+    })
+}
