@@ -19,7 +19,7 @@ use super::events::Events;
 use super::fleet::{Fleet, lock};
 use super::index::{Index, Placed};
 use super::owned::{follow, slot_of};
-use super::slots::POLICIES;
+use super::slots::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
 use super::{Context, Options, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
@@ -176,9 +176,11 @@ async fn drive<K, R, F>(
         let (reconcile, succeeded) = (reconcile.clone(), succeeded.clone());
         async move {
             context.ready().await;
-            let Some(owned) = context.slots.visit(slot_of(&object, &context)) else {
+            let owned = match context.slots.visit(slot_of(&object, &context)) {
+                Entry::Begun(visit) => visit,
+                Entry::NotNow => return Ok(Action::requeue(CATCH_UP)),
                 // Another replica's. When it comes to be ours, it is looked at again.
-                return Ok(Action::await_change());
+                Entry::NotOurs => return Ok(Action::await_change()),
             };
             if context.fleet.is_outdated(&*object) {
                 // The watch has not caught up with our own last write: what it will bring leads here again.

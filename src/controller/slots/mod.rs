@@ -118,6 +118,17 @@ impl Drop for Changes {
     }
 }
 
+/// Whether a visit may begin.
+pub(crate) enum Entry {
+    /// It has begun.
+    Begun(Visit),
+    /// The slot was not renewed for so long that it may be lost, or is about to be renewed after all: nothing tells when,
+    /// so that it has to be asked again.
+    NotNow,
+    /// The slot is not held. When it is gained, its objects are to be looked at.
+    NotOurs,
+}
+
 /// A visit to an object of a slot that is held. The slot is not given up before it ends.
 pub(crate) struct Visit {
     slots: Arc<Slots>,
@@ -197,17 +208,20 @@ impl Slots {
     }
 
     /// Begins a visit, if the slot is held and not about to be given up.
-    pub(crate) fn visit(self: &Arc<Self>, slot: u16) -> Option<Visit> {
+    pub(crate) fn visit(self: &Arc<Self>, slot: u16) -> Entry {
         let mut state = self.state(slot);
+        if state.phase != Phase::Open {
+            return Entry::NotOurs;
+        }
         let until = self.slots[usize::from(slot)].until.load(Ordering::SeqCst);
-        let holds = millis(self.clock.monotonic()) < until;
-        (holds && state.phase == Phase::Open).then(|| {
-            state.visits += 1;
-            Visit {
-                slots: self.clone(),
-                slot,
-                lost: state.lost.clone(),
-            }
+        if millis(self.clock.monotonic()) >= until {
+            return Entry::NotNow;
+        }
+        state.visits += 1;
+        Entry::Begun(Visit {
+            slots: self.clone(),
+            slot,
+            lost: state.lost.clone(),
         })
     }
 
@@ -307,4 +321,107 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// A clock that stands where it is put.
+    #[derive(Debug, Default)]
+    struct Put(AtomicU64);
+
+    impl Clock for Put {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::SeqCst))
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+
+        fn wall(&self, duration: Duration) -> Duration {
+            duration
+        }
+    }
+
+    const ACCOUNT: &str = "111122223333";
+    const REGION: &str = "eu-west-1";
+
+    fn slots(clock: &Arc<Put>) -> (Arc<Slots>, u16) {
+        let slots = Arc::new(Slots::with(16, None, clock.clone()));
+        let slot = slots.slot_of(ACCOUNT, REGION);
+        (slots, slot)
+    }
+
+    fn begun(slots: &Arc<Slots>, slot: u16) -> Visit {
+        match slots.visit(slot) {
+            Entry::Begun(visit) => visit,
+            Entry::NotNow | Entry::NotOurs => panic!("slot {slot} is held"),
+        }
+    }
+
+    #[test]
+    fn a_slot_is_held_until_its_moment_and_asked_for_again_after_it() {
+        let clock = Arc::<Put>::default();
+        let (slots, slot) = slots(&clock);
+        assert!(matches!(slots.visit(slot), Entry::NotOurs));
+        slots.gain(slot, Duration::from_secs(10));
+        assert!(slots.holds(ACCOUNT, REGION) && !slots.holds(ACCOUNT, "eu-west-2"));
+        drop(begun(&slots, slot));
+        clock.0.store(10_000, Ordering::SeqCst);
+        assert!(!slots.holds(ACCOUNT, REGION));
+        assert!(
+            matches!(slots.visit(slot), Entry::NotNow),
+            "it may be renewed after all"
+        );
+        slots.extend(slot, Duration::from_secs(20));
+        assert!(slots.holds(ACCOUNT, REGION));
+        drop(begun(&slots, slot));
+    }
+
+    #[tokio::test]
+    async fn a_slot_is_given_up_when_its_visits_have_ended_and_nothing_is_remembered() {
+        let clock = Arc::<Put>::default();
+        let (slots, slot) = slots(&clock);
+        let mut changes = slots.changes().expect("the first to follow");
+        assert!(slots.changes().is_none(), "there is one who follows");
+        slots.gain(slot, Duration::from_secs(10));
+        assert_eq!(changes.next().await, Some(Change::Gained(slot)));
+        let visit = begun(&slots, slot);
+        slots.leave(slot);
+        assert!(matches!(slots.visit(slot), Entry::NotOurs), "no other visit begins");
+        assert!(slots.holds(ACCOUNT, REGION), "the one that has begun may be finished");
+        assert!(!slots.is_idle(slot));
+        drop(visit);
+        assert_eq!(changes.next().await, Some(Change::Lost(slot)));
+        assert!(!slots.is_idle(slot));
+        slots.cleared(slot);
+        assert!(slots.is_idle(slot));
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_lost_ends_its_visits_and_is_not_revived_by_a_late_renewal() {
+        let clock = Arc::<Put>::default();
+        let (slots, slot) = slots(&clock);
+        slots.gain(slot, Duration::from_secs(10));
+        let visit = begun(&slots, slot);
+        slots.lose(slot);
+        visit.lost().await;
+        slots.extend(slot, Duration::from_secs(20));
+        assert!(!slots.holds(ACCOUNT, REGION));
+        drop(visit);
+        // Nobody follows any more: nothing is remembered.
+        drop(slots.changes());
+        assert!(slots.is_idle(slot));
+        slots.gain(slot, Duration::from_secs(20));
+        assert!(slots.holds(ACCOUNT, REGION), "another time");
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) fn describe(name: &str, kubeconfig: &Path, endpoint: &str, log: PathB
         .arg("run")
         .args(["--listen", "127.0.0.1:0"])
         .args(["--log-format", "text", "--log", "info,amiseal=debug"])
-        .args(["--lease-duration", "3s", "--copy-poll-interval", "1s"])
+        .args(["--lease-duration", "6s", "--copy-poll-interval", "1s"])
 }
 
 impl Replica {
