@@ -104,6 +104,10 @@ SEEDS ?= 2000
 soak: ## Simulate every fault at every call, and SEEDS histories with several at random
 	cargo test --workspace --locked --test simulation -- --stride 1 --histories $(SEEDS)
 
+.PHONY: guards
+guards: build ## Take what guards a promise out of a copy of the sources, one after the other, and see the simulation find it
+	@"$(CARGO_TARGET_DIR)/debug/guards" $(GUARDS)
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies
 	cargo fmt --all --check
