@@ -42,6 +42,8 @@ const QUIET: Duration = Duration::from_secs(65 * 60);
 const CALLS_PER_TARGET: usize = 40;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
+/// How often it is looked whether a promise was broken while nothing is waited for.
+const PEEK: Duration = Duration::from_secs(5 * 60);
 /// How far ahead the clock of a second process is.
 const SKEW: i64 = 10 * 60 * 1000;
 
@@ -172,10 +174,13 @@ impl History {
     async fn wait(&self, duration: Duration) -> Result<(), Broken> {
         let until = self.stage.clock.age() + duration;
         while self.stage.clock.age() < until {
-            sleep(LOOK).await;
+            sleep(PEEK).await;
             self.broken_off()?;
         }
-        Ok(())
+        let watchman = lock(&self.watchman);
+        let audits = self.beginning.odd.audits();
+        let of_sessions = || audits.then(|| watchman.check_sessions()).flatten();
+        watchman.check_hands_off().or_else(of_sessions).map_or(Ok(()), Err)
     }
 
     /// Waits until everything has come to its end.
@@ -196,11 +201,7 @@ impl History {
     fn broken_off(&self) -> Result<(), Broken> {
         self.look();
         let watchman = lock(&self.watchman);
-        let broken = watchman.outcome.broken.first().cloned();
-        let broken = broken.or_else(|| watchman.check_hands_off());
-        let audits = self.beginning.odd.audits();
-        let of_sessions = || audits.then(|| watchman.check_sessions()).flatten();
-        broken.or_else(of_sessions).map_or(Ok(()), Err)
+        watchman.outcome.broken.first().cloned().map_or(Ok(()), Err)
     }
 
     fn look(&self) {

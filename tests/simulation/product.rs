@@ -19,7 +19,7 @@ use super::{wire, world};
 
 /// So few and so long that what is asked of the API server is mostly about images.
 pub(crate) const SLOTS: u16 = 2;
-pub(crate) const LEASE: Duration = Duration::from_secs(600);
+pub(crate) const LEASE: Duration = Duration::from_secs(1800);
 
 /// Where a process stands among others.
 #[derive(Debug, Clone, PartialEq, Eq)]

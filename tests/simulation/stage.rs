@@ -22,7 +22,7 @@ use super::world::{ACCOUNTS, OTHER_KEY, PLACES, ROLE};
 /// For how long something in AWS is as it should not be: longer than what was refused waits.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(25 * 60);
 /// How long a second replica works beside the first.
-const TOGETHER: Duration = Duration::from_secs(30 * 60);
+const TOGETHER: Duration = LEASE.saturating_mul(2);
 /// How long one that knows nothing of the first does.
 const ESTRANGED: Duration = Duration::from_secs(5 * 60);
 /// How long a process hangs: longer than its Lease holds.
