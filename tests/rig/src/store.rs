@@ -15,9 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 impl ControlPlane {
     /// Whether etcd refuses to store more, since its quota is used up.
     pub async fn etcd_is_full(&self) -> Result<bool> {
-        let answer = self.ask_etcd("maintenance/alarm", &json!({"action": "GET"})).await?;
-        let alarms = answer["alarms"].as_array().into_iter().flatten();
-        Ok(alarms.into_iter().any(|alarm| alarm["alarm"] == "NOSPACE"))
+        Ok(!self.full_members().await?.is_empty())
     }
 
     /// What an operator does about a full etcd once what filled it is deleted: forgets old revisions, gives free pages
@@ -28,10 +26,21 @@ impl ControlPlane {
         self.ask_etcd("kv/compaction", &json!({"revision": revision, "physical": true}))
             .await?;
         self.ask_etcd("maintenance/defragment", &json!({})).await?;
-        let off = json!({"action": "DEACTIVATE", "alarm": "NOSPACE"});
-        self.ask_etcd("maintenance/alarm", &off).await?;
+        // An alarm is a member's own.
+        for member in self.full_members().await? {
+            let off = json!({"action": "DEACTIVATE", "alarm": "NOSPACE", "memberID": member});
+            self.ask_etcd("maintenance/alarm", &off).await?;
+        }
         ensure!(!self.etcd_is_full().await?, "etcd is full again at once");
         Ok(())
+    }
+
+    /// The members of etcd that have no space left.
+    async fn full_members(&self) -> Result<Vec<Value>> {
+        let answer = self.ask_etcd("maintenance/alarm", &json!({"action": "GET"})).await?;
+        let alarms = answer["alarms"].as_array().into_iter().flatten();
+        let full = alarms.filter(|alarm| alarm["alarm"] == "NOSPACE");
+        Ok(full.map(|alarm| alarm["memberID"].clone()).collect())
     }
 
     /// Asks etcd by its JSON gateway, on the socket that only we reach.

@@ -13,6 +13,7 @@ mod table;
 mod truth;
 mod world;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ struct Arguments {
     /// How many faults are played at a time
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     lanes: u16,
+    /// Where to keep the logs of all processes, in a directory for each fault; default: nowhere
+    #[arg(long, value_name = "DIRECTORY")]
+    logs: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -64,7 +68,7 @@ async fn play(screen: &Arc<Screen>, arguments: &Arguments) -> bool {
         some => some.to_vec(),
     };
     let mut rows: Vec<Row> = futures::stream::iter(faults)
-        .map(|fault| run_apart(screen.clone(), fault, seed))
+        .map(|fault| run_apart(screen.clone(), fault, seed, arguments.logs.clone()))
         .buffer_unordered(arguments.lanes.into())
         .collect()
         .await;
@@ -90,9 +94,9 @@ async fn play(screen: &Arc<Screen>, arguments: &Arguments) -> bool {
 }
 
 /// Plays one fault on a thread of its own; what goes wrong with that is a problem of its row.
-async fn run_apart(screen: Arc<Screen>, fault: Fault, seed: u64) -> Row {
+async fn run_apart(screen: Arc<Screen>, fault: Fault, seed: u64, logs: Option<PathBuf>) -> Row {
     let runtime = tokio::runtime::Handle::current();
-    let play = move || runtime.block_on(Box::pin(run::run(screen, fault, seed)));
+    let play = move || runtime.block_on(Box::pin(run::run(screen, fault, seed, logs.as_deref())));
     let outcome = tokio::task::spawn_blocking(play).await;
     match outcome.map_err(anyhow::Error::from).and_then(|row| row) {
         Ok(row) => row,

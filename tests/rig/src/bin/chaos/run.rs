@@ -1,5 +1,6 @@
 //! One fault from its stage to its row: played, waited for, judged.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,21 +23,34 @@ const LOOK: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Plays a fault; an error is one of the play itself.
-pub(crate) async fn run(screen: Arc<Screen>, fault: Fault, seed: u64) -> Result<Row> {
+pub(crate) async fn run(screen: Arc<Screen>, fault: Fault, seed: u64, logs: Option<&Path>) -> Result<Row> {
     let rng = StdRng::seed_from_u64(seed.wrapping_add(fault as u64));
     let mut stage = Stage::set(screen, fault, rng, seed).await?;
-    let struck = Box::pin(fault.play(&mut stage)).await?;
+    let row = Box::pin(play(&mut stage, fault)).await;
+    if let Some(logs) = logs {
+        stage.keep_logs(&logs.join(fault.name()))?;
+    }
+    let row = row?;
+    for replica in std::mem::take(&mut stage.replicas) {
+        replica.end().await?;
+    }
+    Ok(row)
+}
+
+async fn play(stage: &mut Stage, fault: Fault) -> Result<Row> {
+    let struck = Box::pin(fault.play(stage)).await?;
     let ended = Instant::now();
-    stage.say(&format!("the fault is over: {}", struck.injected));
-    let (converged, left) = converge(&mut stage, ended, fault.limit()).await;
-    let row = judge(&stage, fault, struck, converged, &left);
+    stage.say(&format!(
+        "the fault is over: {}, and {} images have no copy yet",
+        struck.injected,
+        stage.left()
+    ));
+    let (converged, left) = converge(stage, ended, fault.limit()).await;
+    let row = judge(stage, fault, struck, converged, &left);
     stage.say(match row.problems.is_empty() {
         true => "all is as promised",
         false => "NOT as promised",
     });
-    for replica in std::mem::take(&mut stage.replicas) {
-        replica.end().await?;
-    }
     Ok(row)
 }
 

@@ -1,7 +1,7 @@
 //! Everything that runs for one fault: a control plane, a simulated AWS behind a relay, and replicas of the controller.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +92,23 @@ impl Stage {
     /// Prints what happens now.
     pub(crate) fn say(&self, what: &str) {
         self.screen.step(&format!("{}: {what}", self.fault.name()));
+    }
+
+    /// Copies the logs of all processes, the audit log of the API server and the journal of AWS into a directory.
+    pub(crate) fn keep_logs(&self, to: &Path) -> Result<()> {
+        std::fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+        for entry in std::fs::read_dir(self.plane.directory())? {
+            let path = entry?.path();
+            if let Some(name) = path
+                .file_name()
+                .filter(|_| path.extension().is_some_and(|end| end == "log"))
+            {
+                std::fs::copy(&path, to.join(name))?;
+            }
+        }
+        let calls: Result<Vec<_>, _> = self.sim().journal().iter().map(serde_json::to_string).collect();
+        std::fs::write(to.join("aws.log"), calls?.join("\n"))?;
+        Ok(())
     }
 
     /// A random time between two numbers of seconds.

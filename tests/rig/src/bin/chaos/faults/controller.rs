@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rig::poll_until;
+use tokio::time::Instant;
 
 use super::Struck;
 use crate::stage::Stage;
 
 /// A loop of kills ends after so many, however far the migrations are: then they must come to their end.
 const KILLS: usize = 25;
+/// How many kills with next to no time between them.
+const QUICK: usize = 5;
 /// How often a leader is stopped, at most.
 const STOPS: usize = 4;
+/// When no leader is stopped any more, however many copies are left to make.
+const LONGEST: Duration = Duration::from_secs(90);
+/// How often Leases are looked at.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long another replica may take to lead.
 const TAKEN_OVER: Duration = Duration::from_secs(45);
 
@@ -19,25 +26,33 @@ const TAKEN_OVER: Duration = Duration::from_secs(45);
 pub(super) async fn killed(stage: &mut Stage) -> Result<Struck> {
     let left = stage.left();
     let mut kills = 0;
-    while kills < KILLS && stage.is_unfinished().await? {
+    while kills < KILLS && (stage.left() > 0 || stage.is_unfinished().await?) {
         stage.replicas[0].kill()?;
         kills += 1;
-        // Short enough to strike a process that has only just begun, long enough for some to get far.
-        let wait = stage.seconds(0.1..3.0);
+        // Some strike a process that has only just begun; others get far.
+        let wait = stage.seconds(if kills % QUICK == 0 { 0.05..0.5 } else { 0.5..3.0 });
         tokio::time::sleep(wait).await;
     }
     Ok(Struck::new(kills, "kills", left))
 }
 
-/// Stops the replica that leads, while AWS makes copies for it, until others hold all its Leases and longer; then lets it
-/// go on.
+/// Stops the replica that leads, while AWS makes copies for it, until others hold all its Leases and for a while more; then
+/// lets it go on.
 pub(super) async fn stopped(stage: &mut Stage) -> Result<Struck> {
     let left = stage.left();
     let mut stops = 0;
-    while stops < STOPS && stage.copies().0 > 0 {
+    let deadline = Instant::now() + LONGEST;
+    while stops < STOPS && stage.left() > 0 && Instant::now() < deadline {
+        if stage.copies().0 == 0 {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
         let leader = leader(stage).await?;
         let name = stage.replicas[leader].name().to_owned();
-        stage.replicas[leader].pause()?;
+        if stage.replicas[leader].pause().is_err() {
+            // It has ended, and is about to be started again.
+            continue;
+        }
         stops += 1;
         let taken_over = poll_until(
             &format!("somebody else to lead while {name} stands"),
@@ -63,6 +78,8 @@ pub(super) async fn stopped(stage: &mut Stage) -> Result<Struck> {
 /// The replica that holds most of the Leases.
 async fn leader(stage: &Stage) -> Result<usize> {
     poll_until("a replica to lead", TAKEN_OVER, async || {
+        // Not all the time, since whoever has just ended still holds its Leases.
+        tokio::time::sleep(LOOK).await;
         let holders = stage.holders().await?;
         let names = stage.replicas.iter().map(|replica| replica.name());
         let held = names.map(|name| holders.get(name).copied().unwrap_or_default());
