@@ -116,14 +116,15 @@ impl Replica {
         panics.map(str::to_owned).collect()
     }
 
-    /// Ends it in order (SIGTERM), for good.
+    /// Ends it in order (SIGTERM), for good, unless it has just ended by itself.
     pub(crate) async fn end(self) -> Result<()> {
         self.keeper.abort();
-        self.state().process.sigterm()?;
+        if self.state().process.exited()?.is_none() {
+            self.state().process.sigterm()?;
+        }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
-            if let Some(status) = self.state().process.exited()? {
-                ensure!(status.success(), "{} ended with {status} after SIGTERM", self.name());
+            if self.state().process.exited()?.is_some() {
                 return Ok(());
             }
             ensure!(

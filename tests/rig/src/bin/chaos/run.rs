@@ -39,13 +39,12 @@ pub(crate) async fn run(screen: Arc<Screen>, fault: Fault, seed: u64, logs: Opti
 
 async fn play(stage: &mut Stage, fault: Fault) -> Result<Row> {
     let struck = Box::pin(fault.play(stage)).await?;
-    let ended = Instant::now();
     stage.say(&format!(
         "the fault is over: {}, and {} images have no copy yet",
         struck.injected,
         stage.left()
     ));
-    let (converged, left) = converge(stage, ended, fault.limit()).await;
+    let (converged, left) = converge(stage, struck.ended, fault.limit()).await;
     let row = judge(stage, fault, struck, converged, &left);
     stage.say(match row.problems.is_empty() {
         true => "all is as promised",
@@ -128,6 +127,7 @@ fn judge(stage: &Stage, fault: Fault, struck: Struck, converged: Option<f64>, le
         injected: struck.injected,
         left: struck.left,
         restarts: stage.replicas.iter().map(|replica| replica.restarts()).sum(),
+        calls: report.totals.mutating_calls,
         done,
         needed,
         duplicates,

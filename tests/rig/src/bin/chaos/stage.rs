@@ -82,10 +82,8 @@ impl Stage {
             fault,
             screen,
         };
-        stage.say(&format!(
-            "{TO_COPY} images to copy, {} replicas of amiseal",
-            stage.replicas.len()
-        ));
+        let names: Vec<&str> = stage.replicas.iter().map(|replica| replica.name()).collect();
+        stage.say(&format!("{TO_COPY} images to copy, by {}", names.join(" and ")));
         Ok(stage)
     }
 

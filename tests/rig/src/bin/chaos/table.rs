@@ -15,7 +15,9 @@ pub(crate) struct Row {
     pub(crate) left: usize,
     /// How often a replica was started again.
     pub(crate) restarts: usize,
-    /// Calls that changed something, and those that had to.
+    /// Calls that would have changed something, whatever came of them.
+    pub(crate) calls: usize,
+    /// Calls that did, and those that had to.
     pub(crate) done: Effects,
     pub(crate) needed: Effects,
     /// Images that were copied more than once, and calls for copies that were too many.
@@ -38,6 +40,7 @@ impl Row {
             injected: "?".to_owned(),
             left: 0,
             restarts: 0,
+            calls: 0,
             done: Effects::new(),
             needed: Effects::new(),
             duplicates: 0,
@@ -58,6 +61,7 @@ pub(crate) fn of(rows: &[Row]) -> String {
         "RESTARTS",
         "COPIES",
         "CHANGES",
+        "CALLS",
         "DUPLICATES",
         "LOSSES",
         "WRONG STATUSES",
@@ -74,6 +78,7 @@ pub(crate) fn of(rows: &[Row]) -> String {
                 row.restarts.to_string(),
                 format!("{}/{}", copies(&row.done), copies(&row.needed)),
                 format!("{}/{}", effects::total(&row.done), effects::total(&row.needed)),
+                row.calls.to_string(),
                 row.duplicates.to_string(),
                 row.losses.to_string(),
                 row.wrong.to_string(),

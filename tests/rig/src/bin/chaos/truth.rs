@@ -90,10 +90,11 @@ fn is_encrypted<'a>(migration: &Object, world: &'a World) -> Result<&'a Image, S
 
 /// Whether every snapshot of an image is encrypted under a key.
 fn under(image: &Image, region: &Region, key: &str) -> bool {
-    image.snapshot_ids().all(|id| {
+    let is_under = |id| {
         let snapshot = region.snapshots.get(id);
         snapshot.is_some_and(|snapshot| snapshot.encrypted && snapshot.key_arn.as_deref() == Some(key))
-    })
+    };
+    image.snapshot_ids().next().is_some() && image.snapshot_ids().all(is_under)
 }
 
 /// Every image that is to be copied has one migration, and no other image has any.
@@ -236,5 +237,110 @@ fn same<T: PartialEq + std::fmt::Display + Copy>(what: &str, told: T, is: T) -> 
     match told == is {
         true => Ok(()),
         false => Err(format!("{what}: it says {told}, and it is {is}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ec2sim::Sim;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A world in which an image has a copy, encrypted or not, and that world's key.
+    fn world(copy: &str) -> (World, String) {
+        let world = Sim::from_yaml(&format!(
+            "accounts: [{{id: \"111111111111\", regions: [{{name: eu-west-1, keys: [{{alias: [alias/ami]}}], images: [\
+             {{id: ami-00000001, name: open, expect: {{copied: {{key: alias/ami}}}}}}, \
+             {{id: ami-00000002, name: copy, sourceImageId: ami-00000001, sourceImageRegion: eu-west-1{copy}}}]}}]}}]"
+        ))
+        .expect("a world")
+        .world();
+        let key = world.key("111111111111", "eu-west-1", "alias/ami").expect("a key");
+        let key = key.arn.clone();
+        (world, key)
+    }
+
+    fn object(kind: &str, spec: &Value, status: &Value) -> Value {
+        let mut status = status.clone();
+        status["observedGeneration"] = json!(1);
+        json!({"kind": kind, "metadata": {"name": "a", "generation": 1}, "spec": spec, "status": status})
+    }
+
+    /// A migration that says it is done.
+    fn migration(world: &World, key: &str) -> Value {
+        let of = |id| {
+            let image = world.image("eu-west-1", id).expect("an image");
+            image.snapshot_ids().next().expect("a snapshot").to_owned()
+        };
+        let snapshot =
+            json!({"device": "/dev/xvda", "source": of("ami-00000001"), "copy": of("ami-00000002"), "keyARN": key});
+        let conditions = ["Verified", "Ready"].map(|type_| json!({"type": type_, "status": "True"}));
+        object(
+            "AMIMigration",
+            &json!({"accountID": "111111111111", "region": "eu-west-1", "sourceImageID": "ami-00000001", "keyARN": key}),
+            &json!({"state": "Completed", "copy": {"imageID": "ami-00000002"}, "snapshots": [snapshot], "conditions": conditions}),
+        )
+    }
+
+    fn target(key: &str, superseded: u32, encrypted: u32) -> Value {
+        object(
+            "AMIEncryptionTarget",
+            &json!({"accountID": "111111111111", "region": "eu-west-1"}),
+            &json!({"keyARN": key, "migrations": {"completed": 1}, "images": {
+                "total": 2, "superseded": superseded, "encrypted": encrypted}}),
+        )
+    }
+
+    fn objects(items: &[Value]) -> Objects {
+        Objects::of_list(&json!({ "items": items }))
+    }
+
+    #[test]
+    fn what_is_so_is_not_wrong() {
+        let (world, key) = world(", encryptedUnder: alias/ami");
+        let objects = objects(&[migration(&world, &key), target(&key, 1, 1)]);
+        assert_eq!(wrong(&objects, &world), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_copy_that_is_not_encrypted_makes_its_migration_a_liar() {
+        let (world, key) = world("");
+        let claims = false_claims(&objects(&[migration(&world, &key)]), &world);
+        assert_eq!(claims, ["AMIMigration a: ami-00000002 is not encrypted under the key"]);
+        let unfinished = object("AMIMigration", &json!({}), &json!({"state": "Copying"}));
+        assert_eq!(false_claims(&objects(&[unfinished]), &world), Vec::<String>::new());
+    }
+
+    #[test]
+    fn counts_that_are_not_those_of_the_world_are_wrong() {
+        let (world, key) = world(", encryptedUnder: alias/ami");
+        let objects = objects(&[migration(&world, &key), target(&key, 2, 0)]);
+        assert_eq!(
+            wrong(&objects, &world),
+            ["AMIEncryptionTarget a: images encrypted: it says 0, and it is 1"]
+        );
+    }
+
+    #[test]
+    fn an_image_without_a_migration_and_one_with_two_are_wrong() {
+        let (world, key) = world(", encryptedUnder: alias/ami");
+        assert_eq!(wrong(&objects(&[]), &world), ["ami-00000001 has no migration"]);
+        let twice = [migration(&world, &key), migration(&world, &key)];
+        assert_eq!(
+            wrong(&objects(&twice), &world),
+            ["ami-00000001 has 1 migrations too many"]
+        );
+    }
+
+    #[test]
+    fn a_policy_that_does_not_sum_up_its_targets_is_wrong() {
+        let (world, key) = world(", encryptedUnder: alias/ami");
+        let policy = object("AMIEncryptionPolicy", &json!({}), &json!({"images": {"total": 3}}));
+        let all = [migration(&world, &key), target(&key, 1, 1), policy];
+        assert_eq!(
+            wrong(&objects(&all), &world),
+            ["AMIEncryptionPolicy a: /status/images/total: it says 3, and it is 2"]
+        );
     }
 }

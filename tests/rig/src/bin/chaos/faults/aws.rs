@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rig::{Way, read_metrics};
+use tokio::time::Instant;
 
 use super::Struck;
 use crate::stage::Stage;
@@ -19,7 +20,7 @@ pub(super) async fn unreachable(stage: &mut Stage, ways: &[(Way, u64)], code: &s
     }
     let failed = failed_calls(stage, code).await?.saturating_sub(before);
     stage.relay.set(Way::Open);
-    Ok(Struck::new(failed, "calls failed", left))
+    Ok(Struck::new(failed, "calls failed", left, Instant::now()))
 }
 
 /// How many calls the controller says have ended so.

@@ -26,14 +26,16 @@ const TAKEN_OVER: Duration = Duration::from_secs(45);
 pub(super) async fn killed(stage: &mut Stage) -> Result<Struck> {
     let left = stage.left();
     let mut kills = 0;
+    let mut ended = Instant::now();
     while kills < KILLS && (stage.left() > 0 || stage.is_unfinished().await?) {
         stage.replicas[0].kill()?;
         kills += 1;
+        ended = Instant::now();
         // Some strike a process that has only just begun; others get far.
         let wait = stage.seconds(if kills % QUICK == 0 { 0.05..0.5 } else { 0.5..3.0 });
         tokio::time::sleep(wait).await;
     }
-    Ok(Struck::new(kills, "kills", left))
+    Ok(Struck::new(kills, "kills", left, ended))
 }
 
 /// Stops the replica that leads, while AWS makes copies for it, until others hold all its Leases and for a while more; then
@@ -41,6 +43,7 @@ pub(super) async fn killed(stage: &mut Stage) -> Result<Struck> {
 pub(super) async fn stopped(stage: &mut Stage) -> Result<Struck> {
     let left = stage.left();
     let mut stops = 0;
+    let mut ended = Instant::now();
     let deadline = Instant::now() + LONGEST;
     while stops < STOPS && stage.left() > 0 && Instant::now() < deadline {
         if stage.copies().0 == 0 {
@@ -68,11 +71,12 @@ pub(super) async fn stopped(stage: &mut Stage) -> Result<Struck> {
         tokio::time::sleep(more).await;
         // Also if nobody leads: a stopped process does not end by SIGTERM.
         stage.replicas[leader].resume()?;
+        ended = Instant::now();
         taken_over?;
         let between = stage.seconds(0.2..2.0);
         tokio::time::sleep(between).await;
     }
-    Ok(Struck::new(stops, "stops", left))
+    Ok(Struck::new(stops, "stops", left, ended))
 }
 
 /// The replica that holds most of the Leases.

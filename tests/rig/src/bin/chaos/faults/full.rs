@@ -7,12 +7,13 @@ use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use tokio::time::Instant;
 
 use super::Struck;
 use crate::stage::Stage;
 
 /// What etcd may store, in bytes.
-pub(super) const QUOTA: u64 = 64 << 20;
+pub(super) const QUOTA: u64 = 48 << 20;
 /// What each object of the filling takes. No object may have more than 1 MiB.
 const FILLING: usize = 1_000_000;
 const LABEL: &str = "chaos.amiseal.dev/filling";
@@ -41,7 +42,7 @@ pub(super) async fn full(stage: &mut Stage) -> Result<Struck> {
         .await
         .context("the filling cannot be deleted")?;
     stage.plane.make_room_in_etcd().await?;
-    Ok(Struck::new(refused, "writes refused", left))
+    Ok(Struck::new(refused, "writes refused", left, Instant::now()))
 }
 
 /// Returns how many ConfigMaps it took.

@@ -14,6 +14,7 @@ use rig::{Component, Way};
 
 use crate::stage::Stage;
 use refusal::By;
+use tokio::time::Instant;
 
 /// What is done to the controller, or to what it relies on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -47,29 +48,33 @@ pub(crate) struct Struck {
     pub(crate) injected: String,
     /// How many images had no finished copy when it struck first.
     pub(crate) left: usize,
+    /// When it was over.
+    pub(crate) ended: Instant,
 }
 
 impl Struck {
-    fn new(count: usize, what: &str, left: usize) -> Self {
+    fn new(count: usize, what: &str, left: usize, ended: Instant) -> Self {
         Self {
             count,
             injected: format!("{count} {what}"),
             left,
+            ended,
         }
     }
 }
 
 impl Fault {
+    /// All of them, those in which there is much to wait for beside those in which there is much to do.
     pub(crate) const ALL: [Self; 9] = [
         Self::Killed,
+        Self::StatusInvalid,
         Self::Stopped,
         Self::Etcd,
+        Self::StatusForbidden,
         Self::ApiServer,
         Self::AwsRefuses,
         Self::AwsHangs,
         Self::Full,
-        Self::StatusInvalid,
-        Self::StatusForbidden,
     ];
 
     /// What it is called on the command line.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use rig::Component;
+use tokio::time::Instant;
 
 use super::Struck;
 use crate::stage::Stage;
@@ -13,7 +14,12 @@ const GONE: [std::ops::Range<f64>; 3] = [0.2..2.0, 7.0..9.0, 0.5..4.0];
 pub(super) async fn restarted(stage: &mut Stage, component: Component) -> Result<Struck> {
     let left = stage.left();
     let mut kills = 0;
+    let mut ended = Instant::now();
     for gone in GONE {
+        if kills > 0 {
+            let between = stage.seconds(1.0..4.0);
+            tokio::time::sleep(between).await;
+        }
         if stage.left() == 0 {
             break;
         }
@@ -22,8 +28,7 @@ pub(super) async fn restarted(stage: &mut Stage, component: Component) -> Result
         let gone = stage.seconds(gone);
         tokio::time::sleep(gone).await;
         stage.plane.start_again(component).await?;
-        let between = stage.seconds(1.0..4.0);
-        tokio::time::sleep(between).await;
+        ended = Instant::now();
     }
-    Ok(Struck::new(kills, "kills", left))
+    Ok(Struck::new(kills, "kills", left, ended))
 }

@@ -9,6 +9,7 @@ use kube::api::{DeleteParams, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use rig::poll_until;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Struck;
 use crate::stage::Stage;
@@ -92,7 +93,7 @@ pub(super) async fn refused(stage: &mut Stage, by: By) -> Result<Struck> {
             role.await?;
         }
     }
-    Ok(Struck::new(count, "writes refused", left))
+    Ok(Struck::new(count, "writes refused", left, Instant::now()))
 }
 
 /// Changes the controller's rights.
