@@ -19,6 +19,9 @@ use crate::truth;
 
 /// How often it is looked whether all is done.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long after a fault everything must be done. What was refused for a minute is tried again up to a minute later, and then
+/// the images that are left have to be migrated.
+const LIMIT: Duration = Duration::from_secs(180);
 /// For how long nothing may be left to do before it counts.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -44,7 +47,7 @@ async fn play(stage: &mut Stage, fault: Fault) -> Result<Row> {
         struck.injected,
         stage.left()
     ));
-    let (converged, left) = converge(stage, struck.ended, fault.limit()).await;
+    let (converged, left) = converge(stage, struck.ended).await;
     let row = judge(stage, fault, struck, converged, &left);
     stage.say(match row.problems.is_empty() {
         true => "all is as promised",
@@ -54,7 +57,7 @@ async fn play(stage: &mut Stage, fault: Fault) -> Result<Row> {
 }
 
 /// Waits until nothing is left to do and every status is true; returns the seconds since `ended`, or else what is not so.
-async fn converge(stage: &mut Stage, ended: Instant, limit: Duration) -> (Option<f64>, Vec<String>) {
+async fn converge(stage: &mut Stage, ended: Instant) -> (Option<f64>, Vec<String>) {
     let mut since: Option<Instant> = None;
     loop {
         let left = what_is_left(stage).await;
@@ -63,7 +66,7 @@ async fn converge(stage: &mut Stage, ended: Instant, limit: Duration) -> (Option
         if let Some(began) = since.filter(|began| now - *began >= QUIET) {
             return (Some((began - ended).as_secs_f64()), Vec::new());
         }
-        if now - ended > limit && since.is_none() {
+        if now - ended > LIMIT && since.is_none() {
             return (None, left);
         }
         tokio::time::sleep(LOOK).await;
@@ -118,7 +121,7 @@ fn judge(stage: &Stage, fault: Fault, struck: Struck, converged: Option<f64>, le
     );
     promise(
         converged.is_some(),
-        format!("not done {:?} after the fault: {}", fault.limit(), some(left.iter())),
+        format!("not done {LIMIT:?} after the fault: {}", some(left.iter())),
     );
     let panics: Vec<String> = stage.replicas.iter().flat_map(|replica| replica.panics()).collect();
     promise(panics.is_empty(), some(panics.iter()));

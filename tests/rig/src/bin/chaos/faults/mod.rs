@@ -6,8 +6,6 @@ mod full;
 mod plane;
 mod refusal;
 
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::ValueEnum;
 use rig::{Component, Way};
@@ -111,15 +109,6 @@ impl Fault {
         match self {
             Self::Full => Some(full::QUOTA),
             _ => None,
-        }
-    }
-
-    /// How long after the fault everything must be done.
-    pub(crate) const fn limit(self) -> Duration {
-        match self {
-            // What was refused is tried again ever less often: after a minute, once more in that time.
-            Self::StatusInvalid | Self::StatusForbidden => Duration::from_secs(150),
-            _ => Duration::from_secs(120),
         }
     }
 
