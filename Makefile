@@ -108,6 +108,15 @@ soak: ## Simulate every fault at every call, and SEEDS histories with several at
 guards: build ## Take what guards a promise out of a copy of the sources, one after the other, and see the simulation find it
 	@"$(CARGO_TARGET_DIR)/debug/guards" $(GUARDS)
 
+# Digits, and names of faults as `chaos --help` lists them.
+SEED ?=
+FAULTS ?=
+
+.PHONY: chaos
+chaos: tools ## Kill, stop, cut off and fill up what amiseal runs on while it migrates 300 images; SEED=n, FAULTS="full etcd"
+	cargo build --workspace --all-targets --locked
+	@"$(CARGO_TARGET_DIR)/debug/chaos" $(if $(SEED),--seed $(SEED)) $(FAULTS)
+
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies
 	cargo fmt --all --check

@@ -101,12 +101,15 @@ impl Intercept for Attempts {
     ) -> Result<(), BoxError> {
         let attempt = attempt_of(cfg);
         let (service, operation) = call_of(cfg);
-        self.permit(service, operation, context.request().body().bytes())?;
-        if attempt > 1
-            && let Some(bucket) = Bucket::of(service, operation)
-        {
-            self.limiter.charge(bucket);
+        let bucket = Bucket::of(service, operation);
+        let permitted = self.permit(service, operation, context.request().body().bytes());
+        match (attempt, bucket) {
+            // What waited for its turn was counted then, and AWS never sees it.
+            (1, Some(bucket)) if permitted.is_err() => self.limiter.give_back(bucket),
+            (2.., Some(bucket)) if permitted.is_ok() => self.limiter.charge(bucket),
+            _ => {}
         }
+        permitted?;
         let sent = Sent {
             attempt,
             at: self.clock.monotonic(),

@@ -131,6 +131,12 @@ impl Limiter {
         level.tokens -= 1.0;
     }
 
+    /// A call that was counted is not sent after all.
+    pub(super) fn give_back(&self, bucket: Bucket) {
+        let mut level = self.lane(bucket).level();
+        level.tokens = (level.tokens + 1.0).min(level.capacity);
+    }
+
     /// AWS said that there were too many calls.
     pub(super) fn throttled(&self, bucket: Bucket) {
         let now = self.clock.monotonic();

@@ -121,6 +121,24 @@ async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_sl
 }
 
 #[tokio::test]
+async fn calls_that_are_held_back_while_another_replica_holds_the_slot_use_up_nothing_of_the_limits() {
+    const HELD_BACK: usize = 200;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let gate = Arc::new(move |_: &_, _: &_| asked.fetch_add(1, Ordering::SeqCst) >= HELD_BACK);
+    let wire = Wire::new(|_| copied());
+    let bench = bench(&wire, gate).await;
+    let session = bench.aws.session(&own(Access::Full));
+    for _ in 0..HELD_BACK {
+        let error = session.copy_image(&copy()).await.expect_err("another holds the slot");
+        assert_eq!(error.class, ErrorClass::NotOurs);
+    }
+    session.copy_image(&copy()).await.expect("a copy");
+    assert_eq!(wire.count("ec2:CopyImage"), 1);
+    let waited = bench.counted("amiseal_aws_throttle_wait_seconds_total", &[]);
+    assert!(waited < 1e-9, "waited {waited} s");
+}
+
+#[tokio::test]
 async fn reading_calls_do_not_ask_who_holds_the_slot() {
     let wire = Wire::new(nothing);
     let bench = bench(&wire, Arc::new(|_: &_, _: &_| false)).await;

@@ -43,6 +43,8 @@ pub struct Options {
     /// Apply also what this project's Helm chart installs, apart from what needs a kubelet: its custom resources, and the
     /// controller's service account and rights.
     pub chart: bool,
+    /// How many bytes etcd may store before it refuses to store more; absent: etcd's default, 2 GiB.
+    pub etcd_quota: Option<u64>,
 }
 
 impl Options {
@@ -79,6 +81,7 @@ pub struct ControlPlane {
     controller_manager_kubeconfig: PathBuf,
     pki: Pki,
     port: u16,
+    etcd_quota: Option<u64>,
     directory: TempDir,
 }
 
@@ -119,6 +122,7 @@ impl ControlPlane {
             controller_manager_kubeconfig: path.join("controller-manager.kubeconfig"),
             pki,
             port: 0,
+            etcd_quota: options.etcd_quota,
             directory,
         };
         this.start_component(Component::Etcd).await?;
@@ -266,10 +270,11 @@ impl ControlPlane {
                 "--initial-advertise-peer-urls=unix://peer:0",
             ])
             .arg("--initial-cluster=rig=unix://peer:0")
+            .args(self.etcd_quota.map(|bytes| format!("--quota-backend-bytes={bytes}")))
             // What is lost when the machine, not the process, crashes is of no use to anybody.
             .arg("--unsafe-no-fsync")
             .spawn()?;
-        let socket = self.directory.path().join("client:0");
+        let socket = self.etcd_socket();
         process
             .wait_until("listen", READY, async |_: &Process| {
                 Ok(tokio::net::UnixStream::connect(&socket).await.is_ok().then_some(()))
@@ -371,6 +376,11 @@ impl ControlPlane {
 
     fn helm_home(&self) -> PathBuf {
         self.directory.path().join("helm")
+    }
+
+    /// Where etcd's clients find it.
+    pub(crate) fn etcd_socket(&self) -> PathBuf {
+        self.directory.path().join("client:0")
     }
 
     fn audit_log(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,11 +21,14 @@ pub async fn http_get(url: &str) -> Result<(u16, String)> {
 }
 
 async fn get(host: &str, path: &str) -> Result<(u16, String)> {
-    let mut stream = TcpStream::connect(host).await?;
+    let stream = TcpStream::connect(host).await?;
     // Version 1.0, since its answers are never chunked and end with the connection.
-    stream
-        .write_all(format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes())
-        .await?;
+    exchange(stream, &format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n")).await
+}
+
+/// Sends a request of HTTP/1.0 and reads the answer to its end; returns status and body.
+pub(crate) async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Result<(u16, String)> {
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     parse(&String::from_utf8_lossy(&answer)).context("the answer is not HTTP")

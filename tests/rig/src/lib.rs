@@ -2,7 +2,8 @@
 //!
 //! [`ControlPlane::start`] runs etcd, kube-apiserver and kube-controller-manager (garbage collector, Jobs) within
 //! seconds, with TLS, RBAC and an audit log from which the writes of each client are counted. [`shared`] starts one per
-//! test binary. [`Process`] runs a program, such as the controller itself, with its output captured.
+//! test binary. [`Process`] runs a program, such as the [`controller`] itself, with its output captured; a [`Relay`] stands
+//! between two programs and refuses or holds what they say. [`Objects`] are what a user sees of the controller's work.
 //!
 //! Nothing is left running: not after a panic, not after SIGKILL, and not by a `static` that is never dropped. See
 //! [`watchdog`] for how.
@@ -10,16 +11,29 @@
 mod audit;
 mod chart;
 mod control_plane;
+mod controller;
 mod http;
 mod kubeconfig;
 mod manifests;
+mod metrics;
+mod objects;
 mod pki;
 mod process;
+mod relay;
+mod screen;
+mod settled;
+mod store;
 pub mod tools;
 pub mod watchdog;
 
 pub use audit::{AuditEvent, WriteCounts, WriteKind};
 pub use chart::chart_directory;
 pub use control_plane::{Component, ControlPlane, Options, shared};
+pub use controller::controller;
 pub use http::http_get;
+pub use metrics::{Sample, read_metrics};
+pub use objects::{Object, Objects};
 pub use process::{Process, ProcessBuilder, poll_until};
+pub use relay::{Relay, Way};
+pub use screen::{Screen, aligned};
+pub use settled::unsettled;

@@ -17,17 +17,9 @@ pub(crate) struct Replica {
 
 /// `amiseal run` with the environment of a Pod: a service account, credentials, and nothing of this shell.
 pub(crate) fn describe(name: &str, kubeconfig: &Path, endpoint: &str, log: PathBuf) -> ProcessBuilder {
-    Process::builder(name, env!("CARGO_BIN_EXE_amiseal"), log)
-        .env_clear()
-        .env("KUBECONFIG", kubeconfig)
-        .env("POD_NAME", name)
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
+    let program = env!("CARGO_BIN_EXE_amiseal");
+    rig::controller(name, program, kubeconfig, endpoint, ACCESS_KEY, log)
         .env("NO_COLOR", "1")
-        .arg("run")
-        .args(["--listen", "127.0.0.1:0"])
         .args(["--log-format", "text", "--log", "info,amiseal=debug"])
         .args(["--lease-duration", "6s", "--copy-poll-interval", "1s"])
 }

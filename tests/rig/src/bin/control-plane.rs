@@ -24,7 +24,7 @@ async fn main() -> Result<()> {
         manifests if manifests.is_empty() => Options::of_project(),
         manifests => Options {
             manifests,
-            chart: false,
+            ..Options::default()
         },
     };
     let run = async {

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 use rig::tools::Tool;
+use rig::{Objects, Screen};
 use serde_json::json;
 
-use crate::objects::Objects;
-use crate::screen::Screen;
 use crate::stage::{ACCESS_KEY, SECRET_KEY, Stage};
 
 /// Prints how to reach everything, and what to try.

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use ec2sim::model::{Image, Storage, World};
+use rig::{Object, Objects, Sample, Screen, aligned, read_metrics};
 
 use crate::expected;
 use crate::kubectl::kubectl;
-use crate::metrics::{self, Sample};
-use crate::objects::{Object, Objects};
-use crate::screen::Screen;
 use crate::stage::{Stage, read_demo_file};
-use crate::tables::aligned;
 
 /// Prints all of it; says whether all is well.
 pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<String>) -> Result<bool> {
@@ -30,7 +27,7 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<Strin
     not_migrated(screen, &objects, &world);
     held_up(screen, &objects);
     left_alone(screen, &objects);
-    let samples = metrics::read(&stage.listens).await?;
+    let samples = read_metrics(&stage.listens).await?;
     alerts(screen, &samples);
     calls(screen, &samples);
     log(screen, stage);

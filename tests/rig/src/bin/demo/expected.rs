@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use ec2sim::model::World;
+use rig::{Object, Objects};
 use serde::Deserialize;
-
-use crate::objects::{Object, Objects};
 
 /// Accounts, in these regions, in these what is expected.
 type Expected = BTreeMap<String, BTreeMap<String, Place>>;
@@ -113,7 +112,7 @@ mod tests {
             object("AMIEncryptionTarget", place, "KeyDisabled"),
             object("AMIMigration", image, "PublicImage"),
         ];
-        let objects = Objects::parse(&json!({ "items": items }).to_string()).expect("JSON");
+        let objects = Objects::of_list(&json!({ "items": items }));
         let world = Sim::from_yaml(WORLD).expect("a world").world();
         compare(text, &objects, &world).expect("reasons").differences
     }

@@ -7,10 +7,6 @@ mod by_hand;
 mod closing;
 mod expected;
 mod kubectl;
-mod metrics;
-mod objects;
-mod screen;
-mod settled;
 mod stage;
 mod tables;
 mod watch;
@@ -20,9 +16,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
+use rig::Screen;
 use tokio::signal::unix::{SignalKind, signal};
 
-use screen::Screen;
 use stage::Stage;
 
 /// How long the images may take from the start of the demo.
@@ -48,7 +44,7 @@ async fn main() -> Result<ExitCode> {
             _ = terminate.recv() => 143,
         }
     });
-    let screen = Screen::new();
+    let screen = Screen::begin();
     let (mut stage, ok) = tokio::select! {
         outcome = Box::pin(play(&screen)) => outcome?,
         status = &mut stopped => return Ok(ExitCode::from(status)),

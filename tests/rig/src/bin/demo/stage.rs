@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ec2sim::{Server, Sim, WorldSpec};
-use rig::{ControlPlane, Options, Process};
+use rig::{ControlPlane, Options, Process, Screen};
 
 use crate::kubectl::kubectl;
-use crate::screen::Screen;
 
 /// The access key of the world's identity; its secret can be anything.
 pub(crate) const ACCESS_KEY: &str = "AKIAPLATFORM00000001";
@@ -153,16 +152,9 @@ async fn start_controller(control_plane: &ControlPlane, endpoint: &str) -> Resul
         .service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT)
         .await?;
     let log = control_plane.directory().join("amiseal.log");
-    let mut controller = Process::builder("amiseal", program, log)
-        .env_clear()
-        .env("KUBECONFIG", kubeconfig)
-        .env("POD_NAME", "amiseal-0")
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    let mut controller = rig::controller("amiseal-0", program, &kubeconfig, endpoint, ACCESS_KEY, log)
         .env("AWS_REGION", "eu-west-1")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .args(["run", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        .args(["--log-format", "json"])
         // Copies take minutes in AWS and seconds here.
         .args(["--copy-poll-interval", "1s"])
         .spawn()?;

@@ -49,26 +49,6 @@ impl Changes {
     }
 }
 
-/// Rows under headings, aligned.
-pub(crate) fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = header.map(|cell| cell.chars().count());
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: [&str; N]| {
-        let padded: Vec<_> = cells
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    let rows = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
-    std::iter::once(line(header)).chain(rows).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,11 +85,5 @@ three  Pending                      0s
             without_ages(text),
             "NAME   READY\na      True\n\nNAME   READY\nb      True\nc      False"
         );
-    }
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["é".to_owned(), "x".to_owned()], ["long".to_owned(), String::new()]];
-        assert_eq!(aligned(["A", "B"], &rows), "A     B\né     x\nlong");
     }
 }

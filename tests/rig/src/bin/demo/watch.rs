@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use rig::{Object, Objects, Screen, unsettled};
 
 use crate::kubectl::kubectl;
-use crate::objects::{Object, Objects};
-use crate::screen::Screen;
-use crate::settled::unsettled;
 use crate::stage::Stage;
 use crate::tables::{Changes, without_ages};
 

@@ -3,7 +3,7 @@
 use crate::objects::{Object, Objects};
 
 /// What is not settled yet, in words; nothing when all is.
-pub(crate) fn unsettled(objects: &Objects) -> Option<String> {
+pub fn unsettled(objects: &Objects) -> Option<String> {
     if objects.policies.is_empty() {
         return Some("there is no policy".to_owned());
     }
@@ -76,8 +76,7 @@ mod tests {
     }
 
     fn why(items: &[Value]) -> Option<String> {
-        let list = json!({ "items": items }).to_string();
-        unsettled(&Objects::parse(&list).expect("JSON"))
+        unsettled(&Objects::of_list(&json!({ "items": items })))
     }
 
     #[test]

@@ -4,20 +4,24 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
+use crate::http::http_get;
+
 /// One sample.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Sample {
-    pub(crate) name: String,
+pub struct Sample {
+    /// Its series' name.
+    pub name: String,
     /// As the text has them, in braces.
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) value: f64,
+    pub labels: BTreeMap<String, String>,
+    /// What it measures.
+    pub value: f64,
     /// The whole line.
-    pub(crate) line: String,
+    pub line: String,
 }
 
-/// Gets and reads `/metrics`.
-pub(crate) async fn read(listens: &str) -> Result<Vec<Sample>> {
-    let (status, text) = rig::http_get(&format!("http://{listens}/metrics")).await?;
+/// Gets and reads `/metrics` of the controller that listens there, as in `127.0.0.1:8080`.
+pub async fn read_metrics(listens: &str) -> Result<Vec<Sample>> {
+    let (status, text) = http_get(&format!("http://{listens}/metrics")).await?;
     ensure!(status == 200, "/metrics answers {status}");
     Ok(text.lines().filter_map(parse).collect())
 }
