@@ -120,11 +120,14 @@ impl Node {
     }
 }
 
+/// `encrypted` and `kmsKeyId` of a snapshot.
+type Said<'a> = (Option<&'a str>, Option<&'a str>);
+
 /// What two documents, of images and of snapshots, say of encryption, read without the product's code.
 pub(crate) struct Reading<'a> {
     images: &'a Node,
     /// By ID: what each element of it says.
-    snapshots: BTreeMap<&'a str, Vec<(Option<&'a str>, Option<&'a str>)>>,
+    snapshots: BTreeMap<&'a str, Vec<Said<'a>>>,
 }
 
 impl<'a> Reading<'a> {
@@ -192,10 +195,17 @@ impl<'a> Reading<'a> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('\r', "&#xD;")
+    let mut escaped = String::new();
+    for sign in text.chars() {
+        match sign {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            _ if sign.is_control() => drop(write!(escaped, "&#x{:X};", u32::from(sign))),
+            _ => escaped.push(sign),
+        }
+    }
+    escaped
 }
 
 fn unescaped(text: &str) -> String {

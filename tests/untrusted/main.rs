@@ -6,5 +6,9 @@ mod answers;
 mod document;
 mod mutation;
 mod policies;
+mod scripts;
+#[path = "../policy_fields/stage.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod stage;
 mod texts;
 mod wire;

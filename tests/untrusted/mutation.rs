@@ -135,6 +135,7 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
         " arn:aws:kms:eu-west-1:111122223333:key/11111111-1111-4111-8111-111111111111",
         "\u{1F980}\u{202E}\u{5D0}e\u{301}\u{200B}\u{FEFF}",
         "a\tb\nc",
+        "\u{7}\u{1b}[31m\u{85}\u{7f}",
         "<&>\"'",
         "]]>",
         "&amp;",
