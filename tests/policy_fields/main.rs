@@ -1,6 +1,7 @@
 //! Every field of a policy, changed in every way that its schema allows and in some that it does not, and changed back:
 //! each change reaches the targets that it should and no others, or is refused in a sentence; restoring restores.
 
+mod agreement;
 mod fields;
 mod mutate;
 mod stage;
