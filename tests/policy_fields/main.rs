@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::mutate::{Answer, Mutation, Walk};
 use crate::stage::Lane;
-use crate::watch::{Policy, Settled, Way};
+use crate::watch::{Policy, Settled, View, Way};
 
 /// So many policies are changed at a time, each with accounts of its own.
 const LANES: usize = 16;
@@ -64,9 +64,10 @@ async fn every_field_reaches_its_targets_or_is_refused_and_restoring_restores() 
 
     let server = Server::on_loopback(stage::world(LANES)).expect("a port");
     let client = rig::shared().await.admin_client().await.expect("a client");
+    let view = View::new(&client);
     let lanes = (0..LANES).map(|lane| {
         let way = if lane % 2 == 0 { Way::Apply } else { Way::Replace };
-        let policy = Policy::new(&client, Lane(lane), way);
+        let policy = Policy::new(&client, &view, Lane(lane), way);
         // What adds or takes away is done in both ways, every other text or number in one of them.
         let numbered = walk.mutations.iter().enumerate();
         let in_one_way = numbered.clone().filter(|(number, _)| number % LANES == lane);
@@ -153,12 +154,12 @@ fn report(all: &Tally, began: Instant) {
 /// Makes and undoes each mutation.
 async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
     let base = stage::base();
-    policy
+    let first = policy
         .put(&base, false)
         .await
         .expect("the policy that all others differ from");
     let mut before = policy
-        .settled("the policy before any change", |now| {
+        .settled("the policy before any change", first, |now| {
             if now.ready && now.images["superseded"] == 6 && now.migrations.len() == 6 {
                 Ok(())
             } else {
@@ -179,7 +180,7 @@ async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
         let seen = tally.fields.entry(mutation.field.clone()).or_default();
         seen.mutations += 1;
         let generation = policy.generation().await;
-        match policy.put(&changed, mutation.only_asked).await {
+        let changed = match policy.put(&changed, mutation.only_asked).await {
             Err(causes) => {
                 tally.refused += 1;
                 seen.refused = true;
@@ -201,17 +202,18 @@ async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
                 );
                 continue;
             }
-            Ok(()) if mutation.answer == Answer::Refused => {
+            Ok(generation) if mutation.answer == Answer::Refused => {
                 tally.failures.push(format!("{line}: accepted"));
+                generation
             }
-            Ok(()) if mutation.only_asked => {
+            Ok(_) if mutation.only_asked => {
                 tally.asked += 1;
                 continue;
             }
-            Ok(()) => {}
-        }
+            Ok(generation) => generation,
+        };
         tally.accepted += 1;
-        let after = policy.settled(&line, |_| Ok(())).await;
+        let after = policy.settled(&line, changed, |_| Ok(())).await;
         let reached = differences(&before.asked, &after.asked);
         let row = fields::of(&mutation.field);
         if reached.is_empty() && !may_change_nothing(&mutation) {
@@ -230,9 +232,9 @@ async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
         seen.counted |= after.images != before.images;
         unmoved(&before, &after, &line, &mut tally.failures);
 
-        policy.put(&base, false).await.expect("the policy is restored");
+        let back = policy.put(&base, false).await.expect("the policy is restored");
         let restored = policy
-            .settled(&format!("{line}, restored"), |now| {
+            .settled(&format!("{line}, restored"), back, |now| {
                 let missing: Vec<_> = wanted
                     .iter()
                     .filter(|name| !now.migrations.contains_key(*name))

@@ -1,20 +1,25 @@
 //! One policy: applied in either of two ways, and looked at until everything that belongs to it has settled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, conditions, labels};
 use amiseal::plan::expand;
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use futures::StreamExt as _;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::CustomResourceExt;
 use kube::core::response::StatusCause;
-use kube::core::{ApiResource, CustomResourceExt};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::{WatchStreamExt as _, reflector, watcher};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use crate::stage::Lane;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(40);
+const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How a person changes a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +30,42 @@ pub(crate) enum Way {
     Replace,
 }
 
+/// All objects of ours, as a watch shows them: to ask the API server again and again would keep it from its work.
+pub(crate) struct View {
+    policies: Store<AMIEncryptionPolicy>,
+    targets: Store<DynamicObject>,
+    migrations: Store<AMIMigration>,
+}
+
+impl View {
+    /// Watches until the runtime ends.
+    pub(crate) fn new(client: &Client) -> Arc<Self> {
+        let config = watcher::Config::default;
+        let (policies, writer) = store();
+        let watch = watcher(Api::<AMIEncryptionPolicy>::all(client.clone()), config());
+        tokio::spawn(reflector(writer, watch.default_backoff()).for_each(|_| async {}));
+        let (migrations, writer) = store();
+        let watch = watcher(Api::<AMIMigration>::all(client.clone()), config());
+        tokio::spawn(reflector(writer, watch.default_backoff()).for_each(|_| async {}));
+        // As they are stored, so that nothing is read into them.
+        let kind = AMIEncryptionTarget::api_resource();
+        let writer = Writer::new(kind.clone());
+        let targets = writer.as_reader();
+        let watch = watcher(Api::<DynamicObject>::all_with(client.clone(), &kind), config());
+        tokio::spawn(reflector(writer, watch.default_backoff()).for_each(|_| async {}));
+        Arc::new(Self {
+            policies,
+            targets,
+            migrations,
+        })
+    }
+}
+
 pub(crate) struct Policy {
     pub(crate) lane: Lane,
     pub(crate) way: Way,
     raw: Api<DynamicObject>,
-    policies: Api<AMIEncryptionPolicy>,
-    targets: Api<DynamicObject>,
-    migrations: Api<AMIMigration>,
+    view: Arc<View>,
 }
 
 /// What belongs to a policy, when it has settled.
@@ -52,20 +86,17 @@ pub(crate) struct Settled {
 }
 
 impl Policy {
-    pub(crate) fn new(client: &Client, lane: Lane, way: Way) -> Self {
-        let raw = |resource: ApiResource| Api::all_with(client.clone(), &resource);
+    pub(crate) fn new(client: &Client, view: &Arc<View>, lane: Lane, way: Way) -> Self {
         Self {
             lane,
             way,
-            raw: raw(AMIEncryptionPolicy::api_resource()),
-            policies: Api::all(client.clone()),
-            targets: raw(AMIEncryptionTarget::api_resource()),
-            migrations: Api::all(client.clone()),
+            raw: Api::all_with(client.clone(), &AMIEncryptionPolicy::api_resource()),
+            view: view.clone(),
         }
     }
 
-    /// Asks the API server to take this spec.
-    pub(crate) async fn put(&self, spec: &Value, only_ask: bool) -> Result<(), Vec<StatusCause>> {
+    /// Asks the API server to take this spec, and says of which generation the policy then is.
+    pub(crate) async fn put(&self, spec: &Value, only_ask: bool) -> Result<Option<i64>, Vec<StatusCause>> {
         let (name, mut policy) = (self.lane.name(), self.lane.policy(spec));
         let answer = match self.way {
             Way::Replace if self.raw.get_opt(&name).await.expect("an answer").is_some() => {
@@ -92,7 +123,7 @@ impl Policy {
             }
         };
         match answer {
-            Ok(_) => Ok(()),
+            Ok(policy) => Ok(policy.metadata.generation),
             Err(kube::Error::Api(status)) => Err(causes(*status)),
             Err(other) => panic!("no answer: {other}"),
         }
@@ -100,22 +131,23 @@ impl Policy {
 
     /// The policy's `metadata.generation`.
     pub(crate) async fn generation(&self) -> Option<i64> {
-        self.policies
-            .get(&self.lane.name())
-            .await
-            .expect("the policy")
-            .metadata
-            .generation
+        let policy = self.raw.get(&self.lane.name()).await.expect("the policy");
+        policy.metadata.generation
     }
 
     /// Looks until everything says what it must, and `wanted` holds besides.
     ///
     /// # Panics
     /// When that does not come.
-    pub(crate) async fn settled(&self, what: &str, wanted: impl Fn(&Settled) -> Result<(), String>) -> Settled {
+    pub(crate) async fn settled(
+        &self,
+        what: &str,
+        generation: Option<i64>,
+        wanted: impl Fn(&Settled) -> Result<(), String>,
+    ) -> Settled {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let why = match self.look().await {
+            let why = match self.look(generation) {
                 Ok(settled) => match wanted(&settled) {
                     Ok(()) => return settled,
                     Err(why) => why,
@@ -127,17 +159,24 @@ impl Policy {
         }
     }
 
-    async fn look(&self) -> Result<Settled, String> {
+    fn look(&self, generation: Option<i64>) -> Result<Settled, String> {
         let name = self.lane.name();
-        let mine = ListParams::default().labels(&format!("{}={name}", labels::POLICY));
-        let policy = self.policies.get(&name).await.map_err(|error| error.to_string())?;
-        let targets = self.targets.list(&mine).await.map_err(|error| error.to_string())?.items;
-        let migrations = self
-            .migrations
-            .list(&mine)
-            .await
-            .map_err(|error| error.to_string())?
-            .items;
+        let is_mine = |labels: &BTreeMap<String, String>| labels.get(labels::POLICY) == Some(&name);
+        let policy = self
+            .view
+            .policies
+            .get(&ObjectRef::new(&name))
+            .ok_or("there is no policy yet")?;
+        if policy.metadata.generation != generation {
+            return Err(format!(
+                "the policy is still of generation {:?}",
+                policy.metadata.generation
+            ));
+        }
+        let mut targets = self.view.targets.state();
+        targets.retain(|target| is_mine(target.labels()));
+        let mut migrations = self.view.migrations.state();
+        migrations.retain(|migration| is_mine(migration.labels()));
         let mut settled = Settled::default();
         for spec in expand::targets(&name, &policy.spec) {
             let target = labels::target_name(&name, &spec.account_id, &spec.region);
@@ -173,7 +212,7 @@ impl Policy {
     fn tells_the_truth(
         &self,
         policy: &AMIEncryptionPolicy,
-        targets: &[DynamicObject],
+        targets: &[Arc<DynamicObject>],
         settled: &mut Settled,
     ) -> Result<(), String> {
         let stored: BTreeMap<&String, &Value> = settled.targets.iter().map(|(name, (.., spec))| (name, spec)).collect();
@@ -194,7 +233,9 @@ impl Policy {
         }
         let mut ready = 0;
         for target in targets {
-            let typed: AMIEncryptionTarget = target.clone().try_parse().map_err(|error| error.to_string())?;
+            let typed: AMIEncryptionTarget = DynamicObject::clone(target)
+                .try_parse()
+                .map_err(|error| error.to_string())?;
             let status = typed
                 .status
                 .as_ref()
