@@ -12,6 +12,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::whole::Broken;
+
 /// A failed call to AWS. Its text is short and the same every time, fit for a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsError {
@@ -173,6 +175,9 @@ impl AwsError {
             return inner.clone();
         }
         let of = |class, cause| Self::new(operation, class, Some(cause));
+        if find::<Broken>(error).is_some() {
+            return of(ErrorClass::Transient, Cause::MalformedAnswer);
+        }
         match find::<CredentialsError>(error) {
             Some(CredentialsError::CredentialsNotLoaded(_)) => {
                 return of(ErrorClass::Denied, Cause::NoCredentials);

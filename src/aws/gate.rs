@@ -22,6 +22,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::whole;
+
 /// The room that a large answer takes: an interceptor of the call that is answered. It lasts until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Room(Arc<Mutex<Option<Permit>>>);
@@ -127,7 +129,11 @@ impl HttpConnector for Gated {
                 .await
                 .map_err(late)?
                 .map_err(|error| ConnectorError::io(error.into()))?;
-            *response.body_mut() = SdkBody::from(body.into_bytes());
+            let body = body.into_bytes();
+            if response.status().is_success() {
+                whole::check(&body).map_err(|broken| ConnectorError::io(broken.into()))?;
+            }
+            *response.body_mut() = SdkBody::from(body);
             if let Some(permit) = permit {
                 response.add_extension(Arc::new(permit));
             }

@@ -11,7 +11,9 @@ use super::gate::Room;
 use super::pages::{Gathering, Pages};
 use super::project;
 use super::session::Session;
-use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission, SnapshotId, SnapshotProgress, Snapshots};
+use crate::domain::{
+    Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress, Snapshots,
+};
 
 const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
@@ -42,7 +44,15 @@ impl Session {
     /// The same, keeping no more of each image than `detail` says.
     pub async fn scan_for(&self, detail: Detail) -> Result<Inventory, AwsError> {
         let inventory = Inventory::new(self.shared.clock.now());
-        let inventory = self.each_image(None, detail, inventory, Inventory::insert).await?;
+        let inventory = self
+            .each_image(None, detail, inventory, |inventory, image| {
+                if let Some(known) = inventory.images.get(&image.id) {
+                    project::same_image(known, &image)?;
+                }
+                inventory.insert(image);
+                Ok(())
+            })
+            .await?;
         let began = self.shared.clock.now();
         // After the images, so that no snapshot of theirs is missed.
         let gathered = (inventory, BTreeMap::new());
@@ -53,9 +63,7 @@ impl Session {
                 {
                     pending.insert(copy.id.clone(), copy);
                 }
-                let (id, snapshot) = project::snapshot(snapshot, common)?;
-                inventory.snapshots.insert(id, snapshot);
-                Ok(())
+                add(&mut inventory.snapshots, project::snapshot(snapshot, common)?)
             })
             .await?;
         let pending = pending.into_values().collect();
@@ -88,9 +96,7 @@ impl Session {
             let filter = filter("snapshot-id", chunk);
             found = self
                 .each_snapshot(Some(filter), found, |found, snapshot, common| {
-                    let (id, snapshot) = project::snapshot(snapshot, common)?;
-                    found.insert(id, snapshot);
-                    Ok(())
+                    add(found, project::snapshot(snapshot, common)?)
                 })
                 .await?;
         }
@@ -128,8 +134,7 @@ impl Session {
             .attribute(ImageAttributeName::LaunchPermission)
             .send();
         let answer = self.call(DESCRIBE_IMAGE_ATTRIBUTE, request).await?;
-        let permissions = answer.launch_permissions.unwrap_or_default();
-        permissions
+        listed(DESCRIBE_IMAGE_ATTRIBUTE, answer.launch_permissions)?
             .into_iter()
             .map(project::launch_permission)
             .collect::<Result<_, _>>()
@@ -142,7 +147,11 @@ impl Session {
             let filter = filter(name, chunk);
             found = self
                 .each_image(Some(filter), Detail::Everything, found, |found, image| {
+                    if let Some(known) = found.get(&image.id) {
+                        project::same_image(known, &image)?;
+                    }
                     found.insert(image.id.clone(), image);
+                    Ok(())
                 })
                 .await?;
         }
@@ -157,7 +166,7 @@ impl Session {
         filter: Option<Filter>,
         detail: Detail,
         gathered: S,
-        visit: fn(&mut S, Image),
+        visit: fn(&mut S, Image) -> Result<(), project::Defect>,
     ) -> Result<S, AwsError> {
         let ec2 = self.ec2();
         let mut gathering = Gathering::new(DESCRIBE_IMAGES, (gathered, Common::keeping(detail)));
@@ -176,12 +185,11 @@ impl Session {
                 .interceptor(room.clone());
             self.admit(DESCRIBE_IMAGES).await?;
             let page = self.send(DESCRIBE_IMAGES, Box::pin(request.send())).await?;
-            let images = page.images.unwrap_or_default();
+            let images = listed(DESCRIBE_IMAGES, page.images)?;
             let take_in = move |(gathered, common): &mut (S, Common), images: &[sdk::Image]| {
-                for image in images {
-                    visit(gathered, project::image(image, common)?);
-                }
-                Ok(())
+                images
+                    .iter()
+                    .try_for_each(|image| visit(gathered, project::image(image, common)?))
             };
             gathering.add(images, room, take_in).await?;
             pages.turn(DESCRIBE_IMAGES, page.next_token)?;
@@ -211,7 +219,7 @@ impl Session {
                 .interceptor(room.clone());
             self.admit(DESCRIBE_SNAPSHOTS).await?;
             let page = self.send(DESCRIBE_SNAPSHOTS, Box::pin(request.send())).await?;
-            let snapshots = page.snapshots.unwrap_or_default();
+            let snapshots = listed(DESCRIBE_SNAPSHOTS, page.snapshots)?;
             let take_in = move |(gathered, common): &mut (S, Common), snapshots: &[sdk::Snapshot]| {
                 snapshots
                     .iter()
@@ -222,6 +230,20 @@ impl Session {
         }
         Ok(gathering.finish().await?.0)
     }
+}
+
+/// The list of an answer. AWS sends it also when it is empty: one that is not there is not known to be empty.
+fn listed<T>(operation: &'static str, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
+    list.ok_or_else(|| AwsError::malformed(operation, &"no list in the answer"))
+}
+
+/// Adds a snapshot to those that a read has found so far.
+fn add(found: &mut Snapshots, (id, snapshot): (SnapshotId, Snapshot)) -> Result<(), project::Defect> {
+    if let Some(known) = found.get(&id) {
+        project::same_snapshot(&id, known, &snapshot)?;
+    }
+    found.insert(id, snapshot);
+    Ok(())
 }
 
 fn filter(name: &str, values: &[&str]) -> Filter {

@@ -21,6 +21,7 @@ mod provider;
 mod session;
 #[cfg(test)]
 mod testing;
+mod whole;
 
 pub use credentials::READ_ONLY_POLICY;
 pub use error::{AwsError, Cause, ErrorClass};

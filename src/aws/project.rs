@@ -17,6 +17,9 @@ use crate::domain::{
     SnapshotId, SnapshotState, Source, Tags, VolumeKind,
 };
 
+/// A status has no room for a longer name of a device, and AWS's have a few characters.
+const LONGEST_DEVICE: usize = 255;
+
 /// Why something cannot be projected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Defect(String);
@@ -77,7 +80,14 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
     let mappings = image.block_device_mappings();
     let mut devices = Vec::with_capacity(mappings.len());
     for mapping in mappings {
-        devices.push(device(mapping, common)?);
+        let device = device(mapping, common)?;
+        if devices
+            .iter()
+            .any(|other: &BlockDevice| other.device() == device.device())
+        {
+            return Err(Defect(format!("{} is mapped twice", device.device())));
+        }
+        devices.push(device);
     }
     Ok(Image {
         id,
@@ -159,6 +169,9 @@ fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<Bloc
     let device = common
         .non_empty(mapping.device_name.as_deref())
         .ok_or_else(|| missing("deviceName"))?;
+    if device.chars().count() > LONGEST_DEVICE {
+        return Err(Defect("deviceName is too long".to_owned()));
+    }
     let Some(ebs) = &mapping.ebs else {
         // An instance-store volume, or a mapping that takes a device away: neither holds data of the image.
         let known = mapping.virtual_name.is_some() || mapping.no_device.is_some();
@@ -211,6 +224,24 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
     };
     Ok((id, projected))
+}
+
+/// Whether two answers of one read contradict each other over an image: pages may show one twice, but what a finished image is made
+/// of does not change.
+pub(super) fn same_image(one: &Image, other: &Image) -> Result<(), Defect> {
+    let finished = |image: &Image| matches!(image.state, ImageState::Available | ImageState::Disabled);
+    if finished(one) && finished(other) && (one.devices != other.devices || one.copied_from != other.copied_from) {
+        return Err(Defect(format!("{}: two answers contradict each other", one.id)));
+    }
+    Ok(())
+}
+
+/// Whether two answers of one read contradict each other over a snapshot: its encryption does not change.
+pub(super) fn same_snapshot(id: &SnapshotId, one: &Snapshot, other: &Snapshot) -> Result<(), Defect> {
+    if (one.encrypted, &one.key) != (other.encrypted, &other.key) {
+        return Err(Defect(format!("{id}: two answers contradict each other")));
+    }
+    Ok(())
 }
 
 /// A snapshot in flight if it is a copy; snapshots of volumes do not count against the limit on copies.

@@ -74,7 +74,9 @@ fn sdk_image() -> impl Strategy<Value = sdk::Image> {
         option::of("[a-z0-9_-]{1,12}"),
         any::<bool>(),
     )
-        .prop_map(|(id, name, state, devices, tags, architecture, public)| {
+        .prop_map(|(id, name, state, mut devices, tags, architecture, public)| {
+            devices.sort_by(|a, b| a.device_name().cmp(&b.device_name()));
+            devices.dedup_by(|a, b| a.device_name() == b.device_name());
             let tags = tags.iter().map(|(k, v)| sdk::Tag::builder().key(k).value(v).build());
             plain()
                 .image_id(id)
@@ -120,6 +122,53 @@ proptest! {
         let time = text.parse::<Timestamp>().is_ok();
         prop_assert_eq!(image(plain().creation_date(&text).build()).is_ok(), time);
         prop_assert_eq!(image(plain().deprecation_time(&text).build()).is_ok(), time);
+    }
+}
+
+#[test]
+fn a_device_that_is_mapped_twice_or_has_an_endless_name_fails_the_read() {
+    let mapped = |name: &str| {
+        let ebs = sdk::EbsBlockDevice::builder().snapshot_id("snap-01234567").build();
+        sdk::BlockDeviceMapping::builder().device_name(name).ebs(ebs).build()
+    };
+    let with = |names: &[&str]| {
+        let devices = names.iter().map(|name| mapped(name)).collect();
+        image(plain().set_block_device_mappings(Some(devices)).build())
+    };
+    assert!(with(&["/dev/sda", "/dev/sdb"]).is_ok());
+    let twice = with(&["/dev/sda", "/dev/sda"]).expect_err("twice").to_string();
+    assert!(twice.contains("/dev/sda is mapped twice"), "{twice}");
+    assert!(with(&[&"d".repeat(255)]).is_ok());
+    assert!(with(&[&"d".repeat(256)]).is_err());
+}
+
+#[test]
+fn answers_that_contradict_each_other_are_told() {
+    let of = |given: sdk::builders::ImageBuilder| image(given.build()).expect("an image");
+    let other = sdk::BlockDeviceMapping::builder()
+        .device_name("x")
+        .no_device("")
+        .build();
+    let (one, another) = (of(plain()), of(plain().block_device_mappings(other)));
+    let pending = of(plain().state(sdk::ImageState::Pending));
+    assert!(same_image(&one, &one).is_ok());
+    assert!(same_image(&pending, &another).is_ok(), "it was finished meanwhile");
+    assert!(same_image(&one, &another).is_err());
+
+    let snapshot_of = |encrypted: bool, key: Option<&str>| {
+        let given = sdk::Snapshot::builder()
+            .snapshot_id("snap-01234567")
+            .state(sdk::SnapshotState::Completed)
+            .volume_size(8)
+            .encrypted(encrypted)
+            .set_kms_key_id(key.map(str::to_owned));
+        snapshot(&given.build()).expect("a snapshot")
+    };
+    let id = "snap-01234567".parse().expect("an ID");
+    let sealed = snapshot_of(true, Some(KEY));
+    assert!(same_snapshot(&id, &sealed, &sealed).is_ok());
+    for other in [snapshot_of(false, None), snapshot_of(true, None)] {
+        assert!(same_snapshot(&id, &sealed, &other).is_err(), "{other:?}");
     }
 }
 

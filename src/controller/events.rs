@@ -4,6 +4,9 @@ use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
 
+/// The API server takes notes of up to 1,024 bytes.
+const LONGEST_NOTE: usize = 1024;
+
 /// Tells people what happened. An Event that cannot be written is logged and holds nothing up.
 pub(crate) struct Events {
     recorder: Recorder,
@@ -46,8 +49,7 @@ impl Events {
     where
         K: Resource<DynamicType = ()>,
     {
-        // The API server takes notes of up to 1 kB.
-        let note: String = note.chars().take(900).collect();
+        let note = cut(note).to_owned();
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -57,6 +59,23 @@ impl Events {
         };
         if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
             tracing::warn!(object = object.name_any(), reason, %error, "could not write an Event");
+        }
+    }
+}
+
+fn cut(note: &str) -> &str {
+    &note[..note.floor_char_boundary(LONGEST_NOTE)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_of_any_script_is_cut_to_what_the_api_server_takes() {
+        for (sign, kept) in [("a", 1024), ("\u{e9}", 512), ("\u{65e5}", 341), ("\u{1f980}", 256)] {
+            assert_eq!(cut(&sign.repeat(2000)).chars().count(), kept);
+            assert_eq!(cut(sign), sign);
         }
     }
 }

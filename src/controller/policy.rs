@@ -88,13 +88,13 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         }
         match write_status(&ctx, &*policy, &decided).await {
             // Most often a change leads here again, but the API server may also refuse without one.
-            Err(error) if is_conflict(&error) => return Ok(Action::requeue(WRITES_APART)),
+            Err(error) if is_conflict(&error) => return Ok(Action::requeue(ctx.clock.wall(WRITES_APART))),
             Err(error) if is_not_found(&error) => {}
             result => drop(result?),
         }
     }
     Ok(if blocked {
-        Action::requeue(COLLECTED_AFTER)
+        Action::requeue(ctx.clock.wall(COLLECTED_AFTER))
     } else {
         Action::await_change()
     })

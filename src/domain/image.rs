@@ -61,6 +61,16 @@ impl Image {
         })
     }
 
+    /// Whether its root device is a volume made from a snapshot, as that of every EBS-backed image is: where it is not, what
+    /// was read is not all there is.
+    pub fn has_root_snapshot(&self) -> bool {
+        self.ebs_root
+            && self
+                .root_device
+                .as_deref()
+                .is_some_and(|root| self.volumes().any(|(device, _, _)| device == root))
+    }
+
     /// How many snapshots a copy of it needs, which is what AWS counts against its limit.
     pub fn snapshot_count(&self) -> u32 {
         u32::try_from(self.volumes().count()).unwrap_or(u32::MAX)

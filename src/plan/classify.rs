@@ -87,7 +87,7 @@ pub fn classify(inventory: &Inventory, terms: Terms<'_>) -> Classified {
         };
         count(&mut result.counts, class);
         if class == Class::Superseded {
-            result.duplicate_bytes += stored_bytes(image, inventory);
+            result.duplicate_bytes = result.duplicate_bytes.saturating_add(stored_bytes(image, inventory));
         }
         if is_wanted(image, class, inventory, terms) {
             result.wanted.push(Wanted {
@@ -155,7 +155,12 @@ fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> 
             },
         }
     }
-    class
+    // An answer that does not show the root's snapshot says nothing of the data that is in it.
+    if image.has_root_snapshot() {
+        class
+    } else {
+        Class::Unknown
+    }
 }
 
 fn is_wanted(image: &Image, class: Class, inventory: &Inventory, terms: Terms<'_>) -> bool {
@@ -208,7 +213,7 @@ fn stored_bytes(image: &Image, inventory: &Inventory) -> u64 {
             s.full_bytes
                 .unwrap_or_else(|| u64::try_from(s.size_gib).unwrap_or(0) << 30)
         })
-        .sum()
+        .fold(0, u64::saturating_add)
 }
 
 fn count(counts: &mut ImageCounts, class: Class) {
@@ -379,6 +384,46 @@ mod tests {
         assert_eq!((reported.counts.other_key, reported.wanted.len()), (1, 0));
         let migrated = everything(other(), OtherKey::Migrate);
         assert_eq!((migrated.counts.other_key, migrated.wanted.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_image_whose_roots_snapshot_is_not_shown_is_never_called_encrypted() {
+        type Change = fn(&mut Image);
+        let changes: [Change; 4] = [
+            |image| image.devices.clear(),
+            |image| {
+                if let crate::domain::BlockDevice::Ebs { volume, .. } = &mut image.devices[0] {
+                    volume.snapshot = None;
+                }
+            },
+            |image| image.root_device = None,
+            |image| image.root_device = Some("/dev/sdz".into()),
+        ];
+        for change in changes {
+            let mut image = image(1, 2);
+            for device in &mut image.devices {
+                if let crate::domain::BlockDevice::Ebs { volume, .. } = device {
+                    volume.encrypted = Some(true);
+                }
+            }
+            let mut world = World::default();
+            world.add(image.clone(), Some(&key(1)));
+            change(&mut image);
+            world.images.insert(image.id.clone(), Arc::new(image));
+            let counts = everything(world, OtherKey::Migrate).counts;
+            assert_eq!((counts.total, counts.unknown), (1, 1), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_all_measure_are_added_up_without_an_overflow() {
+        let source = image(1, 3);
+        let mut world = World::of([source.clone()]);
+        encrypted_copy(&source, 101, &key(1), &mut world);
+        for snapshot in world.snapshots.values_mut() {
+            snapshot.full_bytes = Some(u64::MAX / 2);
+        }
+        assert_eq!(everything(world, OtherKey::Report).duplicate_bytes, u64::MAX);
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub fn makespan<'a>(images: impl IntoIterator<Item = &'a [u64]>, slots: u32, pac
         }
         let seconds: Vec<u64> = sizes.iter().map(|bytes| pace.seconds(*bytes)).collect();
         let longest = seconds.iter().copied().max().unwrap_or(0);
-        end = end.max(start + longest);
+        end = end.max(start.saturating_add(longest));
         for slot in 0..taken {
             let alone = sizes.len() > slots;
             let busy = if alone {
@@ -89,7 +89,7 @@ pub fn makespan<'a>(images: impl IntoIterator<Item = &'a [u64]>, slots: u32, pac
             } else {
                 seconds.get(slot).copied().unwrap_or(0)
             };
-            free.push(Reverse(start + busy));
+            free.push(Reverse(start.saturating_add(busy)));
         }
     }
     Duration::from_secs(end)

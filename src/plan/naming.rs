@@ -6,6 +6,8 @@ use crate::domain::{AccountId, ImageId, KeyArn, Region};
 
 /// The longest name that AWS allows an image, in characters.
 pub const MAX_NAME: usize = 128;
+/// The shortest.
+pub const MIN_NAME: usize = 3;
 /// Characters of the token's hash at the end of a copy's name.
 const SUFFIX: usize = 8;
 
@@ -20,6 +22,11 @@ pub struct CopyOf {
     pub source: ImageId,
     /// The key.
     pub key: KeyArn,
+}
+
+/// Whether AWS allows a character in an image's name (API reference of CopyImage).
+fn is_permitted(sign: char) -> bool {
+    sign.is_ascii_alphanumeric() || "()[] ./-'@_".contains(sign)
 }
 
 impl CopyOf {
@@ -43,12 +50,14 @@ impl CopyOf {
     }
 
     /// The name of an attempt's image: `pattern` with `{sourceID}` and `{name}` filled in, cut so that the token's
-    /// hash fits behind it. Unique since the hash is.
+    /// hash fits behind it. Unique since the hash is. Signs that AWS does not allow in a name become hyphens: images that
+    /// were made before it was so strict may have them.
     pub fn copy_name(&self, pattern: &str, source_name: &str, attempt: u32) -> String {
         // The source's name is put in last, since it may itself contain a placeholder's text.
         let filled = pattern
             .replace("{sourceID}", self.source.as_str())
-            .replace("{name}", source_name);
+            .replace("{name}", source_name)
+            .replace(|sign| !is_permitted(sign), "-");
         let room = MAX_NAME - SUFFIX - 1;
         let cut: String = filled.chars().take(room).collect();
         format!("{}-{}", cut.trim_end(), self.name_suffix(attempt))
@@ -114,6 +123,19 @@ mod tests {
             prop_assert!(of.is_named_by_us(&copy, attempt));
             prop_assert!(!of.is_named_by_us(&copy, attempt + 1));
             prop_assert_ne!(of.copy_name(&pattern, &name, attempt + 1), copy);
+        }
+
+        #[test]
+        fn every_name_whatsoever_gives_a_name_that_aws_takes(
+            name in any::<String>(), pattern in any::<String>(), attempt: u32,
+        ) {
+            let of = testing::copy_of();
+            for pattern in [format!("{pattern}{{name}}"), format!("{{sourceID}}{pattern}"), pattern] {
+                let copy = of.copy_name(&pattern, &name, attempt);
+                prop_assert!((3..=MAX_NAME).contains(&copy.len()), "{copy}");
+                prop_assert!(copy.chars().all(is_permitted), "{copy:?}");
+                prop_assert!(of.is_named_by_us(&copy, attempt));
+            }
         }
     }
 }

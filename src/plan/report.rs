@@ -183,7 +183,7 @@ impl<'a> Findings<'a> {
         let to_copy = ToCopy {
             images: count(self.to_copy.len()),
             snapshots: count(sizes.len()),
-            bytes: sizes.iter().sum(),
+            bytes: sizes.iter().copied().fold(0, u64::saturating_add),
             seconds: cost::makespan(of_each(), slots, pace).as_secs(),
             list: copies,
         };
@@ -328,7 +328,7 @@ impl Copy {
             image: ImageName::new(image),
             created: image.created,
             snapshots: count(sizes.len()),
-            bytes: sizes.iter().sum(),
+            bytes: sizes.iter().copied().fold(0, u64::saturating_add),
         }
     }
 }
@@ -516,12 +516,12 @@ pub fn sum_up(targets: Vec<TargetReport>, pace: Pace, price: Option<f64>) -> Rep
         }
         totals.to_copy += target.to_copy.images;
         totals.snapshots += target.to_copy.snapshots;
-        totals.bytes += target.to_copy.bytes;
+        totals.bytes = totals.bytes.saturating_add(target.to_copy.bytes);
         totals.under_way += target.under_way;
         totals.cannot_migrate += target.blocked();
         totals.problems += count(target.problems.len());
-        totals.stored_twice_now += target.stored_twice_now;
-        totals.stored_twice_after += target.stored_twice_after;
+        totals.stored_twice_now = totals.stored_twice_now.saturating_add(target.stored_twice_now);
+        totals.stored_twice_after = totals.stored_twice_after.saturating_add(target.stored_twice_after);
         // Policies that share an account and region share what AWS copies there at a time.
         *seconds.entry((&target.account_id, &target.region)).or_default() += target.to_copy.seconds;
     }

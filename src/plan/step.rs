@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::adopt::{self, Adoptable};
-use super::naming::CopyOf;
+use super::naming::{CopyOf, MAX_NAME, MIN_NAME};
 use super::obstacle::{self, KeyView, Trouble};
 use super::promote::{self, Obstacle, Publication};
 use super::verify::{Pair, Verdict, verify};
@@ -294,7 +294,13 @@ impl Decider<'_> {
             .inventory
             .images
             .get(image)
-            .map_or_else(String::new, |image| image.name.to_string());
+            .map_or_else(String::new, |image| image.name.chars().take(MAX_NAME).collect());
+        // A status has no room for a name that AWS would not take.
+        let name = if name.chars().count() < MIN_NAME {
+            image.to_string()
+        } else {
+            name
+        };
         let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
         let requested_at = intended.and_then(|copy| copy.requested_at.clone());
         let mut status = status.clone();
@@ -561,6 +567,9 @@ pub fn burnt(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, 
     progressing(o, status, MigrationState::Pending, reason::COPY_FAILED, message, now).status
 }
 
+/// A status has room for so many; AWS attaches no more volumes to any instance.
+const MAX_SNAPSHOTS: usize = 128;
+
 fn snapshots(pairs: Vec<Pair>, key: &crate::domain::KeyArn) -> Vec<SnapshotStatus> {
     let status = |pair: Pair| SnapshotStatus {
         device: pair.device,
@@ -568,7 +577,7 @@ fn snapshots(pairs: Vec<Pair>, key: &crate::domain::KeyArn) -> Vec<SnapshotStatu
         copy: Some(pair.copy.to_string()),
         key_arn: Some(key.to_string()),
     };
-    pairs.into_iter().map(status).collect()
+    pairs.into_iter().map(status).take(MAX_SNAPSHOTS).collect()
 }
 
 fn passed(since: Timestamp, now: Timestamp, limit: Duration) -> bool {

@@ -11,7 +11,7 @@ use crate::domain::{
 pub enum Verdict {
     /// The copy is as asked for.
     Good(Vec<Pair>),
-    /// It cannot be judged yet: the copy is not available, or a snapshot of it was not read.
+    /// It cannot be judged yet: the copy is not available, or a snapshot of it, that of its root at least, was not read.
     Unknown,
     /// This device's snapshot is not encrypted, or under another key.
     NotEncrypted {
@@ -71,6 +71,10 @@ pub fn verify(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn)
     }
     if let Some(what) = difference(source, copy) {
         return Verdict::Differs { what };
+    }
+    // Of both: two answers that show nothing are alike.
+    if !copy.has_root_snapshot() {
+        return Verdict::Unknown;
     }
     let copies: HashMap<&str, &SnapshotId> = copy.volumes().map(|(d, _, s)| (d, s)).collect();
     let pairs = source
@@ -237,6 +241,24 @@ mod tests {
             world.snapshots.get_mut(&id).expect("known").state = SnapshotState::Pending;
         });
         assert_eq!(pending, Verdict::Unknown);
+    }
+
+    #[test]
+    fn two_answers_that_show_no_root_snapshot_are_alike_and_nothing_is_known_of_the_copy() {
+        type Change = fn(&mut Image);
+        let changes: [Change; 3] = [
+            |image| image.devices.clear(),
+            |image| image.root_device = None,
+            |image| image.root_device = Some("/dev/sdz".into()),
+        ];
+        for change in changes {
+            let mut source = image(1, 2);
+            let mut world = World::of([source.clone()]);
+            let mut copy = encrypted_copy(&source, 101, &key(1), &mut world);
+            change(&mut source);
+            change(&mut copy);
+            assert_eq!(verify(&source, &copy, &world.snapshots, &key(1)), Verdict::Unknown);
+        }
     }
 
     #[test]

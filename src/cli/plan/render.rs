@@ -199,7 +199,7 @@ fn groups(
         for group in of(target) {
             text.write_str(&style.item(&format!("{} {}: {}", place(target), group.reason, group.message)))?;
             for image in &group.images {
-                text.write_str(&style.image(&image.id, &image.name))?;
+                text.write_str(&style.image(&image.id, &on_one_line(&image.name)))?;
             }
             let more = usize::try_from(group.count)
                 .unwrap_or(usize::MAX)
@@ -274,6 +274,12 @@ fn are(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// A name as it can be shown: without signs that end the line, colour the terminal or turn the direction of what follows.
+fn on_one_line(name: &str) -> String {
+    let steers = |sign: char| sign.is_control() || matches!(sign, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    name.replace(steers, "\u{fffd}")
+}
+
 /// Text that Markdown takes as it is: names of images may hold its signs.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -284,4 +290,21 @@ fn escaped(text: &str) -> String {
         escaped.push(sign);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_on_its_line_and_turns_nothing_around() {
+        for (name, shown) in [
+            ("web 1 (\u{65e5}\u{1f980})", "web 1 (\u{65e5}\u{1f980})"),
+            ("a\nb\r\u{2028}c", "a\u{fffd}b\u{fffd}\u{fffd}c"),
+            ("\u{1b}[31mred\u{7}", "\u{fffd}[31mred\u{fffd}"),
+            ("\u{202e}\u{5d0}\u{2066}", "\u{fffd}\u{5d0}\u{fffd}"),
+        ] {
+            assert_eq!(on_one_line(name), shown);
+        }
+    }
 }

@@ -769,3 +769,20 @@ fn no_copy_is_asked_for_while_the_role_lacks_what_migrating_needs_and_what_was_b
     case.accept_copy(&id);
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
 }
+
+#[test]
+fn a_copy_of_whatever_name_is_adopted_under_one_that_a_status_has_room_for() {
+    let long = "\u{65e5}".repeat(500);
+    for (name, recorded) in [
+        ("", "ami-00000000000000065"),
+        ("ab", "ami-00000000000000065"),
+        (&long, &long[..128 * 3]),
+    ] {
+        let mut case = Case::new();
+        let source = case.world.images[&case.of.source].clone();
+        let copy = encrypted_copy(&source, 101, &key(1), &mut case.world);
+        case.change_copy(&copy.id, |copy| copy.name = name.into());
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+        assert_eq!(case.status.copy.map(|copy| copy.name).as_deref(), Some(recorded));
+    }
+}

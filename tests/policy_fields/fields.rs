@@ -1,0 +1,308 @@
+//! Every field of a policy's spec: where its effect must be seen, and texts that it takes and does not.
+
+use serde_json::{Value, json};
+
+/// A field of the schema, its lists' items as `[]`.
+pub(crate) struct Field {
+    pub(crate) path: &'static str,
+    /// The fields of a target's spec that it may change; [`WHICH`] for which targets there are.
+    pub(crate) reaches: &'static [&'static str],
+    /// Tests of `tests/scenarios` that show what the controllers make of it in AWS.
+    pub(crate) acted_on: &'static [&'static str],
+    /// Whether a change of it must show in the counts of images.
+    pub(crate) counted: bool,
+}
+
+/// The set of targets.
+pub(crate) const WHICH: &str = "(which targets)";
+
+const fn field(
+    path: &'static str,
+    reaches: &'static [&'static str],
+    acted_on: &'static [&'static str],
+    counted: bool,
+) -> Field {
+    Field {
+        path,
+        reaches,
+        acted_on,
+        counted,
+    }
+}
+
+const SELECTING: &[&str] = &["after_the_selector_is_narrowed_what_has_begun_is_finished_and_what_waits_is_let_go"];
+const EXEMPTING: &[&str] = &["images_that_cannot_be_copied_say_why_and_go_on_or_are_exempt_when_that_is_mended"];
+const PLACES: &[&str] = &[
+    "unencrypted_images_of_several_accounts_and_regions_are_copied_verified_and_published",
+    "an_account_that_is_taken_out_keeps_its_copies_and_hears_no_more_of_us",
+];
+const ROLES: &[&str] = &["accounts_that_cannot_be_reached_say_why_hold_up_nobody_and_are_migrated_when_they_can_be"];
+const KEYS: &[&str] =
+    &["after_a_change_of_the_key_what_has_begun_is_finished_under_the_old_one_and_the_rest_goes_under_the_new"];
+const COPIES: &[&str] = &["unencrypted_images_of_several_accounts_and_regions_are_copied_verified_and_published"];
+const PUBLISHING: &[&str] = &["tags_are_published_in_the_order_of_the_originals_creation_when_asked_for"];
+
+/// All that an account says of itself.
+const ACCOUNT: &[&str] = &[WHICH, "roleARN", "externalID", "kmsKeyID"];
+
+/// The table. A field of the schema that is not in it fails the test, and so does one here that the schema has not.
+pub(crate) const ALL: &[Field] = &[
+    field("accounts", ACCOUNT, PLACES, true),
+    field("accounts[].accountID", ACCOUNT, PLACES, true),
+    field("accounts[].externalID", &["externalID"], ROLES, false),
+    field("accounts[].regions", &[WHICH, "kmsKeyID"], PLACES, false),
+    field("accounts[].regions[].kmsKeyID", &["kmsKeyID"], KEYS, false),
+    field("accounts[].regions[].name", &[WHICH], PLACES, false),
+    field("accounts[].roleARN", &["roleARN"], ROLES, false),
+    field("accounts[].roleName", &["roleARN"], ROLES, false),
+    field("copy", &["copy"], COPIES, false),
+    field("copy.extraTags", &["copy.extraTags"], COPIES, false),
+    field(
+        "copy.maxAttempts",
+        &["copy.maxAttempts"],
+        &["exhausted_attempts_go_on_with_the_annotation_and_with_any_change_of_the_policy"],
+        false,
+    ),
+    field(
+        "copy.maxConcurrentSnapshots",
+        &["copy.maxConcurrentSnapshots"],
+        &["no_more_snapshots_are_copied_at_a_time_than_the_policy_says_and_a_larger_image_goes_alone"],
+        false,
+    ),
+    field("copy.namePattern", &["copy.namePattern"], COPIES, false),
+    field("defaults", ACCOUNT, PLACES, false),
+    field("defaults.externalID", &["externalID"], ROLES, false),
+    field("defaults.regions", &[WHICH, "kmsKeyID"], PLACES, true),
+    field("defaults.regions[].kmsKeyID", &["kmsKeyID"], KEYS, false),
+    field("defaults.regions[].name", &[WHICH], PLACES, true),
+    field("defaults.roleName", &["roleARN"], ROLES, false),
+    field("imageSelector", &["imageSelector"], SELECTING, true),
+    field("imageSelector.exclude", &["imageSelector.exclude"], EXEMPTING, true),
+    field(
+        "imageSelector.exclude[].ids",
+        &["imageSelector.exclude"],
+        EXEMPTING,
+        true,
+    ),
+    field(
+        "imageSelector.exclude[].names",
+        &["imageSelector.exclude"],
+        EXEMPTING,
+        true,
+    ),
+    field(
+        "imageSelector.exclude[].tags",
+        &["imageSelector.exclude"],
+        EXEMPTING,
+        true,
+    ),
+    field("imageSelector.include", &["imageSelector.include"], SELECTING, true),
+    field(
+        "imageSelector.include[].ids",
+        &["imageSelector.include"],
+        SELECTING,
+        true,
+    ),
+    field(
+        "imageSelector.include[].names",
+        &["imageSelector.include"],
+        SELECTING,
+        true,
+    ),
+    field(
+        "imageSelector.include[].tags",
+        &["imageSelector.include"],
+        SELECTING,
+        true,
+    ),
+    field(
+        "mode",
+        &["mode"],
+        &["audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_it_tried"],
+        false,
+    ),
+    field(
+        "otherKey",
+        &["otherKey"],
+        &["images_under_another_key_are_counted_until_the_policy_asks_for_them_too"],
+        true,
+    ),
+    field("promotion", &["promotion"], PUBLISHING, false),
+    field(
+        "promotion.launchPermissions",
+        &["promotion.launchPermissions"],
+        COPIES,
+        false,
+    ),
+    field("promotion.tags", &["promotion.tags"], PUBLISHING, false),
+    field(
+        "scanInterval",
+        &["scanInterval"],
+        &["when_all_is_done_nothing_is_written_neither_by_scans_nor_by_a_restart"],
+        false,
+    ),
+    field(
+        "suspend",
+        &["suspend"],
+        &["suspending_stops_every_call_at_once_and_resuming_finishes"],
+        false,
+    ),
+];
+
+/// The row of a field.
+pub(crate) fn of(path: &str) -> &'static Field {
+    ALL.iter().find(|field| field.path == path).unwrap_or_else(|| {
+        panic!("{path} is a new field: say in the table of this test where its effect is to be seen")
+    })
+}
+
+/// Texts for a field: those that it takes, and those that it refuses.
+pub(crate) struct Texts {
+    pub(crate) good: Vec<Value>,
+    pub(crate) bad: Vec<Value>,
+}
+
+/// Texts of every script, and signs that are not to be seen.
+pub(crate) const SCRIPTS: [&str; 6] = [
+    "im\u{1F980}ge",
+    "\u{202E}\u{05E2}\u{05D1}\u{05E8}",
+    "e\u{301}\u{302}\u{303}",
+    "bell\u{7}tab\tline\n",
+    "\u{FEFF}\u{200B}",
+    "\u{65E5}\u{672C}\u{FF11}",
+];
+
+/// The texts of a field that holds texts, or a list or map of them.
+pub(crate) fn texts(path: &str) -> Texts {
+    let scripts = || SCRIPTS.iter().map(|text| json!(text));
+    let of = |good: &[&str], bad: &[&str]| Texts {
+        good: good.iter().map(|text| json!(text)).collect(),
+        bad: bad.iter().map(|text| json!(text)).chain(scripts()).collect(),
+    };
+    let long = |sign: &str, count: usize| sign.repeat(count);
+    match path {
+        "scanInterval" => of(
+            &["1m", "24h", "1h30m", "3600s", "00001h"],
+            &[
+                "",
+                "59s",
+                "24h1s",
+                "1m30h",
+                "15",
+                "-15m",
+                "1.5h",
+                "000001h",
+                "\u{FF11}m",
+                " 15m",
+                "15m\n",
+            ],
+        ),
+        "accounts[].accountID" => of(
+            &["<D>"],
+            &[
+                "",
+                "11112222333",
+                "1111222233334",
+                "\u{FF11}\u{FF11}1122223333",
+                "11112222333\n",
+            ],
+        ),
+        "accounts[].externalID" | "defaults.externalID" => of(
+            &["xy", "a.b:c/d-e_f=g@h,i+", &long("e", 1224)],
+            &["", "x", "two words", "line\n"],
+        ),
+        "accounts[].roleName" | "defaults.roleName" => of(
+            &["r", "teams/of/amiseal", &long("r", 192)],
+            &["", "/amiseal", "amiseal/", "a//b", "a b", "arn:aws:iam::<A>:role/own"],
+        ),
+        "accounts[].roleARN" => of(
+            &["arn:aws:iam::<A>:role/other", "arn:aws:iam::<A>:role/teams/other"],
+            &[
+                "",
+                "other",
+                "arn:aws:iam::<D>:role/own",
+                "arn:aws-cn:iam::<A>:role/own",
+                "arn:aws:iam::<A>:user/own",
+                "arn:aws:iam::<A>:role/",
+            ],
+        ),
+        "accounts[].regions[].name" | "defaults.regions[].name" => of(
+            &["ap-south-1"],
+            &["", "eu-west-1a", "EU-WEST-1", "eu_west_1", "eu-west", "eu-west-1\n"],
+        ),
+        "accounts[].regions[].kmsKeyID" => of(
+            &[
+                "alias/again",
+                "alias/none",
+                "alias/aws/ebs",
+                "11111111-1111-4111-8111-111111111111",
+                "mrk-1234abcd12ab34cd56ef1234567890ab",
+            ],
+            KEY_REFUSED,
+        ),
+        "defaults.regions[].kmsKeyID" => of(
+            &["alias/again", "alias/none"],
+            &[KEY_REFUSED, &["11111111-1111-4111-8111-111111111111"]].concat(),
+        ),
+        "copy.namePattern" => of(
+            &[
+                "{name}",
+                "{sourceID}",
+                "a (copy) [of] {name}/it's_@1.0",
+                &format!("{{name}}{}", long("x", 122)),
+            ],
+            &["", "encrypted", "{name}:", "{name", "{accountID}-{name}", "{name}\n"],
+        ),
+        "imageSelector.include[].names[]" | "imageSelector.exclude[].names[]" => Texts {
+            good: [json!("db-*"), json!("*"), json!("?")]
+                .into_iter()
+                .chain(scripts())
+                .collect(),
+            bad: vec![json!("")],
+        },
+        "imageSelector.include[].ids[]" | "imageSelector.exclude[].ids[]" => of(
+            &["ami-0123abcd", "ami-0123456789abcdef0"],
+            &[
+                "",
+                "ami-",
+                "ami-0123ABCD",
+                "ami-0123abc",
+                "snap-0123abcd",
+                "ami-0123abcd\n",
+            ],
+        ),
+        "imageSelector.include[].tags{}" | "imageSelector.exclude[].tags{}" | "copy.extraTags{}" => Texts {
+            good: [json!(""), json!(long("v", 256))]
+                .into_iter()
+                .chain(scripts())
+                .collect(),
+            bad: vec![],
+        },
+        other => panic!("{other} is a new text: say in this test what it takes and what not"),
+    }
+}
+
+const KEY_REFUSED: &[&str] = &[
+    "",
+    "ami",
+    "alias/",
+    "alias/my key",
+    "arn:aws:kms:eu-west-9:<A>:alias/ami",
+    "arn:aws-cn:kms:eu-west-1:<A>:alias/ami",
+    "arn:aws:kms:eu-west-1:<A>:key/1234abcd",
+    "alias/ami\n",
+];
+
+/// The item of this number that a list may be grown by.
+pub(crate) fn item(path: &str, number: usize) -> Value {
+    match path {
+        "accounts" => json!({"accountID": format!("8{number:011}")}),
+        "accounts[].regions" | "defaults.regions" => {
+            json!({"name": format!("ap-east-{number}"), "kmsKeyID": "alias/ami"})
+        }
+        "imageSelector.include" | "imageSelector.exclude" => json!({"names": [format!("more-{number}")]}),
+        "imageSelector.include[].names" | "imageSelector.exclude[].names" => json!(format!("more-{number}")),
+        "imageSelector.include[].ids" | "imageSelector.exclude[].ids" => json!(format!("ami-{number:08x}")),
+        other => panic!("{other} is a new list: say in this test what its items look like"),
+    }
+}

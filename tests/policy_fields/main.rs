@@ -1,0 +1,360 @@
+//! Every field of a policy, changed in every way that its schema allows and in some that it does not, and changed back:
+//! each change reaches the targets that it should and no others, or is refused in a sentence; restoring restores.
+
+mod agreement;
+mod fields;
+mod mutate;
+mod stage;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use ec2sim::{Check, Server};
+use futures::future::join_all;
+use serde_json::Value;
+
+use crate::mutate::{Answer, Mutation, Walk};
+use crate::stage::Lane;
+use crate::watch::{Policy, Settled, View, Way};
+
+/// So many policies are changed at a time, each with accounts of its own.
+const LANES: usize = 16;
+
+fn schema() -> Value {
+    let crds = amiseal::api::crds();
+    let policy = crds
+        .iter()
+        .find(|crd| crd.spec.names.kind == "AMIEncryptionPolicy")
+        .expect("a definition");
+    let schema = serde_json::to_value(&policy.spec.versions[0].schema).expect("JSON");
+    schema["openAPIV3Schema"]["properties"]["spec"].clone()
+}
+
+/// What came of the mutations of a lane.
+#[derive(Default)]
+struct Tally {
+    accepted: usize,
+    refused: usize,
+    asked: usize,
+    /// By field: whether a change of it was refused, reached targets, and showed in the counts.
+    fields: BTreeMap<String, Seen>,
+    failures: Vec<String>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Seen {
+    mutations: usize,
+    refused: bool,
+    reached: bool,
+    counted: bool,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_field_reaches_its_targets_or_is_refused_and_restoring_restores() {
+    let began = Instant::now();
+    let walk = Walk::over(&schema(), &stage::base());
+    let known: Vec<&str> = fields::ALL.iter().map(|field| field.path).collect();
+    let leaves: Vec<&String> = walk.fields.iter().collect();
+    assert_eq!(leaves, known, "the schema's fields and the table's");
+    assert_eq!(
+        walk.fields, walk.present,
+        "the policy that all others differ from has every field"
+    );
+
+    let server = Server::on_loopback(stage::world(LANES)).expect("a port");
+    let client = rig::shared().await.admin_client().await.expect("a client");
+    let view = View::new(&client);
+    let lanes = (0..LANES).map(|lane| {
+        let way = if lane % 2 == 0 { Way::Apply } else { Way::Replace };
+        let policy = Policy::new(&client, &view, Lane(lane), way);
+        // What adds or takes away is done in both ways, every other text or number in one of them.
+        let numbered = walk.mutations.iter().enumerate();
+        let in_one_way = numbered.clone().filter(|(number, _)| number % LANES == lane);
+        let in_both = numbered.filter(|(number, mutation)| mutation.restructures() && number % LANES == lane ^ 1);
+        let mine: Vec<Mutation> = in_one_way
+            .chain(in_both)
+            .map(|(_, mutation)| mutation.clone())
+            .collect();
+        run_lane(policy, mine)
+    });
+    let tallies = tokio::select! {
+        ended = stage::run(&server) => panic!("the controllers ended: {ended:?}"),
+        tallies = join_all(lanes) => tallies,
+    };
+    let mut all = Tally::default();
+    for tally in tallies {
+        all.accepted += tally.accepted;
+        all.refused += tally.refused;
+        all.asked += tally.asked;
+        all.failures.extend(tally.failures);
+        for (field, seen) in tally.fields {
+            let sum = all.fields.entry(field).or_default();
+            sum.mutations += seen.mutations;
+            sum.refused |= seen.refused;
+            sum.reached |= seen.reached;
+            sum.counted |= seen.counted;
+        }
+    }
+    report(&all, began);
+    let audit = server.sim().audit();
+    // Changed roles are denied, as they should be. Nothing else may be wrong: no image has two copies, least of all.
+    let wrong: Vec<_> = audit
+        .findings
+        .iter()
+        .filter(|finding| finding.check != Check::DeniedCall)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    println!(
+        "{} copies were needed, {} made",
+        audit.totals.copies_needed, audit.totals.copies_made
+    );
+    assert!(all.failures.is_empty(), "{}", all.failures.join("\n\n"));
+    for field in fields::ALL {
+        let seen = all.fields.get(field.path).copied().unwrap_or_default();
+        // `defaults` cannot be taken away as a whole, since some account needs its regions.
+        let within = |(path, seen): (&String, &Seen)| path.starts_with(field.path) && seen.reached;
+        assert!(
+            all.fields.iter().any(within),
+            "no change of {} reached a target",
+            field.path
+        );
+        assert!(seen.refused, "no change of {} was refused", field.path);
+        assert!(
+            seen.counted || !field.counted,
+            "no change of {} showed in the counts",
+            field.path
+        );
+    }
+}
+
+fn report(all: &Tally, began: Instant) {
+    println!("{:42} {:>9}  refused  reached  counted", "field", "mutations");
+    for (field, seen) in &all.fields {
+        let mark = |is: bool| if is { "yes" } else { "-" };
+        println!(
+            "{field:42} {:>9}  {:7}  {:7}  {}",
+            seen.mutations,
+            mark(seen.refused),
+            mark(seen.reached),
+            mark(seen.counted)
+        );
+    }
+    println!(
+        "{} fields, {} mutations in {:.0?}: {} accepted and restored, {} only asked for, {} refused",
+        all.fields.len(),
+        all.accepted + all.refused + all.asked,
+        began.elapsed(),
+        all.accepted,
+        all.asked,
+        all.refused,
+    );
+}
+
+/// Makes and undoes each mutation.
+async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
+    let base = stage::base();
+    let first = policy
+        .put(&base, false)
+        .await
+        .expect("the policy that all others differ from");
+    let mut before = policy
+        .settled("the policy before any change", first, |now| {
+            if now.ready && now.images["superseded"] == 6 && now.migrations.len() == 6 {
+                Ok(())
+            } else {
+                Err(format!("{} {} {}", now.ready, now.reason, now.images))
+            }
+        })
+        .await;
+    // Later on there may be more, of images that were selected for a while.
+    let wanted: BTreeSet<String> = before.migrations.keys().cloned().collect();
+    let mut tally = Tally::default();
+    for mutation in mutations {
+        let changed = mutation.of(&base);
+        // What the schema does not know is refused only where strictness can be asked for.
+        if changed == base || mutation.kind == "unknown field" && policy.way == Way::Replace {
+            continue;
+        }
+        let line = format!("{} {}", policy.lane.name(), mutation.line());
+        let seen = tally.fields.entry(mutation.field.clone()).or_default();
+        seen.mutations += 1;
+        let generation = policy.generation().await;
+        let changed = match policy.put(&changed, mutation.only_asked).await {
+            Err(causes) => {
+                tally.refused += 1;
+                seen.refused = true;
+                if mutation.answer == Answer::Accepted {
+                    tally.failures.push(format!("{line}: refused with {causes:?}"));
+                }
+                if !causes
+                    .iter()
+                    .any(|cause| is_a_sentence(&mutation, &cause.field, &cause.message))
+                {
+                    tally
+                        .failures
+                        .push(format!("{line}: refused without a sentence: {causes:?}"));
+                }
+                assert_eq!(
+                    policy.generation().await,
+                    generation,
+                    "{line}: was refused and changed something"
+                );
+                continue;
+            }
+            Ok(generation) if mutation.answer == Answer::Refused => {
+                tally.failures.push(format!("{line}: accepted"));
+                generation
+            }
+            Ok(_) if mutation.only_asked => {
+                tally.asked += 1;
+                continue;
+            }
+            Ok(generation) => generation,
+        };
+        tally.accepted += 1;
+        let after = policy.settled(&line, changed, |_| Ok(())).await;
+        let reached = differences(&before.asked, &after.asked);
+        let row = fields::of(&mutation.field);
+        if reached.is_empty() && !may_change_nothing(&mutation) {
+            tally.failures.push(format!("{line}: accepted, and nothing changed"));
+        }
+        for field in &reached {
+            let known = row
+                .reaches
+                .iter()
+                .any(|known| field == known || field.strip_prefix(known).is_some_and(|rest| rest.starts_with('.')));
+            if !known {
+                tally.failures.push(format!("{line}: reached {field} too"));
+            }
+        }
+        seen.reached |= !reached.is_empty();
+        seen.counted |= after.images != before.images;
+        unmoved(&before, &after, &line, &mut tally.failures);
+
+        let back = policy.put(&base, false).await.expect("the policy is restored");
+        let restored = policy
+            .settled(&format!("{line}, restored"), back, |now| {
+                let missing: Vec<_> = wanted
+                    .iter()
+                    .filter(|name| !now.migrations.contains_key(*name))
+                    .collect();
+                if !now.ready || now.images != before.images || !missing.is_empty() {
+                    return Err(format!(
+                        "{} {} {} not {}, missing {missing:?}",
+                        now.ready, now.reason, now.images, before.images
+                    ));
+                }
+                Ok(())
+            })
+            .await;
+        unmoved(&before, &restored, &line, &mut tally.failures);
+        for (name, (_, _, spec)) in &before.targets {
+            if restored.targets.get(name).map(|row| row.2.to_string()) != Some(spec.to_string()) {
+                tally.failures.push(format!("{line}: {name} is not restored"));
+            }
+            // It was not to be touched at all.
+            if after.targets.contains_key(name) && restored.targets[name].0 != before.targets[name].0 {
+                tally.failures.push(format!("{line}: {name} was made again"));
+            }
+        }
+        before = restored;
+    }
+    tally
+}
+
+/// Targets that both states have are the same objects, with a new generation only for a new spec, and their
+/// migrations are untouched.
+fn unmoved(before: &Settled, after: &Settled, line: &str, failures: &mut Vec<String>) {
+    for (name, (uid, generation, spec)) in &before.targets {
+        let Some((now, generation_now, spec_now)) = after.targets.get(name) else {
+            continue;
+        };
+        if uid != now {
+            continue;
+        }
+        if spec == spec_now && before.asked.get(name) == after.asked.get(name) && generation > generation_now {
+            failures.push(format!("{line}: {name} went back in time"));
+        }
+        for (migration, (id, owner, wanted)) in before.migrations.iter().filter(|(_, row)| row.1 == *uid) {
+            let same = after.migrations.get(migration);
+            if same.is_none_or(|(id_now, owner_now, spec_now)| (id_now, owner_now, spec_now) != (id, owner, wanted)) {
+                failures.push(format!("{line}: {migration} was {wanted} and is {same:?}"));
+            }
+        }
+    }
+}
+
+/// The fields of targets' specs in which two expansions differ, and [`fields::WHICH`].
+fn differences(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if before.keys().ne(after.keys()) {
+        found.insert(fields::WHICH.to_owned());
+    }
+    for (name, spec) in before {
+        if let Some(now) = after.get(name) {
+            compare(spec, now, String::new(), &mut found);
+        }
+    }
+    found
+}
+
+fn compare(before: &Value, after: &Value, path: String, found: &mut BTreeSet<String>) {
+    match (before, after) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                compare(&before[key], &after[key], path, found);
+            }
+        }
+        _ if before == after => {}
+        _ => drop(found.insert(path)),
+    }
+}
+
+/// Whether a policy means the same afterwards: the order of accounts and regions says nothing, and a field that is gone
+/// has its default.
+fn may_change_nothing(mutation: &Mutation) -> bool {
+    let ordered = mutation.field == "accounts" || mutation.field.ends_with("regions");
+    let has_default = mutation.field == "suspend" && matches!(mutation.kind, "deleted" | "null");
+    ordered && mutation.kind == "reversed" || has_default
+}
+
+/// Whether a refusal names the place, or one that a rule ties to it, and says something.
+fn is_a_sentence(mutation: &Mutation, field: &str, message: &str) -> bool {
+    let top = mutation
+        .place
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let named = field.starts_with("spec") || field.is_empty() && message.contains(top);
+    named && message.split_whitespace().count() >= 2
+}
+
+#[test]
+fn what_the_controllers_make_of_each_field_is_shown_by_a_scenario() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut sources = String::new();
+    for directory in [directory.clone(), directory.join("reasons")] {
+        for entry in std::fs::read_dir(directory).expect("scenarios") {
+            let path = entry.expect("a file").path();
+            if path.is_file() {
+                sources += &std::fs::read_to_string(path).expect("a source");
+            }
+        }
+    }
+    for field in fields::ALL {
+        for test in field.acted_on {
+            assert!(
+                sources.contains(&format!("async fn {test}(")),
+                "{}: there is no scenario {test}",
+                field.path
+            );
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The product's controllers in this process, on a real API server, with AWS simulated beside them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
+use amiseal::clock::Clock;
+use amiseal::controller::{self, Options, Parts};
+use amiseal::telemetry::Metrics;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use ec2sim::{Server, Sim, WorldSpec};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use prometheus::Registry;
+use serde_json::{Value, json};
+
+const CONTROLLER: &str = "999900001111";
+const ACCESS_KEY: &str = "AKIACONTROLLER";
+
+/// The product's clock: what it waits for is over sooner.
+#[derive(Debug)]
+struct QuickClock(Instant);
+
+const SPEED: u32 = 100;
+
+impl Clock for QuickClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed() * SPEED
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration / SPEED))
+    }
+
+    fn wall(&self, duration: Duration) -> Duration {
+        duration / SPEED
+    }
+}
+
+/// A client with the rights of the controller's service account.
+pub(crate) async fn controllers_client() -> kube::Client {
+    let plane = rig::shared().await;
+    let path = plane.service_account_kubeconfig("amiseal-system", "amiseal").await;
+    let kubeconfig = Kubeconfig::read_from(path.expect("a kubeconfig")).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    kube::Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
+/// The controllers until they are dropped.
+pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
+    let registry = Registry::new();
+    let clock: Arc<dyn Clock> = Arc::new(QuickClock(Instant::now()));
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
+    options.endpoint_url = Some(server.endpoint());
+    let credentials = Credentials::new(ACCESS_KEY, "secret", None, None, "test");
+    options.credentials = Some(SharedCredentialsProvider::new(credentials));
+    let parts = Parts {
+        client: controllers_client().await,
+        aws: Box::pin(Aws::new(options)).await?,
+        clock,
+        metrics: Metrics::register(&registry)?,
+        options: Options::default(),
+        instance: "policy-fields".to_owned(),
+    };
+    Box::pin(controller::run(parts, std::future::pending())).await
+}
+
+/// The accounts and images of a policy: in texts `<A>` to `<D>` stand for the accounts, and `<L>` for two digits of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lane(pub(crate) usize);
+
+impl Lane {
+    pub(crate) fn name(self) -> String {
+        format!("fields-{}", self.0)
+    }
+
+    pub(crate) fn filled(self, text: &str) -> String {
+        let text = text.replace("<L>", &format!("{:02}", self.0));
+        ['A', 'B', 'C', 'D']
+            .iter()
+            .enumerate()
+            .fold(text, |text, (number, letter)| {
+                text.replace(
+                    &format!("<{letter}>"),
+                    &format!("{:03}{:03}000000", self.0 + 1, number + 1),
+                )
+            })
+    }
+
+    fn fill(self, value: &Value) -> Value {
+        serde_json::from_str(&self.filled(&value.to_string())).expect("still JSON")
+    }
+
+    /// A policy with this spec.
+    pub(crate) fn policy(self, spec: &Value) -> Value {
+        json!({
+            "apiVersion": "amiseal.dev/v1alpha1",
+            "kind": "AMIEncryptionPolicy",
+            "metadata": {"name": self.name()},
+            "spec": self.fill(spec),
+        })
+    }
+}
+
+/// What every mutation starts from and is restored to: every field is there, none has its default, and no account says
+/// what another or the defaults say too.
+pub(crate) fn base() -> Value {
+    json!({
+        "mode": "Enforce",
+        "suspend": false,
+        "scanInterval": "10m",
+        "defaults": {
+            "roleName": "amiseal",
+            "externalID": "platform",
+            "regions": [
+                {"name": "eu-west-1", "kmsKeyID": "alias/ami"},
+                {"name": "us-east-1", "kmsKeyID": "alias/second"},
+            ],
+        },
+        "accounts": [
+            {
+                "accountID": "<A>",
+                "roleARN": "arn:aws:iam::<A>:role/own",
+                "externalID": "own-id",
+                "regions": [
+                    {"name": "us-east-1", "kmsKeyID": "alias/ami"},
+                    {"name": "eu-west-1", "kmsKeyID": "alias/second"},
+                ],
+            },
+            {"accountID": "<B>", "roleName": "named", "externalID": "named-id"},
+            {"accountID": "<C>"},
+        ],
+        "imageSelector": {
+            "include": [
+                {"names": ["web-*", "app-?"], "tags": {"team": "*", "tier": "f*"}},
+                {"ids": ["ami-00000<L>1", "ami-000000000000000aa"]},
+            ],
+            "exclude": [
+                {"names": ["web-e*", "x-*"], "tags": {"amiseal.dev/exempt": "*"}},
+                {"ids": ["ami-00000<L>2", "ami-0000000f"]},
+            ],
+        },
+        "otherKey": "Migrate",
+        "copy": {
+            "namePattern": "sealed-{sourceID}-{name}",
+            "extraTags": {"owner": "platform", "stage": "test"},
+            "maxConcurrentSnapshots": 10,
+            "maxAttempts": 5,
+        },
+        "promotion": {"launchPermissions": "Drop", "tags": "Publish"},
+    })
+}
+
+/// A world with the accounts of all lanes.
+pub(crate) fn world(lanes: usize) -> Sim {
+    const ALLOWED: &str = r#"allow: ["ec2:*", "kms:*"]"#;
+    const KEYS: &str = "keys: [{id: 11111111-1111-4111-8111-111111111111, alias: [alias/ami, alias/again, alias/second]}, \
+                        {id: 22222222-2222-4222-8222-222222222222, alias: [alias/other]}]";
+    let tags = "tags: {team: a, tier: front}";
+    let accounts: String = (0..lanes)
+        .map(|lane| {
+            let role = |name: &str, id: &str| {
+                format!("{{name: {name}, externalID: {id}, trust: [\"{CONTROLLER}\"], {ALLOWED}}}")
+            };
+            let yaml = format!(
+                r#"
+- id: "<A>"
+  roles: [{own}]
+  regions:
+  - {{name: us-east-1, {KEYS}, images: [{{name: web-a, {tags}}}]}}
+  - {{name: eu-west-1, {KEYS}}}
+- id: "<B>"
+  roles: [{named}]
+  regions: [{{name: us-east-1, {KEYS}}}, {{name: eu-west-1, {KEYS}}}]
+- id: "<C>"
+  roles: [{amiseal}]
+  regions:
+  - {{name: us-east-1, {KEYS}}}
+  - name: eu-west-1
+    {KEYS}
+    images:
+    - {{name: web-1, {tags}}}
+    - {{name: app-1, {tags}}}
+    - {{name: app-22, id: ami-00000<L>1}}
+    - {{name: web-2, id: ami-00000<L>2, {tags}}}
+    - {{name: web-other, encryptedUnder: alias/other, {tags}}}
+    - {{name: web-exempt, tags: {{team: a, tier: front, amiseal.dev/exempt: "yes"}}}}
+    - {{name: web-extra, {tags}}}
+    - {{name: db-1, {tags}}}
+    - {{name: db-2, tags: {{team: a, tier: front, amiseal.dev/exempt: "yes"}}}}
+    - {{name: web-back, tags: {{team: a, tier: back}}}}
+    - {{name: web-bare}}
+- id: "<D>"
+  roles: [{amiseal}]
+  regions: [{{name: us-east-1, {KEYS}}}, {{name: eu-west-1, {KEYS}}}]
+"#,
+                own = role("own", "own-id"),
+                named = role("named", "named-id"),
+                amiseal = role("amiseal", "platform"),
+            );
+            Lane(lane).filled(&yaml)
+        })
+        .collect();
+    let yaml = format!(
+        r#"
+settings: {{copies: {{baseSeconds: 0, secondsPerGib: 0, jitter: 0}}}}
+identities:
+- {{accessKey: {ACCESS_KEY}, account: "{CONTROLLER}", name: user/amiseal, allow: ["sts:*"]}}
+accounts:
+- {{id: "{CONTROLLER}"}}
+{accounts}
+"#
+    );
+    let world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
+    Sim::new(&world).expect("a world")
+}
