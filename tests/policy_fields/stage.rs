@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts};
+use amiseal::controller::{self, Options, Parts, Slots};
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -56,13 +56,18 @@ pub(crate) async fn controllers_client() -> kube::Client {
 pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     let registry = Registry::new();
     let clock: Arc<dyn Clock> = Arc::new(QuickClock(Instant::now()));
-    let mut options = AwsOptions::new(clock.clone(), Arc::new(|| true), AwsMetrics::register(&registry)?);
+    let mut options = AwsOptions::new(
+        clock.clone(),
+        Arc::new(|_: &_, _: &_| true),
+        AwsMetrics::register(&registry)?,
+    );
     options.endpoint_url = Some(server.endpoint());
     let credentials = Credentials::new(ACCESS_KEY, "secret", None, None, "test");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));
     let parts = Parts {
         client: controllers_client().await,
         aws: Box::pin(Aws::new(options)).await?,
+        slots: Slots::alone(clock.clone()),
         clock,
         metrics: Metrics::register(&registry)?,
         options: Options::default(),

@@ -95,7 +95,7 @@ impl Wire {
     /// Access to AWS over this.
     pub(crate) async fn aws(&self) -> Aws {
         let metrics = AwsMetrics::register(&Registry::new()).expect("a fresh registry");
-        let mut options = AwsOptions::new(Arc::new(NoWaiting::default()), Arc::new(|| true), metrics);
+        let mut options = AwsOptions::new(Arc::new(NoWaiting::default()), Arc::new(|_: &_, _: &_| true), metrics);
         options.http_client = Some(self.client());
         options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
         let own = Credentials::new("AKIACONTROLLER", "secret", None, None, "test");
