@@ -137,7 +137,12 @@ impl Turn<'_> {
             self.ctx.fleet.wake_target(&self.target.name_any());
         }
         let wait = self.wait_out(recorded.as_ref());
+        if then == Then::Wait && wait.is_none() && !admitted && step::was_refused(&status) {
+            // Now it can do with a place again.
+            self.ctx.fleet.wake_target(&self.target.name_any());
+        }
         match (then, wait) {
+            (Then::Wait, Some(wait)) if step::was_refused(&status) => Ok(Action::requeue(wait)),
             (Then::Wait | Then::ReadPermissions, _) => Ok(Action::await_change()),
             (_, Some(wait)) => Ok(Action::requeue(wait)),
             (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,

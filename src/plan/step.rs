@@ -270,6 +270,12 @@ impl Decider<'_> {
         if !self.o.looked_since_created {
             return self.copying(status);
         }
+        if was_refused(self.o.status) && !self.o.admitted {
+            return Step {
+                status,
+                then: Then::Wait,
+            };
+        }
         let call = CopyCall {
             attempt: copy.attempt,
             client_token: copy.client_token.clone(),
@@ -526,6 +532,15 @@ impl Decider<'_> {
     fn preserves(&self) -> bool {
         self.o.settings.promotion.launch_permissions == LaunchPermissions::Preserve
     }
+}
+
+/// Whether AWS has refused to make the copy that is on record as intended. Its place was given to others then, and it needs
+/// one again before AWS is asked once more.
+pub fn was_refused(status: &AMIMigrationStatus) -> bool {
+    let asked = status.copy.as_ref().is_some_and(|copy| copy.image_id.is_none());
+    asked
+        && status.state == Some(MigrationState::Copying)
+        && conditions::is_true(&status.conditions, conditions::STALLED)
 }
 
 /// The status after AWS has answered CopyImage.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amiseal::api::AMIMigration;
-use amiseal::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
+use amiseal::api::conditions::reason;
+use amiseal::api::labels::{RETRY, TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use ec2sim::Edit;
 use ec2sim::model::Image;
 use ec2sim::spec::{Expectation, ImageSpec, Keep};
@@ -237,6 +238,24 @@ fn of_migrations(stage: &Stage, fault: Fault, name: &str) {
             }
         }
         _ => merge(stage, MIGRATION, name, "", &json!({"metadata": {"labels": null}})),
+    }
+}
+
+/// Asks for another attempt wherever all have failed, as the status says.
+pub(crate) fn ask_for_another_attempt(stage: &Stage) {
+    for migration in stage.api.list(MIGRATION) {
+        let conditions = migration["status"]["conditions"].as_array();
+        let exhausted = conditions.is_some_and(|all| all.iter().any(|one| one["reason"] == reason::ATTEMPTS_EXHAUSTED));
+        if exhausted && let Some(name) = migration["metadata"]["name"].as_str() {
+            let at = stage.clock.age().as_secs().to_string();
+            merge(
+                stage,
+                MIGRATION,
+                name,
+                "",
+                &json!({"metadata": {"annotations": {RETRY: at}}}),
+            );
+        }
     }
 }
 

@@ -382,7 +382,10 @@ impl Stage {
             }
             Fault::KeyDisabled => self.for_a_while(keys("Disabled").to_vec(), keys("Enabled").to_vec()),
             Fault::KeyPendingDeletion => self.for_a_while(keys("PendingDeletion").to_vec(), keys("Enabled").to_vec()),
-            Fault::KeyGrantRevoked => self.for_a_while(grants(Some(Vec::new())).to_vec(), grants(None).to_vec()),
+            Fault::KeyGrantRevoked => {
+                self.for_a_while(grants(Some(Vec::new())).to_vec(), grants(None).to_vec());
+                self.later(A_WHILE, people::ask_for_another_attempt);
+            }
             Fault::SnapshotQuotaGone => self.for_a_while(limits(0).to_vec(), limits(20).to_vec()),
             Fault::ListingsLate => {
                 let mut before = None;

@@ -12,7 +12,7 @@ use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::schedule::{self, Asked, Candidate, Shortage};
 use crate::plan::select::Selection;
-use crate::plan::{obstacle, permit};
+use crate::plan::{obstacle, permit, step};
 
 impl Work<'_> {
     /// Admits what fits, wakes who was admitted, and says when to look at the copies in flight next.
@@ -30,7 +30,7 @@ impl Work<'_> {
             // A grant ends when the intent is on record, or when the migration no longer wants it.
             let pending: HashSet<ImageId> = record
                 .iter()
-                .filter(|m| is_pending(m))
+                .filter(|m| is_pending(m) || self.may_ask_again(m, now))
                 .filter_map(|m| source_of(m))
                 .collect();
             slots.granted.retain(|source, _| pending.contains(source));
@@ -42,7 +42,7 @@ impl Work<'_> {
             });
             let in_flight = schedule::in_flight(&progress, &asked).saturating_add(granted);
             let mut waiting = match key.arn() {
-                Some(key) if usable => self.candidates(&record, &inventory, key),
+                Some(key) if usable => self.candidates(&record, &inventory, key, now),
                 _ => Vec::new(),
             };
             waiting.retain(|candidate| !slots.granted.contains_key(&candidate.source));
@@ -97,11 +97,19 @@ impl Work<'_> {
 
     /// Migrations of this target that wait for a slot. Those of an image that is not selected any more, or under another
     /// key than the policy's, are about to go.
-    fn candidates(&self, record: &[Arc<AMIMigration>], inventory: &Inventory, key: &KeyArn) -> Vec<Candidate> {
+    fn candidates(
+        &self,
+        record: &[Arc<AMIMigration>],
+        inventory: &Inventory,
+        key: &KeyArn,
+        now: Timestamp,
+    ) -> Vec<Candidate> {
         let candidate = |m: &AMIMigration| {
             let source = source_of(m)?;
             let image = inventory.images.get(&source)?;
-            let stays = m.spec.key_arn == key.as_str() && self.selector.select(image) == Selection::Selected;
+            let selected = || self.selector.select(image) == Selection::Selected;
+            // What has begun is finished as it was begun.
+            let stays = !is_pending(m) || (m.spec.key_arn == key.as_str() && selected());
             (stays && obstacle::of_image(image).is_none()).then(|| Candidate {
                 snapshots: image.snapshot_count(),
                 created: image.created,
@@ -111,12 +119,19 @@ impl Work<'_> {
         self.place(|place| {
             record
                 .iter()
-                .filter(|m| is_pending(m) && belongs(m, &self.uid))
+                .filter(|m| (is_pending(m) || self.may_ask_again(m, now)) && belongs(m, &self.uid))
                 // Nothing is asked of AWS before copies of the source were looked for.
                 .filter(|m| m.uid().is_some_and(|uid| place.covered.contains(&uid)))
                 .filter_map(|m| candidate(m))
                 .collect()
         })
+    }
+
+    /// Whether AWS refused a copy, and has had the time that was to be waited.
+    fn may_ask_again(&self, migration: &AMIMigration, now: Timestamp) -> bool {
+        let uid = migration.uid().unwrap_or_default();
+        let waited = || self.ctx.fleet.trouble(&uid).is_none_or(|trouble| trouble.until <= now);
+        migration.status.as_ref().is_some_and(step::was_refused) && waited()
     }
 
     fn wake(&self, source: &ImageId) {

@@ -516,6 +516,21 @@ fn what_another_process_with_another_clock_has_asked_for_does_not_count_as_vanis
 }
 
 #[test]
+fn a_copy_that_was_refused_has_given_its_place_away_and_waits_for_another() {
+    let mut case = Case::new();
+    assert!(matches!(case.settle(), Then::Copy(_)));
+    case.trouble = Some(Trouble::new(reason::ACCESS_DENIED, "Allow it."));
+    case.admitted = false;
+    assert_eq!((case.settle(), case.stalls()), (Then::Wait, true));
+    // Nor does another process ask, which knows nothing of the refusal but what is on record.
+    case.trouble = None;
+    assert_eq!((case.settle(), case.stalls()), (Then::Wait, true));
+    case.admitted = true;
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    assert!(!case.stalls());
+}
+
+#[test]
 fn a_status_that_claims_to_be_finished_without_a_copy_is_not_believed() {
     let mut case = Case::new();
     case.status.state = Some(MigrationState::Completed);
