@@ -6,6 +6,18 @@ use super::plan::Plan;
 const KNOWN: &[(&str, u64, &[&str])] = &[
     // A target whose first status met a conflict was not watched again until something else changed it.
     ("a conflict at the first status", 1, &["KubernetesConflict@11"]),
+    ("a conflict at the first status", 1, &["KubernetesConflict@20"]),
+    // A process whose clock is ten minutes ahead took what the other had asked for as vanished, and copied again; and the
+    // two wrote a target's status in turns without end.
+    ("two clocks", 1, &["SecondLeader@17"]),
+    ("two clocks", 1, &["SecondLeader@20"]),
+    // A migration that somebody had written to be completed was left without a copy.
+    ("completed without a copy", 1, &["MigrationStatusForged@33"]),
+    ("completed without a copy", 1, &["MigrationStatusForged@38"]),
+    // Copies that were refused were all asked for at once when permission came back.
+    ("refused copies", 1, &["PermissionLost@46"]),
+    ("refused copies", 1, &["PermissionLost@49"]),
+    ("refused copies", 1, &["PermissionLost@55"]),
 ];
 
 /// The plans of all of them.

@@ -153,7 +153,7 @@ fn asked(
 ) -> Vec<Asked> {
     record
         .iter()
-        .filter(|m| state(m) == MigrationState::Copying && !is_stalled(m))
+        .filter(|m| state(m) == MigrationState::Copying && !m.status.as_ref().is_some_and(step::was_refused))
         .filter_map(|m| {
             let image = copy_of(m);
             let done = image
