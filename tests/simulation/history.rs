@@ -22,7 +22,7 @@ use super::plan::Plan;
 use super::product::{self, FIRST, Replica};
 use super::stage::{Second, Stage};
 use super::time::{EPOCH_MILLIS, Virtual};
-use super::watchman::{Objects, Watchman};
+use super::watchman::Watchman;
 use super::world::{Beginning, THREE};
 
 const DEFINITIONS: [&str; 3] = [
@@ -163,7 +163,7 @@ impl History {
         }
         self.is_frugal(&calls)?;
         self.is_done().map_err(|left| Broken::new(Promise::Converges, left))?;
-        let objects = Objects::of(&self.stage.api);
+        let objects = lock(&self.watchman).objects();
         match invariants::final_statuses(&self.stage.sim, &objects) {
             Some(broken) => Err(broken),
             None => Ok(()),
@@ -210,7 +210,7 @@ impl History {
 
     /// Whether everything has come to its end; else what is left.
     fn is_done(&self) -> Result<(), String> {
-        let objects = Objects::of(&self.stage.api);
+        let objects = lock(&self.watchman).objects();
         let says = self.beginning.odd.says;
         let open = objects.migrations.iter().find(|migration| !is_settled(migration, says));
         if let Some(open) = open {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use amiseal::api::{AMIEncryptionTarget, AMIMigration, MigrationState, OtherKey, conditions};
 use clap::ValueEnum;
@@ -251,7 +252,7 @@ pub(crate) fn final_statuses(sim: &Sim, objects: &Objects) -> Option<Broken> {
     }
     for policy in &objects.policies {
         let Some(status) = &policy.status else { continue };
-        let of_policy = |target: &&AMIEncryptionTarget| target.spec.policy == policy.name_any();
+        let of_policy = |target: &&Arc<AMIEncryptionTarget>| target.spec.policy == policy.name_any();
         let targets = objects.targets.iter().filter(of_policy);
         let sum = targets.filter_map(|target| target.status.as_ref()?.images).sum();
         if status.images.unwrap_or_default() != sum {

@@ -25,26 +25,23 @@ const REQUESTS: u64 = 2000;
 pub(crate) struct Watchman {
     stage: Stage,
     seen: (u64, (usize, usize)),
+    known: (
+        Known<AMIEncryptionPolicy>,
+        Known<AMIEncryptionTarget>,
+        Known<AMIMigration>,
+    ),
     pub(crate) outcome: Outcome,
 }
 
 /// All objects of ours.
 #[derive(Debug)]
 pub(crate) struct Objects {
-    pub(crate) policies: Vec<AMIEncryptionPolicy>,
-    pub(crate) targets: Vec<AMIEncryptionTarget>,
-    pub(crate) migrations: Vec<AMIMigration>,
+    pub(crate) policies: Vec<Arc<AMIEncryptionPolicy>>,
+    pub(crate) targets: Vec<Arc<AMIEncryptionTarget>>,
+    pub(crate) migrations: Vec<Arc<AMIMigration>>,
 }
 
 impl Objects {
-    pub(crate) fn of(api: &ApiServer) -> Self {
-        Self {
-            policies: read(api, "AMIEncryptionPolicy"),
-            targets: read(api, "AMIEncryptionTarget"),
-            migrations: read(api, "AMIMigration"),
-        }
-    }
-
     /// Every state, and every reason of a condition.
     fn words(&self) -> BTreeSet<String> {
         let states = self
@@ -71,9 +68,22 @@ impl Objects {
     }
 }
 
-fn read<K: DeserializeOwned>(api: &ApiServer, kind: &str) -> Vec<K> {
-    let read = |object: &Arc<Value>| K::deserialize(&**object).expect("an object of this kind");
-    api.list(kind).iter().map(read).collect()
+/// Objects of one kind as they were read last: what has not changed since is not read again.
+#[derive(Debug)]
+struct Known<K>(Vec<(Arc<Value>, Arc<K>)>);
+
+impl<K: DeserializeOwned> Known<K> {
+    fn read(&mut self, api: &ApiServer, kind: &str) -> Vec<Arc<K>> {
+        let before = std::mem::take(&mut self.0);
+        let read = |object: Arc<Value>| {
+            let known = before.iter().find(|(known, _)| Arc::ptr_eq(known, &object));
+            let parsed = known.map(|(_, parsed)| parsed.clone());
+            let parsed = parsed.unwrap_or_else(|| Arc::new(K::deserialize(&*object).expect("an object of this kind")));
+            (object, parsed)
+        };
+        self.0 = api.list(kind).into_iter().map(read).collect();
+        self.0.iter().map(|(_, parsed)| parsed.clone()).collect()
+    }
 }
 
 impl Watchman {
@@ -81,7 +91,18 @@ impl Watchman {
         Self {
             stage,
             seen: (0, (0, 0)),
+            known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
+        }
+    }
+
+    /// All objects of ours as they are now.
+    pub(crate) fn objects(&mut self) -> Objects {
+        let api = &self.stage.api;
+        Objects {
+            policies: self.known.0.read(api, "AMIEncryptionPolicy"),
+            targets: self.known.1.read(api, "AMIEncryptionTarget"),
+            migrations: self.known.2.read(api, "AMIMigration"),
         }
     }
 
@@ -102,7 +123,7 @@ impl Watchman {
         if before == self.seen || (before.1 == self.seen.1 && !written()) {
             return;
         }
-        let objects = Objects::of(api);
+        let objects = self.objects();
         for word in objects.words() {
             *self.outcome.reached.entry(word).or_default() += 1;
         }
@@ -112,10 +133,11 @@ impl Watchman {
         let migrations: Vec<&AMIMigration> = objects
             .migrations
             .iter()
+            .map(|one| &**one)
             .filter(|one| notes.forged.get(&one.name_any()) != one.metadata.resource_version.as_ref())
             .collect();
-        let mut broken = invariants::check(sim, &migrations, &notes.unshared);
-        broken.extend(objects.targets.iter().filter_map(invariants::adds_up));
+        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes.unshared);
+        broken.extend(objects.targets.iter().filter_map(|target| invariants::adds_up(target)));
         broken.extend(
             notes
                 .usurped
