@@ -113,7 +113,9 @@ impl<'a> Judge<'a> {
                 let copies = self.copies_of(original);
                 match original.expect {
                     Expectation::Copied(_) if !original.removed_by_edit() => {
-                        let before = copies.iter().any(|c| c.created_by.is_none() && c.exists());
+                        let before = copies
+                            .iter()
+                            .any(|c| c.created_by.is_none() && c.exists() && self.is_encrypted(c));
                         usize::from(!before)
                     }
                     Expectation::Copied(_) | Expectation::Any => copies
@@ -126,6 +128,11 @@ impl<'a> Judge<'a> {
                 }
             })
             .sum()
+    }
+
+    fn is_encrypted(&self, image: &Image) -> bool {
+        let encrypted = |id| self.world.snapshot(&image.region, id).is_some_and(|s| s.encrypted);
+        image.snapshot_ids().all(encrypted)
     }
 
     /// Copies that calls made and that failed, were cancelled or came out wrong by a fault rule.
