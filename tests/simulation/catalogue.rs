@@ -47,7 +47,7 @@ pub(crate) enum Fault {
     /// The key's policy does not let the account use it.
     KeyGrantRevoked,
     SnapshotQuotaGone,
-    /// What is new, deleted or changed shows two minutes late.
+    /// What is new, deleted or changed shows up to 45 seconds late.
     ListingsLate,
     ListingsPartlyEmpty,
     ListingsReordered,
@@ -196,6 +196,19 @@ impl Fault {
     /// Its name, as the command line has it.
     pub(crate) fn name(self) -> String {
         format!("{self:?}")
+    }
+
+    /// Whether it takes away what is on record of copies that AWS may not show yet.
+    pub(crate) fn loses_records(self) -> bool {
+        matches!(
+            self,
+            Self::ObjectReplaced
+                | Self::MigrationDeleted
+                | Self::MigrationStatusRemoved
+                | Self::MigrationStatusForged
+                | Self::TargetDeleted
+                | Self::PolicyDeleted
+        )
     }
 
     /// Whether more calls to copy may have an effect than without it: what was made was no good, or somebody took it away.

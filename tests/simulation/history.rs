@@ -38,8 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(8 * 3600);
 const AFTERMATH: Duration = Duration::from_secs(40 * 60);
 /// Then, without any, nothing may be written for so long: two scans.
 const QUIET: Duration = Duration::from_secs(65 * 60);
-/// How many calls to AWS a target may make in that time: a scan of two lists of a page or two, and what its key is.
-const CALLS_PER_TARGET: usize = 40;
+/// How many calls to AWS a target may make in that time: scans of two lists, whose pages may have two entries or none, and what
+/// its key is.
+const CALLS_PER_TARGET: usize = 100;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often it is looked whether a promise was broken while nothing is waited for.
@@ -98,7 +99,13 @@ impl History {
         let right = clock.clone();
         let now = move || amiseal::clock::Clock::now(&right);
         let api = ApiServer::new(&DEFINITIONS, plan.seed, now).expect("definitions");
-        let (stage, second) = Stage::new(sim, api.clone(), Fate::new(&plan.strikes), clock.another());
+        let (stage, second) = Stage::new(
+            sim,
+            api.clone(),
+            Fate::new(&plan.strikes),
+            clock.another(),
+            beginning.odd.contests(),
+        );
         let watchman = Arc::new(Mutex::new(Watchman::new(stage.clone())));
         let (deciding, watching) = (stage.clone(), watchman.clone());
         api.on_request(move |request| {
@@ -147,7 +154,7 @@ impl History {
         self.until_done().await?;
         lock(&self.watchman).outcome.calls = self.stage.fate.calls();
         self.wait(AFTERMATH).await?;
-        self.stage.calm();
+        self.stage.calm(&FIRST);
         for fault in &self.beginning.world.faults {
             self.stage.sim.add_fault(fault.clone());
         }
@@ -306,8 +313,14 @@ impl History {
         let calls = self.stage.sim.journal();
         let aws = calls.iter().map(|call| {
             format!(
-                "{} aws {} {} {} {} {:?}\n",
-                call.time, call.account, call.region, call.operation, call.outcome, call.effects
+                "{} aws {} {} {} {} {:?} {}\n",
+                call.time,
+                call.account,
+                call.region,
+                call.operation,
+                call.outcome,
+                call.effects,
+                call.fault.as_deref().unwrap_or_default()
             )
         });
         let requests = self.stage.api.journal();
@@ -348,7 +361,7 @@ async fn seconds(stage: &Stage, mut asked: mpsc::UnboundedReceiver<Second>) {
         loop {
             let process = stage.begin(replica.clone());
             tokio::select! {
-                () = live(stage, process, &replica, &clock) => sleep(Duration::from_secs(5)).await,
+                () = live(stage, process, &replica, &clock), if !stage.is_calm() => sleep(Duration::from_secs(5)).await,
                 () = &mut ends => {
                     stage.fate.kill(process);
                     break;

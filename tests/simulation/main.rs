@@ -44,10 +44,10 @@ struct Args {
     #[arg(long, requires = "seed")]
     summary: bool,
     /// How many histories at random
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 150)]
     histories: u64,
     /// Strike only every so many calls
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 12)]
     stride: usize,
     /// The seed of the first history
     #[arg(long, default_value_t = 1)]

@@ -204,17 +204,20 @@ pub(crate) const ALL: &[Odd] = &[
     },
     Odd {
         fault: Some((
-            "CopyImage",
+            "DescribeImages",
             "{failBefore: {code: ResourceLimitExceeded, status: 400, message: Too many}}",
         )),
-        copies: true,
-        images: ANY,
         says: reason::QUOTA_EXCEEDED,
         ..PLAIN
     },
 ];
 
 impl Odd {
+    /// Whether its policy is for the account of another one as well.
+    pub(crate) fn contests(&self) -> bool {
+        self.says == reason::CONTESTED
+    }
+
     /// Whether its policy only looks.
     pub(crate) fn audits(&self) -> bool {
         self.spec.contains("Audit")

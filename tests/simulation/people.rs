@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amiseal::api::AMIMigration;
-use amiseal::api::conditions::reason;
+use amiseal::api::conditions;
 use amiseal::api::labels::{RETRY, TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use ec2sim::Edit;
 use ec2sim::model::Image;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::Fault;
 use super::stage::Stage;
-use super::world::{EXEMPT, GUEST};
+use super::world::{EXEMPT, GUEST, TWO};
 
 /// Who does it, as the API server knows them.
 pub(crate) const SOMEBODY: &str = "somebody";
@@ -31,6 +31,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// It concerns what the request is about, where that is a migration or target, so that each of their states is met.
 pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u64) {
     let turn = usize::try_from(number).unwrap_or(0);
+    if fault.loses_records() {
+        stage.note(|notes| notes.records_lost = true);
+    }
     match fault {
         Fault::ObjectReplaced => replace(stage, request),
         Fault::OriginalDeregistered
@@ -241,12 +244,14 @@ fn of_migrations(stage: &Stage, fault: Fault, name: &str) {
     }
 }
 
-/// Asks for another attempt wherever all have failed, as the status says.
+/// Asks for another attempt wherever nothing goes on.
 pub(crate) fn ask_for_another_attempt(stage: &Stage) {
     for migration in stage.api.list(MIGRATION) {
         let conditions = migration["status"]["conditions"].as_array();
-        let exhausted = conditions.is_some_and(|all| all.iter().any(|one| one["reason"] == reason::ATTEMPTS_EXHAUSTED));
-        if exhausted && let Some(name) = migration["metadata"]["name"].as_str() {
+        let stalled = |one: &Value| one["type"] == conditions::STALLED && one["status"] == "True";
+        if conditions.is_some_and(|all| all.iter().any(stalled))
+            && let Some(name) = migration["metadata"]["name"].as_str()
+        {
             let at = stage.clock.age().as_secs().to_string();
             merge(
                 stage,
@@ -278,6 +283,10 @@ fn of_policies(stage: &Stage, fault: Fault, turn: usize) {
             .unwrap_or_default()
             .to_owned();
         let from = stage.clock.age();
+        if stage.contested && account == TWO {
+            // The younger policy for the same account goes on.
+            return;
+        }
         stage.note(|notes| notes.hands_off.push((account, from + GRACE, from + MEANWHILE)));
     };
     let for_a_while = |change: Value, back: Value| {
@@ -292,7 +301,10 @@ fn of_policies(stage: &Stage, fault: Fault, turn: usize) {
         Fault::PolicyDeleted => {
             delete(stage, POLICY, &name);
             hands_off(stage);
-            let policy = policy.clone();
+            let mut policy = policy.clone();
+            // Whatever somebody else had put into it for a while.
+            policy["spec"]["suspend"] = json!(false);
+            policy["spec"]["mode"] = json!("Enforce");
             stage.later(MEANWHILE, move |stage| recreate(stage, &policy));
         }
         Fault::PolicyEdited => {

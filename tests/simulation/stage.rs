@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) fate: Arc<Fate>,
     /// What the processes take the time of day from.
     pub(crate) clock: Virtual,
+    /// Whether the third policy is for the account of the second as well.
+    pub(crate) contested: bool,
     state: Arc<Mutex<State>>,
     second: mpsc::UnboundedSender<Second>,
 }
@@ -77,6 +79,7 @@ struct State {
     /// What is to be put right, by number.
     mends: BTreeMap<u64, Mend>,
     replicas: BTreeMap<u64, Replica>,
+    calm: bool,
     stale_until: Option<Instant>,
     notes: Notes,
 }
@@ -92,6 +95,8 @@ pub(crate) struct Notes {
     pub(crate) unshared: BTreeSet<String>,
     /// Calls that change something, by replicas that did not hold the slot.
     pub(crate) usurped: Vec<String>,
+    /// Whether somebody has taken away what was on record of copies in flight.
+    pub(crate) records_lost: bool,
     /// Accounts in which nothing may be changed from then until then.
     pub(crate) hands_off: Vec<(String, Duration, Duration)>,
 }
@@ -103,6 +108,7 @@ impl Stage {
         api: ApiServer,
         fate: Arc<Fate>,
         clock: Virtual,
+        contested: bool,
     ) -> (Self, mpsc::UnboundedReceiver<Second>) {
         let (second, starting) = mpsc::unbounded_channel();
         let stage = Self {
@@ -110,6 +116,7 @@ impl Stage {
             api,
             fate,
             clock,
+            contested,
             state: Arc::default(),
             second,
         };
@@ -392,10 +399,10 @@ impl Stage {
                 self.sim.change_settings(|settings| {
                     before = Some(settings.consistency.clone());
                     let shows = &mut settings.consistency;
-                    shows.create_seconds = 120.0;
-                    shows.delete_seconds = 120.0;
-                    shows.tag_seconds = 120.0;
-                    shows.attribute_seconds = 120.0;
+                    shows.create_seconds = 45.0;
+                    shows.delete_seconds = 45.0;
+                    shows.tag_seconds = 45.0;
+                    shows.attribute_seconds = 45.0;
                 });
                 let before = before.expect("settings");
                 self.later(A_WHILE, |stage| {
@@ -486,9 +493,19 @@ impl Stage {
         });
     }
 
-    /// Puts everything right, and lets nothing strike any more.
-    pub(crate) fn calm(&self) {
+    /// Whether nothing goes wrong any more.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.lock().calm
+    }
+
+    /// Puts everything right, lets nothing strike any more, and ends all replicas but `stays`.
+    pub(crate) fn calm(&self, stays: &Replica) {
         self.fate.calm();
+        self.lock().calm = true;
+        let replicas = self.lock().replicas.clone();
+        for (process, _) in replicas.iter().filter(|(_, replica)| *replica != stays) {
+            self.fate.kill(*process);
+        }
         self.sim.clear_faults();
         loop {
             let next = self.lock().mends.pop_first();

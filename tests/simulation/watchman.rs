@@ -136,7 +136,7 @@ impl Watchman {
             .map(|one| &**one)
             .filter(|one| notes.forged.get(&one.name_any()) != one.metadata.resource_version.as_ref())
             .collect();
-        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes.unshared);
+        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes);
         broken.extend(objects.targets.iter().filter_map(|target| invariants::adds_up(target)));
         broken.extend(
             notes

@@ -13,7 +13,7 @@ use super::odd::Odd;
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
 pub(crate) const CONTROLLER: &str = "999900001111";
 pub(crate) const ONE: &str = "111122223333";
-const TWO: &str = "444455556666";
+pub(crate) const TWO: &str = "444455556666";
 /// The account of the third policy.
 pub(crate) const THREE: &str = "777788889999";
 const KEY: &str = "11111111-1111-4111-8111-111111111111";
@@ -129,6 +129,8 @@ impl Beginning {
             let place = rng.random_range(0..places.len());
             places[place].push((KINDS[*kind].yaml)(&mut rng, &format!("image-{number}")));
         }
+        // The third policy may be for this account too.
+        places[2].push((KINDS[0].yaml)(&mut rng, "image-always"));
         let odd = Odd::of(seed);
         let yaml = world(seed, &mut rng, &places, odd);
         let world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
