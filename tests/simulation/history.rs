@@ -241,7 +241,9 @@ impl History {
             names.filter(|name| !completed(name)).collect::<Vec<_>>()
         });
         if !waiting.is_empty() {
-            return Err(format!("{waiting:?} are not completed"));
+            let of = |one: &&Arc<AMIMigration>| waiting.contains(&one.name_any());
+            let statuses: Vec<_> = objects.migrations.iter().filter(of).map(|one| &one.status).collect();
+            return Err(format!("{waiting:?} are not completed: {statuses:?}"));
         }
         let unshared = self.stage.notes().unshared;
         let mut report = self.stage.sim.audit();

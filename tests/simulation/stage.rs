@@ -437,19 +437,24 @@ impl Stage {
             act,
             ..FaultRule::default()
         });
-        self.later(A_WHILE, |stage| {
-            for call in stage
-                .sim
-                .journal()
-                .iter()
-                .filter(|call| call.fault.as_deref() == Some(LIE))
-            {
-                let image = call.effects.iter().find(|id| id.starts_with("ami-"));
-                if let Some(image) = image {
-                    stage.edit(Edit::Deregister { image: image.clone() });
-                }
-            }
-        });
+        self.later(A_WHILE, Self::take_lies_away);
+    }
+
+    /// Somebody deregisters the copies that are not what was asked for, as their migrations say they should.
+    fn take_lies_away(&self) {
+        let calls = self.sim.journal();
+        let lies = calls.iter().filter(|call| call.fault.as_deref() == Some(LIE));
+        let images: Vec<&String> = lies
+            .flat_map(|call| &call.effects)
+            .filter(|id| id.starts_with("ami-"))
+            .collect();
+        if images.is_empty() && !self.is_calm() {
+            // The call that was struck did not get so far; another one will.
+            self.later(A_WHILE, Self::take_lies_away);
+        }
+        for image in images {
+            self.edit(Edit::Deregister { image: image.clone() });
+        }
     }
 
     /// Does this to the next call to AWS, which is the one that is being struck.
