@@ -453,6 +453,7 @@ impl Decider<'_> {
         match self.inventory.images.get(&id) {
             None if self.vanished() => self.again(status, "The copy has vanished."),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
+            Some(image) if image.state == ImageState::Failed => self.under_way(status),
             Some(image) if exists(image) => {
                 match verify(self.source, image, &self.inventory.snapshots, &self.o.of.key) {
                     Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.o.settings.promotion) => {

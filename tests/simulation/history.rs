@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use super::fate::{Fate, Side};
 use super::invariants::{self, Broken, Promise};
+use super::people;
 use super::plan::Plan;
 use super::product::{self, FIRST, Replica};
 use super::stage::{Second, Stage};
@@ -34,6 +35,8 @@ const DEFINITIONS: [&str; 3] = [
 /// Until then everything has to have come to its end: a migration that AWS has denied something waits ten minutes, and
 /// one whose copy has vanished a scan longer.
 const PATIENCE: Duration = Duration::from_secs(8 * 3600);
+/// After so long somebody asks for another attempt wherever nothing goes on: all of them may have failed.
+const ASKS_AFTER: Duration = Duration::from_secs(3 * 3600);
 /// Once everything is done, faults go on for so long: over one scan.
 const AFTERMATH: Duration = Duration::from_secs(40 * 60);
 /// Then, without any, nothing may be written for so long: two scans.
@@ -192,12 +195,17 @@ impl History {
 
     /// Waits until everything has come to its end.
     async fn until_done(&self) -> Result<(), Broken> {
-        let deadline = self.stage.clock.age() + PATIENCE;
+        let began = self.stage.clock.age();
+        let (deadline, mut asked) = (began + PATIENCE, began);
         while let Err(left) = self.is_done() {
             if self.stage.clock.age() >= deadline {
                 return Err(Broken::new(Promise::Converges, left));
             }
             self.broken_off()?;
+            if self.stage.clock.age() >= asked + ASKS_AFTER {
+                asked = self.stage.clock.age();
+                people::ask_for_another_attempt(&self.stage);
+            }
             sleep(LOOK).await;
             self.stage.api.collect_garbage();
         }

@@ -156,8 +156,8 @@ fn claims(migration: &AMIMigration, world: &model::World) -> Vec<Broken> {
         broken.push(untrue("speaks of a generation that is not there yet".to_owned()));
     }
     let copy = status.copy.as_ref();
-    // Somebody may ask for one more.
-    let attempts = ATTEMPTS + u32::from(migration.annotations().contains_key(labels::RETRY));
+    // Somebody may ask for one more, and once more.
+    let attempts = ATTEMPTS + 3 * u32::from(migration.annotations().contains_key(labels::RETRY));
     if let Some(copy) = copy.filter(|copy| copy.attempt > attempts) {
         broken.push(Broken::new(
             Promise::Bounded,

@@ -14,6 +14,12 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
     // A migration that somebody had written to be completed was left without a copy.
     ("completed without a copy", 1, &["MigrationStatusForged@33"]),
     ("completed without a copy", 1, &["MigrationStatusForged@38"]),
+    // The same with one whose copy failed afterwards.
+    (
+        "completed with a copy that failed",
+        99,
+        &["MigrationStatusForged@51", "KeyDisabled@43"],
+    ),
     // Copies that were refused were all asked for at once when permission came back.
     ("refused copies", 1, &["PermissionLost@46"]),
     ("refused copies", 1, &["PermissionLost@49"]),

@@ -516,6 +516,20 @@ fn what_another_process_with_another_clock_has_asked_for_does_not_count_as_vanis
 }
 
 #[test]
+fn a_status_that_claims_to_be_finished_with_a_copy_that_has_failed_is_not_believed() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    case.status.state = Some(MigrationState::Completed);
+    let copy = case.world.images.get_mut(&id).expect("a copy");
+    Arc::make_mut(copy).state = ImageState::Failed;
+    assert_eq!(case.settle(), Then::RemoveFailed(id));
+}
+
+#[test]
 fn a_copy_that_was_refused_has_given_its_place_away_and_waits_for_another() {
     let mut case = Case::new();
     assert!(matches!(case.settle(), Then::Copy(_)));
