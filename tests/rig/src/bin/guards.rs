@@ -26,11 +26,18 @@ struct Guard {
 }
 
 fn main() -> Result<ExitCode> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    // Not where it was compiled: clones share Cargo's target directory.
+    let root = env::current_dir()?;
+    let all = root.join("tests/simulation/guards");
+    ensure!(
+        all.is_dir(),
+        "there is no {}: start this by `make guards`",
+        all.display()
+    );
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let copy = target.join("guards");
     let chosen: Vec<String> = env::args().skip(1).collect();
-    let mut guards = guards(&root.join("tests/simulation/guards"))?;
+    let mut guards = guards(&all)?;
     guards.retain(|guard| chosen.is_empty() || chosen.contains(&guard.name));
     ensure!(
         !guards.is_empty(),
