@@ -16,6 +16,7 @@ use super::target::{Permits, Rivals};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, CopyStatus};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
+use crate::plan::allowance::Allowance;
 use crate::plan::classify::Classified;
 use crate::plan::obstacle::{KeyView, Trouble};
 use crate::plan::permit;
@@ -41,19 +42,13 @@ pub(crate) struct Fleet {
 /// Our writes to one object. All times are of the monotonic clock.
 #[derive(Debug)]
 struct Written {
-    /// The version that the last one made; 0 before there is one.
+    /// The version that the last one made.
     version: u64,
     /// When that was.
     at: Duration,
-    /// How many more are allowed at `counted`.
-    allowed: f64,
-    counted: Duration,
+    /// How many more are allowed.
+    allowance: Allowance,
 }
-
-/// How many writes to one object may follow each other at once.
-const BURST: f64 = 20.0;
-/// How many more are allowed each second.
-const PER_SECOND: f64 = 0.1;
 
 /// What is known of one target's account and region.
 #[derive(Debug, Default)]
@@ -215,42 +210,32 @@ impl Fleet {
         known.1
     }
 
-    /// Whether an object may be written once more at `now` of the monotonic clock; if so, that is counted.
-    ///
-    /// An object that comes to rest needs a handful of writes. Two who see it differently, as when somebody runs amiseal
-    /// twice in a cluster, would write it in turns for ever, as fast as the API server answers.
+    /// Whether an object may be written once more at `now` of the monotonic clock.
     pub(super) fn may_write(&self, object: &impl Resource, now: Duration) -> bool {
-        let mut all = lock(&self.written);
-        let uid = object.meta().uid.clone().unwrap_or_default();
-        let written = all.entry(uid).or_insert(Written {
-            version: 0,
-            at: Duration::ZERO,
-            allowed: BURST,
-            counted: now,
-        });
-        let regained = now.saturating_sub(written.counted).as_secs_f64() * PER_SECOND;
-        written.allowed = (written.allowed + regained).min(BURST);
-        written.counted = now;
-        let may = written.allowed >= 1.0;
-        written.allowed -= if may { 1.0 } else { 0.0 };
-        may
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let all = lock(&self.written);
+        all.get(uid).is_none_or(|written| written.allowance.allows(now))
     }
 
     /// Notes what the API server made of our own write to an object, at `now` of the monotonic clock.
     pub(super) fn wrote(&self, object: &impl Resource, now: Duration) {
-        if let (Some(uid), Some(version)) = (&object.meta().uid, version(object))
-            && let Some(written) = lock(&self.written).get_mut(uid)
-        {
+        if let (Some(uid), Some(version)) = (&object.meta().uid, version(object)) {
+            let mut all = lock(&self.written);
+            let allowance = Allowance::new(now);
+            let written = all.entry(uid.clone()).or_insert(Written {
+                version,
+                at: now,
+                allowance,
+            });
             (written.version, written.at) = (version, now);
+            written.allowance.count(now);
         }
     }
 
     /// When an object was last written by us, by the monotonic clock.
     pub(super) fn written_at(&self, object: &impl Resource) -> Option<Duration> {
         let uid = object.meta().uid.as_deref()?;
-        let all = lock(&self.written);
-        let written = all.get(uid).filter(|written| written.version > 0)?;
-        Some(written.at)
+        lock(&self.written).get(uid).map(|written| written.at)
     }
 
     /// Whether `object` is as it was before our own last write to it.

@@ -1,0 +1,77 @@
+//! How often one object may be written.
+//!
+//! An object that comes to rest needs a handful of writes. Two who see it differently, as when somebody runs amiseal twice in a
+//! cluster, would write it in turns for ever, as fast as the API server answers.
+
+use std::time::Duration;
+
+/// How many writes may follow each other at once.
+const BURST: f64 = 20.0;
+/// How many more are allowed each second.
+const PER_SECOND: f64 = 0.1;
+
+/// The writes that are left to one object. Times are of the monotonic clock, and never go back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowance {
+    left: f64,
+    at: Duration,
+}
+
+impl Allowance {
+    /// That of an object which was not written yet.
+    pub fn new(now: Duration) -> Self {
+        Self { left: BURST, at: now }
+    }
+
+    /// Whether one more write is allowed.
+    pub fn allows(&self, now: Duration) -> bool {
+        self.left_at(now) >= 1.0
+    }
+
+    /// Counts a write that was made. One that the API server refused or never saw is not: after an outage nothing waits for
+    /// what did not happen.
+    pub fn count(&mut self, now: Duration) {
+        *self = Self {
+            left: (self.left_at(now) - 1.0).max(0.0),
+            at: now,
+        };
+    }
+
+    fn left_at(&self, now: Duration) -> f64 {
+        let passed = now.saturating_sub(self.at).as_secs_f64();
+        (self.left + passed * PER_SECOND).min(BURST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of so many writes, one each millisecond from then on, are allowed.
+    fn made(allowance: &mut Allowance, from: Duration, tries: u64) -> usize {
+        let moments = (0..tries).map(|millis| from + Duration::from_millis(millis));
+        let made = |now: &Duration| {
+            let allows = allowance.allows(*now);
+            if allows {
+                allowance.count(*now);
+            }
+            allows
+        };
+        moments.filter(made).count()
+    }
+
+    #[test]
+    fn a_burst_is_allowed_and_then_one_each_ten_seconds() {
+        let mut allowance = Allowance::new(Duration::ZERO);
+        assert_eq!(made(&mut allowance, Duration::ZERO, 1000), 20);
+        assert_eq!(made(&mut allowance, Duration::from_secs(11), 1000), 1);
+        assert_eq!(made(&mut allowance, Duration::from_secs(32), 1000), 2);
+        assert_eq!(made(&mut allowance, Duration::from_secs(86_400), 1000), 20);
+    }
+
+    #[test]
+    fn what_was_not_written_is_not_counted() {
+        let allowance = Allowance::new(Duration::ZERO);
+        assert!((0..1000).all(|second| allowance.allows(Duration::from_secs(second))));
+    }
+}
