@@ -36,6 +36,9 @@ fn main() -> Result<ExitCode> {
     );
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let copy = target.join("guards");
+    // Cargo tells two trees apart by the times of their files only: what is built without a guard must never be taken for the
+    // product.
+    let builds = target.join("guards-build");
     let chosen: Vec<String> = env::args().skip(1).collect();
     let mut guards = guards(&all)?;
     guards.retain(|guard| chosen.is_empty() || chosen.contains(&guard.name));
@@ -46,7 +49,7 @@ fn main() -> Result<ExitCode> {
     let mut missed = 0;
     for guard in &guards {
         copy_sources(&root, &copy)?;
-        let found = find(guard, &copy, &target).with_context(|| guard.name.clone())?;
+        let found = find(guard, &copy, &builds).with_context(|| guard.name.clone())?;
         println!("{:<18} {:<14} {found}", guard.name, guard.promise);
         println!("{:<18} {}", "", guard.what);
         missed += usize::from(!found.starts_with("broken"));
