@@ -36,8 +36,8 @@ fn main() -> Result<ExitCode> {
     );
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let copy = target.join("guards");
-    // Cargo tells two trees apart by the times of their files only: what is built without a guard must never be taken for the
-    // product.
+    // What is built without a guard must never be taken for the product. In the usual directory it would be: Cargo notes
+    // sources that lie inside of it by their place there, and then looks no more at those of the work tree.
     let builds = target.join("guards-build");
     let chosen: Vec<String> = env::args().skip(1).collect();
     let mut guards = guards(&all)?;
