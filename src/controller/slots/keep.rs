@@ -86,6 +86,12 @@ impl Keeping<'_> {
             self.slots.leave(*slot);
             self.leaving.insert(*slot, now + LEAVES_WITHIN);
         }
+        for write in planned.writes.iter().filter(|write| write.what == Written::GivenUp) {
+            if let Name::Slot(slot) = write.lease {
+                // Before it is sent: another may have it from then on, whatever the answer.
+                self.slots.hold(slot, Duration::ZERO);
+            }
+        }
         self.write(planned.writes).await;
         let now = self.clock.monotonic();
         for (slot, until) in &self.leaving {
@@ -153,7 +159,6 @@ impl Keeping<'_> {
             let is_new = self.keeper.answered(&write, outcome, sent, answered);
             let Name::Slot(slot) = write.lease else { continue };
             if write.what == Written::GivenUp && done {
-                self.slots.hold(slot, Duration::ZERO);
                 self.leaving.remove(&slot);
             }
             if let Some(until) = self.keeper.until(slot) {

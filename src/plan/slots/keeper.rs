@@ -1,6 +1,6 @@
 //! What one replica has seen of the Leases, what it holds of them, and what it is to write next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Name, Record, holds_for, look_every, number_of, renew_after, runs_out_after, share};
@@ -49,6 +49,8 @@ struct Held {
     renew: Duration,
     /// Whether it is given up as soon as nobody works on it any more.
     leaves: bool,
+    /// Whether that was asked for. It may have been done, whatever the answer, so that it is not believed to be held.
+    is_given_up: bool,
 }
 
 /// A write to a Lease, which must fail unless the Lease is as it was seen.
@@ -141,7 +143,8 @@ impl Keeper {
 
     /// Until when a slot may be believed to be held.
     pub fn until(&self, slot: u16) -> Option<Duration> {
-        self.held.get(&Name::Slot(slot)).map(|held| held.until)
+        let held = self.held.get(&Name::Slot(slot)).filter(|held| !held.is_given_up);
+        held.map(|held| held.until)
     }
 
     /// When the Leases are to be looked at again.
@@ -186,17 +189,22 @@ impl Keeper {
     pub fn plan(&mut self, now: Duration, is_idle: impl Fn(u16) -> bool) -> Planned {
         let mut planned = Planned {
             lost: self.lose(now),
-            replicas: self.replicas(now),
-            contradicted: self.contradiction(now),
+            replicas: self.replicas(),
+            contradicted: self.contradiction(),
             ..Planned::default()
         };
         planned.leaving = self.leave(planned.replicas);
         planned.writes = self.keep(now, &is_idle);
+        for write in planned.writes.iter().filter(|write| write.what == Written::GivenUp) {
+            if let Some(held) = self.held.get_mut(&write.lease) {
+                held.is_given_up = true;
+            }
+        }
         if self.may_take(now, planned.contradicted) {
-            let wanted = self.takeable(now, planned.replicas, &is_idle);
+            let wanted = self.takeable(planned.replicas, &is_idle);
             planned.writes.extend(wanted);
         }
-        planned.writes.extend(self.collect(now));
+        planned.writes.extend(self.collect());
         planned.next = self.next(now);
         planned
     }
@@ -228,7 +236,10 @@ impl Keeper {
                     slots: Some(self.terms.slots),
                 };
                 self.note(&write.lease, record, answered);
-                let since = self.held.get(&write.lease).map(|held| held.since);
+                let before = self.held.get(&write.lease);
+                let since = before.map(|held| held.since);
+                let leaves = before.is_some_and(|held| held.leaves);
+                let is_given_up = before.is_some_and(|held| held.is_given_up);
                 if since.is_none() && write.lease == self.ours() {
                     // Nothing is taken before it was seen what others have done until now.
                     self.is_outdated = true;
@@ -238,7 +249,8 @@ impl Keeper {
                     since: since.unwrap_or(answered),
                     until: sent + holds_for(self.terms.duration),
                     renew: sent + renew_after(self.terms.duration, &write.lease),
-                    leaves: self.held.get(&write.lease).is_some_and(|held| held.leaves),
+                    leaves,
+                    is_given_up,
                 };
                 self.held.insert(write.lease.clone(), held);
                 since.is_none()
@@ -288,14 +300,20 @@ impl Keeper {
         lost
     }
 
+    /// Whether a Lease was seen unchanged for so long that nobody can believe to hold it. What counts is when it was looked,
+    /// not what time it is: nobody knows what has become of it since.
+    fn has_run_out(&self, seen: &Seen) -> bool {
+        self.looked.is_some_and(|looked| looked >= seen.runs_out())
+    }
+
     /// How many replicas live by our number of slots.
-    fn replicas(&self, now: Duration) -> usize {
+    fn replicas(&self) -> usize {
         let others = self.seen.iter().filter(|(lease, seen)| match lease {
             Name::Replica(identity) => {
                 *identity != self.terms.identity
                     && seen.record.holder.is_some()
                     && seen.record.slots == Some(self.terms.slots)
-                    && now < seen.runs_out()
+                    && !self.has_run_out(seen)
             }
             Name::Slot(_) => false,
         });
@@ -303,10 +321,10 @@ impl Keeper {
     }
 
     /// Another number of slots that somebody lives by.
-    fn contradiction(&self, now: Duration) -> Option<u16> {
+    fn contradiction(&self) -> Option<u16> {
         self.seen.values().find_map(|seen| {
             let holder = seen.record.holder.as_ref()?;
-            let lives = *holder != self.terms.identity && now < seen.runs_out();
+            let lives = *holder != self.terms.identity && !self.has_run_out(seen);
             seen.record.slots.filter(|slots| lives && *slots != self.terms.slots)
         })
     }
@@ -384,11 +402,11 @@ impl Keeper {
     }
 
     /// The slots to take, as many as are missing to our share. Replicas begin with different ones, so as to collide less.
-    fn takeable(&self, now: Duration, replicas: usize, is_idle: &impl Fn(u16) -> bool) -> Vec<Write> {
+    fn takeable(&self, replicas: usize, is_idle: &impl Fn(u16) -> bool) -> Vec<Write> {
         let room = share(self.terms.slots, replicas).saturating_sub(self.staying().len());
         let candidates =
             (0..self.terms.slots).filter(|slot| !self.held.contains_key(&Name::Slot(*slot)) && is_idle(*slot));
-        let mut free: Vec<u16> = candidates.filter(|slot| self.is_free(*slot, now, replicas)).collect();
+        let mut free: Vec<u16> = candidates.filter(|slot| self.is_free(*slot, replicas)).collect();
         free.sort_by_key(|slot| number_of(&format!("{}/{slot}", self.terms.identity)));
         let taken = free.into_iter().take(room).map(|slot| {
             let lease = Name::Slot(slot);
@@ -402,27 +420,31 @@ impl Keeper {
     }
 
     /// Whether nobody can believe to hold a slot.
-    fn is_free(&self, slot: u16, now: Duration, replicas: usize) -> bool {
+    fn is_free(&self, slot: u16, replicas: usize) -> bool {
         match self.seen.get(&Name::Slot(slot)) {
             // Ours from before we were started again.
             Some(seen) if seen.record.holder.as_deref() == Some(&self.terms.identity) => true,
-            Some(seen) => seen.record.holder.is_none() || now >= seen.runs_out(),
+            Some(seen) => seen.record.holder.is_none() || self.has_run_out(seen),
             // Somebody may have deleted it while it was held: whoever holds it makes it anew.
             None => {
-                let since = self.missing.get(&slot).copied().unwrap_or(now);
-                replicas == 1 || now >= since + runs_out_after(self.terms.duration)
+                let since = self.missing.get(&slot).zip(self.looked);
+                let lasts =
+                    |(since, looked): (&Duration, Duration)| looked >= *since + runs_out_after(self.terms.duration);
+                replicas == 1 || since.is_some_and(lasts)
             }
         }
     }
 
     /// The Leases of replicas that are no more, for whoever holds the first slot to delete.
-    fn collect(&self, now: Duration) -> Vec<Write> {
+    fn collect(&self) -> Vec<Write> {
         if self.retires || !self.held.contains_key(&Name::Slot(0)) {
             return Vec::new();
         }
         let mut writes = Vec::new();
         for (lease, seen) in &self.seen {
-            let gone = now >= seen.runs_out() + seen.record.duration;
+            let gone = self
+                .looked
+                .is_some_and(|looked| looked >= seen.runs_out() + seen.record.duration);
             if gone && matches!(lease, Name::Replica(_)) && *lease != self.ours() {
                 writes.push(Write {
                     lease: lease.clone(),
@@ -434,14 +456,10 @@ impl Keeper {
         writes
     }
 
-    /// When something is due next.
+    /// When something is due next. That a Lease of another has run out is seen at a look.
     fn next(&self, now: Duration) -> Duration {
         let held = self.held.values().flat_map(|held| [held.renew, held.until]);
-        let ours: BTreeSet<&Name> = self.held.keys().collect();
-        let others = self.seen.iter().filter(|(lease, _)| !ours.contains(lease));
-        let run_out = others.map(|(_, seen)| seen.runs_out());
-        held.chain(run_out)
-            .filter(|moment| *moment > now)
+        held.filter(|moment| *moment > now)
             .chain([self.look_due()])
             .min()
             .unwrap_or(now)

@@ -351,6 +351,45 @@ fn another_number_of_slots_takes_over_when_the_last_one_of_the_old_has_gone() {
     assert_eq!(planned[2].contradicted, None);
 }
 
+#[test]
+fn a_slot_whose_giving_up_got_no_answer_is_not_believed_to_be_held() {
+    let events = [
+        Event::Looks(1),
+        Event::Acts(1, None),
+        Event::Passes(1177),
+        Event::Looks(1),
+        Event::Passes(1395),
+        Event::Acts(1, None),
+        Event::Passes(628),
+        Event::Looks(0),
+        Event::Acts(0, None),
+        Event::Looks(1),
+        Event::Acts(1, Some(1)),
+        Event::Arrives(1),
+        Event::Passes(3284),
+        Event::Looks(0),
+        Event::Acts(0, None),
+    ];
+    played(&events, &[SLOTS; 3]);
+}
+
+#[test]
+fn a_lease_that_was_not_looked_at_for_a_while_has_not_run_out_by_that() {
+    let events = [
+        Event::Looks(2),
+        Event::Acts(2, None),
+        Event::Looks(1),
+        Event::Looks(2),
+        Event::Passes(5784),
+        Event::Acts(1, None),
+        Event::Looks(1),
+        Event::Acts(2, Some(3)),
+        Event::Passes(2716),
+        Event::Acts(1, None),
+    ];
+    played(&events, &[SLOTS, 3, SLOTS]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
