@@ -147,10 +147,17 @@ impl Keeper {
         held.map(|held| held.until)
     }
 
-    /// When the Leases are to be looked at again.
+    /// When the Leases are to be looked at again: now and then, and as soon as one may be seen to have run out.
     pub fn look_due(&self) -> Duration {
-        let looked = self.looked.filter(|_| !self.is_outdated);
-        looked.map_or(Duration::ZERO, |looked| looked + look_every(self.terms.duration))
+        let Some(looked) = self.looked.filter(|_| !self.is_outdated) else {
+            return Duration::ZERO;
+        };
+        let run_out = self.seen.values().map(Seen::runs_out);
+        run_out
+            .filter(|moment| *moment > looked)
+            .chain([looked + look_every(self.terms.duration)])
+            .min()
+            .unwrap_or(looked)
     }
 
     /// Takes in all Leases, by a request that was sent and answered at these moments.
@@ -456,7 +463,7 @@ impl Keeper {
         writes
     }
 
-    /// When something is due next. That a Lease of another has run out is seen at a look.
+    /// When something is due next.
     fn next(&self, now: Duration) -> Duration {
         let held = self.held.values().flat_map(|held| [held.renew, held.until]);
         held.filter(|moment| *moment > now)
