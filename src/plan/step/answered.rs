@@ -1,0 +1,58 @@
+//! What the answer to a call leaves in a migration's status.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::conclude::{self, completed, progressing};
+use super::{CopyOf, Observation};
+use crate::api::conditions::{self, reason};
+use crate::api::{AMIMigrationStatus, MigrationState};
+use crate::domain::ImageId;
+
+/// Whether AWS has refused to make the copy that is on record as intended. Its place was given to others then, and it needs
+/// one again before AWS is asked once more.
+pub fn was_refused(status: &AMIMigrationStatus) -> bool {
+    let asked = status.copy.as_ref().is_some_and(|copy| copy.image_id.is_none());
+    asked
+        && status.state == Some(MigrationState::Copying)
+        && conditions::is_true(&status.conditions, conditions::STALLED)
+}
+
+/// The status after AWS has answered CopyImage.
+///
+/// The time is now that of the answer: the call may have waited long behind its intent, and what was seen of AWS before the
+/// answer says nothing of the copy.
+pub fn copy_accepted(o: Observation<'_>, image: &ImageId, now: Timestamp) -> AMIMigrationStatus {
+    let mut status = o.status.clone();
+    if let Some(copy) = &mut status.copy {
+        copy.image_id = Some(image.to_string());
+        copy.requested_at = Some(Time(now));
+    }
+    status
+}
+
+/// The status after everything that the copy lacked was published.
+pub fn published(o: Observation<'_>, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
+    let mut status = o.status.clone();
+    conclude::promoted(o, &mut status, now);
+    completed(o, status, done_reason(o.status), &done_message(o.of, copy), now).status
+}
+
+pub(super) fn done_reason(status: &AMIMigrationStatus) -> &'static str {
+    let adopted = status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_none());
+    if adopted { reason::ADOPTED } else { reason::SUCCEEDED }
+}
+
+pub(super) fn done_message(of: &CopyOf, copy: &ImageId) -> String {
+    format!("The copy is {copy}, encrypted under {}.", of.key)
+}
+
+/// The status after an attempt has come to nothing: its token is burnt, and the next attempt has to be admitted.
+pub fn burnt(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
+    if let Some(copy) = &mut status.copy {
+        copy.image_id = None;
+    }
+    status.snapshots = Vec::new();
+    conclude::copy_lost(o, &mut status, message, now);
+    progressing(o, status, MigrationState::Pending, reason::COPY_FAILED, message, now).status
+}

@@ -1,0 +1,208 @@
+//! What is judged, published and finished, and what opens again.
+
+use super::*;
+
+#[test]
+fn a_good_copy_with_nothing_to_publish_completes_the_migration() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    case.change_copy(&id, |copy| copy.state = ImageState::Pending);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+    case.change_copy(&id, |copy| copy.state = ImageState::Available);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.reason(), case.status.snapshots.len()), (reason::SUCCEEDED, 2));
+    for type_ in [
+        conditions::COPIED,
+        conditions::VERIFIED,
+        conditions::PROMOTED,
+        conditions::READY,
+    ] {
+        assert!(conditions::is_true(&case.status.conditions, type_), "{type_}");
+    }
+}
+
+#[test]
+fn what_is_to_be_published_is_announced_before_and_done_once() {
+    let mut case = Case::new();
+    let shared = BTreeSet::from([LaunchPermission::Account("999988887777".parse().expect("account"))]);
+    case.permissions = shared.clone();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    assert_eq!(
+        case.settle(),
+        Then::Publish(id.clone(), vec![Publication::LaunchPermissions(shared)])
+    );
+    assert_eq!(case.state(), MigrationState::Promoting);
+    let inventory = case.inventory();
+    case.status = published(case.observation(&inventory), &id, at(case.now));
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+}
+
+#[test]
+fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
+    type Spoil = fn(&mut Case, &ImageId);
+    let spoil: [(Spoil, &str); 2] = [
+        (
+            |case, id| {
+                let snapshot = case.world.images[id].volumes().next().expect("a volume").2.clone();
+                case.world.snapshots.get_mut(&snapshot).expect("known").key = Some(key(2));
+            },
+            reason::COPY_NOT_ENCRYPTED,
+        ),
+        (
+            |case, id| {
+                case.change_copy(id, |copy| {
+                    Arc::make_mut(&mut copy.attributes).insert("architecture", "arm64".into());
+                });
+            },
+            reason::ATTRIBUTE_MISMATCH,
+        ),
+    ];
+    for (spoil, why) in spoil {
+        let mut case = Case::new();
+        let Then::Copy(call) = case.settle() else {
+            panic!("no call")
+        };
+        let id = case.make_copy(&call, 101);
+        case.accept_copy(&id);
+        spoil(&mut case, &id);
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+        assert_eq!((case.reason(), case.stalls()), (why, true));
+        // The mend that the message names: then another copy is made, under another token and name.
+        case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
+        let Then::Copy(again) = case.settle() else {
+            panic!("no call")
+        };
+        assert_eq!(again.attempt, 2);
+        assert_ne!((again.client_token, again.name), (call.client_token, call.name));
+    }
+}
+
+#[test]
+fn a_copy_whose_snapshots_were_not_read_waits_for_the_reading() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    let snapshot = case.world.images[&id].volumes().next().expect("a volume").2.clone();
+    let read = case.world.snapshots.remove(&snapshot).expect("known");
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    assert!(!case.stalls());
+    case.world.snapshots.insert(
+        snapshot.clone(),
+        crate::domain::Snapshot {
+            state: SnapshotState::Pending,
+            ..read.clone()
+        },
+    );
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    case.world.snapshots.insert(snapshot, read);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+}
+
+#[test]
+fn a_status_that_claims_to_be_finished_with_a_copy_that_has_failed_is_not_believed() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    case.status.state = Some(MigrationState::Completed);
+    let copy = case.world.images.get_mut(&id).expect("a copy");
+    Arc::make_mut(copy).state = ImageState::Failed;
+    assert_eq!(case.settle(), Then::RemoveFailed(id));
+}
+
+#[test]
+fn a_status_that_claims_to_be_finished_without_a_copy_is_not_believed() {
+    let mut case = Case::new();
+    case.status.state = Some(MigrationState::Completed);
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    // The same with an intent on record.
+    case.status.state = Some(MigrationState::Completed);
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    assert_eq!(case.state(), MigrationState::Copying);
+}
+
+#[test]
+fn a_finished_migration_is_opened_again_when_its_copy_is_gone() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    case.world.images.remove(&id);
+    assert_eq!(
+        (case.settle(), case.state()),
+        (Then::Wait, MigrationState::Completed),
+        "it may just not show"
+    );
+    case.now += 600;
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 2, .. })));
+}
+
+#[test]
+fn a_policy_that_asks_for_more_to_be_published_opens_a_finished_migration_again() {
+    let mut case = Case::new();
+    Arc::make_mut(case.world.images.get_mut(&image_id(1)).expect("source"))
+        .tags
+        .insert("team".into(), "shop".into());
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    case.settings.promotion = PromotionSettings {
+        tags: TagPublication::Publish,
+        ..PromotionSettings::default()
+    };
+    let Then::Publish(_, list) = case.settle() else {
+        panic!("nothing published")
+    };
+    assert!(
+        matches!(&list[..], [Publication::Tags(tags)] if tags.contains_key("team")),
+        "{list:?}"
+    );
+}
+
+#[test]
+fn when_the_original_is_gone_the_migration_ends_and_says_so() {
+    let mut case = Case::new();
+    case.world.images.remove(&image_id(1));
+    case.looked = false;
+    assert_eq!(case.step().status.state, None, "the scan is older than the migration");
+    case.looked = true;
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!(case.reason(), reason::SOURCE_GONE);
+}
+
+#[test]
+fn what_is_about_to_be_replaced_under_another_key_says_what_it_said() {
+    let mut case = Case::new();
+    let unusable = |number| {
+        KeyView::Known(Key {
+            arn: key(number),
+            usability: KeyUsability::Unusable(KeyProblem::WrongUsage),
+            aws_managed: false,
+        })
+    };
+    case.key = unusable(1);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::KEY_WRONG_USAGE));
+    let before = case.status.clone();
+    case.key = unusable(2);
+    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.status, before);
+}

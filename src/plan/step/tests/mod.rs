@@ -1,0 +1,190 @@
+mod adopting;
+mod asking;
+mod finishing;
+mod whatever;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
+use crate::api::{PromotionSettings, TagPublication};
+use crate::domain::{Key, KeyProblem, KeyUsability, SnapshotState, Source};
+use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, key};
+
+/// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
+struct Case {
+    of: CopyOf,
+    status: AMIMigrationStatus,
+    settings: AMIEncryptionTargetSpec,
+    world: World,
+    key: KeyView,
+    admitted: bool,
+    looked: bool,
+    permissions: BTreeSet<LaunchPermission>,
+    retry: Option<String>,
+    pardoned: Option<u32>,
+    denied: Option<Trouble>,
+    trouble: Option<Trouble>,
+    /// The recorded attempt that the process knows of, and since when.
+    known: RefCell<(Option<CopyStatus>, i64)>,
+    now: i64,
+}
+
+impl Case {
+    fn new() -> Self {
+        let settings = serde_json::json!({
+            "policy": "production", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami",
+            "mode": "Enforce", "scanInterval": "15m", "otherKey": "Report",
+            "copy": {"namePattern": "encrypted-{sourceID}-{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 2},
+            "promotion": {},
+        });
+        Self {
+            of: copy_of(),
+            status: AMIMigrationStatus::default(),
+            settings: serde_json::from_value(settings).expect("settings"),
+            world: World::of([image(1, 2)]),
+            key: KeyView::Known(Key {
+                arn: key(1),
+                usability: KeyUsability::Usable,
+                aws_managed: false,
+            }),
+            admitted: true,
+            looked: true,
+            permissions: BTreeSet::new(),
+            retry: None,
+            pardoned: None,
+            denied: None,
+            trouble: None,
+            known: RefCell::default(),
+            now: 10_000,
+        }
+    }
+
+    fn inventory(&self) -> Inventory {
+        let world = World {
+            images: self.world.images.clone(),
+            snapshots: self.world.snapshots.clone(),
+        };
+        world.inventory(at(self.now))
+    }
+
+    /// The next step, with launch permissions read where they are asked for.
+    fn step(&self) -> Step {
+        let inventory = self.inventory();
+        let observation = self.observation(&inventory);
+        let step = next(observation, at(self.now));
+        if step.then == Then::ReadPermissions {
+            next(
+                Observation {
+                    permissions: Some(&self.permissions),
+                    ..observation
+                },
+                at(self.now),
+            )
+        } else {
+            step
+        }
+    }
+
+    fn observation<'a>(&'a self, inventory: &'a Inventory) -> Observation<'a> {
+        Observation {
+            of: &self.of,
+            status: &self.status,
+            generation: Some(1),
+            scanned_since_created: self.looked,
+            looked_since_created: self.looked,
+            known_since: at(self.known_since()),
+            retry: self.retry.as_deref(),
+            pardoned: self.pardoned,
+            settings: &self.settings,
+            inventory: Some(inventory),
+            key: &self.key,
+            denied: self.denied.as_ref(),
+            admitted: self.admitted,
+            permissions: None,
+            older_unpublished: false,
+            trouble: self.trouble.as_ref(),
+        }
+    }
+
+    fn known_since(&self) -> i64 {
+        let mut known = self.known.borrow_mut();
+        if known.0 != self.status.copy {
+            *known = (self.status.copy.clone(), self.now);
+        }
+        known.1
+    }
+
+    /// Writes statuses until there is a call or nothing to do.
+    fn settle(&mut self) -> Then {
+        for _ in 0..10 {
+            let step = self.step();
+            if step.status == self.status {
+                return step.then;
+            }
+            self.status = step.status;
+        }
+        panic!("the status never comes to rest: {:?}", self.status);
+    }
+
+    fn accept_copy(&mut self, id: &ImageId) {
+        let inventory = self.inventory();
+        self.status = copy_accepted(self.observation(&inventory), id, at(self.now));
+    }
+
+    fn reason(&self) -> &str {
+        conditions::find(&self.status.conditions, conditions::READY).map_or("", |c| c.reason.as_str())
+    }
+
+    fn stalls(&self) -> bool {
+        conditions::is_true(&self.status.conditions, conditions::STALLED)
+    }
+
+    fn state(&self) -> MigrationState {
+        self.status.state.expect("a state")
+    }
+
+    fn change_copy(&mut self, id: &ImageId, change: impl FnOnce(&mut Image)) {
+        let copy = self.world.images.get_mut(id).expect("a copy");
+        change(Arc::make_mut(copy));
+    }
+
+    /// What AWS makes of a call.
+    fn make_copy(&mut self, call: &CopyCall, number: u64) -> ImageId {
+        let source = self.world.images[&self.of.source].clone();
+        let copy = encrypted_copy(&source, number, &self.of.key.clone(), &mut self.world);
+        self.change_copy(&copy.id, |copy| {
+            copy.name = call.name.as_str().into();
+            copy.description = call.description.clone();
+            copy.tags.insert(
+                TAG_SOURCE_IMAGE.into(),
+                copy.copied_from.as_ref().expect("source").image.as_str().into(),
+            );
+            copy.tags.insert(TAG_ATTEMPT.into(), call.attempt.to_string().into());
+        });
+        copy.id
+    }
+
+    fn fail_next_attempt(&mut self, number: u64) {
+        let Then::Copy(call) = self.settle() else {
+            panic!("{:?}", self.status)
+        };
+        let id = self.make_copy(&call, number);
+        self.accept_copy(&id);
+        self.change_copy(&id, |copy| copy.state = ImageState::Failed);
+        assert_eq!(self.settle(), Then::RemoveFailed(id.clone()));
+        let inventory = self.inventory();
+        let observation = self.observation(&inventory);
+        let lost = burnt(
+            observation,
+            self.status.clone(),
+            "AWS could not make the copy.",
+            at(self.now),
+        );
+        self.status = lost;
+        self.world.images.remove(&id);
+    }
+}
