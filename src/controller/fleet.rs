@@ -12,14 +12,14 @@ use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
-use super::target::{Permits, Rivals};
+use super::target::Rivals;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, CopyStatus};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
 use crate::plan::allowance::Allowance;
 use crate::plan::classify::Classified;
 use crate::plan::obstacle::{KeyView, Trouble};
-use crate::plan::permit;
+use crate::plan::permit::{self, Permits};
 use crate::plan::schedule::Head;
 
 /// Everything that is known.
@@ -296,7 +296,7 @@ impl Fleet {
             session: place.session.clone(),
             inventory: place.inventory.clone(),
             key: place.key.view.clone(),
-            denied: place.permits.lacking.as_ref().and_then(permit::obstacle),
+            denied: place.permits.lacking().and_then(permit::obstacle),
             scanned_since_created: place.scanned.contains(migration),
             looked_since_created: place.covered.contains(migration),
         })

@@ -12,6 +12,8 @@ const DENIED: Duration = Duration::from_secs(600);
 const COPY_LIMIT: Duration = Duration::from_secs(120);
 /// The first and the longest wait after a fault that passes by itself.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+/// The longest wait after AWS said that there are too many calls: what else we send is slowed down by the limiter already.
+const THROTTLED: Duration = Duration::from_secs(60);
 
 /// What to say of an error, if it is anything that a person should know of.
 pub(crate) fn of_error(error: &AwsError) -> Trouble {
@@ -43,15 +45,25 @@ pub(super) fn needs_a_person(error: &AwsError) -> bool {
     )
 }
 
+/// Whether the same call may be answered another time, be it after a person has acted.
+pub(super) fn may_be_answered(error: &AwsError) -> bool {
+    matches!(
+        error.class,
+        ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::NotOurs
+    )
+}
+
 /// When to try again after the `failures`th failure in a row.
 pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
+    let doubled = BACKOFF.0.saturating_mul(1 << failures.saturating_sub(1).min(8));
     match error.class {
-        ErrorClass::Throttled => error.retry_after.unwrap_or(BACKOFF.0).max(BACKOFF.0),
+        ErrorClass::Throttled => doubled.min(THROTTLED).max(error.retry_after.unwrap_or_default()),
+        // The next call takes new ones.
+        ErrorClass::Denied if error.is(Cause::CredentialsExpired) => doubled.min(BACKOFF.1),
         ErrorClass::Quota if error.is(Cause::CopyLimit) => COPY_LIMIT,
         ErrorClass::Denied | ErrorClass::Quota | ErrorClass::Invalid => DENIED,
-        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotOurs => BACKOFF
-            .0
-            .saturating_mul(1 << failures.saturating_sub(1).min(8))
-            .min(BACKOFF.1),
+        ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotOurs => {
+            doubled.min(BACKOFF.1)
+        }
     }
 }

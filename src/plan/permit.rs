@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::obstacle::Trouble;
 use crate::api::conditions::reason;
 use crate::api::labels::TAG_SOURCE_IMAGE;
@@ -10,6 +12,91 @@ use crate::domain::{Image, ImageState, Inventory, Lacking};
 
 /// After how long it is asked again whether the role may do what it could not, or might not.
 pub const ASK_AGAIN: Duration = Duration::from_secs(600);
+
+/// What is known of the role's permissions in an account and region, and when to ask again.
+///
+/// It is asked while something is missing or in doubt, and at most every so often: not with every call that is denied.
+#[derive(Debug, Default)]
+pub struct Permits {
+    /// The last answer.
+    lacking: Option<Lacking>,
+    /// Whether it may not hold any more.
+    doubted: bool,
+    /// Not before then.
+    due: Option<Timestamp>,
+    failures: u32,
+    /// Whether AWS was asked, has never answered, and may yet.
+    unanswered: bool,
+}
+
+impl Permits {
+    /// The last answer.
+    pub fn lacking(&self) -> Option<&Lacking> {
+        self.lacking.as_ref()
+    }
+
+    /// Whether the last answer may not hold any more.
+    pub fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
+    /// A call was denied that was allowed before.
+    pub fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
+    /// After a scan what was missing may have been allowed.
+    pub fn scanned(&mut self) {
+        self.doubted |= self.lacking.as_ref().is_some_and(|lacking| !lacking.is_empty());
+    }
+
+    /// A copy is there to ask about what could not be asked about the original.
+    pub fn copied(&mut self) {
+        let untagged = self.lacking.as_ref().map(|lacking| &lacking.untagged);
+        if untagged.is_some_and(|actions| !actions.is_empty()) {
+            self.doubted = true;
+            self.due = None;
+        }
+    }
+
+    /// Whether it is to be asked now, if there is anything to migrate.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.is_wanting() && self.due.is_none_or(|due| due <= now)
+    }
+
+    /// When it is to be asked, if that is to come.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.due.filter(|_| self.is_wanting())
+    }
+
+    /// AWS has answered. Says whether otherwise than before.
+    pub fn answered(&mut self, lacking: Lacking, now: Timestamp) -> bool {
+        let changed = self.lacking.as_ref() != Some(&lacking);
+        *self = Self {
+            due: Some(now + ASK_AGAIN),
+            lacking: Some(lacking),
+            ..Self::default()
+        };
+        changed
+    }
+
+    /// AWS could not be asked, which is to be tried again after what `wait` says of the `n`th failure in a row. `answerable`
+    /// says whether an answer may be had then.
+    pub fn failed(&mut self, now: Timestamp, answerable: bool, wait: impl FnOnce(u32) -> Duration) {
+        self.failures += 1;
+        self.due = Some(now + wait(self.failures));
+        self.unanswered = answerable && self.lacking.is_none();
+    }
+
+    /// Whether copies have to wait for an answer. Where none can be had they do not: AWS denies what it denies.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered
+    }
+
+    fn is_wanting(&self) -> bool {
+        self.doubted || self.lacking.as_ref().is_none_or(|lacking| !lacking.is_empty())
+    }
+}
 
 /// What stands in the way of asking for any copy.
 pub fn obstacle(lacking: &Lacking) -> Option<Trouble> {
@@ -62,6 +149,42 @@ mod tests {
     use super::*;
     use crate::domain::Tags;
     use crate::plan::testing::{World, at, encrypted_copy, image, key};
+
+    #[test]
+    fn permissions_are_asked_until_none_is_missing_and_again_in_doubt_but_never_too_soon() {
+        let lacking = |certain: &[&'static str], untagged: &[&'static str]| Lacking {
+            certain: certain.to_vec(),
+            untagged: untagged.to_vec(),
+        };
+        let soon = i64::try_from(ASK_AGAIN.as_secs()).expect("seconds");
+        let mut permits = Permits::default();
+        assert!(permits.is_due(at(0)), "nothing is known");
+        permits.failed(at(0), true, |failures| Duration::from_secs(10 * u64::from(failures)));
+        assert!(!permits.is_due(at(9)) && permits.is_due(at(10)));
+        assert!(permits.is_unanswered(), "an answer will come");
+        permits.failed(at(10), false, |failures| Duration::from_secs(10 * u64::from(failures)));
+        assert!(!permits.is_due(at(29)) && permits.is_due(at(30)), "the second in a row");
+        assert!(!permits.is_unanswered(), "none can be had");
+
+        assert!(permits.answered(lacking(&["ec2:A"], &[]), at(30)), "it is news");
+        assert!(!permits.is_due(at(29 + soon)) && permits.is_due(at(30 + soon)));
+        assert!(!permits.answered(lacking(&["ec2:A"], &[]), at(700)), "it is no news");
+
+        assert!(permits.answered(Lacking::default(), at(1400)));
+        assert_eq!(
+            (permits.is_due(at(9999)), permits.due()),
+            (false, None),
+            "nothing is missing"
+        );
+        permits.scanned();
+        assert!(!permits.is_due(at(9999)), "a scan is no reason to doubt that");
+        permits.doubt();
+        assert!(!permits.is_due(at(1399 + soon)) && permits.is_due(at(1400 + soon)));
+
+        permits.answered(lacking(&[], &["ec2:A"]), at(3000));
+        permits.copied();
+        assert!(permits.is_due(at(3000)), "now there is a copy to ask about");
+    }
 
     #[test]
     fn what_is_certainly_denied_stands_in_the_way_and_is_named_one_by_one() {

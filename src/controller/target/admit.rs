@@ -21,8 +21,11 @@ impl Work<'_> {
             self.place(|place| (place.inventory.clone(), place.key.view.clone(), place.progress.clone()));
         let Some(inventory) = inventory else { return };
         let now = self.ctx.clock.now();
-        let denied = self.place(|place| place.permits.lacking.as_ref().and_then(permit::obstacle));
-        let usable = key.arn().is_some() && key.problem().is_none() && denied.is_none();
+        let permitted = self.place(|place| {
+            let denied = place.permits.lacking().and_then(permit::obstacle);
+            denied.is_none() && !place.permits.is_unanswered()
+        });
+        let usable = key.arn().is_some() && key.problem().is_none() && permitted;
         let limit = self.target.spec.copy.max_concurrent_snapshots;
         let (admitted, in_flight, shortage) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.

@@ -31,7 +31,6 @@ use crate::plan::classify::Classified;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
-pub(super) use permit::Permits;
 pub(super) use rivals::Rivals;
 
 /// A wait shorter than this, in the clock's time, is taken as no wait.
@@ -239,7 +238,7 @@ impl<'a> Work<'a> {
                     key: &place.key.view,
                     key_trouble: place.key.trouble.as_ref(),
                     unstarted: self.has_unstarted(classified),
-                    lacking: place.permits.lacking.as_ref(),
+                    lacking: place.permits.lacking(),
                     trouble: trouble.as_ref(),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),
