@@ -98,11 +98,11 @@ build: ## Build all packages and targets in the dev profile
 test: tools ## Run all Rust tests: unit, property, and scenarios on a real API server
 	cargo test --workspace --locked
 
-SEEDS ?= 2000
+SEEDS ?= 10000
 
 .PHONY: soak
 soak: ## Simulate every fault at every call, and SEEDS histories with several at random
-	cargo test --workspace --locked --test simulation -- --stride 1 --histories $(SEEDS)
+	cargo test --workspace --locked --test simulation -- --histories $(SEEDS)
 
 .PHONY: guards
 guards: build ## Take what guards a promise out of a copy of the sources, one after the other, and see the simulation find it

@@ -16,8 +16,12 @@ use super::invariants::{Broken, Promise};
 use super::plan::Plan;
 use super::regressions;
 
-/// How many histories are played twice, and have to be the same.
-const TWICE: u64 = 50;
+/// The seed of the history in which each fault strikes at each moment: one of few calls, with copies in all of its targets.
+const SINGLES: u64 = 36;
+/// How many histories at random are played twice, and have to be the same.
+const TWICE: usize = 50;
+/// Of those that a single fault strikes, every so many is played twice.
+const ALONE: usize = 50;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// From how many histories at random on each state and each reason has to have been reached.
@@ -39,19 +43,27 @@ impl Campaign {
     pub(crate) fn run(self) -> ExitCode {
         let began = Instant::now();
         let mut all = Tally::default();
-        let undisturbed = play(&Plan::undisturbed(self.first));
+        let undisturbed = play(&Plan::undisturbed(SINGLES));
         let [aws, copies, kubernetes, writes, events] = undisturbed.calls;
         println!(
             "an undisturbed history: {aws} calls to AWS, {copies} of them to copy; {kubernetes} requests to the API server, \
              {writes} of them write; {events} events of watches\n"
         );
-        all.add(&Plan::undisturbed(self.first), &undisturbed);
+        all.add(&Plan::undisturbed(SINGLES), &undisturbed);
         header();
-        all.join(self.known());
-        all.join(self.singles(&undisturbed));
-        all.join(self.random(undisturbed.calls));
+        all.join(known());
+        let (singles, mut played) = self.singles(&undisturbed);
+        all.join(singles);
+        let (random, digests) = random(&self.plans());
+        all.join(random);
 
-        let differing = self.twice(undisturbed.calls);
+        // Histories that have parted from others have to be the same as if they had been played alone.
+        played = played
+            .into_iter()
+            .step_by(ALONE)
+            .chain(digests.into_iter().take(TWICE))
+            .collect();
+        let differing = twice(&played);
         let missing = all.print_reached(self.histories >= ENOUGH && self.stride == 1);
         println!(
             "\n{} histories, {} checks of all promises, {} s",
@@ -59,6 +71,7 @@ impl Campaign {
             all.checks,
             began.elapsed().as_secs()
         );
+        all.broken.sort_by_key(|(plan, _)| (plan.seed, plan.strikes.clone()));
         for (plan, broken) in &all.broken {
             println!("broken: {broken}\n  {}", plan.command());
         }
@@ -80,13 +93,13 @@ impl Campaign {
 
     /// Plays these faults at each moment, then others at random, until this promise is broken: to see that it would be.
     pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault]) -> ExitCode {
-        let undisturbed = Plan::undisturbed(self.first);
+        let undisturbed = Plan::undisturbed(SINGLES);
         let calls = play(&undisturbed).calls;
         let singles = faults.iter().flat_map(|fault| {
             let points = 1..=calls[fault.side() as usize];
-            points.map(|at| Plan::single(self.first, *fault, at))
+            points.map(|at| Plan::single(SINGLES, *fault, at))
         });
-        let plans = [undisturbed].into_iter().chain(singles).chain(self.plans(calls));
+        let plans = [undisturbed].into_iter().chain(singles).chain(self.plans());
         let plans: Vec<Plan> = plans.collect();
         let mut played = 0;
         let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -106,60 +119,71 @@ impl Campaign {
         ExitCode::FAILURE
     }
 
-    /// The histories that have shown something before.
-    fn known(self) -> Tally {
-        let plans = regressions::plans();
-        let tally = Tally::of(&plans, |_, _| None);
-        tally.print("known from before", None, plans.len());
-        tally
-    }
-
-    /// Each fault at each moment of the undisturbed history.
-    fn singles(self, undisturbed: &Outcome) -> Tally {
-        let mut all = Tally::default();
+    /// Each fault at each moment of the undisturbed history, and the hash of each of these.
+    fn singles(self, undisturbed: &Outcome) -> (Tally, Vec<(Plan, String)>) {
+        let (mut all, mut digests) = (Tally::default(), Vec::new());
         for fault in Fault::ALL {
             let points = undisturbed.calls[fault.side() as usize];
-            let plans: Vec<Plan> = (1..=points)
-                .step_by(self.stride)
-                .map(|at| Plan::single(self.first, *fault, at))
-                .collect();
-            let tally = Tally::of(&plans, |_, outcome| too_many(*fault, outcome, undisturbed));
-            tally.print(&fault.name(), Some(points), plans.len());
+            let moments: Vec<u64> = (1..=points).step_by(self.stride).collect();
+            let mut tally = Tally::default();
+            for (plan, mut outcome) in branches(*fault, &moments) {
+                outcome.broken.extend(too_many(*fault, &outcome, undisturbed));
+                tally.add(&plan, &outcome);
+                digests.push((plan, outcome.digest));
+            }
+            tally.print(&fault.name(), Some(points), moments.len());
             all.join(tally);
         }
-        all
+        (all, digests)
     }
 
-    fn plans(self, calls: [u64; Side::COUNT]) -> Vec<Plan> {
+    /// Plans at random, which strike at calls that there are in the history of the first seed.
+    fn plans(self) -> Vec<Plan> {
+        let calls = play(&Plan::undisturbed(self.first)).calls;
         let seeds = self.first..self.first + self.histories;
         seeds.map(|seed| Plan::random(seed, calls)).collect()
     }
+}
 
-    /// Several faults at random.
-    fn random(self, calls: [u64; Side::COUNT]) -> Tally {
-        let plans = self.plans(calls);
-        let tally = Tally::of(&plans, |_, _| None);
-        tally.print("two at random, or up to five", None, plans.len());
-        tally
-    }
+/// The histories that have shown something before.
+fn known() -> Tally {
+    let plans = regressions::plans();
+    let mut tally = Tally::default();
+    each(&plans, |plan, outcome| tally.add(plan, &outcome));
+    tally.print("known from before", None, plans.len());
+    tally
+}
 
-    /// Plays some twice, and says how many are not the same.
-    fn twice(self, calls: [u64; Side::COUNT]) -> usize {
-        let mut plans = self.plans(calls);
-        plans.truncate(usize::try_from(TWICE).unwrap_or(usize::MAX));
-        let (one, two) = (digests(&plans), digests(&plans));
-        let pairs = plans.iter().zip(one.iter().zip(&two));
-        let differing: Vec<&Plan> = pairs.filter(|(_, (a, b))| a != b).map(|(plan, _)| plan).collect();
-        println!(
-            "\nplayed twice: {}, of these not the same: {}",
-            plans.len(),
-            differing.len()
-        );
-        for plan in &differing {
-            println!("  {}", plan.command());
+/// Several faults at random, and the hash of each of these.
+fn random(plans: &[Plan]) -> (Tally, Vec<(Plan, String)>) {
+    let (mut tally, mut digests) = (Tally::default(), Vec::new());
+    each(plans, |plan, outcome| {
+        tally.add(plan, &outcome);
+        digests.push((plan.clone(), outcome.digest));
+    });
+    tally.print("two at random, or up to five", None, plans.len());
+    digests.sort_by_key(|(plan, _)| plan.seed);
+    (tally, digests)
+}
+
+/// Plays these once more, and says how many do not have the same hash again.
+fn twice(played: &[(Plan, String)]) -> usize {
+    let plans: Vec<Plan> = played.iter().map(|(plan, _)| plan.clone()).collect();
+    let mut differing = Vec::new();
+    each(&plans, |plan, outcome| {
+        if !played.contains(&(plan.clone(), outcome.digest)) {
+            differing.push(plan.command());
         }
+    });
+    println!(
+        "\nplayed twice: {}, of these not the same: {}",
+        plans.len(),
         differing.len()
+    );
+    for command in &differing {
+        println!("  {command}");
     }
+    differing.len()
 }
 
 /// What a fault may not cost: a second copy, or more calls that change something than have to be made again.
@@ -210,16 +234,6 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(plans: &[Plan], judge: impl Fn(&Plan, &Outcome) -> Option<Broken> + Sync + Send) -> Self {
-        let mut tally = Self::default();
-        each(plans, |plan, mut outcome| {
-            outcome.broken.extend(judge(plan, &outcome));
-            tally.add(plan, &outcome);
-        });
-        tally.broken.sort_by_key(|(plan, _)| (plan.seed, plan.strikes.clone()));
-        tally
-    }
-
     fn add(&mut self, plan: &Plan, outcome: &Outcome) {
         self.histories += 1;
         self.struck += outcome.struck;
@@ -274,26 +288,55 @@ impl Tally {
     }
 }
 
-fn digests(plans: &[Plan]) -> Vec<String> {
-    let mut digests = BTreeMap::new();
-    each(plans, |plan, outcome| {
-        digests.insert(plan.seed, outcome.digest);
-    });
-    digests.into_values().collect()
-}
-
 /// Plays a history in a process of its own, where nothing that went before has a part in it.
 fn play(plan: &Plan) -> Outcome {
-    let failed = |how: String| Outcome {
-        broken: vec![Broken::new(Promise::Converges, how)],
-        ..Outcome::default()
+    let options = plan.options().into_iter().chain(["--summary".to_owned()]);
+    let (outcomes, said) = run(options);
+    outcomes.into_iter().next().unwrap_or_else(|| no_outcome(&said))
+}
+
+/// Plays this fault at these moments. What comes before is the same for all, and is played once for as many of them as there are
+/// processors.
+fn branches(fault: Fault, moments: &[u64]) -> Vec<(Plan, Outcome)> {
+    let plans: Vec<Plan> = moments.iter().map(|at| Plan::single(SINGLES, fault, *at)).collect();
+    let shares = thread::available_parallelism().map_or(1, usize::from);
+    let play = |share: usize| {
+        let plans = || plans.iter().skip(share).step_by(shares);
+        let strikes = plans().flat_map(|plan| &plan.strikes);
+        let branches = strikes.flat_map(|strike| ["--branch".to_owned(), strike.to_string()]);
+        let (outcomes, said) = run(["--seed".to_owned(), SINGLES.to_string()].into_iter().chain(branches));
+        let outcome_of = |plan: &Plan| {
+            let mut outcomes = outcomes.iter();
+            let outcome = outcomes.find(|outcome| outcome.branch.as_ref() == plan.strikes.first());
+            outcome.cloned().unwrap_or_else(|| no_outcome(&said))
+        };
+        plans().map(|plan| (plan.clone(), outcome_of(plan))).collect::<Vec<_>>()
     };
+    thread::scope(|scope| {
+        let shares = (0..shares.min(plans.len())).map(|share| scope.spawn(move || play(share)));
+        let shares: Vec<_> = shares.collect();
+        shares
+            .into_iter()
+            .flat_map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Starts this program with these options: the outcomes that it prints, and what it says besides.
+fn run(options: impl Iterator<Item = String>) -> (Vec<Outcome>, String) {
     let program = std::env::current_exe().expect("this program");
-    let played = Command::new(program).args(plan.options()).arg("--summary").output();
-    let played = played.expect("this program can be started");
-    match serde_json::from_slice(&played.stdout) {
-        Ok(outcome) => outcome,
-        Err(_) => failed(String::from_utf8_lossy(&played.stderr).into_owned()),
+    let ended = Command::new(program).args(options).output();
+    let ended = ended.expect("this program can be started");
+    let lines = ended.stdout.split(|byte| *byte == b'\n');
+    let outcomes = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    (outcomes, String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
+/// What came of a history that had no end.
+fn no_outcome(said: &str) -> Outcome {
+    Outcome {
+        broken: vec![Broken::new(Promise::Converges, said)],
+        ..Outcome::default()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::branch;
 use super::catalogue::Fault;
 use super::plan::Strike;
 
@@ -32,6 +33,22 @@ impl Side {
     pub(crate) const COUNT: usize = 5;
 }
 
+/// Where other histories part from one, each struck there by what this one is not.
+///
+/// Nothing of this takes or gives back memory: where things are in memory decides what comes first of what happens at the same
+/// time, and a history that has parted is to be the one that it would be alone.
+#[derive(Debug)]
+struct Branches {
+    all: Arc<[Strike]>,
+    /// How many have parted.
+    parted: usize,
+    /// By which of them this history has parted from another.
+    own: Option<Strike>,
+}
+
+/// So many strikes find room without more memory.
+const STRIKES: usize = 16;
+
 /// The processes of a history, and what is to strike them.
 #[derive(Debug)]
 pub(crate) struct Fate {
@@ -41,7 +58,8 @@ pub(crate) struct Fate {
 
 #[derive(Debug)]
 struct State {
-    strikes: BTreeSet<Strike>,
+    strikes: Vec<Strike>,
+    branches: Branches,
     calls: [u64; Side::COUNT],
     struck: usize,
     /// The number of the next process.
@@ -52,10 +70,17 @@ struct State {
 }
 
 impl Fate {
-    pub(crate) fn new(strikes: &[Strike]) -> Arc<Self> {
+    pub(crate) fn new(strikes: &[Strike], branches: Arc<[Strike]>) -> Arc<Self> {
+        let mut room = Vec::with_capacity(STRIKES);
+        room.extend_from_slice(strikes);
         Arc::new(Self {
             state: Mutex::new(State {
-                strikes: strikes.iter().copied().collect(),
+                strikes: room,
+                branches: Branches {
+                    all: branches,
+                    parted: 0,
+                    own: None,
+                },
                 calls: [0; Side::COUNT],
                 struck: 0,
                 next: 0,
@@ -105,6 +130,7 @@ impl Fate {
             state.calls[*side as usize] += 1;
             let number = state.calls[*side as usize];
             let strikes = |strike: &Strike| strike.at == number && strike.fault.side() == *side;
+            state.part(strikes);
             faults.extend(state.strikes.iter().filter(|strike| strikes(strike)).map(|s| s.fault));
             state.strikes.retain(|strike| !strikes(strike));
         }
@@ -126,7 +152,7 @@ impl Fate {
     pub(crate) fn strike_next(&self, fault: Fault) {
         let mut state = self.lock();
         let at = state.calls[fault.side() as usize] + 1;
-        state.strikes.insert(Strike { fault, at });
+        state.strikes.push(Strike { fault, at });
     }
 
     /// Nothing that this process sends arrives for so long.
@@ -142,6 +168,13 @@ impl Fate {
         })
     }
 
+    /// Whether all strikes have struck, and at most one process is left.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = self.lock();
+        let paused = state.paused.is_some_and(|(_, until)| until > Instant::now());
+        state.strikes.is_empty() && state.alive.len() <= 1 && !paused
+    }
+
     /// Nothing strikes any more.
     pub(crate) fn calm(&self) {
         let mut state = self.lock();
@@ -149,7 +182,32 @@ impl Fate {
         state.paused = None;
     }
 
+    /// What has struck this history and not the one that it has parted from.
+    pub(crate) fn branch(&self) -> Option<Strike> {
+        self.lock().branches.own
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Lets the histories part that are struck now.
+    fn part(&mut self, now: impl Fn(&Strike) -> bool) {
+        let all = self.branches.all.clone();
+        for strike in all.iter().copied().filter(now) {
+            if self.branches.own.is_some() {
+                return;
+            }
+            self.branches.parted += 1;
+            if branch::part() {
+                self.branches.own = Some(strike);
+                self.strikes.push(strike);
+            } else if self.branches.parted == all.len() {
+                // What would become of this history is not asked for.
+                std::process::exit(0);
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use amiseal::api::{AMIEncryptionTarget, AMIMigration, MigrationState, OtherKey, conditions, labels};
 use clap::ValueEnum;
 use ec2sim::model::{self, Image, ImageState, SnapshotState};
-use ec2sim::{Check, Finding, Sim};
+use ec2sim::{Check, Report, Sim};
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 
@@ -76,18 +76,26 @@ impl Broken {
     }
 }
 
+/// The simulator's audit, less what has an explanation.
+pub(crate) fn audit(sim: &Sim, notes: &Notes) -> Report {
+    let mut report = sim.audit();
+    let totals = report.totals;
+    let needed = totals.copies_needed + totals.copies_failed + sim.with_world(copies_of_bad_copies);
+    report.findings.retain(|finding| match finding.check {
+        // A copy has what its original had when it was published.
+        Check::SharedMoreWidely | Check::PermissionsDiffer => {
+            !notes.unshared.iter().any(|id| finding.message.contains(id.as_str()))
+        }
+        Check::TooManyCopies => totals.copies_made > needed,
+        _ => true,
+    });
+    report
+}
+
 /// Looks at everything that must hold at any time.
 pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration], notes: &Notes) -> Vec<Broken> {
-    let shared_before = |finding: &Finding| {
-        finding.check == Check::SharedMoreWidely
-            && notes.unshared.iter().any(|id| finding.message.contains(id.as_str()))
-    };
-    let mut broken: Vec<Broken> = sim
-        .audit()
-        .findings
-        .into_iter()
-        // A copy has what its original had when it was published.
-        .filter(|finding| !shared_before(finding))
+    let findings = audit(sim, notes).findings.into_iter();
+    let mut broken: Vec<Broken> = findings
         .filter_map(|finding| Some(Broken::new(promise_of(finding.check)?, format!("{finding:?}"))))
         .collect();
     sim.with_world(|world| {
@@ -95,7 +103,7 @@ pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration], notes: &Notes) -> V
             broken.extend(in_flight(world));
         }
         for migration in migrations {
-            broken.extend(claims(migration, world));
+            broken.extend(claims(migration, world, notes));
         }
     });
     broken
@@ -122,6 +130,20 @@ fn promise_of(check: Check) -> Option<Promise> {
     }
 }
 
+/// How many copies were made of copies that came out wrong: once nobody has them on record, and their originals have good ones,
+/// they are images like any other.
+fn copies_of_bad_copies(world: &model::World) -> usize {
+    let regions = world.accounts.values().flat_map(|account| account.regions.values());
+    let made = regions.flat_map(|region| {
+        let images = region.images.values().filter(|image| image.created_by.is_some());
+        images.filter(|image| {
+            let source = image.source.as_ref().and_then(|(id, _)| region.images.get(id));
+            source.is_some_and(|source| source.spoiled)
+        })
+    });
+    made.count()
+}
+
 /// More snapshots at a time than allowed, unless they are of one image.
 fn in_flight(world: &model::World) -> Option<Broken> {
     let regions = world.accounts.values().flat_map(|account| account.regions.values());
@@ -145,7 +167,7 @@ fn in_flight(world: &model::World) -> Option<Broken> {
 }
 
 /// What a migration's status says, against the world.
-fn claims(migration: &AMIMigration, world: &model::World) -> Vec<Broken> {
+fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<Broken> {
     let mut broken = Vec::new();
     let name = migration.name_any();
     let Some(status) = &migration.status else {
@@ -156,8 +178,9 @@ fn claims(migration: &AMIMigration, world: &model::World) -> Vec<Broken> {
         broken.push(untrue("speaks of a generation that is not there yet".to_owned()));
     }
     let copy = status.copy.as_ref();
-    // Somebody may ask for one more, and once more.
-    let attempts = ATTEMPTS + 3 * u32::from(migration.annotations().contains_key(labels::RETRY));
+    // Somebody may ask for one more, and once more. Where the record of them is lost, attempts begin anew.
+    let attempts = ATTEMPTS * (1 + u32::from(notes.records_lost))
+        + 3 * u32::from(migration.annotations().contains_key(labels::RETRY));
     if let Some(copy) = copy.filter(|copy| copy.attempt > attempts) {
         broken.push(Broken::new(
             Promise::Bounded,

@@ -4,6 +4,7 @@
 //! The AWS SDK and the kube client stay in the loop: their bytes are handed over in memory. A history depends on its plan
 //! alone, so that one that breaks a promise can be played again. `docs/reliability.md` says what is promised.
 
+mod branch;
 mod campaign;
 mod catalogue;
 mod entropy;
@@ -43,13 +44,16 @@ struct Args {
     /// Print only what came of it, as JSON
     #[arg(long, requires = "seed")]
     summary: bool,
+    /// Play the history that only this strikes, and print only what came of it; several share what comes before
+    #[arg(long = "branch", requires = "seed", conflicts_with = "strikes")]
+    branches: Vec<Strike>,
     /// How many histories at random
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 2000)]
     histories: u64,
     /// Strike only every so many calls
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 1)]
     stride: usize,
-    /// The seed of the first history
+    /// The seed of the first history at random
     #[arg(long, default_value_t = 1)]
     first: u64,
     /// Play until this promise is broken, and fail if it never is
@@ -81,6 +85,10 @@ fn main() -> anyhow::Result<ExitCode> {
             None => campaign.run(),
         });
     };
+    if !args.branches.is_empty() {
+        history::play_branches(seed, &args.branches);
+        return Ok(ExitCode::SUCCESS);
+    }
     let outcome = history::play(&Plan {
         seed,
         strikes: args.strikes,

@@ -5,12 +5,14 @@ use std::fmt;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::Fault;
 use super::fate::Side;
 
 /// A fault and the number of what it strikes at, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct Strike {
     pub(crate) fault: Fault,
     pub(crate) at: u64,
@@ -33,6 +35,20 @@ impl std::str::FromStr for Strike {
             fault: name.parse()?,
             at: at.parse().map_err(|_| format!("{at} is not the number of a call"))?,
         })
+    }
+}
+
+impl From<Strike> for String {
+    fn from(strike: Strike) -> Self {
+        strike.to_string()
+    }
+}
+
+impl TryFrom<String> for Strike {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

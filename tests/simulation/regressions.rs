@@ -24,6 +24,10 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
     ("refused copies", 1, &["PermissionLost@46"]),
     ("refused copies", 1, &["PermissionLost@49"]),
     ("refused copies", 1, &["PermissionLost@55"]),
+    // An account that is throttled without end was asked every two seconds.
+    ("throttled without end", 20, &[]),
+    // A copy was asked for before it was known whether the role may make one, since asking had failed.
+    ("permissions that could not be asked for", 1130, &["AwsExpired@43"]),
 ];
 
 /// The plans of all of them.

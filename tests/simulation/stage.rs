@@ -498,7 +498,12 @@ impl Stage {
         });
     }
 
-    /// Whether nothing goes wrong any more.
+    /// Whether all that was to go wrong has, and is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.fate.is_over() && self.lock().mends.is_empty()
+    }
+
+    /// Whether nothing may go wrong any more.
     pub(crate) fn is_calm(&self) -> bool {
         self.lock().calm
     }
