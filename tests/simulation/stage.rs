@@ -264,10 +264,7 @@ impl Stage {
         };
         match self.fate.arrive(&[Side::Events], process).as_deref() {
             Some([Fault::EventDropped, ..]) => {
-                let (client, kind) = (event.client.to_owned(), event.version.kind.clone());
-                self.later(NOTICED, move |stage| {
-                    stage.api.break_watches(Break::Expire, |c, k| c == client && k == kind);
-                });
+                self.notice(process, event.client.to_owned(), event.version.kind.clone());
                 Delivery::Drop
             }
             Some([Fault::EventDoubled, ..]) => Delivery::Double,
@@ -281,6 +278,16 @@ impl Stage {
             },
             _ => Delivery::Send,
         }
+    }
+
+    /// Has the API server notice after a while that a watch has missed something, however often the client has to be caught.
+    fn notice(&self, process: u64, client: String, kind: String) {
+        self.later(NOTICED, move |stage| {
+            let broken = stage.api.break_watches(Break::Expire, |c, k| c == client && k == kind);
+            if broken == 0 && stage.fate.is_alive(process) && !stage.is_calm() {
+                stage.notice(process, client, kind);
+            }
+        });
     }
 
     fn break_watches(&self, how: Break, verdict: Verdict) -> Verdict {
