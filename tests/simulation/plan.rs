@@ -76,8 +76,8 @@ impl Plan {
         }
     }
 
-    /// Two faults at random, or up to five; `calls` says among how many of each side.
-    pub(crate) fn random(seed: u64, calls: [u64; Side::COUNT]) -> Self {
+    /// Two of these faults at random, or up to five; `calls` says among how many of each side.
+    pub(crate) fn random(seed: u64, faults: &[Fault], calls: [u64; Side::COUNT]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
         let count = if rng.random_bool(0.5) {
             2
@@ -85,7 +85,7 @@ impl Plan {
             rng.random_range(1..=5)
         };
         let strikes = (0..count).map(|_| {
-            let fault = *Fault::ALL.choose(&mut rng).expect("a fault");
+            let fault = *faults.choose(&mut rng).expect("a fault");
             Strike {
                 fault,
                 at: rng.random_range(1..=calls[fault.side() as usize].max(1)),

@@ -11,7 +11,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// How many histories at random may be played after those of the faults.
+/// How many histories with several of the faults at random may be played after those of each, and how many with any.
 const HISTORIES: &str = "300";
 
 /// A guard to take out.
