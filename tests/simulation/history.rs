@@ -52,8 +52,8 @@ const CALLS_PER_TARGET: usize = 70;
 const LOOK: Duration = Duration::from_secs(30);
 /// How often it is looked whether a promise was broken while nothing is waited for.
 const PEEK: Duration = Duration::from_secs(5 * 60);
-/// How far ahead the clock of a second process is.
-const SKEW: i64 = 10 * 60 * 1000;
+/// How far ahead the clock of a second process is: longer than a copy may stay invisible.
+const SKEW: i64 = 11 * 60 * 1000;
 
 /// What came of a history.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
