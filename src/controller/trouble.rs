@@ -67,3 +67,43 @@ pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: ErrorClass, cause: Option<Cause>, retry_after: Option<Duration>) -> AwsError {
+        AwsError {
+            class,
+            cause,
+            code: None,
+            operation: "ec2:CopyImage",
+            action: None,
+            retry_after,
+        }
+    }
+
+    #[test]
+    fn waits_grow_with_failures_that_pass_and_are_long_where_a_person_is_needed() {
+        let waits = |class, cause| {
+            let error = error(class, cause, None);
+            [1, 2, 6, 7, 9, u32::MAX].map(|failures| retry_after(&error, failures).as_secs())
+        };
+        let expired = Some(Cause::CredentialsExpired);
+        let table = [
+            (ErrorClass::Transient, None, [2, 4, 64, 128, 300, 300]),
+            (ErrorClass::NotOurs, None, [2, 4, 64, 128, 300, 300]),
+            (ErrorClass::Throttled, None, [2, 4, 60, 60, 60, 60]),
+            (ErrorClass::Denied, expired, [2, 4, 64, 128, 300, 300]),
+            (ErrorClass::Denied, None, [600; 6]),
+            (ErrorClass::Invalid, None, [600; 6]),
+            (ErrorClass::Quota, None, [600; 6]),
+            (ErrorClass::Quota, Some(Cause::CopyLimit), [120; 6]),
+        ];
+        for (class, cause, expected) in table {
+            assert_eq!(waits(class, cause), expected, "{class:?} {cause:?}");
+        }
+        let limited = error(ErrorClass::Throttled, None, Some(Duration::from_secs(90)));
+        assert_eq!(retry_after(&limited, 1), Duration::from_secs(90), "the limiter says so");
+    }
+}

@@ -25,8 +25,8 @@ pub struct Permits {
     /// Not before then.
     due: Option<Timestamp>,
     failures: u32,
-    /// Whether AWS was asked, has never answered, and may yet.
-    unanswered: bool,
+    /// Why AWS, which was asked and has never answered, did not; none where no answer can be had.
+    unanswered: Option<Trouble>,
 }
 
 impl Permits {
@@ -80,17 +80,17 @@ impl Permits {
         changed
     }
 
-    /// AWS could not be asked, which is to be tried again after what `wait` says of the `n`th failure in a row. `answerable`
-    /// says whether an answer may be had then.
-    pub fn failed(&mut self, now: Timestamp, answerable: bool, wait: impl FnOnce(u32) -> Duration) {
+    /// AWS could not be asked, which is to be tried again after what `wait` says of the `n`th failure in a row. `trouble`
+    /// says why, if an answer may be had then.
+    pub fn failed(&mut self, now: Timestamp, trouble: Option<Trouble>, wait: impl FnOnce(u32) -> Duration) {
         self.failures += 1;
         self.due = Some(now + wait(self.failures));
-        self.unanswered = answerable && self.lacking.is_none();
+        self.unanswered = trouble.filter(|_| self.lacking.is_none());
     }
 
-    /// Whether copies have to wait for an answer. Where none can be had they do not: AWS denies what it denies.
-    pub fn is_unanswered(&self) -> bool {
-        self.unanswered
+    /// Why copies have to wait for an answer. Where none can be had they do not: AWS denies what it denies.
+    pub fn unanswered(&self) -> Option<&Trouble> {
+        self.unanswered.as_ref()
     }
 
     fn is_wanting(&self) -> bool {
@@ -159,14 +159,21 @@ mod tests {
         let soon = i64::try_from(ASK_AGAIN.as_secs()).expect("seconds");
         let mut permits = Permits::default();
         assert!(permits.is_due(at(0)), "nothing is known");
-        permits.failed(at(0), true, |failures| Duration::from_secs(10 * u64::from(failures)));
+        let throttled = Trouble::new(reason::THROTTLED, "Too many calls.");
+        permits.failed(at(0), Some(throttled.clone()), |failures| {
+            Duration::from_secs(10 * u64::from(failures))
+        });
         assert!(!permits.is_due(at(9)) && permits.is_due(at(10)));
-        assert!(permits.is_unanswered(), "an answer will come");
-        permits.failed(at(10), false, |failures| Duration::from_secs(10 * u64::from(failures)));
+        assert_eq!(permits.unanswered(), Some(&throttled), "an answer may come");
+        permits.failed(at(10), None, |failures| Duration::from_secs(10 * u64::from(failures)));
         assert!(!permits.is_due(at(29)) && permits.is_due(at(30)), "the second in a row");
-        assert!(!permits.is_unanswered(), "none can be had");
+        assert_eq!(permits.unanswered(), None, "none can be had");
 
+        permits.failed(at(30), Some(throttled.clone()), |_| Duration::ZERO);
         assert!(permits.answered(lacking(&["ec2:A"], &[]), at(30)), "it is news");
+        assert_eq!(permits.unanswered(), None);
+        permits.failed(at(30), Some(throttled), |_| ASK_AGAIN);
+        assert_eq!(permits.unanswered(), None, "the last answer stands");
         assert!(!permits.is_due(at(29 + soon)) && permits.is_due(at(30 + soon)));
         assert!(!permits.answered(lacking(&["ec2:A"], &[]), at(700)), "it is no news");
 

@@ -39,6 +39,8 @@ pub enum Looked<'a> {
         unstarted: bool,
         /// What the role lacks; none if that was not asked.
         lacking: Option<&'a Lacking>,
+        /// Why it is not known yet what the role lacks, if copies wait for that.
+        unanswered: Option<&'a Trouble>,
         /// What hinders today's scan, if the one that is shown is an older one.
         trouble: Option<&'a Trouble>,
     },
@@ -105,6 +107,7 @@ pub fn target(
             key_trouble,
             unstarted,
             lacking,
+            unanswered,
             trouble,
         } => {
             status.images = Some(classified.counts);
@@ -141,6 +144,10 @@ pub fn target(
             let denied = lacking.and_then(permit::obstacle);
             match lacking {
                 Some(lacking) => permitted(&mut write, lacking, denied.as_ref()),
+                None if let Some(trouble) = unanswered => {
+                    let message = format!("What the role may do could not be asked: {}", trouble.message);
+                    write.set(conditions::PERMITTED, Status::Unknown, trouble.reason, &message);
+                }
                 None if spec.mode == Mode::Audit
                     && conditions::find(&current.conditions, conditions::PERMITTED).is_some() =>
                 {
@@ -156,7 +163,8 @@ pub fn target(
                     write.set(conditions::REACHABLE, Status::True, reason::SUCCEEDED, message);
                 }
             }
-            match trouble.or(key_problem.as_ref()).or(*key_trouble).or(denied.as_ref()) {
+            let hindrance = trouble.or(key_problem.as_ref()).or(*key_trouble);
+            match hindrance.or(denied.as_ref()).or(*unanswered) {
                 Some(trouble) => not_ready(&mut write, trouble),
                 None => ready(&mut write, spec, migrations, *unstarted),
             }

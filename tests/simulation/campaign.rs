@@ -134,6 +134,7 @@ impl Campaign {
             let mut tally = Tally::default();
             for (plan, mut outcome) in branches(*fault, &moments) {
                 outcome.broken.extend(too_many(*fault, &outcome, undisturbed));
+                outcome.broken.extend(has_not_struck(&outcome));
                 tally.add(&plan, &outcome);
                 digests.push((plan, outcome.digest));
             }
@@ -190,6 +191,11 @@ fn twice(played: &[(Plan, String)]) -> usize {
         println!("  {command}");
     }
     differing.len()
+}
+
+/// A history that its fault has not struck shows nothing.
+fn has_not_struck(outcome: &Outcome) -> Option<Broken> {
+    (outcome.struck == 0).then(|| Broken::new(Promise::Converges, "the fault has not struck"))
 }
 
 /// What a fault may not cost: a second copy, or more calls that change something than have to be made again.

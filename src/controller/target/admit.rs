@@ -23,7 +23,7 @@ impl Work<'_> {
         let now = self.ctx.clock.now();
         let permitted = self.place(|place| {
             let denied = place.permits.lacking().and_then(permit::obstacle);
-            denied.is_none() && !place.permits.is_unanswered()
+            denied.is_none() && place.permits.unanswered().is_none()
         });
         let usable = key.arn().is_some() && key.problem().is_none() && permitted;
         let limit = self.target.spec.copy.max_concurrent_snapshots;

@@ -239,6 +239,7 @@ impl<'a> Work<'a> {
                     key_trouble: place.key.trouble.as_ref(),
                     unstarted: self.has_unstarted(classified),
                     lacking: place.permits.lacking(),
+                    unanswered: place.permits.unanswered(),
                     trouble: trouble.as_ref(),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),

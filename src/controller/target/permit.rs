@@ -46,8 +46,8 @@ impl Work<'_> {
                 self.note(&error);
                 tracing::warn!(target = self.name, %error, "could not ask what the role may do");
                 let wait = |failures| trouble::retry_after(&error, failures);
-                let answerable = trouble::may_be_answered(&error);
-                self.place(|place| place.permits.failed(now, answerable, wait));
+                let trouble = trouble::may_be_answered(&error).then(|| trouble::of_error(&error));
+                self.place(|place| place.permits.failed(now, trouble, wait));
                 false
             }
         };

@@ -33,6 +33,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         key_trouble: None,
         unstarted: false,
         lacking: None,
+        unanswered: None,
         trouble: None,
     }
 }
@@ -233,6 +234,25 @@ fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
         "False",
         "the policy itself is not wrong"
     );
+}
+
+#[test]
+fn a_target_whose_copies_wait_since_its_role_could_not_be_asked_about_says_why() {
+    let usable = known_key(KeyUsability::Usable);
+    let classified = counts(|c| c.unencrypted = 1);
+    for (reason, stalls) in [(reason::THROTTLED, "False"), (reason::ACCESS_DENIED, "True")] {
+        let trouble = Trouble::new(reason, "ec2:CopyImage: no.");
+        let mut looked = scanned(at(0), &classified, &usable);
+        if let Looked::Scanned { unanswered, .. } = &mut looked {
+            *unanswered = Some(&trouble);
+        }
+        let status = of(&looked, MigrationCounts::default());
+        assert_eq!(said(&status, conditions::PERMITTED), pair("Unknown", reason));
+        let condition = conditions::find(&status.conditions, conditions::PERMITTED).expect("a condition");
+        assert!(condition.message.ends_with(&trouble.message), "{}", condition.message);
+        assert_eq!(said(&status, conditions::READY), pair("False", reason));
+        assert_eq!(said(&status, conditions::STALLED).0, stalls);
+    }
 }
 
 #[test]
