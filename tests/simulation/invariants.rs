@@ -36,6 +36,8 @@ pub(crate) enum Promise {
     HandsOff,
     /// A status claims only what the world shows.
     StatusIsTrue,
+    /// What is on record of attempts and copies is not lost.
+    NothingForgotten,
     /// What is changed in an account and region is changed by the replica that holds its slot.
     OneWriter,
     /// Snapshots in flight and attempts are bounded.
@@ -226,6 +228,33 @@ fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> R
         }
     }
     Ok(())
+}
+
+/// What a new version of a migration's status has lost of what the one before had on record: an attempt, or a copy that is
+/// there. Taking on a copy that somebody else made may count attempts back; whoever removes a whole status is no controller.
+pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration, sim: &Sim) -> Option<Broken> {
+    let known = before.status.as_ref()?.copy.as_ref()?;
+    let copy = after.status.as_ref()?.copy.as_ref();
+    let broken = |what: String| {
+        let how = format!("{}: {what} is no longer on record", after.name_any());
+        Some(Broken::new(Promise::NothingForgotten, how))
+    };
+    if copy.is_some_and(|copy| copy.image_id.is_some()) {
+        return None;
+    }
+    if copy.is_none_or(|copy| copy.attempt < known.attempt) {
+        return broken(format!("attempt {}", known.attempt));
+    }
+    let image = known.image_id.as_ref()?;
+    let spec = &after.spec;
+    let exists = sim.with_world(|world| {
+        let region = world.region(&spec.account_id, &spec.region)?;
+        Some(region.images.get(image)?.exists())
+    });
+    if exists == Some(true) {
+        return broken(format!("the copy {image}"));
+    }
+    None
 }
 
 /// Whether every image that a target counts is in one class.

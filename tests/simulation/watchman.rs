@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
-use ec2sim::{Call, SimTime};
+use ec2sim::{Call, Sim, SimTime};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
-use kubesim::ApiServer;
+use kubesim::{ApiServer, Change, Version};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -119,8 +120,9 @@ impl Watchman {
         }
         let before = std::mem::replace(&mut self.seen, (api.revision(), sim.stir()));
         // Leases change all the time, and promise nothing.
-        let written = || api.history(before.0).iter().any(|version| version.kind != "Lease");
-        if before == self.seen || (before.1 == self.seen.1 && !written()) {
+        let written = api.history(before.0);
+        let stirred = before.1 != self.seen.1;
+        if !stirred && written.iter().all(|version| version.kind == "Lease") {
             return;
         }
         let objects = self.objects();
@@ -144,6 +146,7 @@ impl Watchman {
                 .into_iter()
                 .map(|how| Broken::new(Promise::OneWriter, how)),
         );
+        broken.extend(written.iter().filter_map(|version| forgets(version, &self.stage.sim)));
         self.outcome.broken = broken;
     }
 
@@ -194,6 +197,15 @@ impl Watchman {
         }
         self.outcome.effects = effects;
     }
+}
+
+/// What this version of an object has lost of what was on record in the one before.
+fn forgets(version: &Version, sim: &Sim) -> Option<Broken> {
+    if version.kind != "AMIMigration" || version.change != Change::Modified {
+        return None;
+    }
+    let read = |object: &Value| AMIMigration::deserialize(object).expect("an object of this kind");
+    invariants::forgets(&read(version.before.as_deref()?), &read(&version.object), sim)
 }
 
 /// Whether a session policy allows nothing but reads.
