@@ -12,7 +12,8 @@ pub const LEASE: &str = "amiseal.dev/lease";
 /// Annotation of the controller's own Leases: the number of slots that the holder knows.
 pub const SLOTS: &str = "amiseal.dev/slots";
 
-/// Annotation of a migration: any new value makes it try again after `AttemptsExhausted`.
+/// Annotation of a migration: any new value makes it try again, after `AttemptsExhausted` and after a call that AWS has
+/// refused.
 pub const RETRY: &str = "amiseal.dev/retry";
 
 /// AWS tag of a copy and of its snapshots: the ID of the image that it was copied from.

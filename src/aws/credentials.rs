@@ -7,8 +7,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_sts::types::Tag;
 
-use super::error::AwsError;
 use super::{Access, SessionKey};
+use crate::domain::AwsError;
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
 

@@ -1,11 +1,10 @@
-//! What a failed call means: a class that decides what to do next, and a cause where callers must tell more apart.
+//! What the answers and faults of the SDK mean, as an [`AwsError`].
 //!
 //! Errors are told apart by AWS's codes. AWS's own text never leaves this file but to a debug log: it carries request IDs, and a
 //! message that changes from one try to the next makes a status that never rests.
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -13,107 +12,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::whole::Broken;
-
-/// A failed call to AWS. Its text is short and the same every time, fit for a status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AwsError {
-    /// What to do about it.
-    pub class: ErrorClass,
-    /// Why, where callers must tell more apart than the class does.
-    pub cause: Option<Cause>,
-    /// AWS's error code, such as `InvalidAMIID.NotFound`.
-    pub code: Option<Box<str>>,
-    /// The call, written as IAM writes it: `ec2:CopyImage`.
-    pub operation: &'static str,
-    /// The action that was refused, where AWS named another one than the call: copying with tags needs `ec2:CreateTags` too.
-    pub action: Option<Box<str>>,
-    /// When the limiter has room again, for a throttled call.
-    pub retry_after: Option<Duration>,
-}
-
-/// The classes of errors; each has one way to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ErrorClass {
-    /// What the call names does not exist, or not yet.
-    NotFound,
-    /// Too many calls: wait for the limiter.
-    Throttled,
-    /// Not permitted: a person must act, so look again only now and then.
-    Denied,
-    /// A limit of the account is reached.
-    Quota,
-    /// The call itself is wrong, or its answer has no sense: repeating it changes nothing.
-    Invalid,
-    /// It contradicts the state that things are in.
-    Conflict,
-    /// A network fault, a time-out or a fault of AWS: try again.
-    Transient,
-    /// This replica does not hold the slot of the account and region, so it must not write.
-    NotOurs,
-}
-
-impl ErrorClass {
-    /// The class as a metric label and a log field.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotFound => "NotFound",
-            Self::Throttled => "Throttled",
-            Self::Denied => "Denied",
-            Self::Quota => "Quota",
-            Self::Invalid => "Invalid",
-            Self::Conflict => "Conflict",
-            Self::Transient => "Transient",
-            Self::NotOurs => "NotOurs",
-        }
-    }
-}
-
-/// Causes that callers tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// The image carries product codes that must not be copied.
-    ProductCode,
-    /// The image's snapshots belong to another account and are not shared.
-    SnapshotNotShared,
-    /// The client token was used before with other parameters.
-    TokenReused,
-    /// Another image of the account and region has this name, or had it until lately.
-    NameTaken,
-    /// Too many snapshot copies are in flight.
-    CopyLimit,
-    /// No such image.
-    ImageNotFound,
-    /// The image was deregistered, or is not available.
-    ImageUnavailable,
-    /// The image is not in state `failed`, so it is not removed.
-    ImageNotFailed,
-    /// The snapshot backs an image.
-    SnapshotInUse,
-    /// The role does not trust the controller, or asks for another external ID.
-    RoleNotAssumable,
-    /// The role does not let the controller tag its sessions.
-    SessionTagsDenied,
-    /// Role and session policy together are too large for AWS.
-    SessionPolicyTooLarge,
-    /// The region is not enabled in the account, or credentials are not valid there.
-    RegionNotEnabled,
-    /// The credentials have expired.
-    CredentialsExpired,
-    /// This machine's clock is off.
-    ClockSkew,
-    /// The credentials belong to another account than the policy names.
-    WrongAccount,
-    /// The controller has no credentials of its own.
-    NoCredentials,
-    /// A writing call in a session that only reads.
-    ReadOnlySession,
-    /// AWS could not be reached.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// An answer that makes no sense.
-    MalformedAnswer,
-}
+use crate::domain::{AwsError, Cause, ErrorClass};
 
 impl AwsError {
     pub(super) fn new(operation: &'static str, class: ErrorClass, cause: Option<Cause>) -> Self {
@@ -125,16 +24,6 @@ impl AwsError {
             action: None,
             retry_after: None,
         }
-    }
-
-    /// Whether the call failed for this cause.
-    pub fn is(&self, cause: Cause) -> bool {
-        self.cause == Some(cause)
-    }
-
-    /// The action that a role needs for the call to be permitted.
-    pub fn action(&self) -> &str {
-        self.action.as_deref().unwrap_or(self.operation)
     }
 
     /// What an answer of AWS means.
@@ -203,76 +92,6 @@ impl AwsError {
     pub(super) fn malformed(operation: &'static str, what: &dyn fmt::Display) -> Self {
         tracing::debug!(operation, %what, "AWS sent an answer that makes no sense");
         Self::new(operation, ErrorClass::Invalid, Some(Cause::MalformedAnswer))
-    }
-}
-
-impl StdError for AwsError {}
-
-impl fmt::Display for AwsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operation = self.operation;
-        if let Some(cause) = self.cause {
-            return write!(f, "{operation}: {}", cause.sentence());
-        }
-        match self.class {
-            ErrorClass::Denied => {
-                write!(f, "{operation}: not permitted; allow {} to the role", self.action())
-            }
-            ErrorClass::NotFound => write!(f, "{operation}: not found"),
-            ErrorClass::Throttled => write!(f, "{operation}: throttled by AWS"),
-            ErrorClass::Quota => write!(f, "{operation}: a limit of the account is reached"),
-            ErrorClass::NotOurs => write!(
-                f,
-                "{operation}: not sent, as this replica does not hold the slot of the account and region"
-            ),
-            ErrorClass::Transient => write!(f, "{operation}: AWS failed; it is tried again"),
-            ErrorClass::Invalid | ErrorClass::Conflict => match &self.code {
-                Some(code) => write!(f, "{operation}: AWS refused with {code}"),
-                None => write!(f, "{operation}: the call could not be made"),
-            },
-        }
-    }
-}
-
-impl Cause {
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::ProductCode => {
-                "the image has a product code of another owner and cannot be copied; exempt it with spec.imageSelector.exclude"
-            }
-            Self::SnapshotNotShared => {
-                "a snapshot of the image is not shared with this account; have it shared, or exempt the image with spec.imageSelector.exclude"
-            }
-            Self::TokenReused => "the client token was used before with other parameters",
-            Self::NameTaken => "another image has this name",
-            Self::CopyLimit => "too many snapshot copies are in flight in this region",
-            Self::ImageNotFound => "no such image",
-            Self::ImageUnavailable => "the image is deregistered or not available",
-            Self::ImageNotFailed => "the image has not failed, so it is kept",
-            Self::SnapshotInUse => "an image still uses the snapshot",
-            Self::RoleNotAssumable => {
-                "the role cannot be assumed; check that it exists, whom it trusts, and its external ID"
-            }
-            Self::SessionTagsDenied => {
-                "the role may not be assumed with session tags; allow sts:TagSession in its trust policy"
-            }
-            Self::SessionPolicyTooLarge => {
-                "the session's policies and tags are too large; attach fewer policies to the role"
-            }
-            Self::RegionNotEnabled => {
-                "the credentials are not valid here; enable the region in this account and in the controller's, and check the clock"
-            }
-            Self::CredentialsExpired => "the credentials have expired; renew them",
-            Self::ClockSkew => "this machine's clock differs from AWS's; synchronize it",
-            Self::WrongAccount => {
-                "the credentials belong to another account than the policy names; correct the role or the account"
-            }
-            Self::NoCredentials => "the controller has no AWS credentials; give its service account a role",
-            Self::ReadOnlySession => "not sent, this session only reads",
-            Self::Unreachable => "AWS cannot be reached",
-            Self::Timeout => "no answer from AWS in time",
-            Self::MalformedAnswer => "the answer makes no sense",
-        }
     }
 }
 

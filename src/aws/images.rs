@@ -9,8 +9,8 @@ use aws_sdk_ec2::types::{
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
-use super::error::{AwsError, Cause, ErrorClass};
 use super::session::Session;
+use crate::domain::{AwsError, Cause, ErrorClass};
 use crate::domain::{ImageId, ImageState, KeyArn, LaunchPermission, Region, SnapshotId, Tags};
 
 const COPY_IMAGE: &str = "ec2:CopyImage";

@@ -27,12 +27,13 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
-use super::error::{AwsError, Cause, ErrorClass, code_label, is_throttling};
+use super::error::{code_label, is_throttling};
 use super::limiter::{Bucket, Limiter};
 use super::metrics::AwsMetrics;
 use super::{Access, WriteGate};
 use crate::clock::Clock;
 use crate::domain::{AccountId, Region};
+use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// Sits in every client of a session.
 #[derive(Clone)]

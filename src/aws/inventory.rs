@@ -6,11 +6,11 @@ use aws_sdk_ec2::types::{self as sdk, Filter, ImageAttributeName, SnapshotState}
 use jiff::Timestamp;
 
 use super::common::Common;
-use super::error::AwsError;
 use super::gate::Room;
 use super::pages::{Gathering, Pages};
 use super::project;
 use super::session::Session;
+use crate::domain::AwsError;
 use crate::domain::{
     Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress, Snapshots,
 };

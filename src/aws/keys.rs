@@ -2,8 +2,8 @@
 
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType};
 
-use super::error::{AwsError, ErrorClass};
 use super::session::Session;
+use crate::domain::{AwsError, ErrorClass};
 use crate::domain::{Key, KeyArn, KeyProblem, KeyUsability, Region};
 
 const DESCRIBE_KEY: &str = "kms:DescribeKey";

@@ -23,8 +23,8 @@ mod session;
 mod testing;
 mod whole;
 
+pub use crate::domain::{AwsError, Cause, ErrorClass};
 pub use credentials::READ_ONLY_POLICY;
-pub use error::{AwsError, Cause, ErrorClass};
 pub use images::CopyRequest;
 pub use inventory::Detail;
 pub use metrics::AwsMetrics;

@@ -2,9 +2,9 @@
 
 use tokio::task::JoinHandle;
 
-use super::error::AwsError;
 use super::gate::Room;
 use super::project::Defect;
+use crate::domain::AwsError;
 
 /// A page of fewer than this is taken in at once: handing it to another thread would take longer.
 const SMALL: usize = 100;

@@ -9,8 +9,8 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::error::{AwsError, Cause, ErrorClass};
 use super::session::Session;
+use crate::domain::{AwsError, Cause, ErrorClass};
 use crate::domain::{Image, KeyArn, Lacking};
 
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";

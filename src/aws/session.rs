@@ -14,11 +14,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::sync::OnceCell;
 
 use super::credentials::AssumedRole;
-use super::error::{AwsError, Cause, ErrorClass};
 use super::interceptor::Attempts;
 use super::limiter::Bucket;
 use super::provider::{Place, Shared};
 use crate::domain::{AccountId, Region};
+use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// What makes one session differ from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -18,6 +18,7 @@ use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
 use crate::plan::allowance::Allowance;
 use crate::plan::classify::Classified;
+use crate::plan::key::KeyWatch;
 use crate::plan::obstacle::{KeyView, Trouble};
 use crate::plan::permit::{self, Permits};
 use crate::plan::schedule::Head;
@@ -68,7 +69,7 @@ pub(crate) struct Place {
     /// What other policies governed when that was found.
     pub(super) rivals: Rivals,
     /// The key.
-    pub(super) key: KeyViewAt,
+    pub(super) key: KeyWatch,
     /// Who AWS says we are.
     pub(super) caller: String,
     /// Copies in flight.
@@ -95,28 +96,6 @@ pub(crate) struct Place {
     pub(super) awaited: HashMap<ImageId, Timestamp>,
 }
 
-/// The key, and what hindered reading it.
-#[derive(Debug)]
-pub(crate) struct KeyViewAt {
-    pub(super) view: Arc<KeyView>,
-    pub(super) trouble: Option<Trouble>,
-    /// When it is read again before the next scan; none if there is no need to.
-    pub(super) due: Option<Timestamp>,
-    /// Failures in a row.
-    pub(super) failures: u32,
-}
-
-impl Default for KeyViewAt {
-    fn default() -> Self {
-        Self {
-            view: Arc::new(KeyView::Unknown),
-            trouble: None,
-            due: None,
-            failures: 0,
-        }
-    }
-}
-
 /// The slots for snapshot copies of one account and region, over all policies.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
@@ -139,6 +118,8 @@ pub(crate) struct CallTrouble {
     pub(super) until: Timestamp,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// The annotation `amiseal.dev/retry` at that time: once it changes, nothing is waited for.
+    pub(super) retry: Option<String>,
 }
 
 /// What a migration's step is decided on.
@@ -295,7 +276,7 @@ impl Fleet {
         (place.uid == uid).then(|| View {
             session: place.session.clone(),
             inventory: place.inventory.clone(),
-            key: place.key.view.clone(),
+            key: place.key.view().clone(),
             denied: place.permits.lacking().and_then(permit::obstacle),
             scanned_since_created: place.scanned.contains(migration),
             looked_since_created: place.covered.contains(migration),

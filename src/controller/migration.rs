@@ -12,7 +12,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::apply::{is_conflict, is_not_found, write_status};
 use super::fleet::{CallTrouble, View};
 use super::target::{belongs, newly_true};
-use super::{Context, policy, trouble};
+use super::{Context, policy};
 use crate::api::conditions::{self, reason};
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{
@@ -23,6 +23,7 @@ use crate::domain::{Image, ImageId, Inventory, LaunchPermission, Malformed, Tags
 use crate::plan::naming::CopyOf;
 use crate::plan::promote::Publication;
 use crate::plan::step::{self, CopyCall, Observation, Step, Then};
+use crate::plan::trouble;
 
 /// How long to wait for the API server's newer version of an object after a conflict.
 const AFTER_CONFLICT: Duration = Duration::from_secs(1);
@@ -83,7 +84,7 @@ impl Turn<'_> {
     async fn take(&self) -> Result<Action, kube::Error> {
         self.let_younger_go_on();
         let current = self.migration.status.clone().unwrap_or_default();
-        let recorded = self.ctx.fleet.trouble(&self.uid);
+        let recorded = self.recorded();
         let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
             slots.granted.contains_key(&self.of.source)
         });
@@ -94,7 +95,7 @@ impl Turn<'_> {
             scanned_since_created: self.view.scanned_since_created,
             looked_since_created: self.view.looked_since_created,
             known_since: self.ctx.fleet.known_since(self.migration, self.ctx.clock.now()),
-            retry: self.migration.annotations().get(labels::RETRY).map(String::as_str),
+            retry: self.retry(),
             pardoned: self.ctx.fleet.pardoned(&self.uid),
             settings: &self.target.spec,
             inventory: self.view.inventory.as_deref(),
@@ -366,6 +367,27 @@ impl Turn<'_> {
         self.ctx.placed_migrations.of(&spec.account_id, &spec.region)
     }
 
+    /// The annotation by which people ask for another try.
+    fn retry(&self) -> Option<&str> {
+        self.migration.annotations().get(labels::RETRY).map(String::as_str)
+    }
+
+    /// What the last call ran into. Nothing is waited for any more once somebody has asked for another try.
+    fn recorded(&self) -> Option<CallTrouble> {
+        let recorded = self.ctx.fleet.trouble(&self.uid)?;
+        if recorded.retry.as_deref() == self.retry() {
+            return Some(recorded);
+        }
+        let pardoned = CallTrouble {
+            until: self.ctx.clock.now(),
+            failures: 0,
+            retry: self.retry().map(str::to_owned),
+            ..recorded
+        };
+        self.ctx.fleet.set_trouble(&self.uid, Some(pardoned.clone()));
+        Some(pardoned)
+    }
+
     /// How long a call still has to wait after the last one's failure, on the wall.
     fn wait_out(&self, recorded: Option<&CallTrouble>) -> Option<Duration> {
         let left = recorded?.until.duration_since(self.ctx.clock.now());
@@ -378,7 +400,7 @@ impl Turn<'_> {
     /// Records a failed call: what it says shows in the status when a person should know, and the next one waits.
     fn failed(&self, error: &AwsError, recorded: Option<&CallTrouble>) -> Action {
         let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
-        let wait = trouble::retry_after(error, failures);
+        let wait = trouble::retry_image_after(error, failures);
         tracing::warn!(migration = self.name, %error, failures, "a call failed");
         self.ctx
             .metrics
@@ -398,6 +420,7 @@ impl Turn<'_> {
             trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
             until: self.ctx.clock.now() + wait,
             failures,
+            retry: self.retry().map(str::to_owned),
         };
         let says = record.trouble.is_some();
         self.ctx.fleet.set_trouble(&self.uid, Some(record));

@@ -13,7 +13,6 @@ mod run;
 mod slots;
 pub(crate) mod survey;
 mod target;
-pub(crate) mod trouble;
 mod watched;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Kubernetes, the AWS SDK or a clock.
 
+mod failure;
 mod ids;
 mod image;
 mod inventory;
@@ -9,6 +10,7 @@ mod key;
 mod permissions;
 mod tags;
 
+pub use failure::{AwsError, Cause, ErrorClass};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source,

@@ -8,6 +8,7 @@ pub mod allowance;
 pub mod classify;
 pub mod cost;
 pub mod expand;
+pub mod key;
 pub mod migrations;
 pub mod naming;
 pub mod obstacle;
@@ -21,4 +22,5 @@ pub mod status;
 pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trouble;
 pub mod verify;

@@ -18,6 +18,8 @@ pub struct Candidate {
     pub snapshots: u32,
     /// When the source was created; the oldest goes first.
     pub created: Option<Timestamp>,
+    /// Whether AWS has refused to copy it already: then it goes behind all that it has not refused.
+    pub refused: bool,
 }
 
 /// The one who waits at the head of the line while smaller ones pass.
@@ -31,7 +33,8 @@ pub struct Head {
 
 /// Chooses who may start: snapshots in flight, plus those of the chosen, stay within `budget`.
 ///
-/// Oldest first. One that does not fit is passed by smaller ones, so that slots are not idle, but by at most `budget`
+/// Oldest first, and those that AWS has refused already behind all others: it most likely refuses again, and each call takes
+/// a place and time from a copy that could be made. One that does not fit is passed by smaller ones, so that slots are not idle, but by at most `budget`
 /// snapshots in all; then the line waits for it. An image with more snapshots than the budget goes alone.
 pub fn admit(
     mut candidates: Vec<Candidate>,
@@ -39,7 +42,7 @@ pub fn admit(
     budget: u32,
     head: Option<&Head>,
 ) -> (Vec<Candidate>, Option<Head>) {
-    candidates.sort_by(|a, b| (a.created, &a.source).cmp(&(b.created, &b.source)));
+    candidates.sort_by(|a, b| (a.refused, a.created, &a.source).cmp(&(b.refused, b.created, &b.source)));
     let mut free = budget.saturating_sub(in_flight);
     let mut idle = in_flight == 0;
     let mut waiting: Option<Head> = None;
@@ -240,6 +243,7 @@ mod tests {
             source: image_id(number),
             snapshots,
             created,
+            refused: false,
         }
     }
 
@@ -252,6 +256,18 @@ mod tests {
         let (admitted, head) = admit(vec![candidate(3, 2), candidate(1, 2), candidate(2, 2)], 0, 4, None);
         assert_eq!(names(&admitted), [image_id(1), image_id(2)]);
         assert_eq!(head, None);
+    }
+
+    #[test]
+    fn those_that_were_refused_come_last_however_old() {
+        let refused = Candidate {
+            refused: true,
+            ..candidate(1, 2)
+        };
+        let (admitted, _) = admit(vec![refused.clone(), candidate(3, 2), candidate(2, 2)], 0, 4, None);
+        assert_eq!(names(&admitted), [image_id(2), image_id(3)]);
+        let (admitted, _) = admit(vec![refused, candidate(3, 2)], 0, 4, None);
+        assert_eq!(names(&admitted), [image_id(3), image_id(1)]);
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::time::Duration;
 use amiseal::api::MigrationState;
 use amiseal::api::conditions::{self, reason};
 use ec2sim::{Act, AttributeLie, Edit};
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::harness::{
-    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, name_of, once, plain, plain_ones, policy,
-    region, says, small_world, state_of, with, world,
+    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, once, plain, plain_ones, policy, region, says,
+    small_world, state_of, with, world,
 };
 
 fn key_state(state: &str) -> Edit {
@@ -85,7 +84,7 @@ async fn attempts_are_bounded_and_an_annotation_asks_for_one_more() {
         ))
         .await;
     let image = scenario.image("web");
-    let migration = scenario.stalls(&image, reason::ATTEMPTS_EXHAUSTED).await;
+    scenario.stalls(&image, reason::ATTEMPTS_EXHAUSTED).await;
     assert_eq!(scenario.copies_made(), 2);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(scenario.copies_made(), 2);
@@ -93,13 +92,7 @@ async fn attempts_are_bounded_and_an_annotation_asks_for_one_more() {
     scenario
         .sim()
         .change_settings(|settings| settings.copies.key_actions.clear());
-    let retry = json!({"metadata": {"annotations": {"amiseal.dev/retry": "the role was mended"}}});
-    let name = name_of(&migration);
-    let patched = scenario
-        .migrations()
-        .patch(&name, &PatchParams::default(), &Patch::Merge(&retry))
-        .await;
-    patched.expect("an annotation can be set");
+    scenario.ask_again(&image, "the role was mended").await;
     scenario.completed(1).await;
     assert_eq!(scenario.copies_made(), 3);
     scenario.judged();

@@ -317,7 +317,7 @@ impl History {
     /// How much was written: to AWS, and to the API server but for the times of scans and for Leases.
     fn written(&self) -> (usize, usize) {
         let calls = self.stage.sim.journal();
-        // What AWS refuses for good is asked for again every ten minutes.
+        // What AWS refuses for good is asked for again, be it less and less often.
         let refused = |account: &str| account == THREE && self.beginning.odd.copies;
         let written = |call: &&ec2sim::Call| call.mutating && !call.dry_run && !refused(&call.account);
         let aws = calls.iter().filter(written).count();

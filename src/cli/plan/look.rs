@@ -11,13 +11,13 @@ use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions, TagPublication};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::controller::survey::{session_key, survey};
-use crate::controller::trouble;
 use crate::domain::{AccountId, ImageId, Malformed, Region};
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Trouble};
 use crate::plan::permit;
 use crate::plan::report::{Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
+use crate::plan::trouble;
 
 /// How to look.
 #[derive(Debug, Clone, Copy)]

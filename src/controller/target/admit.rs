@@ -17,8 +17,13 @@ use crate::plan::{obstacle, permit, step};
 impl Work<'_> {
     /// Admits what fits, wakes who was admitted, and says when to look at the copies in flight next.
     pub(super) fn admit(&self) {
-        let (inventory, key, progress) =
-            self.place(|place| (place.inventory.clone(), place.key.view.clone(), place.progress.clone()));
+        let (inventory, key, progress) = self.place(|place| {
+            (
+                place.inventory.clone(),
+                place.key.view().clone(),
+                place.progress.clone(),
+            )
+        });
         let Some(inventory) = inventory else { return };
         let now = self.ctx.clock.now();
         let permitted = self.place(|place| {
@@ -116,6 +121,7 @@ impl Work<'_> {
             (stays && obstacle::of_image(image).is_none()).then(|| Candidate {
                 snapshots: image.snapshot_count(),
                 created: image.created,
+                refused: m.status.as_ref().is_some_and(step::was_refused),
                 source,
             })
         };

@@ -26,7 +26,7 @@ impl Work<'_> {
             (
                 place.inventory.clone(),
                 place.classified.clone(),
-                place.key.view.clone(),
+                place.key.view().clone(),
             )
         });
         let (Some(inventory), Some(classified), Some(key)) = (inventory, classified, key.arn()) else {

@@ -11,11 +11,10 @@ use crate::api::{AMIMigration, MigrationState, conditions};
 use crate::aws::{AwsError, Detail, ErrorClass};
 use crate::controller::fleet::jittered;
 use crate::controller::survey::survey;
-use crate::controller::trouble;
 use crate::domain::{ImageId, ImageState, KeyArn};
 use crate::plan::classify::{self, Classified, Terms};
-use crate::plan::obstacle::KeyView;
 use crate::plan::schedule;
+use crate::plan::trouble;
 
 impl Work<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
@@ -29,7 +28,7 @@ impl Work<'_> {
             Ok(scan) => {
                 if scan.key.is_err() {
                     // What the last scan knew of a key that cannot be read now may not hold any more.
-                    self.place(|place| place.key.view = Arc::new(KeyView::Unknown));
+                    self.place(|place| place.key.forget());
                 }
                 self.know_key(scan.key);
                 tracing::info!(
@@ -95,7 +94,7 @@ impl Work<'_> {
             .filter_map(|m| m.spec.source_image_id.parse().ok())
             .collect();
         let spec = &self.target.spec;
-        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view.clone()));
+        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view().clone()));
         let Some(inventory) = inventory else { return };
         let terms = Terms {
             account: &self.account,

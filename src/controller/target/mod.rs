@@ -235,8 +235,8 @@ impl<'a> Work<'a> {
                     at: inventory.scanned,
                     classified,
                     caller: &place.caller,
-                    key: &place.key.view,
-                    key_trouble: place.key.trouble.as_ref(),
+                    key: place.key.view(),
+                    key_trouble: place.key.trouble(),
                     unstarted: self.has_unstarted(classified),
                     lacking: place.permits.lacking(),
                     unanswered: place.permits.unanswered(),
@@ -297,7 +297,7 @@ impl<'a> Work<'a> {
     /// When to come back: on the wall, as kube keeps its own timers.
     fn next_visit(&self, settling: bool) -> Duration {
         let now = self.ctx.clock.now();
-        let [scan, poll, key] = self.place(|place| [place.scan_due, place.poll_due, place.key.due]);
+        let [scan, poll, key] = self.place(|place| [place.scan_due, place.poll_due, place.key.due()]);
         let due = [scan, poll, key, self.permissions_due()].into_iter().flatten().min();
         let wait = due.map_or(SOON, |due| until(due, now));
         let wait = if settling { wait.min(AFTER_CONFLICT) } else { wait };

@@ -10,9 +10,9 @@ use super::look::state;
 use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIMigration, MigrationState, TagPublication};
 use crate::aws::Sample;
-use crate::controller::trouble;
 use crate::domain::{Image, Inventory};
 use crate::plan::permit;
+use crate::plan::trouble;
 
 impl Work<'_> {
     /// Asks by dry runs, when that is due. Until the answer is that all is allowed, it is asked again every few minutes.
@@ -21,7 +21,7 @@ impl Work<'_> {
         if !self.place(|place| place.permits.is_due(now)) {
             return;
         }
-        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view.clone()));
+        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view().clone()));
         let Some(inventory) = inventory else { return };
         let Some(source) = self.to_ask_about(&inventory) else {
             return;

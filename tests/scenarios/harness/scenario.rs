@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions};
+use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions, labels};
 use ec2sim::{Act, Call, Edit, FaultRule, Server, Sim, WorldSpec};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use rig::{AuditEvent, ControlPlane, ProcessBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::lanes::{self, Turn};
 use super::replica::{self, Replica};
@@ -123,6 +123,17 @@ impl Scenario {
     pub(crate) async fn migration_of(&self, image: &str) -> Option<AMIMigration> {
         let all = self.all_migrations().await;
         all.into_iter().find(|m| m.spec.source_image_id == image)
+    }
+
+    /// Asks for another try at an image, as people do.
+    pub(crate) async fn ask_again(&self, image: &str, value: &str) {
+        let migration = self.migration_of(image).await.expect("a migration");
+        let retry = Patch::Merge(json!({"metadata": {"annotations": {labels::RETRY: value}}}));
+        let patched = self
+            .migrations()
+            .patch(&migration.name_any(), &PatchParams::default(), &retry)
+            .await;
+        patched.expect("an annotation can be set");
     }
 
     /// Waits until there are so many migrations, all of them completed.

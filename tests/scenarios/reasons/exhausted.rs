@@ -4,11 +4,10 @@ use amiseal::api::MigrationState;
 use amiseal::api::conditions::reason;
 use ec2sim::Edit;
 use ec2sim::spec::WorldSpec;
-use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{look_again, stalls_saying};
-use crate::harness::{ACCOUNT, KEY, REGION, Scenario, account, name_of, plain_ones, policy, small_world, with, world};
+use crate::harness::{ACCOUNT, KEY, REGION, Scenario, account, plain_ones, policy, small_world, with, world};
 
 /// AWS finds out only while it copies that the role lacks a right to the key.
 fn lacking(mut world: WorldSpec) -> WorldSpec {
@@ -63,14 +62,7 @@ async fn exhausted_attempts_go_on_with_the_annotation_and_with_any_change_of_the
         role: "amiseal".to_owned(),
         allow: [allowed, vec!["kms:CreateGrant".to_owned()]].concat(),
     });
-    let migration = scenario.migration_of(&first).await.expect("a migration");
-    let retry = json!({"metadata": {"annotations": {"amiseal.dev/retry": "now"}}});
-    let name = name_of(&migration);
-    let patched = scenario
-        .migrations()
-        .patch(&name, &PatchParams::default(), &Patch::Merge(&retry))
-        .await;
-    patched.expect("an annotation can be set");
+    scenario.ask_again(&first, "now").await;
     scenario.reaches(&first, MigrationState::Completed).await;
     exhausted_after(&scenario, &second, 3).await;
 

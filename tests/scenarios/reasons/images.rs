@@ -14,6 +14,11 @@ use crate::harness::{
 
 const COPIED: &str = "expect: {copied: {key: alias/ami, tags: withheld}}";
 
+/// A copy of it is refused by AWS: the second volume's snapshot is another account's.
+fn unshared() -> String {
+    format!("{{name: unshared, devices: [{{}}, {{ownedBy: \"{OTHER_ACCOUNT}\", shared: false}}], {COPIED}}}")
+}
+
 /// CopyImage of this image ends so.
 fn copying(scenario: &Scenario, image: &str, act: Act) {
     scenario.sim().add_fault(FaultRule {
@@ -35,7 +40,7 @@ async fn images_that_cannot_be_copied_say_why_and_go_on_or_are_exempt_when_that_
         "{name: product, expect: untouched}".to_owned(),
         "{name: instance-store, rootDeviceType: instance-store, expect: untouched}".to_owned(),
         "{name: ancient-store, rootDeviceType: instance-store, expect: untouched}".to_owned(),
-        format!("{{name: unshared, devices: [{{}}, {{ownedBy: \"{OTHER_ACCOUNT}\", shared: false}}], {COPIED}}}"),
+        unshared(),
         format!("{{name: public, public: true, {COPIED}}}"),
         "{name: short-lived, public: true}".to_owned(),
         plain("web"),
@@ -147,4 +152,35 @@ async fn images_that_cannot_be_copied_say_why_and_go_on_or_are_exempt_when_that_
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(scenario.effects(), before);
     assert_eq!(scenario.all_migrations().await.len(), 4);
+}
+
+#[tokio::test]
+async fn what_aws_has_refused_is_asked_for_at_once_when_somebody_annotates_the_migration() {
+    let accounts = account(ACCOUNT, &region(REGION, &[&unshared()])) + &account(OTHER_ACCOUNT, &region(REGION, &[]));
+    let scenario = Scenario::new(world(&accounts)).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&policy("production", &[ACCOUNT])).await;
+    let image = scenario.image("unshared");
+    scenario.stalls(&image, reason::SNAPSHOT_NOT_SHARED).await;
+
+    // It would be asked for by itself after ten minutes only.
+    let copies = |scenario: &Scenario| {
+        let calls = scenario.calls("CopyImage");
+        calls.iter().filter(|call| !call.dry_run).count()
+    };
+    assert_eq!(copies(&scenario), 1);
+    scenario.ask_again(&image, "now").await;
+    scenario
+        .until("the copy to be refused once more", async || {
+            (copies(&scenario) == 2).then_some(())
+        })
+        .await;
+    scenario.edit(Edit::ShareSnapshots {
+        image: image.clone(),
+        with: vec![ACCOUNT.to_owned()],
+    });
+    scenario.ask_again(&image, "they share it now").await;
+    scenario.reaches(&image, MigrationState::Completed).await;
+    assert_eq!(copies(&scenario), 3);
+    scenario.judged();
 }

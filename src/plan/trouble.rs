@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use super::obstacle::Trouble;
 use crate::api::conditions::reason;
-use crate::aws::{AwsError, Cause, ErrorClass};
-use crate::plan::obstacle::Trouble;
+use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// After a refusal that most likely needs a person.
 const DENIED: Duration = Duration::from_secs(600);
+/// The longest wait after AWS refused something for the image's own sake: there may be a thousand images like it, and a call
+/// for each takes the place of one that would be of use.
+const REFUSED: Duration = Duration::from_secs(2 * 3600);
 /// After AWS said that too many snapshots are being copied.
 const COPY_LIMIT: Duration = Duration::from_secs(120);
 /// The first and the longest wait after a fault that passes by itself.
@@ -16,7 +19,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_se
 const THROTTLED: Duration = Duration::from_secs(60);
 
 /// What to say of an error, if it is anything that a person should know of.
-pub(crate) fn of_error(error: &AwsError) -> Trouble {
+pub fn of_error(error: &AwsError) -> Trouble {
     let reason = match error.cause {
         Some(Cause::ProductCode) => reason::PRODUCT_CODE_NOT_COPYABLE,
         Some(Cause::SnapshotNotShared) => reason::SNAPSHOT_NOT_SHARED,
@@ -38,7 +41,7 @@ pub(crate) fn of_error(error: &AwsError) -> Trouble {
 }
 
 /// Whether a person has to act before the call can succeed.
-pub(super) fn needs_a_person(error: &AwsError) -> bool {
+pub fn needs_a_person(error: &AwsError) -> bool {
     matches!(
         error.class,
         ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict
@@ -46,7 +49,7 @@ pub(super) fn needs_a_person(error: &AwsError) -> bool {
 }
 
 /// Whether the same call may be answered another time, be it after a person has acted.
-pub(super) fn may_be_answered(error: &AwsError) -> bool {
+pub fn may_be_answered(error: &AwsError) -> bool {
     matches!(
         error.class,
         ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::NotOurs
@@ -54,7 +57,7 @@ pub(super) fn may_be_answered(error: &AwsError) -> bool {
 }
 
 /// When to try again after the `failures`th failure in a row.
-pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
+pub fn retry_after(error: &AwsError, failures: u32) -> Duration {
     let doubled = BACKOFF.0.saturating_mul(1 << failures.saturating_sub(1).min(8));
     match error.class {
         ErrorClass::Throttled => doubled.min(THROTTLED).max(error.retry_after.unwrap_or_default()),
@@ -65,6 +68,20 @@ pub(super) fn retry_after(error: &AwsError, failures: u32) -> Duration {
         ErrorClass::Transient | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::NotOurs => {
             doubled.min(BACKOFF.1)
         }
+    }
+}
+
+/// When to ask again for something of one image, its copy for example, after the `failures`th failure in a row.
+///
+/// What is refused for the image's own sake is asked for less and less often.
+pub fn retry_image_after(error: &AwsError, failures: u32) -> Duration {
+    let of_image = error.class == ErrorClass::Invalid || error.is(Cause::SnapshotNotShared);
+    if of_image {
+        DENIED
+            .saturating_mul(1 << failures.saturating_sub(1).min(8))
+            .min(REFUSED)
+    } else {
+        retry_after(error, failures)
     }
 }
 
@@ -102,6 +119,23 @@ mod tests {
         ];
         for (class, cause, expected) in table {
             assert_eq!(waits(class, cause), expected, "{class:?} {cause:?}");
+        }
+        let images = |class, cause| {
+            let error = error(class, cause, None);
+            [1, 2, 4, 5, u32::MAX].map(|failures| retry_image_after(&error, failures).as_secs() / 60)
+        };
+        let table = [
+            (ErrorClass::Invalid, Some(Cause::ProductCode), [10, 20, 80, 120, 120]),
+            (
+                ErrorClass::Denied,
+                Some(Cause::SnapshotNotShared),
+                [10, 20, 80, 120, 120],
+            ),
+            (ErrorClass::Denied, None, [10; 5]),
+            (ErrorClass::Quota, Some(Cause::CopyLimit), [2; 5]),
+        ];
+        for (class, cause, expected) in table {
+            assert_eq!(images(class, cause), expected, "{class:?} {cause:?}");
         }
         let limited = error(ErrorClass::Throttled, None, Some(Duration::from_secs(90)));
         assert_eq!(retry_after(&limited, 1), Duration::from_secs(90), "the limiter says so");

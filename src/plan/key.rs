@@ -1,0 +1,114 @@
+//! What is known of the policy's key in an account and region, and when it is read again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::obstacle::{KeyView, Trouble};
+use super::trouble;
+use crate::domain::AwsError;
+
+/// After how long a key that could not be used is read again: it is one call, and many images may wait for it.
+const UNUSABLE: Duration = Duration::from_secs(600);
+
+/// The key as it was read last. It is read with every scan, and more often while it cannot be used or read.
+#[derive(Debug)]
+pub struct KeyWatch {
+    view: Arc<KeyView>,
+    trouble: Option<Trouble>,
+    due: Option<Timestamp>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Default for KeyWatch {
+    fn default() -> Self {
+        Self {
+            view: Arc::new(KeyView::Unknown),
+            trouble: None,
+            due: None,
+            failures: 0,
+        }
+    }
+}
+
+impl KeyWatch {
+    /// What KMS said last.
+    pub fn view(&self) -> &Arc<KeyView> {
+        &self.view
+    }
+
+    /// What hinders reading it.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// When it is read again before the next scan; none if there is no need to.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// KMS has answered.
+    pub fn read(&mut self, view: KeyView, now: Timestamp) {
+        *self = Self {
+            due: view.problem().map(|_| now + UNUSABLE),
+            view: Arc::new(view),
+            ..Self::default()
+        };
+    }
+
+    /// It could not be read. What was known of it stays.
+    pub fn failed(&mut self, error: &AwsError, now: Timestamp) {
+        self.failures += 1;
+        self.due = Some(now + trouble::retry_after(error, self.failures));
+        self.trouble = Some(trouble::of_error(error));
+    }
+
+    /// What was known of it is too old to go by.
+    pub fn forget(&mut self) {
+        self.view = Arc::new(KeyView::Unknown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Cause, ErrorClass, KeyProblem};
+    use crate::plan::testing::at;
+
+    fn unreachable() -> AwsError {
+        AwsError {
+            class: ErrorClass::Transient,
+            cause: Some(Cause::Unreachable),
+            code: None,
+            operation: "kms:DescribeKey",
+            action: None,
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_read_again_before_the_next_scan() {
+        let mut key = KeyWatch::default();
+        key.read(KeyView::Unresolved(KeyProblem::Disabled), at(0));
+        assert_eq!(key.due(), Some(at(600)));
+        assert!(key.trouble().is_none(), "it was read");
+    }
+
+    #[test]
+    fn what_is_known_stays_while_it_cannot_be_read_and_failures_are_forgotten_once_it_is() {
+        let mut key = KeyWatch::default();
+        key.read(KeyView::Unresolved(KeyProblem::NotFound), at(0));
+        key.failed(&unreachable(), at(10));
+        key.failed(&unreachable(), at(20));
+        assert_eq!(key.view().problem(), Some(KeyProblem::NotFound));
+        assert_eq!(key.due(), Some(at(24)), "the second wait is longer");
+        assert!(key.trouble().is_some());
+        key.read(KeyView::Unresolved(KeyProblem::NotFound), at(30));
+        key.failed(&unreachable(), at(40));
+        assert_eq!(key.due(), Some(at(42)), "the first wait again");
+        key.forget();
+        assert_eq!(**key.view(), KeyView::Unknown);
+    }
+}
