@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::classify::Wanted;
-use crate::api::MigrationState;
+use crate::api::conditions::{self, reason};
+use crate::api::{AMIMigrationStatus, MigrationState};
 use crate::domain::{ImageId, KeyArn};
 
-/// At most this many migrations of a target wait as `Pending`; more are only counted.
+/// At most this many migrations of a target wait as `Pending`; more are only counted. So a key or role that does not work
+/// makes no object, and no vain copy, for each of thousands of images.
 pub const MAX_PENDING: usize = 500;
 
 /// A migration that is there.
@@ -22,6 +24,19 @@ pub struct Present {
     pub begun: bool,
     /// Whether it is stalled, and the selector does not mean its image any more.
     pub dismissed: bool,
+    /// Whether it [stands aside](stands_aside).
+    pub aside: bool,
+}
+
+/// Whether a migration cannot go on for its image's own sake: then another one goes in its place, however many there are.
+pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
+    const OF_IMAGE: [&str; 3] = [
+        reason::INSTANCE_STORE_IMAGE,
+        reason::PUBLIC_IMAGE,
+        reason::DEFAULT_KEY_CANNOT_BE_SHARED,
+    ];
+    conditions::find(&status.conditions, conditions::STALLED)
+        .is_some_and(|stalled| stalled.status == "True" && OF_IMAGE.contains(&stalled.reason.as_str()))
 }
 
 /// What is to be created and deleted.
@@ -51,8 +66,8 @@ pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl
             there.remove(&migration.source);
         }
     }
-    let pending = there.values().filter(|p| p.state == MigrationState::Pending).count();
-    let room = MAX_PENDING.saturating_sub(pending);
+    let waits = |p: &&&Present| p.state == MigrationState::Pending && !p.aside;
+    let room = MAX_PENDING.saturating_sub(there.values().filter(waits).count());
     // What was just deleted is created again, under the new key, once it is gone: its name is still taken now.
     let deleted: HashSet<&ImageId> = changes.delete.iter().collect();
     changes.create = wanted
@@ -68,6 +83,7 @@ pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::conditions::Status;
     use crate::plan::testing::{at, image_id, key};
 
     fn wanted(numbers: impl IntoIterator<Item = u64>) -> Vec<Wanted> {
@@ -87,6 +103,7 @@ mod tests {
             state,
             begun,
             dismissed: false,
+            aside: false,
         }
     }
 
@@ -107,6 +124,32 @@ mod tests {
             super::changes(&wanted(1..=600), &done, &key(1), |_| true).create.len(),
             101
         );
+    }
+
+    #[test]
+    fn images_that_can_never_be_copied_keep_no_other_from_its_turn() {
+        let aside = (1..=500).map(|n| Present {
+            aside: true,
+            ..present(n, 1, MigrationState::Pending, false)
+        });
+        let there: Vec<_> = aside.collect();
+        let changes = super::changes(&wanted(1..=502), &there, &key(1), |_| true);
+        assert_eq!(changes.create, [image_id(501), image_id(502)]);
+    }
+
+    #[test]
+    fn a_migration_stands_aside_while_its_image_is_what_hinders_it() {
+        let stalled = |is, reason| {
+            let mut status = AMIMigrationStatus::default();
+            conditions::set_condition(&mut status.conditions, conditions::STALLED, is, reason, "", None, at(0));
+            status
+        };
+        assert!(stands_aside(&stalled(Status::True, reason::PUBLIC_IMAGE)));
+        assert!(!stands_aside(&stalled(Status::False, reason::PUBLIC_IMAGE)));
+        // These may hold for all images, and each attempt is a copy in vain.
+        assert!(!stands_aside(&stalled(Status::True, reason::ATTEMPTS_EXHAUSTED)));
+        assert!(!stands_aside(&stalled(Status::True, reason::KEY_DISABLED)));
+        assert!(!stands_aside(&AMIMigrationStatus::default()));
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl Work<'_> {
                 state: state(m),
                 begun: has_begun(m),
                 dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
+                aside: m.status.as_ref().is_some_and(migrations::stands_aside),
             })
             .collect();
         let changes = migrations::changes(&classified.wanted, &present, key, |id| {
