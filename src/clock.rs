@@ -12,6 +12,11 @@ pub trait Clock: Debug + Send + Sync {
     /// machine's is set meanwhile, so that the time between two of them is the time that has passed.
     fn now(&self) -> Timestamp;
 
+    /// The time of day as the machine's clock is set now, for what others are told: it may jump.
+    fn today(&self) -> Timestamp {
+        self.now()
+    }
+
     /// Time since some fixed moment; never jumps.
     fn monotonic(&self) -> Duration;
 
@@ -44,6 +49,10 @@ impl Clock for SystemClock {
         self.started_at
             .saturating_add(self.started.elapsed())
             .unwrap_or(Timestamp::MAX)
+    }
+
+    fn today(&self) -> Timestamp {
+        Timestamp::now()
     }
 
     fn monotonic(&self) -> Duration {

@@ -100,5 +100,6 @@ async fn parts(kubeconfig: &Path, endpoint: String, clock: &Arc<SimClock>) -> Re
         metrics: Metrics::register(&registry)?,
         options: Options::default(),
         instance: "bench".to_owned(),
+        health: Arc::default(),
     })
 }

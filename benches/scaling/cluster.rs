@@ -193,13 +193,10 @@ impl Cluster {
 
     /// The most memory that each replica has had, in MB of a million bytes.
     pub(crate) fn peaks(&self) -> Vec<f64> {
-        let peak = |process: &Process| {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-            let kib: f64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-            Some(kib * 1024.0 / 1e6)
-        };
-        self.replicas.values().filter_map(peak).collect()
+        let peaks = self.replicas.values().filter_map(Process::peak_memory);
+        #[allow(clippy::cast_precision_loss, reason = "no process has petabytes")]
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        peaks.map(megabytes).collect()
     }
 
     /// Kills the replica that holds most. If it was alone, another one is started at once.

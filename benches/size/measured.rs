@@ -38,9 +38,9 @@ pub(crate) fn run(mut command: Command, endpoint: &str, statuses: &[i32], direct
         .stderr(std::fs::File::create(&err)?);
     let began = Instant::now();
     let mut child = command.spawn().context("the program cannot be started")?;
-    let mut peak_mb = 0.0;
+    let mut peak = 0;
     let status = loop {
-        peak_mb = peak_of(child.id()).unwrap_or(peak_mb);
+        peak = rig::peak_memory(child.id()).unwrap_or(peak);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -52,7 +52,7 @@ pub(crate) fn run(mut command: Command, endpoint: &str, statuses: &[i32], direct
     }
     Ok(Measured {
         seconds,
-        peak_mb,
+        peak_mb: megabytes(peak),
         output: std::fs::read_to_string(&out)?,
     })
 }
@@ -75,12 +75,10 @@ pub(crate) fn environment(endpoint: &str) -> Vec<(&'static str, String)> {
     fixed.into()
 }
 
-/// The largest resident set of a process so far, in MB, as the kernel keeps it; none when it has ended.
-pub(crate) fn peak_of(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0 / 1e6)
+/// Bytes in MB of a million.
+#[allow(clippy::cast_precision_loss, reason = "no process has petabytes")]
+pub(crate) fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }
 
 /// The one in the middle.

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Args;
 use crate::figure::{Figure, rounded};
-use crate::measured::{environment, median, peak_of};
+use crate::measured::{environment, median, megabytes};
 use crate::pages::{REGION, account_id};
 use crate::serving::{self, Server, World};
 
@@ -203,7 +203,7 @@ impl Fleet {
             Ok((scans.len() == expected).then_some(scans))
         };
         let scans = controller.wait_until("scan all targets", PATIENCE, scanned).await?;
-        let peak_mb = peak_of(controller.pid()).context("the controller has ended")?;
+        let peak_mb = megabytes(controller.peak_memory().context("the controller has ended")?);
         stop(controller).await?;
         let mut found = found(&self.api().await?).await?;
         let mut before = self.found.clone();

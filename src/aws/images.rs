@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{
     AttributeValue, LaunchPermission as SdkLaunchPermission, LaunchPermissionModifications, PermissionGroup,
-    ResourceType, Tag, TagSpecification,
+    ResourceType, SnapshotReturnCodes, Tag, TagSpecification,
 };
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
@@ -68,23 +68,38 @@ impl Session {
         id.parse().map_err(|error| AwsError::malformed(COPY_IMAGE, &error))
     }
 
-    /// Removes an image whose copying failed. Any other image is kept, with [`Cause::ImageNotFailed`]; one that is gone is no error.
-    pub async fn deregister_failed(&self, image: &ImageId) -> Result<(), AwsError> {
+    /// Removes an image whose copying failed, in one call with its snapshots, and says which of them went with it. Any other
+    /// image is kept, with [`Cause::ImageNotFailed`]; one that is gone is no error.
+    pub async fn deregister_failed(&self, image: &ImageId) -> Result<BTreeSet<SnapshotId>, AwsError> {
         match self
             .images(std::slice::from_ref(image))
             .await?
             .first()
             .map(|image| image.state)
         {
-            None | Some(ImageState::Deregistered) => return Ok(()),
-            Some(ImageState::Failed) => {}
+            Some(ImageState::Deregistered) => return Ok(BTreeSet::new()),
+            // One that has failed stays failed. If it does not show since it is gone, AWS will say so.
+            None | Some(ImageState::Failed) => {}
             Some(_) => {
                 let cause = Some(Cause::ImageNotFailed);
                 return Err(AwsError::new(DEREGISTER_IMAGE, ErrorClass::Conflict, cause));
             }
         }
-        let request = self.ec2().deregister_image().image_id(image.as_str()).send();
-        gone_is_done(self.call(DEREGISTER_IMAGE, request).await)
+        let request = self
+            .ec2()
+            .deregister_image()
+            .image_id(image.as_str())
+            .delete_associated_snapshots(true)
+            .send();
+        let answer = match self.call(DEREGISTER_IMAGE, request).await {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(BTreeSet::new()),
+            answer => answer?,
+        };
+        let results = answer.delete_snapshot_results().iter();
+        let deleted = results.filter(|result| result.return_code() == Some(&SnapshotReturnCodes::Success));
+        Ok(deleted
+            .filter_map(|result| result.snapshot_id()?.parse().ok())
+            .collect())
     }
 
     /// Deletes a snapshot. AWS refuses when an image uses it; one that is gone is no error.

@@ -29,28 +29,22 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::error::{code_label, is_throttling};
 use super::limiter::{Bucket, Limiter};
-use super::metrics::AwsMetrics;
-use super::{Access, WriteGate};
-use crate::clock::Clock;
-use crate::domain::{AccountId, Region};
+use super::provider::Shared;
+use super::{Access, SessionKey};
 use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// Sits in every client of a session.
 #[derive(Clone)]
 pub(super) struct Attempts {
-    pub(super) access: Access,
-    pub(super) account: AccountId,
-    pub(super) region: Region,
-    pub(super) gate: WriteGate,
+    pub(super) key: SessionKey,
+    pub(super) shared: Arc<Shared>,
     pub(super) limiter: Arc<Limiter>,
-    pub(super) metrics: AwsMetrics,
-    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl fmt::Debug for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempts")
-            .field("access", &self.access)
+            .field("key", &self.key)
             .finish_non_exhaustive()
     }
 }
@@ -72,7 +66,7 @@ impl Attempts {
             return Ok(());
         }
         let name = known_name(service, operation);
-        let allowed = match self.access {
+        let allowed = match self.key.access {
             Access::ReadOnly => false,
             Access::DryRun => body.is_some_and(is_dry_run),
             Access::Full => true,
@@ -81,10 +75,8 @@ impl Attempts {
             let cause = Some(Cause::ReadOnlySession);
             return Err(AwsError::new(name, ErrorClass::Denied, cause));
         }
-        if !(self.gate)(&self.account, &self.region) {
-            return Err(AwsError::new(name, ErrorClass::NotOurs, None));
-        }
-        Ok(())
+        let refused = |cause| AwsError::new(name, ErrorClass::NotOurs, cause);
+        self.shared.may_write(&self.key).map_err(refused)
     }
 }
 
@@ -113,7 +105,7 @@ impl Intercept for Attempts {
         permitted?;
         let sent = Sent {
             attempt,
-            at: self.clock.monotonic(),
+            at: self.shared.clock.monotonic(),
         };
         cfg.interceptor_state().store_put(sent);
         Ok(())
@@ -141,8 +133,8 @@ impl Intercept for Attempts {
         {
             self.limiter.throttled(bucket);
         }
-        let took = self.clock.monotonic().saturating_sub(sent.at);
-        self.metrics.request(service, operation, code, took);
+        let took = self.shared.clock.monotonic().saturating_sub(sent.at);
+        self.shared.metrics.request(service, operation, code, took);
         Ok(())
     }
 }

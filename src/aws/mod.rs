@@ -29,5 +29,5 @@ pub use images::CopyRequest;
 pub use inventory::Detail;
 pub use metrics::AwsMetrics;
 pub use permissions::Sample;
-pub use provider::{Aws, AwsOptions, ConfigError, WriteGate};
+pub use provider::{Aws, AwsOptions, ConfigError, PolicyGate, WriteGate};
 pub use session::{Access, Identity, Session, SessionKey};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
@@ -21,11 +21,15 @@ use super::limiter::Limiter;
 use super::metrics::AwsMetrics;
 use super::session::{Session, SessionKey};
 use crate::clock::Clock;
-use crate::domain::{AccountId, Region};
+use crate::domain::{AccountId, Cause, Region};
 
 /// Says whether this replica may write in an account and region. It is asked before every attempt of every call that
 /// changes anything.
 pub type WriteGate = Arc<dyn Fn(&AccountId, &Region) -> bool + Send + Sync>;
+
+/// Says whether a policy, by its name, asks for changes in an account and region. It is asked at the same moments: between a
+/// decision and its call lies the wait for a limit, and the policy may be suspended meanwhile.
+pub type PolicyGate = Arc<dyn Fn(&str, &AccountId, &Region) -> bool + Send + Sync>;
 
 /// How to talk to AWS.
 #[non_exhaustive]
@@ -123,8 +127,24 @@ pub(super) struct Shared {
     pub(super) config: SdkConfig,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) gate: WriteGate,
+    pub(super) policies: OnceLock<PolicyGate>,
     pub(super) metrics: AwsMetrics,
     pub(super) share: f64,
+}
+
+impl Shared {
+    /// Whether a session may send a call that changes something; else why not.
+    pub(super) fn may_write(&self, key: &SessionKey) -> Result<(), Option<Cause>> {
+        if !(self.gate)(&key.account, &key.region) {
+            return Err(None);
+        }
+        let asks = |policies: &PolicyGate| policies(&key.policy, &key.account, &key.region);
+        if self.policies.get().is_none_or(asks) {
+            Ok(())
+        } else {
+            Err(Some(Cause::Withdrawn))
+        }
+    }
 }
 
 /// One account and region, whichever policies look at it: AWS's limits do not know policies.
@@ -185,6 +205,7 @@ impl Aws {
             config,
             clock,
             gate: options.gate,
+            policies: OnceLock::new(),
             metrics: options.metrics,
             share: options.share,
         };
@@ -193,6 +214,12 @@ impl Aws {
             sessions: Mutex::new(HashMap::new()),
             places: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// Has policies asked, too, before anything is changed. Only the first one who is named is.
+    pub fn ask_policies(&self, gate: PolicyGate) {
+        // Whoever runs the controllers a second time asks the same ones.
+        let _ = self.shared.policies.set(gate);
     }
 
     /// The session for `key`, made on first use. Its credentials are fetched by its first call.

@@ -83,13 +83,9 @@ impl fmt::Debug for Session {
 impl Session {
     pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, place: Arc<Place>) -> Self {
         let attempts = Attempts {
-            access: key.access,
-            account: key.account.clone(),
-            region: key.region.clone(),
-            gate: shared.gate.clone(),
+            key: key.clone(),
+            shared: shared.clone(),
             limiter: place.limiter.clone(),
-            metrics: shared.metrics.clone(),
-            clock: shared.clock.clone(),
         };
         let mut config = shared
             .config

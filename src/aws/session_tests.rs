@@ -139,6 +139,22 @@ async fn calls_that_are_held_back_while_another_replica_holds_the_slot_use_up_no
 }
 
 #[tokio::test]
+async fn what_a_policy_asked_for_is_not_sent_once_it_asks_for_it_no_more() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let wire = Wire::new(|_| Answer::ec2_error(500, "InternalError", "oh"));
+    let bench = bench(&wire, open()).await;
+    let count = asked.clone();
+    bench.aws.ask_policies(Arc::new(move |policy, account, region| {
+        assert_eq!((policy, account.as_str(), region.as_str()), ("production", ACCOUNT, REGION));
+        count.fetch_add(1, Ordering::SeqCst) == 0
+    }));
+    let session = bench.aws.session(&own(Access::Full));
+    let error = session.copy_image(&copy()).await.expect_err("it is suspended");
+    assert_eq!((error.class, error.cause), (ErrorClass::NotOurs, Some(Cause::Withdrawn)));
+    assert_eq!(wire.count("ec2:CopyImage"), 1, "the second attempt was held back");
+}
+
+#[tokio::test]
 async fn reading_calls_do_not_ask_who_holds_the_slot() {
     let wire = Wire::new(nothing);
     let bench = bench(&wire, Arc::new(|_: &_, _: &_| false)).await;
@@ -157,7 +173,7 @@ async fn a_session_that_only_reads_sends_no_writing_call() {
     let at = "2030-01-01T00:00:00Z".parse().expect("a time");
     let refusals = [
         session.copy_image(&copy()).await.map(drop),
-        session.deregister_failed(&id).await,
+        session.deregister_failed(&id).await.map(drop),
         session.delete_snapshot(&snapshot).await,
         session.add_launch_permissions(&id, &public).await,
         session.set_description(&id, "d").await,

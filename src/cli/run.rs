@@ -40,16 +40,16 @@ pub struct Args {
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub identity: Option<String>,
     /// How long a target may be without a replica that works on it after one has died, in whole seconds: at least 3s
-    #[arg(long, default_value = "15s", value_name = "DURATION")]
+    #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease_duration)]
     pub lease_duration: Text,
     /// How many slots the accounts and regions are divided into for the replicas to share; the same for all replicas
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub slots: u16,
-    /// How often copies in flight are looked at; default: 15s to 3m, by their progress
-    #[arg(long, value_name = "DURATION")]
+    /// How often copies in flight are looked at, at least 1s; default: 15s to 3m, by their progress
+    #[arg(long, value_name = "DURATION", value_parser = poll_interval)]
     pub copy_poll_interval: Option<Text>,
-    /// How many policies, and how many migrations, are worked on at a time
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many policies, and how many migrations, are worked on at a time; most of that is waiting for AWS
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// How many targets are worked on at a time; most of that is waiting for AWS
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -57,6 +57,23 @@ pub struct Args {
     /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
     #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
     pub aws_rate_share: f64,
+}
+
+fn lease_duration(text: &str) -> Result<Text, String> {
+    between(text, Text::from_secs(3), Text::from_mins(60))
+}
+
+fn poll_interval(text: &str) -> Result<Text, String> {
+    between(text, Text::from_secs(1), Text::from_mins(24 * 60))
+}
+
+fn between(text: &str, least: Text, most: Text) -> Result<Text, String> {
+    let duration: Text = text.parse().map_err(|error| format!("{error}"))?;
+    if (least..=most).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(format!("it has to be at least {least} and at most {most}"))
+    }
 }
 
 /// Runs the controller until SIGTERM or SIGINT.
@@ -116,6 +133,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
             targets: args.target_concurrency,
         },
         instance: instance.clone(),
+        health,
     };
     let stop = stop_signal()?;
     let (tell, told) = watch::channel(false);
@@ -123,12 +141,11 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         // Dropped or sent: both mean to stop.
         let _ = told.wait_for(|stops| *stops).await;
     };
-    let kept = {
+    let mut kept = {
         let (slots, shutdown) = (slots.clone(), shutdown(told.clone()));
         // A task of its own: the Leases are renewed however much there is to do.
         AbortOnDropHandle::new(tokio::spawn(async move { slots.keep(shutdown).await }))
     };
-    health.set_ready(true);
     tracing::info!(
         identity = instance,
         slots = args.slots,
@@ -139,6 +156,8 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     tokio::select! {
         outcome = &mut running => return outcome,
         outcome = server => return outcome?,
+        // It ends by itself only by a panic; without it nothing would be done here for ever.
+        ended = &mut kept => return ended.context("the Leases are not kept any more"),
         () = stop => tracing::info!("stops: the steps that have begun are finished"),
     }
     tell.send_replace(true);

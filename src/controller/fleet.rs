@@ -23,6 +23,9 @@ use crate::plan::obstacle::{KeyView, Trouble};
 use crate::plan::permit::{self, Permits};
 use crate::plan::schedule::Head;
 
+/// How long the watch may take to show our own last write.
+const CATCHES_UP: Duration = Duration::from_secs(600);
+
 /// Everything that is known.
 #[derive(Debug)]
 pub(crate) struct Fleet {
@@ -33,6 +36,10 @@ pub(crate) struct Fleet {
     pardons: Mutex<HashMap<String, u32>>,
     /// The attempt and the copy of a migration as they were last seen on record, by UID, and since when.
     attempts: Mutex<HashMap<String, (Option<CopyStatus>, Timestamp)>>,
+    /// Migrations that were done or stuck when they were visited last, by UID.
+    settled: Mutex<HashSet<String>>,
+    /// Visits that failed in a row, by the object's UID.
+    failures: Mutex<HashMap<String, u32>>,
     /// Our writes to objects, by UID.
     written: Mutex<HashMap<String, Written>>,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
@@ -68,8 +75,9 @@ pub(crate) struct Place {
     pub(super) classified: Option<Arc<Classified>>,
     /// What other policies governed when that was found.
     pub(super) rivals: Rivals,
-    /// The key.
+    /// The key, and how the spec names it.
     pub(super) key: KeyWatch,
+    pub(super) key_id: String,
     /// Who AWS says we are.
     pub(super) caller: String,
     /// Copies in flight.
@@ -153,6 +161,8 @@ impl Fleet {
             troubles: Mutex::default(),
             pardons: Mutex::default(),
             attempts: Mutex::default(),
+            settled: Mutex::default(),
+            failures: Mutex::default(),
             written: Mutex::default(),
             wake_migration,
             wake_target,
@@ -176,7 +186,33 @@ impl Fleet {
         lock(&self.troubles).retain(|uid, _| uids.contains(uid));
         lock(&self.pardons).retain(|uid, _| uids.contains(uid));
         lock(&self.attempts).retain(|uid, _| uids.contains(uid));
+        lock(&self.settled).retain(|uid| uids.contains(uid));
+        lock(&self.failures).retain(|uid, _| uids.contains(uid));
         lock(&self.written).retain(|uid, _| uids.contains(uid));
+    }
+
+    /// Notes whether a migration is done or stuck, and says whether it has come to be since the last time.
+    pub(super) fn has_just_settled(&self, migration: &str, is_settled: bool) -> bool {
+        let mut settled = lock(&self.settled);
+        if is_settled {
+            settled.insert(migration.to_owned())
+        } else {
+            settled.remove(migration);
+            false
+        }
+    }
+
+    /// Notes how a visit to an object has ended, and says how many have failed in a row.
+    pub(super) fn visited(&self, object: &impl Resource, has_failed: bool) -> u32 {
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let mut failures = lock(&self.failures);
+        if !has_failed {
+            failures.remove(uid);
+            return 0;
+        }
+        let count = failures.entry(uid.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        *count
     }
 
     /// Since when this process has known of a migration's recorded attempt, as far as that has come.
@@ -219,28 +255,31 @@ impl Fleet {
         lock(&self.written).get(uid).map(|written| written.at)
     }
 
-    /// Whether `object` is as it was before our own last write to it.
+    /// Whether `object` is as it was before our own last write to it, at `now` of the monotonic clock.
     ///
     /// Resource versions of one kind are numbers that grow (Kubernetes API concepts, "Resource versions"). One that is no
-    /// number is taken as up to date: then a conflict tells.
-    pub(super) fn is_outdated(&self, object: &impl Resource) -> bool {
+    /// number is taken as up to date, and so is one that the watch still shows after a while: where etcd was restored from a
+    /// backup, versions begin again with lower numbers. Then a conflict tells.
+    pub(super) fn is_outdated(&self, object: &impl Resource, now: Duration) -> bool {
         let Some(uid) = object.meta().uid.as_deref() else {
             return false;
         };
-        let written = lock(&self.written).get(uid).map(|written| written.version);
+        let written = lock(&self.written)
+            .get(uid)
+            .filter(|written| now.saturating_sub(written.at) < CATCHES_UP)
+            .map(|written| written.version);
         version(object)
             .zip(written)
             .is_some_and(|(seen, written)| seen < written)
     }
 
-    /// Forgets targets that are not in `names` any more, and says which.
-    pub(super) fn retain_targets(&self, names: &HashSet<String>) -> Vec<String> {
-        let mut targets = lock(&self.targets);
-        let gone: Vec<String> = targets.keys().filter(|name| !names.contains(*name)).cloned().collect();
-        for name in &gone {
-            targets.remove(name);
-        }
-        gone
+    /// Forgets targets that are not in `names` any more. Gives their names, and the sessions that they have used.
+    pub(super) fn retain_targets(&self, names: &HashSet<String>) -> Vec<(String, Option<Arc<Session>>)> {
+        let gone = lock(&self.targets)
+            .extract_if(|name, _| !names.contains(name))
+            .collect::<Vec<_>>();
+        let session = |(name, place): (String, Arc<Mutex<Place>>)| (name, lock(&place).session.clone());
+        gone.into_iter().map(session).collect()
     }
 
     /// Forgets what is known of accounts and regions, and of their migrations, whose UIDs these are. Gives the targets'
@@ -254,6 +293,7 @@ impl Fleet {
         lock(&self.troubles).retain(|uid, _| !migrations.contains(uid));
         lock(&self.pardons).retain(|uid, _| !migrations.contains(uid));
         lock(&self.attempts).retain(|uid, _| !migrations.contains(uid));
+        lock(&self.settled).retain(|uid| !migrations.contains(uid));
         let places = lock(&self.targets).clone();
         let lost = |session: &Arc<Session>| is_lost(&session.key().account, &session.key().region);
         let used = places
@@ -360,7 +400,9 @@ impl Fleet {
 
 impl Place {
     /// Starts anew for another target, and looks again at once for a changed spec. Says whether it has changed.
-    pub(super) fn adjust(&mut self, uid: &str, generation: Option<i64>, session: &Arc<Session>) -> bool {
+    pub(super) fn adjust(&mut self, target: &AMIEncryptionTarget, session: &Arc<Session>, now: Timestamp) -> bool {
+        let uid = target.metadata.uid.as_deref().unwrap_or_default();
+        let generation = target.metadata.generation;
         if self.uid != uid {
             *self = Self {
                 uid: uid.to_owned(),
@@ -374,6 +416,11 @@ impl Place {
             self.scan_due = None;
             self.failures = 0;
             self.permits = Permits::default();
+        }
+        if self.key_id != target.spec.kms_key_id {
+            // Nothing is copied under the former key while the scan that would read the new one fails.
+            self.key_id.clone_from(&target.spec.kms_key_id);
+            self.key.changed(now);
         }
         self.session = Some(session.clone());
         changed

@@ -102,11 +102,33 @@ impl Turn<'_> {
             key: &self.view.key,
             denied: self.view.denied.as_ref(),
             admitted,
+            gone: None,
+            today: self.ctx.clock.today(),
             permissions: None,
             older_unpublished: self.older_unpublished(),
             trouble: recorded.as_ref().and_then(|recorded| recorded.trouble.as_ref()),
         };
         let mut step = step::next(observation, self.ctx.clock.now());
+        if let Then::AskFor(image) = step.then.clone() {
+            if let Some(wait) = self.wait_out(recorded.as_ref()) {
+                return Ok(Action::requeue(wait));
+            }
+            let Some(session) = &self.view.session else {
+                return Ok(Action::await_change());
+            };
+            match self.is_there(session, &image).await {
+                // It is known now.
+                Ok(true) => return Ok(Action::requeue(Duration::ZERO)),
+                Ok(false) => {
+                    let observation = Observation {
+                        gone: Some(&image),
+                        ..observation
+                    };
+                    step = step::next(observation, self.ctx.clock.now());
+                }
+                Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
+            }
+        }
         let permissions: BTreeSet<LaunchPermission>;
         if step.then == Then::ReadPermissions {
             if let Some(wait) = self.wait_out(recorded.as_ref()) {
@@ -120,7 +142,6 @@ impl Turn<'_> {
                     permissions = read;
                     let observation = Observation {
                         permissions: Some(&permissions),
-                        trouble: None,
                         ..observation
                     };
                     step = step::next(observation, self.ctx.clock.now());
@@ -144,12 +165,23 @@ impl Turn<'_> {
         }
         match (then, wait) {
             (Then::Wait, Some(wait)) if step::was_refused(&status) => Ok(Action::requeue(wait)),
-            (Then::Wait | Then::ReadPermissions, _) => Ok(Action::await_change()),
+            (Then::Wait | Then::ReadPermissions | Then::AskFor(_), _) => Ok(Action::await_change()),
             (_, Some(wait)) => Ok(Action::requeue(wait)),
             (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
             (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
             (Then::Publish(image, list), None) => self.publish(observation, &image, &list, recorded.as_ref()).await,
         }
+    }
+
+    /// Asks for an image that the listings do not show, by its ID.
+    async fn is_there(&self, session: &Session, image: &ImageId) -> Result<bool, AwsError> {
+        let found = session.images(std::slice::from_ref(image)).await?;
+        let is_there = !found.is_empty();
+        if is_there {
+            tracing::warn!(migration = self.name, %image, "a listing has missed an image that is there");
+            self.amend(|inventory| found.into_iter().for_each(|image| inventory.insert(image)));
+        }
+        Ok(is_there)
     }
 
     async fn copy(
@@ -332,7 +364,12 @@ impl Turn<'_> {
     /// Whether an older original of the same target still waits for its tags to be published: they are published in the
     /// order of the originals' creation, as people pick «the newest image with this tag».
     fn older_unpublished(&self) -> bool {
-        if self.target.spec.promotion.tags != TagPublication::Publish {
+        let promotion = &self.target.spec.promotion;
+        let status = self.migration.status.as_ref();
+        // All neighbours are looked at, which is not for every visit to each of thousands that are done.
+        let is_done = status
+            .is_some_and(|s| s.state == Some(MigrationState::Completed) && s.promotion.as_ref() == Some(promotion));
+        if promotion.tags != TagPublication::Publish || is_done {
             return false;
         }
         let Some(inventory) = &self.view.inventory else {
@@ -350,7 +387,8 @@ impl Turn<'_> {
 
     /// Wakes the migrations that wait for this one's tags, once it is on record that they need not.
     fn let_younger_go_on(&self) {
-        if self.target.spec.promotion.tags != TagPublication::Publish || !is_settled(self.migration) {
+        let publishes = self.target.spec.promotion.tags == TagPublication::Publish;
+        if !publishes || !self.ctx.fleet.has_just_settled(&self.uid, is_settled(self.migration)) {
             return;
         }
         let uid = self.target.uid().unwrap_or_default();
@@ -515,10 +553,11 @@ fn is_settled(migration: &AMIMigration) -> bool {
     })
 }
 
-/// Removes a failed copy and what is left of its snapshots.
+/// Removes a failed copy and what is left of its snapshots: AWS deletes with the image what it still knows to be of it.
 async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Result<(), AwsError> {
-    session.deregister_failed(id).await?;
-    for (_, _, snapshot) in image.into_iter().flat_map(Image::volumes) {
+    let deleted = session.deregister_failed(id).await?;
+    let snapshots = image.into_iter().flat_map(Image::volumes).map(|(_, _, id)| id);
+    for snapshot in snapshots.filter(|id| !deleted.contains(id)) {
         match session.delete_snapshot(snapshot).await {
             // Somebody has come to use it: then it is not ours to delete.
             Err(error) if error.is(Cause::SnapshotInUse) => {}

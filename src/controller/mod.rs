@@ -24,7 +24,7 @@ use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::plan::schedule::PollBounds;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics};
 
 pub use run::run;
 pub use slots::{SlotOptions, Slots};
@@ -66,10 +66,10 @@ pub struct Context {
 pub struct Options {
     /// How often copies in flight are looked at: the bounds of an interval that follows their progress.
     pub poll: PollBounds,
-    /// How many policies, and how many migrations, are worked on at a time.
+    /// How many policies, and how many migrations, are worked on at a time. Most of that is waiting for AWS, and an account that
+    /// answers slowly or not at all should hold up no other.
     pub concurrency: u16,
-    /// How many targets are worked on at a time. Most of that is waiting for AWS, and a target whose account answers slowly or
-    /// not at all should hold up no other.
+    /// How many targets are worked on at a time, likewise.
     pub targets: u16,
 }
 
@@ -77,7 +77,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             poll: PollBounds::default(),
-            concurrency: 16,
+            concurrency: 256,
             targets: 256,
         }
     }
@@ -99,4 +99,6 @@ pub struct Parts {
     pub options: Options,
     /// This process's name, in Events.
     pub instance: String,
+    /// Told when everything that is worked on was read once.
+    pub health: Arc<Health>,
 }

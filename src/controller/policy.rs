@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
 use super::apply::{FIELD_MANAGER, is_conflict, is_not_found, write_status};
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, labels};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, Mode, labels};
+use crate::aws::PolicyGate;
 use crate::plan::{expand, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
@@ -101,6 +102,23 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
 }
 
 /// Whether `target` belongs to this very policy, not to a former one of the same name.
+/// Whether a policy asks for changes in an account and region, by what the watches show at that moment.
+pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncryptionTarget>) -> PolicyGate {
+    Arc::new(move |policy, account, region| {
+        let name = labels::target_name(policy, account.as_str(), region.as_str());
+        let target = targets.get(&ObjectRef::new(&name));
+        let policy = policies.get(&ObjectRef::new(policy));
+        target.zip(policy).is_some_and(|(target, policy)| {
+            let there = policy.metadata.deletion_timestamp.is_none() && target.metadata.deletion_timestamp.is_none();
+            let asks = |mode, suspend: bool| mode == Mode::Enforce && !suspend;
+            there
+                && is_owned(&target, &policy)
+                && asks(policy.spec.mode, policy.spec.suspend)
+                && asks(target.spec.mode, target.spec.suspend)
+        })
+    })
+}
+
 pub(super) fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
     let uid = policy.uid();
     target

@@ -1,9 +1,8 @@
 //! Runs the three controllers over one watch for each kind.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,13 +15,14 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::events::Events;
-use super::fleet::{Fleet, lock};
+use super::fleet::Fleet;
 use super::index::{Index, Placed};
 use super::owned::{follow, slot_of};
 use super::slots::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
 use super::{Context, Options, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
+use crate::telemetry::Health;
 
 /// The first and the longest wait after a failed visit.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(300));
@@ -58,7 +58,10 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         placed_migrations,
         listed: [policies.listed, targets.listed, migrations.listed],
     });
-    let swept = context.clone();
+    context
+        .aws
+        .ask_policies(policy::gate(context.policies.clone(), context.targets.clone()));
+    let (swept, health) = (context.clone(), parts.health);
     let changes = context.slots.changes();
     let changes = changes.ok_or_else(|| anyhow::anyhow!("the slots are followed already: each process runs once"))?;
     let config = |concurrency| Config::default().concurrency(concurrency);
@@ -107,6 +110,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     tokio::select! {
         _ = running => {}
         () = sweep(&swept) => {}
+        () = announce(&swept, &health) => {}
         () = follow(&swept, changes) => {}
     }
     drop([policies.task, targets.task, migrations.task]);
@@ -137,6 +141,14 @@ fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, fleet: &Fleet) -> impl Fn(
     }
 }
 
+/// Says when the process is ready: a roll-out that lacks a definition or a right goes no further than its first Pod.
+async fn announce(context: &Context, health: &Health) {
+    context.ready().await;
+    context.slots.looked().await;
+    health.set_ready();
+    future::pending().await
+}
+
 /// Drops now and then what is kept in memory for objects that are no more: nobody visits those.
 async fn sweep(context: &Context) {
     context.ready().await;
@@ -151,8 +163,16 @@ async fn sweep(context: &Context) {
             .fleet
             .retain_objects(&uids.chain(policies.iter().filter_map(|p| p.uid())).collect());
         let names = targets.iter().map(|t| t.name_any()).collect();
-        for name in context.fleet.retain_targets(&names) {
-            context.metrics.forget_target(&name);
+        for (name, session) in context.fleet.retain_targets(&names) {
+            if let Some(session) = session {
+                context.aws.forget(session.key());
+            }
+            let Some((account, region)) = context.metrics.forget_target(&name) else {
+                continue;
+            };
+            if context.placed_targets.of(&account, &region).is_empty() {
+                context.metrics.forget_place(&account, &region);
+            }
         }
     }
 }
@@ -170,10 +190,8 @@ async fn drive<K, R, F>(
     R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Action, kube::Error>> + Send + 'static,
 {
-    let failures: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
-    let succeeded = failures.clone();
     let visit = move |object: Arc<K>, context: Arc<Context>| {
-        let (reconcile, succeeded) = (reconcile.clone(), succeeded.clone());
+        let reconcile = reconcile.clone();
         async move {
             context.ready().await;
             let owned = match context.slots.visit(slot_of(&object, &context)) {
@@ -182,13 +200,12 @@ async fn drive<K, R, F>(
                 // Another replica's. When it comes to be ours, it is looked at again.
                 Entry::NotOurs => return Ok(Action::await_change()),
             };
-            if context.fleet.is_outdated(&*object) {
+            if context.fleet.is_outdated(&*object, context.clock.monotonic()) {
                 // The watch has not caught up with our own last write: what it will bring leads here again.
                 return Ok(Action::requeue(CATCH_UP));
             }
             let began = context.clock.monotonic();
-            let key = object.name_any();
-            let reconciled = reconcile(object, context.clone());
+            let reconciled = reconcile(object.clone(), context.clone());
             let outcome = spawned(async move {
                 tokio::select! {
                     outcome = reconciled => outcome,
@@ -203,17 +220,15 @@ async fn drive<K, R, F>(
                 .with_label_values(&[name])
                 .observe(took.as_secs_f64());
             if outcome.is_ok() {
-                lock(&succeeded).remove(&key);
+                context.fleet.visited(&*object, false);
             }
             outcome
         }
     };
     let on_error = move |object: Arc<K>, error: &kube::Error, context: Arc<Context>| {
-        let mut failures = lock(&failures);
-        let count = failures.entry(object.name_any()).or_default();
-        *count += 1;
-        let wait = BACKOFF.0.saturating_mul(1 << (*count - 1).min(10)).min(BACKOFF.1);
-        tracing::warn!(controller = name, object = object.name_any(), %error, failures = *count, "a visit failed");
+        let count = context.fleet.visited(&*object, true);
+        let wait = BACKOFF.0.saturating_mul(1 << (count - 1).min(10)).min(BACKOFF.1);
+        tracing::warn!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
         context
             .metrics
             .reconcile_errors

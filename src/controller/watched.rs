@@ -79,7 +79,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
             match event {
                 Ok(event) => followed.tell(event, &note),
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted; it goes on by itself");
+                    tracing::warn!(kind = %K::kind(&()), %error, "{}", advice(&error));
                 }
             }
             future::ready(())
@@ -91,6 +91,22 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
             listed: Listed(listed),
             task: AbortOnDropHandle::new(task),
         }
+    }
+}
+
+/// What to do about a watch that was interrupted.
+fn advice(error: &watcher::Error) -> &'static str {
+    let code = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
+        watcher::Error::WatchError(status) => status.code,
+        _ => 0,
+    };
+    match code {
+        404 => "the API server does not know this kind: install the custom resource definitions",
+        401 | 403 => "this kind may not be listed and watched: allow it to the service account",
+        _ => "the watch was interrupted; it goes on by itself",
     }
 }
 

@@ -38,7 +38,8 @@ pub enum ErrorClass {
     Conflict,
     /// A network fault, a time-out or a fault of AWS: try again.
     Transient,
-    /// This replica does not hold the slot of the account and region, so it must not write.
+    /// This replica does not hold the slot of the account and region, or the policy does not ask for it any more, so it must
+    /// not write.
     NotOurs,
 }
 
@@ -95,6 +96,8 @@ pub enum Cause {
     WrongAccount,
     /// The controller has no credentials of its own.
     NoCredentials,
+    /// The policy does not ask for it any more: it was suspended, turned to Audit or deleted.
+    Withdrawn,
     /// A writing call in a session that only reads.
     ReadOnlySession,
     /// AWS could not be reached.
@@ -179,6 +182,7 @@ impl Cause {
                 "the credentials belong to another account than the policy names; correct the role or the account"
             }
             Self::NoCredentials => "the controller has no AWS credentials; give its service account a role",
+            Self::Withdrawn => "not sent, as the policy does not ask for it any more",
             Self::ReadOnlySession => "not sent, this session only reads",
             Self::Unreachable => "AWS cannot be reached",
             Self::Timeout => "no answer from AWS in time",

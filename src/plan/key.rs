@@ -13,7 +13,7 @@ use crate::domain::AwsError;
 const UNUSABLE: Duration = Duration::from_secs(600);
 
 /// The key as it was read last. It is read with every scan, and more often while it cannot be used or read.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct KeyWatch {
     view: Arc<KeyView>,
     trouble: Option<Trouble>,
@@ -65,6 +65,16 @@ impl KeyWatch {
         self.trouble = Some(trouble::of_error(error));
     }
 
+    /// The policy names another key: nothing is known of that one.
+    pub fn changed(&mut self, now: Timestamp) {
+        if *self != Self::default() {
+            *self = Self {
+                due: Some(now),
+                ..Self::default()
+            };
+        }
+    }
+
     /// What was known of it is too old to go by.
     pub fn forget(&mut self) {
         self.view = Arc::new(KeyView::Unknown);
@@ -110,5 +120,15 @@ mod tests {
         assert_eq!(key.due(), Some(at(42)), "the first wait again");
         key.forget();
         assert_eq!(**key.view(), KeyView::Unknown);
+    }
+
+    #[test]
+    fn nothing_is_known_of_another_key_and_it_is_read_at_once() {
+        let mut key = KeyWatch::default();
+        key.changed(at(0));
+        assert_eq!(key.due(), None, "the first scan reads it");
+        key.read(KeyView::Unresolved(KeyProblem::NotFound), at(0));
+        key.changed(at(10));
+        assert_eq!((&**key.view(), key.due()), (&KeyView::Unknown, Some(at(10))));
     }
 }

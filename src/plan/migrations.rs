@@ -53,8 +53,14 @@ pub struct Changes {
 ///
 /// One that has begun is finished and then says what became of its image, unless it cannot go on and a person exempts
 /// the image. `known` tells whether the inventory shows an
-/// image at all; a migration of one that is gone ends as such by itself.
-pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl Fn(&ImageId) -> bool) -> Changes {
+/// image at all; a migration of one that is gone ends as such by itself. Images in `taken` have a migration of somebody else.
+pub fn changes(
+    wanted: &[Wanted],
+    present: &[Present],
+    taken: &HashSet<ImageId>,
+    key: &KeyArn,
+    known: impl Fn(&ImageId) -> bool,
+) -> Changes {
     let wanted_ids: HashSet<&ImageId> = wanted.iter().map(|w| &w.image).collect();
     let mut there: HashMap<&ImageId, &Present> = present.iter().map(|p| (&p.source, p)).collect();
     let mut changes = Changes::default();
@@ -73,7 +79,7 @@ pub fn changes(wanted: &[Wanted], present: &[Present], key: &KeyArn, known: impl
     changes.create = wanted
         .iter()
         .map(|w| &w.image)
-        .filter(|id| !there.contains_key(id) && !deleted.contains(id))
+        .filter(|id| !there.contains_key(id) && !deleted.contains(id) && !taken.contains(id))
         .take(room)
         .cloned()
         .collect();
@@ -96,6 +102,10 @@ mod tests {
             .collect()
     }
 
+    fn nobody() -> HashSet<ImageId> {
+        HashSet::new()
+    }
+
     fn present(number: u64, of_key: u32, state: MigrationState, begun: bool) -> Present {
         Present {
             source: image_id(number),
@@ -109,19 +119,21 @@ mod tests {
 
     #[test]
     fn what_is_wanted_and_missing_is_created_up_to_the_limit_of_pending_ones() {
-        let changes = super::changes(&wanted(1..=600), &[], &key(1), |_| true);
+        let changes = super::changes(&wanted(1..=600), &[], &nobody(), &key(1), |_| true);
         assert_eq!((changes.create.len(), changes.delete.len()), (MAX_PENDING, 0));
         assert_eq!(changes.create[0], image_id(1));
         let there: Vec<_> = (1..=499)
             .map(|n| present(n, 1, MigrationState::Pending, false))
             .collect();
-        let changes = super::changes(&wanted(1..=600), &there, &key(1), |_| true);
+        let changes = super::changes(&wanted(1..=600), &there, &nobody(), &key(1), |_| true);
         assert_eq!(changes.create, [image_id(500)]);
         let done: Vec<_> = (1..=499)
             .map(|n| present(n, 1, MigrationState::Completed, true))
             .collect();
         assert_eq!(
-            super::changes(&wanted(1..=600), &done, &key(1), |_| true).create.len(),
+            super::changes(&wanted(1..=600), &done, &nobody(), &key(1), |_| true)
+                .create
+                .len(),
             101
         );
     }
@@ -133,7 +145,7 @@ mod tests {
             ..present(n, 1, MigrationState::Pending, false)
         });
         let there: Vec<_> = aside.collect();
-        let changes = super::changes(&wanted(1..=502), &there, &key(1), |_| true);
+        let changes = super::changes(&wanted(1..=502), &there, &nobody(), &key(1), |_| true);
         assert_eq!(changes.create, [image_id(501), image_id(502)]);
     }
 
@@ -163,10 +175,10 @@ mod tests {
             present(5, 2, Pending, false),
             present(6, 1, Pending, false),
         ];
-        let changes = super::changes(&wanted([5, 6]), &there, &key(1), |_| true);
+        let changes = super::changes(&wanted([5, 6]), &there, &nobody(), &key(1), |_| true);
         assert_eq!(changes.delete, [image_id(1), image_id(5)]);
         assert_eq!(changes.create, [], "the name of 5 is still taken");
-        let after = super::changes(&wanted([5, 6]), &there[1..4], &key(1), |_| true);
+        let after = super::changes(&wanted([5, 6]), &there[1..4], &nobody(), &key(1), |_| true);
         assert_eq!(after.create, [image_id(5), image_id(6)]);
     }
 
@@ -185,13 +197,23 @@ mod tests {
             // Every call of it was refused.
             present(5, 1, Copying, false),
         ];
-        let changes = super::changes(&[], &there, &key(1), |_| true);
+        let changes = super::changes(&[], &there, &nobody(), &key(1), |_| true);
         assert_eq!(changes.delete, [image_id(1), image_id(2), image_id(5)]);
     }
 
     #[test]
     fn a_migration_whose_image_is_gone_is_left_to_end_by_itself() {
         let there = [present(1, 1, MigrationState::Pending, false)];
-        assert_eq!(super::changes(&[], &there, &key(1), |_| false), Changes::default());
+        assert_eq!(
+            super::changes(&[], &there, &nobody(), &key(1), |_| false),
+            Changes::default()
+        );
+    }
+
+    #[test]
+    fn an_image_whose_migration_is_somebody_elses_waits_without_taking_a_place() {
+        let taken: HashSet<ImageId> = (1..=500).map(image_id).collect();
+        let changes = super::changes(&wanted(1..=502), &[], &taken, &key(1), |_| true);
+        assert_eq!(changes.create, [image_id(501), image_id(502)]);
     }
 }

@@ -65,6 +65,10 @@ pub struct Observation<'a> {
     pub denied: Option<&'a Trouble>,
     /// Whether the copy may start now.
     pub admitted: bool,
+    /// The image that was asked for by its ID for this step, and is not there.
+    pub gone: Option<&'a ImageId>,
+    /// The time of day by the machine's clock as it is set now, for times that AWS is told; ages are told by `now`.
+    pub today: Timestamp,
     /// The source's launch permissions, where they were read for this step.
     pub permissions: Option<&'a BTreeSet<LaunchPermission>>,
     /// Whether an older original's tags are still to be published.
@@ -89,6 +93,9 @@ pub enum Then {
     Wait,
     /// Read the source's launch permissions and decide again, before writing anything.
     ReadPermissions,
+    /// Ask for this image by its ID and decide again, before writing anything. A listing of many pages does not show it, and
+    /// may have missed it; what follows from its being gone cannot be taken back.
+    AskFor(ImageId),
     /// Ask for the copy that `status.copy` announces.
     Copy(CopyCall),
     /// Deregister a failed copy of ours, with its snapshots.
@@ -129,7 +136,8 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
             None => progressing(o, status, MigrationState::Pending, reason::INITIALIZING, message, now),
         };
     };
-    let source = inventory.images.get(&o.of.source).filter(|i| exists(i));
+    let listed = inventory.images.get(&o.of.source);
+    let source = listed.filter(|i| exists(i));
     let Some(source) = source else {
         // A complete scan that began after the migration was made does not show the image: it is gone.
         return if status.state == Some(MigrationState::Completed) || !o.scanned_since_created {
@@ -137,6 +145,8 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
                 status,
                 then: Then::Wait,
             }
+        } else if listed.is_none() && o.gone != Some(&o.of.source) {
+            ask_for(o, &o.of.source)
         } else {
             completed(
                 o,
@@ -163,6 +173,14 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         }
         MigrationState::Pending => decider.pending(status),
         MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => decider.under_way(status),
+    }
+}
+
+/// The status stays as it is until it is known whether the image is gone.
+fn ask_for(o: Observation<'_>, image: &ImageId) -> Step {
+    Step {
+        status: o.status.clone(),
+        then: Then::AskFor(image.clone()),
     }
 }
 
@@ -251,7 +269,7 @@ impl Decider<'_> {
             return self.ask(status, &copy);
         };
         match self.inventory.images.get(&id) {
-            None if self.vanished() => self.again(status, "The copy has vanished."),
+            None if self.vanished() => self.missing(status, &id),
             None => self.copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.copying(status),
@@ -387,7 +405,7 @@ impl Decider<'_> {
             }
             None => &nobody,
         };
-        let list = match promote::publications(self.source, copy, permissions, settings, self.now) {
+        let list = match promote::publications(self.source, copy, permissions, settings, self.o.today) {
             Ok(list) => list,
             Err(Obstacle::Public) => {
                 return stalled(self.o, status, promoting, &obstacle::public_image(), self.now);
@@ -454,7 +472,7 @@ impl Decider<'_> {
             return self.under_way(status);
         };
         match self.inventory.images.get(&id) {
-            None if self.vanished() => self.again(status, "The copy has vanished."),
+            None if self.vanished() => self.missing(status, &id),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if image.state == ImageState::Failed => self.under_way(status),
             Some(image) if exists(image) => {
@@ -467,6 +485,15 @@ impl Decider<'_> {
                 }
             }
             None | Some(_) => quiet,
+        }
+    }
+
+    /// The inventory lacks a copy that has had the time to show.
+    fn missing(&self, status: AMIMigrationStatus, copy: &ImageId) -> Step {
+        if self.o.gone == Some(copy) {
+            self.again(status, "The copy has vanished.")
+        } else {
+            ask_for(self.o, copy)
         }
     }
 
@@ -497,6 +524,11 @@ impl Decider<'_> {
             return None;
         }
         if self.o.pardoned == Some(copy.attempt) {
+            return None;
+        }
+        // One more was allowed already, and waits for its turn: what allowed it is not on record any more.
+        let waits = conditions::find(&self.o.status.conditions, conditions::READY);
+        if waits.is_some_and(|ready| ready.reason == reason::WAITING_FOR_ADMISSION) {
             return None;
         }
         let retry = self.retry();

@@ -21,6 +21,8 @@ pub struct Metrics {
     migrations: IntGaugeVec,
     stalled: IntGaugeVec,
     key_usable: IntGaugeVec,
+    target_ready: IntGaugeVec,
+    target_stalled: IntGaugeVec,
     last_scan: GaugeVec,
     duplicate_bytes: GaugeVec,
     snapshots_in_flight: IntGaugeVec,
@@ -45,7 +47,10 @@ pub struct Metrics {
 #[derive(Debug, Default, Clone)]
 struct Series {
     labels: [String; 3],
+    /// Reasons for which migrations are stalled.
     reasons: Vec<String>,
+    /// The reason for which the target itself is.
+    stalled: Option<String>,
 }
 
 impl Metrics {
@@ -72,10 +77,24 @@ impl Metrics {
                 Opts::new("amiseal_key_usable", "Whether the policy's key can be used: 1 or 0."),
                 &TARGET,
             )?,
+            target_ready: IntGaugeVec::new(
+                Opts::new(
+                    "amiseal_target_ready",
+                    "Whether an account and region can be looked through, and nothing hinders all of its images: 1 or 0.",
+                ),
+                &TARGET,
+            )?,
+            target_stalled: IntGaugeVec::new(
+                Opts::new(
+                    "amiseal_target_stalled",
+                    "1 for the reason for which an account and region need a person; nothing where they do not.",
+                ),
+                &with("reason"),
+            )?,
             last_scan: GaugeVec::new(
                 Opts::new(
                     "amiseal_last_successful_scan_timestamp_seconds",
-                    "When the last complete scan began, in seconds since 1970.",
+                    "When the last complete scan began, in seconds since 1970. Nothing before the first one, nor under suspend.",
                 ),
                 &TARGET,
             )?,
@@ -145,6 +164,8 @@ impl Metrics {
             Box::new(metrics.migrations.clone()),
             Box::new(metrics.stalled.clone()),
             Box::new(metrics.key_usable.clone()),
+            Box::new(metrics.target_ready.clone()),
+            Box::new(metrics.target_stalled.clone()),
             Box::new(metrics.last_scan.clone()),
             Box::new(metrics.duplicate_bytes.clone()),
             Box::new(metrics.snapshots_in_flight.clone()),
@@ -220,6 +241,22 @@ impl Metrics {
             // Nothing is said of a key that could not be read; an error means that nothing was said before either.
             _ => drop(self.key_usable.remove_label_values(&labels)),
         }
+        let ready = conditions::is_true(&status.conditions, conditions::READY);
+        self.target_ready.with_label_values(&labels).set(ready.into());
+        let stalled = conditions::find(&status.conditions, conditions::STALLED);
+        let stalled = stalled.filter(|c| c.status == "True").map(|c| c.reason.as_str());
+        if let Some(reason) = stalled {
+            self.target_stalled.with_label_values(&with(reason)).set(1);
+        }
+        match &status.last_scan_time {
+            // It is not scanned, and not to be missed for that.
+            _ if spec.suspend => drop(self.last_scan.remove_label_values(&labels)),
+            // Another process has scanned, and this one has not yet.
+            Some(at) if self.last_scan.with_label_values(&labels).get() == 0.0 => {
+                self.scanned(target, at.0.as_second());
+            }
+            Some(_) | None => {}
+        }
         if let Some(bytes) = status.duplicate_gib {
             #[allow(
                 clippy::cast_precision_loss,
@@ -232,6 +269,7 @@ impl Metrics {
         let series = Series {
             labels: labels.map(str::to_owned),
             reasons: reasons.keys().map(|reason| (*reason).to_owned()).collect(),
+            stalled: stalled.map(str::to_owned),
         };
         let old = self.series().insert(target.name_any(), series.clone());
         let old = old.unwrap_or_default();
@@ -239,14 +277,19 @@ impl Metrics {
             // Without the series there is nothing to take back.
             let _ = self.stalled.remove_label_values(&with(reason));
         }
+        if let Some(reason) = old.stalled.filter(|reason| Some(reason) != series.stalled.as_ref()) {
+            let _ = self.target_stalled.remove_label_values(&with(&reason));
+        }
     }
 
     /// Records a complete scan that began at `seconds` since 1970.
-    pub(crate) fn scanned(&self, target: &AMIEncryptionTarget, seconds: f64) {
+    pub(crate) fn scanned(&self, target: &AMIEncryptionTarget, seconds: i64) {
         let spec = &target.spec;
-        self.last_scan
-            .with_label_values(&[&spec.policy, &spec.account_id, &spec.region])
-            .set(seconds);
+        let last = self
+            .last_scan
+            .with_label_values(&[&spec.policy, &spec.account_id, &spec.region]);
+        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+        last.set(seconds as f64);
     }
 
     /// Shows how many snapshot copies are in flight.
@@ -262,12 +305,14 @@ impl Metrics {
         let _ = self.snapshots_in_flight.remove_label_values(&[account, region]);
     }
 
-    /// Takes back the series of a target that is no more.
-    pub(crate) fn forget_target(&self, name: &str) {
-        let Some(Series { labels, reasons }) = self.series().remove(name) else {
-            return;
-        };
-        let labels: [&str; 3] = [&labels[0], &labels[1], &labels[2]];
+    /// Takes back the series of a target that is no more. Gives its account and region, if anything was shown of it.
+    pub(crate) fn forget_target(&self, name: &str) -> Option<(String, String)> {
+        let Series {
+            labels: owned,
+            reasons,
+            stalled,
+        } = self.series().remove(name)?;
+        let labels: [&str; 3] = [&owned[0], &owned[1], &owned[2]];
         let gone = |vec: &IntGaugeVec, last: &str| {
             // A series that was never set cannot be removed, which is as well.
             let _ = vec.remove_label_values(&[labels[0], labels[1], labels[2], last]);
@@ -290,9 +335,15 @@ impl Metrics {
         for reason in &reasons {
             gone(&self.stalled, reason);
         }
+        if let Some(reason) = &stalled {
+            gone(&self.target_stalled, reason);
+        }
+        let _ = self.target_ready.remove_label_values(&labels);
         let _ = self.key_usable.remove_label_values(&labels);
         let _ = self.last_scan.remove_label_values(&labels);
         let _ = self.duplicate_bytes.remove_label_values(&labels);
+        let [_, account, region] = owned;
+        Some((account, region))
     }
 
     fn series(&self) -> std::sync::MutexGuard<'_, HashMap<String, Series>> {

@@ -19,9 +19,9 @@ pub struct Health {
 }
 
 impl Health {
-    /// The process is set up: it leads, or waits to.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Relaxed);
+    /// The process has read what it works on, and may work or wait for its turn.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
     }
 }
 
@@ -52,7 +52,11 @@ async fn ready(State(shared): State<Shared>) -> Response {
     if shared.health.ready.load(Ordering::Relaxed) {
         "ok\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not set up yet\n").into_response()
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the custom resources and Leases were not all read yet: see the log\n",
+        )
+            .into_response()
     }
 }
 

@@ -44,12 +44,16 @@ async fn uninstall(control_plane: &ControlPlane) -> String {
 }
 
 async fn get(control_plane: &ControlPlane, resource: &str, name: &str) -> Option<Value> {
+    get_in(control_plane, NAMESPACE, resource, name).await
+}
+
+async fn get_in(control_plane: &ControlPlane, namespace: &str, resource: &str, name: &str) -> Option<Value> {
     let arguments = [
         "get",
         resource,
         name,
         "--namespace",
-        NAMESPACE,
+        namespace,
         "--ignore-not-found",
         "--output",
         "json",
@@ -126,10 +130,14 @@ async fn what_is_installed_runs_leads_and_answers_its_probes() {
 
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         let path = container[probe]["httpGet"]["path"].as_str().expect("a path");
-        let (status, _) = http_get(&format!("http://127.0.0.1:{}{path}", free.port()))
-            .await
-            .expect("an answer");
-        assert_eq!(status, 200, "{probe}");
+        let url = format!("http://127.0.0.1:{}{path}", free.port());
+        // It may lead before it has listed everything.
+        poll_until(probe, SOON, async || {
+            let (status, _) = http_get(&url).await?;
+            Ok((status == 200).then_some(()))
+        })
+        .await
+        .expect("it gets ready");
     }
     let client = control_plane.admin_client().await.expect("a client");
     let lease = Api::<Lease>::namespaced(client, NAMESPACE)
@@ -173,6 +181,8 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
         ("service", "amiseal-metrics"),
         ("poddisruptionbudget", "amiseal"),
         ("clusterrole", "amiseal"),
+        ("clusterrole", "amiseal-view"),
+        ("clusterrole", "amiseal-operator"),
         ("clusterrolebinding", "amiseal"),
         ("role", "amiseal-leases"),
         ("rolebinding", "amiseal-leases"),
@@ -181,6 +191,10 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
             get(&control_plane, resource, name).await.is_some(),
             "{resource} {name} is missing"
         );
+    }
+    for resource in ["role", "rolebinding"] {
+        let found = get_in(&control_plane, "default", resource, "amiseal-events").await;
+        assert!(found.is_some(), "{resource} amiseal-events is missing");
     }
 
     let role = "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::111122223333:role/amiseal";
@@ -228,6 +242,7 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
             "{resource} {name} is left"
         );
     }
+    assert_eq!(get_in(&control_plane, "default", "role", "amiseal-events").await, None);
     assert_eq!(uid().await, first);
 
     let notes = install(&control_plane, &["--set", role]).await;

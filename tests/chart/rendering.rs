@@ -7,7 +7,7 @@ use std::process::Command;
 use rig::{ControlPlane, shared};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, NAMESPACE, chart, helm, kubectl, names, objects, only, read, render, template};
+use crate::support::{Answer, NAMESPACE, chart, helm, kubectl, named, names, objects, only, read, render, template};
 
 pub(crate) const EVERY_OPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/every-option.yaml");
 /// It stands in for the one of the Prometheus operator.
@@ -46,13 +46,17 @@ async fn the_api_server_takes_what_the_defaults_render() {
     let rendered = objects(&yaml);
     let expected = [
         "ClusterRole amiseal",
+        "ClusterRole amiseal-operator",
+        "ClusterRole amiseal-view",
         "ClusterRoleBinding amiseal",
         "CustomResourceDefinition amiencryptionpolicies.amiseal.dev",
         "CustomResourceDefinition amiencryptiontargets.amiseal.dev",
         "CustomResourceDefinition amimigrations.amiseal.dev",
         "Deployment amiseal",
         "PodDisruptionBudget amiseal",
+        "Role amiseal-events",
         "Role amiseal-leases",
+        "RoleBinding amiseal-events",
         "RoleBinding amiseal-leases",
         "Service amiseal-metrics",
         "ServiceAccount amiseal",
@@ -67,8 +71,8 @@ async fn the_api_server_takes_what_every_option_renders() {
     let control_plane = shared().await;
     control_plane.apply(SERVICE_MONITOR).await.expect("a definition");
     // The options that leave an object out, and, turned around, those objects with the other options set.
-    let with_all = "crds.enabled=true,serviceAccount.create=true,podDisruptionBudget.enabled=true";
-    for (more, count) in [(&[][..], 8), (&["--set", with_all], 13)] {
+    let with_all = "crds.enabled=true,serviceAccount.create=true,rbac.userRoles=true,podDisruptionBudget.enabled=true";
+    for (more, count) in [(&[][..], 10), (&["--set", with_all], 17)] {
         let arguments = [&["--values", EVERY_OPTION], more].concat();
         let yaml = template(&arguments).await.expect("helm template");
         let answer = asked(control_plane, &yaml).await;
@@ -86,7 +90,9 @@ async fn every_option_arrives_where_it_belongs() {
             "ClusterRoleBinding amiseal-all",
             "Deployment amiseal-all",
             "NetworkPolicy amiseal-all",
+            "Role amiseal-all-events",
             "Role amiseal-all-leases",
+            "RoleBinding amiseal-all-events",
             "RoleBinding amiseal-all-leases",
             "Service amiseal-all-metrics",
             "ServiceMonitor amiseal-all",
@@ -213,8 +219,12 @@ async fn a_release_of_another_name_has_objects_of_that_name() {
         "{:?}",
         names(&rendered)
     );
-    for binding in ["ClusterRoleBinding", "RoleBinding"] {
-        let subject = &only(&rendered, binding)["subjects"][0];
+    for (binding, name) in [
+        ("ClusterRoleBinding", "prod-amiseal"),
+        ("RoleBinding", "prod-amiseal-events"),
+        ("RoleBinding", "prod-amiseal-leases"),
+    ] {
+        let subject = &named(&rendered, binding, name)["subjects"][0];
         assert_eq!(
             (&subject["name"], &subject["namespace"]),
             (&json!("prod-amiseal"), &json!("default"))
@@ -299,7 +309,7 @@ async fn a_packaged_chart_holds_the_definitions_and_a_copy_without_them_says_so(
 async fn the_controller_is_granted_these_rights_and_no_others() {
     let rendered = render(&[]).await;
     assert_eq!(
-        only(&rendered, "ClusterRole")["rules"],
+        named(&rendered, "ClusterRole", "amiseal")["rules"],
         json!([
             {"apiGroups": ["amiseal.dev"], "resources": ["amiencryptionpolicies"], "verbs": ["list", "watch"]},
             {
@@ -313,16 +323,34 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
                 "resources": ["amiencryptionpolicies/status", "amiencryptiontargets/status", "amimigrations/status"],
                 "verbs": ["patch"],
             },
-            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
         ])
     );
-    assert_eq!(
-        only(&rendered, "Role")["rules"],
-        json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "update", "delete"]}])
-    );
-    for (binding, role) in [("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")] {
-        let binding = only(&rendered, binding);
-        let name = &only(&rendered, role)["metadata"]["name"];
+    let events = json!([{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]);
+    let leases = json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "update", "delete"]}]);
+    // Events of objects without a namespace are in `default`.
+    for (name, namespace, rules) in [
+        ("amiseal-events", "default", events),
+        ("amiseal-leases", NAMESPACE, leases),
+    ] {
+        assert_eq!(named(&rendered, "Role", name)["rules"], rules);
+        for kind in ["Role", "RoleBinding"] {
+            assert_eq!(
+                named(&rendered, kind, name)["metadata"]["namespace"],
+                namespace,
+                "{kind} {name}"
+            );
+        }
+    }
+    let bindings = rendered
+        .iter()
+        .filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Binding")));
+    assert_eq!(bindings.count(), 3);
+    for (binding, role, name) in [
+        ("ClusterRoleBinding", "ClusterRole", "amiseal"),
+        ("RoleBinding", "Role", "amiseal-events"),
+        ("RoleBinding", "Role", "amiseal-leases"),
+    ] {
+        let binding = named(&rendered, binding, name);
         assert_eq!(
             binding["roleRef"],
             json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name})
@@ -331,6 +359,35 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
             binding["subjects"],
             json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
         );
+    }
+}
+
+#[tokio::test]
+async fn people_who_view_the_cluster_may_read_everything_and_operators_write_policies() {
+    let rendered = render(&[]).await;
+    let kinds = ["amiencryptionpolicies", "amiencryptiontargets", "amimigrations"];
+    let reading = json!({"apiGroups": ["amiseal.dev"], "resources": kinds, "verbs": ["get", "list", "watch"]});
+    let (view, operator) = (
+        named(&rendered, "ClusterRole", "amiseal-view"),
+        named(&rendered, "ClusterRole", "amiseal-operator"),
+    );
+    assert_eq!(view["rules"], json!([reading]));
+    assert_eq!(
+        operator["rules"],
+        json!([
+            reading,
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amiencryptionpolicies"],
+                "verbs": ["create", "update", "patch", "delete"],
+            },
+            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["patch"]},
+        ])
+    );
+    for role in ["view", "edit", "admin"] {
+        let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
+        assert_eq!(view["metadata"]["labels"][&label], "true", "{role}");
+        assert_eq!(operator["metadata"]["labels"].get(&label), None, "{role}");
     }
 }
 

@@ -104,6 +104,14 @@ pub(crate) fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     }
 }
 
+/// The object of a kind and name.
+pub(crate) fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    found
+        .find(|object| object["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
 /// `Kind name` of each object, in alphabetical order.
 pub(crate) fn names(objects: &[Value]) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -91,11 +91,32 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "controller.leaseDuration=15",
             "at '/controller/leaseDuration': got number, want string",
         ),
+        (
+            "controller.leaseDuration=2s",
+            "at '/controller/leaseDuration': '2s' does not match pattern",
+        ),
+        (
+            "controller.leaseDuration=1h1s",
+            "at '/controller/leaseDuration': '1h1s' does not match pattern",
+        ),
         ("controller.slots=0", "at '/controller/slots': minimum: got 0, want 1"),
+        (
+            "replicas=17",
+            "replicas is 17 and controller.slots is 16: a replica without a slot",
+        ),
         (
             "controller.copyPollInterval=500ms",
             "at '/controller/copyPollInterval': '500ms' does not match pattern",
         ),
+        (
+            "controller.copyPollInterval=0s",
+            "at '/controller/copyPollInterval': '0s' does not match pattern",
+        ),
+        (
+            "controller.copyPollInterval=24h1m",
+            "at '/controller/copyPollInterval': '24h1m' does not match pattern",
+        ),
+        ("rbac.userRoles=yes", "at '/rbac/userRoles': got string, want boolean"),
         (
             "log.format=xml",
             "at '/log/format': value must be one of 'auto', 'text', 'json'",
@@ -126,6 +147,34 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
     ] {
         let refusal = template(&["--set", set]).await.refusal(set);
         assert!(refusal.contains(message), "{set}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn the_least_and_the_most_that_can_be_meant_are_taken_by_schema_and_program() {
+    let command = run::Args::augment_args(clap::Command::new("run"));
+    for set in [
+        "replicas=0",
+        "replicas=16",
+        "replicas=1,controller.slots=1",
+        "controller.leaseDuration=3s",
+        "controller.leaseDuration=999s",
+        "controller.leaseDuration=1m30s",
+        "controller.leaseDuration=59m59s",
+        "controller.leaseDuration=60m",
+        "controller.leaseDuration=1h",
+        "controller.copyPollInterval=1s",
+        "controller.copyPollInterval=9999s",
+        "controller.copyPollInterval=999m59s",
+        "controller.copyPollInterval=23h59m59s",
+        "controller.copyPollInterval=24h",
+    ] {
+        let rendered = render(&["--set", set]).await;
+        let arguments = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"];
+        let given = arguments.as_array().expect("a list").iter().filter_map(Value::as_str);
+        if let Err(error) = command.clone().try_get_matches_from(given) {
+            panic!("{set}: {error}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod policies;
 mod printed;
 #[path = "../policy_validation/refusals.rs"]
 mod refusals;
+mod unanswered;
 
 use std::io::Write as _;
 use std::path::Path;

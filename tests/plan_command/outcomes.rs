@@ -9,7 +9,8 @@ use crate::{Bench, policy, reasons, target};
 
 const ACCOUNT: &str = "111122223333";
 
-/// One region with every class of image, one whose key is disabled, one with nothing to do, and an account without a role.
+/// One region with images of every kind, one whose key is disabled, one with nothing to do, one with an image whose snapshot is
+/// in no list of the account, and an account without a role.
 const WORLD: &str = r#"
 seed: 11
 clock: {start: 2026-01-01T00:00:00Z}
@@ -48,7 +49,6 @@ accounts:
     - {id: ami-00000000000000009, name: borrowed, creationDate: 2025-04-01T00:00:00Z, devices: [{ownedBy: "888800001111", shared: false}]}
     - {id: ami-0000000000000000a, name: done}
     - {id: ami-0000000000000000b, name: copy-of-done, encryptedUnder: alias/ami, sourceImageId: ami-0000000000000000a, sourceImageRegion: eu-west-1}
-    - {id: ami-0000000000000000c, name: unreadable, devices: [{ownedBy: "888800001111", encryptedUnder: alias/ami}]}
   - name: eu-central-1
     keys: [{alias: [alias/ami], state: Disabled}]
     images:
@@ -57,6 +57,11 @@ accounts:
     keys: [{alias: [alias/ami]}]
     images:
     - {name: "sealed-{n}", count: 7, encryptedUnder: alias/ami}
+  - name: eu-north-1
+    keys: [{alias: [alias/ami]}]
+    images:
+    - {name: "sealed-{n}", count: 2, encryptedUnder: alias/ami}
+    - {name: unreadable, devices: [{ownedBy: "888800001111", encryptedUnder: alias/ami}]}
 "#;
 
 fn everything() -> String {
@@ -66,6 +71,7 @@ fn everything() -> String {
             (ACCOUNT, "eu-west-1", "alias/ami"),
             (ACCOUNT, "eu-central-1", "alias/ami"),
             (ACCOUNT, "us-east-1", "alias/ami"),
+            (ACCOUNT, "eu-north-1", "alias/ami"),
             ("444455556666", "eu-west-1", "alias/ami"),
             ("777788889999", "eu-west-1", "alias/ami"),
         ],
@@ -84,8 +90,8 @@ fn each_class_is_counted_each_obstacle_named_and_no_account_hides_another() {
     assert_eq!(
         full["images"],
         json!({
-            "total": 12, "encrypted": 2, "unencrypted": 5, "superseded": 1, "otherKey": 1, "unencryptable": 1,
-            "exempt": 1, "contested": 0, "unknown": 1,
+            "total": 11, "encrypted": 2, "unencrypted": 5, "superseded": 1, "otherKey": 1, "unencryptable": 1,
+            "exempt": 1, "contested": 0, "unknown": 0,
         })
     );
     let copied = full["toCopy"]["list"].as_array().expect("a list");
@@ -120,6 +126,10 @@ fn each_class_is_counted_each_obstacle_named_and_no_account_hides_another() {
         json!([{"id": "ami-00000000000000101", "name": "waits-for-the-key"}])
     );
     assert_eq!(target(&plan, ACCOUNT, "us-east-1")["images"]["encrypted"], 7);
+    let unread = target(&plan, ACCOUNT, "eu-north-1");
+    let images = &unread["images"];
+    assert_eq!((&images["encrypted"], &images["unknown"]), (&json!(2), &json!(1)));
+    assert_eq!(reasons(&unread["problems"]), ["UnknownImages"]);
 
     let unreachable = target(&plan, "444455556666", "eu-west-1");
     assert_eq!(unreachable["images"], json!(null));
@@ -130,9 +140,9 @@ fn each_class_is_counted_each_obstacle_named_and_no_account_hides_another() {
     assert!(message.contains("allow ec2:DescribeSnapshots to the role"), "{message}");
 
     let totals = &plan["totals"];
-    assert_eq!((&totals["targets"], &totals["unreachable"]), (&json!(5), &json!(2)));
+    assert_eq!((&totals["targets"], &totals["unreachable"]), (&json!(6), &json!(2)));
     assert_eq!((&totals["toCopy"], &totals["cannotMigrate"]), (&json!(4), &json!(3)));
-    assert_eq!(totals["problems"], 3);
+    assert_eq!(totals["problems"], 4);
     let wrote = bench.calls(|call| call.mutating);
     assert!(wrote.is_empty(), "{wrote:#?}");
 }
@@ -147,6 +157,11 @@ fn the_exit_status_is_0_when_nothing_is_to_do_2_when_something_is_and_1_when_som
             "Enforce would copy 4 images of 5 snapshots with 144 GiB, in about 36 min",
         ),
         ("eu-central-1", 1, "KeyDisabled: The key alias/ami is disabled"),
+        (
+            "eu-north-1",
+            1,
+            "UnknownImages: The encryption of 1 image could not be told: allow ec2:DescribeSnapshots to the role",
+        ),
     ] {
         let bench = Bench::new(WORLD);
         let ran = bench.plan(&policy("production", &[(ACCOUNT, region, "alias/ami")]), &[]);

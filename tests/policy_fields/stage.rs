@@ -72,6 +72,7 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
         metrics: Metrics::register(&registry)?,
         options: Options::default(),
         instance: "policy-fields".to_owned(),
+        health: Arc::default(),
     };
     Box::pin(controller::run(parts, std::future::pending())).await
 }

@@ -74,6 +74,7 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
         metrics: Metrics::register(&registry)?,
         options: Options::default(),
         instance: format!("process-{process}"),
+        health: Arc::default(),
     };
     tokio::select! {
         ended = Box::pin(controller::run(parts, std::future::pending())) => ended,

@@ -11,11 +11,11 @@ use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions, TagPublication};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::controller::survey::{session_key, survey};
-use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Trouble};
 use crate::plan::permit;
-use crate::plan::report::{Findings, Seen, TargetReport, examine};
+use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 use crate::plan::trouble;
 
@@ -167,8 +167,8 @@ impl<'a> Target<'a> {
             key_trouble: key_trouble.as_ref(),
             older,
         });
-        let troubles = self.sharing(session, &key, &findings).await;
-        findings.block(&troubles);
+        let answers = self.sharing(session, &key, &findings).await;
+        findings.decide(&answers);
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
         if self.settings.check_permissions {
@@ -195,21 +195,21 @@ impl<'a> Target<'a> {
         Ok(report)
     }
 
-    /// Images whose copy could not be shared as they are. Only under a key that AWS manages is there a need to ask.
-    async fn sharing(&self, session: &Session, key: &KeyView, findings: &Findings<'_>) -> HashMap<ImageId, Trouble> {
-        let mut troubles = HashMap::new();
+    /// Asks about images whose copy could not be shared as they are. Only under a key that AWS manages is there a need to.
+    async fn sharing(&self, session: &Session, key: &KeyView, findings: &Findings<'_>) -> Answers {
+        let mut answers = Answers::default();
         let managed = matches!(key, KeyView::Known(key) if key.aws_managed);
         let wanted = self.spec.promotion.launch_permissions;
         if !managed || wanted == LaunchPermissions::Drop {
-            return troubles;
+            return answers;
         }
         for image in findings.to_copy() {
-            let trouble = match session.launch_permissions(&image.id).await {
-                Ok(permissions) => obstacle::of_sharing(key, &permissions, wanted),
-                Err(error) => Some(trouble::of_error(&error)),
-            };
-            troubles.extend(trouble.map(|trouble| (image.id.clone(), trouble)));
+            let permissions = session.launch_permissions(&image.id).await;
+            let answer = permissions.map(|permissions| obstacle::of_sharing(key, &permissions, wanted));
+            if answers.take(&image.id, answer).is_break() {
+                break;
+            }
         }
-        troubles
+        answers
     }
 }

@@ -110,6 +110,7 @@ impl Keeping<'_> {
         let answered = self.clock.monotonic();
         match answer {
             Some(Ok(list)) => {
+                self.slots.looked.send_replace(true);
                 let list = self.leases.note(list);
                 self.keeper.looked(list, sent, answered);
                 // After a lost race it is looked again soon, but not without end.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::Client;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -48,6 +48,8 @@ pub struct Slots {
     changes: Mutex<Option<UnboundedReceiver<Change>>>,
     /// Told when a slot that is given up has no work left.
     idle: Notify,
+    /// Whether the Leases were read once, if there are any.
+    looked: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Slots {
@@ -172,6 +174,7 @@ impl Slots {
 
     fn with(count: u16, leases: Option<(Client, SlotOptions)>, clock: Arc<dyn Clock>) -> Self {
         let (tell, changes) = unbounded();
+        let looked = watch::Sender::new(leases.is_none());
         Self {
             clock,
             slots: (0..count).map(|_| Slot::default()).collect(),
@@ -179,7 +182,14 @@ impl Slots {
             tell,
             changes: Mutex::new(Some(changes)),
             idle: Notify::new(),
+            looked,
         }
+    }
+
+    /// Waits until the Leases were read once: whose they are is another matter.
+    pub(crate) async fn looked(&self) {
+        // The sender is ours.
+        let _ = self.looked.subscribe().wait_for(|looked| *looked).await;
     }
 
     /// Keeps this replica's share of the slots until `shutdown`, and then gives each up as soon as nothing works on it any

@@ -1,14 +1,14 @@
 //! Making and removing migrations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
 
-use super::Work;
 use super::look::{copy_of, is_stalled, state};
+use super::{Work, belongs};
 use crate::api::{AMIMigration, AMIMigrationSpec, MigrationState, labels};
 use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
 use crate::domain::{ImageId, Inventory};
@@ -48,7 +48,8 @@ impl Work<'_> {
                 aside: m.status.as_ref().is_some_and(migrations::stands_aside),
             })
             .collect();
-        let changes = migrations::changes(&classified.wanted, &present, key, |id| {
+        let taken = self.taken_by_others();
+        let changes = migrations::changes(&classified.wanted, &present, &taken, key, |id| {
             inventory.images.contains_key(id)
         });
         let mut settling = !changes.delete.is_empty();
@@ -77,6 +78,14 @@ impl Work<'_> {
             self.classify();
         }
         Ok(settling)
+    }
+
+    /// Images that have a migration of another owner, whose name is taken: another policy's, or that of a former policy or target
+    /// of the same name which Kubernetes has not collected yet. When it goes, this target is woken.
+    fn taken_by_others(&self) -> HashSet<ImageId> {
+        let others = self.record();
+        let others = others.iter().filter(|migration| !belongs(migration, &self.uid));
+        others.filter_map(|m| m.spec.source_image_id.parse().ok()).collect()
     }
 
     /// Whether the selector does not mean an image (any more).

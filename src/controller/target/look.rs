@@ -39,10 +39,9 @@ impl Work<'_> {
                     "looked through the account and region"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
-                #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
                 self.ctx
                     .metrics
-                    .scanned(self.target, scan.inventory.scanned.as_second() as f64);
+                    .scanned(self.target, scan.inventory.scanned.as_second());
                 self.place(|place| {
                     place.progress = scan.inventory.progress.clone();
                     place.poll_due = None;

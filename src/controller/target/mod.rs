@@ -74,12 +74,15 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     if work.is_new_spec {
         work.wake_rivals();
+        // By the new selector and key, whether or not the scan that follows succeeds.
+        work.classify();
     }
     if target.spec.suspend {
         if work.is_new_spec {
             // No scan follows that would let them say so.
             work.wake_migrations();
         }
+        work.count_nothing_in_flight();
         return work.tell().await;
     }
     let now = ctx.clock.now();
@@ -93,6 +96,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     let mut settling = false;
     if !work.enforces() {
         work.place(|place| place.poll_due = None);
+        work.count_nothing_in_flight();
     } else {
         work.ask_permissions().await;
         settling = work.adjust_children().await?;
@@ -139,7 +143,7 @@ impl<'a> Work<'a> {
         if let Some(old) = place.session.clone().filter(|_| !place.uses(&key)) {
             ctx.aws.forget(old.key());
         }
-        let is_new_spec = place.adjust(&uid, target.metadata.generation, &session);
+        let is_new_spec = place.adjust(target, &session, ctx.clock.now());
         drop(place);
         let mut migrations = ctx.placed_migrations.of(&spec.account_id, &spec.region);
         migrations.retain(|m| belongs(m, &uid));
@@ -185,6 +189,15 @@ impl<'a> Work<'a> {
                 self.ctx.fleet.pardon(&uid, last.attempt);
             }
             self.ctx.fleet.wake_migration(&migration.name_any());
+        }
+    }
+
+    /// Takes back how many snapshot copies are in flight, where no target looks any more.
+    fn count_nothing_in_flight(&self) {
+        let (account, region) = (self.account.as_str(), self.region.as_str());
+        let looks = |target: &Arc<AMIEncryptionTarget>| target.spec.mode == Mode::Enforce && !target.spec.suspend;
+        if !self.ctx.placed_targets.of(account, region).iter().any(looks) {
+            self.ctx.metrics.forget_place(account, region);
         }
     }
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::api::{AMIEncryptionPolicySpec, ImageSelector, ImageTerm};
-use crate::domain::{Key, KeyProblem, KeyUsability};
+use crate::domain::{AwsError, BlockDevice, Cause, ErrorClass, Key, KeyProblem, KeyUsability, Lacking};
 use crate::plan::expand;
-use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region};
+use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, snapshot_id};
 
 fn spec() -> AMIEncryptionTargetSpec {
     let policy: AMIEncryptionPolicySpec = serde_saphyr::from_str(
@@ -122,7 +122,7 @@ fn what_aws_may_refuse_is_doubted_and_still_counted_as_to_be_copied() {
     let mut disabled = image(2, 1);
     disabled.state = ImageState::Disabled;
     let mut world = World::of([codes, disabled, image(3, 1), image(4, 1)]);
-    world.snapshots.remove(&crate::plan::testing::snapshot_id(300));
+    world.snapshots.remove(&snapshot_id(300));
     let report = usable(world);
     assert_eq!(report.to_copy.images, 4);
     let doubts: Vec<_> = report
@@ -138,6 +138,133 @@ fn what_aws_may_refuse_is_doubted_and_still_counted_as_to_be_copied() {
             (reason::SNAPSHOT_NOT_SHARED, image_id(3).to_string()),
         ]
     );
+}
+
+/// An image that is encrypted under the policy's key.
+fn encrypted(number: u64, world: &mut World) {
+    let mut encrypted = image(number, 1);
+    for device in &mut encrypted.devices {
+        if let BlockDevice::Ebs { volume, .. } = device {
+            volume.encrypted = Some(true);
+        }
+    }
+    world.add(encrypted, Some(&key(1)));
+}
+
+#[test]
+fn images_whose_encryption_could_not_be_told_are_a_problem_of_their_own_unless_the_key_is_not_known() {
+    let denied = Trouble::new(reason::ACCESS_DENIED, "kms:DescribeKey: not permitted.");
+    let good = known(KeyUsability::Usable);
+    let disabled = known(KeyUsability::Unusable(KeyProblem::Disabled));
+    let missing = KeyView::Unresolved(KeyProblem::NotFound);
+    // The key, what hindered reading it, and how many of three images have a snapshot that is not in the account's list.
+    for (view, hindrance, unlisted, expected) in [
+        (&good, None, 0, vec![]),
+        (&good, None, 1, vec![reason::UNKNOWN_IMAGES]),
+        (&good, None, 3, vec![reason::UNKNOWN_IMAGES]),
+        (&disabled, None, 0, vec![reason::KEY_DISABLED]),
+        (&disabled, None, 1, vec![reason::KEY_DISABLED, reason::UNKNOWN_IMAGES]),
+        (&missing, None, 0, vec![reason::KEY_NOT_FOUND]),
+        (&KeyView::Unknown, Some(&denied), 1, vec![reason::ACCESS_DENIED]),
+    ] {
+        let mut world = World::default();
+        (1..=3).for_each(|number| encrypted(number, &mut world));
+        for number in 1..=unlisted {
+            world.snapshots.remove(&snapshot_id(number * 100));
+        }
+        let report = reported(world, view, hindrance, &[]);
+        let reasons: Vec<_> = report.problems.iter().map(|problem| problem.reason).collect();
+        assert_eq!(reasons, expected, "{view:?}, {unlisted} unlisted");
+        let unknown = report.images.map_or(0, |images| images.unknown);
+        let says = format!("The encryption of {}", images_in_words(unknown));
+        for problem in &report.problems {
+            let says_so = problem.message.starts_with(&says);
+            assert_eq!(says_so, problem.reason == reason::UNKNOWN_IMAGES, "{}", problem.message);
+        }
+        let outcome = if expected.is_empty() {
+            Outcome::NothingToDo
+        } else {
+            Outcome::Problems
+        };
+        assert_eq!(sum_up(vec![report], Pace::default(), None).outcome, outcome);
+    }
+}
+
+#[test]
+fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
+    use ErrorClass::{Conflict, Denied, Invalid, NotFound, NotOurs, Quota, Throttled, Transient};
+    let shared = Trouble::new(reason::DEFAULT_KEY_CANNOT_BE_SHARED, "The image is shared with others.");
+    let gone = Some(Cause::ImageNotFound);
+    let absurd = Some(Cause::MalformedAnswer);
+    let nobody = Some(Cause::NoCredentials);
+    let inventory = World::of([image(1, 1), image(2, 1), image(3, 1), image(4, 1)]).inventory(at(0));
+    // Of four images the third is shared. Which are not answered about, how many are then asked about, to be copied,
+    // impossible and undecided, and why.
+    for (class, cause, unanswered, expected, why) in [
+        (Denied, None, 4..5, [4, 3, 1, 0], ""),
+        (Denied, None, 0..4, [1, 0, 0, 4], reason::ACCESS_DENIED),
+        (Denied, None, 1..2, [2, 1, 0, 3], reason::ACCESS_DENIED),
+        (Throttled, None, 1..2, [2, 1, 0, 3], reason::THROTTLED),
+        (Transient, None, 3..4, [4, 2, 1, 1], reason::TRANSIENT_ERROR),
+        (NotOurs, None, 1..2, [2, 1, 0, 3], reason::TRANSIENT_ERROR),
+        (Quota, None, 1..2, [2, 1, 0, 3], reason::QUOTA_EXCEEDED),
+        (Invalid, nobody, 1..2, [2, 1, 0, 3], reason::ROLE_NOT_ASSUMABLE),
+        (NotFound, gone, 1..2, [4, 2, 1, 1], reason::INVALID_REQUEST),
+        (Invalid, absurd, 0..2, [4, 1, 1, 2], reason::INVALID_REQUEST),
+        (Invalid, None, 2..3, [4, 3, 0, 1], reason::INVALID_REQUEST),
+        (Conflict, None, 1..2, [4, 2, 1, 1], reason::INVALID_REQUEST),
+    ] {
+        let seen = Seen {
+            spec: &spec(),
+            account: &account(),
+            region: &region(),
+            inventory: &inventory,
+            key: &known(KeyUsability::Usable),
+            key_trouble: None,
+            older: &[],
+        };
+        let mut findings = examine(seen);
+        let mut answers = Answers::default();
+        let mut asked = 0;
+        for (number, image) in findings.to_copy().iter().enumerate() {
+            let answer = if unanswered.contains(&number) {
+                Err(AwsError {
+                    class,
+                    cause,
+                    code: None,
+                    operation: "ec2:DescribeImageAttribute",
+                    action: None,
+                    retry_after: None,
+                })
+            } else {
+                Ok((number == 2).then(|| shared.clone()))
+            };
+            asked += 1;
+            if answers.take(&image.id, answer).is_break() {
+                break;
+            }
+        }
+        findings.decide(&answers);
+        let report = findings.report(Pace::default(), true);
+        let [.., undecided] = expected;
+        assert_eq!(
+            [asked, report.to_copy.images, report.blocked(), report.undecided],
+            expected,
+            "{class:?} {cause:?}"
+        );
+        let reasons: Vec<_> = report.problems.iter().map(|problem| problem.reason).collect();
+        if undecided == 0 {
+            assert_eq!(reasons, Vec::<&str>::new());
+            continue;
+        }
+        assert_eq!(reasons, [why], "{class:?} {cause:?}: what hindered alike is said once");
+        let message = &report.problems[0].message;
+        assert!(message.starts_with("ec2:DescribeImageAttribute: "), "{message}");
+        let says = format!("undecided whether {} can be copied", images_in_words(undecided));
+        assert!(message.contains(&says), "{message}");
+        let sum = sum_up(vec![report], Pace::default(), None);
+        assert_eq!((sum.outcome, sum.totals.undecided), (Outcome::Problems, undecided));
+    }
 }
 
 #[test]

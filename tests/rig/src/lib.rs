@@ -33,7 +33,7 @@ pub use controller::controller;
 pub use http::http_get;
 pub use metrics::{Sample, read_metrics};
 pub use objects::{Object, Objects};
-pub use process::{Process, ProcessBuilder, poll_until};
+pub use process::{Process, ProcessBuilder, peak_memory, poll_until};
 pub use relay::{Relay, Way};
 pub use screen::{Screen, aligned};
 pub use settled::unsettled;

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::control_plane::ControlPlane;
 
 /// The plurals of the kinds.
-const PLURALS: [&str; 3] = ["amiencryptionpolicies", "amiencryptiontargets", "amimigrations"];
+const PLURALS: [&str; 3] = ["amiencryptionpolicies", "amiencryptiontargets", MIGRATIONS];
+const MIGRATIONS: &str = "amimigrations";
 
 /// All policies, targets and migrations at one moment.
 #[derive(Debug, Default)]
@@ -25,14 +26,14 @@ impl Objects {
         let client = control_plane.admin_client().await?;
         let mut objects = Self::default();
         for plural in PLURALS {
-            let request = http::Request::get(format!("/apis/amiseal.dev/v1alpha1/{plural}")).body(Vec::new())?;
-            let list: Value = client
-                .request(request)
-                .await
-                .with_context(|| format!("cannot list {plural}"))?;
-            objects.add(&list);
+            objects.add(&list(&client, plural).await?);
         }
         Ok(objects)
+    }
+
+    /// Lists nothing but the migrations, by a client that the caller keeps for the next time.
+    pub async fn read_migrations(client: &kube::Client) -> Result<Self> {
+        Ok(Self::of_list(&list(client, MIGRATIONS).await?))
     }
 
     /// The objects of a list, whatever their kinds.
@@ -58,6 +59,14 @@ impl Objects {
     pub fn all(&self) -> impl Iterator<Item = &Object> {
         self.policies.iter().chain(&self.targets).chain(&self.migrations)
     }
+}
+
+async fn list(client: &kube::Client, plural: &str) -> Result<Value> {
+    let request = http::Request::get(format!("/apis/amiseal.dev/v1alpha1/{plural}")).body(Vec::new())?;
+    client
+        .request(request)
+        .await
+        .with_context(|| format!("cannot list {plural}"))
 }
 
 /// One object.

@@ -144,6 +144,11 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it has had so far; see [`peak_memory`].
+    pub fn peak_memory(&self) -> Option<u64> {
+        peak_memory(self.pid())
+    }
+
     /// The file that its output goes to.
     pub fn log_path(&self) -> &Path {
         &self.log
@@ -304,6 +309,20 @@ impl Drop for Process {
     }
 }
 
+/// The largest resident set that a process has had so far, in bytes, as Linux keeps it; none when it has ended.
+///
+/// For a program that is to be started without a gate and a log, as for a benchmark; else [`Process::peak_memory`].
+pub fn peak_memory(pid: u32) -> Option<u64> {
+    peak_of(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// Reads it out of a process's status. One that has ended, but that nobody has waited for, has a status without it.
+fn peak_of(status: &str) -> Option<u64> {
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = peak.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
 /// Looks at a condition until it has a value, and fails with `what` ("timed out waiting for …") after `timeout`.
 ///
 /// An error of the condition counts as "not yet"; the last one is part of the failure.
@@ -325,5 +344,23 @@ pub async fn poll_until<T>(
             };
         }
         tokio::time::sleep(POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::peak_of;
+
+    #[test]
+    fn the_peak_is_read_in_bytes_and_what_has_ended_has_none() {
+        let running = "Name:\tamiseal\nVmPeak:\t   90000 kB\nVmHWM:\t   20480 kB\nVmRSS:\t   10000 kB\n";
+        assert_eq!(peak_of(running), Some(20 << 20));
+        assert_eq!(peak_of("Name:\tamiseal\nState:\tZ (zombie)\n"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_running_process_has_a_peak() {
+        assert!(super::peak_memory(std::process::id()).is_some_and(|bytes| bytes > 0));
     }
 }

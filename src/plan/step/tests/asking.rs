@@ -197,8 +197,16 @@ fn exhausted_attempts_go_on_with_the_annotation_or_after_a_day() {
     let mut case = exhausted();
     case.now += 23 * 3600;
     assert_eq!(case.settle(), Then::Wait);
+    // What is stalled is not admitted; it has to say first that it waits, and that must not stall it again.
     case.now += 3600;
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 3, .. })));
+    case.admitted = false;
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+    );
+    case.admitted = true;
+    case.fail_next_attempt(103);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
 }
 
 #[test]

@@ -190,6 +190,46 @@ fn when_the_original_is_gone_the_migration_ends_and_says_so() {
 }
 
 #[test]
+fn what_a_listing_does_not_show_is_asked_for_by_its_id_before_it_counts_as_gone() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    let next_of = |case: &Case, gone| {
+        let inventory = case.inventory();
+        let observation = Observation {
+            gone,
+            ..case.observation(&inventory)
+        };
+        next(observation, at(case.now))
+    };
+    let another = image_id(7);
+    for state in [MigrationState::Copying, MigrationState::Completed] {
+        let copy = case.world.images.remove(&id).expect("a copy");
+        case.status.state = Some(state);
+        // The process has known of it for long.
+        case.step();
+        case.now += 600;
+        let step = next_of(&case, None);
+        assert_eq!((step.then, &step.status), (Then::AskFor(id.clone()), &case.status));
+        // Another one's absence says nothing of it.
+        assert_eq!(next_of(&case, Some(&another)).then, Then::AskFor(id.clone()));
+        case.world.images.insert(id.clone(), copy);
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    }
+    case.status.state = Some(MigrationState::Pending);
+    let source = case.world.images.remove(&image_id(1)).expect("the source");
+    assert_eq!(next_of(&case, None).then, Then::AskFor(image_id(1)));
+    // AWS still shows it for a while after somebody has deregistered it.
+    let mut deregistered = source;
+    Arc::make_mut(&mut deregistered).state = ImageState::Deregistered;
+    case.world.images.insert(image_id(1), deregistered);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SOURCE_GONE));
+}
+
+#[test]
 fn what_is_about_to_be_replaced_under_another_key_says_what_it_said() {
     let mut case = Case::new();
     let unusable = |number| {

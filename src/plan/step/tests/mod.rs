@@ -76,16 +76,22 @@ impl Case {
         let inventory = self.inventory();
         let observation = self.observation(&inventory);
         let step = next(observation, at(self.now));
-        if step.then == Then::ReadPermissions {
-            next(
+        match &step.then {
+            Then::ReadPermissions => next(
                 Observation {
                     permissions: Some(&self.permissions),
                     ..observation
                 },
                 at(self.now),
-            )
-        } else {
-            step
+            ),
+            Then::AskFor(image) => next(
+                Observation {
+                    gone: Some(image),
+                    ..observation
+                },
+                at(self.now),
+            ),
+            _ => step,
         }
     }
 
@@ -104,6 +110,8 @@ impl Case {
             key: &self.key,
             denied: self.denied.as_ref(),
             admitted: self.admitted,
+            gone: None,
+            today: at(self.now),
             permissions: None,
             older_unpublished: false,
             trouble: self.trouble.as_ref(),

@@ -11,6 +11,7 @@ mod run;
 mod stage;
 mod table;
 mod truth;
+mod witness;
 mod world;
 
 use std::path::PathBuf;

@@ -41,7 +41,10 @@ pub(crate) async fn run(screen: Arc<Screen>, fault: Fault, seed: u64, logs: Opti
 }
 
 async fn play(stage: &mut Stage, fault: Fault) -> Result<Row> {
-    let struck = Box::pin(fault.play(stage)).await?;
+    stage.until_under_way().await?;
+    let mut witness = stage.witness().await?;
+    let struck = witness.beside(Box::pin(fault.play(stage))).await?;
+    stage.hear(witness);
     stage.say(&format!(
         "the fault is over: {}, and {} images have no copy yet",
         struck.injected,
@@ -109,6 +112,10 @@ fn judge(stage: &Stage, fault: Fault, struck: Struck, converged: Option<f64>, le
     promise(
         struck.left > 0,
         "nothing was left to copy when the fault struck".to_owned(),
+    );
+    promise(
+        stage.looks() > 0 || fault.silences_api_server(),
+        "no status could be read while the fault lasted".to_owned(),
     );
     promise(report.ok, findings(&report));
     promise(

@@ -20,6 +20,7 @@ use crate::effects::{self, Effects};
 use crate::faults::Fault;
 use crate::replica::{Description, Replica};
 use crate::truth;
+use crate::witness::Witness;
 use crate::world::{self, TO_COPY};
 
 const NAMESPACE: &str = "amiseal-system";
@@ -44,6 +45,8 @@ pub(crate) struct Stage {
     needed: Effects,
     /// What statuses claimed at any look, and was not so.
     lies: BTreeSet<String>,
+    /// How often statuses were read while the fault lasted.
+    looks: usize,
     fault: Fault,
     screen: Arc<Screen>,
 }
@@ -79,6 +82,7 @@ impl Stage {
             rng,
             needed,
             lies: BTreeSet::new(),
+            looks: 0,
             fault,
             screen,
         };
@@ -168,6 +172,22 @@ impl Stage {
         let lies = self.sim().with_world(|world| truth::false_claims(&objects, world));
         self.lies.extend(lies);
         Ok(objects)
+    }
+
+    /// Somebody who looks while a fault has the stage to itself.
+    pub(crate) async fn witness(&self) -> Result<Witness> {
+        Ok(Witness::new(self.plane.admin_client().await?, self.sim().clone()))
+    }
+
+    /// Takes down what a witness saw.
+    pub(crate) fn hear(&mut self, witness: Witness) {
+        self.looks += witness.looks;
+        self.lies.extend(witness.lies);
+    }
+
+    /// How often statuses were read while the fault lasted.
+    pub(crate) const fn looks(&self) -> usize {
+        self.looks
     }
 
     /// What was claimed at any look, and was not so.

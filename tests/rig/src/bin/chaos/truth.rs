@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ec2sim::model::{Ebs, Image, ImageState, Region, Storage, World};
+use ec2sim::model::{Ebs, Image, ImageState, Region, SnapshotState, Storage, World};
 use ec2sim::spec::Expectation;
 use rig::{Object, Objects};
 
@@ -24,6 +24,9 @@ const CLASSES: [&str; 9] = [
 const STATES: [&str; 4] = ["pending", "inProgress", "stalled", "completed"];
 
 /// Claims of migrations that must hold whenever they are made: what is verified or completed is there and encrypted.
+///
+/// `objects` must have been read before the world is looked at. The other way round a claim could be newer than the world
+/// that it is held against. This way it is older, and must still hold: nobody takes a copy away here.
 pub(crate) fn false_claims(objects: &Objects, world: &World) -> Vec<String> {
     let claims = |migration: &&Object| {
         migration.says("Verified", "True")
@@ -66,7 +69,8 @@ fn region<'a>(object: &Object, world: &'a World) -> Result<&'a Region, String> {
         .ok_or_else(|| "there is no such account and region".to_owned())
 }
 
-/// The copy that a migration names, if it is one of its original, available, and encrypted under the key of its spec.
+/// The copy that a migration names, if it is one of its original, available, and encrypted under the key of its spec with
+/// all that it consists of.
 fn is_encrypted<'a>(migration: &Object, world: &'a World) -> Result<&'a Image, String> {
     let region = region(migration, world)?;
     let id = migration.text("/status/copy/imageID");
@@ -75,17 +79,26 @@ fn is_encrypted<'a>(migration: &Object, world: &'a World) -> Result<&'a Image, S
         .get(id)
         .filter(|image| image.exists())
         .ok_or_else(|| format!("there is no copy {id:?}"))?;
-    let source = copy.source.as_ref().map(|(id, _)| id.as_str());
-    if source != Some(migration.text("/spec/sourceImageID")) {
+    let source = copy.source.as_ref().map(|(id, region)| [id.as_str(), region.as_str()]);
+    if source != Some([migration.text("/spec/sourceImageID"), migration.text("/spec/region")]) {
         return Err(format!("{id} is a copy of {source:?}"));
     }
     if copy.state != ImageState::Available {
         return Err(format!("{id} is {}", copy.state.as_str()));
     }
+    if let Some(missing) = copy.snapshot_ids().find(|id| !is_complete(id, region)) {
+        return Err(format!("{id}'s snapshot {missing} is not there, or not complete"));
+    }
     match under(copy, region, migration.text("/spec/keyARN")) {
         true => Ok(copy),
         false => Err(format!("{id} is not encrypted under the key")),
     }
+}
+
+/// Whether a snapshot is there and usable.
+fn is_complete(id: &str, region: &Region) -> bool {
+    let snapshot = region.snapshots.get(id);
+    snapshot.is_some_and(|snapshot| snapshot.exists() && snapshot.state == SnapshotState::Completed)
 }
 
 /// Whether every snapshot of an image is encrypted under a key.
@@ -310,6 +323,43 @@ mod tests {
         assert_eq!(claims, ["AMIMigration a: ami-00000002 is not encrypted under the key"]);
         let unfinished = object("AMIMigration", &json!({}), &json!({"state": "Copying"}));
         assert_eq!(false_claims(&objects(&[unfinished]), &world), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_copy_that_is_gone_or_incomplete_or_of_another_image_makes_its_migration_a_liar() {
+        let (world, key) = world(", encryptedUnder: alias/ami");
+        let objects = objects(&[migration(&world, &key)]);
+        let claims_after = |change: fn(&mut Region)| {
+            let mut world = world.clone();
+            change(world.region_mut("111111111111", "eu-west-1").expect("a region"));
+            false_claims(&objects, &world).join("\n")
+        };
+        assert_eq!(claims_after(|_| {}), "");
+        let gone = claims_after(|region| {
+            let copy = region.images.get_mut("ami-00000002").expect("a copy");
+            copy.gone_at = Some(copy.creation_date);
+        });
+        assert_eq!(gone, r#"AMIMigration a: there is no copy "ami-00000002""#);
+        let of_another = claims_after(|region| {
+            let copy = region.images.get_mut("ami-00000002").expect("a copy");
+            copy.source = Some(("ami-00000003".to_owned(), "eu-west-1".to_owned()));
+        });
+        assert_eq!(
+            of_another,
+            r#"AMIMigration a: ami-00000002 is a copy of Some(["ami-00000003", "eu-west-1"])"#
+        );
+        let deleted = claims_after(|region| {
+            for snapshot in region.snapshots.values_mut() {
+                snapshot.gone_at = Some(snapshot.started_at);
+            }
+        });
+        assert!(deleted.ends_with("is not there, or not complete"), "{deleted}");
+        let pending = claims_after(|region| {
+            for snapshot in region.snapshots.values_mut() {
+                snapshot.state = SnapshotState::Pending;
+            }
+        });
+        assert!(pending.ends_with("is not there, or not complete"), "{pending}");
     }
 
     #[test]

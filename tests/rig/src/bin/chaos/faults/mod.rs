@@ -112,9 +112,13 @@ impl Fault {
         }
     }
 
-    /// Does it, from when copies are under way until it is over.
+    /// Whether nobody can read statuses while it strikes: the API server is gone, or what it reads them from.
+    pub(crate) const fn silences_api_server(self) -> bool {
+        matches!(self, Self::Etcd | Self::ApiServer)
+    }
+
+    /// Does it, while copies are under way, until it is over.
     pub(crate) async fn play(self, stage: &mut Stage) -> Result<Struck> {
-        stage.until_under_way().await?;
         match self {
             Self::Killed => controller::killed(stage).await,
             Self::Stopped => controller::stopped(stage).await,

@@ -1,0 +1,351 @@
+//! The form of a plan: what is printed as JSON, and what the table is made of.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::api::conditions::reason;
+use crate::api::{AMIEncryptionTargetSpec, ImageCounts, Mode};
+use crate::domain::{Image, Lacking};
+use crate::plan::cost::{self, Pace};
+use crate::plan::obstacle::Trouble;
+use crate::plan::permit;
+
+/// What would become of one policy's images in one account and region.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetReport {
+    /// The policy's name.
+    pub policy: String,
+    /// Its mode; the plan is for `Enforce` whatever it is.
+    pub mode: Mode,
+    /// Whether it is suspended; the plan is for one that is not.
+    pub suspend: bool,
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// Who AWS says we are there.
+    pub caller: Option<String>,
+    /// The key.
+    pub key: KeyReport,
+    /// How many images are in which class; none when the account and region could not be looked through.
+    pub images: Option<ImageCounts>,
+    /// What would be copied.
+    pub to_copy: ToCopy,
+    /// Images whose copy is under way.
+    pub under_way: u32,
+    /// What cannot be copied, and why.
+    pub cannot_migrate: Vec<Group>,
+    /// Images of which it is not known whether they can be copied; `problems` says why.
+    pub undecided: u32,
+    /// What would be copied if AWS does it, which may be doubted.
+    pub may_be_refused: Vec<Group>,
+    /// GiB of originals that have a verified copy.
+    #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
+    pub stored_twice_now: u64,
+    /// The same when all copies are made, and until originals are deregistered.
+    #[serde(rename = "storedTwiceAfterGiB", serialize_with = "as_gib")]
+    pub stored_twice_after: u64,
+    /// Actions that the role lacks; none when it was not asked.
+    pub missing_permissions: Option<Vec<&'static str>>,
+    /// What has to be mended before migrating can begin.
+    pub problems: Vec<Problem>,
+}
+
+/// A policy's key in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyReport {
+    /// As the policy names it.
+    #[serde(rename = "kmsKeyID")]
+    pub kms_key_id: String,
+    /// Its ARN, if it could be resolved.
+    #[serde(rename = "keyARN")]
+    pub arn: Option<String>,
+    /// Whether images can be encrypted under it.
+    pub usable: bool,
+}
+
+/// What would be copied.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ToCopy {
+    /// How many images.
+    pub images: u32,
+    /// How many snapshots they have.
+    pub snapshots: u32,
+    /// How much data they hold.
+    #[serde(rename = "gib", serialize_with = "as_gib")]
+    pub bytes: u64,
+    /// How long that takes, in seconds.
+    pub seconds: u64,
+    /// Each image, where they are listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<Copy>,
+}
+
+/// An image that would be copied.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Copy {
+    /// Its ID and name.
+    #[serde(flatten)]
+    pub image: ImageName,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// How many snapshots it has.
+    pub snapshots: u32,
+    /// How much data they hold.
+    #[serde(rename = "gib", serialize_with = "as_gib")]
+    pub bytes: u64,
+}
+
+impl Copy {
+    pub(super) fn new(image: &Image, sizes: &[u64]) -> Self {
+        Self {
+            image: ImageName::new(image),
+            created: image.created,
+            snapshots: count(sizes.len()),
+            bytes: sizes.iter().copied().fold(0, u64::saturating_add),
+        }
+    }
+}
+
+/// Images that one thing stands in the way of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The reason that a migration's condition would have.
+    pub reason: &'static str,
+    /// What it means and what mends it.
+    pub message: String,
+    /// How many images.
+    pub count: u32,
+    /// Which; the first few where not all are listed.
+    pub images: Vec<ImageName>,
+}
+
+/// Which image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageName {
+    /// Its ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ImageName {
+    pub(super) fn new(image: &Image) -> Self {
+        Self {
+            id: image.id.to_string(),
+            name: image.name.to_string(),
+        }
+    }
+}
+
+/// Something that has to be mended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The reason that a target's condition would have.
+    pub reason: &'static str,
+    /// What it means and what mends it.
+    pub message: String,
+}
+
+impl TargetReport {
+    /// A report that says nothing yet: of a target that was not looked through.
+    pub fn new(spec: &AMIEncryptionTargetSpec) -> Self {
+        Self {
+            policy: spec.policy.clone(),
+            mode: spec.mode,
+            suspend: spec.suspend,
+            account_id: spec.account_id.clone(),
+            region: spec.region.clone(),
+            caller: None,
+            key: KeyReport {
+                kms_key_id: spec.kms_key_id.clone(),
+                arn: None,
+                usable: false,
+            },
+            images: None,
+            to_copy: ToCopy::default(),
+            under_way: 0,
+            cannot_migrate: Vec::new(),
+            undecided: 0,
+            may_be_refused: Vec::new(),
+            stored_twice_now: 0,
+            stored_twice_after: 0,
+            missing_permissions: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds something that has to be mended.
+    pub fn problem(&mut self, trouble: &Trouble) {
+        self.problems.push(Problem {
+            reason: trouble.reason,
+            message: trouble.message.clone(),
+        });
+    }
+
+    /// Records which actions the role lacks.
+    pub fn lacks(&mut self, lacking: &Lacking) {
+        for action in &lacking.certain {
+            let message = format!("The role lacks {action}: allow it in the role's policy.");
+            self.problem(&Trouble::new(reason::ACCESS_DENIED, message));
+        }
+        if let Some(doubt) = permit::doubt(lacking) {
+            self.problem(&doubt);
+        }
+        self.missing_permissions = Some([lacking.certain.as_slice(), &lacking.untagged].concat());
+    }
+
+    /// How many images cannot be copied.
+    pub fn blocked(&self) -> u32 {
+        self.cannot_migrate.iter().map(|group| group.count).sum()
+    }
+}
+
+/// What the whole plan comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Everything that the policies ask for is there.
+    NothingToDo,
+    /// Images would be copied, or cannot be.
+    Changes,
+    /// Something has to be mended first, so that the plan is not whole or cannot be carried out.
+    Problems,
+}
+
+/// The plan for all targets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The version of this form. Fields may be added under the same version.
+    pub version: u32,
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What the durations were reckoned with.
+    pub assumptions: Assumptions,
+    /// The targets, in the order of the policies.
+    pub targets: Vec<TargetReport>,
+    /// The sums over all targets.
+    pub totals: Totals,
+}
+
+/// What durations and costs were reckoned with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assumptions {
+    /// How fast one snapshot is copied.
+    #[serde(rename = "mibPerSecond")]
+    pub mib_per_second: f64,
+    /// What each snapshot takes on top.
+    pub seconds_per_snapshot: u64,
+    /// The price of one GiB for a month, if one was given.
+    #[serde(rename = "pricePerGiBMonth", skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+}
+
+/// Sums over all targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// How many targets there are.
+    pub targets: u32,
+    /// How many of them could not be looked through.
+    pub unreachable: u32,
+    /// How many images are in which class.
+    pub images: ImageCounts,
+    /// How many would be copied.
+    pub to_copy: u32,
+    /// How many snapshots those have.
+    pub snapshots: u32,
+    /// How much data those hold.
+    #[serde(rename = "gib", serialize_with = "as_gib")]
+    pub bytes: u64,
+    /// How long that takes in seconds: accounts and regions go on side by side.
+    pub seconds: u64,
+    /// Images whose copy is under way.
+    pub under_way: u32,
+    /// How many cannot be copied.
+    pub cannot_migrate: u32,
+    /// Of how many this is not known.
+    pub undecided: u32,
+    /// How many problems there are.
+    pub problems: u32,
+    /// GiB of originals that have a verified copy.
+    #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
+    pub stored_twice_now: u64,
+    /// The same when all copies are made, and until originals are deregistered.
+    #[serde(rename = "storedTwiceAfterGiB", serialize_with = "as_gib")]
+    pub stored_twice_after: u64,
+    /// What those cost in a month, if a price was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly_cost: Option<f64>,
+}
+
+/// Puts the targets' reports together.
+pub fn sum_up(targets: Vec<TargetReport>, pace: Pace, price: Option<f64>) -> Report {
+    let mut totals = Totals::default();
+    let mut seconds: HashMap<(&str, &str), u64> = HashMap::new();
+    for target in &targets {
+        totals.targets += 1;
+        match target.images {
+            Some(images) => totals.images += images,
+            None => totals.unreachable += 1,
+        }
+        totals.to_copy += target.to_copy.images;
+        totals.snapshots += target.to_copy.snapshots;
+        totals.bytes = totals.bytes.saturating_add(target.to_copy.bytes);
+        totals.under_way += target.under_way;
+        totals.cannot_migrate += target.blocked();
+        totals.undecided += target.undecided;
+        totals.problems += count(target.problems.len());
+        totals.stored_twice_now = totals.stored_twice_now.saturating_add(target.stored_twice_now);
+        totals.stored_twice_after = totals.stored_twice_after.saturating_add(target.stored_twice_after);
+        // Policies that share an account and region share what AWS copies there at a time.
+        *seconds.entry((&target.account_id, &target.region)).or_default() += target.to_copy.seconds;
+    }
+    totals.seconds = seconds.into_values().max().unwrap_or(0);
+    totals.monthly_cost = price.map(|price| (price * cost::gib(totals.stored_twice_after) * 100.0).round() / 100.0);
+    Report {
+        version: 1,
+        outcome: match totals {
+            Totals { problems: 1.., .. } => Outcome::Problems,
+            Totals { to_copy: 1.., .. }
+            | Totals {
+                cannot_migrate: 1.., ..
+            } => Outcome::Changes,
+            _ => Outcome::NothingToDo,
+        },
+        assumptions: Assumptions {
+            mib_per_second: pace.mib_per_second,
+            seconds_per_snapshot: pace.overhead.as_secs(),
+            price,
+        },
+        targets,
+        totals,
+    }
+}
+
+/// A duration for people: hours to a tenth, or minutes where it is less than one.
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+pub fn hours(seconds: u64) -> String {
+    match Duration::from_secs(seconds).as_secs() {
+        0 => "0 h".to_owned(),
+        seconds @ 1..3600 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{:.1} h", seconds as f64 / 3600.0),
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn as_gib<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(cost::gib(*bytes))
+}
+
+/// A number of things, as the plan counts them.
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
