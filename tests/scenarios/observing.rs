@@ -11,7 +11,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, REGION, Scenario, USER, plain_ones, policy, says, small_world, with};
+use crate::harness::{ACCOUNT, REGION, Replica, Scenario, USER, plain_ones, policy, says, small_world, with};
 
 async fn kubectl(scenario: &Scenario, arguments: &[&str]) -> String {
     let mut command = tokio::process::Command::from(scenario.plane().kubectl().expect("kubectl"));
@@ -179,6 +179,41 @@ async fn every_migration_has_one_event_and_metrics_and_probes_answer() {
 }
 
 #[tokio::test]
+async fn a_replica_that_may_not_read_what_it_works_on_lives_but_is_not_ready_and_says_what_it_lacks() {
+    let scenario = Scenario::new(small_world(&[])).await;
+    let refusal = |code: u16| {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no"});
+        let code = axum::http::StatusCode::from_u16(code).expect("a code");
+        axum::routing::any(async move || (code, [("content-type", "application/json")], status.to_string()))
+    };
+    for (code, lacks) in [(403, "allow it to the service account"), (404, "install the custom resource definitions")] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = axum::Router::new().fallback(refusal(code));
+        tokio::spawn(axum::serve(listener, server).into_future());
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("kubeconfig");
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {}}],
+        });
+        std::fs::write(&path, kubeconfig.to_string()).expect("a file");
+        let described = scenario.describe("amiseal").env("KUBECONFIG", &path);
+        let process = described.spawn().expect("a process");
+        let mut replica = Replica { process };
+        for said in [lacks, "could not read the Leases"] {
+            let line = replica.process.wait_for_line(said, Duration::from_secs(60)).await;
+            line.unwrap_or_else(|error| panic!("{code}: {error}"));
+        }
+        assert_eq!(replica.get("/livez").await.0, 200);
+        let (status, why) = replica.get("/readyz").await;
+        assert_eq!(status, 503, "{code}: {why}");
+        assert!(why.contains("see the log"), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn when_all_is_done_nothing_is_written_neither_by_scans_nor_by_a_restart() {
     let stuck = "{name: stuck, rootDeviceType: instance-store, expect: untouched}";
     let scenario = Scenario::new(small_world(&[&plain_ones("web-", 5), stuck])).await;
@@ -272,9 +307,11 @@ async fn the_controller_uses_every_right_that_it_is_granted() {
         .get("amiseal")
         .await
         .expect("the role");
-    let local = Api::<Role>::namespaced(scenario.client.clone(), "amiseal-system");
-    let local = local.get("amiseal-leases").await.expect("the role");
-    let granted: BTreeSet<String> = rights(cluster.rules).union(&rights(local.rules)).cloned().collect();
+    let mut granted = rights(cluster.rules);
+    for (namespace, name) in [("amiseal-system", "amiseal-leases"), ("default", "amiseal-events")] {
+        let local = Api::<Role>::namespaced(scenario.client.clone(), namespace);
+        granted.extend(rights(local.get(name).await.expect("the role").rules));
+    }
     let used: BTreeSet<String> = scenario
         .requests()
         .into_iter()
