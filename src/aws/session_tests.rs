@@ -145,12 +145,18 @@ async fn what_a_policy_asked_for_is_not_sent_once_it_asks_for_it_no_more() {
     let bench = bench(&wire, open()).await;
     let count = asked.clone();
     bench.aws.ask_policies(Arc::new(move |policy, account, region| {
-        assert_eq!((policy, account.as_str(), region.as_str()), ("production", ACCOUNT, REGION));
+        assert_eq!(
+            (policy, account.as_str(), region.as_str()),
+            ("production", ACCOUNT, REGION)
+        );
         count.fetch_add(1, Ordering::SeqCst) == 0
     }));
     let session = bench.aws.session(&own(Access::Full));
     let error = session.copy_image(&copy()).await.expect_err("it is suspended");
-    assert_eq!((error.class, error.cause), (ErrorClass::NotOurs, Some(Cause::Withdrawn)));
+    assert_eq!(
+        (error.class, error.cause),
+        (ErrorClass::NotOurs, Some(Cause::Withdrawn))
+    );
     assert_eq!(wire.count("ec2:CopyImage"), 1, "the second attempt was held back");
 }
 

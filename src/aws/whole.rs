@@ -107,7 +107,11 @@ fn is_plainly_whole(text: &str) -> bool {
 
 /// The name of the root element, and where its content begins, if what is before that is in order.
 fn root(text: &str) -> Option<(&[u8], usize)> {
-    let declared = if text.starts_with("<?") { text.find("?>")? + 2 } else { 0 };
+    let declared = if text.starts_with("<?") {
+        text.find("?>")? + 2
+    } else {
+        0
+    };
     let begins = declared + text[declared..].find('<')? + 1;
     let ends = begins + text[begins..].find('>')?;
     let tag = &text[begins..ends];
@@ -145,7 +149,14 @@ mod tests {
         let page = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeImagesResponse xmlns=\"http://ec2\">\n  <imagesSet>\
                     <item><name>a &gt; b, zwölf</name><tagSet/></item>\n</imagesSet></DescribeImagesResponse>\n";
         assert!(is_plainly_whole(page));
-        for other in ["<a/>", "<a><!-- --></a>", "<a><b x=\"y\"/></a>", "<a>]]></a>", "<a>\u{ffff}</a>", "<a></a><b/>"] {
+        for other in [
+            "<a/>",
+            "<a><!-- --></a>",
+            "<a><b x=\"y\"/></a>",
+            "<a>]]></a>",
+            "<a>\u{ffff}</a>",
+            "<a></a><b/>",
+        ] {
             assert!(!is_plainly_whole(other), "{other}");
         }
     }

@@ -27,6 +27,8 @@ use crate::plan::trouble;
 
 /// How long to wait for the API server's newer version of an object after a conflict.
 const AFTER_CONFLICT: Duration = Duration::from_secs(1);
+/// How long to wait where the status was written too often.
+const UNTIL_WRITTEN: Duration = Duration::from_secs(10);
 /// How long after the intent a copy that AWS says exists may stay invisible.
 const SHOWS_AFTER: f64 = 600.0;
 /// How long a limit that AWS has shown is believed.
@@ -162,6 +164,10 @@ impl Turn<'_> {
         if then == Then::Wait && wait.is_none() && !admitted && step::was_refused(&status) {
             // Now it can do with a place again.
             self.ctx.fleet.wake_target(&self.target.name_any());
+        }
+        if !matches!(then, Then::Wait) && !self.ctx.fleet.may_write(self.migration, self.ctx.clock.monotonic()) {
+            // What comes of a call has to be put on record, or the call is made again and again.
+            return Ok(Action::requeue(self.ctx.clock.wall(UNTIL_WRITTEN)));
         }
         match (then, wait) {
             (Then::Wait, Some(wait)) if step::was_refused(&status) => Ok(Action::requeue(wait)),

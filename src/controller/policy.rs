@@ -101,7 +101,6 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     })
 }
 
-/// Whether `target` belongs to this very policy, not to a former one of the same name.
 /// Whether a policy asks for changes in an account and region, by what the watches show at that moment.
 pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncryptionTarget>) -> PolicyGate {
     Arc::new(move |policy, account, region| {
@@ -119,6 +118,7 @@ pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncry
     })
 }
 
+/// Whether `target` belongs to this very policy, not to a former one of the same name.
 pub(super) fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
     let uid = policy.uid();
     target

@@ -37,6 +37,8 @@ pub enum Looked<'a> {
         key_trouble: Option<&'a Trouble>,
         /// Whether images that are to be migrated have no migration yet.
         unstarted: bool,
+        /// Whether any image is there for which the role needs its permissions.
+        migrates: bool,
         /// What the role lacks; none if that was not asked.
         lacking: Option<&'a Lacking>,
         /// Why it is not known yet what the role lacks, if copies wait for that.
@@ -106,10 +108,14 @@ pub fn target(
             key,
             key_trouble,
             unstarted,
+            migrates,
             lacking,
             unanswered,
             trouble,
         } => {
+            // What hindered migrating hinders nothing any more when nothing is left to migrate, and is not asked again.
+            let lacking = lacking.filter(|lacking| *migrates || lacking.certain.is_empty());
+            let unanswered = unanswered.filter(|_| *migrates);
             status.images = Some(classified.counts);
             status.key_arn = key.arn().map(ToString::to_string);
             status.caller_arn = Some((*caller).to_owned());
@@ -154,6 +160,13 @@ pub fn target(
                     let message = "Under mode Audit it is not asked what the role may change.";
                     write.set(conditions::PERMITTED, Status::Unknown, reason::AUDIT, message);
                 }
+                None if !migrates
+                    && conditions::find(&current.conditions, conditions::PERMITTED)
+                        .is_some_and(|permitted| permitted.status != Status::True.as_str()) =>
+                {
+                    let message = "Nothing is left to migrate, so it is not asked what the role may do.";
+                    write.set(conditions::PERMITTED, Status::Unknown, reason::SUCCEEDED, message);
+                }
                 None => {}
             }
             match trouble {
@@ -164,7 +177,7 @@ pub fn target(
                 }
             }
             let hindrance = trouble.or(key_problem.as_ref()).or(*key_trouble);
-            match hindrance.or(denied.as_ref()).or(*unanswered) {
+            match hindrance.or(denied.as_ref()).or(unanswered) {
                 Some(trouble) => not_ready(&mut write, trouble),
                 None => ready(&mut write, spec, migrations, *unstarted),
             }

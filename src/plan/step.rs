@@ -270,6 +270,11 @@ impl Decider<'_> {
         };
         match self.inventory.images.get(&id) {
             None if self.vanished() => self.missing(status, &id),
+            // Whoever recorded that it is further has seen the copy, which does not show here yet.
+            None if status.state != Some(MigrationState::Copying) => Step {
+                status: self.o.status.clone(),
+                then: Then::Wait,
+            },
             None => self.copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.copying(status),

@@ -186,7 +186,10 @@ async fn a_replica_that_may_not_read_what_it_works_on_lives_but_is_not_ready_and
         let code = axum::http::StatusCode::from_u16(code).expect("a code");
         axum::routing::any(async move || (code, [("content-type", "application/json")], status.to_string()))
     };
-    for (code, lacks) in [(403, "allow it to the service account"), (404, "install the custom resource definitions")] {
+    for (code, lacks) in [
+        (403, "allow it to the service account"),
+        (404, "install the custom resource definitions"),
+    ] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let server = axum::Router::new().fallback(refusal(code));

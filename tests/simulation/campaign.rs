@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use amiseal::api::conditions::reason;
+use clap::ValueEnum;
 
 use super::catalogue::Fault;
 use super::fate::Side;
@@ -24,6 +25,9 @@ const TWICE: usize = 50;
 const ALONE: usize = 50;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
+/// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
+/// for again.
+const ASKED_AGAIN: u64 = 12;
 /// From how many histories at random on each state and each reason has to have been reached.
 const ENOUGH: u64 = 1000;
 
@@ -54,7 +58,7 @@ impl Campaign {
         all.join(known());
         let (singles, mut played) = self.singles(&undisturbed);
         all.join(singles);
-        let (random, digests) = random(&self.plans(Fault::ALL));
+        let (random, digests) = random(&self.plans(Fault::value_variants()));
         all.join(random);
 
         // Histories that have parted from others have to be the same as if they had been played alone.
@@ -91,12 +95,12 @@ impl Campaign {
         }
     }
 
-    /// Plays these faults at each moment, then several of them at random, and then any, until this promise is broken: to see that it would be.
+    /// Plays these faults at each moment, then several of them at random, and then any, until this promise is broken:
+    /// to see that it would be.
     pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault]) -> ExitCode {
-        let undisturbed = Plan::undisturbed(SINGLES);
-        let calls = play(&undisturbed).calls;
+        let undisturbed = play(&Plan::undisturbed(SINGLES));
         let singles = faults.iter().flat_map(|fault| {
-            let points = 1..=calls[fault.side() as usize];
+            let points = 1..=undisturbed.calls[fault.side() as usize];
             points.map(|at| Plan::single(SINGLES, *fault, at))
         });
         let some = if faults.is_empty() {
@@ -104,15 +108,15 @@ impl Campaign {
         } else {
             self.plans(faults)
         };
-        let at_random = some.into_iter().chain(self.plans(Fault::ALL));
-        let plans = [undisturbed].into_iter().chain(singles).chain(at_random);
+        let at_random = some.into_iter().chain(self.plans(Fault::value_variants()));
+        let plans = [Plan::undisturbed(SINGLES)].into_iter().chain(singles).chain(at_random);
         let plans: Vec<Plan> = plans.collect();
         let mut played = 0;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         for some in plans.chunks(threads) {
             let mut broken = Vec::new();
             each(some, |plan, outcome| {
-                let breaks = outcome.broken.into_iter().find(|broken| broken.promise == promise);
+                let breaks = breaks(promise, plan, outcome, &undisturbed);
                 broken.extend(breaks.map(|broken| (plan.clone(), broken)));
             });
             played += some.len();
@@ -128,12 +132,12 @@ impl Campaign {
     /// Each fault at each moment of the undisturbed history, and the hash of each of these.
     fn singles(self, undisturbed: &Outcome) -> (Tally, Vec<(Plan, String)>) {
         let (mut all, mut digests) = (Tally::default(), Vec::new());
-        for fault in Fault::ALL {
+        for fault in Fault::value_variants() {
             let points = undisturbed.calls[fault.side() as usize];
             let moments: Vec<u64> = (1..=points).step_by(self.stride).collect();
             let mut tally = Tally::default();
             for (plan, mut outcome) in branches(*fault, &moments) {
-                outcome.broken.extend(too_many(*fault, &outcome, undisturbed));
+                outcome.broken.extend(too_many(&plan, &outcome, undisturbed));
                 outcome.broken.extend(has_not_struck(&outcome));
                 tally.add(&plan, &outcome);
                 digests.push((plan, outcome.digest));
@@ -144,9 +148,11 @@ impl Campaign {
         (all, digests)
     }
 
-    /// Plans of these faults at random, which strike at calls that there are in the history of the first seed.
+    /// Plans of these faults at random. They strike among half as many calls again as there are in the history of the
+    /// first seed: others have more.
     fn plans(self, faults: &[Fault]) -> Vec<Plan> {
         let calls = play(&Plan::undisturbed(self.first)).calls;
+        let calls = calls.map(|calls| calls + calls / 2);
         let seeds = self.first..self.first + self.histories;
         seeds.map(|seed| Plan::random(seed, faults, calls)).collect()
     }
@@ -156,7 +162,10 @@ impl Campaign {
 fn known() -> Tally {
     let plans = regressions::plans();
     let mut tally = Tally::default();
-    each(&plans, |plan, outcome| tally.add(plan, &outcome));
+    each(&plans, |plan, mut outcome| {
+        outcome.broken.extend(has_missed(plan, &outcome));
+        tally.add(plan, &outcome);
+    });
     tally.print("known from before", None, plans.len());
     tally
 }
@@ -198,19 +207,60 @@ fn has_not_struck(outcome: &Outcome) -> Option<Broken> {
     (outcome.struck == 0).then(|| Broken::new(Promise::Converges, "the fault has not struck"))
 }
 
-/// What a fault may not cost: a second copy, or more calls that change something than have to be made again.
-fn too_many(fault: Fault, outcome: &Outcome, undisturbed: &Outcome) -> Option<Broken> {
-    if fault.costs_copies() {
+/// A plan that is kept for what it has shown once shows nothing any more when one of its strikes finds nothing to
+/// strike.
+fn has_missed(plan: &Plan, outcome: &Outcome) -> Option<Broken> {
+    let missed = plan.strikes.len().saturating_sub(outcome.struck);
+    let how = || format!("{missed} of its strikes have not struck: look for the moment that the plan is about");
+    (missed > 0).then(|| Broken::new(Promise::Converges, how()))
+}
+
+/// How a history breaks a promise. One that has not come to an end shows nothing.
+fn breaks(promise: Promise, plan: &Plan, outcome: Outcome, undisturbed: &Outcome) -> Option<Broken> {
+    if outcome.digest.is_empty() {
         return None;
     }
+    let costs = too_many(plan, &outcome, undisturbed);
+    let mut broken = outcome.broken.into_iter().chain(costs);
+    broken.find(|broken| broken.promise == promise)
+}
+
+/// What shows of a history only beside the same one without its fault, as far as it is one of those that are compared.
+pub(crate) fn compared(plan: &Plan, outcome: &Outcome) -> Option<Broken> {
+    fault_of_single(plan)?;
+    let costs = || too_many(plan, outcome, &play(&Plan::undisturbed(SINGLES)));
+    has_not_struck(outcome).or_else(costs)
+}
+
+/// The fault of a history that only one strikes, if it is of those that are compared with the undisturbed one.
+fn fault_of_single(plan: &Plan) -> Option<Fault> {
+    match plan.strikes.as_slice() {
+        [strike] if plan.seed == SINGLES => Some(strike.fault),
+        _ => None,
+    }
+}
+
+/// What a fault may not cost: a second copy, or more calls that change something than have to be made again.
+fn too_many(plan: &Plan, outcome: &Outcome, undisturbed: &Outcome) -> Option<Broken> {
+    fault_of_single(plan).filter(|fault| !fault.costs_copies())?;
     let again = |operation: &str| if operation == "CopyImage" { 0 } else { AGAIN };
-    let count = |outcome: &Outcome, operation: &str| outcome.effects.get(operation).copied().unwrap_or(0);
-    let more = outcome
-        .effects
-        .iter()
-        .find(|(operation, calls)| **calls > count(undisturbed, operation) + again(operation))?;
-    let how = format!("{} calls of {}, not {}", more.1, more.0, count(undisturbed, more.0));
+    let effects = more_than(&outcome.effects, &undisturbed.effects, again);
+    let effects = effects.map(|how| format!("{how}, had an effect"));
+    let asked = || more_than(&outcome.asked, &undisturbed.asked, |_| ASKED_AGAIN);
+    let how = effects.or_else(|| Some(format!("{}, were made, in vain or not", asked()?)))?;
     Some(Broken::new(Promise::NoCallTooMany, how))
+}
+
+/// An operation that was called more often than usual, by more than it may be.
+fn more_than(
+    calls: &BTreeMap<String, u64>,
+    usual: &BTreeMap<String, u64>,
+    again: impl Fn(&str) -> u64,
+) -> Option<String> {
+    let usual = |operation: &str| usual.get(operation).copied().unwrap_or(0);
+    let mut calls = calls.iter();
+    let (operation, count) = calls.find(|(operation, count)| **count > usual(operation) + again(operation))?;
+    Some(format!("{count} calls of {operation}, not {}", usual(operation)))
 }
 
 /// The plan with as few strikes as break the same promise still.

@@ -1,9 +1,12 @@
 //! All that can go wrong.
 
+use clap::ValueEnum;
+
 use super::fate::Side;
 
 /// One kind of fault. Each strikes at one moment, whichever it is; what it does then lasts as long as it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Fault {
     // The process.
     CrashBeforeAws,
@@ -18,9 +21,10 @@ pub(crate) enum Fault {
     SecondReplica,
     /// The process hangs at a call for longer than its Lease holds; another works meanwhile.
     Paused,
-    /// The time of day that the process sees leaps two hours on, and later back.
+    /// The machine's time of day leaps two hours on, and later back. At every other moment the process dies as well:
+    /// only one that begins meanwhile goes by the wrong time.
     ClockForward,
-    /// It leaps two hours back, and later on.
+    /// The same, two hours back and later on.
     ClockBack,
 
     // AWS answers otherwise than it should.
@@ -59,8 +63,10 @@ pub(crate) enum Fault {
 
     // The API server.
     KubernetesConflict,
+    /// At every other moment so often that the client gives up repeating the request.
     KubernetesThrottled,
     KubernetesError,
+    /// The same.
     KubernetesUnavailable,
     KubernetesConnectionLost,
     KubernetesAnswerLost,
@@ -86,6 +92,7 @@ pub(crate) enum Fault {
     EncryptedCopyForged,
     OriginalExempted,
     OriginalMadePublic,
+    /// Nothing happens where it was not shared with the guest.
     OriginalUnshared,
     MigrationDeleted,
     MigrationStatusRemoved,
@@ -101,76 +108,6 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// All of them.
-    pub(crate) const ALL: &[Self] = &[
-        Self::CrashBeforeAws,
-        Self::CrashAfterAws,
-        Self::CrashBeforeKubernetes,
-        Self::CrashAfterKubernetes,
-        Self::CrashAfterError,
-        Self::SecondLeader,
-        Self::SecondReplica,
-        Self::Paused,
-        Self::ClockForward,
-        Self::ClockBack,
-        Self::AwsError,
-        Self::AwsErrorAfterEffect,
-        Self::AwsUnavailable,
-        Self::AwsThrottled,
-        Self::AwsConnectionLost,
-        Self::AwsAnswerLost,
-        Self::AwsEffectLater,
-        Self::AwsEffectAfterRestart,
-        Self::AwsExpired,
-        Self::AwsDenied,
-        Self::PermissionLost,
-        Self::RoleNotTrusted,
-        Self::SessionsEnded,
-        Self::RegionNotEnabled,
-        Self::KeyDisabled,
-        Self::KeyPendingDeletion,
-        Self::KeyGrantRevoked,
-        Self::SnapshotQuotaGone,
-        Self::ListingsLate,
-        Self::ListingsPartlyEmpty,
-        Self::ListingsReordered,
-        Self::CopyPartlyPlain,
-        Self::CopyUnderOtherKey,
-        Self::CopyWithOtherAttribute,
-        Self::KubernetesConflict,
-        Self::KubernetesThrottled,
-        Self::KubernetesError,
-        Self::KubernetesUnavailable,
-        Self::KubernetesConnectionLost,
-        Self::KubernetesAnswerLost,
-        Self::ObjectReplaced,
-        Self::WatchesClosed,
-        Self::WatchesBroken,
-        Self::WatchesExpired,
-        Self::ListsStale,
-        Self::EventDropped,
-        Self::EventDoubled,
-        Self::EventLate,
-        Self::EventsCoalesced,
-        Self::OriginalDeregistered,
-        Self::CopyDeregistered,
-        Self::CopyForged,
-        Self::EncryptedCopyForged,
-        Self::OriginalExempted,
-        Self::OriginalMadePublic,
-        Self::OriginalUnshared,
-        Self::MigrationDeleted,
-        Self::MigrationStatusRemoved,
-        Self::MigrationStatusForged,
-        Self::MigrationLabelsRemoved,
-        Self::TargetDeleted,
-        Self::TargetStatusRemoved,
-        Self::PolicySuspended,
-        Self::PolicyToAudit,
-        Self::PolicyDeleted,
-        Self::PolicyEdited,
-    ];
-
     /// What it strikes at: all calls of this kind, one after the other.
     pub(crate) fn side(self) -> Side {
         match self {
@@ -198,19 +135,6 @@ impl Fault {
         format!("{self:?}")
     }
 
-    /// Whether it takes away what is on record of copies that AWS may not show yet.
-    pub(crate) fn loses_records(self) -> bool {
-        matches!(
-            self,
-            Self::ObjectReplaced
-                | Self::MigrationDeleted
-                | Self::MigrationStatusRemoved
-                | Self::MigrationStatusForged
-                | Self::TargetDeleted
-                | Self::PolicyDeleted
-        )
-    }
-
     /// Whether more calls to copy may have an effect than without it: what was made was no good, or somebody took it away.
     pub(crate) fn costs_copies(self) -> bool {
         matches!(
@@ -225,14 +149,5 @@ impl Fault {
                 | Self::CopyForged
                 | Self::MigrationStatusForged
         )
-    }
-}
-
-impl std::str::FromStr for Fault {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let fault = Self::ALL.iter().find(|fault| fault.name() == name);
-        fault.copied().ok_or_else(|| format!("there is no fault {name}"))
     }
 }

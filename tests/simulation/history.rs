@@ -24,15 +24,19 @@ use super::people;
 use super::plan::{Plan, Strike};
 use super::product::{self, FIRST, Replica};
 use super::stage::{Second, Stage};
+use super::statuses;
 use super::time::{EPOCH_MILLIS, Virtual};
 use super::watchman::Watchman;
-use super::world::{Beginning, THREE};
+use super::world::{Beginning, POLICIES, THIRD, THREE, TWO};
 
 const DEFINITIONS: [&str; 3] = [
     include_str!("../../crds/amiseal.dev_amiencryptionpolicies.yaml"),
     include_str!("../../crds/amiseal.dev_amiencryptiontargets.yaml"),
     include_str!("../../crds/amiseal.dev_amimigrations.yaml"),
 ];
+
+/// The kinds of ours.
+const OURS: [&str; 3] = ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"];
 
 /// Until then everything has to have come to its end: a migration that AWS has denied something waits ten minutes, and
 /// one whose copy has vanished a scan longer.
@@ -44,7 +48,9 @@ const ASKS_AFTER: Duration = Duration::from_secs(3 * 3600);
 const AFTERMATH: Duration = Duration::from_secs(40 * 60);
 /// In so many such times, at most, it has to become quiet: what a fault has left is seen by the next scan, and by the one after
 /// that what another policy's target has done about it.
-const TIMES: usize = 3;
+const TIMES: usize = 4;
+/// So many of them one after the other have to be quiet: what comes back now and then may come in the second.
+const QUIET: usize = 2;
 /// How many calls to AWS a target may make in that time: scans of two lists, whose pages may have two entries or none, and what
 /// its key is; or three each minute, where AWS throttles all of them.
 const CALLS_PER_TARGET: usize = 70;
@@ -68,6 +74,8 @@ pub(crate) struct Outcome {
     pub(crate) calls: [u64; Side::COUNT],
     /// How often calls to AWS had an effect, by operation.
     pub(crate) effects: BTreeMap<String, u64>,
+    /// How often AWS was asked to change something, whatever came of it, by operation.
+    pub(crate) asked: BTreeMap<String, u64>,
     /// How often the promises were checked.
     pub(crate) checks: u64,
     /// At how many of these a migration was in a state, or something had a reason.
@@ -105,6 +113,17 @@ fn on_this_thread(plan: &Plan, branches: &Arc<[Strike]>) -> Outcome {
         .build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async { Box::pin(History::new(plan, branches).play()).await })
+}
+
+/// How much was written until some moment.
+#[derive(Debug, PartialEq, Eq)]
+struct Wrote {
+    /// Calls to AWS that are to change something.
+    to_aws: usize,
+    /// Versions of objects.
+    to_kubernetes: usize,
+    /// Requests to write what was so already, or was refused.
+    in_vain: usize,
 }
 
 struct History {
@@ -159,7 +178,7 @@ impl History {
         };
         self.look();
         let mut watchman = lock(&self.watchman);
-        watchman.count_effects();
+        watchman.count_calls();
         let mut outcome = std::mem::take(&mut watchman.outcome);
         outcome.broken.extend(ended.err());
         outcome.struck = self.stage.fate.struck();
@@ -179,6 +198,8 @@ impl History {
             sleep(Duration::from_secs(2)).await;
         }
         self.until_done().await?;
+        // A finished world is looked through once more, so that what strikes then is seen as well.
+        self.wait(AFTERMATH, || false).await?;
         lock(&self.watchman).outcome.calls = self.stage.fate.calls();
         self.wait(AFTERMATH, || self.stage.is_over()).await?;
         self.stage.calm(&FIRST);
@@ -188,11 +209,50 @@ impl History {
         self.until_done().await?;
         self.until_quiet().await?;
         self.is_done().map_err(|left| Broken::new(Promise::Converges, left))?;
-        let objects = lock(&self.watchman).objects();
-        match invariants::final_statuses(&self.stage.sim, &objects) {
-            Some(broken) => Err(broken),
-            None => Ok(()),
+        self.broken_off()?;
+        self.third_speaks()?;
+        let mut watchman = lock(&self.watchman);
+        let objects = watchman.objects();
+        let migrations = watchman.answered_for(&objects);
+        self.stage.sim.with_world(|world| {
+            let copies = invariants::check_copies(world, &migrations);
+            copies.map_or(Ok(()), Err)?;
+            statuses::check_final(world, &objects, self.stage.contested)
+        })
+    }
+
+    /// Whether what is odd about the third account is said where it belongs: by the third policy, its targets and
+    /// migrations.
+    fn third_speaks(&self) -> Result<(), Broken> {
+        let says = self.beginning.odd.says;
+        let objects: Vec<Arc<Value>> = if self.beginning.odd.passes() {
+            self.stage
+                .api
+                .history(0)
+                .into_iter()
+                .map(|version| version.object)
+                .collect()
+        } else {
+            let lists = OURS.iter().map(|kind| self.stage.api.list(kind));
+            lists.flatten().collect()
+        };
+        let is_said = |object: &Arc<Value>| {
+            let conditions = object["status"]["conditions"].as_array();
+            let conditions = conditions.map(Vec::as_slice).unwrap_or_default();
+            self.is_of_third(object) && conditions.iter().any(|condition| condition["reason"] == says)
+        };
+        if objects.iter().any(is_said) {
+            return Ok(());
         }
+        let how = format!("nothing of the third policy says {says}");
+        Err(Broken::new(Promise::Converges, how))
+    }
+
+    /// Whether an object is the third policy, or of it. Of two for the same account the younger one is contested, which
+    /// people may make the second.
+    fn is_of_third(&self, object: &Value) -> bool {
+        let is_of = |policy: &str| object["metadata"]["name"] == policy || object["spec"]["policy"] == policy;
+        is_of(THIRD) || self.stage.contested && POLICIES.iter().any(|(name, account, _)| *account == TWO && is_of(name))
     }
 
     /// Waits so long, or until there is no need to any more, as long as no promise is broken.
@@ -201,11 +261,13 @@ impl History {
         while self.stage.clock.age() < until && !enough() {
             sleep(PEEK).await;
             self.broken_off()?;
+            self.stage.api.collect_garbage();
         }
         let watchman = lock(&self.watchman);
         let audits = self.beginning.odd.audits();
         let of_sessions = || audits.then(|| watchman.check_sessions()).flatten();
-        watchman.check_hands_off().or_else(of_sessions).map_or(Ok(()), Err)
+        let broken = watchman.check_hands_off().or_else(|| watchman.check_audits());
+        broken.or_else(of_sessions).map_or(Ok(()), Err)
     }
 
     /// Waits until everything has come to its end.
@@ -238,17 +300,23 @@ impl History {
         lock(&self.watchman).look();
     }
 
-    /// Waits until nothing is written for a while, and looks how much is read meanwhile.
+    /// Waits until nothing is written for a while and another, and looks how much is read meanwhile.
     async fn until_quiet(&self) -> Result<(), Broken> {
-        let mut wrote = String::new();
+        let (mut quiet, mut wrote) = (0, String::new());
         for _ in 0..TIMES {
             let (before, calls) = (self.written(), self.calls_by_account());
             self.wait(AFTERMATH, || false).await?;
             let after = self.written();
             if before == after {
-                return self.is_frugal(&calls);
+                self.is_frugal(&calls)?;
+                quiet += 1;
+            } else {
+                quiet = 0;
+                wrote = format!("{before:?} became {after:?}");
             }
-            wrote = format!("{before:?} writes to AWS and Kubernetes became {after:?}");
+            if quiet == QUIET {
+                return Ok(());
+            }
         }
         Err(Broken::new(Promise::Quiet, wrote))
     }
@@ -314,13 +382,30 @@ impl History {
         Ok(())
     }
 
-    /// How much was written: to AWS, and to the API server but for the times of scans and for Leases.
-    fn written(&self) -> (usize, usize) {
-        let calls = self.stage.sim.journal();
+    /// How much was written but for the times of scans and for Leases.
+    fn written(&self) -> Wrote {
         // What AWS refuses for good is asked for again, be it less and less often.
-        let refused = |account: &str| account == THREE && self.beginning.odd.copies;
-        let written = |call: &&ec2sim::Call| call.mutating && !call.dry_run && !refused(&call.account);
-        let aws = calls.iter().filter(written).count();
+        let may_be_refused = self.beginning.odd.copies;
+        let refused = |call: &ec2sim::Call| may_be_refused && call.account == THREE && call.outcome != "OK";
+        let written = |call: &&ec2sim::Call| call.mutating && !call.dry_run && !refused(call);
+        let to_aws = self
+            .stage
+            .sim
+            .with_journal(|calls| calls.iter().filter(written).count());
+        let requests = self.stage.api.journal();
+        let in_vain = requests.iter().filter(|request| {
+            let is_ours = !["Lease", "Event"].contains(&request.kind.as_str());
+            is_ours && request.verb.writes() && !request.wrote
+        });
+        Wrote {
+            to_aws,
+            in_vain: in_vain.count(),
+            to_kubernetes: self.versions(),
+        }
+    }
+
+    /// How many versions of objects there were that differ in more than the time of a scan.
+    fn versions(&self) -> usize {
         let mut last: BTreeMap<(String, String), Value> = BTreeMap::new();
         let mut count = 0;
         for version in self.stage.api.history(0) {
@@ -341,7 +426,7 @@ impl History {
                 last.insert(key, object);
             }
         }
-        (aws, count)
+        count
     }
 
     /// Everything that was called, a line each.

@@ -3,24 +3,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::time::Duration;
 
-use amiseal::api::{AMIEncryptionTarget, AMIMigration, MigrationState, OtherKey, conditions, labels};
+use amiseal::api::{AMIMigration, MigrationState, conditions, labels};
 use clap::ValueEnum;
 use ec2sim::model::{self, Image, ImageState, SnapshotState};
-use ec2sim::{Check, Report, Sim};
+use ec2sim::{Check, Finding, Report, Sim};
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 
 use super::stage::Notes;
-use super::watchman::Objects;
+use super::time::time_at;
 
-/// What a policy of these histories allows to be in flight in an account and region.
+/// The most that a policy of these histories allows to be in flight in an account and region. People may set 4
+/// meanwhile, but what is in flight then is not taken back.
 const BUDGET: usize = 5;
+/// For how long copies that nobody has on record any more may be in flight beside others.
+const UNKNOWN_FOR: Duration = Duration::from_secs(15 * 60);
 /// How many attempts a policy of these histories allows before a person is asked.
 const ATTEMPTS: u32 = 3;
 
-/// A promise. The numbers are those of docs/reliability.md.
+/// A promise, as docs/reliability.md has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub(crate) enum Promise {
@@ -84,26 +87,40 @@ pub(crate) fn audit(sim: &Sim, notes: &Notes) -> Report {
     let totals = report.totals;
     let needed = totals.copies_needed + totals.copies_failed + sim.with_world(copies_of_bad_copies);
     report.findings.retain(|finding| match finding.check {
-        // A copy has what its original had when it was published.
-        Check::SharedMoreWidely | Check::PermissionsDiffer => {
-            !notes.unshared.iter().any(|id| finding.message.contains(id.as_str()))
-        }
+        Check::SharedMoreWidely => !was_shared_before(finding, sim, notes),
         Check::TooManyCopies => totals.copies_made > needed,
         _ => true,
     });
     report
 }
 
-/// Looks at everything that must hold at any time.
-pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration], notes: &Notes) -> Vec<Broken> {
+/// Whether a copy was shared last when its original still was, or by somebody who had read that it was: what was
+/// published is not taken back.
+fn was_shared_before(finding: &Finding, sim: &Sim, notes: &Notes) -> bool {
+    let mut unshared = notes.unshared.iter();
+    let Some((_, at)) = unshared.find(|(original, _)| finding.message.contains(original.as_str())) else {
+        return false;
+    };
+    let until = time_at(notes.acted_upon_until(*at));
+    let last = sim.with_journal(|calls| {
+        let shares = calls.iter().filter(|call| {
+            call.operation == "ModifyImageAttribute"
+                && call.effects.contains(&finding.resource)
+                && call.params.keys().any(|name| name.starts_with("LaunchPermission"))
+        });
+        shares.map(|call| call.effect_time.unwrap_or(call.time)).max()
+    });
+    last.is_some_and(|last| last <= until)
+}
+
+/// Looks at everything that must hold at any time of AWS and of what these migrations say, as long after the beginning.
+pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration], notes: &Notes, now: Duration) -> Vec<Broken> {
     let findings = audit(sim, notes).findings.into_iter();
     let mut broken: Vec<Broken> = findings
         .filter_map(|finding| Some(Broken::new(promise_of(finding.check)?, format!("{finding:?}"))))
         .collect();
     sim.with_world(|world| {
-        if !notes.records_lost {
-            broken.extend(in_flight(world));
-        }
+        broken.extend(in_flight(world, notes, now));
         for migration in migrations {
             broken.extend(claims(migration, world, notes));
         }
@@ -146,13 +163,17 @@ fn copies_of_bad_copies(world: &model::World) -> usize {
     made.count()
 }
 
-/// More snapshots at a time than allowed, unless they are of one image.
-fn in_flight(world: &model::World) -> Option<Broken> {
-    let regions = world.accounts.values().flat_map(|account| account.regions.values());
-    regions.into_iter().find_map(|region| {
+/// More snapshots at a time than allowed, unless they are of one image, or of copies that are not on record any more.
+fn in_flight(world: &model::World, notes: &Notes, now: Duration) -> Option<Broken> {
+    world.regions().find_map(|(account, region)| {
+        let lost = notes.records_lost.get(&(account.id.clone(), region.name.clone()));
+        if lost.is_some_and(|lost| now < *lost + UNKNOWN_FOR) {
+            return None;
+        }
         let mut by_call: BTreeMap<u64, usize> = BTreeMap::new();
         for snapshot in region.snapshots.values() {
             if snapshot.state == SnapshotState::Pending
+                && snapshot.exists()
                 && let Some(call) = snapshot.created_by
             {
                 *by_call.entry(call).or_default() += 1;
@@ -160,10 +181,13 @@ fn in_flight(world: &model::World) -> Option<Broken> {
         }
         let count: usize = by_call.values().sum();
         (count > BUDGET && by_call.len() > 1).then(|| {
-            Broken::new(
-                Promise::Bounded,
-                format!("{count} snapshots of {} copies in flight", by_call.len()),
-            )
+            let how = format!(
+                "{count} snapshots of {} copies in flight in {}/{}",
+                by_call.len(),
+                account.id,
+                region.name
+            );
+            Broken::new(Promise::Bounded, how)
         })
     })
 }
@@ -181,7 +205,7 @@ fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<
     }
     let copy = status.copy.as_ref();
     // Somebody may ask for one more, and once more. Where the record of them is lost, attempts begin anew.
-    let attempts = ATTEMPTS * (1 + u32::from(notes.records_lost))
+    let attempts = ATTEMPTS * (1 + u32::from(notes.lost.contains(&name)))
         + 3 * u32::from(migration.annotations().contains_key(labels::RETRY));
     if let Some(copy) = copy.filter(|copy| copy.attempt > attempts) {
         broken.push(Broken::new(
@@ -189,9 +213,6 @@ fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<
             format!("{name}: attempt {}", copy.attempt),
         ));
     }
-    let is_done = status.state == Some(MigrationState::Completed)
-        && conditions::find(&status.conditions, conditions::READY)
-            .is_some_and(|ready| ready.reason != conditions::reason::SOURCE_GONE);
     let source = world.region(&migration.spec.account_id, &migration.spec.region);
     let source = source.and_then(|region| region.images.get(&migration.spec.source_image_id));
     let gone = conditions::find(&status.conditions, conditions::READY)
@@ -199,13 +220,38 @@ fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<
     if gone && source.is_some_and(Image::exists) {
         broken.push(untrue("says that the original is gone".to_owned()));
     }
-    if is_done || conditions::is_true(&status.conditions, conditions::VERIFIED) {
-        let id = copy.and_then(|copy| copy.image_id.as_deref()).unwrap_or_default();
-        if let Err(how) = is_encrypted(migration, id, world) {
-            broken.push(untrue(how));
-        }
+    if let Some(id) = claimed(migration)
+        && let Err(how) = is_encrypted(migration, id, world)
+    {
+        broken.push(untrue(how));
     }
     broken
+}
+
+/// The copy of which a migration says that it was verified, or that there is nothing left to do for it.
+fn claimed(migration: &AMIMigration) -> Option<&str> {
+    let status = migration.status.as_ref()?;
+    let is_done = status.state == Some(MigrationState::Completed)
+        && conditions::find(&status.conditions, conditions::READY)
+            .is_some_and(|ready| ready.reason != conditions::reason::SOURCE_GONE);
+    let is_verified = conditions::is_true(&status.conditions, conditions::VERIFIED);
+    let copy = status.copy.as_ref().and_then(|copy| copy.image_id.as_deref());
+    (is_done || is_verified).then_some(copy.unwrap_or_default())
+}
+
+/// Looks whether the copies that these migrations claim are still there, once everything was looked through again.
+/// Where the original is gone as well, nobody looks for its copy any more.
+pub(crate) fn check_copies(world: &model::World, migrations: &[&AMIMigration]) -> Option<Broken> {
+    migrations.iter().find_map(|migration| {
+        let spec = &migration.spec;
+        let id = claimed(migration)?;
+        let region = world.region(&spec.account_id, &spec.region)?;
+        let exists = |id: &str| region.images.get(id).is_some_and(Image::exists);
+        (exists(&spec.source_image_id) && !exists(id)).then(|| {
+            let how = format!("{}: the copy {id:?} is not there any more", migration.name_any());
+            Broken::new(Promise::StatusIsTrue, how)
+        })
+    })
 }
 
 fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> Result<(), String> {
@@ -215,8 +261,15 @@ fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> R
         .images
         .get(copy)
         .ok_or_else(|| format!("there is no copy {copy:?}"))?;
+    let source = image.source.as_ref().map(|(id, _)| id);
+    if source != Some(&spec.source_image_id) {
+        return Err(format!("{copy} is a copy of {source:?}"));
+    }
     if image.state != ImageState::Available {
         return Err(format!("the copy is {}", image.state.as_str()));
+    }
+    if image.snapshot_ids().next().is_none() {
+        return Err(format!("{copy} has no snapshot"));
     }
     for id in image.snapshot_ids() {
         let snapshot = region
@@ -230,92 +283,41 @@ fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> R
     Ok(())
 }
 
-/// What a new version of a migration's status has lost of what the one before had on record: an attempt, or a copy that is
-/// there. Taking on a copy that somebody else made may count attempts back; whoever removes a whole status is no controller.
-pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration, sim: &Sim) -> Option<Broken> {
+/// What a version of a migration that a process has written lacks of what the one before had on record: an attempt, or
+/// a copy that is there. Where no copy was on record, taking on one that is there may count attempts back.
+pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration, world: &model::World) -> Option<Broken> {
     let known = before.status.as_ref()?.copy.as_ref()?;
-    let copy = after.status.as_ref()?.copy.as_ref();
-    let broken = |what: String| {
-        let how = format!("{}: {what} is no longer on record", after.name_any());
-        Some(Broken::new(Promise::NothingForgotten, how))
-    };
-    if copy.is_some_and(|copy| copy.image_id.is_some()) {
+    let copy = after.status.as_ref().and_then(|status| status.copy.as_ref());
+    let recorded = copy.and_then(|copy| copy.image_id.as_ref());
+    if known.image_id.is_none() && recorded.is_some() {
         return None;
     }
     if copy.is_none_or(|copy| copy.attempt < known.attempt) {
-        return broken(format!("attempt {}", known.attempt));
+        return Some(forgotten(after, &format!("attempt {}", known.attempt)));
     }
     let image = known.image_id.as_ref()?;
-    let spec = &after.spec;
-    let exists = sim.with_world(|world| {
-        let region = world.region(&spec.account_id, &spec.region)?;
-        Some(region.images.get(image)?.exists())
-    });
-    if exists == Some(true) {
-        return broken(format!("the copy {image}"));
-    }
-    None
+    let is_lost = recorded != Some(image) && has_copy(after, image, world);
+    is_lost.then(|| forgotten(after, &format!("the copy {image}")))
 }
 
-/// Whether every image that a target counts is in one class.
-pub(crate) fn adds_up(target: &AMIEncryptionTarget) -> Option<Broken> {
-    let counts = target.status.as_ref()?.images?;
-    let sum = counts.encrypted
-        + counts.unencrypted
-        + counts.superseded
-        + counts.other_key
-        + counts.unencryptable
-        + counts.exempt
-        + counts.contested
-        + counts.unknown;
-    let how = || format!("{}: {counts:?} do not add up", target.name_any());
-    (sum != counts.total).then(|| Broken::new(Promise::StatusIsTrue, how()))
+/// What a migration had on record that a process has deleted: a copy that is there. One that cannot go on may be
+/// deleted when its image was exempted.
+pub(crate) fn drops(migration: &AMIMigration, world: &model::World) -> Option<Broken> {
+    let status = migration.status.as_ref()?;
+    let image = status.copy.as_ref()?.image_id.as_ref()?;
+    let is_stalled = conditions::is_true(&status.conditions, conditions::STALLED);
+    let is_lost = !is_stalled && has_copy(migration, image, world);
+    is_lost.then(|| forgotten(migration, &format!("with all of it, the copy {image}")))
 }
 
-/// What the statuses say in the end, against the world: every target's counts, and every policy's sums.
-pub(crate) fn final_statuses(sim: &Sim, objects: &Objects) -> Option<Broken> {
-    let untrue = |how: String| Some(Broken::new(Promise::StatusIsTrue, how));
-    for target in &objects.targets {
-        let spec = &target.spec;
-        let Some(counts) = target.status.as_ref().and_then(|status| status.images) else {
-            continue;
-        };
-        let (images, plain) = sim.with_world(|world| {
-            let region = world.region(&spec.account_id, &spec.region);
-            let images: Vec<&Image> = region
-                .into_iter()
-                .flat_map(|region| region.images.values())
-                .filter(|image| image.exists() && image.state != ImageState::Failed)
-                .collect();
-            let plain = images.iter().filter(|image| {
-                let encrypted = |id: &str| {
-                    world
-                        .snapshot(&image.region, id)
-                        .is_some_and(|snapshot| snapshot.encrypted)
-                };
-                image.attributes.root_device_type == "ebs" && !image.snapshot_ids().all(encrypted)
-            });
-            (images.len(), plain.count())
-        });
-        let elsewhere = counts.exempt + counts.contested + counts.unencryptable + counts.unknown;
-        let said = counts.unencrypted + counts.superseded;
-        let (images, plain) = (u32::try_from(images).ok()?, u32::try_from(plain).ok()?);
-        let migrates_other_keys = spec.other_key == OtherKey::Migrate;
-        if counts.total != images || (said > plain || said + elsewhere < plain) && !migrates_other_keys {
-            return untrue(format!(
-                "{}: {counts:?}, of {images} images {plain} unencrypted",
-                target.name_any()
-            ));
-        }
-    }
-    for policy in &objects.policies {
-        let Some(status) = &policy.status else { continue };
-        let of_policy = |target: &&Arc<AMIEncryptionTarget>| target.spec.policy == policy.name_any();
-        let targets = objects.targets.iter().filter(of_policy);
-        let sum = targets.filter_map(|target| target.status.as_ref()?.images).sum();
-        if status.images.unwrap_or_default() != sum {
-            return untrue(format!("{}: {:?} are not {sum:?}", policy.name_any(), status.images));
-        }
-    }
-    None
+fn has_copy(migration: &AMIMigration, image: &str, world: &model::World) -> bool {
+    let spec = &migration.spec;
+    let region = world.region(&spec.account_id, &spec.region);
+    let image = region.and_then(|region| region.images.get(image));
+    image.is_some_and(Image::exists)
+}
+
+fn forgotten(migration: &AMIMigration, what: &str) -> Broken {
+    let how = format!("{}: {what} is no longer on record", migration.name_any());
+    Broken::new(Promise::NothingForgotten, how)
 }

@@ -17,6 +17,7 @@ mod plan;
 mod product;
 mod regressions;
 mod stage;
+mod statuses;
 mod time;
 mod watchman;
 mod wire;
@@ -89,14 +90,16 @@ fn main() -> anyhow::Result<ExitCode> {
         history::play_branches(seed, &args.branches);
         return Ok(ExitCode::SUCCESS);
     }
-    let outcome = history::play(&Plan {
+    let plan = Plan {
         seed,
         strikes: args.strikes,
-    });
+    };
+    let mut outcome = history::play(&plan);
     if args.summary {
         println!("{}", serde_json::to_string(&outcome)?);
         return Ok(ExitCode::SUCCESS);
     }
+    outcome.broken.extend(campaign::compared(&plan, &outcome));
     print!("{}", outcome.journal);
     println!("{:?}", outcome.reached);
     for broken in &outcome.broken {

@@ -218,6 +218,19 @@ impl Odd {
         self.says == reason::CONTESTED
     }
 
+    /// Whether what it says need not be said to the end: other reasons come in between, and what was to be done is
+    /// done.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(
+            self.says,
+            reason::OTHER_KEY
+                | reason::CONTESTED
+                | reason::ENDPOINT_UNREACHABLE
+                | reason::THROTTLED
+                | reason::TRANSIENT_ERROR
+        )
+    }
+
     /// Whether its policy only looks.
     pub(crate) fn audits(&self) -> bool {
         self.spec.contains("Audit")

@@ -7,14 +7,14 @@ use amiseal::api::AMIMigration;
 use amiseal::api::conditions;
 use amiseal::api::labels::{RETRY, TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use ec2sim::Edit;
-use ec2sim::model::Image;
+use ec2sim::model::{Image, LaunchPermission};
 use ec2sim::spec::{Expectation, ImageSpec, Keep};
 use kubesim::RequestInfo;
 use serde_json::{Value, json};
 
 use super::catalogue::Fault;
 use super::stage::Stage;
-use super::world::{EXEMPT, GUEST, TWO};
+use super::world::{EXEMPT, GUEST, THIRD, TWO};
 
 /// Who does it, as the API server knows them.
 pub(crate) const SOMEBODY: &str = "somebody";
@@ -31,9 +31,6 @@ const GRACE: Duration = Duration::from_secs(30);
 /// It concerns what the request is about, where that is a migration or target, so that each of their states is met.
 pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u64) {
     let turn = usize::try_from(number).unwrap_or(0);
-    if fault.loses_records() {
-        stage.note(|notes| notes.records_lost = true);
-    }
     match fault {
         Fault::ObjectReplaced => replace(stage, request),
         Fault::OriginalDeregistered
@@ -200,22 +197,35 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
                 });
             });
         }
-        Fault::OriginalUnshared => {
-            if let Expectation::Copied(mut copied) = original.expect.clone() {
-                copied.launch_permissions = Keep::Any;
-                stage.edit(expects(Expectation::Copied(copied)));
-            }
-            stage.note(|notes| {
-                notes.unshared.insert(image.clone());
-            });
-            stage.edit(Edit::Share {
-                image: image.clone(),
-                add: Vec::new(),
-                remove: vec![GUEST.to_owned()],
-            });
-        }
+        Fault::OriginalUnshared => unshare(stage, original),
         other => panic!("{other:?} is no act of people on images"),
     }
+}
+
+/// The guest may launch an original no more. What it can launch already is not taken back, so that its copy may have
+/// more than it.
+fn unshare(stage: &Stage, original: &Image) {
+    let guest = LaunchPermission::User(GUEST.to_owned());
+    if !original.launch_permissions.current().contains(&guest) {
+        return;
+    }
+    let image = original.id.clone();
+    if let Expectation::Copied(mut copied) = original.expect.clone() {
+        copied.launch_permissions = Keep::Any;
+        stage.edit(Edit::SetExpectation {
+            image: image.clone(),
+            expect: Expectation::Copied(copied),
+        });
+    }
+    let now = stage.clock.age();
+    stage.note(|notes| {
+        notes.unshared.insert(image.clone(), now);
+    });
+    stage.edit(Edit::Share {
+        image,
+        add: Vec::new(),
+        remove: vec![GUEST.to_owned()],
+    });
 }
 
 fn of_migrations(stage: &Stage, fault: Fault, name: &str) {
@@ -223,22 +233,8 @@ fn of_migrations(stage: &Stage, fault: Fault, name: &str) {
         Fault::MigrationDeleted => delete(stage, MIGRATION, name),
         Fault::MigrationStatusRemoved => merge(stage, MIGRATION, name, "status", &json!({"status": null})),
         Fault::MigrationStatusForged => {
-            merge(
-                stage,
-                MIGRATION,
-                name,
-                "status",
-                &json!({"status": {"state": "Completed"}}),
-            );
-            if let Some(object) = stage.api.get(MIGRATION, ("", name)) {
-                let version = object["metadata"]["resourceVersion"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
-                stage.note(|notes| {
-                    notes.forged.insert(name.to_owned(), version);
-                });
-            }
+            let done = json!({"status": {"state": "Completed"}});
+            merge(stage, MIGRATION, name, "status", &done);
         }
         _ => merge(stage, MIGRATION, name, "", &json!({"metadata": {"labels": null}})),
     }
@@ -270,37 +266,40 @@ fn of_policies(stage: &Stage, fault: Fault, turn: usize) {
         .api
         .list(POLICY)
         .iter()
-        .take(2)
         .map(|policy| (**policy).clone())
+        .filter(|policy| policy["metadata"]["name"] != THIRD)
         .collect();
     let Some(policy) = turn.checked_rem(policies.len()).and_then(|index| policies.get(index)) else {
         return;
     };
     let name = policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let hands_off = |stage: &Stage| {
-        let account = policy["spec"]["accounts"][0]["accountID"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+    // Its account, and from when until when nothing may be changed there.
+    let meanwhile = || {
+        let account = policy["spec"]["accounts"][0]["accountID"].as_str();
+        let account = account.unwrap_or_default().to_owned();
+        // The younger policy for the same account goes on.
+        let goes_on = stage.contested && account == TWO;
         let from = stage.clock.age();
-        if stage.contested && account == TWO {
-            // The younger policy for the same account goes on.
-            return;
-        }
-        stage.note(|notes| notes.hands_off.push((account, from + GRACE, from + MEANWHILE)));
+        (!goes_on).then_some((account, from + GRACE, from + MEANWHILE))
     };
     let for_a_while = |change: Value, back: Value| {
         merge(stage, POLICY, &name, "", &change);
-        hands_off(stage);
+        stage.note(|notes| notes.hands_off.extend(meanwhile()));
         let name = name.clone();
         stage.later(MEANWHILE, move |stage| merge(stage, POLICY, &name, "", &back));
     };
     match fault {
+        // Whoever was first changes it back before the second one's time is over.
+        Fault::PolicySuspended if policy["spec"]["suspend"] == true => {}
+        Fault::PolicyToAudit if policy["spec"]["mode"] == "Audit" => {}
         Fault::PolicySuspended => for_a_while(json!({"spec": {"suspend": true}}), json!({"spec": {"suspend": false}})),
-        Fault::PolicyToAudit => for_a_while(json!({"spec": {"mode": "Audit"}}), json!({"spec": {"mode": "Enforce"}})),
+        Fault::PolicyToAudit => {
+            stage.note(|notes| notes.audited.extend(meanwhile()));
+            for_a_while(json!({"spec": {"mode": "Audit"}}), json!({"spec": {"mode": "Enforce"}}));
+        }
         Fault::PolicyDeleted => {
             delete(stage, POLICY, &name);
-            hands_off(stage);
+            stage.note(|notes| notes.hands_off.extend(meanwhile()));
             let mut policy = policy.clone();
             // Whatever somebody else had put into it for a while.
             policy["spec"]["suspend"] = json!(false);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -32,7 +33,7 @@ impl std::str::FromStr for Strike {
             .split_once('@')
             .ok_or("a strike is a fault's name, @, and the number of a call")?;
         Ok(Self {
-            fault: name.parse()?,
+            fault: Fault::from_str(name, false).map_err(|_| format!("there is no fault {name}"))?,
             at: at.parse().map_err(|_| format!("{at} is not the number of a call"))?,
         })
     }

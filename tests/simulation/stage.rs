@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use amiseal::plan::slots::slot_of;
 use ec2sim::{Act, AttributeLie, Edit, Failure as AwsFailure, FaultRule, Sim};
-use kubesim::{ApiServer, Break, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict};
+use kubesim::{ApiServer, Break, Change, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict, Version};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +15,7 @@ use super::catalogue::Fault;
 use super::fate::{Fate, Side};
 use super::people;
 use super::product::{LEASE, Replica, SECOND, SLOTS, STRANGER};
-use super::time::Virtual;
+use super::time::{Virtual, age_at};
 use super::wire::LATENCY;
 use super::world::{ACCOUNTS, OTHER_KEY, PLACES, ROLE};
 
@@ -35,6 +35,10 @@ const LATE: Duration = Duration::from_secs(45);
 const NOTICED: Duration = Duration::from_secs(5 * 60);
 /// For how long lists lag behind, and by how many versions.
 const STALE: (Duration, u64) = (Duration::from_secs(60), 12);
+/// For how long a request is refused that the controllers are to see refused: longer than their client repeats it.
+const OUTAGE: Duration = Duration::from_secs(3 * 60);
+/// How long after it was read something may be acted upon, with calls that are repeated or have their effect late.
+const ACTED_UPON: Duration = Duration::from_secs(5 * 60);
 /// The name of the rules by which a copy is not what was asked for.
 const LIE: &str = "lie";
 
@@ -81,24 +85,46 @@ struct State {
     replicas: BTreeMap<u64, Replica>,
     calm: bool,
     stale_until: Option<Instant>,
+    /// Requests that are refused for a while, however often they are repeated.
+    refused: Vec<(RequestInfo, Failure)>,
     notes: Notes,
 }
 
 type Mend = Box<dyn FnOnce(&Stage) + Send>;
 
-/// What those who judge have to know of what people did.
+/// What those who judge have to know of what was done. Moments are ages of the history.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
-    /// Migrations whose status somebody wrote, and the resourceVersion of that.
-    pub(crate) forged: BTreeMap<String, String>,
-    /// Originals that were shared with fewer after the copy may have been published.
-    pub(crate) unshared: BTreeSet<String>,
+    /// Originals that the guest could launch, and since when it cannot any more.
+    pub(crate) unshared: BTreeMap<String, Duration>,
     /// Calls that change something, by replicas that did not hold the slot.
     pub(crate) usurped: Vec<String>,
-    /// Whether somebody has taken away what was on record of copies in flight.
-    pub(crate) records_lost: bool,
+    /// Accounts and regions in which what was on record of a copy was taken away, and when that was last.
+    pub(crate) records_lost: BTreeMap<(String, String), Duration>,
+    /// Migrations whose record that was.
+    pub(crate) lost: BTreeSet<String>,
     /// Accounts in which nothing may be changed from then until then.
     pub(crate) hands_off: Vec<(String, Duration, Duration)>,
+    /// Accounts whose policy only looks from then until then.
+    pub(crate) audited: Vec<(String, Duration, Duration)>,
+    /// From when until when a process hung.
+    pub(crate) hung: Vec<(Duration, Duration)>,
+}
+
+impl Notes {
+    /// Until when somebody may act upon what was read at this moment.
+    pub(crate) fn acted_upon_until(&self, read: Duration) -> Duration {
+        let hung = self.hung.iter().filter(|(from, _)| *from <= read + ACTED_UPON);
+        let ends = hung.map(|(_, to)| *to).max();
+        ends.map_or(read, |to| to.max(read)) + ACTED_UPON
+    }
+
+    /// From now on every policy asks again for what it asks for.
+    fn put_right(&mut self, now: Duration) {
+        for (_, _, to) in self.hands_off.iter_mut().chain(&mut self.audited) {
+            *to = now.min(*to);
+        }
+    }
 }
 
 impl Stage {
@@ -154,6 +180,7 @@ impl Stage {
         let Some(faults) = self.fate.arrive(sides, process) else {
             return Lot::DiesBefore;
         };
+        let number = self.fate.calls()[Side::Aws as usize];
         let mut lot = Lot::Served;
         for fault in faults {
             match fault {
@@ -162,6 +189,13 @@ impl Stage {
                 Fault::AwsEffectAfterRestart => {
                     self.once(Act::DelayEffect(90.0));
                     lot = Lot::DiesAfter;
+                }
+                Fault::ClockForward | Fault::ClockBack => {
+                    self.strike(fault, process);
+                    if number.is_multiple_of(2) {
+                        // It takes the time of day when it begins.
+                        lot = Lot::DiesBefore;
+                    }
                 }
                 Fault::CopyUnderOtherKey => {
                     let other = key.and_then(|arn| Some(format!("{}/{OTHER_KEY}", arn.rsplit_once('/')?.0)));
@@ -185,26 +219,40 @@ impl Stage {
         if reads || asked.contains_key("DryRun") {
             return None;
         }
-        let named = ["SourceImageId", "ImageId", "ResourceId.1"];
-        let image = named.iter().find_map(|name| asked.get(*name))?;
+        let named = ["SourceImageId", "ImageId", "ResourceId.1", "SnapshotId"];
+        let named = named.iter().find_map(|name| asked.get(*name))?;
         let (account, region) = self.sim.with_world(|world| {
-            let images = world.regions().flat_map(|(_, region)| region.images.values());
-            let mut images = images.filter(|one| one.id == *image);
-            images.next().map(|image| (image.owner.clone(), image.region.clone()))
+            let mut regions = world.regions();
+            let place = regions.find(|(_, region)| {
+                let is_image = region.images.contains_key(named);
+                is_image || region.snapshots.contains_key(named)
+            });
+            place.map(|(account, region)| (account.id.clone(), region.name.clone()))
         })?;
         let replica = self.lock().replicas.get(&process).cloned()?;
         let slot = format!("amiseal-slot-{}", slot_of(&account, &region, SLOTS));
-        let lease = self.api.get("Lease", (replica.namespace, &slot));
-        let holder = lease
+        let lease = self.lease(replica.namespace, &slot);
+        let now = self.clock.age();
+        let is_held = lease
             .as_ref()
-            .and_then(|lease| lease["spec"]["holderIdentity"].as_str());
+            .is_some_and(|(holder, renewed)| holder == replica.identity && now <= *renewed + LEASE);
         let how = || {
             format!(
-                "{operation} of {image} by {}, while {slot} is held by {holder:?}",
+                "{operation} of {named} by {} at {now:?}, while {slot} is held by (who, renewed at) {lease:?}",
                 replica.identity
             )
         };
-        (holder != Some(replica.identity)).then(how)
+        (!is_held).then(how)
+    }
+
+    /// Who holds a Lease, and when it was written last, by the clock of the API server.
+    fn lease(&self, namespace: &str, name: &str) -> Option<(String, Duration)> {
+        let versions = self.api.history(0);
+        let of_lease =
+            |version: &&Version| version.kind == "Lease" && version.namespace == namespace && version.name == name;
+        let last = versions.iter().rev().find(of_lease)?;
+        let holder = last.object["spec"]["holderIdentity"].as_str()?;
+        (last.change != Change::Deleted).then(|| (holder.to_owned(), age_at(last.at)))
     }
 
     /// A request to the API server arrives: strikes, and says what becomes of it.
@@ -215,7 +263,8 @@ impl Stage {
         let Some(faults) = self.fate.arrive(&both[..1 + usize::from(writes)], process) else {
             return Verdict::Hang { effect: Effect::None };
         };
-        let mut verdict = self.read_stale(request);
+        let number = self.fate.calls()[Side::Kubernetes as usize];
+        let mut verdict = self.refused(request).unwrap_or_else(|| self.read_stale(request));
         for fault in faults {
             let lose = |effect| Verdict::Lose {
                 effect,
@@ -232,9 +281,9 @@ impl Stage {
                     return Verdict::Hang { effect };
                 }
                 Fault::KubernetesConflict => Verdict::Refuse(Failure::conflict()),
-                Fault::KubernetesThrottled => Verdict::Refuse(Failure::too_many_requests(1)),
+                Fault::KubernetesThrottled => self.refuse(request, Failure::too_many_requests(1), number),
                 Fault::KubernetesError => Verdict::Refuse(Failure::internal()),
-                Fault::KubernetesUnavailable => Verdict::Refuse(Failure::unavailable()),
+                Fault::KubernetesUnavailable => self.refuse(request, Failure::unavailable(), number),
                 Fault::KubernetesConnectionLost => lose(Effect::None),
                 Fault::KubernetesAnswerLost => lose(Effect::Done),
                 Fault::WatchesClosed => self.break_watches(Break::Close, verdict),
@@ -295,6 +344,30 @@ impl Stage {
         verdict
     }
 
+    /// Refuses a request with what its client repeats it after: once, or at every other moment until the client gives
+    /// up, so that the controllers see it.
+    fn refuse(&self, request: &RequestInfo, failure: Failure, number: u64) -> Verdict {
+        if number.is_multiple_of(2) {
+            self.lock().refused.push((request.clone(), failure.clone()));
+            self.later(OUTAGE, |stage| {
+                let mut state = stage.lock();
+                if !state.refused.is_empty() {
+                    // All of them last as long.
+                    state.refused.remove(0);
+                }
+            });
+        }
+        Verdict::Refuse(failure)
+    }
+
+    /// What becomes of a request that is refused for a while.
+    fn refused(&self, request: &RequestInfo) -> Option<Verdict> {
+        let state = self.lock();
+        let mut refused = state.refused.iter();
+        let (_, failure) = refused.find(|(refused, _)| asks(refused) == asks(request))?;
+        Some(Verdict::Refuse(failure.clone()))
+    }
+
     fn read_stale(&self, request: &RequestInfo) -> Verdict {
         let lags = self.lock().stale_until.is_some_and(|until| Instant::now() < until);
         let revision = self.api.revision().saturating_sub(STALE.1);
@@ -315,6 +388,8 @@ impl Stage {
             Fault::SecondReplica => self.start(SECOND, TOGETHER),
             Fault::Paused => {
                 self.fate.pause(process, PAUSE);
+                let now = self.clock.age();
+                self.note(|notes| notes.hung.push((now, now + PAUSE)));
                 self.start(SECOND, TOGETHER);
             }
             Fault::ClockForward | Fault::ClockBack => {
@@ -519,6 +594,8 @@ impl Stage {
     pub(crate) fn calm(&self, stays: &Replica) {
         self.fate.calm();
         self.lock().calm = true;
+        let now = self.clock.age();
+        self.note(|notes| notes.put_right(now));
         let replicas = self.lock().replicas.clone();
         for (process, _) in replicas.iter().filter(|(_, replica)| *replica != stays) {
             self.fate.kill(*process);
@@ -535,6 +612,20 @@ impl Stage {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who asks for what: the same of a request and of its repetitions.
+fn asks(request: &RequestInfo) -> (Verb, [&str; 5]) {
+    let RequestInfo {
+        client,
+        kind,
+        namespace,
+        name,
+        subresource,
+        ..
+    } = request;
+    let about = [client, kind, namespace, name, subresource];
+    (request.verb, about.map(String::as_str))
 }
 
 /// What AWS answers to a call that is struck.

@@ -76,6 +76,18 @@ impl Clock for Virtual {
     }
 }
 
+/// How long after the beginning of a history a time by a right clock is.
+pub(crate) fn age_at(time: Timestamp) -> Duration {
+    let millis = time.as_millisecond() - EPOCH_MILLIS;
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// The time by a right clock so long after the beginning of a history.
+pub(crate) fn time_at(age: Duration) -> SimTime {
+    let millis = i64::try_from(age.as_millis()).expect("a history of less than an age");
+    SimTime::from_millis(EPOCH_MILLIS + millis)
+}
+
 impl RealTime for Virtual {
     fn now(&self) -> SimTime {
         SimTime::from_millis(Clock::now(self).as_millisecond())

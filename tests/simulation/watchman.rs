@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
-use ec2sim::{Call, Sim, SimTime};
+use ec2sim::Call;
+use ec2sim::model::World;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
-use kubesim::{ApiServer, Change, Version};
+use kubesim::{ApiServer, Change, Entry, Version};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,7 +17,8 @@ use serde_json::Value;
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
 use super::stage::Stage;
-use super::time::EPOCH_MILLIS;
+use super::statuses;
+use super::time::{age_at, time_at};
 use super::world::THREE;
 
 /// How many requests to the API server are enough for a history, whatever goes wrong in it.
@@ -26,6 +29,10 @@ const REQUESTS: u64 = 2000;
 pub(crate) struct Watchman {
     stage: Stage,
     seen: (u64, (usize, usize)),
+    /// How many requests to the API server were looked at, and which of them a process wrote something by.
+    requests: (usize, BTreeSet<u64>),
+    /// Migrations whose status is as people have left it.
+    forged: BTreeSet<String>,
     known: (
         Known<AMIEncryptionPolicy>,
         Known<AMIEncryptionTarget>,
@@ -92,6 +99,8 @@ impl Watchman {
         Self {
             stage,
             seen: (0, (0, 0)),
+            requests: (0, BTreeSet::new()),
+            forged: BTreeSet::new(),
             known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
         }
@@ -130,82 +139,171 @@ impl Watchman {
             *self.outcome.reached.entry(word).or_default() += 1;
         }
         self.outcome.checks += 1;
+        let written = self.sort_out(&written);
         let notes = self.stage.notes();
-        // What somebody else wrote into a status is not the product's to answer for until it was there again.
-        let migrations: Vec<&AMIMigration> = objects
-            .migrations
-            .iter()
-            .map(|one| &**one)
-            .filter(|one| notes.forged.get(&one.name_any()) != one.metadata.resource_version.as_ref())
-            .collect();
-        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes);
-        broken.extend(objects.targets.iter().filter_map(|target| invariants::adds_up(target)));
+        // What a status said in between had to be true as well.
+        let said = written.iter().filter(|one| one.change != Change::Deleted);
+        let mut migrations = self.answered_for(&objects);
+        migrations.extend(said.map(|one| &one.after));
+        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes, self.stage.clock.age());
+        let contested = self.stage.contested;
+        self.stage.sim.with_world(|world| {
+            broken.extend(statuses::check(world, &objects, contested));
+            broken.extend(written.iter().filter_map(|one| one.loses(world)));
+        });
         broken.extend(
             notes
                 .usurped
                 .into_iter()
                 .map(|how| Broken::new(Promise::OneWriter, how)),
         );
-        broken.extend(written.iter().filter_map(|version| forgets(version, &self.stage.sim)));
         self.outcome.broken = broken;
+    }
+
+    /// Of these the migrations whose status is not as somebody else has left it: that is not the product's to answer
+    /// for until it has written one itself.
+    pub(crate) fn answered_for<'a>(&self, objects: &'a Objects) -> Vec<&'a AMIMigration> {
+        let migrations = objects.migrations.iter().map(|one| &**one);
+        migrations
+            .filter(|one| !self.forged.contains(&one.name_any()))
+            .collect()
+    }
+
+    /// Those of these versions that are a migration as a process has written it. What others did to migrations is
+    /// noted.
+    fn sort_out(&mut self, versions: &[Version]) -> Vec<Written> {
+        let entries = self.stage.api.journal_after(self.requests.0);
+        self.requests.0 += entries.len();
+        let of_process = |entry: &&Entry| entry.wrote && entry.client.parse::<u64>().is_ok();
+        let numbers = entries.iter().filter(of_process).map(|entry| entry.number);
+        self.requests.1.extend(numbers);
+        let mut written = Vec::new();
+        for version in versions.iter().filter(|version| version.kind == "AMIMigration") {
+            if self.requests.1.contains(&version.request) {
+                self.forged.remove(&version.name);
+                written.push(Written::read(version));
+            } else {
+                self.note_change(version);
+            }
+        }
+        written
+    }
+
+    /// Notes what people, or the garbage collector, have made of a migration.
+    fn note_change(&mut self, version: &Version) {
+        let Some(before) = version.before.as_deref() else {
+            self.forged.remove(&version.name);
+            return;
+        };
+        if version.change == Change::Deleted {
+            self.forged.remove(&version.name);
+        } else if before["status"] == version.object["status"] {
+            return;
+        } else {
+            self.forged.insert(version.name.clone());
+        }
+        if !before["status"]["copy"].is_object() {
+            return;
+        }
+        let text = |field: &str| before["spec"][field].as_str().unwrap_or_default().to_owned();
+        let place = (text("accountID"), text("region"));
+        self.stage.note(|notes| {
+            notes.records_lost.insert(place, age_at(version.at));
+            notes.lost.insert(version.name.clone());
+        });
     }
 
     /// Looks whether nothing was changed where nothing may have been.
     pub(crate) fn check_hands_off(&self) -> Option<Broken> {
-        let time = |age: std::time::Duration| {
-            let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            SimTime::from_millis(EPOCH_MILLIS + millis)
-        };
-        let calls = self.stage.sim.journal();
-        self.stage
-            .notes()
-            .hands_off
-            .into_iter()
-            .find_map(|(account, from, to)| {
+        let hands_off = self.stage.notes().hands_off;
+        self.stage.sim.with_journal(|calls| {
+            hands_off.iter().find_map(|(account, from, to)| {
                 let call = calls.iter().find(|call| {
-                    call.mutating
-                        && !call.dry_run
-                        && call.account == account
-                        && call.time > time(from)
-                        && call.time < time(to)
+                    let changes = call.mutating && !call.dry_run && call.account == *account;
+                    changes && is_between(call, *from, *to)
                 })?;
                 let how = format!("{} at {} in {account}", call.operation, call.time);
                 Some(Broken::new(Promise::HandsOff, how))
             })
+        })
     }
 
-    /// Looks whether AWS itself would refuse every call that changes something, in the sessions of the policy that only looks.
+    /// Looks whether AWS itself would refuse every call that changes something, in the sessions that are asked for
+    /// while a policy only looks for a while.
+    pub(crate) fn check_audits(&self) -> Option<Broken> {
+        let audited = self.stage.notes().audited;
+        self.stage.sim.with_journal(|calls| {
+            audited.iter().find_map(|(account, from, to)| {
+                let meanwhile = calls.iter().filter(|call| is_between(call, *from, *to));
+                wide_session(meanwhile, account)
+            })
+        })
+    }
+
+    /// The same in the sessions of the third policy, which only looks.
     pub(crate) fn check_sessions(&self) -> Option<Broken> {
-        let calls = self.stage.sim.journal();
-        let of_audit = |call: &&Call| {
-            let role = call.params.get("RoleArn");
-            call.operation == "AssumeRole" && role.is_some_and(|role| role.contains(THREE))
-        };
-        let wide = calls
-            .iter()
-            .filter(of_audit)
-            .find(|call| !narrows(call.params.get("Policy")))?;
-        let how = format!("the session of call {} may change something", wide.seq);
-        Some(Broken::new(Promise::HandsOff, how))
+        self.stage.sim.with_journal(|calls| wide_session(calls.iter(), THREE))
     }
 
-    /// How often calls had an effect, by operation.
-    pub(crate) fn count_effects(&mut self) {
-        let mut effects: BTreeMap<String, u64> = BTreeMap::new();
-        for call in self.stage.sim.journal().iter().filter(|call| call.effect) {
-            *effects.entry(call.operation.clone()).or_default() += 1;
-        }
+    /// How often calls had an effect, and how often they were asked to change something, by operation.
+    pub(crate) fn count_calls(&mut self) {
+        let (mut effects, mut asked): (BTreeMap<String, u64>, BTreeMap<String, u64>) = Default::default();
+        self.stage.sim.with_journal(|calls| {
+            for call in calls {
+                if call.effect {
+                    *effects.entry(call.operation.clone()).or_default() += 1;
+                }
+                if call.mutating && !call.dry_run {
+                    *asked.entry(call.operation.clone()).or_default() += 1;
+                }
+            }
+        });
         self.outcome.effects = effects;
+        self.outcome.asked = asked;
     }
 }
 
-/// What this version of an object has lost of what was on record in the one before.
-fn forgets(version: &Version, sim: &Sim) -> Option<Broken> {
-    if version.kind != "AMIMigration" || version.change != Change::Modified {
-        return None;
+/// A migration as a process has written or deleted it, and as it was before.
+struct Written {
+    change: Change,
+    before: Option<AMIMigration>,
+    after: AMIMigration,
+}
+
+impl Written {
+    fn read(version: &Version) -> Self {
+        let read = |object: &Value| AMIMigration::deserialize(object).expect("an object of this kind");
+        Self {
+            change: version.change,
+            before: version.before.as_deref().map(read),
+            after: read(&version.object),
+        }
     }
-    let read = |object: &Value| AMIMigration::deserialize(object).expect("an object of this kind");
-    invariants::forgets(&read(version.before.as_deref()?), &read(&version.object), sim)
+
+    /// What is no longer on record by it.
+    fn loses(&self, world: &World) -> Option<Broken> {
+        match self.change {
+            Change::Added => None,
+            Change::Modified => invariants::forgets(self.before.as_ref()?, &self.after, world),
+            Change::Deleted => invariants::drops(&self.after, world),
+        }
+    }
+}
+
+/// Whether a call was made between two moments of the history.
+fn is_between(call: &Call, from: Duration, to: Duration) -> bool {
+    call.time > time_at(from) && call.time < time_at(to)
+}
+
+/// A session in this account that may change something.
+fn wide_session<'a>(mut calls: impl Iterator<Item = &'a Call>, account: &str) -> Option<Broken> {
+    let wide = calls.find(|call| {
+        let role = call.params.get("RoleArn");
+        let is_there = role.is_some_and(|role| role.contains(account));
+        call.operation == "AssumeRole" && is_there && !narrows(call.params.get("Policy"))
+    })?;
+    let how = format!("the session of call {} in {account} may change something", wide.seq);
+    Some(Broken::new(Promise::HandsOff, how))
 }
 
 /// Whether a session policy allows nothing but reads.

@@ -23,6 +23,13 @@ pub(crate) const OTHER_KEY: &str = "22222222-2222-4222-8222-222222222222";
 pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
 /// An account that may launch some of the images.
 pub(crate) const GUEST: &str = TWO;
+/// The first two policies: the name, account and regions of each.
+pub(crate) const POLICIES: [(&str, &str, &[&str]); 2] = [
+    ("first", ONE, &["eu-west-1", "us-east-1"]),
+    ("second", TWO, &["eu-west-1"]),
+];
+/// The name of the third one.
+pub(crate) const THIRD: &str = "third";
 /// The accounts of the first two policies.
 pub(crate) const ACCOUNTS: [&str; 2] = [ONE, TWO];
 /// Accounts and regions of the first two policies' targets.
@@ -134,11 +141,10 @@ impl Beginning {
         let odd = Odd::of(seed);
         let yaml = world(seed, &mut rng, &places, odd);
         let world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
-        let policies = vec![
-            policy("first", ONE, &["eu-west-1", "us-east-1"]),
-            policy("second", TWO, &["eu-west-1"]),
-            odd.policy(policy("third", THREE, &["eu-west-1"])),
-        ];
+        let mut policies = POLICIES
+            .map(|(name, account, regions)| policy(name, account, regions))
+            .to_vec();
+        policies.push(odd.policy(policy(THIRD, THREE, &["eu-west-1"])));
         Self { world, policies, odd }
     }
 }

@@ -242,6 +242,7 @@ impl<'a> Work<'a> {
         let current = self.target.status.clone().unwrap_or_default();
         let counts = self.counts();
         let now = self.ctx.clock.now();
+        let migrates = self.migrates();
         let decided = self.place(|place| {
             let looked = match (&place.inventory, &place.classified, &place.trouble) {
                 (Some(inventory), Some(classified), trouble) => Looked::Scanned {
@@ -251,6 +252,7 @@ impl<'a> Work<'a> {
                     key: place.key.view(),
                     key_trouble: place.key.trouble(),
                     unstarted: self.has_unstarted(classified),
+                    migrates,
                     lacking: place.permits.lacking(),
                     unanswered: place.permits.unanswered(),
                     trouble: trouble.as_ref(),

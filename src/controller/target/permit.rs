@@ -63,6 +63,12 @@ impl Work<'_> {
         self.to_ask_about(&inventory).map(|_| due)
     }
 
+    /// Whether there is any image for which the role needs its permissions.
+    pub(super) fn migrates(&self) -> bool {
+        let inventory = self.place(|place| place.inventory.clone());
+        inventory.is_some_and(|inventory| self.to_ask_about(&inventory).is_some())
+    }
+
     /// An image that is still to be copied or to be found copied; in doubt also one that is done with.
     fn to_ask_about<'i>(&self, inventory: &'i Inventory) -> Option<&'i Image> {
         let (classified, doubted) = self.place(|place| (place.classified.clone(), place.permits.is_doubted()));

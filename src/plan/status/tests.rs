@@ -32,6 +32,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         key,
         key_trouble: None,
         unstarted: false,
+        migrates: true,
         lacking: None,
         unanswered: None,
         trouble: None,
@@ -288,6 +289,39 @@ fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_b
         assert_eq!(
             said(&status, conditions::STALLED).0,
             if ready == "True" { "False" } else { "True" }
+        );
+    }
+}
+
+#[test]
+fn what_kept_a_target_from_migrating_is_no_trouble_once_nothing_is_left_to_migrate() {
+    let usable = known_key(KeyUsability::Usable);
+    let classified = counts(|c| c.encrypted = 1);
+    let trouble = Trouble::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
+    let lacks = Lacking {
+        certain: vec!["ec2:CopyImage"],
+        untagged: Vec::new(),
+    };
+    for (asked, no_answer) in [(Some(&lacks), None), (None, Some(&trouble))] {
+        let mut current = AMIEncryptionTargetStatus::default();
+        for something in [true, false] {
+            let mut looked = scanned(at(0), &classified, &usable);
+            if let Looked::Scanned {
+                migrates,
+                lacking,
+                unanswered,
+                ..
+            } = &mut looked
+            {
+                (*migrates, *lacking, *unanswered) = (something, asked, no_answer);
+            }
+            current = target(&current, &spec(), Some(3), &looked, MigrationCounts::default(), at(0));
+            let ready = if something { "False" } else { "True" };
+            assert_eq!(said(&current, conditions::READY).0, ready);
+        }
+        assert_eq!(
+            said(&current, conditions::PERMITTED),
+            pair("Unknown", reason::SUCCEEDED)
         );
     }
 }

@@ -1,5 +1,6 @@
 //! The simulator as a thing to hold: handles requests, and gives typed access to what is inside.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Sim {
 struct Inner {
     state: Mutex<State>,
     clock: Clock,
+    /// How many edits were asked for.
+    edits: AtomicUsize,
 }
 
 impl Sim {
@@ -70,6 +73,7 @@ impl Sim {
             inner: Arc::new(Inner {
                 state: Mutex::new(State::new(spec, world, start)),
                 clock,
+                edits: AtomicUsize::new(0),
             }),
         })
     }
@@ -126,12 +130,18 @@ impl Sim {
         self.state().journal.clone()
     }
 
-    /// How many calls have had an effect so far, and how many things are still to happen by themselves: while neither
-    /// changes, nothing does.
+    /// Looks at every call so far without copying them.
+    pub fn with_journal<T>(&self, look: impl FnOnce(&[Call]) -> T) -> T {
+        look(&self.state().journal)
+    }
+
+    /// How many calls have had an effect and how many edits were made so far, and how many things are still to happen
+    /// by themselves: while neither changes, nothing in the world does.
     pub fn stir(&self) -> (usize, usize) {
         let state = self.state();
         let effects = state.journal.iter().filter(|call| call.effect).count();
-        (effects, state.events.len())
+        let edits = self.inner.edits.load(Ordering::Relaxed);
+        (effects + edits, state.events.len())
     }
 
     /// The calls after the one of this number.
@@ -177,6 +187,7 @@ impl Sim {
     /// # Errors
     /// When the thing to change is not there.
     pub fn edit(&self, edit: Edit) -> Result<Value, EditError> {
+        self.inner.edits.fetch_add(1, Ordering::Relaxed);
         control::apply(self, edit)
     }
 
