@@ -270,19 +270,28 @@ impl Decider<'_> {
         };
         match self.inventory.images.get(&id) {
             None if self.vanished() => self.missing(status, &id),
-            // Whoever recorded that it is further has seen the copy, which does not show here yet.
-            None if status.state != Some(MigrationState::Copying) => Step {
-                status: self.o.status.clone(),
-                then: Then::Wait,
-            },
-            None => self.copying(status),
+            None => self.still_copying(status),
             Some(image) => match image.state {
-                ImageState::Pending | ImageState::Other => self.copying(status),
+                ImageState::Pending | ImageState::Other => self.still_copying(status),
                 ImageState::Failed => self.calling(status, MigrationState::Copying, Then::RemoveFailed(id)),
                 ImageState::Deregistered => self.again(status, "The copy was deregistered."),
                 ImageState::Available | ImageState::Disabled => self.judge(status, image),
             },
         }
+    }
+
+    /// The copy is not done, as far as this process has seen. Another one that has recorded more has seen more.
+    fn still_copying(&self, status: AMIMigrationStatus) -> Step {
+        if matches!(
+            status.state,
+            Some(MigrationState::Verifying | MigrationState::Promoting)
+        ) {
+            return Step {
+                status: self.o.status.clone(),
+                then: Then::Wait,
+            };
+        }
+        self.copying(status)
     }
 
     /// The intent is on record and AWS has not answered yet, as far as the record goes.

@@ -190,6 +190,25 @@ fn when_the_original_is_gone_the_migration_ends_and_says_so() {
 }
 
 #[test]
+fn what_another_process_has_seen_further_is_not_taken_back() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    for state in [MigrationState::Verifying, MigrationState::Promoting] {
+        case.status.state = Some(state);
+        case.change_copy(&id, |copy| copy.state = ImageState::Pending);
+        let before = case.status.clone();
+        assert_eq!((case.settle(), &case.status), (Then::Wait, &before));
+        let copy = case.world.images.remove(&id).expect("a copy");
+        assert_eq!((case.settle(), &case.status), (Then::Wait, &before));
+        case.world.images.insert(id.clone(), copy);
+    }
+}
+
+#[test]
 fn what_a_listing_does_not_show_is_asked_for_by_its_id_before_it_counts_as_gone() {
     let mut case = Case::new();
     let Then::Copy(call) = case.settle() else {
