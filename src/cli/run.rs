@@ -158,7 +158,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         outcome = server => return outcome?,
         // It ends by itself only by a panic; without it nothing would be done here for ever.
         ended = &mut kept => return ended.context("the Leases are not kept any more"),
-        () = stop => tracing::info!("stops: the steps that have begun are finished"),
+        () = stop => tracing::info!("stops: steps that have begun are finished, or cut off after 30 s"),
     }
     tell.send_replace(true);
     let (ran, kept) = tokio::join!(running, kept);

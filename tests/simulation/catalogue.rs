@@ -54,6 +54,8 @@ pub(crate) enum Fault {
     /// What is new, deleted or changed shows up to 45 seconds late.
     ListingsLate,
     ListingsPartlyEmpty,
+    /// Listings of several pages leave out some of what is there.
+    ListingsIncomplete,
     ListingsReordered,
 
     // A copy is not what was asked for.

@@ -107,6 +107,8 @@ pub(crate) struct Notes {
     pub(crate) hands_off: Vec<(String, Duration, Duration)>,
     /// Accounts whose policy only looks from then until then.
     pub(crate) audited: Vec<(String, Duration, Duration)>,
+    /// Whether listings have left out some of what is there: what was counted then may be too little.
+    pub(crate) incomplete: bool,
     /// From when until when a process hung.
     pub(crate) hung: Vec<(Duration, Duration)>,
 }
@@ -491,16 +493,22 @@ impl Stage {
                     stage.sim.change_settings(|settings| settings.consistency = before);
                 });
             }
-            Fault::ListingsPartlyEmpty | Fault::ListingsReordered => {
+            Fault::ListingsPartlyEmpty | Fault::ListingsReordered | Fault::ListingsIncomplete => {
                 let mut before = None;
                 self.sim.change_settings(|settings| {
                     before = Some(settings.pagination.clone());
                     settings.pagination.unstable_order |= fault == Fault::ListingsReordered;
                     settings.pagination.largest_page = Some(1);
+                    if fault == Fault::ListingsIncomplete {
+                        settings.pagination.missed = 0.3;
+                    }
                     if fault == Fault::ListingsPartlyEmpty {
                         settings.pagination.empty_pages = 0.6;
                     }
                 });
+                if fault == Fault::ListingsIncomplete {
+                    self.note(|notes| notes.incomplete = true);
+                }
                 let before = before.expect("settings");
                 self.later(A_WHILE, |stage| {
                     stage.sim.change_settings(|settings| settings.pagination = before);

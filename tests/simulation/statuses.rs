@@ -16,19 +16,22 @@ use super::watchman::Objects;
 use super::world::{EXEMPT, POLICIES, TWO};
 
 /// Looks at everything that must hold at any time. `contested` says whether two policies are for the second account:
-/// which of them has its images to answer for is told by their age.
-pub(crate) fn check(world: &World, objects: &Objects, contested: bool) -> Vec<Broken> {
+/// which of them has its images to answer for is told by their age. What was `incomplete` when it was listed is counted so, until
+/// the next scan.
+pub(crate) fn check(world: &World, objects: &Objects, contested: bool, incomplete: bool) -> Vec<Broken> {
     let targets = objects.targets.iter().flat_map(|target| {
         let spec = &target.spec;
         let said = target.status.as_ref().map(|status| status.conditions.as_slice());
         let places = [(spec.account_id.as_str(), spec.region.as_str())];
         let comply = compliance(said.unwrap_or_default(), &places, world, contested);
-        let truths = [adds_up(target), has_all(target, world), comply];
+        let all = has_all(target, world).and(comply);
+        let truths = [adds_up(target), if incomplete { Ok(()) } else { all }];
         truths.map(|truth| said_of(&target.name_any(), truth).err())
     });
     let policies = objects.policies.iter().map(|policy| {
         let said = policy.status.as_ref().map(|status| status.conditions.as_slice());
         let comply = compliance(said.unwrap_or_default(), &places(policy), world, contested);
+        let comply = if incomplete { Ok(()) } else { comply };
         said_of(&policy.name_any(), comply).err()
     });
     targets.chain(policies).flatten().collect()

@@ -148,7 +148,7 @@ impl Watchman {
         let mut broken = invariants::check(&self.stage.sim, &migrations, &notes, self.stage.clock.age());
         let contested = self.stage.contested;
         self.stage.sim.with_world(|world| {
-            broken.extend(statuses::check(world, &objects, contested));
+            broken.extend(statuses::check(world, &objects, contested, notes.incomplete));
             broken.extend(written.iter().filter_map(|one| one.loses(world)));
         });
         broken.extend(

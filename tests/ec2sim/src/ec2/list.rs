@@ -160,10 +160,13 @@ pub(super) fn page(
         Some((place, _)) if more_than_this => Some(write_token(state, &scope, &order, place)),
         _ => None,
     };
-    Ok(Page {
-        ids: placed.into_iter().map(|(_, id)| id).collect(),
-        next,
-    })
+    let mut ids: Vec<String> = placed.into_iter().map(|(_, id)| id).collect();
+    let has_pages = next.is_some() || token.is_some();
+    let is_whole_listing = params.get("Filter.1.Name").is_none() && params.indices(exclusive).is_empty();
+    if settings.missed > 0.0 && has_pages && is_whole_listing {
+        ids.retain(|_| state.draw() >= settings.missed);
+    }
+    Ok(Page { ids, next })
 }
 
 /// A number that depends on the order's name and the ID: FNV-1a, finished so that near IDs part.

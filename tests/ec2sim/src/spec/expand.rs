@@ -20,6 +20,9 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
             "must be between 0 and 0.9, else a listing never ends",
         ));
     }
+    if !(0.0..=1.0).contains(&spec.settings.pagination.missed) {
+        return Err(SpecError::at("settings.pagination.missed", "must be between 0 and 1"));
+    }
     let mut world = World {
         expect: spec.expect.clone(),
         ..World::default()

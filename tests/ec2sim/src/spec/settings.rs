@@ -49,6 +49,9 @@ pub struct Pagination {
     pub unstable_order: bool,
     /// The share of pages that are empty and still carry a token, 0 to 0.9.
     pub empty_pages: f64,
+    /// The share of the entries of a listing of several pages that it leaves out, 0 to 1. What is asked for by ID or by a filter
+    /// is all there.
+    pub missed: f64,
     /// No page is larger than this, whatever was asked for.
     pub largest_page: Option<usize>,
 }
