@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amiseal::plan::slots::slot_of;
+use ec2sim::spec::Settings;
 use ec2sim::{Act, AttributeLie, Edit, Failure as AwsFailure, FaultRule, Sim};
 use kubesim::{ApiServer, Break, Change, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict, Version};
 use tokio::sync::mpsc;
@@ -61,6 +62,8 @@ pub(crate) struct Stage {
     pub(crate) clock: Virtual,
     /// Whether the third policy is for the account of the second as well.
     pub(crate) contested: bool,
+    /// How AWS behaves when nothing disturbs it.
+    settings: Arc<Settings>,
     state: Arc<Mutex<State>>,
     second: mpsc::UnboundedSender<Second>,
 }
@@ -139,7 +142,10 @@ impl Stage {
         contested: bool,
     ) -> (Self, mpsc::UnboundedReceiver<Second>) {
         let (second, starting) = mpsc::unbounded_channel();
+        let mut settings = Settings::default();
+        sim.change_settings(|usual| settings.clone_from(usual));
         let stage = Self {
+            settings: Arc::new(settings),
             sim,
             api,
             fate,
@@ -479,24 +485,20 @@ impl Stage {
             }
             Fault::SnapshotQuotaGone => self.for_a_while(limits(0).to_vec(), limits(20).to_vec()),
             Fault::ListingsLate => {
-                let mut before = None;
                 self.sim.change_settings(|settings| {
-                    before = Some(settings.consistency.clone());
                     let shows = &mut settings.consistency;
                     shows.create_seconds = 45.0;
                     shows.delete_seconds = 45.0;
                     shows.tag_seconds = 45.0;
                     shows.attribute_seconds = 45.0;
                 });
-                let before = before.expect("settings");
                 self.later(A_WHILE, |stage| {
+                    let before = stage.settings.consistency.clone();
                     stage.sim.change_settings(|settings| settings.consistency = before);
                 });
             }
             Fault::ListingsPartlyEmpty | Fault::ListingsReordered | Fault::ListingsIncomplete => {
-                let mut before = None;
                 self.sim.change_settings(|settings| {
-                    before = Some(settings.pagination.clone());
                     settings.pagination.unstable_order |= fault == Fault::ListingsReordered;
                     settings.pagination.largest_page = Some(1);
                     if fault == Fault::ListingsIncomplete {
@@ -509,8 +511,8 @@ impl Stage {
                 if fault == Fault::ListingsIncomplete {
                     self.note(|notes| notes.incomplete = true);
                 }
-                let before = before.expect("settings");
                 self.later(A_WHILE, |stage| {
+                    let before = stage.settings.pagination.clone();
                     stage.sim.change_settings(|settings| settings.pagination = before);
                 });
             }
