@@ -126,6 +126,8 @@ pub(crate) struct CallTrouble {
     pub(super) until: Timestamp,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// Whether that call was to read.
+    pub(super) reads: bool,
     /// The annotation `amiseal.dev/retry` at that time: once it changes, nothing is waited for.
     pub(super) retry: Option<String>,
 }

@@ -142,8 +142,14 @@ impl Turn<'_> {
             match session.launch_permissions(&self.of.source).await {
                 Ok(read) => {
                     permissions = read;
+                    let could_not = recorded.as_ref().is_some_and(|recorded| recorded.reads);
+                    if could_not {
+                        self.ctx.fleet.set_trouble(&self.uid, None);
+                    }
                     let observation = Observation {
                         permissions: Some(&permissions),
+                        // What a call to write ran into stays said until one succeeds.
+                        trouble: observation.trouble.filter(|_| !could_not),
                         ..observation
                     };
                     step = step::next(observation, self.ctx.clock.now());
@@ -464,6 +470,7 @@ impl Turn<'_> {
             trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
             until: self.ctx.clock.now() + wait,
             failures,
+            reads: error.operation.starts_with("ec2:Describe"),
             retry: self.retry().map(str::to_owned),
         };
         let says = record.trouble.is_some();

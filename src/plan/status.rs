@@ -37,8 +37,10 @@ pub enum Looked<'a> {
         key_trouble: Option<&'a Trouble>,
         /// Whether images that are to be migrated have no migration yet.
         unstarted: bool,
-        /// Whether any image is there for which the role needs its permissions.
+        /// Whether any image is still to be migrated, for which the role needs its permissions.
         migrates: bool,
+        /// Whether there is any image to ask about what the role may do, be it one that is done.
+        asks: bool,
         /// What the role lacks; none if that was not asked.
         lacking: Option<&'a Lacking>,
         /// Why it is not known yet what the role lacks, if copies wait for that.
@@ -109,12 +111,14 @@ pub fn target(
             key_trouble,
             unstarted,
             migrates,
+            asks,
             lacking,
             unanswered,
             trouble,
         } => {
-            // What hindered migrating hinders nothing any more when nothing is left to migrate, and is not asked again.
-            let lacking = lacking.filter(|lacking| *migrates || lacking.certain.is_empty());
+            // What hindered migrating hinders nothing any more when nothing is left to migrate; and where there is nothing to ask
+            // about, the last answer may not hold any more.
+            let lacking = lacking.filter(|lacking| *asks || lacking.certain.is_empty());
             let unanswered = unanswered.filter(|_| *migrates);
             status.images = Some(classified.counts);
             status.key_arn = key.arn().map(ToString::to_string);
@@ -177,7 +181,8 @@ pub fn target(
                 }
             }
             let hindrance = trouble.or(key_problem.as_ref()).or(*key_trouble);
-            match hindrance.or(denied.as_ref()).or(unanswered) {
+            let denied = denied.as_ref().filter(|_| *migrates);
+            match hindrance.or(denied).or(unanswered) {
                 Some(trouble) => not_ready(&mut write, trouble),
                 None => ready(&mut write, spec, migrations, *unstarted),
             }

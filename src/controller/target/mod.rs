@@ -242,7 +242,7 @@ impl<'a> Work<'a> {
         let current = self.target.status.clone().unwrap_or_default();
         let counts = self.counts();
         let now = self.ctx.clock.now();
-        let migrates = self.migrates();
+        let (migrates, asks) = (self.has_image_to_ask_about(false), self.has_image_to_ask_about(true));
         let decided = self.place(|place| {
             let looked = match (&place.inventory, &place.classified, &place.trouble) {
                 (Some(inventory), Some(classified), trouble) => Looked::Scanned {
@@ -253,6 +253,7 @@ impl<'a> Work<'a> {
                     key_trouble: place.key.trouble(),
                     unstarted: self.has_unstarted(classified),
                     migrates,
+                    asks,
                     lacking: place.permits.lacking(),
                     unanswered: place.permits.unanswered(),
                     trouble: trouble.as_ref(),

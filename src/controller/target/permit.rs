@@ -63,23 +63,27 @@ impl Work<'_> {
         self.to_ask_about(&inventory).map(|_| due)
     }
 
-    /// Whether there is any image for which the role needs its permissions.
-    pub(super) fn migrates(&self) -> bool {
+    /// Whether there is any image to ask about: one that is still to be copied or to be found copied, or one that is `done` with.
+    pub(super) fn has_image_to_ask_about(&self, done: bool) -> bool {
         let inventory = self.place(|place| place.inventory.clone());
-        inventory.is_some_and(|inventory| self.to_ask_about(&inventory).is_some())
+        inventory.is_some_and(|inventory| self.one_of(&inventory, done).is_some())
     }
 
     /// An image that is still to be copied or to be found copied; in doubt also one that is done with.
     fn to_ask_about<'i>(&self, inventory: &'i Inventory) -> Option<&'i Image> {
-        let (classified, doubted) = self.place(|place| (place.classified.clone(), place.permits.is_doubted()));
-        let classified = classified?;
+        self.one_of(inventory, self.place(|place| place.permits.is_doubted()))
+    }
+
+    /// An image that is still to be copied or to be found copied, or with `done` also one that is done with.
+    fn one_of<'i>(&self, inventory: &'i Inventory, done: bool) -> Option<&'i Image> {
+        let classified = self.place(|place| place.classified.clone())?;
         let is_completed = |m: &&Arc<AMIMigration>| state(m) == MigrationState::Completed;
         let completed = self.migrations.iter().filter(is_completed);
         let completed: HashSet<&str> = completed.map(|m| m.spec.source_image_id.as_str()).collect();
         classified
             .wanted
             .iter()
-            .filter(|wanted| doubted || !completed.contains(wanted.image.as_str()))
+            .filter(|wanted| done || !completed.contains(wanted.image.as_str()))
             .filter_map(|wanted| inventory.images.get(&wanted.image))
             .map(|image| &**image)
             .find(|image| image.ebs_root)

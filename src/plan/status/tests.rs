@@ -33,6 +33,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         key_trouble: None,
         unstarted: false,
         migrates: true,
+        asks: true,
         lacking: None,
         unanswered: None,
         trouble: None,
@@ -302,27 +303,32 @@ fn what_kept_a_target_from_migrating_is_no_trouble_once_nothing_is_left_to_migra
         certain: vec!["ec2:CopyImage"],
         untagged: Vec::new(),
     };
-    for (asked, no_answer) in [(Some(&lacks), None), (None, Some(&trouble))] {
+    let nothing_left = pair("Unknown", reason::SUCCEEDED);
+    let table = [
+        // What the role lacks stays said while it can be asked about.
+        (Some(&lacks), None, true, pair("False", reason::ACCESS_DENIED)),
+        (Some(&lacks), None, false, nothing_left.clone()),
+        (None, Some(&trouble), true, nothing_left),
+    ];
+    for (asked, no_answer, about, permitted) in table {
         let mut current = AMIEncryptionTargetStatus::default();
         for something in [true, false] {
             let mut looked = scanned(at(0), &classified, &usable);
             if let Looked::Scanned {
                 migrates,
+                asks,
                 lacking,
                 unanswered,
                 ..
             } = &mut looked
             {
-                (*migrates, *lacking, *unanswered) = (something, asked, no_answer);
+                (*migrates, *asks, *lacking, *unanswered) = (something, something || about, asked, no_answer);
             }
             current = target(&current, &spec(), Some(3), &looked, MigrationCounts::default(), at(0));
             let ready = if something { "False" } else { "True" };
             assert_eq!(said(&current, conditions::READY).0, ready);
         }
-        assert_eq!(
-            said(&current, conditions::PERMITTED),
-            pair("Unknown", reason::SUCCEEDED)
-        );
+        assert_eq!(said(&current, conditions::PERMITTED), permitted);
     }
 }
 
