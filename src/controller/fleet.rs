@@ -30,7 +30,7 @@ const CATCHES_UP: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(crate) struct Fleet {
     targets: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
-    slots: Mutex<HashMap<(AccountId, Region), Slots>>,
+    slots: Mutex<SlotsByPlace>,
     troubles: Mutex<HashMap<String, CallTrouble>>,
     /// After which attempt a migration may make another one though they are exhausted, by UID.
     pardons: Mutex<HashMap<String, u32>>,
@@ -46,6 +46,8 @@ pub(crate) struct Fleet {
     wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
 }
+
+type SlotsByPlace = HashMap<(AccountId, Region), Arc<Mutex<Slots>>>;
 
 /// Our writes to one object. All times are of the monotonic clock.
 #[derive(Debug)]
@@ -349,9 +351,11 @@ impl Fleet {
         self.wake_target(name);
     }
 
-    /// Works on the slots of an account and region.
+    /// Works on the slots of an account and region. What takes long there holds up no other.
     pub(super) fn slots<T>(&self, account: &AccountId, region: &Region, work: impl FnOnce(&mut Slots) -> T) -> T {
-        work(lock(&self.slots).entry((account.clone(), region.clone())).or_default())
+        let place = (account.clone(), region.clone());
+        let slots = lock(&self.slots).entry(place).or_default().clone();
+        work(&mut lock(&slots))
     }
 
     /// What a migration's last call ran into.

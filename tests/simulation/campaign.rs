@@ -22,7 +22,9 @@ const SINGLES: u64 = 1;
 /// How many histories at random are played twice, and have to be the same.
 const TWICE: usize = 50;
 /// Of those that a single fault strikes, every so many is played twice.
-const ALONE: usize = 50;
+const ALONE: usize = 100;
+/// While the finished world is looked through, each fault strikes at every so many moments.
+const FINISHED: usize = 3;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
@@ -133,8 +135,8 @@ impl Campaign {
     fn singles(self, undisturbed: &Outcome) -> (Tally, Vec<(Plan, String)>) {
         let (mut all, mut digests) = (Tally::default(), Vec::new());
         for fault in Fault::value_variants() {
-            let points = undisturbed.calls[fault.side() as usize];
-            let moments: Vec<u64> = (1..=points).step_by(self.stride).collect();
+            let points = points(undisturbed, fault.side());
+            let moments: Vec<u64> = points.iter().copied().step_by(self.stride).collect();
             let mut tally = Tally::default();
             for (plan, mut outcome) in branches(*fault, &moments) {
                 outcome.broken.extend(too_many(&plan, &outcome, undisturbed));
@@ -142,7 +144,7 @@ impl Campaign {
                 tally.add(&plan, &outcome);
                 digests.push((plan, outcome.digest));
             }
-            tally.print(&fault.name(), Some(points), moments.len());
+            tally.print(&fault.name(), Some(points.len()), moments.len());
             all.join(tally);
         }
         (all, digests)
@@ -156,6 +158,12 @@ impl Campaign {
         let seeds = self.first..self.first + self.histories;
         seeds.map(|seed| Plan::random(seed, faults, calls)).collect()
     }
+}
+
+/// The moments at which a fault of this side strikes: each until everything is done, and some while that is looked through.
+fn points(undisturbed: &Outcome, side: Side) -> Vec<u64> {
+    let (done, all) = (undisturbed.done[side as usize], undisturbed.calls[side as usize]);
+    (1..=done).chain((done + 1..=all).step_by(FINISHED)).collect()
 }
 
 /// The histories that have shown something before.
@@ -326,7 +334,7 @@ impl Tally {
         calls.get(calls.len() / 2).copied().unwrap_or(0)
     }
 
-    fn print(&self, name: &str, points: Option<u64>, played: usize) {
+    fn print(&self, name: &str, points: Option<usize>, played: usize) {
         println!(
             "{name:<30} {:>7} {played:>7} {:>7} {:>9} {:>9}",
             points.map_or_else(|| "-".to_owned(), |points| points.to_string()),

@@ -45,10 +45,10 @@ const PATIENCE: Duration = Duration::from_secs(8 * 3600);
 const ASKS_AFTER: Duration = Duration::from_secs(3 * 3600);
 /// Once everything is done, faults go on for so long at most: over one scan. Then, without any, nothing may be written for so
 /// long.
-const AFTERMATH: Duration = Duration::from_secs(40 * 60);
+const AFTERMATH: Duration = Duration::from_secs(30 * 60);
 /// In so many such times, at most, it has to become quiet: what a fault has left is seen by the next scan, and by the one after
 /// that what another policy's target has done about it.
-const TIMES: usize = 4;
+const TIMES: usize = 5;
 /// So many of them one after the other have to be quiet: what comes back now and then may come in the second.
 const QUIET: usize = 2;
 /// How many calls to AWS a target may make in that time: scans of two lists, whose pages may have two entries or none, and what
@@ -71,6 +71,8 @@ pub(crate) struct Outcome {
     pub(crate) digest: String,
     pub(crate) broken: Vec<Broken>,
     /// How many there were of each side until everything was done.
+    pub(crate) done: [u64; Side::COUNT],
+    /// How many until the finished world was looked through once more.
     pub(crate) calls: [u64; Side::COUNT],
     /// How often calls to AWS had an effect, by operation.
     pub(crate) effects: BTreeMap<String, u64>,
@@ -198,8 +200,12 @@ impl History {
             sleep(Duration::from_secs(2)).await;
         }
         self.until_done().await?;
-        // A finished world is looked through once more, so that what strikes then is seen as well.
+        lock(&self.watchman).outcome.done = self.stage.fate.calls();
+        // A finished world is looked through once more, so that what strikes then is seen as well. If all is over already, it
+        // has to be as quiet as at the end.
+        let (over, before) = (self.stage.is_over(), self.written());
         self.wait(AFTERMATH, || false).await?;
+        let was_quiet = over && before == self.written();
         lock(&self.watchman).outcome.calls = self.stage.fate.calls();
         self.wait(AFTERMATH, || self.stage.is_over()).await?;
         self.stage.calm(&FIRST);
@@ -207,7 +213,7 @@ impl History {
             self.stage.sim.add_fault(fault.clone());
         }
         self.until_done().await?;
-        self.until_quiet().await?;
+        self.until_quiet(usize::from(was_quiet)).await?;
         self.is_done().map_err(|left| Broken::new(Promise::Converges, left))?;
         self.broken_off()?;
         self.third_speaks()?;
@@ -300,9 +306,9 @@ impl History {
         lock(&self.watchman).look();
     }
 
-    /// Waits until nothing is written for a while and another, and looks how much is read meanwhile.
-    async fn until_quiet(&self) -> Result<(), Broken> {
-        let (mut quiet, mut wrote) = (0, String::new());
+    /// Waits until nothing is written for a while and another, and looks how much is read meanwhile; `quiet` of them have been.
+    async fn until_quiet(&self, mut quiet: usize) -> Result<(), Broken> {
+        let mut wrote = String::new();
         for _ in 0..TIMES {
             let (before, calls) = (self.written(), self.calls_by_account());
             self.wait(AFTERMATH, || false).await?;
