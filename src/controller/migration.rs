@@ -15,11 +15,9 @@ use super::target::{belongs, newly_true};
 use super::{Context, policy};
 use crate::api::conditions::{self, reason};
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::api::{
-    AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels,
-};
+use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels};
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Session};
-use crate::domain::{Image, ImageId, Inventory, LaunchPermission, Malformed, Tags};
+use crate::domain::{Image, ImageId, Inventory, LaunchPermission, Malformed, Tags, writes};
 use crate::plan::naming::CopyOf;
 use crate::plan::promote::Publication;
 use crate::plan::step::{self, CopyCall, Observation, Step, Then};
@@ -470,7 +468,7 @@ impl Turn<'_> {
             trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
             until: self.ctx.clock.now() + wait,
             failures,
-            reads: error.operation.starts_with("ec2:Describe"),
+            reads: !writes(error.operation),
             retry: self.retry().map(str::to_owned),
         };
         let says = record.trouble.is_some();
@@ -542,12 +540,8 @@ fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTar
     let is_controller = |owner: &&OwnerReference| owner.controller == Some(true);
     let owner = migration.owner_references().iter().find(is_controller)?;
     let target = ctx.targets.get(&ObjectRef::new(&owner.name))?;
-    let lives = target.uid().as_ref() == Some(&owner.uid) && target.metadata.deletion_timestamp.is_none();
-    let policy = ctx
-        .policies
-        .get(&ObjectRef::<AMIEncryptionPolicy>::new(&target.spec.policy))?;
-    let governed = policy.metadata.deletion_timestamp.is_none() && policy::is_owned(&target, &policy);
-    (lives && governed).then_some(target)
+    policy::governing(&target, &ctx.policies)?;
+    (target.uid().as_ref() == Some(&owner.uid)).then_some(target)
 }
 
 fn copy_of(migration: &AMIMigration) -> Result<CopyOf, Malformed> {

@@ -11,9 +11,9 @@ use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
 use super::apply::{FIELD_MANAGER, is_conflict, is_not_found, write_status};
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, Mode, labels};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, labels};
 use crate::aws::PolicyGate;
-use crate::plan::{expand, status};
+use crate::plan::{expand, permit, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
 const COLLECTED_AFTER: Duration = Duration::from_secs(2);
@@ -105,21 +105,25 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
 pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncryptionTarget>) -> PolicyGate {
     Arc::new(move |policy, account, region| {
         let name = labels::target_name(policy, account.as_str(), region.as_str());
-        let target = targets.get(&ObjectRef::new(&name));
-        let policy = policies.get(&ObjectRef::new(policy));
-        target.zip(policy).is_some_and(|(target, policy)| {
-            let there = policy.metadata.deletion_timestamp.is_none() && target.metadata.deletion_timestamp.is_none();
-            let asks = |mode, suspend: bool| mode == Mode::Enforce && !suspend;
-            there
-                && is_owned(&target, &policy)
-                && asks(policy.spec.mode, policy.spec.suspend)
-                && asks(target.spec.mode, target.spec.suspend)
+        targets.get(&ObjectRef::new(&name)).is_some_and(|target| {
+            let policy = governing(&target, &policies);
+            policy.is_some_and(|policy| permit::asks_for_changes(&policy.spec, &target.spec))
         })
     })
 }
 
+/// The policy that made a target, if both are still there.
+pub(super) fn governing(
+    target: &AMIEncryptionTarget,
+    policies: &Store<AMIEncryptionPolicy>,
+) -> Option<Arc<AMIEncryptionPolicy>> {
+    let policy = policies.get(&ObjectRef::new(&target.spec.policy))?;
+    let there = policy.metadata.deletion_timestamp.is_none() && target.metadata.deletion_timestamp.is_none();
+    (there && is_owned(target, &policy)).then_some(policy)
+}
+
 /// Whether `target` belongs to this very policy, not to a former one of the same name.
-pub(super) fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
+fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
     let uid = policy.uid();
     target
         .owner_references()

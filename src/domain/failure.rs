@@ -108,6 +108,14 @@ pub enum Cause {
     MalformedAnswer,
 }
 
+/// Whether a call changes anything in AWS, by its name with or without its service: `ec2:CopyImage`. Calls are taken to write
+/// unless their name says otherwise.
+pub fn writes(operation: &str) -> bool {
+    let name = operation.rsplit(':').next().unwrap_or(operation);
+    let reads = ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb));
+    !reads && name != "AssumeRole"
+}
+
 impl AwsError {
     /// Whether the call failed for this cause.
     pub fn is(&self, cause: Cause) -> bool {
@@ -187,6 +195,35 @@ impl Cause {
             Self::Unreachable => "AWS cannot be reached",
             Self::Timeout => "no answer from AWS in time",
             Self::MalformedAnswer => "the answer makes no sense",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_calls_that_read_by_their_name_change_nothing() {
+        for reads in [
+            "DescribeImages",
+            "GetCallerIdentity",
+            "ListAliases",
+            "AssumeRole",
+            "ec2:DescribeImageAttribute",
+        ] {
+            assert!(!writes(reads), "{reads}");
+        }
+        for changes in [
+            "CopyImage",
+            "CreateTags",
+            "EnableImage",
+            "RunInstances",
+            "Frobnicate",
+            "",
+            "ec2:CopyImage",
+        ] {
+            assert!(writes(changes), "{changes}");
         }
     }
 }

@@ -10,7 +10,7 @@ mod key;
 mod permissions;
 mod tags;
 
-pub use failure::{AwsError, Cause, ErrorClass};
+pub use failure::{AwsError, Cause, ErrorClass, writes};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source,

@@ -8,10 +8,18 @@ use jiff::Timestamp;
 use super::obstacle::Trouble;
 use crate::api::conditions::reason;
 use crate::api::labels::TAG_SOURCE_IMAGE;
+use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Mode};
 use crate::domain::{Image, ImageState, Inventory, Lacking};
 
 /// After how long it is asked again whether the role may do what it could not, or might not.
 pub const ASK_AGAIN: Duration = Duration::from_secs(600);
+
+/// Whether anything may be changed for a target: its policy asks for it, and so does the target, which may not have heard of the
+/// policy's last change yet.
+pub fn asks_for_changes(policy: &AMIEncryptionPolicySpec, target: &AMIEncryptionTargetSpec) -> bool {
+    let asks = |mode, suspend: bool| mode == Mode::Enforce && !suspend;
+    asks(policy.mode, policy.suspend) && asks(target.mode, target.suspend)
+}
 
 /// What is known of the role's permissions in an account and region, and when to ask again.
 ///
@@ -149,6 +157,44 @@ mod tests {
     use super::*;
     use crate::domain::Tags;
     use crate::plan::testing::{World, at, encrypted_copy, image, key};
+
+    #[test]
+    fn nothing_is_changed_for_a_policy_or_a_target_that_only_looks_or_is_suspended() {
+        let policy: AMIEncryptionPolicySpec =
+            serde_json::from_value(serde_json::json!({"mode": "Enforce", "accounts": []})).expect("a policy");
+        let target: AMIEncryptionTargetSpec = serde_json::from_value(serde_json::json!({
+            "policy": "p", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami", "mode": "Enforce",
+            "scanInterval": "15m", "otherKey": "Report", "promotion": {},
+            "copy": {"namePattern": "{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 3},
+        }))
+        .expect("a target");
+        for (mode, suspend, asks) in [
+            (Mode::Enforce, false, true),
+            (Mode::Enforce, true, false),
+            (Mode::Audit, false, false),
+        ] {
+            let changed = AMIEncryptionPolicySpec {
+                mode,
+                suspend,
+                ..policy.clone()
+            };
+            assert_eq!(
+                asks_for_changes(&changed, &target),
+                asks,
+                "the policy is {mode:?}, {suspend}"
+            );
+            let changed = AMIEncryptionTargetSpec {
+                mode,
+                suspend,
+                ..target.clone()
+            };
+            assert_eq!(
+                asks_for_changes(&policy, &changed),
+                asks,
+                "the target is {mode:?}, {suspend}"
+            );
+        }
+    }
 
     #[test]
     fn permissions_are_asked_until_none_is_missing_and_again_in_doubt_but_never_too_soon() {

@@ -16,15 +16,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{is_conflict, is_not_found, write_status};
 use super::fleet::{Place, lock};
 use super::survey::session_key;
 use super::{Context, policy};
-use crate::api::{
-    AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
-};
+use crate::api::{AMIEncryptionTarget, AMIMigration, MigrationCounts, MigrationState, Mode, conditions};
 use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::classify::Classified;
@@ -57,7 +54,7 @@ struct Work<'a> {
 /// Brings a target, its migrations and its status up to date.
 pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
     // A child whose owner is gone makes no call.
-    if target.metadata.deletion_timestamp.is_some() || !owner_lives(&target, &ctx) {
+    if policy::governing(&target, &ctx.policies).is_none() {
         return Ok(Action::await_change());
     }
     let work = match Work::new(&ctx, &target) {
@@ -116,14 +113,6 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     settling |= !work.write_status(news).await?;
     Ok(Action::requeue(work.next_visit(settling)))
-}
-
-/// Whether the policy that made this target is still there.
-fn owner_lives(target: &AMIEncryptionTarget, ctx: &Context) -> bool {
-    let reference = ObjectRef::<AMIEncryptionPolicy>::new(&target.spec.policy);
-    ctx.policies
-        .get(&reference)
-        .is_some_and(|owner| owner.metadata.deletion_timestamp.is_none() && policy::is_owned(target, &owner))
 }
 
 impl<'a> Work<'a> {
