@@ -35,6 +35,8 @@ pub(crate) fn same_each_time() -> Result<()> {
     let error = Command::new(program)
         .args(std::env::args_os().skip(1))
         .env(VARIABLE, library)
+        // What is freed is kept at hand: a twentieth faster. Other C libraries take no notice.
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4000")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

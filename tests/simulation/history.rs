@@ -203,9 +203,10 @@ impl History {
         lock(&self.watchman).outcome.done = self.stage.fate.calls();
         // A finished world is looked through once more, so that what strikes then is seen as well. If all is over already, it
         // has to be as quiet as at the end.
-        let (over, before) = (self.stage.is_over(), self.written());
+        let so_far = || (self.stage.fate.struck(), self.written());
+        let (over, before) = (self.stage.is_over(), so_far());
         self.wait(AFTERMATH, || false).await?;
-        let was_quiet = over && before == self.written();
+        let was_quiet = over && before == so_far();
         lock(&self.watchman).outcome.calls = self.stage.fate.calls();
         self.wait(AFTERMATH, || self.stage.is_over()).await?;
         self.stage.calm(&FIRST);
@@ -412,27 +413,13 @@ impl History {
 
     /// How many versions of objects there were that differ in more than the time of a scan.
     fn versions(&self) -> usize {
-        let mut last: BTreeMap<(String, String), Value> = BTreeMap::new();
-        let mut count = 0;
-        for version in self.stage.api.history(0) {
-            if version.kind == "Lease" {
-                continue;
-            }
-            let mut object = (*version.object).clone();
-            if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-                status.remove("lastScanTime");
-            }
-            if let Some(metadata) = object["metadata"].as_object_mut() {
-                metadata.remove("resourceVersion");
-                metadata.remove("managedFields");
-            }
-            let key = (version.kind.clone(), version.name.clone());
-            if last.get(&key) != Some(&object) {
-                count += 1;
-                last.insert(key, object);
-            }
-        }
-        count
+        let versions = self.stage.api.history(0);
+        let versions = versions.iter().filter(|version| version.kind != "Lease");
+        let differing = versions.filter(|version| {
+            let before = version.before.as_ref();
+            before.is_none_or(|before| says(before) != says(&version.object))
+        });
+        differing.count()
     }
 
     /// Everything that was called, a line each.
@@ -504,6 +491,21 @@ async fn live(stage: &Stage, process: u64, replica: &Replica, clock: &Virtual) {
         ended = product::run(stage, process, replica, clock) => panic!("the product has ended by itself: {ended:?}"),
         () = stage.fate.death(process) => {}
     }
+}
+
+/// What an object says but for the time of a scan, and for what the API server notes about it.
+fn says(object: &Value) -> [Vec<(&String, &Value)>; 3] {
+    [
+        rest(Some(object), &["metadata", "status"]),
+        rest(object.get("metadata"), &["resourceVersion", "managedFields"]),
+        rest(object.get("status"), &["lastScanTime"]),
+    ]
+}
+
+/// All fields but some.
+fn rest<'a>(part: Option<&'a Value>, without: &[&str]) -> Vec<(&'a String, &'a Value)> {
+    let fields = part.and_then(Value::as_object).into_iter().flatten();
+    fields.filter(|(name, _)| !without.contains(&name.as_str())).collect()
 }
 
 fn state(migration: &AMIMigration) -> Option<MigrationState> {

@@ -32,6 +32,20 @@ impl Fields {
         }
     }
 
+    /// Adds an element, as a member or not, and what is below it. Of the same element it adds to what is there.
+    pub(crate) fn add(&mut self, element: String, member: bool, below: Self) {
+        if !below.is_empty() {
+            let below = match self.children.remove(&element) {
+                Some(before) => before.union(&below),
+                None => below,
+            };
+            self.children.insert(element.clone(), below);
+        }
+        if member {
+            self.members.insert(element);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.children.values().all(Self::is_empty)
     }

@@ -176,7 +176,7 @@ impl Managers {
         let time = self.0.get(&writer.manager).and_then(|owned| owned.time.clone());
         let fields = fields_of(applied, schema).without(&writer.ignored());
         self.0.insert(writer.manager.clone(), Owned { fields, time });
-        let mut new = self.prune(merged, &before, schema);
+        let mut new = self.prune(merged, &before, &writer.manager, schema);
         let difference = compare(&live, &new, schema);
         self.hand_over(writer, &difference, Some(&writer.manager), force)?;
         let changed = new != live;
@@ -236,8 +236,10 @@ impl Managers {
     }
 
     /// Removes what the applier applied before and applies no more, unless another owns it.
-    fn prune(&self, merged: Value, before: &Fields, schema: &Schema) -> Value {
-        if before.is_empty() {
+    fn prune(&self, merged: Value, before: &Fields, applier: &Manager, schema: &Schema) -> Value {
+        // What is applied again with all above it is owned, so nothing of it would go.
+        let applied = self.0.get(applier);
+        if applied.map_or(before.is_empty(), |owned| before.difference(&owned.fields).is_empty()) {
             return merged;
         }
         let before = before.with_named(schema);

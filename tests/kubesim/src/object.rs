@@ -68,23 +68,19 @@ pub(crate) fn is_being_deleted(object: &Value) -> bool {
 
 /// Whether two objects are the same but for one field of their metadata.
 pub(crate) fn same_but(one: &Value, other: &Value, field: &str) -> bool {
-    let (mut one, mut other) = (one.clone(), other.clone());
-    set_meta(&mut one, field, None);
-    set_meta(&mut other, field, None);
-    one == other
+    let metadata = |object| Value::get(object, "metadata").map(|metadata| rest(metadata, field));
+    metadata(one) == metadata(other) && same_but_metadata(one, other)
 }
 
 /// Whether two objects are the same but for their metadata.
 pub(crate) fn same_but_metadata(one: &Value, other: &Value) -> bool {
-    let parts = |object: &Value| -> Vec<(String, Value)> {
-        let parts = object
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| *name != "metadata");
-        parts.map(|(name, value)| (name.clone(), value.clone())).collect()
-    };
-    parts(one) == parts(other)
+    rest(one, "metadata") == rest(other, "metadata")
+}
+
+/// All fields but one.
+fn rest<'a>(object: &'a Value, without: &str) -> Vec<(&'a String, &'a Value)> {
+    let fields = object.as_object().into_iter().flatten();
+    fields.filter(|(name, _)| *name != without).collect()
 }
 
 /// A time as `metadata` has it: whole seconds.

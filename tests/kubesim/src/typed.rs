@@ -29,37 +29,36 @@ impl Difference {
 /// The fields that an object has.
 pub(crate) fn fields_of(value: &Value, schema: &Schema) -> Fields {
     let mut fields = Fields::default();
-    collect(value, schema, &mut Vec::new(), &mut fields);
+    collect(value, schema, &mut fields);
     fields
 }
 
-fn collect(value: &Value, schema: &Schema, path: &mut Vec<String>, fields: &mut Fields) {
+/// Adds what is below `value`, and says whether it has a place in the set itself, as a whole.
+fn collect(value: &Value, schema: &Schema, fields: &mut Fields) -> bool {
     match (&schema.shape, value) {
         (Shape::Map { atomic: false, .. }, Value::Object(map)) => {
             for (name, value) in map {
                 let Some((field, declared)) = schema.field(name) else {
                     continue;
                 };
-                path.push(format!("f:{name}"));
-                collect(value, field, path, fields);
+                let mut below = Fields::default();
+                let whole = collect(value, field, &mut below);
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-                if empty || !declared {
-                    fields.insert(path);
-                }
-                path.pop();
+                fields.add(format!("f:{name}"), whole || empty || !declared, below);
             }
+            false
         }
         (Shape::List { items, relation }, Value::Array(list)) if *relation != Relation::Atomic => {
             for item in list {
                 let Ok(element) = element(relation, item) else { continue };
-                path.push(element);
-                collect(item, items, path, fields);
-                fields.insert(path);
-                path.pop();
+                let mut below = Fields::default();
+                collect(item, items, &mut below);
+                fields.add(element, true, below);
             }
+            false
         }
-        (Shape::Map { atomic: false, .. } | Shape::List { .. }, Value::Null) if !is_atomic(schema) => {}
-        _ => fields.insert(path),
+        (Shape::Map { atomic: false, .. } | Shape::List { .. }, Value::Null) => is_atomic(schema),
+        _ => true,
     }
 }
 
@@ -77,15 +76,18 @@ fn compare_at(
     path: &mut Vec<String>,
     difference: &mut Difference,
 ) {
+    if old.is_some() && old == new {
+        return;
+    }
     let leaf = is_leaf(old, new, schema);
     if !leaf {
         match &schema.shape {
             Shape::Map { .. } => {
                 for name in names(old, new) {
-                    let Some((field, _)) = schema.field(&name) else {
+                    let Some((field, _)) = schema.field(name) else {
                         continue;
                     };
-                    let (old, new) = (get(old, &name), get(new, &name));
+                    let (old, new) = (get(old, name), get(new, name));
                     path.push(format!("f:{name}"));
                     compare_at(old, new, field, path, difference);
                     path.pop();
@@ -125,11 +127,11 @@ fn merge_at(live: Option<&Value>, applied: Option<&Value>, schema: &Schema) -> O
         Shape::Map { .. } => {
             let mut merged = Map::new();
             for name in names(live, applied) {
-                let Some((field, _)) = schema.field(&name) else {
+                let Some((field, _)) = schema.field(name) else {
                     continue;
                 };
-                if let Some(value) = merge_at(get(live, &name), get(applied, &name), field) {
-                    merged.insert(name, value);
+                if let Some(value) = merge_at(get(live, name), get(applied, name), field) {
+                    merged.insert(name.to_owned(), value);
                 }
             }
             (!merged.is_empty()).then_some(Value::Object(merged))
@@ -249,13 +251,9 @@ fn is_leaf(one: Option<&Value>, other: Option<&Value>, schema: &Schema) -> bool 
     is_atomic(schema) || (empty(one) && empty(other))
 }
 
-fn names(one: Option<&Value>, other: Option<&Value>) -> BTreeSet<String> {
-    let of = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_object)
-            .map(|map| map.keys().cloned().collect::<Vec<_>>())
-    };
-    of(one).into_iter().chain(of(other)).flatten().collect()
+fn names<'a>(one: Option<&'a Value>, other: Option<&'a Value>) -> BTreeSet<&'a str> {
+    let maps = [one, other].into_iter().flatten().filter_map(Value::as_object);
+    maps.flat_map(Map::keys).map(String::as_str).collect()
 }
 
 fn get<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Value> {

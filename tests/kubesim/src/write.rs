@@ -378,7 +378,7 @@ fn keep_times(old: &Value, new: &mut Value) {
         }
         entries
     };
-    if timeless(old) == timeless(new) && same_but(old, new, "managedFields") {
+    if same_but(old, new, "managedFields") && timeless(old) == timeless(new) {
         copy_meta(old, new, "managedFields");
     }
 }
