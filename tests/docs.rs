@@ -95,3 +95,23 @@ fn every_link_of_a_document_leads_somewhere() {
     }
     assert!(followed > 20, "only {followed} links were found");
 }
+
+#[test]
+fn every_guard_that_is_to_be_taken_out_stands_where_its_patch_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let patches = std::fs::read_dir(root.join("tests/simulation/guards")).expect("the guards");
+    let mut count = 0;
+    for patch in patches {
+        let patch = patch.expect("an entry").path();
+        let applied = std::process::Command::new("git")
+            .current_dir(root)
+            .args(["apply", "--check"])
+            .arg(&patch)
+            .output()
+            .expect("git runs");
+        let said = String::from_utf8_lossy(&applied.stderr);
+        assert!(applied.status.success(), "{}: {said}", patch.display());
+        count += 1;
+    }
+    assert!(count >= 11, "{count} guards");
+}

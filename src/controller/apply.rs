@@ -21,7 +21,7 @@ where
     S: Serialize,
 {
     let name = object.name_any();
-    if !ctx.fleet.may_write(object, ctx.clock.monotonic()) {
+    if !ctx.fleet.memory.may_write(object, ctx.clock.monotonic()) {
         tracing::warn!(
             kind = %K::kind(&()),
             object = name,
@@ -44,7 +44,7 @@ where
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     let api = Api::<K>::all(ctx.client.clone());
     let written = api.patch_status(&name, &parameters, &Patch::Apply(&body)).await?;
-    ctx.fleet.wrote(&written, ctx.clock.monotonic());
+    ctx.fleet.memory.wrote(&written, ctx.clock.monotonic());
     Ok(())
 }
 

@@ -8,57 +8,33 @@ use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use jiff::Timestamp;
-use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
+use super::memory::Memory;
 use super::target::Rivals;
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, CopyStatus};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
-use crate::plan::allowance::Allowance;
 use crate::plan::classify::Classified;
 use crate::plan::key::KeyWatch;
 use crate::plan::obstacle::{KeyView, Trouble};
 use crate::plan::permit::{self, Permits};
 use crate::plan::schedule::Head;
 
-/// How long the watch may take to show our own last write.
-const CATCHES_UP: Duration = Duration::from_secs(600);
-
 /// Everything that is known.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     targets: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
     slots: Mutex<SlotsByPlace>,
-    troubles: Mutex<HashMap<String, CallTrouble>>,
-    /// After which attempt a migration may make another one though they are exhausted, by UID.
-    pardons: Mutex<HashMap<String, u32>>,
-    /// The attempt and the copy of a migration as they were last seen on record, by UID, and since when.
-    attempts: Mutex<HashMap<String, (Option<CopyStatus>, Timestamp)>>,
-    /// Migrations that were done or stuck when they were visited last, by UID.
-    settled: Mutex<HashSet<String>>,
-    /// Visits that failed in a row, by the object's UID.
-    failures: Mutex<HashMap<String, u32>>,
-    /// Our writes to objects, by UID.
-    written: Mutex<HashMap<String, Written>>,
+    /// What is remembered of single objects.
+    pub(super) memory: Memory,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
     wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
 }
 
 type SlotsByPlace = HashMap<(AccountId, Region), Arc<Mutex<Slots>>>;
-
-/// Our writes to one object. All times are of the monotonic clock.
-#[derive(Debug)]
-struct Written {
-    /// The version that the last one made.
-    version: u64,
-    /// When that was.
-    at: Duration,
-    /// How many more are allowed.
-    allowance: Allowance,
-}
 
 /// What is known of one target's account and region.
 #[derive(Debug, Default)]
@@ -119,21 +95,6 @@ pub(crate) struct Slots {
     pub(super) cap: Option<(u32, Timestamp)>,
 }
 
-/// What a migration's last call ran into.
-#[derive(Debug, Clone)]
-pub(crate) struct CallTrouble {
-    /// What to say of it, if a person should know.
-    pub(super) trouble: Option<Trouble>,
-    /// Not before then.
-    pub(super) until: Timestamp,
-    /// Failures in a row.
-    pub(super) failures: u32,
-    /// Whether that call was to read.
-    pub(super) reads: bool,
-    /// The annotation `amiseal.dev/retry` at that time: once it changes, nothing is waited for.
-    pub(super) retry: Option<String>,
-}
-
 /// What a migration's step is decided on.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
@@ -162,12 +123,7 @@ impl Fleet {
         let fleet = Self {
             targets: Mutex::default(),
             slots: Mutex::default(),
-            troubles: Mutex::default(),
-            pardons: Mutex::default(),
-            attempts: Mutex::default(),
-            settled: Mutex::default(),
-            failures: Mutex::default(),
-            written: Mutex::default(),
+            memory: Memory::default(),
             wake_migration,
             wake_target,
             wake_policy,
@@ -183,98 +139,6 @@ impl Fleet {
     /// What is known of a target. Locks are held for moments and never across a call.
     pub(super) fn place(&self, name: &str) -> Arc<Mutex<Place>> {
         lock(&self.targets).entry(name.to_owned()).or_default().clone()
-    }
-
-    /// Forgets objects whose UIDs are not in `uids` any more.
-    pub(super) fn retain_objects(&self, uids: &HashSet<String>) {
-        lock(&self.troubles).retain(|uid, _| uids.contains(uid));
-        lock(&self.pardons).retain(|uid, _| uids.contains(uid));
-        lock(&self.attempts).retain(|uid, _| uids.contains(uid));
-        lock(&self.settled).retain(|uid| uids.contains(uid));
-        lock(&self.failures).retain(|uid, _| uids.contains(uid));
-        lock(&self.written).retain(|uid, _| uids.contains(uid));
-    }
-
-    /// Notes whether a migration is done or stuck, and says whether it has come to be since the last time.
-    pub(super) fn has_just_settled(&self, migration: &str, is_settled: bool) -> bool {
-        let mut settled = lock(&self.settled);
-        if is_settled {
-            settled.insert(migration.to_owned())
-        } else {
-            settled.remove(migration);
-            false
-        }
-    }
-
-    /// Notes how a visit to an object has ended, and says how many have failed in a row.
-    pub(super) fn visited(&self, object: &impl Resource, has_failed: bool) -> u32 {
-        let uid = object.meta().uid.as_deref().unwrap_or_default();
-        let mut failures = lock(&self.failures);
-        if !has_failed {
-            failures.remove(uid);
-            return 0;
-        }
-        let count = failures.entry(uid.to_owned()).or_default();
-        *count = count.saturating_add(1);
-        *count
-    }
-
-    /// Since when this process has known of a migration's recorded attempt, as far as that has come.
-    pub(super) fn known_since(&self, migration: &AMIMigration, now: Timestamp) -> Timestamp {
-        let copy = migration.status.as_ref().and_then(|status| status.copy.clone());
-        let mut attempts = lock(&self.attempts);
-        let uid = migration.metadata.uid.clone().unwrap_or_default();
-        let known = attempts.entry(uid).or_insert_with(|| (copy.clone(), now));
-        if known.0 != copy {
-            *known = (copy, now);
-        }
-        known.1
-    }
-
-    /// Whether an object may be written once more at `now` of the monotonic clock.
-    pub(super) fn may_write(&self, object: &impl Resource, now: Duration) -> bool {
-        let uid = object.meta().uid.as_deref().unwrap_or_default();
-        let all = lock(&self.written);
-        all.get(uid).is_none_or(|written| written.allowance.allows(now))
-    }
-
-    /// Notes what the API server made of our own write to an object, at `now` of the monotonic clock.
-    pub(super) fn wrote(&self, object: &impl Resource, now: Duration) {
-        if let (Some(uid), Some(version)) = (&object.meta().uid, version(object)) {
-            let mut all = lock(&self.written);
-            let allowance = Allowance::new(now);
-            let written = all.entry(uid.clone()).or_insert(Written {
-                version,
-                at: now,
-                allowance,
-            });
-            (written.version, written.at) = (version, now);
-            written.allowance.count(now);
-        }
-    }
-
-    /// When an object was last written by us, by the monotonic clock.
-    pub(super) fn written_at(&self, object: &impl Resource) -> Option<Duration> {
-        let uid = object.meta().uid.as_deref()?;
-        lock(&self.written).get(uid).map(|written| written.at)
-    }
-
-    /// Whether `object` is as it was before our own last write to it, at `now` of the monotonic clock.
-    ///
-    /// Resource versions of one kind are numbers that grow (Kubernetes API concepts, "Resource versions"). One that is no
-    /// number is taken as up to date, and so is one that the watch still shows after a while: where etcd was restored from a
-    /// backup, versions begin again with lower numbers. Then a conflict tells.
-    pub(super) fn is_outdated(&self, object: &impl Resource, now: Duration) -> bool {
-        let Some(uid) = object.meta().uid.as_deref() else {
-            return false;
-        };
-        let written = lock(&self.written)
-            .get(uid)
-            .filter(|written| now.saturating_sub(written.at) < CATCHES_UP)
-            .map(|written| written.version);
-        version(object)
-            .zip(written)
-            .is_some_and(|(seen, written)| seen < written)
     }
 
     /// Forgets targets that are not in `names` any more. Gives their names, and the sessions that they have used.
@@ -294,10 +158,7 @@ impl Fleet {
         migrations: &HashSet<String>,
     ) -> Vec<(String, Arc<Session>)> {
         lock(&self.slots).retain(|(account, region), _| !is_lost(account, region));
-        lock(&self.troubles).retain(|uid, _| !migrations.contains(uid));
-        lock(&self.pardons).retain(|uid, _| !migrations.contains(uid));
-        lock(&self.attempts).retain(|uid, _| !migrations.contains(uid));
-        lock(&self.settled).retain(|uid| !migrations.contains(uid));
+        self.memory.forget(migrations);
         let places = lock(&self.targets).clone();
         let lost = |session: &Arc<Session>| is_lost(&session.key().account, &session.key().region);
         let used = places
@@ -358,30 +219,6 @@ impl Fleet {
         work(&mut lock(&slots))
     }
 
-    /// What a migration's last call ran into.
-    pub(super) fn trouble(&self, migration: &str) -> Option<CallTrouble> {
-        lock(&self.troubles).get(migration).cloned()
-    }
-
-    /// Records, or with none clears, what a migration's last call ran into.
-    pub(super) fn set_trouble(&self, migration: &str, trouble: Option<CallTrouble>) {
-        let mut troubles = lock(&self.troubles);
-        match trouble {
-            Some(trouble) => troubles.insert(migration.to_owned(), trouble),
-            None => troubles.remove(migration),
-        };
-    }
-
-    /// Allows a migration one more attempt after `attempt`, however many have failed.
-    pub(super) fn pardon(&self, migration: &str, attempt: u32) {
-        lock(&self.pardons).insert(migration.to_owned(), attempt);
-    }
-
-    /// After which attempt a migration is allowed one more.
-    pub(super) fn pardoned(&self, migration: &str) -> Option<u32> {
-        lock(&self.pardons).get(migration).copied()
-    }
-
     /// Lets a migration look again.
     pub(super) fn wake_migration(&self, name: &str) {
         // Without a receiver the controllers are not running, and look at everything when they start.
@@ -436,10 +273,6 @@ impl Place {
     pub(super) fn uses(&self, key: &SessionKey) -> bool {
         self.session.as_ref().is_some_and(|session| session.key() == key)
     }
-}
-
-fn version(object: &impl Resource) -> Option<u64> {
-    object.meta().resource_version.as_deref()?.parse().ok()
 }
 
 /// Up to a tenth less than `duration`, by `name`, so that what began together does not go on together.

@@ -10,27 +10,24 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{is_conflict, is_not_found, write_status};
-use super::fleet::{CallTrouble, View};
+use super::fleet::View;
+use super::memory::CallTrouble;
 use super::target::{belongs, newly_true};
 use super::{Context, policy};
-use crate::api::conditions::{self, reason};
-use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
+use crate::api::conditions;
 use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels};
-use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Session};
-use crate::domain::{Image, ImageId, Inventory, LaunchPermission, Malformed, Tags, writes};
+use crate::aws::{AwsError, Cause, ErrorClass, Session};
+use crate::domain::{ImageId, Inventory, LaunchPermission, Malformed, writes};
 use crate::plan::naming::CopyOf;
-use crate::plan::promote::Publication;
-use crate::plan::step::{self, CopyCall, Observation, Step, Then};
+use crate::plan::step::{self, Observation, Step, Then};
 use crate::plan::trouble;
+
+mod calls;
 
 /// How long to wait for the API server's newer version of an object after a conflict.
 const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 /// How long to wait where the status was written too often.
 const UNTIL_WRITTEN: Duration = Duration::from_secs(10);
-/// How long after the intent a copy that AWS says exists may stay invisible.
-const SHOWS_AFTER: f64 = 600.0;
-/// How long a limit that AWS has shown is believed.
-const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
 
 /// Takes the next step of a migration.
 pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
@@ -94,9 +91,9 @@ impl Turn<'_> {
             generation: self.migration.metadata.generation,
             scanned_since_created: self.view.scanned_since_created,
             looked_since_created: self.view.looked_since_created,
-            known_since: self.ctx.fleet.known_since(self.migration, self.ctx.clock.now()),
+            known_since: self.ctx.fleet.memory.known_since(self.migration, self.ctx.clock.now()),
             retry: self.retry(),
-            pardoned: self.ctx.fleet.pardoned(&self.uid),
+            pardoned: self.ctx.fleet.memory.pardoned(&self.uid),
             settings: &self.target.spec,
             inventory: self.view.inventory.as_deref(),
             key: &self.view.key,
@@ -142,7 +139,7 @@ impl Turn<'_> {
                     permissions = read;
                     let could_not = recorded.as_ref().is_some_and(|recorded| recorded.reads);
                     if could_not {
-                        self.ctx.fleet.set_trouble(&self.uid, None);
+                        self.ctx.fleet.memory.set_trouble(&self.uid, None);
                     }
                     let observation = Observation {
                         permissions: Some(&permissions),
@@ -169,7 +166,13 @@ impl Turn<'_> {
             // Now it can do with a place again.
             self.ctx.fleet.wake_target(&self.target.name_any());
         }
-        if !matches!(then, Then::Wait) && !self.ctx.fleet.may_write(self.migration, self.ctx.clock.monotonic()) {
+        if !matches!(then, Then::Wait)
+            && !self
+                .ctx
+                .fleet
+                .memory
+                .may_write(self.migration, self.ctx.clock.monotonic())
+        {
             // What comes of a call has to be put on record, or the call is made again and again.
             return Ok(Action::requeue(self.ctx.clock.wall(UNTIL_WRITTEN)));
         }
@@ -192,171 +195,6 @@ impl Turn<'_> {
             self.amend(|inventory| found.into_iter().for_each(|image| inventory.insert(image)));
         }
         Ok(is_there)
-    }
-
-    async fn copy(
-        &self,
-        observation: Observation<'_>,
-        call: &CopyCall,
-        recorded: Option<&CallTrouble>,
-    ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else {
-            return Ok(Action::await_change());
-        };
-        let request = CopyRequest {
-            source: self.of.source.clone(),
-            region: self.of.region.clone(),
-            name: call.name.clone(),
-            description: call.description.clone(),
-            key: self.of.key.clone(),
-            client_token: call.client_token.clone(),
-            tags: self.tags(call.attempt),
-        };
-        match session.copy_image(&request).await {
-            Ok(image) => {
-                tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
-                self.ctx.fleet.set_trouble(&self.uid, None);
-                let status = step::copy_accepted(observation, &image, self.ctx.clock.now());
-                self.write(&status, observation.status).await
-            }
-            Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
-                self.after_contradiction(session, observation, &error, recorded).await
-            }
-            Err(error) => {
-                if error.is(Cause::CopyLimit) {
-                    self.learn_limit();
-                }
-                Ok(self.failed(&error, recorded))
-            }
-        }
-    }
-
-    /// AWS says that a copy of this token or name is there. It is looked for; if none shows, the attempt is given up, as
-    /// its token or name is of no more use.
-    async fn after_contradiction(
-        &self,
-        session: &Session,
-        observation: Observation<'_>,
-        error: &AwsError,
-        recorded: Option<&CallTrouble>,
-    ) -> Result<Action, kube::Error> {
-        let sources = std::slice::from_ref(&self.of.source);
-        let (began, images, snapshots) = match session.copies_of(sources, &[]).await {
-            Ok(found) => found,
-            Err(error) => return Ok(self.failed(&error, recorded)),
-        };
-        self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
-        let waited = began.duration_since(observation.known_since).as_secs_f64() >= SHOWS_AFTER;
-        let view = self.ctx.fleet.view(
-            &self.target.name_any(),
-            &self.target.uid().unwrap_or_default(),
-            &self.migration.uid().unwrap_or_default(),
-        );
-        let inventory = view.and_then(|view| view.inventory);
-        let source = inventory
-            .as_ref()
-            .and_then(|inventory| inventory.images.get(&self.of.source));
-        let found = inventory
-            .as_ref()
-            .zip(source)
-            .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
-        if found.is_some() {
-            self.ctx.fleet.set_trouble(&self.uid, None);
-            return Ok(Action::requeue(Duration::ZERO));
-        }
-        // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
-        if waited || error.is(Cause::NameTaken) {
-            let message = "AWS had given the attempt's name or token away already.";
-            let status = step::burnt(observation, observation.status.clone(), message, self.ctx.clock.now());
-            return self.write(&status, observation.status).await;
-        }
-        Ok(self.failed(error, recorded))
-    }
-
-    async fn remove_failed(
-        &self,
-        observation: Observation<'_>,
-        image: &ImageId,
-        recorded: Option<&CallTrouble>,
-    ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else {
-            return Ok(Action::await_change());
-        };
-        let known = self
-            .view
-            .inventory
-            .as_ref()
-            .and_then(|inventory| inventory.images.get(image));
-        if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
-            return Ok(self.failed(&error, recorded));
-        }
-        let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
-        let message = format!("AWS could not make the copy ({code}); check the key's policy.");
-        self.ctx
-            .events
-            .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
-            .await;
-        self.ctx.fleet.set_trouble(&self.uid, None);
-        let status = step::burnt(observation, observation.status.clone(), &message, self.ctx.clock.now());
-        self.write(&status, observation.status).await
-    }
-
-    /// Publishes everything in order. Each change can be repeated, so none is on record by itself.
-    async fn publish(
-        &self,
-        observation: Observation<'_>,
-        image: &ImageId,
-        list: &[Publication],
-        recorded: Option<&CallTrouble>,
-    ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else {
-            return Ok(Action::await_change());
-        };
-        for publication in list {
-            let done = match publication {
-                Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
-                Publication::Description(text) => session.set_description(image, text).await,
-                Publication::Deprecation(at) => session.deprecate_at(image, *at).await,
-                Publication::Tags(tags) => session.tag(image, tags).await,
-            };
-            if let Err(error) = done {
-                return Ok(self.failed(&error, recorded));
-            }
-            tracing::info!(migration = self.name, %image, what = what(publication), "published");
-            // AWS has said yes; a describe may take a while to show it.
-            self.amend(|inventory| {
-                if let Some(copy) = inventory.images.get(image) {
-                    inventory.insert(published(copy, publication));
-                }
-            });
-        }
-        self.ctx.fleet.set_trouble(&self.uid, None);
-        let status = step::published(observation, image, self.ctx.clock.now());
-        self.write(&status, observation.status).await
-    }
-
-    /// Tags that mark a copy as ours, on the image and its snapshots, besides those that the policy asks for.
-    fn tags(&self, attempt: u32) -> Tags {
-        let extra = &self.target.spec.copy.extra_tags;
-        let mut tags: Tags = extra
-            .iter()
-            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-            .collect();
-        tags.insert(TAG_SOURCE_IMAGE.into(), self.of.source.as_str().into());
-        tags.insert(TAG_ATTEMPT.into(), attempt.to_string().into());
-        tags
-    }
-
-    /// AWS copies fewer snapshots here than was thought: what was thought to be in flight without this image is as much as
-    /// goes. Believed for a short time only, as others may have taken the slots.
-    fn learn_limit(&self) {
-        let inventory = self.view.inventory.as_ref();
-        let source = inventory.and_then(|inventory| inventory.images.get(&self.of.source));
-        let ours = source.map_or(1, |image| image.snapshot_count());
-        let until = self.ctx.clock.now() + LIMIT_BELIEVED;
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.cap = Some((slots.taken.saturating_sub(ours).max(1), until));
-        });
     }
 
     fn release_slot(&self) {
@@ -398,7 +236,13 @@ impl Turn<'_> {
     /// Wakes the migrations that wait for this one's tags, once it is on record that they need not.
     fn let_younger_go_on(&self) {
         let publishes = self.target.spec.promotion.tags == TagPublication::Publish;
-        if !publishes || !self.ctx.fleet.has_just_settled(&self.uid, is_settled(self.migration)) {
+        if !publishes
+            || !self
+                .ctx
+                .fleet
+                .memory
+                .has_just_settled(&self.uid, is_settled(self.migration))
+        {
             return;
         }
         let uid = self.target.uid().unwrap_or_default();
@@ -422,7 +266,7 @@ impl Turn<'_> {
 
     /// What the last call ran into. Nothing is waited for any more once somebody has asked for another try.
     fn recorded(&self) -> Option<CallTrouble> {
-        let recorded = self.ctx.fleet.trouble(&self.uid)?;
+        let recorded = self.ctx.fleet.memory.trouble(&self.uid)?;
         if recorded.retry.as_deref() == self.retry() {
             return Some(recorded);
         }
@@ -432,7 +276,7 @@ impl Turn<'_> {
             retry: self.retry().map(str::to_owned),
             ..recorded
         };
-        self.ctx.fleet.set_trouble(&self.uid, Some(pardoned.clone()));
+        self.ctx.fleet.memory.set_trouble(&self.uid, Some(pardoned.clone()));
         Some(pardoned)
     }
 
@@ -472,7 +316,7 @@ impl Turn<'_> {
             retry: self.retry().map(str::to_owned),
         };
         let says = record.trouble.is_some();
-        self.ctx.fleet.set_trouble(&self.uid, Some(record));
+        self.ctx.fleet.memory.set_trouble(&self.uid, Some(record));
         if error.is(Cause::ImageNotFound) || error.is(Cause::ImageUnavailable) {
             self.ctx.fleet.scan_soon(&self.target.name_any());
             self.ctx.fleet.wake_target(&self.target.name_any());
@@ -558,42 +402,4 @@ fn is_settled(migration: &AMIMigration) -> bool {
     migration.status.as_ref().is_some_and(|status| {
         status.state == Some(MigrationState::Completed) || conditions::is_true(&status.conditions, conditions::STALLED)
     })
-}
-
-/// Removes a failed copy and what is left of its snapshots: AWS deletes with the image what it still knows to be of it.
-async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Result<(), AwsError> {
-    let deleted = session.deregister_failed(id).await?;
-    let snapshots = image.into_iter().flat_map(Image::volumes).map(|(_, _, id)| id);
-    for snapshot in snapshots.filter(|id| !deleted.contains(id)) {
-        match session.delete_snapshot(snapshot).await {
-            // Somebody has come to use it: then it is not ours to delete.
-            Err(error) if error.is(Cause::SnapshotInUse) => {}
-            result => result?,
-        }
-    }
-    Ok(())
-}
-
-/// A publication as the log has it.
-fn what(publication: &Publication) -> &'static str {
-    match publication {
-        Publication::LaunchPermissions(_) => "launch permissions",
-        Publication::Description(_) => "description",
-        Publication::Deprecation(_) => "deprecation time",
-        Publication::Tags(_) => "tags",
-    }
-}
-
-/// The copy as it is after AWS has agreed to a publication.
-fn published(copy: &Image, publication: &Publication) -> Image {
-    let mut copy = copy.clone();
-    match publication {
-        Publication::LaunchPermissions(_) => {}
-        Publication::Description(text) => copy.description = Some(text.clone()),
-        Publication::Deprecation(at) => copy.deprecation_time = Some(*at),
-        Publication::Tags(tags) => copy
-            .tags
-            .extend(tags.iter().map(|(key, value)| (key.into(), value.into()))),
-    }
-    copy
 }

@@ -6,6 +6,7 @@ mod apply;
 mod events;
 mod fleet;
 mod index;
+mod memory;
 mod migration;
 mod owned;
 mod policy;

@@ -81,6 +81,7 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         // Its targets change together and often: their sum is written now and then.
         let since = ctx
             .fleet
+            .memory
             .written_at(&*policy)
             .map(|at| ctx.clock.monotonic().saturating_sub(at));
         let rest = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));

@@ -161,7 +161,8 @@ async fn sweep(context: &Context) {
         let uids = uids.chain(targets.iter().filter_map(|t| t.uid()));
         context
             .fleet
-            .retain_objects(&uids.chain(policies.iter().filter_map(|p| p.uid())).collect());
+            .memory
+            .retain(&uids.chain(policies.iter().filter_map(|p| p.uid())).collect());
         let names = targets.iter().map(|t| t.name_any()).collect();
         for (name, session) in context.fleet.retain_targets(&names) {
             if let Some(session) = session {
@@ -200,7 +201,7 @@ async fn drive<K, R, F>(
                 // Another replica's. When it comes to be ours, it is looked at again.
                 Entry::NotOurs => return Ok(Action::await_change()),
             };
-            if context.fleet.is_outdated(&*object, context.clock.monotonic()) {
+            if context.fleet.memory.is_outdated(&*object, context.clock.monotonic()) {
                 // The watch has not caught up with our own last write: what it will bring leads here again.
                 return Ok(Action::requeue(CATCH_UP));
             }
@@ -220,13 +221,13 @@ async fn drive<K, R, F>(
                 .with_label_values(&[name])
                 .observe(took.as_secs_f64());
             if outcome.is_ok() {
-                context.fleet.visited(&*object, false);
+                context.fleet.memory.visited(&*object, false);
             }
             outcome
         }
     };
     let on_error = move |object: Arc<K>, error: &kube::Error, context: Arc<Context>| {
-        let count = context.fleet.visited(&*object, true);
+        let count = context.fleet.memory.visited(&*object, true);
         let wait = BACKOFF.0.saturating_mul(1 << (count - 1).min(10)).min(BACKOFF.1);
         tracing::warn!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
         context

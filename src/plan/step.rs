@@ -10,8 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::adopt::{self, Adoptable};
-use super::naming::{CopyOf, MAX_NAME, MIN_NAME};
+use super::adopt;
+use super::naming::CopyOf;
 use super::obstacle::{self, KeyView, Trouble};
 use super::promote::{self, Obstacle, Publication};
 use super::verify::{Pair, Verdict, verify};
@@ -24,13 +24,12 @@ use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission};
 
 mod answered;
 mod conclude;
+mod copying;
 
 pub use answered::{burnt, copy_accepted, published, was_refused};
 use answered::{done_message, done_reason};
 use conclude::{completed, progressing, stalled, waiting};
 
-/// How long a copy that AWS gave an ID for may stay invisible before it counts as vanished.
-const VISIBLE_AFTER: Duration = Duration::from_secs(600);
 /// After how long a migration with exhausted attempts makes one more.
 const RETRY_EXHAUSTED: Duration = Duration::from_secs(24 * 3600);
 
@@ -261,106 +260,6 @@ impl Decider<'_> {
         self.at_work(status, MigrationState::Copying)
     }
 
-    fn under_way(&self, status: AMIMigrationStatus) -> Step {
-        let Some(copy) = status.copy.clone() else {
-            return self.pending(status);
-        };
-        let Some(id) = copy.image_id.as_deref().and_then(|id| id.parse::<ImageId>().ok()) else {
-            return self.ask(status, &copy);
-        };
-        match self.inventory.images.get(&id) {
-            None if self.vanished() => self.missing(status, &id),
-            None => self.still_copying(status),
-            Some(image) => match image.state {
-                ImageState::Pending | ImageState::Other => self.still_copying(status),
-                ImageState::Failed => self.calling(status, MigrationState::Copying, Then::RemoveFailed(id)),
-                ImageState::Deregistered => self.again(status, "The copy was deregistered."),
-                ImageState::Available | ImageState::Disabled => self.judge(status, image),
-            },
-        }
-    }
-
-    /// The copy is not done, as far as this process has seen. Another one that has recorded more has seen more.
-    fn still_copying(&self, status: AMIMigrationStatus) -> Step {
-        if matches!(
-            status.state,
-            Some(MigrationState::Verifying | MigrationState::Promoting)
-        ) {
-            return Step {
-                status: self.o.status.clone(),
-                then: Then::Wait,
-            };
-        }
-        self.copying(status)
-    }
-
-    /// The intent is on record and AWS has not answered yet, as far as the record goes.
-    fn ask(&self, status: AMIMigrationStatus, copy: &CopyStatus) -> Step {
-        if let Some(step) = self.adopted(&status) {
-            return step;
-        }
-        if let Some(trouble) = self.obstacle() {
-            return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
-        }
-        if !self.o.looked_since_created {
-            return self.copying(status);
-        }
-        if was_refused(self.o.status) && !self.o.admitted {
-            return Step {
-                status,
-                then: Then::Wait,
-            };
-        }
-        let call = CopyCall {
-            attempt: copy.attempt,
-            client_token: copy.client_token.clone(),
-            name: copy.name.clone(),
-            description: self.source.description.clone(),
-        };
-        self.calling(status, MigrationState::Copying, Then::Copy(call))
-    }
-
-    /// Takes on a copy that is there already.
-    fn adopted(&self, status: &AMIMigrationStatus) -> Option<Step> {
-        if !self.o.looked_since_created {
-            return None;
-        }
-        let of = self.o.of;
-        let found = adopt::find(of, self.source, self.inventory)?;
-        let (image, attempt) = match &found {
-            Adoptable::Verified { image, attempt, .. } => (image, attempt.unwrap_or(1)),
-            Adoptable::InFlight { image, attempt } => (image, *attempt),
-        };
-        let name = self
-            .inventory
-            .images
-            .get(image)
-            .map_or_else(String::new, |image| image.name.chars().take(MAX_NAME).collect());
-        // A status has no room for a name that AWS would not take.
-        let name = if name.chars().count() < MIN_NAME {
-            image.to_string()
-        } else {
-            name
-        };
-        let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
-        let requested_at = intended.and_then(|copy| copy.requested_at.clone());
-        let mut status = status.clone();
-        status.copy = Some(CopyStatus {
-            attempt,
-            client_token: of.client_token(attempt),
-            name,
-            image_id: Some(image.to_string()),
-            requested_at,
-        });
-        Some(match found {
-            Adoptable::Verified { image, pairs, .. } => match self.inventory.images.get(&image) {
-                Some(copy) => self.promote(status, copy, pairs),
-                None => self.copying(status),
-            },
-            Adoptable::InFlight { .. } => self.copying(status),
-        })
-    }
-
     /// Compares the copy with its source.
     fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
         let verifying = MigrationState::Verifying;
@@ -502,23 +401,6 @@ impl Decider<'_> {
         }
     }
 
-    /// The inventory lacks a copy that has had the time to show.
-    fn missing(&self, status: AMIMigrationStatus, copy: &ImageId) -> Step {
-        if self.o.gone == Some(copy) {
-            self.again(status, "The copy has vanished.")
-        } else {
-            ask_for(self.o, copy)
-        }
-    }
-
-    /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
-    fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
-        Step {
-            status: burnt(self.o, status, message, self.now),
-            then: Then::Wait,
-        }
-    }
-
     fn obstacle(&self) -> Option<Trouble> {
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
         let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
@@ -568,15 +450,6 @@ impl Decider<'_> {
     /// The annotation's value, as far as the status has room for it.
     fn retry(&self) -> Option<String> {
         self.o.retry.map(|value| value.chars().take(256).collect())
-    }
-
-    /// Whether a copy that the inventory lacks has had the time to show.
-    fn vanished(&self) -> bool {
-        passed(
-            self.o.known_since,
-            self.inventory.known_until(&self.o.of.source),
-            VISIBLE_AFTER,
-        )
     }
 
     fn preserves(&self) -> bool {

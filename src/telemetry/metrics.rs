@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use prometheus::core::Collector;
 use prometheus::{
@@ -184,12 +185,13 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Shows what is known of a target.
+    /// Shows what is known of a target, whose last complete scan began at `last_scan`.
     pub(crate) fn observe_target(
         &self,
         target: &AMIEncryptionTarget,
         status: &AMIEncryptionTargetStatus,
         migrations: &[Arc<AMIMigration>],
+        last_scan: Option<Timestamp>,
     ) {
         let spec = &target.spec;
         let labels = [spec.policy.as_str(), &spec.account_id, &spec.region];
@@ -248,14 +250,11 @@ impl Metrics {
         if let Some(reason) = stalled {
             self.target_stalled.with_label_values(&with(reason)).set(1);
         }
-        match &status.last_scan_time {
-            // It is not scanned, and not to be missed for that.
-            _ if spec.suspend => drop(self.last_scan.remove_label_values(&labels)),
-            // Another process has scanned, and this one has not yet.
-            Some(at) if self.last_scan.with_label_values(&labels).get() == 0.0 => {
-                self.scanned(target, at.0.as_second());
-            }
-            Some(_) | None => {}
+        match last_scan {
+            #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+            Some(at) if !spec.suspend => self.last_scan.with_label_values(&labels).set(at.as_second() as f64),
+            // Under suspend it is not scanned, and not to be missed for that.
+            Some(_) | None => drop(self.last_scan.remove_label_values(&labels)),
         }
         if let Some(bytes) = status.duplicate_gib {
             #[allow(
@@ -280,16 +279,6 @@ impl Metrics {
         if let Some(reason) = old.stalled.filter(|reason| Some(reason) != series.stalled.as_ref()) {
             let _ = self.target_stalled.remove_label_values(&with(&reason));
         }
-    }
-
-    /// Records a complete scan that began at `seconds` since 1970.
-    pub(crate) fn scanned(&self, target: &AMIEncryptionTarget, seconds: i64) {
-        let spec = &target.spec;
-        let last = self
-            .last_scan
-            .with_label_values(&[&spec.policy, &spec.account_id, &spec.region]);
-        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
-        last.set(seconds as f64);
     }
 
     /// Shows how many snapshot copies are in flight.

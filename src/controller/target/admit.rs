@@ -46,7 +46,7 @@ impl Work<'_> {
             let budget = slots.cap.map_or(limit, |(cap, _)| cap.min(limit));
             let granted: u32 = slots.granted.values().sum();
             let asked = asked(&record, &inventory, |migration| {
-                self.ctx.fleet.known_since(migration, now)
+                self.ctx.fleet.memory.known_since(migration, now)
             });
             let in_flight = schedule::in_flight(&progress, &asked).saturating_add(granted);
             let mut waiting = match key.arn() {
@@ -139,7 +139,13 @@ impl Work<'_> {
     /// Whether AWS refused a copy, and has had the time that was to be waited.
     fn may_ask_again(&self, migration: &AMIMigration, now: Timestamp) -> bool {
         let uid = migration.uid().unwrap_or_default();
-        let waited = || self.ctx.fleet.trouble(&uid).is_none_or(|trouble| trouble.until <= now);
+        let waited = || {
+            self.ctx
+                .fleet
+                .memory
+                .trouble(&uid)
+                .is_none_or(|trouble| trouble.until <= now)
+        };
         migration.status.as_ref().is_some_and(step::was_refused) && waited()
     }
 

@@ -39,9 +39,6 @@ impl Work<'_> {
                     "looked through the account and region"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
-                self.ctx
-                    .metrics
-                    .scanned(self.target, scan.inventory.scanned.as_second());
                 self.place(|place| {
                     place.progress = scan.inventory.progress.clone();
                     place.poll_due = None;

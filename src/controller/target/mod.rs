@@ -21,7 +21,9 @@ use super::apply::{is_conflict, is_not_found, write_status};
 use super::fleet::{Place, lock};
 use super::survey::session_key;
 use super::{Context, policy};
-use crate::api::{AMIEncryptionTarget, AMIMigration, MigrationCounts, MigrationState, Mode, conditions};
+use crate::api::{
+    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
+};
 use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::classify::Classified;
@@ -169,16 +171,26 @@ impl<'a> Work<'a> {
         let has_changed = observed.is_some_and(|seen| Some(seen) != self.target.metadata.generation);
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
-            if !look::is_stalled(migration) && self.ctx.fleet.trouble(&uid).is_none() {
+            if !look::is_stalled(migration) && self.ctx.fleet.memory.trouble(&uid).is_none() {
                 continue;
             }
-            self.ctx.fleet.set_trouble(&uid, None);
+            self.ctx.fleet.memory.set_trouble(&uid, None);
             let last = migration.status.as_ref().and_then(|s| s.copy.as_ref());
             if let Some(last) = last.filter(|_| has_changed) {
-                self.ctx.fleet.pardon(&uid, last.attempt);
+                self.ctx.fleet.memory.pardon(&uid, last.attempt);
             }
             self.ctx.fleet.wake_migration(&migration.name_any());
         }
+    }
+
+    /// When the last complete scan began, by the machine's clock as it is set now; before this process has made one, by the status.
+    fn last_scan(&self, status: &AMIEncryptionTargetStatus) -> Option<Timestamp> {
+        let scanned = self.place(|place| place.inventory.as_ref().map(|inventory| inventory.scanned));
+        let Some(scanned) = scanned else {
+            return Some(status.last_scan_time.as_ref()?.0);
+        };
+        let age = self.ctx.clock.now().duration_since(scanned);
+        self.ctx.clock.today().checked_sub(age).ok()
     }
 
     /// Takes back how many snapshot copies are in flight, where no target looks any more.
@@ -259,7 +271,9 @@ impl<'a> Work<'a> {
                 now,
             )
         });
-        self.ctx.metrics.observe_target(self.target, &decided, &self.migrations);
+        self.ctx
+            .metrics
+            .observe_target(self.target, &decided, &self.migrations, self.last_scan(&decided));
         let more_to_come = counts.in_progress > 0 || (counts.pending > 0 && self.enforces());
         let only_counts = {
             let mut same = decided.clone();

@@ -1,0 +1,225 @@
+//! The calls of a migration's steps, and what becomes of their answers.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::Turn;
+use crate::api::conditions::reason;
+use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
+use crate::aws::{AwsError, Cause, CopyRequest, Session};
+use crate::controller::memory::CallTrouble;
+use crate::domain::{Image, ImageId, Tags};
+use crate::plan::promote::Publication;
+use crate::plan::step::{self, CopyCall, Observation};
+
+/// How long after the intent a copy that AWS says exists may stay invisible.
+const SHOWS_AFTER: f64 = 600.0;
+/// How long a limit that AWS has shown is believed.
+const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
+
+impl Turn<'_> {
+    pub(super) async fn copy(
+        &self,
+        observation: Observation<'_>,
+        call: &CopyCall,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        let request = CopyRequest {
+            source: self.of.source.clone(),
+            region: self.of.region.clone(),
+            name: call.name.clone(),
+            description: call.description.clone(),
+            key: self.of.key.clone(),
+            client_token: call.client_token.clone(),
+            tags: self.tags(call.attempt),
+        };
+        match session.copy_image(&request).await {
+            Ok(image) => {
+                tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
+                self.ctx.fleet.memory.set_trouble(&self.uid, None);
+                let status = step::copy_accepted(observation, &image, self.ctx.clock.now());
+                self.write(&status, observation.status).await
+            }
+            Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
+                self.after_contradiction(session, observation, &error, recorded).await
+            }
+            Err(error) => {
+                if error.is(Cause::CopyLimit) {
+                    self.learn_limit();
+                }
+                Ok(self.failed(&error, recorded))
+            }
+        }
+    }
+
+    /// AWS says that a copy of this token or name is there. It is looked for; if none shows, the attempt is given up, as
+    /// its token or name is of no more use.
+    async fn after_contradiction(
+        &self,
+        session: &Session,
+        observation: Observation<'_>,
+        error: &AwsError,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let sources = std::slice::from_ref(&self.of.source);
+        let (began, images, snapshots) = match session.copies_of(sources, &[]).await {
+            Ok(found) => found,
+            Err(error) => return Ok(self.failed(&error, recorded)),
+        };
+        self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
+        let waited = began.duration_since(observation.known_since).as_secs_f64() >= SHOWS_AFTER;
+        let view = self.ctx.fleet.view(
+            &self.target.name_any(),
+            &self.target.uid().unwrap_or_default(),
+            &self.migration.uid().unwrap_or_default(),
+        );
+        let inventory = view.and_then(|view| view.inventory);
+        let source = inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(&self.of.source));
+        let found = inventory
+            .as_ref()
+            .zip(source)
+            .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
+        if found.is_some() {
+            self.ctx.fleet.memory.set_trouble(&self.uid, None);
+            return Ok(Action::requeue(Duration::ZERO));
+        }
+        // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
+        if waited || error.is(Cause::NameTaken) {
+            let message = "AWS had given the attempt's name or token away already.";
+            let status = step::burnt(observation, observation.status.clone(), message, self.ctx.clock.now());
+            return self.write(&status, observation.status).await;
+        }
+        Ok(self.failed(error, recorded))
+    }
+
+    pub(super) async fn remove_failed(
+        &self,
+        observation: Observation<'_>,
+        image: &ImageId,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        let known = self
+            .view
+            .inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(image));
+        if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
+            return Ok(self.failed(&error, recorded));
+        }
+        let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
+        let message = format!("AWS could not make the copy ({code}); check the key's policy.");
+        self.ctx
+            .events
+            .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
+            .await;
+        self.ctx.fleet.memory.set_trouble(&self.uid, None);
+        let status = step::burnt(observation, observation.status.clone(), &message, self.ctx.clock.now());
+        self.write(&status, observation.status).await
+    }
+
+    /// Publishes everything in order. Each change can be repeated, so none is on record by itself.
+    pub(super) async fn publish(
+        &self,
+        observation: Observation<'_>,
+        image: &ImageId,
+        list: &[Publication],
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = &self.view.session else {
+            return Ok(Action::await_change());
+        };
+        for publication in list {
+            let done = match publication {
+                Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
+                Publication::Description(text) => session.set_description(image, text).await,
+                Publication::Deprecation(at) => session.deprecate_at(image, *at).await,
+                Publication::Tags(tags) => session.tag(image, tags).await,
+            };
+            if let Err(error) = done {
+                return Ok(self.failed(&error, recorded));
+            }
+            tracing::info!(migration = self.name, %image, what = what(publication), "published");
+            // AWS has said yes; a describe may take a while to show it.
+            self.amend(|inventory| {
+                if let Some(copy) = inventory.images.get(image) {
+                    inventory.insert(published(copy, publication));
+                }
+            });
+        }
+        self.ctx.fleet.memory.set_trouble(&self.uid, None);
+        let status = step::published(observation, image, self.ctx.clock.now());
+        self.write(&status, observation.status).await
+    }
+
+    /// Tags that mark a copy as ours, on the image and its snapshots, besides those that the policy asks for.
+    fn tags(&self, attempt: u32) -> Tags {
+        let extra = &self.target.spec.copy.extra_tags;
+        let mut tags: Tags = extra
+            .iter()
+            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+            .collect();
+        tags.insert(TAG_SOURCE_IMAGE.into(), self.of.source.as_str().into());
+        tags.insert(TAG_ATTEMPT.into(), attempt.to_string().into());
+        tags
+    }
+
+    /// AWS copies fewer snapshots here than was thought: what was thought to be in flight without this image is as much as
+    /// goes. Believed for a short time only, as others may have taken the slots.
+    fn learn_limit(&self) {
+        let inventory = self.view.inventory.as_ref();
+        let source = inventory.and_then(|inventory| inventory.images.get(&self.of.source));
+        let ours = source.map_or(1, |image| image.snapshot_count());
+        let until = self.ctx.clock.now() + LIMIT_BELIEVED;
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.cap = Some((slots.taken.saturating_sub(ours).max(1), until));
+        });
+    }
+}
+
+/// Removes a failed copy and what is left of its snapshots: AWS deletes with the image what it still knows to be of it.
+async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Result<(), AwsError> {
+    let deleted = session.deregister_failed(id).await?;
+    let snapshots = image.into_iter().flat_map(Image::volumes).map(|(_, _, id)| id);
+    for snapshot in snapshots.filter(|id| !deleted.contains(id)) {
+        match session.delete_snapshot(snapshot).await {
+            // Somebody has come to use it: then it is not ours to delete.
+            Err(error) if error.is(Cause::SnapshotInUse) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// A publication as the log has it.
+fn what(publication: &Publication) -> &'static str {
+    match publication {
+        Publication::LaunchPermissions(_) => "launch permissions",
+        Publication::Description(_) => "description",
+        Publication::Deprecation(_) => "deprecation time",
+        Publication::Tags(_) => "tags",
+    }
+}
+
+/// The copy as it is after AWS has agreed to a publication.
+fn published(copy: &Image, publication: &Publication) -> Image {
+    let mut copy = copy.clone();
+    match publication {
+        Publication::LaunchPermissions(_) => {}
+        Publication::Description(text) => copy.description = Some(text.clone()),
+        Publication::Deprecation(at) => copy.deprecation_time = Some(*at),
+        Publication::Tags(tags) => copy
+            .tags
+            .extend(tags.iter().map(|(key, value)| (key.into(), value.into()))),
+    }
+    copy
+}
