@@ -25,16 +25,29 @@ pub(crate) fn check(world: &World, objects: &Objects, contested: bool, incomplet
         let places = [(spec.account_id.as_str(), spec.region.as_str())];
         let comply = compliance(said.unwrap_or_default(), &places, world, contested);
         let all = has_all(target, world).and(comply);
-        let truths = [adds_up(target), if incomplete { Ok(()) } else { all }];
+        let observed = target.status.as_ref().and_then(|status| status.observed_generation);
+        let spoken = is_not_ahead(observed, target.metadata.generation);
+        let truths = [adds_up(target), spoken, if incomplete { Ok(()) } else { all }];
         truths.map(|truth| said_of(&target.name_any(), truth).err())
     });
     let policies = objects.policies.iter().map(|policy| {
         let said = policy.status.as_ref().map(|status| status.conditions.as_slice());
         let comply = compliance(said.unwrap_or_default(), &places(policy), world, contested);
         let comply = if incomplete { Ok(()) } else { comply };
-        said_of(&policy.name_any(), comply).err()
+        let observed = policy.status.as_ref().and_then(|status| status.observed_generation);
+        let spoken = is_not_ahead(observed, policy.metadata.generation);
+        said_of(&policy.name_any(), comply.and(spoken)).err()
     });
     targets.chain(policies).flatten().collect()
+}
+
+/// Whether a status speaks of no generation that is not there yet.
+fn is_not_ahead(observed: Option<i64>, generation: Option<i64>) -> Result<(), String> {
+    if observed <= generation {
+        Ok(())
+    } else {
+        Err(format!("speaks of generation {observed:?}, and it is {generation:?}"))
+    }
 }
 
 fn said_of(name: &str, truth: Result<(), String>) -> Result<(), Broken> {
