@@ -75,6 +75,11 @@ pub fn target(
         write.set(conditions::READY, Status::False, reason::SUSPENDED, message);
         write.set(conditions::RECONCILING, Status::False, reason::SUSPENDED, "");
         write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+        if conditions::is_true(&current.conditions, conditions::COMPLIANT) {
+            // What is registered, shared or selected from now on is not seen.
+            let message = "Nothing is looked at while the policy is suspended. At the last scan everything complied.";
+            write.set(conditions::COMPLIANT, Status::Unknown, reason::SUSPENDED, message);
+        }
         status.conditions = conditions;
         return status;
     }

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use amiseal::api::conditions::{self, Status};
-use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, ImageCounts, OtherKey, TargetCounts, labels};
+use amiseal::api::{
+    AMIEncryptionPolicy, AMIEncryptionTarget, ImageCounts, MigrationCounts, MigrationState, OtherKey, TargetCounts,
+    labels,
+};
 use ec2sim::SimTime;
 use ec2sim::model::{Image, ImageState, Region, World};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -27,7 +30,12 @@ pub(crate) fn check(world: &World, objects: &Objects, contested: bool, incomplet
         let all = has_all(target, world).and(comply);
         let observed = target.status.as_ref().and_then(|status| status.observed_generation);
         let spoken = is_not_ahead(observed, target.metadata.generation);
-        let truths = [adds_up(target), spoken, if incomplete { Ok(()) } else { all }];
+        let truths = [
+            adds_up(target),
+            spoken,
+            judges_only_what_it_sees(target),
+            if incomplete { Ok(()) } else { all },
+        ];
         truths.map(|truth| said_of(&target.name_any(), truth).err())
     });
     let policies = objects.policies.iter().map(|policy| {
@@ -48,6 +56,18 @@ fn is_not_ahead(observed: Option<i64>, generation: Option<i64>) -> Result<(), St
     } else {
         Err(format!("speaks of generation {observed:?}, and it is {generation:?}"))
     }
+}
+
+/// Whether a target that nobody looks at, since its policy is suspended, does not claim to comply.
+fn judges_only_what_it_sees(target: &AMIEncryptionTarget) -> Result<(), String> {
+    let Some(status) = target.status.as_ref().filter(|_| target.spec.suspend) else {
+        return Ok(());
+    };
+    let speaks_of_it = status.observed_generation == target.metadata.generation;
+    if speaks_of_it && conditions::is_true(&status.conditions, conditions::COMPLIANT) {
+        return Err("is compliant, and its policy is suspended".to_owned());
+    }
+    Ok(())
 }
 
 fn said_of(name: &str, truth: Result<(), String>) -> Result<(), Broken> {
@@ -206,12 +226,16 @@ fn sums_up(policy: &AMIEncryptionPolicy, objects: &Objects) -> Result<(), String
     let Some(status) = &policy.status else { return Ok(()) };
     let of_policy = |target: &&Arc<AMIEncryptionTarget>| target.spec.policy == policy.name_any();
     let targets = objects.targets.iter().filter(of_policy);
-    let sum: ImageCounts = targets.filter_map(|target| target.status.as_ref()?.images).sum();
-    if status.images.unwrap_or_default() == sum {
-        Ok(())
-    } else {
-        Err(format!("{:?} are not {sum:?}", status.images))
+    let said = targets.filter_map(|target| target.status.as_ref());
+    let images: ImageCounts = said.clone().filter_map(|status| status.images).sum();
+    let migrations: MigrationCounts = said.filter_map(|status| status.migrations).sum();
+    if status.images.unwrap_or_default() != images {
+        return Err(format!("{:?} are not {images:?}", status.images));
     }
+    if status.migrations.unwrap_or_default() != migrations {
+        return Err(format!("{:?} are not {migrations:?}", status.migrations));
+    }
+    Ok(())
 }
 
 /// Whether a target of which nothing is odd says that all is done, and counts its images as they are, class by class.
@@ -222,6 +246,10 @@ fn final_target(name: &str, objects: &Objects, world: &World, is_contested: bool
     let good = [conditions::READY, conditions::REACHABLE, conditions::KEY_USABLE];
     is_settled(&status.conditions, &good)?;
     is_current(status.observed_generation, target.metadata.generation)?;
+    let are = progress(target, objects);
+    if status.migrations != Some(are) {
+        return Err(format!("counts {:?}, and there are {are:?}", status.migrations));
+    }
     if is_contested {
         return Ok(());
     }
@@ -285,6 +313,29 @@ fn is_current(observed: Option<i64>, generation: Option<i64>) -> Result<(), Stri
     } else {
         Err(format!("speaks of generation {observed:?}, and it is {generation:?}"))
     }
+}
+
+/// How many migrations of a target are where, once nothing is under way any more.
+fn progress(target: &AMIEncryptionTarget, objects: &Objects) -> MigrationCounts {
+    let mut counts = MigrationCounts::default();
+    for migration in &objects.migrations {
+        let owners = migration.metadata.owner_references.iter().flatten();
+        if !owners
+            .map(|owner| Some(&owner.uid))
+            .any(|uid| uid == target.metadata.uid.as_ref())
+        {
+            continue;
+        }
+        let status = migration.status.clone().unwrap_or_default();
+        let count = match status.state {
+            Some(MigrationState::Completed) => &mut counts.completed,
+            _ if conditions::is_true(&status.conditions, conditions::STALLED) => &mut counts.stalled,
+            None | Some(MigrationState::Pending) => &mut counts.pending,
+            Some(_) => &mut counts.in_progress,
+        };
+        *count += 1;
+    }
+    counts
 }
 
 /// How many images are in which class under a policy that leaves images under other keys alone.

@@ -99,6 +99,39 @@ fn compliant_is_true_only_when_nothing_is_left_unencrypted_or_unknown() {
 }
 
 #[test]
+fn nothing_complies_that_is_not_looked_at_since_the_policy_is_suspended() {
+    let usable = known_key(KeyUsability::Usable);
+    let suspended = AMIEncryptionTargetSpec {
+        suspend: true,
+        ..spec()
+    };
+    type Change = fn(&mut ImageCounts);
+    let table: [(Change, &str, &str); 2] = [
+        (|c| c.encrypted = 5, "Unknown", reason::SUSPENDED),
+        (|c| c.unencrypted = 1, "False", reason::UNENCRYPTED_IMAGES),
+    ];
+    for (change, holds, why) in table {
+        let classified = counts(change);
+        let looked = scanned(at(0), &classified, &usable);
+        let mut status = of(&looked, MigrationCounts::default());
+        // It stays so, however often it is decided.
+        for _ in 0..2 {
+            status = target(
+                &status,
+                &suspended,
+                Some(3),
+                &looked,
+                MigrationCounts::default(),
+                at(200),
+            );
+            assert_eq!(said(&status, conditions::COMPLIANT), pair(holds, why));
+        }
+        let status = target(&status, &spec(), Some(3), &looked, MigrationCounts::default(), at(300));
+        assert_ne!(said(&status, conditions::COMPLIANT).1, reason::SUSPENDED);
+    }
+}
+
+#[test]
 fn what_was_not_looked_through_is_unknown_and_never_zero() {
     let trouble = Trouble::new(
         reason::ROLE_NOT_ASSUMABLE,
