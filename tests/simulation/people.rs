@@ -40,7 +40,9 @@ pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u6
         | Fault::OriginalExempted
         | Fault::OriginalMadePublic
         | Fault::OriginalUnshared => {
-            if let Some(original) = original(stage, request, turn) {
+            // Only what is shared can be unshared.
+            let is_meant = |image: &Image| fault != Fault::OriginalUnshared || is_shared(image);
+            if let Some(original) = original(stage, request, turn, is_meant) {
                 of_images(stage, fault, &original, number);
             }
         }
@@ -118,8 +120,8 @@ fn named(stage: &Stage, kind: &str, request: &RequestInfo, turn: usize) -> Optio
     Some((*one).to_owned())
 }
 
-/// The original that the request is about; else one of those that are to be copied.
-fn original(stage: &Stage, request: &RequestInfo, turn: usize) -> Option<Image> {
+/// The original that the request is about, if it is to be copied and meant; else one of those that are.
+fn original(stage: &Stage, request: &RequestInfo, turn: usize, is_meant: impl Fn(&Image) -> bool) -> Option<Image> {
     let about = (request.kind == MIGRATION)
         .then(|| stage.api.get(MIGRATION, ("", &request.name)))
         .flatten()
@@ -127,15 +129,21 @@ fn original(stage: &Stage, request: &RequestInfo, turn: usize) -> Option<Image> 
         .map(|migration| migration.spec.source_image_id);
     stage.sim.with_world(|world| {
         let images = || world.regions().flat_map(|(_, region)| region.images.values());
-        let original = |image: &&Image| image.created_by.is_none() && image.exists();
-        let of_request = about.and_then(|id| images().filter(original).find(|image| image.id == id));
-        let copied = |image: &&Image| original(image) && matches!(image.expect, Expectation::Copied(_));
+        let copied = |image: &&Image| {
+            let is_original = image.created_by.is_none() && image.exists();
+            is_original && matches!(image.expect, Expectation::Copied(_)) && is_meant(image)
+        };
+        let of_request = about.and_then(|id| images().filter(copied).find(|image| image.id == id));
         let count = images().filter(copied).count();
         of_request
-            .filter(|image| matches!(image.expect, Expectation::Copied(_)))
             .or_else(|| images().filter(copied).nth(turn.checked_rem(count)?))
             .cloned()
     })
+}
+
+fn is_shared(image: &Image) -> bool {
+    let guest = LaunchPermission::User(GUEST.to_owned());
+    image.launch_permissions.current().contains(&guest)
 }
 
 fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
@@ -205,10 +213,6 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
 /// The guest may launch an original no more. What it can launch already is not taken back, so that its copy may have
 /// more than it.
 fn unshare(stage: &Stage, original: &Image) {
-    let guest = LaunchPermission::User(GUEST.to_owned());
-    if !original.launch_permissions.current().contains(&guest) {
-        return;
-    }
     let image = original.id.clone();
     if let Expectation::Copied(mut copied) = original.expect.clone() {
         copied.launch_permissions = Keep::Any;
