@@ -44,7 +44,7 @@ impl Session {
     /// The same, keeping no more of each image than `detail` says.
     pub async fn scan_for(&self, detail: Detail) -> Result<Inventory, AwsError> {
         let inventory = Inventory::new(self.shared.clock.now());
-        let inventory = self
+        let (mut inventory, pages) = self
             .each_image(None, detail, inventory, |inventory, image| {
                 if let Some(known) = inventory.images.get(&image.id) {
                     project::same_image(known, &image)?;
@@ -53,6 +53,7 @@ impl Session {
                 Ok(())
             })
             .await?;
+        inventory.may_lack_images = pages > 1;
         let began = self.shared.clock.now();
         // After the images, so that no snapshot of theirs is missed.
         let gathered = (inventory, BTreeMap::new());
@@ -145,7 +146,7 @@ impl Session {
         let mut found = HashMap::new();
         for chunk in values.chunks(FILTER_VALUES) {
             let filter = filter(name, chunk);
-            found = self
+            (found, _) = self
                 .each_image(Some(filter), Detail::Everything, found, |found, image| {
                     if let Some(known) = found.get(&image.id) {
                         project::same_image(known, &image)?;
@@ -160,18 +161,20 @@ impl Session {
         Ok(images)
     }
 
-    /// Reads the account's images page by page; `visit` adds each to what is gathered.
+    /// Reads the account's images page by page; `visit` adds each to what is gathered. Says how many pages there were.
     async fn each_image<S: Send + 'static>(
         &self,
         filter: Option<Filter>,
         detail: Detail,
         gathered: S,
         visit: fn(&mut S, Image) -> Result<(), project::Defect>,
-    ) -> Result<S, AwsError> {
+    ) -> Result<(S, usize), AwsError> {
         let ec2 = self.ec2();
         let mut gathering = Gathering::new(DESCRIBE_IMAGES, (gathered, Common::keeping(detail)));
         let mut pages = Pages::default();
+        let mut count = 0;
         while pages.more() {
+            count += 1;
             let room = Room::default();
             let request = ec2
                 .describe_images()
@@ -194,7 +197,7 @@ impl Session {
             gathering.add(images, room, take_in).await?;
             pages.turn(DESCRIBE_IMAGES, page.next_token)?;
         }
-        Ok(gathering.finish().await?.0)
+        Ok((gathering.finish().await?.0, count))
     }
 
     /// Reads the account's snapshots page by page; `visit` projects them and adds them to what is gathered.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{StreamExt, future};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
@@ -70,10 +70,11 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
             // Who has written what is of no use here, and a good part of an object.
             .modify(|object| object.meta_mut().managed_fields = None)
             .reflect(writer);
-        let followed = Followed {
+        let mut followed = Followed {
             store: store.clone(),
             followers: [tell_own, tell_owner],
             listed: tell_listed,
+            before: Vec::new(),
         };
         let task = tokio::spawn(stream.for_each(move |event| {
             match event {
@@ -115,11 +116,13 @@ struct Followed<K: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<K>,
     followers: [UnboundedSender<Arc<K>>; 2],
     listed: watch::Sender<bool>,
+    /// What was there before the listing that is under way.
+    before: Vec<Arc<K>>,
 }
 
 impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
     /// Passes on what the store shows already.
-    fn tell(&self, event: Event<K>, note: &impl Fn(&Seen<'_, K>)) {
+    fn tell(&mut self, event: Event<K>, note: &impl Fn(&Seen<'_, K>)) {
         match event {
             Event::Apply(object) => {
                 let object = Arc::new(object);
@@ -131,8 +134,18 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
                 note(&Seen::Deleted(&object));
                 self.send(&object);
             }
-            Event::Init | Event::InitApply(_) => {}
+            // The store shows the former objects until the listing is whole.
+            Event::Init => self.before = self.store.state(),
+            Event::InitApply(_) => {}
             Event::InitDone => {
+                // What was deleted while nobody watched has no event of its own, and nobody else would tell its owner.
+                for object in std::mem::take(&mut self.before) {
+                    let now = self.store.get(&ObjectRef::from_obj(&*object));
+                    if now.is_none_or(|now| now.meta().uid != object.meta().uid) {
+                        note(&Seen::Deleted(&object));
+                        self.send(&object);
+                    }
+                }
                 let objects = self.store.state();
                 note(&Seen::Listed(&objects));
                 self.listed.send_replace(true);
@@ -148,5 +161,69 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
             // A follower that is gone has stopped; controllers take in all they are sent at once, so this stays short.
             let _ = follower.unbounded_send(object.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use kube::ResourceExt;
+
+    use super::*;
+    use crate::api::{AMIMigration, AMIMigrationSpec};
+
+    fn migration(name: &str, uid: &str) -> AMIMigration {
+        let spec = AMIMigrationSpec {
+            policy: "p".to_owned(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            source_image_id: name.to_owned(),
+            key_arn: String::new(),
+        };
+        let mut migration = AMIMigration::new(name, spec);
+        migration.metadata.uid = Some(uid.to_owned());
+        migration
+    }
+
+    #[test]
+    fn what_a_listing_does_not_show_any_more_is_told_as_deleted() {
+        let (store, mut writer) = reflector::store();
+        let (to_own, mut own) = unbounded();
+        let (to_owner, _owner) = unbounded();
+        let mut followed = Followed {
+            store,
+            followers: [to_own, to_owner],
+            listed: watch::channel(false).0,
+            before: Vec::new(),
+        };
+        let deleted = RefCell::new(Vec::new());
+        let note = |seen: &Seen<'_, AMIMigration>| {
+            if let Seen::Deleted(object) = seen {
+                deleted.borrow_mut().push((object.name_any(), object.uid()));
+            }
+        };
+        let mut list = |objects: &[(&str, &str)], is_whole: bool| {
+            let listed = objects.iter().map(|(name, uid)| Event::InitApply(migration(name, uid)));
+            let done = is_whole.then_some(Event::InitDone);
+            for event in [Event::Init].into_iter().chain(listed).chain(done) {
+                writer.apply_watcher_event(&event);
+                followed.tell(event, &note);
+            }
+            let told = std::iter::from_fn(|| own.try_recv().ok());
+            let mut told: Vec<_> = told.map(|object: Arc<AMIMigration>| object.name_any()).collect();
+            told.sort();
+            told
+        };
+        assert_eq!(list(&[("a", "1"), ("b", "2"), ("c", "3")], true), ["a", "b", "c"]);
+        assert!(deleted.borrow().is_empty());
+        // A listing that breaks off tells nothing, and the next one as much as if it had not been.
+        assert!(list(&[("a", "1")], false).is_empty());
+        assert!(deleted.borrow().is_empty());
+        assert_eq!(list(&[("a", "1"), ("c", "4")], true), ["a", "b", "c", "c"]);
+        let mut gone = deleted.take();
+        gone.sort();
+        let gone_of = |name: &str, uid: &str| (name.to_owned(), Some(uid.to_owned()));
+        assert_eq!(gone, [gone_of("b", "2"), gone_of("c", "3")]);
     }
 }

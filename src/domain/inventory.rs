@@ -23,6 +23,8 @@ pub struct Inventory {
     pub scanned: Timestamp,
     /// The copies that were in flight when the scan read the snapshots.
     pub progress: SnapshotProgress,
+    /// Whether the scan read the images in more than one page. AWS orders pages as it likes, so that an image may be on none.
+    pub may_lack_images: bool,
     /// When the last look for copies of a source image began, where one was made after the scan.
     pub looked: HashMap<ImageId, Timestamp>,
     /// The images that AWS calls copies, by their source.

@@ -120,6 +120,15 @@ pub struct CopyCall {
 pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     let mut status = o.status.clone();
     status.observed_generation = o.generation;
+    if claims_too_much(&status) {
+        // That is not passed on as ours, whether or not it can be looked into now.
+        let asked_for = status.copy.is_some();
+        status.state = Some(if asked_for {
+            MigrationState::Copying
+        } else {
+            MigrationState::Pending
+        });
+    }
     if o.settings.suspend && status.state != Some(MigrationState::Completed) {
         // Known without a scan, and none is made.
         return waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now);
@@ -173,6 +182,16 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         MigrationState::Pending => decider.pending(status),
         MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => decider.under_way(status),
     }
+}
+
+/// Whether a status claims to be finished without a copy, though the original is not gone: somebody else has written it.
+fn claims_too_much(status: &AMIMigrationStatus) -> bool {
+    let has_copy = status.copy.as_ref().is_some_and(|copy| copy.image_id.is_some());
+    let is_gone = || {
+        let ready = conditions::find(&status.conditions, conditions::READY);
+        ready.is_some_and(|ready| ready.reason == reason::SOURCE_GONE)
+    };
+    status.state == Some(MigrationState::Completed) && !has_copy && !is_gone()
 }
 
 /// The status stays as it is until it is known whether the image is gone.
@@ -381,7 +400,7 @@ impl Decider<'_> {
             return quiet;
         }
         let Some(id) = id else {
-            // Finished without a copy is what somebody else has written, or what it was while the source did not show.
+            // The source did not show, and now it does.
             return self.under_way(status);
         };
         match self.inventory.images.get(&id) {

@@ -15,6 +15,24 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
     ("throttled without end", 20, &[]),
     // A copy was asked for before it was known whether the role may make one, since asking had failed.
     ("permissions that could not be asked for", 1130, &["AwsExpired@43"]),
+    // A target was deleted between a watch that had expired and the listing after it, and its policy never heard of it.
+    (
+        "a deletion that no watch showed",
+        2756,
+        &["TargetDeleted@82", "CopyForged@85", "WatchesExpired@86", "CopyForged@7"],
+    ),
+    // A copy of somebody's that a listing left out was made again: a look for it had been made only before that listing.
+    (
+        "a copy that the second listing left out",
+        4687,
+        &["ListingsIncomplete@47", "PolicyToAudit@22"],
+    ),
+    // A forged claim to be completed was taken over while the policy was suspended.
+    (
+        "completed while suspended",
+        7322,
+        &["MigrationStatusForged@25", "PolicySuspended@7"],
+    ),
 ];
 
 /// The plans of all of them.

@@ -39,6 +39,7 @@ impl Work<'_> {
                     "looked through the account and region"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
+                let may_lack_images = scan.inventory.may_lack_images;
                 self.place(|place| {
                     place.progress = scan.inventory.progress.clone();
                     place.poll_due = None;
@@ -49,7 +50,10 @@ impl Work<'_> {
                     place.failures = 0;
                     place.scan_due = Some(now + interval);
                     place.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
-                    place.covered = place.scanned.clone();
+                    // Before AWS is asked for a copy, what is there is asked for by its source.
+                    let is_covered = |m: &&Arc<AMIMigration>| !may_lack_images || copy_of(m).is_some();
+                    let covered = self.migrations.iter().filter(is_covered);
+                    place.covered = covered.filter_map(|m| m.uid()).collect();
                 });
                 self.classify();
                 self.wake_migrations();

@@ -135,6 +135,28 @@ fn a_status_that_claims_to_be_finished_without_a_copy_is_not_believed() {
 }
 
 #[test]
+fn a_status_that_claims_to_be_finished_without_a_copy_is_not_passed_on_where_nothing_is_done_either() {
+    type Hold = fn(&mut Case);
+    let holds: [Hold; 2] = [|c| c.settings.suspend = true, |c| c.settings.mode = Mode::Audit];
+    for hold in holds {
+        let mut case = Case::new();
+        hold(&mut case);
+        case.status.state = Some(MigrationState::Completed);
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+    }
+    // Before the first scan of a new process, too, and with an intent on record the answer is still to be awaited.
+    let mut case = Case::new();
+    assert!(matches!(case.settle(), Then::Copy(_)));
+    case.status.state = Some(MigrationState::Completed);
+    let inventory = case.inventory();
+    let unseen = Observation {
+        inventory: None,
+        ..case.observation(&inventory)
+    };
+    assert_eq!(next(unseen, at(case.now)).status.state, Some(MigrationState::Copying));
+}
+
+#[test]
 fn a_finished_migration_is_opened_again_when_its_copy_is_gone() {
     let mut case = Case::new();
     let Then::Copy(call) = case.settle() else {

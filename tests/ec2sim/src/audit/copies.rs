@@ -61,12 +61,17 @@ pub(super) fn keys_of(world: &World, image: &Image) -> BTreeSet<String> {
 }
 
 fn duplicates(judge: &mut Judge<'_>, original: &Image, live: &[&Image]) {
-    let mut by_key: BTreeMap<(String, String, BTreeSet<String>), Vec<String>> = BTreeMap::new();
+    let mut by_key: BTreeMap<(String, String, BTreeSet<String>), Vec<&Image>> = BTreeMap::new();
     for copy in live.iter().filter(|c| !c.spoiled) {
         let place = (copy.owner.clone(), copy.region.clone(), keys_of(judge.world, copy));
-        by_key.entry(place).or_default().push(copy.id.clone());
+        by_key.entry(place).or_default().push(copy);
     }
     for copies in by_key.into_values().filter(|c| c.len() > 1) {
+        // What was there without any call is nobody's second copy.
+        if copies.iter().all(|copy| copy.created_by.is_none()) {
+            continue;
+        }
+        let copies: Vec<&str> = copies.iter().map(|copy| copy.id.as_str()).collect();
         judge.find(
             Check::CopiedTwice,
             original,

@@ -26,7 +26,7 @@ pub enum Check {
     DeprecationDiffers,
     /// Tags of a copy are not as expected.
     TagsDiffer,
-    /// More than one pending or available copy of an image under one key.
+    /// More than one pending or available copy of an image under one key, one of them or more made by a call.
     CopiedTwice,
     /// More CopyImage calls had an effect than copies were needed and attempts failed.
     TooManyCopies,
