@@ -55,7 +55,14 @@ impl Decider<'_> {
             return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
         }
         if !self.o.looked_since_created {
-            return self.copying(status);
+            // What the last call has run into stays said until the next one.
+            return match status.state {
+                Some(MigrationState::Copying) => Step {
+                    status,
+                    then: Then::Wait,
+                },
+                _ => self.copying(status),
+            };
         }
         if was_refused(self.o.status) && !self.o.admitted {
             return Step {

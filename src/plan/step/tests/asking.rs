@@ -53,6 +53,17 @@ fn nothing_is_asked_of_aws_without_admission_a_key_a_look_or_leave() {
 }
 
 #[test]
+fn what_the_last_call_ran_into_stays_said_while_copies_are_looked_for_again() {
+    let mut case = Case::new();
+    case.trouble = Some(Trouble::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."));
+    assert!(matches!(case.settle(), Then::Copy(_)));
+    assert_eq!((case.reason(), case.stalls()), (reason::SNAPSHOT_NOT_SHARED, true));
+    case.looked = false;
+    let step = case.step();
+    assert_eq!((step.then, &step.status), (Then::Wait, &case.status));
+}
+
+#[test]
 fn no_copy_is_asked_for_while_the_role_lacks_what_migrating_needs_and_what_was_begun_goes_on() {
     let denied = || Some(Trouble::new(reason::ACCESS_DENIED, "AWS denies it: allow it."));
     let mut case = Case::new();
