@@ -13,8 +13,9 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    CopySettings, CopyStatus, Duration, ImageCounts, ImageSelector, ImageTerm, LaunchPermissions, MigrationCounts,
-    MigrationState, Mode, OtherKey, PromotionSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts,
+    Backups, CopySettings, CopyStatus, Duration, ImageCounts, ImageSelector, ImageTerm, LaunchPermissions,
+    MigrationCounts, MigrationState, Mode, OrphanedCopies, OtherKey, PromotionSettings, RegionSpec, SnapshotStatus,
+    TagPublication, TargetCounts, UnencryptedImage,
 };
 use amiseal::cli::crd;
 
@@ -141,6 +142,8 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
     for field in [
         "mode",
         "scanInterval",
+        "backups",
+        "historyTTL",
         "kmsKeyID",
         "namePattern",
         "launchPermissions",
@@ -192,6 +195,8 @@ async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
     expected["suspend"] = json!(false);
     expected["scanInterval"] = json!("15m");
     expected["otherKey"] = json!("Report");
+    expected["backups"] = json!("Exclude");
+    expected["historyTTL"] = json!("720h");
     expected["copy"] = json!({
         "namePattern": "encrypted-{sourceID}-{name}",
         "maxConcurrentSnapshots": 20,
@@ -215,12 +220,13 @@ fn condition(type_: &str, status: Status, reason: &str, message: &str) -> Condit
 
 fn image_counts() -> ImageCounts {
     ImageCounts {
-        total: 64,
+        total: 65,
         encrypted: 20,
         unencrypted: 11,
         superseded: 17,
         other_key: 5,
         unencryptable: 4,
+        backups: 1,
         exempt: 3,
         contested: 2,
         unknown: 2,
@@ -273,8 +279,10 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         }],
         image_selector: ImageSelector::default(),
         other_key: OtherKey::Migrate,
+        backups: Backups::Exclude,
         copy: CopySettings::default(),
         promotion: PromotionSettings::default(),
+        history_ttl: Duration::from_mins(43_200),
     };
     let api: Api<AMIEncryptionPolicy> = Api::all(client().await);
     api.create(&PostParams::default(), &AMIEncryptionPolicy::new(name, spec))
@@ -308,7 +316,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         header.join(" "),
         "NAME READY COMPLIANT IMAGES UNENCRYPTED COPIED IN PROGRESS STALLED AGE"
     );
-    assert_eq!(row[..8].join(" "), "columns True False 64 11 17 3 2");
+    assert_eq!(row[..8].join(" "), "columns True False 65 11 17 3 2");
 }
 
 fn target_spec() -> AMIEncryptionTargetSpec {
@@ -331,6 +339,7 @@ fn target_spec() -> AMIEncryptionTargetSpec {
             exclude: vec![],
         },
         other_key: OtherKey::Migrate,
+        backups: Backups::Include,
         copy: CopySettings {
             extra_tags: [("owner".to_owned(), "platform".to_owned())].into(),
             ..CopySettings::default()
@@ -339,6 +348,7 @@ fn target_spec() -> AMIEncryptionTargetSpec {
             launch_permissions: LaunchPermissions::Drop,
             tags: TagPublication::Publish,
         },
+        history_ttl: Duration::from_mins(1440),
     }
 }
 
@@ -371,6 +381,13 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
         key_arn: Some(KEY.to_owned()),
         caller_arn: Some("arn:aws:sts::111122223333:assumed-role/amiseal/amiseal-production".to_owned()),
         duplicate_gib: Some(137),
+        orphaned_copies: Some(OrphanedCopies { images: 3, gib: 24 }),
+        unencrypted_images: vec![UnencryptedImage {
+            id: "ami-0123456789abcdef0".to_owned(),
+            name: "web-1".to_owned(),
+        }],
+        contested_by: vec!["base".to_owned()],
+        observed_scan: Some("now".to_owned()),
     };
     let json = serde_json::to_value(&status).expect("JSON");
     let stored = store_status(&api, name, json).await;
@@ -386,7 +403,7 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
     );
     assert_eq!(
         row[..8].join(" "),
-        format!("{name} 111122223333 eu-west-1 Unknown Throttled 64 11 17")
+        format!("{name} 111122223333 eu-west-1 Unknown Throttled 65 11 17")
     );
     assert!(
         row[8].ends_with('y') || row[8].ends_with('d'),
@@ -436,6 +453,8 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
             key_arn: Some(KEY.to_owned()),
         }],
         source_name: Some("web-1".to_owned()),
+        stalled: Some(reason::ATTRIBUTE_MISMATCH.to_owned()),
+        source_gone_time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
         promotion: Some(PromotionSettings::default()),
         observed_retry: Some("2026-11-21".to_owned()),
         conditions: vec![
@@ -451,6 +470,15 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
     let json = serde_json::to_value(&status).expect("JSON");
     let stored = store_status(&api, name, json).await;
     assert_eq!(stored.status, Some(status));
+
+    for (selector, shown) in [
+        ("status.stalled!=", true),
+        ("status.stalled=AttributeMismatch", true),
+        ("status.stalled=PublicImage", false),
+    ] {
+        let (listed, _) = kubectl(&["get", "amim", "--field-selector", selector, "-o", "name"]).await;
+        assert_eq!(listed.contains(name), shown, "{selector}: {listed}");
+    }
 
     let (table, _) = kubectl(&["get", "amim", name]).await;
     let [header, row] = &words(&table)[..] else {

@@ -83,6 +83,13 @@ pub mod reason {
     /// The image has an AWS Marketplace product code of another owner and cannot be copied. Ask the owner for an
     /// encrypted image, or exempt it.
     pub const PRODUCT_CODE_NOT_COPYABLE: &str = "ProductCodeNotCopyable";
+    /// The image is disabled, and a copy of it could be launched. Enable it, or exempt it.
+    pub const IMAGE_DISABLED: &str = "ImageDisabled";
+    /// A snapshot of the image is archived, and AWS does not copy it from there. Restore it, or exempt the image.
+    pub const SNAPSHOT_ARCHIVED: &str = "SnapshotArchived";
+    /// A snapshot of the image is kept in a Local Zone or on an Outpost, and a copy would leave that place. Exempt the
+    /// image.
+    pub const SNAPSHOT_LOCAL: &str = "SnapshotLocal";
     /// The image is backed by instance store, which a copy cannot encrypt. Rebuild it on EBS, or exempt it.
     pub const INSTANCE_STORE_IMAGE: &str = "InstanceStoreImage";
     /// A snapshot of the image belongs to another account and is not shared with this one. Share it, or exempt the
@@ -164,6 +171,9 @@ pub mod reason {
         COPY_FAILED,
         SOURCE_GONE,
         PRODUCT_CODE_NOT_COPYABLE,
+        IMAGE_DISABLED,
+        SNAPSHOT_ARCHIVED,
+        SNAPSHOT_LOCAL,
         INSTANCE_STORE_IMAGE,
         SNAPSHOT_NOT_SHARED,
         PUBLIC_IMAGE,

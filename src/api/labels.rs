@@ -16,6 +16,11 @@ pub const SLOTS: &str = "amiseal.dev/slots";
 /// refused.
 pub const RETRY: &str = "amiseal.dev/retry";
 
+/// Annotation of a policy or a target: any new value has its accounts and regions looked through at once.
+pub const SCAN: &str = "amiseal.dev/scan";
+/// Annotation of a target: what its policy's annotation `amiseal.dev/scan` is.
+pub const POLICY_SCAN: &str = "amiseal.dev/policy-scan";
+
 /// AWS tag of a copy and of its snapshots: the ID of the image that it was copied from.
 pub const TAG_SOURCE_IMAGE: &str = "amiseal.dev/source-image";
 /// AWS tag of a copy and of its snapshots: the attempt that made it.

@@ -18,6 +18,7 @@ use super::{PromotionSettings, rules, schema};
     category = "amiseal",
     status = "AMIMigrationStatus",
     derive = "PartialEq",
+    selectable = ".status.stalled",
     validation = rules::migration_name(),
     doc = "A migration is one image on its way to an encrypted copy. amiseal writes it. Deleting it deletes nothing in \
            AWS, and amiseal adopts the copy when it makes the migration again.",
@@ -95,6 +96,14 @@ pub struct AMIMigrationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub source_name: Option<String>,
+    /// Why the migration cannot go on until somebody acts: the reason of its condition `Stalled`. Absent while it can.
+    /// `kubectl get amim --field-selector status.stalled!=` lists those that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub stalled: Option<String>,
+    /// When the original was found to be gone. The migration is kept for the policy's `historyTTL` from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_gone_time: Option<Time>,
     /// The policy's settings under which the copy was last promoted. When they change, so is the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<PromotionSettings>,

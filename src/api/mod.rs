@@ -27,9 +27,10 @@ pub use policy::{
 };
 pub use schema::crds;
 pub use settings::{
-    CopySettings, ImageSelector, ImageTerm, LaunchPermissions, Mode, OtherKey, PromotionSettings, TagPublication,
+    Backups, CopySettings, ImageSelector, ImageTerm, LaunchPermissions, Mode, OtherKey, PromotionSettings,
+    TagPublication,
 };
-pub use status::{ImageCounts, MigrationCounts, TargetCounts};
+pub use status::{ImageCounts, MigrationCounts, OrphanedCopies, TargetCounts, UnencryptedImage};
 pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
 
 /// The API group of the three resources.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
+    Backups, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
     TargetCounts, rules, schema,
 };
 
@@ -67,7 +67,8 @@ use super::{
     validation = rules::default_key_for_all()
 )]
 pub struct AMIEncryptionPolicySpec {
-    /// `Audit`: AWS is only read, and nothing in it is ever written. `Enforce`: images are migrated.
+    /// `Audit`: AWS is only read, and nothing in it is ever written, but that AWS itself makes the key `alias/aws/ebs` when it
+    /// is asked about one that was never used. `Enforce`: images are migrated.
     #[serde(default)]
     pub mode: Mode,
     /// Whether to stop: no call to AWS is made for this policy while it is true, and its status says so.
@@ -93,12 +94,22 @@ pub struct AMIEncryptionPolicySpec {
     /// `Migrate`: copy them under the policy's key too.
     #[serde(default)]
     pub other_key: OtherKey,
+    /// What to do with images that AWS Backup and Data Lifecycle Manager make and delete by themselves. `Exclude`: count
+    /// those that are not encrypted as `backups`. `Include`: copy them like other images.
+    #[serde(default)]
+    pub backups: Backups,
     /// How images are copied.
     #[serde(default)]
     pub copy: CopySettings,
     /// What a verified copy takes over from its original.
     #[serde(default)]
     pub promotion: PromotionSettings,
+    /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
+    #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::history_ttl_range())]
+    #[x_kube(validation = rules::duration_form("historyTTL"))]
+    pub history_ttl: Duration,
 }
 
 fn default_scan_interval() -> Duration {

@@ -53,6 +53,12 @@ pub(super) fn scan_interval_range() -> Rule {
     .message("scanInterval must be at least 1m and at most 24h: write for example 15m")
 }
 
+/// History is kept for a day at least.
+pub(super) fn history_ttl_range() -> Rule {
+    Rule::new(format!("!({DURATION_FORM}) || duration(self) >= duration('24h')"))
+        .message("historyTTL must be at least 24h: write for example 720h")
+}
+
 /// An account ID has twelve digits.
 pub(super) fn account_id() -> Rule {
     Rule::new("self.matches('^[0-9]{12}$')")

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{rules, schema};
+use super::{Duration, rules, schema};
 
 /// Whether AWS is written to. `Audit` only reads and reports; `Enforce` migrates the images.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,21 @@ pub enum OtherKey {
     /// Count them, and leave them alone.
     #[default]
     Report,
+}
+
+/// What becomes of images that AWS Backup and Data Lifecycle Manager make and delete by themselves.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backups {
+    /// Count those that are not encrypted, and leave them alone.
+    #[default]
+    Exclude,
+    /// Treat them like other images.
+    Include,
+}
+
+/// For how long a migration is kept whose original is gone, unless the policy says otherwise: 30 days.
+pub(super) fn default_history_ttl() -> Duration {
+    Duration::from_secs(30 * 24 * 3600)
 }
 
 /// What becomes of the original's launch permissions.

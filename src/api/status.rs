@@ -39,15 +39,43 @@ pub struct ImageCounts {
     /// A copy cannot encrypt it, as with an image that is backed by instance store.
     #[serde(default)]
     pub unencryptable: u32,
+    /// It is not encrypted, and AWS Backup or Data Lifecycle Manager made it, whose images `backups: Exclude` leaves alone.
+    #[serde(default)]
+    pub backups: u32,
     /// `imageSelector.exclude` takes it out.
     #[serde(default)]
     pub exempt: u32,
-    /// An older policy selects it too, and governs it.
+    /// Another policy selects it too, and governs it.
     #[serde(default)]
     pub contested: u32,
-    /// A snapshot of it could not be read.
+    /// It or a snapshot of it could not be read, or the key is not known.
     #[serde(default)]
     pub unknown: u32,
+}
+
+/// Copies whose original is gone.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct OrphanedCopies {
+    /// How many.
+    #[serde(default)]
+    pub images: u32,
+    /// How many GiB their snapshots take. Rounded up.
+    #[serde(rename = "gib", default)]
+    pub gib: u64,
+}
+
+/// An image that is not encrypted.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UnencryptedImage {
+    /// Its ID.
+    #[schemars(length(max = 32))]
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
+    pub name: String,
 }
 
 /// How many migrations are where. Each is counted once.
@@ -76,6 +104,7 @@ impl AddAssign for ImageCounts {
         self.superseded += other.superseded;
         self.other_key += other.other_key;
         self.unencryptable += other.unencryptable;
+        self.backups += other.backups;
         self.exempt += other.exempt;
         self.contested += other.contested;
         self.unknown += other.unknown;
@@ -116,23 +145,25 @@ mod tests {
     #[test]
     fn sums_are_taken_class_by_class() {
         let one = ImageCounts {
-            total: 36,
+            total: 45,
             encrypted: 1,
             unencrypted: 2,
             superseded: 3,
             other_key: 4,
             unencryptable: 5,
+            backups: 9,
             exempt: 6,
             contested: 7,
             unknown: 8,
         };
         let two = ImageCounts {
-            total: 72,
+            total: 90,
             encrypted: 2,
             unencrypted: 4,
             superseded: 6,
             other_key: 8,
             unencryptable: 10,
+            backups: 18,
             exempt: 12,
             contested: 14,
             unknown: 16,

@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, rules,
-    schema,
+    Backups, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OrphanedCopies, OtherKey,
+    PromotionSettings, UnencryptedImage, rules, schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -103,10 +103,20 @@ pub struct AMIEncryptionTargetSpec {
     pub image_selector: ImageSelector,
     /// What to do with images that are encrypted, but under another key than the policy's.
     pub other_key: OtherKey,
+    /// What to do with images that AWS Backup and Data Lifecycle Manager make and delete by themselves. `Exclude`: count
+    /// those that are not encrypted as `backups`. `Include`: copy them like other images.
+    #[serde(default)]
+    pub backups: Backups,
     /// How images are copied.
     pub copy: CopySettings,
     /// What a verified copy takes over from its original.
     pub promotion: PromotionSettings,
+    /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
+    #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::history_ttl_range())]
+    #[x_kube(validation = rules::duration_form("historyTTL"))]
+    pub history_ttl: Duration,
 }
 
 /// What amiseal found in the account and region, and did there.
@@ -127,8 +137,7 @@ pub struct AMIEncryptionTargetStatus {
     /// How many migrations are where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationCounts>,
-    /// When the account and region was last looked through completely. Written along with another change, else at
-    /// most once an hour.
+    /// When the account and region was last looked through completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scan_time: Option<Time>,
     /// The ARN of the key that `spec.kmsKeyID` stands for.
@@ -142,4 +151,22 @@ pub struct AMIEncryptionTargetStatus {
     /// How many GiB of snapshots are kept twice, since an original with a verified copy is still there. Rounded up.
     #[serde(rename = "duplicateGiB", default, skip_serializing_if = "Option::is_none")]
     pub duplicate_gib: Option<u64>,
+    /// Copies that amiseal made and whose original is gone. Nothing else holds what was in it, so they are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphaned_copies: Option<OrphanedCopies>,
+    /// The oldest of the images that are not encrypted and have no migration, as under mode Audit: at most 50. `amiseal plan`
+    /// names all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
+    pub unencrypted_images: Vec<UnencryptedImage>,
+    /// The policies that govern images which this one selects too, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub contested_by: Vec<String>,
+    /// What the annotation `amiseal.dev/scan` of the target and of its policy were when the last scan began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub observed_scan: Option<String>,
 }

@@ -192,6 +192,7 @@ impl Session {
             let take_in = move |(gathered, common): &mut (S, Common), images: &[sdk::Image]| {
                 images
                     .iter()
+                    .filter(|image| project::is_machine(image))
                     .try_for_each(|image| visit(gathered, project::image(image, common)?))
             };
             gathering.add(images, room, take_in).await?;

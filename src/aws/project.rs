@@ -1,7 +1,8 @@
 //! From the SDK's types to the domain's.
 //!
-//! What is absent and may be absent stays absent; what is malformed, or absent and cannot be, fails the whole read: an image left out
-//! silently would be taken for one that does not exist. Enumeration values that AWS adds later become `Other`.
+//! What is absent and may be absent stays absent. An image of which something is malformed, or absent and cannot be, is kept as one that
+//! could not be read: left out silently it would be taken for one that does not exist. Only what has no ID fails the whole read.
+//! Enumeration values that AWS adds later become `Other`.
 //!
 //! Nothing is taken over from the SDK's types, all is copied: what is kept for long and lies among what was needed for a page keeps
 //! the page's memory from being of use to the next one.
@@ -13,12 +14,14 @@ use jiff::Timestamp;
 
 use super::common::Common;
 use crate::domain::{
-    Attributes, BlockDevice, EbsVolume, Image, ImageId, ImageState, LaunchPermission, PendingSnapshot, Snapshot,
+    Attributes, BlockDevice, EbsVolume, Image, ImageId, ImageState, Kept, LaunchPermission, PendingSnapshot, Snapshot,
     SnapshotId, SnapshotState, Source, Tags, VolumeKind,
 };
 
 /// A status has no room for a longer name of a device, and AWS's have a few characters.
 const LONGEST_DEVICE: usize = 255;
+/// What could not be read is said in a status, in so many characters.
+const LONGEST_DEFECT: usize = 120;
 
 /// Why something cannot be projected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +72,46 @@ fn non_empty(text: Option<&str>) -> Option<Box<str>> {
 /// An image. What it has in common with others of the same read, it shares with them.
 pub(super) fn image(image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
     let id: ImageId = required("imageId", image.image_id.as_deref())?;
-    let in_image = |Defect(what)| Defect(format!("{id}: {what}"));
-    project_image(id.clone(), image, common).map_err(in_image)
+    Ok(project_image(id.clone(), image, common).unwrap_or_else(|defect| unread_image(id, image, defect, common)))
+}
+
+/// Whether it is an image that machines are launched from: kernels and ramdisks are listed among images too.
+pub(super) fn is_machine(image: &sdk::Image) -> bool {
+    !matches!(
+        image.image_type,
+        Some(sdk::ImageTypeValues::Kernel | sdk::ImageTypeValues::Ramdisk)
+    )
+}
+
+/// Whether AWS Backup or Data Lifecycle Manager made it. Nobody else can write tags that begin with `aws:`.
+fn is_backup(image: &sdk::Image) -> bool {
+    let is_theirs = |key: &str| key.starts_with("aws:backup:") || key.starts_with("aws:dlm:");
+    let is_tagged = image.tags().iter().filter_map(sdk::Tag::key).any(is_theirs);
+    is_tagged || image.name().is_some_and(|name| name.starts_with("AwsBackup_"))
+}
+
+/// What is left of an image that cannot be read: what selects and names it.
+fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &mut Common) -> Image {
+    Image {
+        id,
+        name: image.name().unwrap_or_default().into(),
+        description: None,
+        owner: image.owner_id.as_deref().and_then(|owner| owner.parse().ok()),
+        state: image.state.as_ref().map_or(ImageState::Other, image_state),
+        state_code: None,
+        created: time("creationDate", image.creation_date.as_deref()).unwrap_or_default(),
+        deprecation_time: None,
+        public: false,
+        backup: is_backup(image),
+        product_codes: false,
+        ebs_root: false,
+        root_device: None,
+        attributes: common.attributes(Attributes::new()),
+        devices: Vec::new(),
+        copied_from: copied_from(image).unwrap_or_default().map(Box::new),
+        tags: tags(image.tags(), common),
+        unread: Some(what.chars().take(LONGEST_DEFECT).collect::<String>().into()),
+    }
 }
 
 fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
@@ -94,12 +135,13 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
         // Images of the first years may have none.
         name: image.name().unwrap_or_default().into(),
         description: common.description(image.description()),
-        owner: required("imageOwnerId", image.owner_id.as_deref())?,
+        owner: Some(required("imageOwnerId", image.owner_id.as_deref())?),
         state,
         state_code: image.state_reason().and_then(|reason| non_empty(reason.code())),
         created: time("creationDate", image.creation_date.as_deref())?,
         deprecation_time: time("deprecationTime", image.deprecation_time.as_deref())?,
         public: image.public.ok_or_else(|| missing("isPublic"))?,
+        backup: is_backup(image),
         product_codes: !image.product_codes().is_empty(),
         ebs_root: image.root_device_type == Some(sdk::DeviceType::Ebs),
         root_device: common.non_empty(image.root_device_name.as_deref()),
@@ -107,6 +149,7 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
         devices,
         copied_from,
         tags: tags(image.tags(), common),
+        unread: None,
     })
 }
 
@@ -208,28 +251,47 @@ fn tags(tags: &[sdk::Tag], common: &Common) -> Tags {
 /// A snapshot. What it has in common with others of the same read, it shares with them.
 pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(SnapshotId, Snapshot), Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
-    let field = |what: &str| Defect(format!("{id}: {what} is missing"));
-    let state = snapshot.state.as_ref().ok_or_else(|| field("status"))?;
     let projected = Snapshot {
-        state: match state {
-            sdk::SnapshotState::Pending => SnapshotState::Pending,
-            sdk::SnapshotState::Completed => SnapshotState::Completed,
-            sdk::SnapshotState::Error => SnapshotState::Error,
+        state: match &snapshot.state {
+            Some(sdk::SnapshotState::Pending) => SnapshotState::Pending,
+            Some(sdk::SnapshotState::Completed) => SnapshotState::Completed,
+            Some(sdk::SnapshotState::Error) => SnapshotState::Error,
+            // A state that is not said is none to go by.
             _ => SnapshotState::Other,
         },
-        encrypted: snapshot.encrypted.ok_or_else(|| field("encrypted"))?,
+        // Encrypted under a key that is not known is what says least: neither that it is not, nor that it is as was asked for.
+        encrypted: snapshot.encrypted.unwrap_or(true),
         // A key that cannot be read is no key that was asked for: that is all there is to know.
-        key: snapshot.kms_key_id.as_deref().and_then(|key| common.key(key)),
-        size_gib: snapshot.volume_size.ok_or_else(|| field("volumeSize"))?,
+        key: snapshot
+            .kms_key_id
+            .as_deref()
+            .filter(|_| snapshot.encrypted.is_some())
+            .and_then(|key| common.key(key)),
+        size_gib: snapshot.volume_size.unwrap_or_default(),
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
+        kept: kept(snapshot),
     };
     Ok((id, projected))
+}
+
+fn kept(snapshot: &sdk::Snapshot) -> Kept {
+    let is_named = |place: &Option<String>| place.as_deref().is_some_and(|place| !place.is_empty());
+    if is_named(&snapshot.outpost_arn) || is_named(&snapshot.availability_zone) {
+        return Kept::Local;
+    }
+    // One that was restored for a while can be read until it is archived again.
+    let restored = snapshot.restore_expiry_time.is_some();
+    match snapshot.storage_tier {
+        Some(sdk::StorageTier::Archive) if !restored => Kept::Archive,
+        _ => Kept::Standard,
+    }
 }
 
 /// Whether two answers of one read contradict each other over an image: pages may show one twice, but what a finished image is made
 /// of does not change.
 pub(super) fn same_image(one: &Image, other: &Image) -> Result<(), Defect> {
-    let finished = |image: &Image| matches!(image.state, ImageState::Available | ImageState::Disabled);
+    let finished =
+        |image: &Image| image.unread.is_none() && matches!(image.state, ImageState::Available | ImageState::Disabled);
     if finished(one) && finished(other) && (one.devices != other.devices || one.copied_from != other.copied_from) {
         return Err(Defect(format!("{}: two answers contradict each other", one.id)));
     }
@@ -258,14 +320,14 @@ pub(super) fn pending_copy(snapshot: &sdk::Snapshot) -> Result<Option<PendingSna
     }
     let id = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let percent = snapshot.progress.as_deref().unwrap_or_default().trim_end_matches('%');
-    let started = snapshot.start_time.map(|at| {
+    let started = snapshot.start_time.and_then(|at| {
         let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
-        Timestamp::new(at.secs(), nanos).map_err(|e| Defect(format!("startTime: {e}")))
+        Timestamp::new(at.secs(), nanos).ok()
     });
     Ok(Some(PendingSnapshot {
         id,
         for_image: for_image.flatten(),
-        started: started.transpose()?,
+        started,
         percent: percent.parse().unwrap_or(0).min(100),
     }))
 }

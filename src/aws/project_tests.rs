@@ -15,6 +15,61 @@ fn snapshot(given: &sdk::Snapshot) -> Result<Snapshot, Defect> {
     super::snapshot(given, &mut Common::default()).map(|(_, snapshot)| snapshot)
 }
 
+/// What of an image could not be read.
+fn unread(given: sdk::builders::ImageBuilder) -> Option<Box<str>> {
+    image(given.build()).expect("an image with an ID").unread
+}
+
+#[test]
+fn where_a_snapshot_is_kept_is_told_by_its_tier_and_its_place() {
+    let read = |given: sdk::builders::SnapshotBuilder| snapshot(&given.build()).expect("a snapshot").kept;
+    assert_eq!(read(plain_snapshot()), Kept::Standard);
+    assert_eq!(
+        read(plain_snapshot().storage_tier(sdk::StorageTier::Standard)),
+        Kept::Standard
+    );
+    let archived = || plain_snapshot().storage_tier(sdk::StorageTier::Archive);
+    assert_eq!(read(archived()), Kept::Archive);
+    let restored = archived().restore_expiry_time(aws_smithy_types::DateTime::from_secs(1_800_000_000));
+    assert_eq!(read(restored), Kept::Standard);
+    assert_eq!(
+        read(plain_snapshot().availability_zone("us-west-2-lax-1a")),
+        Kept::Local
+    );
+    let outpost = "arn:aws:outposts:us-west-2:111122223333:outpost/op-0123456789abcdef0";
+    assert_eq!(read(plain_snapshot().outpost_arn(outpost)), Kept::Local);
+    assert_eq!(
+        read(plain_snapshot().outpost_arn("").availability_zone("")),
+        Kept::Standard
+    );
+}
+
+#[test]
+fn a_backup_is_told_by_its_name_and_by_tags_that_only_aws_can_write() {
+    let is_backup = |given: sdk::builders::ImageBuilder| image(given.build()).expect("an image").backup;
+    let tagged = |key: &str| plain().tags(sdk::Tag::builder().key(key).value("x").build());
+    assert!(!is_backup(plain()));
+    assert!(is_backup(plain().name("AwsBackup_i-0123456789abcdef0_1A2B")));
+    assert!(is_backup(tagged("aws:backup:source-resource")));
+    assert!(is_backup(tagged("aws:dlm:lifecycle-policy-id")));
+    assert!(!is_backup(tagged("my:aws:backup:x")));
+    assert!(!is_backup(tagged("aws:cloudformation:stack-name")));
+    // Also where no tags are kept.
+    let given = tagged("aws:dlm:managed").build();
+    let mut common = Common::keeping(Detail::OnlyTags(std::collections::BTreeSet::new()));
+    let bare = super::image(&given, &mut common).expect("an image");
+    assert!(bare.backup && bare.tags.is_empty());
+}
+
+#[test]
+fn kernels_and_ramdisks_are_no_machines() {
+    assert!(is_machine(&plain().build()));
+    for (kind, expected) in [("machine", true), ("kernel", false), ("ramdisk", false), ("new", true)] {
+        let given = plain().image_type(sdk::ImageTypeValues::from(kind)).build();
+        assert_eq!(is_machine(&given), expected, "{kind}");
+    }
+}
+
 /// An image with all that AWS always sends.
 fn plain() -> sdk::builders::ImageBuilder {
     sdk::Image::builder()
@@ -120,26 +175,26 @@ proptest! {
         let known = text.parse::<ImageId>().is_ok();
         prop_assert_eq!(image(plain().image_id(&text).build()).is_ok(), known);
         let time = text.parse::<Timestamp>().is_ok();
-        prop_assert_eq!(image(plain().creation_date(&text).build()).is_ok(), time);
-        prop_assert_eq!(image(plain().deprecation_time(&text).build()).is_ok(), time);
+        prop_assert_eq!(unread(plain().creation_date(&text)).is_none(), time);
+        prop_assert_eq!(unread(plain().deprecation_time(&text)).is_none(), time);
     }
 }
 
 #[test]
-fn a_device_that_is_mapped_twice_or_has_an_endless_name_fails_the_read() {
+fn an_image_with_a_device_that_is_mapped_twice_or_has_an_endless_name_is_not_read() {
     let mapped = |name: &str| {
         let ebs = sdk::EbsBlockDevice::builder().snapshot_id("snap-01234567").build();
         sdk::BlockDeviceMapping::builder().device_name(name).ebs(ebs).build()
     };
     let with = |names: &[&str]| {
         let devices = names.iter().map(|name| mapped(name)).collect();
-        image(plain().set_block_device_mappings(Some(devices)).build())
+        unread(plain().set_block_device_mappings(Some(devices)))
     };
-    assert!(with(&["/dev/sda", "/dev/sdb"]).is_ok());
-    let twice = with(&["/dev/sda", "/dev/sda"]).expect_err("twice").to_string();
-    assert!(twice.contains("/dev/sda is mapped twice"), "{twice}");
-    assert!(with(&[&"d".repeat(255)]).is_ok());
-    assert!(with(&[&"d".repeat(256)]).is_err());
+    assert_eq!(with(&["/dev/sda", "/dev/sdb"]), None);
+    let twice = with(&["/dev/sda", "/dev/sda"]);
+    assert_eq!(twice.as_deref(), Some("/dev/sda is mapped twice"));
+    assert_eq!(with(&[&"d".repeat(255)]), None);
+    assert!(with(&[&"d".repeat(256)]).is_some());
 }
 
 #[test]
@@ -173,15 +228,19 @@ fn answers_that_contradict_each_other_are_told() {
 }
 
 #[test]
-fn what_an_image_cannot_lack_fails_the_read_and_what_it_can_lack_does_not() {
+fn an_image_that_lacks_what_it_cannot_lack_is_not_read_but_known_and_only_one_without_an_id_fails_the_read() {
+    assert!(image(plain().set_image_id(None).build()).is_err());
     for (what, broken) in [
-        ("imageId", plain().set_image_id(None)),
         ("imageOwnerId", plain().set_owner_id(None)),
         ("imageState", plain().set_state(None)),
         ("isPublic", plain().set_public(None)),
     ] {
-        let defect = image(broken.build()).expect_err(what).to_string();
-        assert!(defect.contains(what), "{defect}");
+        let broken = image(broken.tags(sdk::Tag::builder().key("team").value("a").build()).build());
+        let broken = broken.expect("an image");
+        assert_eq!(broken.unread.as_deref(), Some(&*format!("{what} is missing")));
+        // It is still known by what selects and names it, and by nothing that anything could be concluded from.
+        assert_eq!((&*broken.name, broken.tags.get("team")), ("web-1", Some("a")));
+        assert!(broken.is_there() && broken.devices.is_empty() && !broken.has_root_snapshot());
     }
     let bare = plain()
         .set_name(None)
@@ -194,11 +253,11 @@ fn what_an_image_cannot_lack_fails_the_read_and_what_it_can_lack_does_not() {
 }
 
 #[test]
-fn a_mapping_of_no_known_kind_fails_the_read() {
+fn an_image_with_a_mapping_of_no_known_kind_is_not_read() {
     let odd = sdk::BlockDeviceMapping::builder().device_name("/dev/sdb").build();
-    assert!(image(plain().block_device_mappings(odd).build()).is_err());
+    assert!(unread(plain().block_device_mappings(odd)).is_some());
     let nameless = sdk::BlockDeviceMapping::builder().virtual_name("ephemeral0").build();
-    assert!(image(plain().block_device_mappings(nameless).build()).is_err());
+    assert!(unread(plain().block_device_mappings(nameless)).is_some());
 }
 
 #[test]
@@ -214,7 +273,7 @@ fn an_image_made_from_an_instance_is_no_copy() {
     assert_eq!(image(from_instance).expect("an image").copied_from, None);
     let half = copied.clone().set_source_image_region(None).build();
     assert_eq!(image(half).expect("an image").copied_from, None);
-    assert!(image(copied.source_image_id("nonsense").build()).is_err());
+    assert!(unread(copied.source_image_id("nonsense")).is_some());
 }
 
 fn plain_snapshot() -> sdk::builders::SnapshotBuilder {
@@ -235,11 +294,18 @@ fn a_snapshot_tells_its_key_only_when_the_key_can_be_read() {
     assert!(unreadable.encrypted && unreadable.key.is_none());
     let new = read(plain_snapshot().state("dreaming".into())).expect("a snapshot");
     assert_eq!(new.state, SnapshotState::Other);
+    // Of one that lacks what it cannot lack nothing is concluded.
+    for broken in [plain_snapshot().set_state(None), plain_snapshot().set_encrypted(None)] {
+        let known = read(broken).expect("a snapshot");
+        assert!(
+            known.encrypted && (known.key.is_none() || known.state == SnapshotState::Other),
+            "{known:?}"
+        );
+    }
+    let sizeless = read(plain_snapshot().set_volume_size(None)).expect("a snapshot");
+    assert_eq!(sizeless.size_gib, 0);
     for broken in [
         plain_snapshot().set_snapshot_id(None),
-        plain_snapshot().set_state(None),
-        plain_snapshot().set_encrypted(None),
-        plain_snapshot().set_volume_size(None),
         plain_snapshot().snapshot_id("snap-"),
     ] {
         let broken = broken.build();

@@ -62,6 +62,9 @@ pub(crate) struct Place {
     pub(super) progress: SnapshotProgress,
     /// When the next scan is due; none means now.
     pub(super) scan_due: Option<Timestamp>,
+    /// What people had asked for by annotation when the last scan began, and when the last complete one did.
+    pub(super) asked: Option<String>,
+    pub(super) scanned_for: Option<String>,
     /// When the next look at the copies in flight is due; none means that there is none.
     pub(super) poll_due: Option<Timestamp>,
     /// Since when a copy seems to be done that was not looked at yet.

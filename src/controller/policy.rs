@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -32,7 +33,10 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
         .collect();
     let present = ctx.targets.state_filter(|target| target.spec.policy == name);
-    let (ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_owned(t, &policy));
+    let (mut ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_owned(t, &policy));
+    // The order is that of a hash table, and must make no difference.
+    ours.sort_by_cached_key(|target| target.name_any());
+    let scan = policy.annotations().get(labels::SCAN);
 
     let api = Api::<AMIEncryptionTarget>::all(ctx.client.clone());
     let mut blocked = false;
@@ -43,12 +47,13 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
             continue;
         }
         let current = ctx.targets.get(&ObjectRef::new(target_name));
-        if current.is_none_or(|t| t.spec != *spec) {
+        let is_as_asked = |t: &AMIEncryptionTarget| t.spec == *spec && t.annotations().get(labels::POLICY_SCAN) == scan;
+        if !current.is_some_and(|t| is_as_asked(&t)) {
             let parameters = PatchParams::apply(FIELD_MANAGER).force();
             api.patch(
                 target_name,
                 &parameters,
-                &Patch::Apply(target(&policy, target_name, spec)),
+                &Patch::Apply(target(&policy, target_name, spec, scan)),
             )
             .await?;
         }
@@ -59,10 +64,13 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
 
     let kept: Vec<_> = ours.iter().filter(|t| wanted.contains_key(&t.name_any())).collect();
     let unseen = Default::default();
+    let names: Vec<String> = kept.iter().map(|target| target.name_any()).collect();
     let counted: Vec<_> = kept
         .iter()
-        .map(|target| status::Counted {
-            current: wanted.get(&target.name_any()) == Some(&target.spec)
+        .zip(&names)
+        .map(|(target, name)| status::Counted {
+            name,
+            current: wanted.get(name) == Some(&target.spec)
                 && target.status.as_ref().and_then(|s| s.observed_generation) == target.metadata.generation,
             status: target.status.as_ref().unwrap_or(&unseen),
         })
@@ -92,7 +100,15 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
             // Most often a change leads here again, but the API server may also refuse without one.
             Err(error) if is_conflict(&error) => return Ok(Action::requeue(ctx.clock.wall(WRITES_APART))),
             Err(error) if is_not_found(&error) => {}
-            result => drop(result?),
+            result => {
+                result?;
+                tell(
+                    &ctx,
+                    &policy,
+                    &status::changes(&current.conditions, &decided.conditions),
+                )
+                .await;
+            }
         }
     }
     Ok(if blocked {
@@ -100,6 +116,19 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     } else {
         Action::await_change()
     })
+}
+
+/// Events of what people care about: whether all is ready, complies, needs them, or is another policy's.
+async fn tell(ctx: &Context, policy: &AMIEncryptionPolicy, changes: &[(&Condition, bool)]) {
+    for (condition, is_bad) in changes {
+        let (type_, reason) = (&condition.type_, &condition.reason);
+        let note = format!("{type_} is {}. {}", condition.status, condition.message);
+        if *is_bad {
+            ctx.events.warning(policy, reason, type_, &note).await;
+        } else {
+            ctx.events.normal(policy, reason, type_, &note).await;
+        }
+    }
 }
 
 /// Whether a policy asks for changes in an account and region, by what the watches show at that moment.
@@ -132,8 +161,15 @@ fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool 
         .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid.as_ref())
 }
 
-fn target(policy: &AMIEncryptionPolicy, name: &str, spec: &AMIEncryptionTargetSpec) -> AMIEncryptionTarget {
+fn target(
+    policy: &AMIEncryptionPolicy,
+    name: &str,
+    spec: &AMIEncryptionTargetSpec,
+    scan: Option<&String>,
+) -> AMIEncryptionTarget {
     let mut target = AMIEncryptionTarget::new(name, spec.clone());
+    // Whoever works on the target need not be the one who works on the policy.
+    target.metadata.annotations = scan.map(|scan| [(labels::POLICY_SCAN.to_owned(), scan.clone())].into());
     target.metadata.owner_references = policy.controller_owner_ref(&()).map(|owner| vec![owner]);
     target.metadata.labels = Some(
         [

@@ -21,8 +21,8 @@ pub struct Image {
     pub name: Box<str>,
     /// Its description, if it has one.
     pub description: Option<Box<str>>,
-    /// The account that owns it.
-    pub owner: AccountId,
+    /// The account that owns it; none where that could not be read.
+    pub owner: Option<AccountId>,
     /// Its life-cycle state.
     pub state: ImageState,
     /// AWS's code for the state, such as `Client.InvalidKMSKey`; explains a failure.
@@ -33,6 +33,8 @@ pub struct Image {
     pub deprecation_time: Option<Timestamp>,
     /// Whether everyone may launch it.
     pub public: bool,
+    /// Whether AWS Backup or Data Lifecycle Manager made it, which make and delete such images by themselves.
+    pub backup: bool,
     /// Whether it carries product codes (Marketplace or billing).
     pub product_codes: bool,
     /// Whether its root device is an EBS volume; else it is instance-store backed.
@@ -48,9 +50,21 @@ pub struct Image {
     pub copied_from: Option<Box<Source>>,
     /// Its tags. Anyone may write these.
     pub tags: Tags,
+    /// What in AWS's answer could not be read, if anything. Such an image has no devices here, and nothing is concluded from what
+    /// else is known of it: it is selected, counted and named.
+    pub unread: Option<Box<str>>,
 }
 
 impl Image {
+    /// Whether it is an image that can be launched, or enabled again, as far as can be told: one whose state could not be read may be.
+    pub fn is_there(&self) -> bool {
+        match self.state {
+            ImageState::Available | ImageState::Disabled => true,
+            ImageState::Other => self.unread.is_some(),
+            ImageState::Pending | ImageState::Failed | ImageState::Deregistered => false,
+        }
+    }
+
     /// The devices that hold data: those backed by a snapshot.
     pub fn volumes(&self) -> impl Iterator<Item = (&str, &EbsVolume, &SnapshotId)> {
         self.devices.iter().filter_map(|device| match device {
@@ -168,6 +182,20 @@ pub struct Snapshot {
     pub size_gib: i32,
     /// Its real size in bytes, where AWS says it.
     pub full_bytes: Option<u64>,
+    /// Where it is kept.
+    pub kept: Kept,
+}
+
+/// Where a snapshot is kept. Only from a region's standard tier can it be copied as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// In the region, in the standard tier.
+    #[default]
+    Standard,
+    /// In the region, in the archive tier.
+    Archive,
+    /// In a Local Zone or on an Outpost, where its data may have to stay.
+    Local,
 }
 
 /// The states of a snapshot.

@@ -13,7 +13,7 @@ mod tags;
 pub use failure::{AwsError, Cause, ErrorClass, writes};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
-    Attributes, BlockDevice, EbsVolume, Image, ImageState, LaunchPermission, Snapshot, SnapshotState, Source,
+    Attributes, BlockDevice, EbsVolume, Image, ImageState, Kept, LaunchPermission, Snapshot, SnapshotState, Source,
     VolumeKind,
 };
 pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress, Snapshots};

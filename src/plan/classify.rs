@@ -1,13 +1,16 @@
 //! In which class each image is, and which images are to have a migration.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::adopt::{self, Adoptable};
 use super::naming::CopyOf;
 use super::select::{Selection, Selector};
+use super::unknown::{self, Unknown};
 use super::verify::{Encryption, encryption};
+use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{ImageCounts, OtherKey};
 use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, KeyArn, Region};
 
@@ -24,10 +27,10 @@ pub struct Terms<'a> {
     pub other_key: OtherKey,
     /// The policy's key, if it could be resolved.
     pub key: Option<&'a KeyArn>,
-    /// Images that have a migration of another policy: it governs them until that is gone.
-    pub contested: &'a HashSet<ImageId>,
-    /// Selectors of older policies for this account and region: what they select is theirs.
-    pub older: &'a [Selector],
+    /// Images that have a migration of another policy, and that policy: it governs them until that is gone.
+    pub contested: &'a HashMap<ImageId, String>,
+    /// Older policies for this account and region: what they select is theirs.
+    pub older: &'a [Older],
     /// Images that have a migration of this policy, which goes on whoever else comes to select them.
     pub ours: &'a HashSet<ImageId>,
     /// Copies that unfinished migrations have on record as theirs.
@@ -35,6 +38,15 @@ pub struct Terms<'a> {
     /// Keys that finished migrations had pinned, by their source: a copy under such a key was what the policy asked for
     /// when it was made.
     pub pinned: &'a HashMap<ImageId, KeyArn>,
+}
+
+/// An older policy for the same account and region.
+#[derive(Debug, Clone)]
+pub struct Older {
+    /// Its name.
+    pub policy: String,
+    /// What it selects.
+    pub selector: Selector,
 }
 
 /// The class of an image. Each selected image is in exactly one.
@@ -50,11 +62,13 @@ pub enum Class {
     OtherKey,
     /// Copying cannot encrypt it.
     Unencryptable,
+    /// It would have to be migrated, but was made for a backup, and the policy leaves those alone.
+    Backup,
     /// The selector exempts it.
     Exempt,
     /// Another policy governs it.
     Contested,
-    /// A snapshot of it could not be read, or the policy's key is not known.
+    /// It or a snapshot of it could not be read, or the policy's key is not known.
     Unknown,
 }
 
@@ -76,17 +90,77 @@ pub struct Classified {
     pub wanted: Vec<Wanted>,
     /// Bytes of snapshots that are kept twice, in the original and in its verified copy.
     pub duplicate_bytes: u64,
+    /// Images whose encryption cannot be told for a cause of their own.
+    pub unknown: Unknown,
+    /// The oldest of the images that are not encrypted and have no copy, at most [`NAMED`] of them.
+    pub unencrypted: Vec<Named>,
+    /// How many images each other policy governs, of those that this one selects too.
+    pub contested: BTreeMap<String, u32>,
+    /// Copies of ours whose original is gone.
+    pub orphans: Orphans,
 }
+
+/// An image, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The image.
+    pub image: ImageId,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+/// Copies of ours whose original is gone: nothing but them holds what was in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// How many.
+    pub images: u32,
+    /// What their snapshots take.
+    pub bytes: u64,
+}
+
+/// How many images that are not encrypted are named.
+pub const NAMED: usize = 50;
 
 /// Classifies every image of an inventory.
 pub fn classify(inventory: &Inventory, terms: Terms<'_>) -> Classified {
+    classify_each(inventory, terms, |_, _| {})
+}
+
+/// The same, and has each image and its class visited.
+pub fn classify_each<'i>(
+    inventory: &'i Inventory,
+    terms: Terms<'_>,
+    mut visit: impl FnMut(&'i Arc<Image>, Class),
+) -> Classified {
     let mut result = Classified::default();
+    let mut unencrypted: Vec<&Image> = Vec::new();
     for image in inventory.images.values() {
+        if is_orphan(image, inventory, terms.region) {
+            result.orphans.images += 1;
+            result.orphans.bytes = result.orphans.bytes.saturating_add(stored_bytes(image, inventory));
+        }
         let Some(class) = class_of(image, inventory, terms) else {
             continue;
         };
+        visit(image, class);
         count(&mut result.counts, class);
-        if class == Class::Superseded {
+        match class {
+            Class::Unencrypted | Class::Unencryptable => unencrypted.push(image),
+            Class::Contested => {
+                if let Some(policy) = governor(image, terms) {
+                    *result.contested.entry(policy.to_owned()).or_default() += 1;
+                }
+            }
+            Class::Unknown => {
+                if let Some(why) = unknown::why(image, &inventory.snapshots) {
+                    result.unknown.add(image, why);
+                }
+            }
+            _ => {}
+        }
+        // A backup may have a copy from when the policy asked for one.
+        let is_kept_twice = class == Class::Superseded || class == Class::Backup && is_copied(image, inventory, terms);
+        if is_kept_twice {
             result.duplicate_bytes = result.duplicate_bytes.saturating_add(stored_bytes(image, inventory));
         }
         if is_wanted(image, class, inventory, terms) {
@@ -99,46 +173,83 @@ pub fn classify(inventory: &Inventory, terms: Terms<'_>) -> Classified {
     result
         .wanted
         .sort_by(|a, b| (a.created, &a.image).cmp(&(b.created, &b.image)));
+    unencrypted.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    let named = |image: &&Image| Named {
+        image: image.id.clone(),
+        name: image.name.clone(),
+    };
+    result.unencrypted = unencrypted.iter().take(NAMED).map(named).collect();
     result
+}
+
+/// Whether an image is a copy of ours whose original is gone.
+fn is_orphan(image: &Image, inventory: &Inventory, region: &Region) -> bool {
+    image.state == ImageState::Available
+        && image.copied_from.as_ref().is_some_and(|source| {
+            source.region == *region
+                && !inventory.images.contains_key(&source.image)
+                && image.tags.get(TAG_SOURCE_IMAGE) == Some(source.image.as_str())
+        })
 }
 
 /// The class of one image; none for images that the policy does not speak of, or that are no images yet or any more.
 pub fn class_of(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> Option<Class> {
-    if !matches!(image.state, ImageState::Available | ImageState::Disabled) {
+    if !image.is_there() {
         return None;
     }
-    match terms.selector.select(image) {
+    let selection = terms.selector.select(image);
+    match selection {
         Selection::Unselected => return None,
         Selection::Exempt => return Some(Class::Exempt),
-        Selection::Selected => {}
+        Selection::Selected | Selection::Backup => {}
     }
-    if is_contested(image, terms) {
+    if governor(image, terms).is_some() {
         return Some(Class::Contested);
     }
+    if image.unread.is_some() {
+        return Some(Class::Unknown);
+    }
     if !image.ebs_root {
-        return Some(Class::Unencryptable);
+        return Some(match selection {
+            Selection::Backup => Class::Backup,
+            _ => Class::Unencryptable,
+        });
     }
     let class = by_encryption(image, inventory, terms.key);
     let migrates = class == Class::Unencrypted || class == Class::OtherKey && terms.other_key == OtherKey::Migrate;
-    let mut keys = terms.key.into_iter().chain(terms.pinned.get(&image.id));
-    let superseded = migrates
-        && keys.any(|key| {
-            let of = copy_of(image, key, terms);
-            matches!(adopt::find(&of, image, inventory), Some(Adoptable::Verified { .. }))
-        });
-    Some(if superseded { Class::Superseded } else { class })
+    Some(if !migrates {
+        class
+    } else if selection == Selection::Backup {
+        Class::Backup
+    } else if is_copied(image, inventory, terms) {
+        Class::Superseded
+    } else {
+        class
+    })
 }
 
-/// Whether another policy governs an image. The older one does, and whoever has its migration goes on having it, so that
-/// no image ever has two.
-fn is_contested(image: &Image, terms: Terms<'_>) -> bool {
-    let older = || {
-        terms
-            .older
-            .iter()
-            .any(|older| older.select(image) == Selection::Selected)
-    };
-    terms.contested.contains(&image.id) || !terms.ours.contains(&image.id) && older()
+/// Whether an image has a verified copy under the policy's key, or under the one that a finished migration had pinned.
+fn is_copied(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> bool {
+    let mut keys = terms.key.into_iter().chain(terms.pinned.get(&image.id));
+    keys.any(|key| {
+        let of = copy_of(image, key, terms);
+        matches!(adopt::find(&of, image, inventory), Some(Adoptable::Verified { .. }))
+    })
+}
+
+/// The other policy that governs an image, if one does. The older one does, and whoever has its migration goes on having it, so
+/// that no image ever has two.
+fn governor<'a>(image: &Image, terms: Terms<'a>) -> Option<&'a str> {
+    if let Some(policy) = terms.contested.get(&image.id) {
+        return Some(policy);
+    }
+    if terms.ours.contains(&image.id) {
+        return None;
+    }
+    let mut older = terms.older.iter();
+    older
+        .find(|older| older.selector.select(image) == Selection::Selected)
+        .map(|older| older.policy.as_str())
 }
 
 fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> Class {
@@ -167,7 +278,7 @@ fn is_wanted(image: &Image, class: Class, inventory: &Inventory, terms: Terms<'_
     let migrates = match class {
         Class::Unencrypted | Class::Superseded | Class::Unencryptable => true,
         Class::OtherKey => terms.other_key == OtherKey::Migrate,
-        Class::Encrypted | Class::Exempt | Class::Contested | Class::Unknown => false,
+        Class::Encrypted | Class::Backup | Class::Exempt | Class::Contested | Class::Unknown => false,
     };
     migrates && !is_copy_in_the_making(image, inventory, terms)
 }
@@ -224,6 +335,7 @@ fn count(counts: &mut ImageCounts, class: Class) {
         Class::Superseded => &mut counts.superseded,
         Class::OtherKey => &mut counts.other_key,
         Class::Unencryptable => &mut counts.unencryptable,
+        Class::Backup => &mut counts.backups,
         Class::Exempt => &mut counts.exempt,
         Class::Contested => &mut counts.contested,
         Class::Unknown => &mut counts.unknown,
@@ -232,285 +344,4 @@ fn count(counts: &mut ImageCounts, class: Class) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::api::{ImageSelector, ImageTerm};
-    use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region};
-
-    fn classified(world: World, other_key: OtherKey, selector: &ImageSelector) -> Classified {
-        let none = HashSet::new();
-        let terms = Terms {
-            account: &account(),
-            region: &region(),
-            selector: &Selector::new(selector),
-            other_key,
-            key: Some(&key(1)),
-            contested: &none,
-            older: &[],
-            ours: &none,
-            copies: &none,
-            pinned: &HashMap::new(),
-        };
-        classify(&world.inventory(at(0)), terms)
-    }
-
-    fn everything(world: World, other_key: OtherKey) -> Classified {
-        classified(world, other_key, &ImageSelector::default())
-    }
-
-    #[test]
-    fn an_unencrypted_image_is_wanted_and_an_encrypted_one_is_not() {
-        let mut world = World::of([image(1, 2)]);
-        let mut encrypted = image(2, 1);
-        for device in &mut encrypted.devices {
-            if let crate::domain::BlockDevice::Ebs { volume, .. } = device {
-                volume.encrypted = Some(true);
-            }
-        }
-        world.add(encrypted, Some(&key(1)));
-        let result = everything(world, OtherKey::Report);
-        assert_eq!(
-            (result.counts.total, result.counts.unencrypted, result.counts.encrypted),
-            (2, 1, 1)
-        );
-        assert_eq!(
-            result.wanted,
-            [Wanted {
-                image: image_id(1),
-                created: Some(at(1))
-            }]
-        );
-    }
-
-    #[test]
-    fn an_image_with_a_verified_copy_is_superseded_and_its_storage_counted_as_duplicate() {
-        let source = image(1, 2);
-        let mut world = World::of([source.clone()]);
-        encrypted_copy(&source, 101, &key(1), &mut world);
-        let result = everything(world, OtherKey::Report);
-        assert_eq!(
-            (result.counts.superseded, result.counts.encrypted, result.counts.total),
-            (1, 1, 2)
-        );
-        assert_eq!(result.duplicate_bytes, 2 * (8 << 30));
-        assert_eq!(result.wanted.len(), 1, "its migration records the adopted copy");
-    }
-
-    #[test]
-    fn a_copy_under_the_key_that_the_policy_had_when_it_was_made_still_supersedes_its_original() {
-        let source = image(1, 1);
-        let mut world = World::of([source.clone()]);
-        encrypted_copy(&source, 101, &key(2), &mut world);
-        let none = HashSet::new();
-        let (account, region) = (account(), region());
-        let selector = Selector::new(&ImageSelector::default());
-        let inventory = world.inventory(at(0));
-        let with = |pinned: &HashMap<ImageId, KeyArn>| {
-            let terms = Terms {
-                account: &account,
-                region: &region,
-                selector: &selector,
-                other_key: OtherKey::Report,
-                key: Some(&key(1)),
-                contested: &none,
-                older: &[],
-                ours: &none,
-                copies: &none,
-                pinned,
-            };
-            let counts = classify(&inventory, terms).counts;
-            (counts.unencrypted, counts.superseded, counts.other_key)
-        };
-        assert_eq!(with(&HashMap::new()), (1, 0, 1));
-        assert_eq!(with(&HashMap::from([(image_id(1), key(2))])), (0, 1, 1));
-    }
-
-    #[test]
-    fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is() {
-        let inventory = World::of([image(1, 1)]).inventory(at(0));
-        let older = [Selector::new(&ImageSelector::default())];
-        let exempting = [Selector::new(&ImageSelector {
-            exclude: vec![ImageTerm {
-                names: vec!["web-*".to_owned()],
-                ..ImageTerm::default()
-            }],
-            ..ImageSelector::default()
-        })];
-        let (none, one) = (HashSet::new(), HashSet::from([image_id(1)]));
-        let selector = Selector::new(&ImageSelector::default());
-        let is_contested = |contested: &HashSet<ImageId>, older: &[Selector], ours: &HashSet<ImageId>| {
-            let terms = Terms {
-                account: &account(),
-                region: &region(),
-                selector: &selector,
-                other_key: OtherKey::Report,
-                key: Some(&key(1)),
-                contested,
-                older,
-                ours,
-                copies: &none,
-                pinned: &HashMap::new(),
-            };
-            let classified = classify(&inventory, terms);
-            assert_eq!(classified.counts.contested == 1, classified.wanted.is_empty());
-            classified.counts.contested == 1
-        };
-        assert!(is_contested(&none, &older, &none), "the older policy selects it");
-        assert!(!is_contested(&none, &exempting, &none), "the older policy exempts it");
-        assert!(!is_contested(&none, &older, &one), "the migration under way stays");
-        assert!(
-            is_contested(&one, &[], &none),
-            "another policy's migration is under way"
-        );
-        assert!(!is_contested(&none, &[], &none));
-    }
-
-    #[test]
-    fn another_key_is_reported_or_migrated_as_the_policy_says() {
-        let other = || {
-            let mut world = World::default();
-            let mut image = image(1, 1);
-            if let crate::domain::BlockDevice::Ebs { volume, .. } = &mut image.devices[0] {
-                volume.encrypted = Some(true);
-            }
-            world.add(image, Some(&key(2)));
-            world
-        };
-        let reported = everything(other(), OtherKey::Report);
-        assert_eq!((reported.counts.other_key, reported.wanted.len()), (1, 0));
-        let migrated = everything(other(), OtherKey::Migrate);
-        assert_eq!((migrated.counts.other_key, migrated.wanted.len()), (1, 1));
-    }
-
-    #[test]
-    fn an_image_whose_roots_snapshot_is_not_shown_is_never_called_encrypted() {
-        type Change = fn(&mut Image);
-        let changes: [Change; 4] = [
-            |image| image.devices.clear(),
-            |image| {
-                if let crate::domain::BlockDevice::Ebs { volume, .. } = &mut image.devices[0] {
-                    volume.snapshot = None;
-                }
-            },
-            |image| image.root_device = None,
-            |image| image.root_device = Some("/dev/sdz".into()),
-        ];
-        for change in changes {
-            let mut image = image(1, 2);
-            for device in &mut image.devices {
-                if let crate::domain::BlockDevice::Ebs { volume, .. } = device {
-                    volume.encrypted = Some(true);
-                }
-            }
-            let mut world = World::default();
-            world.add(image.clone(), Some(&key(1)));
-            change(&mut image);
-            world.images.insert(image.id.clone(), Arc::new(image));
-            let counts = everything(world, OtherKey::Migrate).counts;
-            assert_eq!((counts.total, counts.unknown), (1, 1), "{counts:?}");
-        }
-    }
-
-    #[test]
-    fn sizes_beyond_all_measure_are_added_up_without_an_overflow() {
-        let source = image(1, 3);
-        let mut world = World::of([source.clone()]);
-        encrypted_copy(&source, 101, &key(1), &mut world);
-        for snapshot in world.snapshots.values_mut() {
-            snapshot.full_bytes = Some(u64::MAX / 2);
-        }
-        assert_eq!(everything(world, OtherKey::Report).duplicate_bytes, u64::MAX);
-    }
-
-    #[test]
-    fn an_unread_snapshot_makes_the_image_unknown_and_starts_nothing() {
-        let mut world = World::default();
-        let mut image = image(1, 1);
-        if let crate::domain::BlockDevice::Ebs { volume, .. } = &mut image.devices[0] {
-            volume.encrypted = Some(true);
-        }
-        world.images.insert(image.id.clone(), Arc::new(image));
-        let result = everything(world, OtherKey::Migrate);
-        assert_eq!((result.counts.unknown, result.wanted.len()), (1, 0));
-    }
-
-    #[test]
-    fn exempt_images_are_counted_and_unselected_ones_are_not() {
-        let selector = ImageSelector {
-            include: vec![ImageTerm {
-                names: vec!["web-*".to_owned()],
-                ..ImageTerm::default()
-            }],
-            exclude: vec![ImageTerm {
-                names: vec!["web-2".to_owned()],
-                ..ImageTerm::default()
-            }],
-        };
-        let mut other = image(3, 1);
-        other.name = "db-3".into();
-        let result = classified(
-            World::of([image(1, 1), image(2, 1), other]),
-            OtherKey::Report,
-            &selector,
-        );
-        assert_eq!(
-            (result.counts.total, result.counts.exempt, result.counts.unencrypted),
-            (2, 1, 1)
-        );
-    }
-
-    #[test]
-    fn a_copy_of_ours_that_came_out_unencrypted_counts_but_is_not_copied_itself() {
-        let source = image(1, 1);
-        let mut world = World::of([source.clone()]);
-        let mut copy = image(101, 1);
-        copy.copied_from = Some(Box::new(crate::domain::Source {
-            image: source.id.clone(),
-            region: region(),
-        }));
-        let of = crate::plan::testing::copy_of();
-        copy.name = of.copy_name("{name}", "web-1", 1).into();
-        copy.tags
-            .insert(crate::api::labels::TAG_SOURCE_IMAGE.into(), source.id.as_str().into());
-        copy.tags.insert(crate::api::labels::TAG_ATTEMPT.into(), "1".into());
-        world.add(copy, None);
-        let result = everything(world, OtherKey::Report);
-        assert_eq!(result.counts.unencrypted, 2);
-        assert_eq!(
-            result.wanted.iter().map(|w| w.image.clone()).collect::<Vec<_>>(),
-            [image_id(1)]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn every_selected_image_is_in_exactly_one_class(
-            kinds in prop::collection::vec((0u8..5, prop::bool::ANY), 0..12), migrate: bool,
-        ) {
-            let mut world = World::default();
-            for (number, (kind, ebs)) in (1..).zip(&kinds) {
-                let mut image = image(number, 1 + u64::from(*kind % 3));
-                image.ebs_root = *ebs;
-                match kind {
-                    0 => { encrypted_copy(&image, number + 500, &key(1), &mut world); world.add(image, None); }
-                    1 => { encrypted_copy(&image, number + 500, &key(2), &mut world); world.add(image, None); }
-                    2 => { world.images.insert(image.id.clone(), Arc::new(image)); }
-                    3 => { image.state = ImageState::Pending; world.add(image, None); }
-                    _ => world.add(image, None),
-                }
-            }
-            let expected = world.images.values().filter(|i| i.state == ImageState::Available).count();
-            let other_key = if migrate { OtherKey::Migrate } else { OtherKey::Report };
-            let ImageCounts { total, encrypted, unencrypted, superseded, other_key, unencryptable, exempt, contested, unknown, .. }
-                = everything(world, other_key).counts;
-            prop_assert_eq!(total as usize, expected);
-            prop_assert_eq!(
-                total, encrypted + unencrypted + superseded + other_key + unencryptable + exempt + contested + unknown
-            );
-        }
-    }
-}
+mod tests;

@@ -29,8 +29,10 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
                 scan_interval: spec.scan_interval,
                 image_selector: spec.image_selector.clone(),
                 other_key: spec.other_key,
+                backups: spec.backups,
                 copy: spec.copy.clone(),
                 promotion: spec.promotion.clone(),
+                history_ttl: spec.history_ttl,
             });
         }
     }

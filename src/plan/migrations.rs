@@ -1,6 +1,9 @@
 //! Which migrations a target is to have, beside those that it has.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::classify::Wanted;
 use crate::api::conditions::{self, reason};
@@ -26,11 +29,17 @@ pub struct Present {
     pub dismissed: bool,
     /// Whether it [stands aside](stands_aside).
     pub aside: bool,
+    /// Whether it is [history that is old enough](is_history).
+    pub history: bool,
 }
 
 /// Whether a migration cannot go on for its image's own sake: then another one goes in its place, however many there are.
 pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
-    const OF_IMAGE: [&str; 3] = [
+    const OF_IMAGE: [&str; 7] = [
+        reason::UNKNOWN_IMAGES,
+        reason::IMAGE_DISABLED,
+        reason::SNAPSHOT_ARCHIVED,
+        reason::SNAPSHOT_LOCAL,
         reason::INSTANCE_STORE_IMAGE,
         reason::PUBLIC_IMAGE,
         reason::DEFAULT_KEY_CANNOT_BE_SHARED,
@@ -39,13 +48,20 @@ pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
         .is_some_and(|stalled| stalled.status == "True" && OF_IMAGE.contains(&stalled.reason.as_str()))
 }
 
+/// Whether a migration is done, and its original has been gone for as long as the policy has such kept.
+pub fn is_history(status: &AMIMigrationStatus, ttl: Duration, now: Timestamp) -> bool {
+    let gone = status.source_gone_time.as_ref();
+    let is_done = status.state == Some(MigrationState::Completed);
+    is_done && gone.is_some_and(|gone| now.duration_since(gone.0).as_secs_f64() >= ttl.as_secs_f64())
+}
+
 /// What is to be created and deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Images that get a migration, oldest first.
     pub create: Vec<ImageId>,
     /// Images whose migration goes: nothing was begun and it is not wanted, or not under this key, any more, or it
-    /// could not go on and the image was exempted.
+    /// could not go on and the image was exempted, or its original has been gone for long.
     pub delete: Vec<ImageId>,
 }
 
@@ -67,7 +83,9 @@ pub fn changes(
     for migration in present {
         let right = wanted_ids.contains(&migration.source) && migration.key == key.as_str();
         let idle = !migration.begun && !right || migration.dismissed;
-        if idle && migration.state != MigrationState::Completed && known(&migration.source) {
+        let is_known = known(&migration.source);
+        let unwanted = idle && migration.state != MigrationState::Completed && is_known;
+        if unwanted || migration.history && !is_known {
             changes.delete.push(migration.source.clone());
             there.remove(&migration.source);
         }
@@ -88,6 +106,8 @@ pub fn changes(
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
     use crate::api::conditions::Status;
     use crate::plan::testing::{at, image_id, key};
@@ -114,6 +134,7 @@ mod tests {
             begun,
             dismissed: false,
             aside: false,
+            history: false,
         }
     }
 
@@ -162,6 +183,32 @@ mod tests {
         assert!(!stands_aside(&stalled(Status::True, reason::ATTEMPTS_EXHAUSTED)));
         assert!(!stands_aside(&stalled(Status::True, reason::KEY_DISABLED)));
         assert!(!stands_aside(&AMIMigrationStatus::default()));
+    }
+
+    #[test]
+    fn what_is_done_goes_when_its_original_has_been_gone_for_as_long_as_the_policy_says() {
+        let ttl = Duration::from_secs(24 * 3600);
+        let gone = |state, seconds: Option<i64>| AMIMigrationStatus {
+            state: Some(state),
+            source_gone_time: seconds.map(|seconds| Time(at(-seconds))),
+            ..AMIMigrationStatus::default()
+        };
+        for (status, expected) in [
+            (gone(MigrationState::Completed, Some(86_400)), true),
+            (gone(MigrationState::Completed, Some(86_399)), false),
+            (gone(MigrationState::Completed, None), false),
+            (gone(MigrationState::Copying, Some(86_400)), false),
+        ] {
+            assert_eq!(is_history(&status, ttl, at(0)), expected, "{status:?}");
+        }
+        let history = |number| Present {
+            history: true,
+            ..present(number, 1, MigrationState::Completed, true)
+        };
+        // The original of the second shows again.
+        let there = [history(1), history(2)];
+        let changes = super::changes(&[], &there, &nobody(), &key(1), |id| *id == image_id(2));
+        assert_eq!(changes.delete, [image_id(1)]);
     }
 
     #[test]

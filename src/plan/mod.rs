@@ -23,4 +23,5 @@ pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod trouble;
+pub mod unknown;
 pub mod verify;

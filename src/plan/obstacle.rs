@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::api::LaunchPermissions;
 use crate::api::conditions::reason;
-use crate::domain::{Image, Key, KeyArn, KeyProblem, KeyUsability, LaunchPermission};
+use crate::domain::{Image, ImageState, Kept, Key, KeyArn, KeyProblem, KeyUsability, LaunchPermission, Snapshots};
 
 /// What is known of the policy's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +59,11 @@ impl Trouble {
     }
 }
 
-/// What stands in the way of copying `source` at all.
-pub fn of_image(source: &Image) -> Option<Trouble> {
+/// What stands in the way of copying `source` at all; `snapshots` are those of its account and region.
+pub fn of_image(source: &Image, snapshots: &Snapshots) -> Option<Trouble> {
+    if let Some(what) = &source.unread {
+        return Some(unread(what));
+    }
     if !source.ebs_root {
         return Some(Trouble::new(
             reason::INSTANCE_STORE_IMAGE,
@@ -68,12 +71,59 @@ pub fn of_image(source: &Image) -> Option<Trouble> {
              spec.imageSelector.exclude.",
         ));
     }
-    source.public.then(public_image)
+    if source.state == ImageState::Disabled {
+        return Some(Trouble::new(
+            reason::IMAGE_DISABLED,
+            "The image is disabled, and a copy of it could be launched: enable it, or exempt it with \
+             spec.imageSelector.exclude.",
+        ));
+    }
+    if source.public {
+        return Some(public_image());
+    }
+    let kept = |kept| {
+        let mut of_source = source.volumes().filter_map(|(_, _, id)| snapshots.get(id));
+        of_source.any(|snapshot| snapshot.kept == kept)
+    };
+    if kept(Kept::Local) {
+        return Some(Trouble::new(
+            reason::SNAPSHOT_LOCAL,
+            "A snapshot of the image is kept in a Local Zone or on an Outpost, and a copy would leave that place: exempt \
+             the image with spec.imageSelector.exclude, or encrypt it where it is.",
+        ));
+    }
+    kept(Kept::Archive).then(|| {
+        Trouble::new(
+            reason::SNAPSHOT_ARCHIVED,
+            "A snapshot of the image is archived, and AWS does not copy it from there: restore it with \
+             aws ec2 restore-snapshot-tier, or exempt the image with spec.imageSelector.exclude.",
+        )
+    })
+}
+
+/// The image was made for a backup, and the policy leaves those alone.
+pub fn backup() -> Trouble {
+    Trouble::new(
+        reason::UNENCRYPTED_IMAGES,
+        "The image was made by AWS Backup or Data Lifecycle Manager and is not encrypted: encrypt the volumes that it is \
+         made of, or the backup vault; or copy such images with spec.backups: Include.",
+    )
+}
+
+/// AWS's answer about an image could not be read; `what` says why.
+pub fn unread(what: &str) -> Trouble {
+    Trouble::new(
+        reason::UNKNOWN_IMAGES,
+        format!(
+            "AWS's answer about the image cannot be read ({what}): look at it with aws ec2 describe-images, register it \
+             anew, or exempt it with spec.imageSelector.exclude."
+        ),
+    )
 }
 
 /// What stands in the way of copying `source` under the policy's key now; `key_id` is the key as the policy names it.
-pub fn of_copy(source: &Image, key: &KeyView, key_id: &str) -> Option<Trouble> {
-    if let Some(trouble) = of_image(source) {
+pub fn of_copy(source: &Image, snapshots: &Snapshots, key: &KeyView, key_id: &str) -> Option<Trouble> {
+    if let Some(trouble) = of_image(source, snapshots) {
         return Some(trouble);
     }
     if let Some(problem) = key.problem() {

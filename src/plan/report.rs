@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::adopt::{self, Adoptable};
-use super::classify::{self, Classified, Terms};
+use super::classify::{self, Class, Classified, Older, Terms};
 use super::cost::{self, Pace};
 use super::naming::CopyOf;
 use super::obstacle::{self, KeyView, Trouble};
 use super::select::Selector;
+use super::unknown;
 use crate::api::AMIEncryptionTargetSpec;
 use crate::api::conditions::reason;
-use crate::domain::{AccountId, Image, ImageState, Inventory, Region};
+use crate::domain::{AccountId, Image, Inventory, Region};
 
 mod form;
 mod sharing;
@@ -44,8 +45,8 @@ pub struct Seen<'a> {
     pub key: &'a KeyView,
     /// What hindered reading the key, where it could not be.
     pub key_trouble: Option<&'a Trouble>,
-    /// The selectors of older policies for this account and region: what they select is theirs.
-    pub older: &'a [Selector],
+    /// The older policies for this account and region: what they select is theirs.
+    pub older: &'a [Older],
 }
 
 /// What would become of the images of one target.
@@ -58,13 +59,18 @@ pub struct Findings<'a> {
     blocked: Vec<(&'a Arc<Image>, Trouble)>,
     /// What hindered asking about images, and how many of them.
     undecided: Vec<(Trouble, u32)>,
+    /// Images whose encryption cannot be told for a cause of their own.
+    unknown: Vec<(&'a Arc<Image>, Trouble)>,
+    /// Images that were made for a backup, and are not encrypted.
+    backups: Vec<(&'a Arc<Image>, Trouble)>,
 }
 
 /// Finds out what would become of each image.
 pub fn examine(seen: Seen<'_>) -> Findings<'_> {
     let none = HashSet::new();
-    let selector = Selector::new(&seen.spec.image_selector);
-    let classified = classify::classify(
+    let selector = Selector::new(&seen.spec.image_selector, seen.spec.backups);
+    let (mut unknown, mut backups) = (Vec::new(), Vec::new());
+    let classified = classify::classify_each(
         seen.inventory,
         Terms {
             account: seen.account,
@@ -72,11 +78,18 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             selector: &selector,
             other_key: seen.spec.other_key,
             key: seen.key.arn(),
-            contested: &none,
+            contested: &HashMap::new(),
             older: seen.older,
             ours: &none,
             copies: &none,
             pinned: &HashMap::new(),
+        },
+        |image, class| match class {
+            Class::Unknown => {
+                unknown.extend(unknown::why(image, &seen.inventory.snapshots).map(|why| (image, why)));
+            }
+            Class::Backup => backups.push((image, obstacle::backup())),
+            _ => {}
         },
     );
     let mut findings = Findings {
@@ -85,6 +98,8 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
         under_way: 0,
         blocked: Vec::new(),
         undecided: Vec::new(),
+        unknown,
+        backups,
         classified,
     };
     // Let go afterwards: there may be a hundred thousand.
@@ -116,7 +131,7 @@ fn copy_of(image: &Image, seen: Seen<'_>) -> Option<Adoptable> {
 }
 
 fn trouble_of(image: &Image, seen: Seen<'_>) -> Option<Trouble> {
-    let trouble = obstacle::of_copy(image, seen.key, &seen.spec.kms_key_id)?;
+    let trouble = obstacle::of_copy(image, &seen.inventory.snapshots, seen.key, &seen.spec.kms_key_id)?;
     // There is no condition to refer to here.
     let unread = *seen.key == KeyView::Unknown && trouble.reason == reason::KEY_UNAVAILABLE;
     Some(seen.key_trouble.filter(|_| unread).cloned().unwrap_or(trouble))
@@ -138,13 +153,7 @@ fn doubt(image: &Image, inventory: &Inventory) -> Option<Trouble> {
              spec.imageSelector.exclude.",
         ));
     }
-    (image.state == ImageState::Disabled).then(|| {
-        Trouble::new(
-            reason::INVALID_REQUEST,
-            "The image is disabled, and AWS does not copy such: enable it, or exempt it with \
-             spec.imageSelector.exclude.",
-        )
-    })
+    None
 }
 
 impl<'a> Findings<'a> {
@@ -213,6 +222,11 @@ impl<'a> Findings<'a> {
             under_way: self.under_way,
             cannot_migrate: groups(self.blocked.iter().cloned(), list),
             may_be_refused: groups(doubts, list),
+            unknown: groups(self.unknown.iter().cloned(), list),
+            backups: groups(self.backups.iter().cloned(), list),
+            contested_by: self.classified.contested.keys().cloned().collect(),
+            orphaned: self.classified.orphans.images,
+            orphaned_bytes: self.classified.orphans.bytes,
             stored_twice_now: self.classified.duplicate_bytes,
             stored_twice_after: self.classified.duplicate_bytes.saturating_add(to_copy.bytes),
             to_copy,
@@ -230,22 +244,17 @@ impl<'a> Findings<'a> {
             report.undecided += *images;
             report.problem(&sharing::undecided(hindrance, *images));
         }
-        let unknown = self.classified.counts.unknown;
         // While the key is not known, no encrypted image's class is: what is wrong with the key is said already.
-        if unknown > 0 && (key.arn().is_some() || report.problems.is_empty()) {
-            report.problem(&of_unknown(unknown));
+        for Group { message, count, .. } in report.unknown.clone() {
+            report.problem(&of_unknown(count, &message));
         }
         report
     }
 }
 
-/// Images whose encryption could not be told.
-fn of_unknown(images: u32) -> Trouble {
-    let message = format!(
-        "The encryption of {} could not be told: allow ec2:DescribeSnapshots to the role, or exempt images whose \
-         snapshots belong to another account with spec.imageSelector.exclude.",
-        images_in_words(images)
-    );
+/// Images whose encryption could not be told for this cause.
+fn of_unknown(images: u32, why: &str) -> Trouble {
+    let message = format!("The encryption of {} could not be told. {why}", images_in_words(images));
     Trouble::new(reason::UNKNOWN_IMAGES, message)
 }
 

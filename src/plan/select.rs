@@ -2,7 +2,7 @@
 
 use wildmatch::WildMatch;
 
-use crate::api::{ImageSelector, ImageTerm};
+use crate::api::{Backups, ImageSelector, ImageTerm};
 use crate::domain::{Image, Tags};
 
 /// What a selector says of an image.
@@ -10,6 +10,8 @@ use crate::domain::{Image, Tags};
 pub enum Selection {
     /// It is meant.
     Selected,
+    /// It would be, but was made for a backup, and the policy leaves those alone.
+    Backup,
     /// `exclude` takes it out.
     Exempt,
     /// No term of `include` matches: the policy does not speak of it.
@@ -21,6 +23,7 @@ pub enum Selection {
 pub struct Selector {
     include: Vec<Term>,
     exclude: Vec<Term>,
+    backups: Backups,
 }
 
 #[derive(Debug, Clone)]
@@ -31,12 +34,13 @@ struct Term {
 }
 
 impl Selector {
-    /// Compiles the selector of a policy.
-    pub fn new(selector: &ImageSelector) -> Self {
+    /// Compiles the selector of a policy, and what the policy says of backups.
+    pub fn new(selector: &ImageSelector, backups: Backups) -> Self {
         let terms = |terms: &[ImageTerm]| terms.iter().map(Term::new).collect();
         Self {
             include: terms(&selector.include),
             exclude: terms(&selector.exclude),
+            backups,
         }
     }
 
@@ -47,6 +51,8 @@ impl Selector {
             Selection::Unselected
         } else if self.exclude.iter().any(|term| term.matches(image)) {
             Selection::Exempt
+        } else if image.backup && self.backups == Backups::Exclude {
+            Selection::Backup
         } else {
             Selection::Selected
         }
@@ -124,7 +130,41 @@ mod tests {
         ];
         for (include, exclude, expected) in table {
             let selector = ImageSelector { include, exclude };
-            assert_eq!(Selector::new(&selector).select(&web), expected, "{selector:?}");
+            assert_eq!(
+                Selector::new(&selector, Backups::Exclude).select(&web),
+                expected,
+                "{selector:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_backup_is_meant_only_where_the_policy_says_so_and_exempt_where_it_exempts_it() {
+        use Selection::{Backup, Exempt, Selected, Unselected};
+        let mut backup = image(1, 1);
+        backup.backup = true;
+        let everything = ImageSelector::default();
+        let others = ImageSelector {
+            include: vec![term(&["db-*"], &[], &[])],
+            ..everything.clone()
+        };
+        let not_this = ImageSelector {
+            exclude: vec![term(&["web-*"], &[], &[])],
+            ..everything.clone()
+        };
+        for (selector, backups, expected) in [
+            (&everything, Backups::Exclude, Backup),
+            (&everything, Backups::Include, Selected),
+            (&others, Backups::Exclude, Unselected),
+            (&others, Backups::Include, Unselected),
+            (&not_this, Backups::Exclude, Exempt),
+            (&not_this, Backups::Include, Exempt),
+        ] {
+            assert_eq!(
+                Selector::new(selector, backups).select(&backup),
+                expected,
+                "{selector:?}"
+            );
         }
     }
 }

@@ -1,22 +1,28 @@
 //! What targets and policies say of themselves.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::classify::Classified;
+use super::classify::{Classified, Named};
 use super::obstacle::{self, KeyView, Trouble};
 use super::permit;
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
-    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus,
-    ImageCounts, MigrationCounts, Mode, OtherKey, TargetCounts,
+    AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, Duration, MigrationCounts, Mode, OrphanedCopies,
+    UnencryptedImage,
 };
 use crate::domain::Lacking;
 
-/// `lastScanTime` alone is written no more often than this, in seconds.
-const SCAN_TIME_EVERY: f64 = 3600.0;
+mod compliance;
+mod policy;
+
+pub use policy::{Counted, changes, policy};
+
+/// `lastScanTime` alone is written when what is on record is older than this part of a scan interval: with every scan, that is, and
+/// for those that come sooner no more often than the policy has it looked.
+const SCAN_TIME_AFTER: f64 = 0.75;
+/// So many policies that govern images are named.
+const GOVERNORS: usize = 10;
 
 /// What became of looking through a target.
 #[derive(Debug, Clone)]
@@ -45,6 +51,8 @@ pub enum Looked<'a> {
         lacking: Option<&'a Lacking>,
         /// Why it is not known yet what the role lacks, if copies wait for that.
         unanswered: Option<&'a Trouble>,
+        /// What people had asked for by annotation when that scan began.
+        asked: Option<&'a str>,
         /// What hinders today's scan, if the one that is shown is an older one.
         trouble: Option<&'a Trouble>,
     },
@@ -72,7 +80,8 @@ pub fn target(
     };
     if spec.suspend {
         let message = "The policy is suspended: set spec.suspend: false to go on.";
-        write.set(conditions::READY, Status::False, reason::SUSPENDED, message);
+        // That nothing is done is what is asked for: neither is it under way, nor has it failed.
+        write.set(conditions::READY, Status::True, reason::SUSPENDED, message);
         write.set(conditions::RECONCILING, Status::False, reason::SUSPENDED, "");
         write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
         if conditions::is_true(&current.conditions, conditions::COMPLIANT) {
@@ -119,6 +128,7 @@ pub fn target(
             asks,
             lacking,
             unanswered,
+            asked,
             trouble,
         } => {
             // What hindered migrating hinders nothing any more when nothing is left to migrate; and where there is nothing to ask
@@ -128,7 +138,19 @@ pub fn target(
             status.images = Some(classified.counts);
             status.key_arn = key.arn().map(ToString::to_string);
             status.caller_arn = Some((*caller).to_owned());
-            status.duplicate_gib = Some(classified.duplicate_bytes.div_ceil(1 << 30));
+            status.duplicate_gib = Some(gib(classified.duplicate_bytes));
+            status.orphaned_copies = (classified.orphans.images > 0).then(|| OrphanedCopies {
+                images: classified.orphans.images,
+                gib: gib(classified.orphans.bytes),
+            });
+            status.observed_scan = asked.map(|asked| asked.chars().take(256).collect());
+            status.contested_by = classified.contested.keys().take(GOVERNORS).cloned().collect();
+            // Elsewhere their migrations name them.
+            status.unencrypted_images = if spec.mode == Mode::Audit || key.arn().is_none() {
+                unencrypted(classified)
+            } else {
+                Vec::new()
+            };
             let key_problem = key.problem().map(|problem| obstacle::of_key(problem, &spec.kms_key_id));
             match (&key_problem, key_trouble) {
                 (Some(problem), _) => {
@@ -147,12 +169,11 @@ pub fn target(
                     write.set(conditions::KEY_USABLE, Status::True, reason::SUCCEEDED, message);
                 }
             }
-            let (compliant, why, message) = compliance(&classified.counts, spec.other_key);
-            write.set(conditions::COMPLIANT, compliant, why, message);
-            let contested = classified.counts.contested > 0;
-            if contested {
-                let message = "Another policy governs some of the selected images: narrow one of the selectors.";
-                write.set(conditions::CONTESTED, true, reason::CONTESTED, message);
+            let (compliant, why, message) = compliance::of(classified, spec, key.arn().is_some());
+            write.set(conditions::COMPLIANT, compliant, why, &message);
+            if !status.contested_by.is_empty() {
+                let message = compliance::contested(&status.contested_by);
+                write.set(conditions::CONTESTED, true, reason::CONTESTED, &message);
             } else if conditions::find(&current.conditions, conditions::CONTESTED).is_some() {
                 write.set(conditions::CONTESTED, false, reason::SUCCEEDED, "");
             }
@@ -195,7 +216,7 @@ pub fn target(
         }
     }
     status.conditions = conditions;
-    keep_scan_time_if_alone(current, &mut status);
+    keep_scan_time_if_alone(current, &mut status, spec.scan_interval);
     status
 }
 
@@ -259,46 +280,30 @@ fn ready(write: &mut Writer<'_>, spec: &AMIEncryptionTargetSpec, migrations: Mig
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
 }
 
-/// Whether nothing is left unencrypted.
-fn compliance(counts: &ImageCounts, other_key: OtherKey) -> (Status, &'static str, &'static str) {
-    if counts.unencrypted > 0 {
-        (
-            Status::False,
-            reason::UNENCRYPTED_IMAGES,
-            "Unencrypted images have no verified copy: see their migrations.",
-        )
-    } else if counts.unencryptable > 0 {
-        (
-            Status::False,
-            reason::UNENCRYPTED_IMAGES,
-            "Images that copying cannot encrypt remain: see their migrations.",
-        )
-    } else if counts.other_key > 0 && other_key == OtherKey::Migrate {
-        (
-            Status::False,
-            reason::OTHER_KEY,
-            "Images under another key have no copy under the policy's yet.",
-        )
-    } else if counts.unknown > 0 {
-        let message = "Some images' encryption could not be told: allow ec2:DescribeSnapshots, and see KeyUsable.";
-        (Status::Unknown, reason::UNKNOWN_IMAGES, message)
-    } else if counts.superseded > 0 {
-        (
-            Status::False,
-            reason::ORIGINALS_REMAIN,
-            "Every image has an encrypted copy; unencrypted originals remain.",
-        )
-    } else {
-        (Status::True, reason::SUCCEEDED, "No selected image is unencrypted.")
-    }
+/// What is not encrypted and has no migration to say so.
+fn unencrypted(classified: &Classified) -> Vec<UnencryptedImage> {
+    let named = |image: &Named| UnencryptedImage {
+        id: image.image.to_string(),
+        name: image.name.chars().take(128).collect(),
+    };
+    classified.unencrypted.iter().map(named).collect()
 }
 
-/// A scan that found nothing new is on record once an hour, so that a quiet cluster stays quiet.
-fn keep_scan_time_if_alone(current: &AMIEncryptionTargetStatus, status: &mut AMIEncryptionTargetStatus) {
+fn gib(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 30)
+}
+
+/// A scan that found nothing new is on record once in a scan interval, however many there are.
+fn keep_scan_time_if_alone(
+    current: &AMIEncryptionTargetStatus,
+    status: &mut AMIEncryptionTargetStatus,
+    interval: Duration,
+) {
     let (Some(old), Some(new)) = (&current.last_scan_time, &status.last_scan_time) else {
         return;
     };
-    let recent = new.0.duration_since(old.0).as_secs_f64() < SCAN_TIME_EVERY;
+    let after = interval.as_std().as_secs_f64() * SCAN_TIME_AFTER;
+    let recent = new.0.duration_since(old.0).as_secs_f64() < after;
     let same = AMIEncryptionTargetStatus {
         last_scan_time: current.last_scan_time.clone(),
         ..status.clone()
@@ -306,118 +311,6 @@ fn keep_scan_time_if_alone(current: &AMIEncryptionTargetStatus, status: &mut AMI
     if recent && same == *current {
         *status = same;
     }
-}
-
-/// One target, as its policy counts it.
-#[derive(Debug, Clone, Copy)]
-pub struct Counted<'a> {
-    /// Whether the target's spec is what the policy asks for today, and its status speaks of that.
-    pub current: bool,
-    /// Its status.
-    pub status: &'a AMIEncryptionTargetStatus,
-}
-
-/// The status of a policy: the sum of its targets.
-pub fn policy(
-    current: &AMIEncryptionPolicyStatus,
-    spec: &AMIEncryptionPolicySpec,
-    generation: Option<i64>,
-    expected: usize,
-    targets: &[Counted<'_>],
-    now: Timestamp,
-) -> AMIEncryptionPolicyStatus {
-    let mut status = current.clone();
-    status.observed_generation = generation;
-    let holds = |type_| {
-        targets
-            .iter()
-            .filter(|t| t.current && conditions::is_true(&t.status.conditions, type_))
-            .count()
-    };
-    let ready = holds(conditions::READY);
-    status.targets = Some(TargetCounts {
-        total: small(expected),
-        ready: small(ready),
-    });
-    // Nothing is counted before anything was looked at.
-    status.images = sum(targets.iter().filter_map(|t| t.status.images));
-    status.migrations = sum(targets.iter().filter_map(|t| t.status.migrations));
-
-    let mut conditions = std::mem::take(&mut status.conditions);
-    let mut write = Writer {
-        conditions: &mut conditions,
-        generation,
-        now,
-    };
-    for (type_, target_type) in [
-        (conditions::TARGETS_REACHABLE, conditions::REACHABLE),
-        (conditions::KEYS_USABLE, conditions::KEY_USABLE),
-        (conditions::COMPLIANT, conditions::COMPLIANT),
-    ] {
-        let (status, why, message) = all_of(target_type, expected, targets);
-        write.set(type_, status, why, &message);
-    }
-    if spec.suspend {
-        let message = "The policy is suspended: set spec.suspend: false to go on.";
-        write.set(conditions::READY, Status::False, reason::SUSPENDED, message);
-        write.set(conditions::RECONCILING, Status::False, reason::SUSPENDED, "");
-    } else {
-        let (status, why, message) = all_of(conditions::READY, expected, targets);
-        write.set(conditions::READY, status, why, &message);
-        let busy = targets.len() < expected
-            || targets
-                .iter()
-                .any(|t| !t.current || conditions::is_true(&t.status.conditions, conditions::RECONCILING));
-        let why = if busy { reason::PROGRESSING } else { reason::SUCCEEDED };
-        write.set(conditions::RECONCILING, busy, why, "");
-    }
-    // A target that cannot go on does not make the policy itself wrong; the API server refused what would.
-    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-    status.conditions = conditions;
-    status
-}
-
-/// True when it is of all targets; else how many of them are not, and why, the most frequent reason first.
-fn all_of(type_: &str, expected: usize, targets: &[Counted<'_>]) -> (Status, &'static str, String) {
-    let mut unknown = expected.saturating_sub(targets.len());
-    let mut not: BTreeMap<&str, usize> = BTreeMap::new();
-    for target in targets {
-        match conditions::find(&target.status.conditions, type_) {
-            Some(condition) if condition.status == Status::False.as_str() => {
-                *not.entry(&condition.reason).or_default() += 1;
-            }
-            Some(condition) if target.current && condition.status == Status::True.as_str() => {}
-            _ => unknown += 1,
-        }
-    }
-    if !not.is_empty() {
-        let count: usize = not.values().sum();
-        let mut reasons: Vec<(&str, usize)> = not.into_iter().collect();
-        reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
-        let reasons: Vec<String> = reasons
-            .iter()
-            .map(|(reason, count)| format!("{count} {reason}"))
-            .collect();
-        let message = format!(
-            "Not in {count} of {expected} targets ({}): see the targets.",
-            reasons.join(", ")
-        );
-        (Status::False, reason::SOME_TARGETS, message)
-    } else if unknown > 0 {
-        let message = format!("Not known yet of {unknown} of {expected} targets.");
-        (Status::Unknown, reason::SOME_TARGETS, message)
-    } else {
-        (Status::True, reason::SUCCEEDED, format!("In all {expected} targets."))
-    }
-}
-
-fn sum<T: std::iter::Sum>(counts: impl Iterator<Item = T>) -> Option<T> {
-    let mut counts = counts.peekable();
-    counts.peek().is_some().then(|| counts.sum())
-}
-
-fn small(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ mod copying;
 
 pub use answered::{burnt, copy_accepted, published, was_refused};
 use answered::{done_message, done_reason};
-use conclude::{completed, progressing, stalled, waiting};
+use conclude::{completed, progressing, source_gone, stalled, waiting};
 
 /// After how long a migration with exhausted attempts makes one more.
 const RETRY_EXHAUSTED: Duration = Duration::from_secs(24 * 3600);
@@ -145,28 +145,27 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         };
     };
     let listed = inventory.images.get(&o.of.source);
-    let source = listed.filter(|i| exists(i));
+    let source = listed.filter(|image| image.is_there());
     let Some(source) = source else {
         // A complete scan that began after the migration was made does not show the image: it is gone.
-        return if status.state == Some(MigrationState::Completed) || !o.scanned_since_created {
+        let is_done = status.state == Some(MigrationState::Completed);
+        let is_said = status.source_gone_time.is_some();
+        // A listing of one page misses nothing, and thousands that are done may have lost their originals at once.
+        let may_be_there = listed.is_none() && (!is_done || inventory.may_lack_images);
+        return if !o.scanned_since_created || is_done && (is_said || o.settings.suspend) {
             Step {
                 status,
                 then: Then::Wait,
             }
-        } else if listed.is_none() && o.gone != Some(&o.of.source) {
+        } else if may_be_there && o.gone != Some(&o.of.source) {
             ask_for(o, &o.of.source)
         } else {
-            completed(
-                o,
-                status,
-                reason::SOURCE_GONE,
-                "The original is gone; its copy, if there is one, stays.",
-                now,
-            )
+            source_gone(o, status, now)
         };
     };
     // The schema holds as many characters as AWS allows.
     status.source_name = Some(source.name.chars().take(128).collect());
+    status.source_gone_time = None;
     let decider = Decider {
         o,
         inventory,
@@ -187,11 +186,13 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
 /// Whether a status claims to be finished without a copy, though the original is not gone: somebody else has written it.
 fn claims_too_much(status: &AMIMigrationStatus) -> bool {
     let has_copy = status.copy.as_ref().is_some_and(|copy| copy.image_id.is_some());
-    let is_gone = || {
-        let ready = conditions::find(&status.conditions, conditions::READY);
-        ready.is_some_and(|ready| ready.reason == reason::SOURCE_GONE)
-    };
-    status.state == Some(MigrationState::Completed) && !has_copy && !is_gone()
+    status.state == Some(MigrationState::Completed) && !has_copy && !is_said_to_be_gone(status)
+}
+
+/// Whether a status says that the original is gone.
+fn is_said_to_be_gone(status: &AMIMigrationStatus) -> bool {
+    let ready = conditions::find(&status.conditions, conditions::READY);
+    ready.is_some_and(|ready| ready.reason == reason::SOURCE_GONE)
 }
 
 /// The status stays as it is until it is known whether the image is gone.
@@ -200,10 +201,6 @@ fn ask_for(o: Observation<'_>, image: &ImageId) -> Step {
         status: o.status.clone(),
         then: Then::AskFor(image.clone()),
     }
-}
-
-fn exists(image: &Image) -> bool {
-    matches!(image.state, ImageState::Available | ImageState::Disabled)
 }
 
 /// A decision for a source that exists, on an inventory that is there.
@@ -405,12 +402,21 @@ impl Decider<'_> {
         };
         match self.inventory.images.get(&id) {
             None if self.vanished() => self.missing(status, &id),
+            // It showed once: what the scan does not show now is not claimed before it does.
+            None if self.o.scanned_since_created && self.o.gone == Some(&id) => {
+                conclude::copy_unseen(self.o, status, &id, self.now)
+            }
+            None if self.o.scanned_since_created => ask_for(self.o, &id),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if image.state == ImageState::Failed => self.under_way(status),
-            Some(image) if exists(image) => {
+            Some(image) if image.is_there() => {
                 match verify(self.source, image, &self.inventory.snapshots, &self.o.of.key) {
                     Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.o.settings.promotion) => {
                         self.promote(status, image, pairs)
+                    }
+                    Verdict::Good(_) if is_said_to_be_gone(&status) => {
+                        let (why, message) = (done_reason(&status), done_message(self.o.of, &id));
+                        completed(self.o, status, why, &message, self.now)
                     }
                     Verdict::Good(_) | Verdict::Unknown => quiet,
                     Verdict::NotEncrypted { .. } | Verdict::Differs { .. } => self.judge(status, image),
@@ -423,10 +429,11 @@ impl Decider<'_> {
     fn obstacle(&self) -> Option<Trouble> {
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
         let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
+        let snapshots = &self.inventory.snapshots;
         let trouble = if same {
-            obstacle::of_copy(self.source, self.o.key, &self.o.settings.kms_key_id)
+            obstacle::of_copy(self.source, snapshots, self.o.key, &self.o.settings.kms_key_id)
         } else {
-            obstacle::of_image(self.source)
+            obstacle::of_image(self.source, snapshots)
         };
         trouble.or_else(|| self.o.denied.cloned()).or_else(|| self.exhausted())
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::naming::CopyOf;
 use crate::domain::{
-    AccountId, BlockDevice, EbsVolume, Image, ImageId, ImageState, Inventory, KeyArn, Region, Snapshot, SnapshotId,
-    SnapshotState, Snapshots, Source, Tags, VolumeKind,
+    AccountId, BlockDevice, EbsVolume, Image, ImageId, ImageState, Inventory, Kept, KeyArn, Region, Snapshot,
+    SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -66,12 +66,13 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         id: image_id(number),
         name: format!("web-{number}").into(),
         description: None,
-        owner: account(),
+        owner: Some(account()),
         state: ImageState::Available,
         state_code: None,
         created: Some(at(i64::try_from(number).expect("small"))),
         deprecation_time: None,
         public: false,
+        backup: false,
         product_codes: false,
         ebs_root: true,
         root_device: Some("/dev/sda".into()),
@@ -79,6 +80,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         devices: (0..volumes).map(device).collect(),
         copied_from: None,
         tags: Tags::new(),
+        unread: None,
     }
 }
 
@@ -108,6 +110,7 @@ impl World {
                 key: key.cloned(),
                 size_gib: volume.kind.size_gib.unwrap_or(8),
                 full_bytes: None,
+                kept: Kept::Standard,
             };
             self.snapshots.insert(id.clone(), snapshot);
         }

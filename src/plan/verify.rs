@@ -40,6 +40,10 @@ pub struct Pair {
 
 /// Compares `copy` with `source`; `snapshots` are those of the account, read after the copy became available.
 pub fn verify(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Verdict {
+    // Nothing is concluded from what could not be read.
+    if source.unread.is_some() || copy.unread.is_some() {
+        return Verdict::Unknown;
+    }
     // A pending copy's mappings may lack their snapshots and look like blank volumes.
     if !matches!(copy.state, ImageState::Available | ImageState::Disabled) {
         return Verdict::Unknown;

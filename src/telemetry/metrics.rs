@@ -14,6 +14,8 @@ use crate::api::{AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, M
 use crate::domain::{AccountId, Region};
 
 const TARGET: [&str; 3] = ["policy", "account", "region"];
+/// The state of migrations that need a person, wherever they are.
+const STALLED: &str = "Stalled";
 
 /// What the controllers count.
 #[derive(Debug, Clone)]
@@ -66,7 +68,13 @@ impl Metrics {
                 ),
                 &with("class"),
             )?,
-            migrations: IntGaugeVec::new(Opts::new("amiseal_migrations", "Migrations by state."), &with("state"))?,
+            migrations: IntGaugeVec::new(
+                Opts::new(
+                    "amiseal_migrations",
+                    "Migrations by state, or Stalled for those that need a person.",
+                ),
+                &with("state"),
+            )?,
             stalled: IntGaugeVec::new(
                 Opts::new(
                     "amiseal_migrations_stalled",
@@ -203,6 +211,7 @@ impl Metrics {
                 ("superseded", images.superseded),
                 ("otherKey", images.other_key),
                 ("unencryptable", images.unencryptable),
+                ("backup", images.backups),
                 ("exempt", images.exempt),
                 ("contested", images.contested),
                 ("unknown", images.unknown),
@@ -219,14 +228,18 @@ impl Metrics {
         ]
         .map(|state| (state.as_str(), 0))
         .into();
+        states.insert(STALLED, 0);
         let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
         for migration in migrations {
             let status = migration.status.as_ref();
             let state = status.and_then(|s| s.state).unwrap_or_default();
-            *states.entry(state.as_str()).or_default() += 1;
             let stalled = status.and_then(|s| conditions::find(&s.conditions, conditions::STALLED));
+            // As in the statuses, what is stalled is counted as that and as nothing else.
             if let Some(condition) = stalled.filter(|c| c.status == "True") {
                 *reasons.entry(&condition.reason).or_default() += 1;
+                *states.entry(STALLED).or_default() += 1;
+            } else {
+                *states.entry(state.as_str()).or_default() += 1;
             }
         }
         for (state, count) in states {
@@ -312,13 +325,14 @@ impl Metrics {
             "superseded",
             "otherKey",
             "unencryptable",
+            "backup",
             "exempt",
             "contested",
             "unknown",
         ] {
             gone(&self.images, class);
         }
-        for state in ["Pending", "Copying", "Verifying", "Promoting", "Completed"] {
+        for state in ["Pending", "Copying", "Verifying", "Promoting", "Completed", STALLED] {
             gone(&self.migrations, state);
         }
         for reason in &reasons {

@@ -90,7 +90,7 @@ fn each_class_is_counted_each_obstacle_named_and_no_account_hides_another() {
     assert_eq!(
         full["images"],
         json!({
-            "total": 11, "encrypted": 2, "unencrypted": 5, "superseded": 1, "otherKey": 1, "unencryptable": 1,
+            "total": 11, "encrypted": 2, "unencrypted": 5, "superseded": 1, "otherKey": 1, "unencryptable": 1, "backups": 0,
             "exempt": 1, "contested": 0, "unknown": 0,
         })
     );
@@ -160,7 +160,7 @@ fn the_exit_status_is_0_when_nothing_is_to_do_2_when_something_is_and_1_when_som
         (
             "eu-north-1",
             1,
-            "UnknownImages: The encryption of 1 image could not be told: allow ec2:DescribeSnapshots to the role",
+            "UnknownImages: The encryption of 1 image could not be told. A snapshot of the image is not in the account's list",
         ),
     ] {
         let bench = Bench::new(WORLD);

@@ -55,6 +55,12 @@ pub(crate) const ALL: &[Field] = &[
     field("accounts[].regions[].name", &[WHICH], PLACES, false),
     field("accounts[].roleARN", &["roleARN"], ROLES, false),
     field("accounts[].roleName", &["roleARN"], ROLES, false),
+    field(
+        "backups",
+        &["backups"],
+        &["backups_are_left_alone_and_named_until_the_policy_asks_for_them_too"],
+        true,
+    ),
     field("copy", &["copy"], COPIES, false),
     field("copy.extraTags", &["copy.extraTags"], COPIES, false),
     field(
@@ -76,6 +82,12 @@ pub(crate) const ALL: &[Field] = &[
     field("defaults.regions[].kmsKeyID", &["kmsKeyID"], KEYS, false),
     field("defaults.regions[].name", &[WHICH], PLACES, true),
     field("defaults.roleName", &["roleARN"], ROLES, false),
+    field(
+        "historyTTL",
+        &["historyTTL"],
+        &["a_finished_migration_goes_when_its_original_has_been_gone_for_long_and_its_copy_stays_counted"],
+        false,
+    ),
     field("imageSelector", &["imageSelector"], SELECTING, true),
     field("imageSelector.exclude", &["imageSelector.exclude"], EXEMPTING, true),
     field(
@@ -138,7 +150,7 @@ pub(crate) const ALL: &[Field] = &[
     field(
         "scanInterval",
         &["scanInterval"],
-        &["when_all_is_done_nothing_is_written_neither_by_scans_nor_by_a_restart"],
+        &["when_all_is_done_nothing_but_the_time_of_a_scan_is_written_neither_by_scans_nor_by_a_restart"],
         false,
     ),
     field(
@@ -196,6 +208,10 @@ pub(crate) fn texts(path: &str) -> Texts {
                 " 15m",
                 "15m\n",
             ],
+        ),
+        "historyTTL" => of(
+            &["24h", "720h", "1440m", "86400s", "99999h"],
+            &["", "23h59m59s", "1d", "30", "720", "-24h", "100000h", "24h\n"],
         ),
         "accounts[].accountID" => of(
             &["<D>"],

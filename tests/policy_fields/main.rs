@@ -160,7 +160,7 @@ async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
         .expect("the policy that all others differ from");
     let mut before = policy
         .settled("the policy before any change", first, |now| {
-            if now.ready && now.images["superseded"] == 6 && now.migrations.len() == 6 {
+            if now.ready && now.images["superseded"] == 7 && now.migrations.len() == 7 {
                 Ok(())
             } else {
                 Err(format!("{} {} {}", now.ready, now.reason, now.images))

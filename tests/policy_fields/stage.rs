@@ -153,6 +153,8 @@ pub(crate) fn base() -> Value {
             ],
         },
         "otherKey": "Migrate",
+        "backups": "Include",
+        "historyTTL": "48h",
         "copy": {
             "namePattern": "sealed-{sourceID}-{name}",
             "extraTags": {"owner": "platform", "stage": "test"},
@@ -202,6 +204,7 @@ pub(crate) fn world(lanes: usize) -> Sim {
     - {{name: db-2, tags: {{team: a, tier: front, amiseal.dev/exempt: "yes"}}}}
     - {{name: web-back, tags: {{team: a, tier: back}}}}
     - {{name: web-bare}}
+    - {{name: web-backup, tags: {{team: a, tier: front, "aws:backup:source-resource": x}}}}
 - id: "<D>"
   roles: [{amiseal}]
   regions: [{{name: us-east-1, {KEYS}}}, {{name: eu-west-1, {KEYS}}}]

@@ -259,7 +259,7 @@ impl Policy {
         settled.ready = condition.status == "True";
         settled.reason = condition.reason.clone();
         let suspended = policy.spec.suspend;
-        if settled.ready != (!suspended && usize::try_from(ready) == Ok(targets.len()))
+        if settled.ready != (usize::try_from(ready) == Ok(targets.len()))
             || suspended != (condition.reason == "Suspended")
         {
             return Err(format!("Ready says {} and {}", condition.status, condition.message));

@@ -42,6 +42,8 @@ pub(crate) fn accepted() -> Value {
                 "exclude": [{"tags": {"amiseal.dev/exempt": "*"}}],
             },
             "otherKey": "Migrate",
+            "backups": "Include",
+            "historyTTL": "720h",
             "copy": {
                 "namePattern": "encrypted-{sourceID}-{name}",
                 "extraTags": {"owner": "platform"},

@@ -32,9 +32,15 @@ async fn audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_i
     assert_eq!((images.total, images.unencrypted, images.encrypted), (4, 3, 1));
     assert_eq!(says(&status.conditions, conditions::READY), "True/Succeeded");
     let target = scenario.target(&format!("production.{ACCOUNT}.{REGION}")).await;
-    let compliant = says(&target.status.expect("a status").conditions, conditions::COMPLIANT);
+    let status = target.status.as_ref().expect("a status");
+    let compliant = says(&status.conditions, conditions::COMPLIANT);
     assert_eq!(compliant, format!("False/{}", reason::UNENCRYPTED_IMAGES));
     assert_eq!(scenario.all_migrations().await, []);
+    // There is no migration to name them.
+    let named = target.status.as_ref().map(|status| status.unencrypted_images.clone());
+    let mut named: Vec<String> = named.into_iter().flatten().map(|image| image.name).collect();
+    named.sort();
+    assert_eq!(named, ["web-1", "web-2", "web-3"]);
     for call in scenario.calls("AssumeRole") {
         let narrowed: serde_json::Value = serde_json::from_str(&call.params["Policy"]).expect("a session policy");
         let allowed = narrowed["Statement"].to_string();
@@ -86,11 +92,12 @@ async fn suspending_stops_every_call_at_once_and_resuming_finishes() {
         .until("everything to say that it is suspended", async || {
             let suspended = format!("False/{}", reason::SUSPENDED);
             let status = scenario.policy("production").await.status?;
+            let asked_for = format!("True/{}", reason::SUSPENDED);
             let migrations = scenario.all_migrations().await;
             let all = migrations
                 .iter()
                 .all(|m| says(conditions_of(m), conditions::READY) == suspended);
-            (all && says(&status.conditions, conditions::READY) == suspended).then_some(())
+            (all && says(&status.conditions, conditions::READY) == asked_for).then_some(())
         })
         .await;
     let before = scenario.sim().journal().len();

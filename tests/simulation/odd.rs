@@ -82,12 +82,22 @@ pub(crate) const ALL: &[Odd] = &[
         ..PLAIN
     },
     Odd {
+        images: &[
+            "{name: plain, expect: untouched}",
+            "{name: switched-off, state: disabled, expect: untouched}",
+            "{name: archived, devices: [{storageTier: archive}], expect: untouched}",
+        ],
         keys: DISABLED,
         key: "alias/odd",
         says: reason::KEY_DISABLED,
         ..PLAIN
     },
     Odd {
+        images: &[
+            "{name: plain, expect: untouched}",
+            "{name: zonal, devices: [{availabilityZone: eu-west-1-ham-1a}], expect: untouched}",
+            "{name: mapped-twice, garbled: mappedTwice, expect: untouched}",
+        ],
         keys: GOING,
         key: "alias/odd",
         says: reason::KEY_PENDING_DELETION,

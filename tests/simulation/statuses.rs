@@ -84,6 +84,7 @@ fn adds_up(target: &AMIEncryptionTarget) -> Result<(), String> {
         + counts.superseded
         + counts.other_key
         + counts.unencryptable
+        + counts.backups
         + counts.exempt
         + counts.contested
         + counts.unknown;
@@ -210,7 +211,7 @@ fn is_plausible(target: &AMIEncryptionTarget, world: &World) -> Result<(), Strin
         .filter(|image| is_ebs(image) && !is_encrypted(image, region))
         .count();
     let (images, plain) = (small(images().count()), small(plain));
-    let elsewhere = counts.exempt + counts.contested + counts.unencryptable + counts.unknown;
+    let elsewhere = counts.exempt + counts.contested + counts.unencryptable + counts.backups + counts.unknown;
     let said = counts.unencrypted + counts.superseded;
     let migrates_other_keys = target.spec.other_key == OtherKey::Migrate;
     let fits = said <= plain && plain <= said + elsewhere;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use amiseal::api::OtherKey;
+use amiseal::api::{Backups, OtherKey};
 use amiseal::aws::{AwsError, CopyRequest, Session};
 use amiseal::domain::{ImageId, Inventory, KeyArn, KeyUsability};
 use amiseal::plan::adopt::{self, Adoptable};
@@ -112,7 +112,8 @@ fn key() -> KeyArn {
 fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
     let (account, region) = (ACCOUNT.parse().expect("an account"), REGION.parse().expect("a region"));
     let (key, none) = (key(), HashSet::new());
-    let selector = Selector::new(&amiseal::api::ImageSelector::default());
+    let selector = Selector::new(&amiseal::api::ImageSelector::default(), Backups::Exclude);
+    let contested = HashMap::new();
     let pinned = HashMap::new();
     let terms = Terms {
         account: &account,
@@ -120,7 +121,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
         selector: &selector,
         other_key: OtherKey::Migrate,
         key: Some(&key),
-        contested: &none,
+        contested: &contested,
         older: &[],
         ours: &none,
         copies: &none,

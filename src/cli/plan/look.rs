@@ -1,6 +1,7 @@
 //! Looking through accounts and regions, a few at a time; what one showed is let go when its report is made.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
@@ -11,7 +12,8 @@ use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions, TagPublication};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::controller::survey::{session_key, survey};
-use crate::domain::{AccountId, Malformed, Region};
+use crate::domain::{AccountId, Image, ImageState, Malformed, Region};
+use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Trouble};
 use crate::plan::permit;
@@ -90,7 +92,10 @@ async fn visit(
                 report
             }
         };
-        older.push(Selector::new(&spec.image_selector));
+        older.push(Older {
+            policy: spec.policy.clone(),
+            selector: Selector::new(&spec.image_selector, spec.backups),
+        });
         reports.push((number, report));
     }
     reports
@@ -137,7 +142,7 @@ impl<'a> Target<'a> {
         })
     }
 
-    async fn report(&self, older: &[Selector]) -> TargetReport {
+    async fn report(&self, older: &[Older]) -> TargetReport {
         let key = session_key(self.spec, &self.account, &self.region, Access::ReadOnly);
         let session = self.aws.session(&key);
         let report = match Box::pin(self.look(&session, older)).await {
@@ -152,7 +157,7 @@ impl<'a> Target<'a> {
         report
     }
 
-    async fn look(&self, session: &Session, older: &[Selector]) -> Result<TargetReport, AwsError> {
+    async fn look(&self, session: &Session, older: &[Older]) -> Result<TargetReport, AwsError> {
         let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
         let (key, key_trouble) = match survey.key {
             Ok(key) => (key, None),
@@ -174,7 +179,8 @@ impl<'a> Target<'a> {
         if self.settings.check_permissions {
             // One that is to be copied, if there is one: permissions may depend on an image's tags.
             let source = findings.to_copy().first().copied();
-            let any = || survey.inventory.images.values().find(|image| image.ebs_root);
+            let is_sound = |image: &&Arc<Image>| image.ebs_root && image.state == ImageState::Available;
+            let any = || survey.inventory.images.values().find(is_sound);
             if let Some(source) = source.or_else(any) {
                 let sample = Sample {
                     source,

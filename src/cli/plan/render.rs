@@ -9,12 +9,13 @@ use crate::plan::report::{Group, Outcome, Report, TargetReport, hours};
 /// A column of classes: its title, and the number of images in it.
 type Class = (&'static str, fn(&ImageCounts) -> u32);
 
-const CLASSES: [Class; 8] = [
+const CLASSES: [Class; 9] = [
     ("ENCRYPTED", |images| images.encrypted),
     ("UNENCRYPTED", |images| images.unencrypted),
     ("SUPERSEDED", |images| images.superseded),
     ("OTHER KEY", |images| images.other_key),
     ("UNENCRYPTABLE", |images| images.unencryptable),
+    ("BACKUPS", |images| images.backups),
     ("EXEMPT", |images| images.exempt),
     ("CONTESTED", |images| images.contested),
     ("UNKNOWN", |images| images.unknown),
@@ -181,7 +182,33 @@ fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resul
     groups(report, text, style, "May be refused by AWS", |target| {
         &target.may_be_refused
     })?;
+    groups(report, text, style, "Cannot be judged", |target| &target.unknown)?;
+    groups(report, text, style, "Backups that are left alone", |target| {
+        &target.backups
+    })?;
+    contested(report, text, style)?;
     text.write_str(&style.text(&conclusion(report)))
+}
+
+/// Which policies govern what others select too.
+fn contested(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
+    let contested = || report.targets.iter().filter(|target| !target.contested_by.is_empty());
+    if contested().next().is_none() {
+        return Ok(());
+    }
+    text.write_str(&style.title("Governed by another policy"))?;
+    for target in contested() {
+        let images = target.images.map_or(0, |images| images.contested);
+        let by = target.contested_by.join(", ");
+        let item = format!(
+            "{} {} of {}: {by}",
+            place(target),
+            counted(images, "image"),
+            target.policy
+        );
+        text.write_str(&style.item(&item))?;
+    }
+    Ok(())
 }
 
 fn groups(

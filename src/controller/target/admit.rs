@@ -118,7 +118,7 @@ impl Work<'_> {
             let selected = || self.selector.select(image) == Selection::Selected;
             // What has begun is finished as it was begun.
             let stays = !is_pending(m) || (m.spec.key_arn == key.as_str() && selected());
-            (stays && obstacle::of_image(image).is_none()).then(|| Candidate {
+            (stays && obstacle::of_image(image, &inventory.snapshots).is_none()).then(|| Candidate {
                 snapshots: image.snapshot_count(),
                 created: image.created,
                 refused: m.status.as_ref().is_some_and(step::was_refused),

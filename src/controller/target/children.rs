@@ -37,6 +37,7 @@ impl Work<'_> {
             .iter()
             .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m)))
             .collect();
+        let (ttl, now) = (self.target.spec.history_ttl.as_std(), self.ctx.clock.now());
         let present: Vec<Present> = by_source
             .iter()
             .map(|(source, m)| Present {
@@ -46,6 +47,7 @@ impl Work<'_> {
                 begun: has_begun(m),
                 dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
                 aside: m.status.as_ref().is_some_and(migrations::stands_aside),
+                history: m.status.as_ref().is_some_and(|s| migrations::is_history(s, ttl, now)),
             })
             .collect();
         let taken = self.taken_by_others();
@@ -59,7 +61,6 @@ impl Work<'_> {
                 delete(&api, migration).await?;
             }
         }
-        let now = self.ctx.clock.now();
         self.place(|place| {
             place
                 .awaited
@@ -130,7 +131,6 @@ fn has_begun(migration: &AMIMigration) -> bool {
 
 /// Deletes a migration as it was seen, and no later one. AWS is not touched by it.
 async fn delete(api: &Api<AMIMigration>, migration: &AMIMigration) -> Result<(), kube::Error> {
-    debug_assert_ne!(state(migration), MigrationState::Completed);
     let preconditions = Preconditions {
         uid: migration.uid(),
         resource_version: migration.resource_version(),

@@ -11,7 +11,7 @@ use crate::api::{AMIMigration, MigrationState, conditions};
 use crate::aws::{AwsError, Detail, ErrorClass};
 use crate::controller::fleet::jittered;
 use crate::controller::survey::survey;
-use crate::domain::{ImageId, ImageState, KeyArn};
+use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::classify::{self, Classified, Terms};
 use crate::plan::schedule;
 use crate::plan::trouble;
@@ -20,6 +20,8 @@ impl Work<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
     pub(super) async fn scan(&self) {
         let started = self.ctx.clock.monotonic();
+        let asked = self.asked();
+        self.place(|place| place.asked.clone_from(&asked));
         let outcome = survey(&self.session, &self.target.spec.kms_key_id, Detail::Everything).await;
         let now = self.ctx.clock.now();
         let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
@@ -39,11 +41,13 @@ impl Work<'_> {
                     "looked through the account and region"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
+                self.warn_of_unread(&scan.inventory);
                 let may_lack_images = scan.inventory.may_lack_images;
                 self.place(|place| {
                     place.progress = scan.inventory.progress.clone();
                     place.poll_due = None;
                     place.inventory = Some(Arc::new(scan.inventory));
+                    place.scanned_for = asked;
                     place.caller = scan.caller;
                     place.permits.scanned();
                     place.trouble = None;
@@ -67,6 +71,18 @@ impl Work<'_> {
                     place.scan_due = Some(now + jittered(wait, &self.name));
                     place.trouble = Some(trouble::of_error(&error));
                 });
+            }
+        }
+    }
+
+    /// Says which images could not be read, of those that could be before or were not there.
+    fn warn_of_unread(&self, inventory: &Inventory) {
+        let known = self.place(|place| place.inventory.clone());
+        for image in inventory.images.values() {
+            let Some(why) = &image.unread else { continue };
+            let before = known.as_ref().and_then(|known| known.images.get(&image.id));
+            if before.is_none_or(|before| before.unread != image.unread) {
+                tracing::warn!(target = self.name, image = %image.id, why, "AWS's answer about an image cannot be read");
             }
         }
     }

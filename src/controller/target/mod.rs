@@ -23,6 +23,7 @@ use super::survey::session_key;
 use super::{Context, policy};
 use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
+    labels,
 };
 use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
@@ -85,7 +86,8 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         return work.tell().await;
     }
     let now = ctx.clock.now();
-    let mut news = if work.place(|place| place.scan_due.is_none_or(|due| due <= now)) {
+    let asked = work.asked();
+    let mut news = if work.place(|place| place.scan_due.is_none_or(|due| due <= now) || place.asked != asked) {
         work.scan().await;
         true
     } else {
@@ -138,7 +140,7 @@ impl<'a> Work<'a> {
         drop(place);
         let mut migrations = ctx.placed_migrations.of(&spec.account_id, &spec.region);
         migrations.retain(|m| belongs(m, &uid));
-        let selector = Selector::new(&spec.image_selector);
+        let selector = Selector::new(&spec.image_selector, spec.backups);
         Ok(Self {
             ctx,
             target,
@@ -202,6 +204,16 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// What people have asked for by annotation, of the target or of its policy: any new value asks for a scan.
+    fn asked(&self) -> Option<String> {
+        let annotations = self.target.annotations();
+        let asked: Vec<&str> = [labels::SCAN, labels::POLICY_SCAN]
+            .iter()
+            .filter_map(|name| annotations.get(*name).map(String::as_str))
+            .collect();
+        (!asked.is_empty()).then(|| asked.join(" "))
+    }
+
     fn enforces(&self) -> bool {
         self.target.spec.mode == Mode::Enforce && self.place(|place| place.inventory.is_some())
     }
@@ -257,6 +269,7 @@ impl<'a> Work<'a> {
                     asks,
                     lacking: place.permits.lacking(),
                     unanswered: place.permits.unanswered(),
+                    asked: place.scanned_for.as_deref(),
                     trouble: trouble.as_ref(),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),

@@ -10,7 +10,7 @@ use super::look::state;
 use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIMigration, MigrationState, TagPublication};
 use crate::aws::Sample;
-use crate::domain::{Image, Inventory};
+use crate::domain::{Image, ImageState, Inventory};
 use crate::plan::permit;
 use crate::plan::trouble;
 
@@ -86,6 +86,7 @@ impl Work<'_> {
             .filter(|wanted| done || !completed.contains(wanted.image.as_str()))
             .filter_map(|wanted| inventory.images.get(&wanted.image))
             .map(|image| &**image)
-            .find(|image| image.ebs_root)
+            // AWS may refuse another one for its own sake.
+            .find(|image| image.ebs_root && image.state == ImageState::Available)
     }
 }

@@ -1,27 +1,32 @@
 //! Other policies that speak of the same account and region.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use super::{Work, belongs};
-use crate::api::{AMIEncryptionTarget, ImageSelector};
+use crate::api::{AMIEncryptionTarget, Backups, ImageSelector};
 use crate::domain::ImageId;
+use crate::plan::classify::Older;
 use crate::plan::select::Selector;
 
 /// What other policies govern.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::controller) struct Rivals {
-    /// Sources of their migrations: that policy governs those images until the migration is gone.
-    pub(super) contested: HashSet<ImageId>,
-    /// What the older ones select, they govern.
-    older: Vec<ImageSelector>,
+    /// Sources of their migrations, and whose they are: that policy governs those images until the migration is gone.
+    pub(super) contested: HashMap<ImageId, String>,
+    /// What the older ones select, they govern: their names, and what they select.
+    older: Vec<(String, ImageSelector, Backups)>,
 }
 
 impl Rivals {
-    pub(super) fn older(&self) -> Vec<Selector> {
-        self.older.iter().map(Selector::new).collect()
+    pub(super) fn older(&self) -> Vec<Older> {
+        let older = self.older.iter().map(|(policy, selector, backups)| Older {
+            policy: policy.clone(),
+            selector: Selector::new(selector, *backups),
+        });
+        older.collect()
     }
 }
 
@@ -51,7 +56,9 @@ impl Work<'_> {
             .iter()
             .filter(|m| m.spec.policy != spec.policy && !belongs(m, &self.uid));
         let mut rivals = Rivals {
-            contested: contested.filter_map(|m| m.spec.source_image_id.parse().ok()).collect(),
+            contested: contested
+                .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m.spec.policy.clone())))
+                .collect(),
             older: Vec::new(),
         };
         let age = |policy: &str| {
@@ -68,7 +75,11 @@ impl Work<'_> {
         older.retain(|theirs| is_older(theirs));
         // The order is that of a hash table, and must make no difference.
         older.sort_by_key(|theirs| theirs.name_any());
-        rivals.older = older.iter().map(|older| older.spec.image_selector.clone()).collect();
+        let selects = |older: &std::sync::Arc<AMIEncryptionTarget>| {
+            let spec = &older.spec;
+            (spec.policy.clone(), spec.image_selector.clone(), spec.backups)
+        };
+        rivals.older = older.iter().map(selects).collect();
         rivals
     }
 

@@ -44,6 +44,18 @@ pub struct TargetReport {
     pub undecided: u32,
     /// What would be copied if AWS does it, which may be doubted.
     pub may_be_refused: Vec<Group>,
+    /// Images whose encryption cannot be told, and why.
+    pub unknown: Vec<Group>,
+    /// Images that were made for a backup and are not encrypted, which the policy leaves alone.
+    pub backups: Vec<Group>,
+    /// The policies that govern images which this one selects too.
+    pub contested_by: Vec<String>,
+    /// Copies that amiseal made and whose original is gone.
+    #[serde(rename = "orphanedCopies")]
+    pub orphaned: u32,
+    /// What their snapshots take.
+    #[serde(rename = "orphanedGiB", serialize_with = "as_gib")]
+    pub orphaned_bytes: u64,
     /// GiB of originals that have a verified copy.
     #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
     pub stored_twice_now: u64,
@@ -173,6 +185,11 @@ impl TargetReport {
             cannot_migrate: Vec::new(),
             undecided: 0,
             may_be_refused: Vec::new(),
+            unknown: Vec::new(),
+            backups: Vec::new(),
+            contested_by: Vec::new(),
+            orphaned: 0,
+            orphaned_bytes: 0,
             stored_twice_now: 0,
             stored_twice_after: 0,
             missing_permissions: None,

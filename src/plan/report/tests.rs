@@ -1,6 +1,8 @@
 use super::*;
-use crate::api::{AMIEncryptionPolicySpec, ImageSelector, ImageTerm};
-use crate::domain::{AwsError, BlockDevice, Cause, ErrorClass, Key, KeyProblem, KeyUsability, Lacking};
+use crate::api::{AMIEncryptionPolicySpec, Backups, ImageSelector, ImageTerm};
+use crate::domain::{
+    AwsError, BlockDevice, Cause, ErrorClass, ImageState, Kept, Key, KeyProblem, KeyUsability, Lacking,
+};
 use crate::plan::expand;
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, snapshot_id};
 
@@ -20,7 +22,7 @@ fn known(usability: KeyUsability) -> KeyView {
     })
 }
 
-fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, older: &[Selector]) -> TargetReport {
+fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, older: &[Older]) -> TargetReport {
     let inventory = world.inventory(at(0));
     let seen = Seen {
         spec: &spec(),
@@ -98,13 +100,17 @@ fn a_key_that_could_not_be_read_is_told_by_what_hindered_reading_it() {
 
 #[test]
 fn what_an_older_policy_governs_is_not_copied() {
-    let older = Selector::new(&ImageSelector {
+    let selector = ImageSelector {
         include: vec![ImageTerm {
             ids: vec![image_id(1).to_string()],
             ..ImageTerm::default()
         }],
         ..ImageSelector::default()
-    });
+    };
+    let older = Older {
+        policy: "base".to_owned(),
+        selector: Selector::new(&selector, Backups::Exclude),
+    };
     let report = reported(
         World::of([image(1, 1), image(2, 1)]),
         &known(KeyUsability::Usable),
@@ -113,15 +119,14 @@ fn what_an_older_policy_governs_is_not_copied() {
     );
     assert_eq!(report.to_copy.images, 1);
     assert_eq!(report.images.map(|images| images.contested), Some(1));
+    assert_eq!(report.contested_by, ["base"]);
 }
 
 #[test]
 fn what_aws_may_refuse_is_doubted_and_still_counted_as_to_be_copied() {
     let mut codes = image(1, 1);
     codes.product_codes = true;
-    let mut disabled = image(2, 1);
-    disabled.state = ImageState::Disabled;
-    let mut world = World::of([codes, disabled, image(3, 1), image(4, 1)]);
+    let mut world = World::of([codes, image(2, 1), image(3, 1), image(4, 1)]);
     world.snapshots.remove(&snapshot_id(300));
     let report = usable(world);
     assert_eq!(report.to_copy.images, 4);
@@ -133,10 +138,56 @@ fn what_aws_may_refuse_is_doubted_and_still_counted_as_to_be_copied() {
     assert_eq!(
         doubts,
         [
-            (reason::INVALID_REQUEST, image_id(2).to_string()),
             (reason::PRODUCT_CODE_NOT_COPYABLE, image_id(1).to_string()),
             (reason::SNAPSHOT_NOT_SHARED, image_id(3).to_string()),
         ]
+    );
+}
+
+#[test]
+fn what_cannot_be_copied_for_its_own_sake_is_foreseen() {
+    let mut disabled = image(1, 1);
+    disabled.state = ImageState::Disabled;
+    let mut world = World::of([disabled, image(2, 1), image(3, 2), image(4, 1)]);
+    world.snapshots.get_mut(&snapshot_id(200)).expect("there").kept = Kept::Archive;
+    world.snapshots.get_mut(&snapshot_id(301)).expect("there").kept = Kept::Local;
+    let report = usable(world);
+    assert_eq!(report.to_copy.images, 1);
+    let blocked: Vec<_> = report
+        .cannot_migrate
+        .iter()
+        .map(|group| (group.reason, group.images[0].id.clone()))
+        .collect();
+    assert_eq!(
+        blocked,
+        [
+            (reason::IMAGE_DISABLED, image_id(1).to_string()),
+            (reason::SNAPSHOT_ARCHIVED, image_id(2).to_string()),
+            (reason::SNAPSHOT_LOCAL, image_id(3).to_string()),
+        ]
+    );
+}
+
+#[test]
+fn images_that_cannot_be_read_and_backups_are_named_with_what_mends_them() {
+    let mut odd = image(1, 1);
+    odd.unread = Some("deviceName is missing".into());
+    let mut backup = image(2, 1);
+    backup.backup = true;
+    let report = usable(World::of([odd, backup, image(3, 1)]));
+    assert_eq!(report.to_copy.images, 1);
+    assert_eq!(report.unknown[0].images[0].id, image_id(1).to_string());
+    assert!(
+        report.unknown[0].message.contains("deviceName is missing"),
+        "{:?}",
+        report.unknown
+    );
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert_eq!(report.backups[0].images[0].id, image_id(2).to_string());
+    assert!(
+        report.backups[0].message.contains("spec.backups: Include"),
+        "{:?}",
+        report.backups
     );
 }
 
@@ -165,7 +216,12 @@ fn images_whose_encryption_could_not_be_told_are_a_problem_of_their_own_unless_t
         (&disabled, None, 0, vec![reason::KEY_DISABLED]),
         (&disabled, None, 1, vec![reason::KEY_DISABLED, reason::UNKNOWN_IMAGES]),
         (&missing, None, 0, vec![reason::KEY_NOT_FOUND]),
-        (&KeyView::Unknown, Some(&denied), 1, vec![reason::ACCESS_DENIED]),
+        (
+            &KeyView::Unknown,
+            Some(&denied),
+            1,
+            vec![reason::ACCESS_DENIED, reason::UNKNOWN_IMAGES],
+        ),
     ] {
         let mut world = World::default();
         (1..=3).for_each(|number| encrypted(number, &mut world));
@@ -175,7 +231,7 @@ fn images_whose_encryption_could_not_be_told_are_a_problem_of_their_own_unless_t
         let report = reported(world, view, hindrance, &[]);
         let reasons: Vec<_> = report.problems.iter().map(|problem| problem.reason).collect();
         assert_eq!(reasons, expected, "{view:?}, {unlisted} unlisted");
-        let unknown = report.images.map_or(0, |images| images.unknown);
+        let unknown = report.unknown.iter().map(|group| group.count).sum();
         let says = format!("The encryption of {}", images_in_words(unknown));
         for problem in &report.problems {
             let says_so = problem.message.starts_with(&says);

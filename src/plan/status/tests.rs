@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, ImageCounts, OtherKey, TargetCounts};
 use crate::domain::{Key, KeyProblem, KeyUsability};
 use crate::plan::testing::{at, key};
 
@@ -36,6 +37,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         asks: true,
         lacking: None,
         unanswered: None,
+        asked: None,
         trouble: None,
     }
 }
@@ -65,8 +67,20 @@ fn pair(status: &str, reason: &str) -> (String, String) {
 fn compliant_is_true_only_when_nothing_is_left_unencrypted_or_unknown() {
     let usable = known_key(KeyUsability::Usable);
     type Change = fn(&mut ImageCounts);
-    let table: [(Change, &str, &str); 7] = [
+    let table: [(Change, &str, &str); 10] = [
         (|c| c.encrypted = 5, "True", reason::SUCCEEDED),
+        (|c| c.backups = 1, "False", reason::UNENCRYPTED_IMAGES),
+        // What is certain is said, whatever else is not known.
+        (
+            |c| (c.superseded, c.unknown) = (1, 1),
+            "False",
+            reason::ORIGINALS_REMAIN,
+        ),
+        (
+            |c| (c.unencrypted, c.unknown) = (1, 1),
+            "False",
+            reason::UNENCRYPTED_IMAGES,
+        ),
         (|c| c.exempt = 1, "True", reason::SUCCEEDED),
         (|c| c.other_key = 1, "True", reason::SUCCEEDED),
         (|c| c.unencrypted = 1, "False", reason::UNENCRYPTED_IMAGES),
@@ -194,7 +208,7 @@ fn reconciling_and_stalled_are_never_both_true() {
 }
 
 #[test]
-fn a_scan_that_finds_nothing_new_is_written_once_an_hour() {
+fn a_scan_that_finds_nothing_new_is_written_once_in_an_interval() {
     let classified = counts(|c| c.encrypted = 1);
     let usable = known_key(KeyUsability::Usable);
     let none = MigrationCounts::default();
@@ -209,8 +223,10 @@ fn a_scan_that_finds_nothing_new_is_written_once_an_hour() {
             at(seconds),
         )
     };
-    assert_eq!(again(3599), first);
-    assert_eq!(again(3600).last_scan_time, Some(Time(at(3600))));
+    // Of 15 minutes; scans come up to a tenth sooner, so that they do not all come at once.
+    assert_eq!(again(600), first);
+    assert_eq!(again(810).last_scan_time, Some(Time(at(810))));
+    assert_eq!(again(900).last_scan_time, Some(Time(at(900))));
     let changed = counts(|c| c.encrypted = 2);
     let status = target(
         &first,
@@ -237,7 +253,11 @@ fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
     let trouble = Trouble::new(reason::WRONG_ACCOUNT, "sts:GetCallerIdentity: another account.");
     let bad = of(&Looked::Failed(&trouble), MigrationCounts::default());
     let spec: AMIEncryptionPolicySpec = serde_json::from_value(serde_json::json!({"accounts": []})).expect("a spec");
-    let counted = |status, current| Counted { current, status };
+    let counted = |status, current| Counted {
+        name: "production.111122223333.eu-west-1",
+        current,
+        status,
+    };
     let status = |targets: &[Counted<'_>], expected| {
         super::policy(
             &AMIEncryptionPolicyStatus::default(),
@@ -264,11 +284,239 @@ fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
     assert_eq!(condition(&stale, conditions::READY), "Unknown");
     let one_bad = status(&[counted(&good, true), counted(&bad, true)], 2);
     assert_eq!(condition(&one_bad, conditions::TARGETS_REACHABLE), "False");
+    assert_eq!(condition(&one_bad, conditions::STALLED), "True", "somebody has to act");
+    assert_eq!(condition(&one_bad, conditions::RECONCILING), "False");
+    let message = conditions::find(&one_bad.conditions, conditions::READY).map(|ready| ready.message.clone());
     assert_eq!(
-        condition(&one_bad, conditions::STALLED),
-        "False",
-        "the policy itself is not wrong"
+        message.as_deref(),
+        Some("Not in 1 of 2 targets: WrongAccount in production.111122223333.eu-west-1.")
     );
+}
+
+fn policy_of(
+    current: &AMIEncryptionPolicyStatus,
+    spec: &serde_json::Value,
+    targets: &[(String, AMIEncryptionTargetStatus)],
+) -> AMIEncryptionPolicyStatus {
+    let spec: AMIEncryptionPolicySpec = serde_json::from_value(spec.clone()).expect("a spec");
+    let counted: Vec<Counted<'_>> = targets
+        .iter()
+        .map(|(name, status)| Counted {
+            name,
+            current: true,
+            status,
+        })
+        .collect();
+    policy(current, &spec, Some(3), targets.len(), &counted, at(0))
+}
+
+/// What kstatus and its like make of an object: `Reconciling` is progress, `Stalled` a failure, else `Ready` decides.
+fn health(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition]) -> &'static str {
+    let is = |type_| conditions::is_true(conditions, type_);
+    match (
+        is(conditions::RECONCILING),
+        is(conditions::STALLED),
+        is(conditions::READY),
+    ) {
+        (true, false, _) => "in progress",
+        (false, true, _) => "failed",
+        (false, false, true) => "current",
+        (false, false, false) => "in progress without an end",
+        (true, true, _) => "both",
+    }
+}
+
+#[test]
+fn a_policy_that_is_suspended_or_has_failed_in_part_is_not_in_progress_and_names_its_targets() {
+    let usable = known_key(KeyUsability::Usable);
+    let classified = counts(|c| c.unencrypted = 1);
+    let busy = MigrationCounts {
+        in_progress: 1,
+        ..MigrationCounts::default()
+    };
+    let none = MigrationCounts::default();
+    let good = of(&scanned(at(0), &classified, &usable), none);
+    let working = of(&scanned(at(0), &classified, &usable), busy);
+    let trouble = Trouble::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
+    let bad = of(&Looked::Failed(&trouble), none);
+    let suspended = AMIEncryptionTargetSpec {
+        suspend: true,
+        ..spec()
+    };
+    let looked = scanned(at(0), &classified, &usable);
+    let quiet = target(&working, &suspended, Some(3), &looked, busy, at(100));
+    assert_eq!(health(&quiet.conditions), "current");
+    assert_eq!(said(&quiet, conditions::READY), pair("True", reason::SUSPENDED));
+
+    let (goes_on, suspends) = (
+        serde_json::json!({"accounts": []}),
+        serde_json::json!({"accounts": [], "suspend": true}),
+    );
+    let named = |statuses: &[&AMIEncryptionTargetStatus]| -> Vec<(String, AMIEncryptionTargetStatus)> {
+        let numbered = statuses.iter().enumerate();
+        numbered
+            .map(|(number, status)| (format!("t{number}"), (*status).clone()))
+            .collect()
+    };
+    for (spec, targets, expected, type_, names) in [
+        (
+            &goes_on,
+            named(&[&good, &good]),
+            "current",
+            conditions::READY,
+            "In all 2",
+        ),
+        (
+            &goes_on,
+            named(&[&good, &working]),
+            "in progress",
+            conditions::RECONCILING,
+            "t1",
+        ),
+        (&goes_on, named(&[&bad, &working]), "failed", conditions::STALLED, "t0"),
+        (
+            &goes_on,
+            named(&[&bad; 9]),
+            "failed",
+            conditions::STALLED,
+            "t0, t1, t2 and 6 more",
+        ),
+        (
+            &suspends,
+            named(&[&quiet, &quiet]),
+            "current",
+            conditions::READY,
+            "suspend: false",
+        ),
+    ] {
+        let status = policy_of(&AMIEncryptionPolicyStatus::default(), spec, &targets);
+        assert_eq!(health(&status.conditions), expected);
+        let message = &conditions::find(&status.conditions, type_)
+            .expect("the condition")
+            .message;
+        assert!(message.contains(names), "{message}");
+    }
+}
+
+#[test]
+fn what_another_policy_governs_is_not_complied_with_and_the_policy_names_it() {
+    let usable = known_key(KeyUsability::Usable);
+    let mut classified = counts(|c| (c.total, c.encrypted, c.contested) = (6, 1, 5));
+    classified.contested.insert("base".to_owned(), 5);
+    let status = of(&scanned(at(0), &classified, &usable), MigrationCounts::default());
+    assert_eq!(said(&status, conditions::COMPLIANT), pair("Unknown", reason::CONTESTED));
+    assert_eq!(status.contested_by, ["base"]);
+    let message = |conditions: &[_], type_| {
+        conditions::find(conditions, type_)
+            .map(|condition| condition.message.clone())
+            .expect("the condition")
+    };
+    assert!(message(&status.conditions, conditions::CONTESTED).contains("The policy base governs"));
+
+    let spec = serde_json::json!({"accounts": []});
+    let before = AMIEncryptionPolicyStatus::default();
+    let of_policy = policy_of(&before, &spec, &[("t0".to_owned(), status)]);
+    assert!(conditions::has_status(
+        &of_policy.conditions,
+        conditions::COMPLIANT,
+        Status::Unknown
+    ));
+    assert!(conditions::is_true(&of_policy.conditions, conditions::CONTESTED));
+    let says = message(&of_policy.conditions, conditions::CONTESTED);
+    assert!(says.contains("(base)") && says.contains("t0"), "{says}");
+    let told = changes(&before.conditions, &of_policy.conditions);
+    assert!(
+        told.iter()
+            .any(|(condition, is_bad)| condition.type_ == conditions::CONTESTED && *is_bad)
+    );
+
+    let classified = counts(|c| (c.total, c.encrypted) = (6, 6));
+    let alone = of(&scanned(at(0), &classified, &usable), MigrationCounts::default());
+    let after = policy_of(&of_policy, &spec, &[("t0".to_owned(), alone)]);
+    assert!(!conditions::is_true(&after.conditions, conditions::CONTESTED));
+    assert!(conditions::is_true(&after.conditions, conditions::COMPLIANT));
+}
+
+#[test]
+fn people_are_told_of_what_has_changed_and_of_nothing_twice() {
+    let list = |statuses: &[(&str, Status)]| {
+        let mut conditions = Vec::new();
+        for (type_, status) in statuses {
+            conditions::set_condition(&mut conditions, type_, *status, reason::SUCCEEDED, "", None, at(0));
+        }
+        conditions
+    };
+    use conditions::{COMPLIANT, READY, STALLED};
+    for (before, now, expected) in [
+        (
+            list(&[]),
+            list(&[(READY, Status::False), (COMPLIANT, Status::Unknown)]),
+            vec![],
+        ),
+        (
+            list(&[(READY, Status::False), (COMPLIANT, Status::Unknown)]),
+            list(&[(READY, Status::True), (COMPLIANT, Status::False)]),
+            vec![(READY, false), (COMPLIANT, true)],
+        ),
+        (
+            list(&[(READY, Status::True), (STALLED, Status::False)]),
+            list(&[(READY, Status::False), (STALLED, Status::True)]),
+            vec![(READY, true), (STALLED, true)],
+        ),
+        (
+            list(&[(READY, Status::False), (STALLED, Status::True)]),
+            list(&[(READY, Status::False), (STALLED, Status::True)]),
+            vec![],
+        ),
+        (
+            list(&[(STALLED, Status::True)]),
+            list(&[(STALLED, Status::False)]),
+            vec![(STALLED, false)],
+        ),
+    ] {
+        let told: Vec<_> = changes(&before, &now)
+            .into_iter()
+            .map(|(condition, is_bad)| (condition.type_.as_str(), is_bad))
+            .collect();
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn under_audit_and_without_a_key_the_target_itself_names_what_is_not_encrypted() {
+    let usable = known_key(KeyUsability::Usable);
+    let missing = KeyView::Unresolved(KeyProblem::NotFound);
+    let mut classified = counts(|c| (c.total, c.unencrypted) = (1, 1));
+    classified.unencrypted = vec![Named {
+        image: crate::plan::testing::image_id(1),
+        name: "web-1".into(),
+    }];
+    for (mode, key, named, says) in [
+        (Mode::Audit, &usable, 1, "amiseal plan"),
+        (Mode::Enforce, &missing, 1, "KeyUsable"),
+        (
+            Mode::Enforce,
+            &usable,
+            0,
+            "kubectl get amim -l amiseal.dev/policy=production,amiseal.dev/account=111122223333",
+        ),
+    ] {
+        let spec = AMIEncryptionTargetSpec { mode, ..spec() };
+        let looked = scanned(at(0), &classified, key);
+        let none = MigrationCounts::default();
+        let status = target(
+            &AMIEncryptionTargetStatus::default(),
+            &spec,
+            Some(3),
+            &looked,
+            none,
+            at(0),
+        );
+        assert_eq!(status.unencrypted_images.len(), named);
+        let compliant = conditions::find(&status.conditions, conditions::COMPLIANT).expect("a condition");
+        assert_eq!(compliant.reason, reason::UNENCRYPTED_IMAGES);
+        assert!(compliant.message.contains(says), "{}", compliant.message);
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! How a decision shows in a migration's conditions.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Observation, Step, Then};
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus};
+use crate::domain::ImageId;
 use crate::plan::obstacle::Trouble;
 
 /// Work goes on by itself.
@@ -17,6 +19,7 @@ pub(super) fn progressing(
     now: Timestamp,
 ) -> Step {
     status.state = Some(state);
+    status.stalled = None;
     let mut write = writer(o, &mut status, now);
     write.set(conditions::READY, Status::False, why, message);
     write.set(conditions::RECONCILING, Status::True, why, message);
@@ -36,6 +39,7 @@ pub(super) fn stalled(
     now: Timestamp,
 ) -> Step {
     status.state = Some(state);
+    status.stalled = Some(trouble.reason.to_owned());
     let mut write = writer(o, &mut status, now);
     write.set(conditions::READY, Status::False, trouble.reason, &trouble.message);
     write.set(conditions::RECONCILING, Status::False, trouble.reason, "");
@@ -55,6 +59,7 @@ pub(super) fn waiting(
     now: Timestamp,
 ) -> Step {
     status.state.get_or_insert_default();
+    status.stalled = None;
     let mut write = writer(o, &mut status, now);
     write.set(conditions::READY, Status::False, why, message);
     write.set(conditions::RECONCILING, Status::False, why, "");
@@ -74,6 +79,7 @@ pub(super) fn completed(
     now: Timestamp,
 ) -> Step {
     status.state = Some(MigrationState::Completed);
+    status.stalled = None;
     let mut write = writer(o, &mut status, now);
     write.set(conditions::READY, Status::True, why, message);
     write.set(conditions::RECONCILING, Status::False, reason::SUCCEEDED, "");
@@ -82,6 +88,13 @@ pub(super) fn completed(
         status,
         then: Then::Wait,
     }
+}
+
+/// The original is gone, and nothing is left to do.
+pub(super) fn source_gone(o: Observation<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> Step {
+    status.source_gone_time.get_or_insert(Time(now));
+    let message = "The original is gone; its copy, if there is one, stays.";
+    completed(o, status, reason::SOURCE_GONE, message, now)
 }
 
 /// The copy is there and is what it should be.
@@ -111,6 +124,15 @@ pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, mes
     status
         .conditions
         .retain(|c| c.type_ != conditions::VERIFIED && c.type_ != conditions::PROMOTED);
+}
+
+/// A copy that was there does not show: nothing more is claimed of it until it does.
+pub(super) fn copy_unseen(o: Observation<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now: Timestamp) -> Step {
+    let message = format!("The copy {copy} does not show. If it stays so for ten minutes, another one is made.");
+    let mut write = writer(o, &mut status, now);
+    write.set(conditions::COPIED, Status::Unknown, reason::VERIFYING, &message);
+    write.set(conditions::VERIFIED, Status::Unknown, reason::VERIFYING, &message);
+    progressing(o, status, MigrationState::Verifying, reason::VERIFYING, &message, now)
 }
 
 /// The copy took over what these settings say.

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::clock::SimTime;
 use crate::engine::{Sim, State};
 use crate::faults::FaultRule;
-use crate::model::{ImageState, LaunchPermission, Tags};
-use crate::spec::{self, Expectation, ImageSpec, OptIn, Settings};
+use crate::model::{ImageState, LaunchPermission, Snapshot, Tags};
+use crate::spec::{self, Expectation, Garbled, ImageSpec, OptIn, Settings};
 
 /// A change of the world that no caller of AWS makes. What it changes counts as how the world is meant to be: the
 /// audit does not hold it against anyone.
@@ -91,6 +91,20 @@ pub enum Edit {
         image: String,
         /// As EC2 names it.
         state: String,
+    },
+    /// Sets in which way answers about an image are not as answers are; none: they are.
+    SetGarbled {
+        /// Image ID.
+        image: String,
+        /// As in a world file.
+        garbled: Option<Garbled>,
+    },
+    /// Sets the tier that the snapshots of an image are kept in.
+    SetStorageTier {
+        /// Image ID.
+        image: String,
+        /// `standard` or `archive`.
+        tier: String,
     },
     /// Adds the images of a definition.
     AddImage {
@@ -266,6 +280,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
         Edit::Share { .. }
         | Edit::SetTags { .. }
         | Edit::SetImageState { .. }
+        | Edit::SetGarbled { .. }
         | Edit::Deregister { .. }
         | Edit::SetExpectation { .. } => edit_image(state, edit, now),
         Edit::AddImage { account, region, image } => {
@@ -280,7 +295,12 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .map_err(|e| EditError(e.to_string()))?;
             Ok(json!({ "images": ids }))
         }
-        Edit::ShareSnapshots { image, with } => share_snapshots(state, &image, &with),
+        Edit::ShareSnapshots { image, with } => change_snapshots(state, &image, |snapshot| {
+            snapshot.shared_with.extend(with.iter().cloned());
+        }),
+        Edit::SetStorageTier { image, tier } => change_snapshots(state, &image, |snapshot| {
+            snapshot.storage_tier.clone_from(&tier);
+        }),
         Edit::SetRoleAllow { account, role, allow } => {
             role_of(state, &account, &role)?.allow = allow;
             Ok(json!({}))
@@ -378,13 +398,13 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
     Ok(json!({ "key": arn }))
 }
 
-fn share_snapshots(state: &mut State, id: &str, with: &[String]) -> Result<Value, EditError> {
+fn change_snapshots(state: &mut State, id: &str, change: impl Fn(&mut Snapshot)) -> Result<Value, EditError> {
     let image = state.world.image_anywhere_mut(id).ok_or_else(|| missing("image", id))?;
     let region = image.region.clone();
     let snapshots: Vec<String> = image.snapshot_ids().map(str::to_owned).collect();
     for snapshot in &snapshots {
         if let Some(snapshot) = state.world.snapshot_mut(&region, snapshot) {
-            snapshot.shared_with.extend(with.iter().cloned());
+            change(snapshot);
         }
     }
     Ok(json!({ "snapshots": snapshots }))
@@ -395,6 +415,7 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         Edit::Share { image, .. }
         | Edit::SetTags { image, .. }
         | Edit::SetImageState { image, .. }
+        | Edit::SetGarbled { image, .. }
         | Edit::Deregister { image }
         | Edit::SetExpectation { image, .. } => image.clone(),
         _ => return Ok(json!({})),
@@ -424,6 +445,7 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
             image.state =
                 ImageState::parse(&state).ok_or_else(|| EditError(format!("`{state}` is not a state of an image")))?;
         }
+        Edit::SetGarbled { garbled, .. } => image.garbled = garbled,
         Edit::Deregister { .. } => image.gone_at = Some(now),
         Edit::SetExpectation { expect, .. } => image.expect = expect,
         _ => {}

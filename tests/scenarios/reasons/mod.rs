@@ -2,6 +2,7 @@
 //! migration goes on by itself.
 
 mod access;
+mod classes;
 mod copies;
 mod editing;
 mod exhausted;

@@ -166,13 +166,106 @@ fn a_finished_migration_is_opened_again_when_its_copy_is_gone() {
     case.accept_copy(&id);
     assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
     case.world.images.remove(&id);
-    assert_eq!(
-        (case.settle(), case.state()),
-        (Then::Wait, MigrationState::Completed),
-        "it may just not show"
-    );
+    // It may just not show. Until it does, nothing is claimed of it, and no other one is made.
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    assert!(case.status.copy.as_ref().is_some_and(|copy| copy.image_id.is_some()));
+    assert!(!conditions::is_true(&case.status.conditions, conditions::VERIFIED));
+    assert!(!conditions::is_true(&case.status.conditions, conditions::READY));
     case.now += 600;
     assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 2, .. })));
+}
+
+#[test]
+fn a_finished_migration_whose_copy_does_not_show_is_finished_again_when_it_does() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    let done = case.status.clone();
+    let copy = case.world.images.remove(&id).expect("a copy");
+    // A scan that is older than the migration contradicts nothing.
+    case.looked = false;
+    assert_eq!((case.settle(), &case.status), (Then::Wait, &done));
+    case.looked = true;
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    case.world.images.insert(id, copy);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert!(conditions::is_true(&case.status.conditions, conditions::VERIFIED));
+    assert_eq!(case.status.copy, done.copy);
+}
+
+#[test]
+fn a_finished_migration_says_that_its_original_is_gone_and_since_when_and_takes_it_back_when_it_shows_again() {
+    let mut case = Case::new();
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    let source = case.world.images.remove(&image_id(1)).expect("the original");
+    case.settings.suspend = true;
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SUCCEEDED));
+    case.settings.suspend = false;
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SOURCE_GONE));
+    let since = case.status.source_gone_time.clone();
+    assert_eq!(since, Some(Time(at(case.now))));
+    case.now += 5000;
+    assert_eq!((case.settle(), &case.status.source_gone_time), (Then::Wait, &since));
+    // It was restored from the Recycle Bin.
+    case.world.images.insert(image_id(1), source);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SUCCEEDED));
+    assert_eq!(case.status.source_gone_time, None);
+}
+
+#[test]
+fn an_image_that_cannot_be_copied_for_its_own_sake_stalls_without_a_call_and_goes_on_when_that_is_mended() {
+    type Change = fn(&mut Case, bool);
+    fn source(case: &mut Case) -> &mut Image {
+        Arc::make_mut(case.world.images.get_mut(&image_id(1)).expect("the source"))
+    }
+    fn keep(case: &mut Case, kept: Kept) {
+        let snapshot = source(case).volumes().last().expect("a volume").2.clone();
+        case.world.snapshots.get_mut(&snapshot).expect("a snapshot").kept = kept;
+    }
+    let changes: [(Change, &str); 4] = [
+        (
+            |case, is_so| {
+                source(case).state = if is_so {
+                    ImageState::Disabled
+                } else {
+                    ImageState::Available
+                }
+            },
+            reason::IMAGE_DISABLED,
+        ),
+        (
+            |case, is_so| keep(case, if is_so { Kept::Archive } else { Kept::Standard }),
+            reason::SNAPSHOT_ARCHIVED,
+        ),
+        (
+            |case, is_so| keep(case, if is_so { Kept::Local } else { Kept::Standard }),
+            reason::SNAPSHOT_LOCAL,
+        ),
+        (
+            |case, is_so| source(case).unread = is_so.then(|| "odd".into()),
+            reason::UNKNOWN_IMAGES,
+        ),
+    ];
+    for (change, why) in changes {
+        let mut case = Case::new();
+        change(&mut case, true);
+        assert_eq!((case.settle(), case.reason()), (Then::Wait, why));
+        assert!(case.stalls());
+        assert_eq!(case.status.stalled.as_deref(), Some(why));
+        assert!(crate::plan::migrations::stands_aside(&case.status));
+        change(&mut case, false);
+        assert!(matches!(case.settle(), Then::Copy(_)), "{why}");
+        assert_eq!(case.status.stalled, None);
+    }
 }
 
 #[test]

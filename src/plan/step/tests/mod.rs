@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{PromotionSettings, TagPublication};
-use crate::domain::{Key, KeyProblem, KeyUsability, SnapshotState, Source};
+use crate::domain::{Kept, Key, KeyProblem, KeyUsability, SnapshotState, Source};
 use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, key};
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].

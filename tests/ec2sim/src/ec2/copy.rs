@@ -5,7 +5,7 @@ use super::{check_image_id, image_not_found, invalid_value, tags};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::kms;
 use crate::model::{Image, ImageState, Tags, TokenUse};
-use crate::spec::{LimitMode, OptIn};
+use crate::spec::{Disabled, LimitMode, OptIn};
 use crate::wire::{ApiError, Params, Xml};
 
 /// What a call asks for.
@@ -150,7 +150,12 @@ fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiE
             i.exists() && request.now >= i.visible_at && state.world.may_launch(request.account(), i, request.now)
         })
         .ok_or_else(|| image_not_found(&[id]))?;
-    if image.state != ImageState::Available {
+    let is_taken = match image.state {
+        ImageState::Available => true,
+        ImageState::Disabled => state.settings.copies.disabled_sources == Disabled::Copied,
+        _ => false,
+    };
+    if !is_taken {
         return Err(ApiError::new(
             "InvalidAMIID.Unavailable",
             format!("The image ID '{id}' is not available"),
@@ -179,6 +184,13 @@ fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiE
             "InvalidRequest",
             "You do not have permission to access the storage of this ami",
         ));
+    }
+    let archived = image.snapshot_ids().find(|id| {
+        let snapshot = state.world.snapshot(&asked.source_region, id);
+        snapshot.is_some_and(|snapshot| snapshot.storage_tier == "archive")
+    });
+    if let Some(id) = archived {
+        return Err(ApiError::new("IncorrectState", format!("Snapshot {id} is archived.")));
     }
     let sent_false = request.params.get("Encrypted").is_some() && !asked.encrypted;
     if sent_false && image.any_encrypted() {

@@ -101,6 +101,9 @@ pub(super) fn create(
             // Not with the image, nor with one another.
             visible_at: state.visible_at(now, settings.consistency.create_seconds),
             gone_at: None,
+            storage_tier: "standard".to_owned(),
+            availability_zone: None,
+            outpost_arn: None,
             job: Some(CopyJob {
                 image: id.clone(),
                 key: key.map(|k| k.arn.clone().unwrap_or_else(|| k.reference.clone())),
@@ -150,6 +153,8 @@ pub(super) fn create(
         created_by: Some(request.seq),
         visible_at,
         gone_at: None,
+        image_type: source.image_type.clone(),
+        garbled: None,
         expect: Expectation::Any,
         spoiled: request.lie.is_some(),
         baseline: None,

@@ -5,7 +5,7 @@ use super::{check_image_id, image_not_found, invalid_value};
 use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::{Image, ImageState, LaunchPermission, Storage, Tags};
-use crate::spec::{Mappings, is_account_id};
+use crate::spec::{Garbled, Mappings, is_account_id};
 use crate::wire::{ApiError, Xml};
 
 /// Runs DescribeImages.
@@ -184,7 +184,7 @@ impl View {
             "ena-support" => one(&a.ena_support.to_string()),
             "hypervisor" => one("xen"),
             "image-id" => one(&image.id),
-            "image-type" => one("machine"),
+            "image-type" => one(&image.image_type),
             "is-public" => one(&self.is_public(image).to_string()),
             "kernel-id" | "ramdisk-id" | "source-instance-id" | "owner-alias" => Some(Vec::new()),
             "manifest-location" => one(&format!("{}/{}", image.owner, image.name)),
@@ -236,10 +236,16 @@ impl View {
         let a = &image.attributes;
         x.text("imageId", &image.id);
         x.text("imageLocation", &format!("{}/{}", image.owner, image.name));
-        x.text("imageState", image.state.as_str());
-        x.text("imageOwnerId", &image.owner);
+        if image.garbled != Some(Garbled::WithoutState) {
+            x.text("imageState", image.state.as_str());
+        }
+        if image.garbled != Some(Garbled::WithoutOwner) {
+            x.text("imageOwnerId", &image.owner);
+        }
         x.value("creationDate", image.creation_date);
-        x.value("isPublic", self.is_public(image));
+        if image.garbled != Some(Garbled::WithoutPublic) {
+            x.value("isPublic", self.is_public(image));
+        }
         if !image.product_codes.is_empty() {
             x.list("productCodes", &image.product_codes, |x, code| {
                 x.text("productCode", code);
@@ -247,7 +253,7 @@ impl View {
             });
         }
         x.text("architecture", &a.architecture);
-        x.text("imageType", "machine");
+        x.text("imageType", &image.image_type);
         x.maybe("platform", a.platform.as_deref());
         let windows = a.platform.is_some();
         x.text("platformDetails", if windows { "Windows" } else { "Linux/UNIX" });
@@ -300,21 +306,31 @@ impl View {
 
 /// Writes `blockDeviceMapping`. A mapping never names the key.
 pub(super) fn write_mappings(x: &mut Xml, image: &Image, with_snapshots: bool) {
-    x.list("blockDeviceMapping", &image.mappings, |x, mapping| {
-        x.text("deviceName", &mapping.device);
-        match &mapping.storage {
-            Storage::Ephemeral(name) => x.text("virtualName", name),
-            Storage::Ebs(ebs) => x.nest("ebs", |x| {
-                if with_snapshots {
-                    x.maybe("snapshotId", ebs.snapshot.as_deref());
-                }
-                x.value("volumeSize", ebs.gib);
-                x.value("deleteOnTermination", ebs.delete_on_termination);
-                x.text("volumeType", &ebs.volume_type);
-                x.maybe("iops", ebs.iops);
-                x.maybe("throughput", ebs.throughput);
-                x.value("encrypted", ebs.encrypted);
-            }),
-        }
-    });
+    let again = image
+        .mappings
+        .first()
+        .filter(|_| image.garbled == Some(Garbled::MappedTwice));
+    x.list(
+        "blockDeviceMapping",
+        image.mappings.iter().chain(again),
+        |x, mapping| {
+            if image.garbled != Some(Garbled::NamelessDevice) {
+                x.text("deviceName", &mapping.device);
+            }
+            match &mapping.storage {
+                Storage::Ephemeral(name) => x.text("virtualName", name),
+                Storage::Ebs(ebs) => x.nest("ebs", |x| {
+                    if with_snapshots {
+                        x.maybe("snapshotId", ebs.snapshot.as_deref());
+                    }
+                    x.value("volumeSize", ebs.gib);
+                    x.value("deleteOnTermination", ebs.delete_on_termination);
+                    x.text("volumeType", &ebs.volume_type);
+                    x.maybe("iops", ebs.iops);
+                    x.maybe("throughput", ebs.throughput);
+                    x.value("encrypted", ebs.encrypted);
+                }),
+            }
+        },
+    );
 }

@@ -99,7 +99,7 @@ fn filter_values(name: &str, snapshot: &Snapshot, request: &Request) -> Option<V
         "snapshot-id" => snapshot.id.clone(),
         "start-time" => snapshot.started_at.to_string(),
         "status" => snapshot.state.as_str().to_owned(),
-        "storage-tier" => "standard".to_owned(),
+        "storage-tier" => snapshot.storage_tier.clone(),
         "volume-id" => "vol-ffffffff".to_owned(),
         "volume-size" => snapshot.gib.to_string(),
         "owner-alias" | "transfer-type" => return Some(Vec::new()),
@@ -123,7 +123,9 @@ fn write(x: &mut Xml, snapshot: &Snapshot, request: &Request) {
     x.text("description", &snapshot.description);
     x.value("encrypted", snapshot.encrypted);
     x.maybe("kmsKeyId", snapshot.key_arn.as_deref());
-    x.text("storageTier", "standard");
+    x.text("storageTier", &snapshot.storage_tier);
+    x.maybe("availabilityZone", snapshot.availability_zone.as_deref());
+    x.maybe("outpostArn", snapshot.outpost_arn.as_deref());
     if snapshot.state == SnapshotState::Completed {
         x.value("completionTime", snapshot.done_at);
         x.value("fullSnapshotSizeInBytes", u64::from(snapshot.gib) * 1024 * 1024 * 1024);

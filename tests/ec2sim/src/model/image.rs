@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Lagged;
 use crate::clock::SimTime;
-use crate::spec::Expectation;
+use crate::spec::{Expectation, Garbled};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -191,6 +191,10 @@ pub struct Image {
     pub visible_at: SimTime,
     /// Deregistered, and not shown from then on.
     pub gone_at: Option<SimTime>,
+    /// `machine`, `kernel` or `ramdisk`.
+    pub image_type: String,
+    /// In which way an answer about it is not as answers are.
+    pub garbled: Option<Garbled>,
     /// What should become of it.
     pub expect: Expectation,
     /// A copy that a fault rule made wrong or an edit took away: whoever made it may make another.
@@ -301,6 +305,12 @@ pub struct Snapshot {
     pub visible_at: SimTime,
     /// Deleted, and not shown from then on.
     pub gone_at: Option<SimTime>,
+    /// `standard` or `archive`.
+    pub storage_tier: String,
+    /// The Local Zone that it is kept in.
+    pub availability_zone: Option<String>,
+    /// The Outpost that it is kept on.
+    pub outpost_arn: Option<String>,
     /// How its copy goes on, while it is pending.
     #[serde(skip)]
     pub job: Option<CopyJob>,

@@ -144,6 +144,8 @@ fn expand_image(
         created_by: None,
         visible_at: creation_date.min(start),
         gone_at: None,
+        image_type: image.image_type.clone().unwrap_or_else(|| "machine".to_owned()),
+        garbled: image.garbled,
         expect: image.expect.clone(),
         spoiled: false,
         baseline: None,
@@ -287,6 +289,9 @@ fn expand_snapshot(
         visible_at: created,
         gone_at: None,
         job: None,
+        storage_tier: device.storage_tier.clone().unwrap_or_else(|| "standard".to_owned()),
+        availability_zone: device.availability_zone.clone(),
+        outpost_arn: device.outpost_arn.clone(),
     })
 }
 

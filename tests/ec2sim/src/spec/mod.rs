@@ -10,7 +10,7 @@ pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
 pub use settings::{
-    ClockSpec, Consistency, Copies, FailedCopies, LimitMode, Mappings, Names, Pagination, Sessions, Settings,
+    ClockSpec, Consistency, Copies, Disabled, FailedCopies, LimitMode, Mappings, Names, Pagination, Sessions, Settings,
     Throttling, TimeSource,
 };
 
@@ -323,8 +323,28 @@ pub struct ImageSpec {
     pub source_image_id: Option<String>,
     /// The region of that image; absent: the same.
     pub source_image_region: Option<String>,
+    /// `machine` (default), `kernel` or `ramdisk`.
+    pub image_type: Option<String>,
+    /// In which way an answer about it is not as answers are; absent: it is.
+    pub garbled: Option<Garbled>,
     /// What should become of it.
     pub expect: Expectation,
+}
+
+/// A way in which an answer about an image is not as answers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Garbled {
+    /// Its first device is mapped a second time.
+    MappedTwice,
+    /// A device has no name.
+    NamelessDevice,
+    /// It does not say whose it is.
+    WithoutOwner,
+    /// It does not say in which state it is.
+    WithoutState,
+    /// It does not say whether everybody may launch it.
+    WithoutPublic,
 }
 
 /// One block device mapping.
@@ -353,4 +373,10 @@ pub struct DeviceSpec {
     pub owned_by: Option<String>,
     /// Whether that other account shares it; default true.
     pub shared: Option<bool>,
+    /// The snapshot's tier, `standard` (default) or `archive`.
+    pub storage_tier: Option<String>,
+    /// The Local Zone that the snapshot is kept in.
+    pub availability_zone: Option<String>,
+    /// The Outpost that the snapshot is kept on.
+    pub outpost_arn: Option<String>,
 }

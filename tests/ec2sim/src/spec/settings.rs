@@ -117,6 +117,17 @@ pub enum LimitMode {
     Queue,
 }
 
+/// What CopyImage does with a source that its owner has disabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Disabled {
+    /// Answers `InvalidAMIID.Unavailable`.
+    #[default]
+    Refused,
+    /// Copies it, and the copy can be launched.
+    Copied,
+}
+
 /// How copies run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -133,6 +144,8 @@ pub struct Copies {
     pub failed: FailedCopies,
     /// Beyond the limit of concurrent snapshot copies.
     pub beyond_limit: LimitMode,
+    /// Of disabled sources.
+    pub disabled_sources: Disabled,
     /// Concurrent image copies per account and region.
     pub image_limit: usize,
     /// Actions that a caller needs to encrypt under a key, as `kms:CreateGrant`; without them the copy fails late.
@@ -152,6 +165,7 @@ impl Default for Copies {
             mappings_while_pending: Mappings::Shown,
             failed: FailedCopies::Remain,
             beyond_limit: LimitMode::Refuse,
+            disabled_sources: Disabled::Refused,
             image_limit: 300,
             key_actions: Vec::new(),
             keeps_imds: true,

@@ -10,4 +10,5 @@ mod server;
 mod support;
 mod time;
 mod trouble;
+mod unusual;
 mod worlds;

@@ -9,13 +9,14 @@ use rig::{Object, Objects};
 use crate::world::{ALIAS, EXEMPT, TARGETS};
 
 /// The classes of images in the statuses of targets and policies.
-const CLASSES: [&str; 9] = [
+const CLASSES: [&str; 10] = [
     "total",
     "encrypted",
     "unencrypted",
     "superseded",
     "otherKey",
     "unencryptable",
+    "backups",
     "exempt",
     "contested",
     "unknown",
