@@ -289,6 +289,15 @@ pub fn has_status(conditions: &[Condition], type_: &str, status: Status) -> bool
     find(conditions, type_).is_some_and(|condition| condition.status == status.as_str())
 }
 
+/// Whether these conditions say the same, but for their messages: each type has the same status for the same reason.
+#[must_use]
+pub fn say_the_same(some: &[Condition], others: &[Condition]) -> bool {
+    let says = |condition: &Condition, other: &Condition| {
+        condition.type_ == other.type_ && condition.status == other.status && condition.reason == other.reason
+    };
+    some.len() == others.len() && some.iter().all(|one| others.iter().any(|other| says(one, other)))
+}
+
 /// Sets the conditions of one object, as of one generation and moment.
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -422,6 +431,20 @@ mod tests {
             assert_eq!(message.chars().count(), kept);
             assert_eq!(message.ends_with('…'), length > MAX_MESSAGE);
         }
+    }
+
+    #[test]
+    fn conditions_say_the_same_whatever_their_messages_and_order() {
+        let made = |ready: Status, why: &str, message: &str| {
+            let mut conditions = Vec::new();
+            set(&mut conditions, ready, why, message, 1);
+            conditions
+        };
+        let one = made(Status::False, reason::COPYING, "1 image");
+        assert!(say_the_same(&one, &made(Status::False, reason::COPYING, "2 images")));
+        assert!(!say_the_same(&one, &made(Status::True, reason::COPYING, "1 image")));
+        assert!(!say_the_same(&one, &made(Status::False, reason::VERIFYING, "1 image")));
+        assert!(!say_the_same(&one, &[]));
     }
 
     #[test]

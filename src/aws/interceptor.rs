@@ -195,7 +195,7 @@ fn outcome(error: &OrchestratorError<Error>) -> &'static str {
 }
 
 /// AWS's code in an error whose type the SDK has erased: one of those of the calls that are made here.
-fn code_of(error: &Error) -> Option<&str> {
+pub(super) fn code_of(error: &Error) -> Option<&str> {
     macro_rules! first_of {
         ($($kind:ty),+ $(,)?) => {
             $(if let Some(error) = error.downcast_ref::<$kind>() {

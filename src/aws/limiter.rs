@@ -3,11 +3,18 @@
 //! AWS counts calls in token buckets per account and region, which everybody in the account shares. Staying below them leaves room for
 //! others; when AWS throttles all the same, the rate is halved and comes back with time alone, so that no stretch of errors can keep
 //! it down.
+//!
+//! There are two ways to wait. Who reads for a whole account stays, and is served in the order of coming. Who works on one object of
+//! thousands is told when to come back, since whoever stays keeps a place that others need. Where both want the same tokens they
+//! have them in turns.
 
 use std::fmt;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::line::Line;
 use super::metrics::AwsMetrics;
 use crate::clock::Clock;
 
@@ -17,10 +24,17 @@ const RECOVERY: Duration = Duration::from_secs(300);
 const SAME_EVENT: Duration = Duration::from_secs(1);
 /// The rate is never cut below this part of the share.
 const FLOOR: f64 = 1.0 / 16.0;
+/// How many visits that do not wait may have calls under way in an account and region: far more than its limits let pass, unless it
+/// answers slowly.
+const FLIGHTS: usize = 16;
+/// How many, while it does not answer at all.
+const FLIGHTS_OF_THE_SILENT: usize = 2;
+/// When to come back where too many calls are under way.
+const LANDED: Duration = Duration::from_secs(1);
 
 /// Calls that are counted together. AWS counts each call by itself ("Request throttling for the Amazon EC2 API"); those of
 /// which there are few are put together here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Bucket {
     /// `Describe*`, filtered or paginated; everything that amiseal reads from EC2 is.
     Read,
@@ -80,6 +94,10 @@ pub(super) struct Limiter {
     clock: Arc<dyn Clock>,
     metrics: AwsMetrics,
     lanes: [Lane; Bucket::ALL.len()],
+    /// Visits that do not wait and have calls under way.
+    flights: AtomicUsize,
+    /// Whether the last call was not answered.
+    is_silent: AtomicBool,
 }
 
 impl fmt::Debug for Limiter {
@@ -92,7 +110,7 @@ impl fmt::Debug for Limiter {
 struct Lane {
     /// Callers wait in the order they came; only the first one looks at the tokens.
     queue: tokio::sync::Mutex<()>,
-    level: Mutex<Level>,
+    state: Mutex<State>,
 }
 
 impl Limiter {
@@ -101,54 +119,107 @@ impl Limiter {
         let now = clock.monotonic();
         let lanes = Bucket::ALL.map(|bucket| Lane {
             queue: tokio::sync::Mutex::new(()),
-            level: Mutex::new(Level::full(bucket, share, now)),
+            state: Mutex::new(State::new(Level::full(bucket, share, now))),
         });
-        Self { clock, metrics, lanes }
+        Self {
+            clock,
+            metrics,
+            lanes,
+            flights: AtomicUsize::new(0),
+            is_silent: AtomicBool::new(false),
+        }
     }
 
-    /// Waits until a call may be sent, and counts it.
+    /// Waits until a call may be sent, and counts it. For those who read for a whole account.
     pub(super) async fn acquire(&self, bucket: Bucket) {
         let lane = self.lane(bucket);
         let began = self.clock.monotonic();
         let turn = lane.queue.lock().await;
+        let stays = Stays::new(lane);
         loop {
-            let taken = lane.level().take(self.clock.monotonic());
+            let taken = lane.state().take(self.clock.monotonic());
             match taken {
                 Ok(()) => break,
                 Err(wait) => self.clock.sleep(wait).await,
             }
         }
-        drop(turn);
+        drop((stays, turn));
         let waited = self.clock.monotonic().saturating_sub(began);
         self.metrics.waited(waited);
+    }
+
+    /// Counts calls for `who`, so many of each bucket, if all of them may be sent now; else says when to come back. `who` keeps its place in
+    /// line until then.
+    pub(super) fn reserve(&self, who: &Arc<str>, calls: &BTreeMap<Bucket, u32>, flies: bool) -> Result<(), Duration> {
+        let now = self.clock.monotonic();
+        // In the one order of the map, since each of them stays locked until all are known.
+        let mut states: Vec<_> = calls.keys().map(|bucket| self.lane(*bucket).state()).collect();
+        let waits = states
+            .iter_mut()
+            .zip(calls.values())
+            .map(|(state, calls)| state.wait_of(who, f64::from(*calls), now));
+        let wait = waits.max().unwrap_or_default();
+        let wait = if flies { wait } else { wait.max(LANDED) };
+        if !wait.is_zero() {
+            states.iter_mut().for_each(|state| state.line.stand(who, now, wait));
+            return Err(wait);
+        }
+        let since = states.iter_mut().zip(calls.values()).filter_map(|(state, calls)| {
+            state.serve(f64::from(*calls));
+            state.line.leave(who)
+        });
+        if let Some(since) = since.min() {
+            self.metrics.waited(now.saturating_sub(since));
+        }
+        Ok(())
+    }
+
+    /// Begins a visit that does not wait, unless too many have calls under way.
+    pub(super) fn fly(self: &Arc<Self>) -> Option<Flight> {
+        let most = if self.is_silent.load(Ordering::Relaxed) {
+            FLIGHTS_OF_THE_SILENT
+        } else {
+            FLIGHTS
+        };
+        let begun = self
+            .flights
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |flights| {
+                (flights < most).then_some(flights + 1)
+            });
+        begun.is_ok().then(|| Flight(self.clone()))
+    }
+
+    /// Whether the last call was answered, whatever was said.
+    pub(super) fn heard(&self, is_answered: bool) {
+        self.is_silent.store(!is_answered, Ordering::Relaxed);
     }
 
     /// Counts a call that was sent without waiting: a retry by the SDK. Later calls wait for it.
     pub(super) fn charge(&self, bucket: Bucket) {
         let now = self.clock.monotonic();
-        let mut level = self.lane(bucket).level();
+        let level = &mut self.lane(bucket).state().level;
         level.refill(now);
         level.tokens -= 1.0;
     }
 
     /// A call that was counted is not sent after all.
     pub(super) fn give_back(&self, bucket: Bucket) {
-        let mut level = self.lane(bucket).level();
+        let level = &mut self.lane(bucket).state().level;
         level.tokens = (level.tokens + 1.0).min(level.capacity);
     }
 
     /// AWS said that there were too many calls.
     pub(super) fn throttled(&self, bucket: Bucket) {
         let now = self.clock.monotonic();
-        self.lane(bucket).level().throttled(now);
+        self.lane(bucket).state().level.throttled(now);
     }
 
     /// How long a call would wait now.
     pub(super) fn delay(&self, bucket: Bucket) -> Duration {
         let now = self.clock.monotonic();
-        let mut level = self.lane(bucket).level();
+        let level = &mut self.lane(bucket).state().level;
         level.refill(now);
-        level.wait()
+        level.wait_for(1.0)
     }
 
     fn lane(&self, bucket: Bucket) -> &Lane {
@@ -157,9 +228,87 @@ impl Limiter {
 }
 
 impl Lane {
-    fn level(&self) -> MutexGuard<'_, Level> {
-        // Every change of a level is complete in itself, so a panic elsewhere leaves it sound.
-        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of it is complete in itself, so a panic elsewhere leaves it sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who stays before a bucket until it is served or gives up.
+struct Stays<'a>(&'a Lane);
+
+impl<'a> Stays<'a> {
+    fn new(lane: &'a Lane) -> Self {
+        lane.state().is_stayed_for = true;
+        Self(lane)
+    }
+}
+
+impl Drop for Stays<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_stayed_for = false;
+    }
+}
+
+/// A visit that has calls under way, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Flight(Arc<Limiter>);
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.flights.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A bucket, and whose turn it is.
+#[derive(Debug)]
+struct State {
+    level: Level,
+    /// Those who were told when to come back.
+    line: Line,
+    /// Whether somebody stays until there is a token.
+    is_stayed_for: bool,
+    /// Whether the last token went to one who stayed.
+    has_one_who_stayed: bool,
+}
+
+impl State {
+    fn new(level: Level) -> Self {
+        Self {
+            level,
+            line: Line::default(),
+            is_stayed_for: false,
+            has_one_who_stayed: false,
+        }
+    }
+
+    /// A token for one who stays; else how long to wait for one.
+    fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        self.level.refill(now);
+        // One more is left for whom it was promised.
+        let left = f64::from(u8::from(self.has_one_who_stayed && self.line.is_anybody_due(now)));
+        let wait = self.level.wait_for((1.0 + left).min(self.level.capacity));
+        if wait.is_zero() {
+            self.level.tokens -= 1.0;
+            self.has_one_who_stayed = true;
+            return Ok(());
+        }
+        Err(wait)
+    }
+
+    /// How long `who` has to wait for so many tokens.
+    fn wait_of(&mut self, who: &str, calls: f64, now: Duration) -> Duration {
+        self.level.refill(now);
+        let ahead = self.line.ahead(who, now);
+        let left = f64::from(u8::from(self.is_stayed_for && !self.has_one_who_stayed));
+        // What is never in the bucket at once is owed afterwards.
+        let own = (calls + left).min(self.level.capacity);
+        self.level.wait_for(ahead + own)
+    }
+
+    fn serve(&mut self, calls: f64) {
+        self.level.tokens -= calls;
+        self.has_one_who_stayed = false;
     }
 }
 
@@ -200,16 +349,6 @@ impl Level {
         self.tokens = (self.tokens + elapsed * self.rate()).min(self.capacity);
     }
 
-    fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        self.refill(now);
-        let wait = self.wait();
-        if wait.is_zero() {
-            self.tokens -= 1.0;
-            return Ok(());
-        }
-        Err(wait)
-    }
-
     fn throttled(&mut self, now: Duration) {
         self.refill(now);
         self.tokens = self.tokens.min(0.0);
@@ -223,9 +362,9 @@ impl Level {
         self.refill * self.factor
     }
 
-    /// Until there is a token; a hair of rounding counts as one.
-    fn wait(&self) -> Duration {
-        let missing = 1.0 - self.tokens;
+    /// Until there are so many tokens; a hair of rounding counts as one.
+    fn wait_for(&self, tokens: f64) -> Duration {
+        let missing = tokens - self.tokens;
         if missing <= 1e-6 {
             return Duration::ZERO;
         }

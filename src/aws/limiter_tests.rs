@@ -139,31 +139,31 @@ proptest! {
         share in 0.01..=1.0_f64,
     ) {
         let mut now = Duration::ZERO;
-        let mut level = Level::full(Bucket::Copy, share, now);
-        let (capacity, refill) = (level.capacity, level.refill);
+        let mut state = State::new(Level::full(Bucket::Copy, share, now));
+        let (capacity, refill) = (state.level.capacity, state.level.refill);
         let mut sent = 0.0;
         for event in events {
             match event {
                 Event::Pass(millis) => now += Duration::from_millis(millis.into()),
                 Event::Call => {
-                    if level.take(now).is_ok() {
+                    if state.take(now).is_ok() {
                         sent += 1.0;
                     }
                 }
                 Event::Retry => {
-                    level.refill(now);
-                    level.tokens -= 1.0;
+                    state.level.refill(now);
+                    state.level.tokens -= 1.0;
                     sent += 1.0;
                 }
-                Event::Throttled => level.throttled(now),
+                Event::Throttled => state.level.throttled(now),
             }
-            prop_assert!(level.tokens <= capacity);
-            prop_assert!((FLOOR..=1.0).contains(&level.factor));
+            prop_assert!(state.level.tokens <= capacity);
+            prop_assert!((FLOOR..=1.0).contains(&state.level.factor));
         }
-        let retries = (-level.tokens).max(0.0);
+        let retries = (-state.level.tokens).max(0.0);
         prop_assert!(sent - retries <= capacity + refill * now.as_secs_f64() + 1e-3);
-        if let Err(wait) = level.take(now) {
-            level.take(now + wait).expect("a call passes after the wait that was named");
+        if let Err(wait) = state.take(now) {
+            state.take(now + wait).expect("a call passes after the wait that was named");
         }
     }
 }

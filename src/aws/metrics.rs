@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use prometheus::{Counter, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use jiff::Timestamp;
+use prometheus::{Counter, Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 /// The metrics `amiseal_aws_*`. Clones count into the same metrics.
 #[derive(Debug, Clone)]
@@ -10,6 +11,7 @@ pub struct AwsMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     throttle_wait: Counter,
+    unreachable_since: Gauge,
 }
 
 impl AwsMetrics {
@@ -35,10 +37,15 @@ impl AwsMetrics {
                 "amiseal_aws_throttle_wait_seconds_total",
                 "Time that calls waited for amiseal's own limits before they were sent.",
             )?,
+            unreachable_since: Gauge::new(
+                "amiseal_aws_unreachable_since_timestamp_seconds",
+                "Since when AWS has answered no call of this replica, in seconds since 1970; 0 while it answers.",
+            )?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
         registry.register(Box::new(metrics.throttle_wait.clone()))?;
+        registry.register(Box::new(metrics.unreachable_since.clone()))?;
         Ok(metrics)
     }
 
@@ -47,6 +54,16 @@ impl AwsMetrics {
         self.duration
             .with_label_values(&[service, operation])
             .observe(took.as_secs_f64());
+    }
+
+    /// Notes at this time of day whether a call was answered, whatever the answer was.
+    pub(super) fn heard(&self, is_answered: bool, now: Timestamp) {
+        if is_answered {
+            self.unreachable_since.set(0.0);
+        } else if self.unreachable_since.get() == 0.0 {
+            #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+            self.unreachable_since.set(now.as_second() as f64);
+        }
     }
 
     pub(super) fn waited(&self, duration: Duration) {

@@ -13,14 +13,17 @@ mod interceptor;
 mod inventory;
 mod keys;
 mod limiter;
+mod line;
 mod metrics;
 mod pages;
 mod permissions;
 mod project;
 mod provider;
+mod renewal;
 mod session;
 #[cfg(test)]
 mod testing;
+mod visit;
 mod whole;
 
 pub use crate::domain::{AwsError, Cause, ErrorClass};

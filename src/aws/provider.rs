@@ -28,8 +28,8 @@ use crate::domain::{AccountId, Cause, Region};
 pub type WriteGate = Arc<dyn Fn(&AccountId, &Region) -> bool + Send + Sync>;
 
 /// Says whether a policy, by its name, asks for changes in an account and region. It is asked at the same moments: between a
-/// decision and its call lies the wait for a limit, and the policy may be suspended meanwhile.
-pub type PolicyGate = Arc<dyn Fn(&str, &AccountId, &Region) -> bool + Send + Sync>;
+/// decision and its call lies the wait for a limit, and the policy may be suspended meanwhile. Else it says why not.
+pub type PolicyGate = Arc<dyn Fn(&str, &AccountId, &Region) -> Result<(), Cause> + Send + Sync>;
 
 /// How to talk to AWS.
 #[non_exhaustive]
@@ -139,11 +139,7 @@ impl Shared {
             return Err(None);
         }
         let asks = |policies: &PolicyGate| policies(&key.policy, &key.account, &key.region);
-        if self.policies.get().is_none_or(asks) {
-            Ok(())
-        } else {
-            Err(Some(Cause::Withdrawn))
-        }
+        self.policies.get().map_or(Ok(()), asks).map_err(Some)
     }
 }
 

@@ -1,12 +1,13 @@
 //! One policy's view of one account and region.
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_config::identity::IdentityCache;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
@@ -17,6 +18,8 @@ use super::credentials::AssumedRole;
 use super::interceptor::Attempts;
 use super::limiter::Bucket;
 use super::provider::{Place, Shared};
+use super::renewal::Renewal;
+use super::visit::Visit;
 use crate::domain::{AccountId, Region};
 use crate::domain::{AwsError, Cause, ErrorClass};
 
@@ -63,13 +66,17 @@ pub struct Identity {
 /// Every call first makes sure, once, that the credentials belong to the session's account; it waits for the limiter, and fails with an
 /// [`AwsError`]. Calls that write are refused in a session that only reads, and when
 /// this replica does not hold the slot of the account and region.
+#[derive(Clone)]
 pub struct Session {
     pub(super) key: SessionKey,
     pub(super) shared: Arc<Shared>,
     config: SdkConfig,
     place: Arc<Place>,
     attempts: Attempts,
-    identity: OnceCell<Identity>,
+    renewal: Option<Renewal>,
+    identity: Arc<OnceCell<Identity>>,
+    /// Whose visit this is, where calls do not wait.
+    visit: Option<Arc<Visit>>,
 }
 
 impl fmt::Debug for Session {
@@ -91,13 +98,15 @@ impl Session {
             .config
             .to_builder()
             .region(aws_config::Region::new(key.region.as_str().to_owned()));
+        let mut renewal = None;
         if let Some(role_arn) = &key.role_arn {
             let sts = sts_config(&shared.config, &key.region, &place, &attempts);
             let role = AssumedRole::new(sts, role_arn, &key);
             // A cache of its own: the shared one holds 64 identities and then drops any of them.
+            let own = renewal.insert(Renewal::new(shared.clock.clone()));
             config = config
                 .credentials_provider(SharedCredentialsProvider::new(role))
-                .identity_cache(IdentityCache::lazy().build());
+                .identity_cache(own.clone());
         }
         Self {
             key,
@@ -105,8 +114,32 @@ impl Session {
             config: config.build(),
             place,
             attempts,
-            identity: OnceCell::new(),
+            renewal,
+            identity: Arc::default(),
+            visit: None,
         }
+    }
+
+    /// The same session for a visit to one object of many, whose name this is: a call for which the limiter has no room now fails at
+    /// once, with [`Cause::NoRoom`] and the time to come back.
+    #[must_use]
+    pub fn visiting(&self, who: &str) -> Self {
+        Self {
+            visit: Some(Arc::new(Visit::new(who, self.place.limiter.clone()))),
+            ..self.clone()
+        }
+    }
+
+    /// Makes room for all these calls of a visit, or fails with [`Cause::NoRoom`]: what cannot be gone on with where it stopped is not
+    /// begun.
+    pub fn reserve(&self, operations: &[&'static str]) -> Result<(), AwsError> {
+        let Some(visit) = &self.visit else { return Ok(()) };
+        let mut calls = BTreeMap::new();
+        for bucket in operations.iter().filter_map(|operation| bucket_of(operation)) {
+            *calls.entry(bucket).or_default() += 1;
+        }
+        let first = operations.first().copied().unwrap_or_default();
+        visit.reserve(&calls).map_err(|wait| no_room(first, wait))
     }
 
     /// What makes this session.
@@ -121,7 +154,10 @@ impl Session {
 
     async fn ask_identity(&self) -> Result<Identity, AwsError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
-        let sts = sts_config(&self.config, &self.key.region, &self.place, &self.attempts);
+        let mut sts = sts_config(&self.config, &self.key.region, &self.place, &self.attempts);
+        if let Some(renewal) = &self.renewal {
+            sts = sts.retry_classifier(renewal.clone());
+        }
         let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let request = Box::pin(sts.get_caller_identity().send());
         let answer = self.send(OPERATION, request).await?;
@@ -143,20 +179,24 @@ impl Session {
 
     /// A client of EC2.
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+        let mut config = aws_sdk_ec2::config::Builder::from(&self.config)
             .retry_partition(self.place.ec2.clone())
-            .interceptor(self.attempts.clone())
-            .build();
-        aws_sdk_ec2::Client::from_conf(config)
+            .interceptor(self.attempts.clone());
+        if let Some(renewal) = &self.renewal {
+            config = config.retry_classifier(renewal.clone());
+        }
+        aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     /// A client of KMS.
     pub(super) fn kms(&self) -> aws_sdk_kms::Client {
-        let config = aws_sdk_kms::config::Builder::from(&self.config)
+        let mut config = aws_sdk_kms::config::Builder::from(&self.config)
             .retry_partition(self.place.kms.clone())
-            .interceptor(self.attempts.clone())
-            .build();
-        aws_sdk_kms::Client::from_conf(config)
+            .interceptor(self.attempts.clone());
+        if let Some(renewal) = &self.renewal {
+            config = config.retry_classifier(renewal.clone());
+        }
+        aws_sdk_kms::Client::from_conf(config.build())
     }
 
     /// Makes a call: `request` is sent when the identity is known and the limiter has room.
@@ -172,10 +212,17 @@ impl Session {
         self.send(operation, Box::pin(request)).await
     }
 
-    /// Waits until a call may be sent.
+    /// Waits until a call may be sent; a visit does not wait.
     pub(super) async fn admit(&self, operation: &'static str) -> Result<(), AwsError> {
+        let bucket = bucket_of(operation);
+        if let (Some(visit), Some(bucket)) = (&self.visit, bucket) {
+            let no_room = |wait| no_room(operation, wait);
+            visit.board(bucket).map_err(no_room)?;
+            self.check_identity().await?;
+            return visit.admit(bucket).map_err(no_room);
+        }
         self.check_identity().await?;
-        if let Some(bucket) = bucket_of(operation) {
+        if let Some(bucket) = bucket {
             self.place.limiter.acquire(bucket).await;
         }
         Ok(())
@@ -190,13 +237,27 @@ impl Session {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        request.await.map_err(|error| {
-            let mut error = AwsError::from_sdk(operation, &error);
+        let answer = request.await.map_err(|error| AwsError::from_sdk(operation, &error));
+        let is_silent = |error: &AwsError| error.is(Cause::Unreachable) || error.is(Cause::Timeout);
+        let was_sent = !answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotOurs);
+        if was_sent {
+            let is_answered = !answer.as_ref().is_err_and(is_silent);
+            self.place.limiter.heard(is_answered);
+            self.shared.metrics.heard(is_answered, self.shared.clock.today());
+        }
+        answer.map_err(|mut error| {
             if error.class == ErrorClass::Throttled {
                 error.retry_after = bucket_of(operation).map(|b| self.place.limiter.delay(b));
             }
             error
         })
+    }
+}
+
+fn no_room(operation: &'static str, wait: Duration) -> AwsError {
+    AwsError {
+        retry_after: Some(wait),
+        ..AwsError::new(operation, ErrorClass::Throttled, Some(Cause::NoRoom))
     }
 }
 

@@ -149,7 +149,8 @@ async fn what_a_policy_asked_for_is_not_sent_once_it_asks_for_it_no_more() {
             (policy, account.as_str(), region.as_str()),
             ("production", ACCOUNT, REGION)
         );
-        count.fetch_add(1, Ordering::SeqCst) == 0
+        let is_first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { Ok(()) } else { Err(Cause::Withdrawn) }
     }));
     let session = bench.aws.session(&own(Access::Full));
     let error = session.copy_image(&copy()).await.expect_err("it is suspended");
@@ -158,6 +159,74 @@ async fn what_a_policy_asked_for_is_not_sent_once_it_asks_for_it_no_more() {
         (ErrorClass::NotOurs, Some(Cause::Withdrawn))
     );
     assert_eq!(wire.count("ec2:CopyImage"), 1, "the second attempt was held back");
+}
+
+#[tokio::test]
+async fn a_visit_is_told_when_to_come_back_and_holds_up_nobody_who_stays() {
+    let wire = Wire::new(|_| copied());
+    let bench = bench(&wire, open()).await;
+    let session = bench.aws.session(&own(Access::Full));
+    // As many as may be sent at once.
+    for number in 0..50 {
+        let visit = session.visiting(&format!("image-{number}"));
+        visit.copy_image(&copy()).await.expect("a copy");
+    }
+    let waits = async |who: &str| {
+        let error = session.visiting(who).copy_image(&copy()).await.expect_err("no room");
+        assert!(error.is(Cause::NoRoom), "{error}");
+        error.retry_after.expect("a time").as_secs()
+    };
+    // One call in two seconds passes, and each keeps its place.
+    assert_eq!([waits("a").await, waits("b").await, waits("a").await], [2, 4, 2]);
+    assert_eq!(wire.count("ec2:CopyImage"), 50);
+    assert_eq!(bench.counted("amiseal_aws_throttle_wait_seconds_total", &[]), 0.0);
+    // Whoever stays is served before those who are not there.
+    session.copy_image(&copy()).await.expect("a copy");
+    assert_eq!(wire.count("ec2:CopyImage"), 51);
+}
+
+#[tokio::test]
+async fn a_visit_makes_all_of_its_calls_or_none() {
+    let wire = Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
+    let bench = bench(&wire, open()).await;
+    let session = bench.aws.session(&own(Access::Full));
+    let image = copy().source;
+    for number in 0..49 {
+        let visit = session.visiting(&format!("image-{number}"));
+        visit.set_description(&image, "web").await.expect("room");
+    }
+    let visit = session.visiting("two");
+    let error = visit.reserve(&["ec2:ModifyImageAttribute"; 2]).expect_err("there is room for one");
+    assert!(error.is(Cause::NoRoom), "{error}");
+    assert_eq!(wire.count("ec2:ModifyImageAttribute"), 49);
+    drop(visit);
+    // What was reserved and not used is there for others.
+    let other = session.visiting("two");
+    other.reserve(&["ec2:ModifyImageAttribute"]).expect("room for one");
+    drop(other);
+    let other = session.visiting("three");
+    other.reserve(&["ec2:ModifyImageAttribute"]).expect("it was given back");
+    other.set_description(&image, "web").await.expect("it was reserved");
+}
+
+#[tokio::test]
+async fn credentials_that_have_ended_are_renewed_and_what_cannot_be_renewed_is_said() {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let count = ended.clone();
+    let wire = Wire::raw(move |request| match request.call.as_str() {
+        "sts:GetCallerIdentity" => Answer::ok(identity(ACCOUNT)),
+        "sts:AssumeRole" if count.load(Ordering::SeqCst) > 1 => Answer::sts_error(403, "AccessDenied", "no"),
+        "sts:AssumeRole" => Answer::ok(super::super::testing::assumed()),
+        _ if count.fetch_add(1, Ordering::SeqCst) == 0 => Answer::ec2_error(400, "RequestExpired", "expired"),
+        _ if count.load(Ordering::SeqCst) == 2 => copied(),
+        _ => Answer::ec2_error(400, "ExpiredToken", "expired"),
+    });
+    let bench = bench(&wire, open()).await;
+    let session = bench.aws.session(&role(Access::Full));
+    session.copy_image(&copy()).await.expect("a copy, by new credentials");
+    assert_eq!((wire.count("ec2:CopyImage"), wire.count("sts:AssumeRole")), (2, 2));
+    let error = session.copy_image(&copy()).await.expect_err("the role trusts nobody any more");
+    assert_eq!(error.class, ErrorClass::Denied, "{error}");
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use crate::domain::{AccountId, Region};
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
 
-/// How long a read from the API server may be silent. A watch ends by itself after 290 seconds.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a read from the API server may be silent. A watch ends by itself after 30 seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The options of `amiseal run`.
 #[derive(clap::Args, Clone, Debug)]
@@ -93,6 +93,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         .clone()
         .unwrap_or_else(|| config.default_namespace.clone());
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    let client = controller::observed(&client);
 
     let registry = Registry::new();
     let metrics = Metrics::register(&registry)?;
@@ -131,6 +132,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
             poll,
             concurrency: args.concurrency,
             targets: args.target_concurrency,
+            ..Options::default()
         },
         instance: instance.clone(),
         health,

@@ -4,6 +4,8 @@ use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Resource, ResourceExt};
 
+use super::answers::is_unreachable;
+
 /// The API server takes notes of up to 1,024 bytes.
 const LONGEST_NOTE: usize = 1024;
 
@@ -57,7 +59,10 @@ impl Events {
             action: action.to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
+        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await
+            // That is said for all requests.
+            && !is_unreachable(&error)
+        {
             tracing::warn!(object = object.name_any(), reason, %error, "could not write an Event");
         }
     }

@@ -20,6 +20,7 @@ use crate::plan::classify::Classified;
 use crate::plan::key::KeyWatch;
 use crate::plan::obstacle::{KeyView, Trouble};
 use crate::plan::permit::{self, Permits};
+use crate::plan::retry::Retry;
 use crate::plan::schedule::Head;
 
 /// Everything that is known.
@@ -67,15 +68,17 @@ pub(crate) struct Place {
     pub(super) scanned_for: Option<String>,
     /// When the next look at the copies in flight is due; none means that there is none.
     pub(super) poll_due: Option<Timestamp>,
+    /// The looks at copies that have failed, and when they are tried again, whatever else is due or not.
+    pub(super) looking: Retry,
     /// Since when a copy seems to be done that was not looked at yet.
     pub(super) done_since: Option<Timestamp>,
     /// Closer looks in a row that have shown no failed copy.
     pub(super) good_looks: u32,
     /// What the role may do.
     pub(super) permits: Permits,
-    /// What hinders looking.
+    /// What hinders scanning.
     pub(super) trouble: Option<Trouble>,
-    /// Failures in a row.
+    /// Scans that have failed in a row.
     pub(super) failures: u32,
     /// UIDs of the migrations that were there when the scan began.
     pub(super) scanned: HashSet<String>,
@@ -105,6 +108,7 @@ pub(crate) struct View {
     pub(super) inventory: Option<Arc<Inventory>>,
     pub(super) key: Arc<KeyView>,
     pub(super) denied: Option<Trouble>,
+    pub(super) unanswered: bool,
     pub(super) scanned_since_created: bool,
     pub(super) looked_since_created: bool,
 }
@@ -186,6 +190,7 @@ impl Fleet {
             inventory: place.inventory.clone(),
             key: place.key.view().clone(),
             denied: place.permits.lacking().and_then(permit::obstacle),
+            unanswered: place.permits.unanswered().is_some(),
             scanned_since_created: place.scanned.contains(migration),
             looked_since_created: place.covered.contains(migration),
         })
@@ -261,6 +266,7 @@ impl Place {
             self.renewed = true;
             self.scan_due = None;
             self.failures = 0;
+            self.looking.succeeded();
             self.permits = Permits::default();
         }
         if self.key_id != target.spec.kms_key_id {

@@ -14,6 +14,8 @@ use crate::plan::obstacle::Trouble;
 
 /// How long the watch may take to show our own last write.
 const CATCHES_UP: Duration = Duration::from_secs(600);
+/// A person or a backup writes a status once or twice; who does so more often is at it all the time.
+const IN_TURNS: u32 = 3;
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -53,6 +55,12 @@ struct Written {
     at: Duration,
     /// How many more are allowed.
     allowance: Allowance,
+    /// The status that the last one left, as a digest.
+    status: u64,
+    /// How often somebody else's status was seen in its place.
+    overwritten: u32,
+    /// Whether that was said.
+    is_said: bool,
 }
 
 /// What a migration's last call ran into.
@@ -159,16 +167,51 @@ impl Memory {
             .unwrap_or(true)
     }
 
-    /// Notes what the API server made of our own write to an object, at `now` of the monotonic clock.
-    pub(super) fn wrote(&self, object: &impl Resource, now: Duration) {
+    /// How long to wait before an object is written once more, at `now` of the monotonic clock; less if the write may not wait for
+    /// others to be put together with it.
+    pub(super) fn rest(&self, object: &impl Resource, may_wait: bool, now: Duration) -> Duration {
+        self.of_writes(object, |written| written.allowance.rest(may_wait, now))
+            .unwrap_or_default()
+    }
+
+    /// Notes the status that an object is seen with, as a digest: one that is newer than our last write and not what we have written
+    /// is somebody else's.
+    pub(super) fn saw(&self, object: &impl Resource, status: u64) {
+        let Some(seen) = version(object) else { return };
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let mut objects = lock(&self.objects);
+        let written = objects.get_mut(uid).and_then(|known| known.written.as_mut());
+        if let Some(written) = written.filter(|written| seen > written.version && status != written.status) {
+            // Once for each that was seen.
+            (written.version, written.status) = (seen, status);
+            written.overwritten = written.overwritten.saturating_add(1);
+        }
+    }
+
+    /// Whether it is to be said, which is once, that somebody else writes an object in turns with us.
+    pub(super) fn has_to_tell_of_another(&self, object: &impl Resource) -> bool {
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let mut objects = lock(&self.objects);
+        let written = objects.get_mut(uid).and_then(|known| known.written.as_mut());
+        written.is_some_and(|written| {
+            let is_fought_over = written.overwritten >= IN_TURNS;
+            is_fought_over && !std::mem::replace(&mut written.is_said, true)
+        })
+    }
+
+    /// Notes what the API server made of our own write to an object, at `now` of the monotonic clock, and its status, as a digest.
+    pub(super) fn wrote(&self, object: &impl Resource, status: u64, now: Duration) {
         let Some(version) = version(object) else { return };
         self.of_object(object, |known| {
             let written = known.written.get_or_insert(Written {
                 version,
                 at: now,
                 allowance: Allowance::new(now),
+                status,
+                overwritten: 0,
+                is_said: false,
             });
-            (written.version, written.at) = (version, now);
+            (written.version, written.at, written.status) = (version, now, status);
             written.allowance.count(now);
         });
     }
@@ -193,4 +236,49 @@ impl Memory {
 
 fn version(object: &impl Resource) -> Option<u64> {
     object.meta().resource_version.as_deref()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::AMIMigrationSpec;
+
+    fn seen(version: u64) -> AMIMigration {
+        let spec = AMIMigrationSpec {
+            policy: "p".to_owned(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            source_image_id: "ami-0123456789abcdef0".to_owned(),
+            key_arn: String::new(),
+        };
+        let mut migration = AMIMigration::new("m", spec);
+        migration.metadata.uid = Some("uid".to_owned());
+        migration.metadata.resource_version = Some(version.to_string());
+        migration
+    }
+
+    #[test]
+    fn another_writer_is_told_of_once_and_only_where_a_status_was_seen_that_is_not_ours() {
+        let memory = Memory::default();
+        let (ours, theirs) = (1, 2);
+        // However often we write ourselves, and whatever people change besides the status.
+        for version in 1..100 {
+            memory.wrote(&seen(2 * version), ours, Duration::ZERO);
+            memory.saw(&seen(2 * version), ours);
+            memory.saw(&seen(2 * version + 1), ours);
+        }
+        assert!(!memory.has_to_tell_of_another(&seen(200)));
+        // What the watch shows late is no news.
+        memory.saw(&seen(7), theirs);
+        let told: Vec<bool> = (100..105)
+            .map(|turn| {
+                memory.saw(&seen(10 * turn), theirs);
+                memory.saw(&seen(10 * turn), theirs);
+                let tells = memory.has_to_tell_of_another(&seen(10 * turn));
+                memory.wrote(&seen(10 * turn + 1), ours, Duration::ZERO);
+                tells
+            })
+            .collect();
+        assert_eq!(told, [false, false, true, false, false]);
+    }
 }

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
-use super::apply::{is_conflict, is_not_found, write_status};
+use super::apply::{AFTER_CONFLICT, Outcome, write_status};
 use super::fleet::View;
 use super::memory::CallTrouble;
 use super::target::{belongs, newly_true};
@@ -24,8 +24,6 @@ use crate::plan::trouble;
 
 mod calls;
 
-/// How long to wait for the API server's newer version of an object after a conflict.
-const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 /// How long to wait where the status was written too often.
 const UNTIL_WRITTEN: Duration = Duration::from_secs(10);
 
@@ -98,6 +96,7 @@ impl Turn<'_> {
             inventory: self.view.inventory.as_deref(),
             key: &self.view.key,
             denied: self.view.denied.as_ref(),
+            unanswered: self.view.unanswered,
             admitted,
             gone: None,
             today: self.ctx.clock.today(),
@@ -110,10 +109,10 @@ impl Turn<'_> {
             if let Some(wait) = self.wait_out(recorded.as_ref()) {
                 return Ok(Action::requeue(wait));
             }
-            let Some(session) = &self.view.session else {
+            let Some(session) = self.session() else {
                 return Ok(Action::await_change());
             };
-            match self.is_there(session, &image).await {
+            match self.is_there(&session, &image).await {
                 // It is known now.
                 Ok(true) => return Ok(Action::requeue(Duration::ZERO)),
                 Ok(false) => {
@@ -131,7 +130,7 @@ impl Turn<'_> {
             if let Some(wait) = self.wait_out(recorded.as_ref()) {
                 return self.write_or(step.status, &current, Action::requeue(wait)).await;
             }
-            let Some(session) = &self.view.session else {
+            let Some(session) = self.session() else {
                 return Ok(Action::await_change());
             };
             match session.launch_permissions(&self.of.source).await {
@@ -184,6 +183,11 @@ impl Turn<'_> {
             (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
             (Then::Publish(image, list), None) => self.publish(observation, &image, &list, recorded.as_ref()).await,
         }
+    }
+
+    /// The session for the calls of this visit, which do not wait: an account that is busy, or does not answer, holds up no other.
+    fn session(&self) -> Option<Session> {
+        Some(self.view.session.as_ref()?.visiting(&self.uid))
     }
 
     /// Asks for an image that the listings do not show, by its ID.
@@ -291,6 +295,11 @@ impl Turn<'_> {
 
     /// Records a failed call: what it says shows in the status when a person should know, and the next one waits.
     fn failed(&self, error: &AwsError, recorded: Option<&CallTrouble>) -> Action {
+        if error.is(Cause::NoRoom) {
+            // Nothing has failed: its turn has not come.
+            let wait = error.retry_after.unwrap_or(AFTER_CONFLICT);
+            return Action::requeue(self.ctx.clock.wall(wait));
+        }
         let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
         let wait = trouble::retry_image_after(error, failures);
         tracing::warn!(migration = self.name, %error, failures, "a call failed");
@@ -344,12 +353,10 @@ impl Turn<'_> {
 
     /// Writes the status that was decided on; the change leads to the next step.
     async fn write(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> Result<Action, kube::Error> {
-        match write_status(self.ctx, self.migration, status).await {
-            Ok(_) => {}
-            Err(error) if is_not_found(&error) => return Ok(Action::await_change()),
-            // The decision was made on what is not any more: it is discarded.
-            Err(error) if is_conflict(&error) => return Ok(Action::requeue(AFTER_CONFLICT)),
-            Err(error) => return Err(error),
+        match write_status(self.ctx, self.migration, status, false).await? {
+            Outcome::Written => {}
+            Outcome::Gone => return Ok(Action::await_change()),
+            Outcome::Discarded(wait) => return Ok(Action::requeue(self.ctx.clock.wall(wait))),
         }
         self.tell(status, current).await;
         Ok(Action::await_change())

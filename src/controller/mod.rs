@@ -2,6 +2,7 @@
 //!
 //! They observe, ask [`crate::plan`] what to do, and do it. Each kind's status has one writer.
 
+mod answers;
 mod apply;
 mod events;
 mod fleet;
@@ -27,6 +28,7 @@ use crate::clock::Clock;
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, Metrics};
 
+pub use answers::{Watching, observed};
 pub use run::run;
 pub use slots::{SlotOptions, Slots};
 
@@ -72,6 +74,8 @@ pub struct Options {
     pub concurrency: u16,
     /// How many targets are worked on at a time, likewise.
     pub targets: u16,
+    /// How the API server is listened to.
+    pub watching: Watching,
 }
 
 impl Default for Options {
@@ -80,6 +84,7 @@ impl Default for Options {
             poll: PollBounds::default(),
             concurrency: 256,
             targets: 256,
+            watching: Watching::default(),
         }
     }
 }

@@ -11,9 +11,9 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
-use super::apply::{FIELD_MANAGER, is_conflict, is_not_found, write_status};
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, labels};
-use crate::aws::PolicyGate;
+use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_status};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels};
+use crate::aws::{Cause, PolicyGate};
 use crate::plan::{expand, permit, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
@@ -87,21 +87,18 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     );
     if decided != current {
         // Its targets change together and often: their sum is written now and then.
-        let since = ctx
-            .fleet
-            .memory
-            .written_at(&*policy)
-            .map(|at| ctx.clock.monotonic().saturating_sub(at));
-        let rest = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
-        if !rest.is_zero() {
-            return Ok(Action::requeue(ctx.clock.wall(rest)));
+        let now = ctx.clock.monotonic();
+        let since = ctx.fleet.memory.written_at(&*policy).map(|at| now.saturating_sub(at));
+        let apart = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
+        let may_wait = decided.observed_generation == current.observed_generation
+            && conditions::say_the_same(&current.conditions, &decided.conditions);
+        if !apart.is_zero() {
+            return Ok(Action::requeue(ctx.clock.wall(apart)));
         }
-        match write_status(&ctx, &*policy, &decided).await {
-            // Most often a change leads here again, but the API server may also refuse without one.
-            Err(error) if is_conflict(&error) => return Ok(Action::requeue(ctx.clock.wall(WRITES_APART))),
-            Err(error) if is_not_found(&error) => {}
-            result => {
-                result?;
+        match write_status(&ctx, &*policy, &decided, may_wait).await? {
+            Outcome::Discarded(wait) => return Ok(Action::requeue(ctx.clock.wall(wait))),
+            Outcome::Gone => {}
+            Outcome::Written => {
                 tell(
                     &ctx,
                     &policy,
@@ -135,10 +132,11 @@ async fn tell(ctx: &Context, policy: &AMIEncryptionPolicy, changes: &[(&Conditio
 pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncryptionTarget>) -> PolicyGate {
     Arc::new(move |policy, account, region| {
         let name = labels::target_name(policy, account.as_str(), region.as_str());
-        targets.get(&ObjectRef::new(&name)).is_some_and(|target| {
+        let asks = targets.get(&ObjectRef::new(&name)).is_some_and(|target| {
             let policy = governing(&target, &policies);
             policy.is_some_and(|policy| permit::asks_for_changes(&policy.spec, &target.spec))
-        })
+        });
+        if asks { Ok(()) } else { Err(Cause::Withdrawn) }
     })
 }
 

@@ -14,6 +14,7 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::answers::{Pulse, is_unreachable};
 use super::events::Events;
 use super::fleet::Fleet;
 use super::index::{Index, Placed};
@@ -22,7 +23,9 @@ use super::slots::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
 use super::{Context, Options, Parts, migration, policy, target};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
-use crate::telemetry::Health;
+use crate::clock::Clock;
+use crate::domain::Cause;
+use crate::telemetry::{Health, Metrics};
 
 /// The first and the longest wait after a failed visit.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(300));
@@ -37,11 +40,14 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     let shutdown = shutdown.boxed().shared();
     let client = parts.client.clone();
     let (placed_targets, placed_migrations) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
-    let policies = Watched::<AMIEncryptionPolicy>::new(&client, |_| {});
+    let watching = parts.options.watching;
+    let pulses = pulses(&parts.metrics, &parts.clock, watching.silent_after);
+    let [of_policies, of_targets, of_migrations] = pulses.each_ref().map(|pulse| (pulse, watching.lasts));
+    let policies = Watched::<AMIEncryptionPolicy>::new(&client, of_policies, |_| {});
     let (fleet, wakes) = Fleet::new();
     let free = freeing(&placed_targets, &fleet);
-    let targets = Watched::<AMIEncryptionTarget>::new(&client, noting(placed_targets.clone(), free.clone()));
-    let migrations = Watched::<AMIMigration>::new(&client, noting(placed_migrations.clone(), free));
+    let targets = Watched::<AMIEncryptionTarget>::new(&client, of_targets, noting(placed_targets.clone(), free.clone()));
+    let migrations = Watched::<AMIMigration>::new(&client, of_migrations, noting(placed_migrations.clone(), free));
     let context = Arc::new(Context {
         client: client.clone(),
         aws: Arc::new(parts.aws),
@@ -58,10 +64,17 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         placed_migrations,
         listed: [policies.listed, targets.listed, migrations.listed],
     });
-    context
-        .aws
-        .ask_policies(policy::gate(context.policies.clone(), context.targets.clone()));
+    let (listened, asks) = (pulses.clone(), policy::gate(context.policies.clone(), context.targets.clone()));
+    context.aws.ask_policies(Arc::new(move |policy, account, region| {
+        // What was suspended or deleted meanwhile is not known.
+        if listened.iter().any(|pulse| pulse.trouble().is_some()) {
+            return Err(Cause::Blind);
+        }
+        asks(policy, account, region)
+    }));
     let (swept, health) = (context.clone(), parts.health);
+    let doubts = pulses.clone();
+    health.ask(move || doubts.iter().find_map(|pulse| pulse.trouble()));
     let changes = context.slots.changes();
     let changes = changes.ok_or_else(|| anyhow::anyhow!("the slots are followed already: each process runs once"))?;
     let config = |concurrency| Config::default().concurrency(concurrency);
@@ -110,11 +123,20 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     tokio::select! {
         _ = running => {}
         () = sweep(&swept) => {}
-        () = announce(&swept, &health) => {}
+        () = announce(&swept, &pulses, &health) => {}
         () = follow(&swept, changes) => {}
     }
     drop([policies.task, targets.task, migrations.task]);
     Ok(())
+}
+
+/// What listens to each of the three watches.
+fn pulses(metrics: &Metrics, clock: &Arc<dyn Clock>, silent_after: Duration) -> [Arc<Pulse>; 3] {
+    let pulse = |kind: &'static str| {
+        let (metrics, clock) = (metrics.clone(), clock.clone());
+        Pulse::new(kind, silent_after, move || metrics.heard(kind, clock.today()))
+    };
+    ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"].map(pulse)
 }
 
 /// Keeps an index up to date with a watch, and calls `gone` with the account and region of what was deleted.
@@ -142,8 +164,11 @@ fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, fleet: &Fleet) -> impl Fn(
 }
 
 /// Says when the process is ready: a roll-out that lacks a definition or a right goes no further than its first Pod.
-async fn announce(context: &Context, health: &Health) {
+async fn announce(context: &Context, pulses: &[Arc<Pulse>], health: &Health) {
     context.ready().await;
+    for pulse in pulses {
+        pulse.begun().await;
+    }
     context.slots.looked().await;
     health.set_ready();
     future::pending().await
@@ -229,7 +254,12 @@ async fn drive<K, R, F>(
     let on_error = move |object: Arc<K>, error: &kube::Error, context: Arc<Context>| {
         let count = context.fleet.memory.visited(&*object, true);
         let wait = BACKOFF.0.saturating_mul(1 << (count - 1).min(10)).min(BACKOFF.1);
-        tracing::warn!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
+        if is_unreachable(error) {
+            // That is said for all of them.
+            tracing::debug!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
+        } else {
+            tracing::warn!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
+        }
         context
             .metrics
             .reconcile_errors

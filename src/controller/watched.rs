@@ -17,6 +17,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::answers::{Pulse, is_watch_unreachable};
+
 /// One watch of one kind, and those who follow it.
 pub(super) struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     /// The objects, as last seen.
@@ -59,13 +61,18 @@ impl Listed {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static> Watched<K> {
-    /// Begins to watch. `note` is told what was seen before anybody else is.
-    pub(super) fn new(client: &Client, note: impl Fn(&Seen<'_, K>) + Send + 'static) -> Self {
+    /// Begins to watch, for so many seconds at a time. `pulse` notes whether the API server still answers, and `note` is told what was
+    /// seen before anybody else is.
+    pub(super) fn new(
+        client: &Client,
+        (pulse, lasts): (&Arc<Pulse>, u32),
+        note: impl Fn(&Seen<'_, K>) + Send + 'static,
+    ) -> Self {
         let (store, writer) = reflector::store();
         let (tell_own, changes) = unbounded();
         let (tell_owner, children) = unbounded();
         let (tell_listed, listed) = watch::channel(false);
-        let stream = watcher(Api::<K>::all(client.clone()), Config::default())
+        let stream = watcher(Api::<K>::all(pulse.of(client)), Config::default().timeout(lasts))
             .default_backoff()
             // Who has written what is of no use here, and a good part of an object.
             .modify(|object| object.meta_mut().managed_fields = None)
@@ -79,6 +86,10 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOw
         let task = tokio::spawn(stream.for_each(move |event| {
             match event {
                 Ok(event) => followed.tell(event, &note),
+                // That is said for all of them.
+                Err(error) if is_watch_unreachable(&error) => {
+                    tracing::debug!(kind = %K::kind(&()), %error, "the watch was interrupted");
+                }
                 Err(error) => {
                     tracing::warn!(kind = %K::kind(&()), %error, "{}", advice(&error));
                 }

@@ -96,8 +96,12 @@ pub enum Cause {
     WrongAccount,
     /// The controller has no credentials of its own.
     NoCredentials,
+    /// The call would go beyond amiseal's own share of AWS's limits now.
+    NoRoom,
     /// The policy does not ask for it any more: it was suspended, turned to Audit or deleted.
     Withdrawn,
+    /// The API server has not been heard of for so long that the policy may not ask for it any more.
+    Blind,
     /// A writing call in a session that only reads.
     ReadOnlySession,
     /// AWS could not be reached.
@@ -190,7 +194,9 @@ impl Cause {
                 "the credentials belong to another account than the policy names; correct the role or the account"
             }
             Self::NoCredentials => "the controller has no AWS credentials; give its service account a role",
+            Self::NoRoom => "not sent yet, to stay within amiseal's share of AWS's limits",
             Self::Withdrawn => "not sent, as the policy does not ask for it any more",
+            Self::Blind => "not sent, as the API server has been silent for too long",
             Self::ReadOnlySession => "not sent, this session only reads",
             Self::Unreachable => "AWS cannot be reached",
             Self::Timeout => "no answer from AWS in time",

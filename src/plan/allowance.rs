@@ -9,6 +9,8 @@ use std::time::Duration;
 const BURST: f64 = 20.0;
 /// How many more are allowed each second.
 const PER_SECOND: f64 = 0.1;
+/// So many are kept for what people or other controllers wait for, and are not spent on what a later write says as well.
+const KEPT: f64 = 10.0;
 
 /// The writes that are left to one object. Times are of the monotonic clock, and never go back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +37,14 @@ impl Allowance {
             left: (self.left_at(now) - 1.0).max(0.0),
             at: now,
         };
+    }
+
+    /// How long to wait before one more write. One that may wait is put together with those after it: of a thousand changes of a
+    /// count the last one is what people want to know.
+    pub fn rest(&self, may_wait: bool, now: Duration) -> Duration {
+        let wanted = if may_wait { KEPT + 1.0 } else { 1.0 };
+        let missing = (wanted - self.left_at(now)).max(0.0);
+        Duration::try_from_secs_f64(missing / PER_SECOND).unwrap_or(Duration::MAX)
     }
 
     fn left_at(&self, now: Duration) -> f64 {
@@ -67,6 +77,20 @@ mod tests {
         assert_eq!(made(&mut allowance, Duration::from_secs(11), 1000), 1);
         assert_eq!(made(&mut allowance, Duration::from_secs(32), 1000), 2);
         assert_eq!(made(&mut allowance, Duration::from_secs(86_400), 1000), 20);
+    }
+
+    #[test]
+    fn what_may_wait_leaves_half_of_the_burst_to_what_may_not() {
+        let mut allowance = Allowance::new(Duration::ZERO);
+        let rests = |allowance: &Allowance| [true, false].map(|may_wait| allowance.rest(may_wait, Duration::ZERO).as_secs());
+        for _ in 0..10 {
+            assert_eq!(rests(&allowance), [0, 0]);
+            allowance.count(Duration::ZERO);
+        }
+        assert_eq!(rests(&allowance), [10, 0]);
+        (0..10).for_each(|_| allowance.count(Duration::ZERO));
+        assert_eq!(rests(&allowance), [110, 10]);
+        assert!(allowance.allows(Duration::ZERO + allowance.rest(false, Duration::ZERO)));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct KeyWatch {
     view: Arc<KeyView>,
     trouble: Option<Trouble>,
     due: Option<Timestamp>,
+    /// When KMS answered last.
+    read: Option<Timestamp>,
     /// Failures in a row.
     failures: u32,
 }
@@ -28,6 +30,7 @@ impl Default for KeyWatch {
             view: Arc::new(KeyView::Unknown),
             trouble: None,
             due: None,
+            read: None,
             failures: 0,
         }
     }
@@ -49,10 +52,16 @@ impl KeyWatch {
         self.due
     }
 
+    /// When KMS answered last.
+    pub fn read_at(&self) -> Option<Timestamp> {
+        self.read
+    }
+
     /// KMS has answered.
     pub fn read(&mut self, view: KeyView, now: Timestamp) {
         *self = Self {
             due: view.problem().map(|_| now + UNUSABLE),
+            read: Some(now),
             view: Arc::new(view),
             ..Self::default()
         };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::classify::{Classified, Named};
+use super::freshness;
 use super::obstacle::{self, KeyView, Trouble};
 use super::permit;
 use crate::api::conditions::{self, Status, Writer, reason};
@@ -41,6 +42,8 @@ pub enum Looked<'a> {
         key: &'a KeyView,
         /// Why the key could not be read, if it could not.
         key_trouble: Option<&'a Trouble>,
+        /// When the key was read last.
+        key_read: Option<Timestamp>,
         /// Whether images that are to be migrated have no migration yet.
         unstarted: bool,
         /// Whether any image is still to be migrated, for which the role needs its permissions.
@@ -107,14 +110,7 @@ pub fn target(
         }
         Looked::Failed(trouble) => {
             write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message);
-            for type_ in [conditions::KEY_USABLE, conditions::COMPLIANT] {
-                write.set(
-                    type_,
-                    Status::Unknown,
-                    trouble.reason,
-                    "The account and region could not be looked through.",
-                );
-            }
+            freshness::doubt_record(&mut write, trouble, spec, current);
             not_ready(&mut write, trouble);
         }
         Looked::Scanned {
@@ -123,6 +119,7 @@ pub fn target(
             caller,
             key,
             key_trouble,
+            key_read,
             unstarted,
             migrates,
             asks,
@@ -200,7 +197,10 @@ pub fn target(
                 None => {}
             }
             match trouble {
-                Some(trouble) => write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message),
+                Some(trouble) => {
+                    write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message);
+                    freshness::doubt(&mut write, trouble, spec, *at, *key_read);
+                }
                 None => {
                     let message = "The account and region was looked through completely.";
                     write.set(conditions::REACHABLE, Status::True, reason::SUCCEEDED, message);

@@ -23,6 +23,7 @@ use crate::api::{
 use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission};
 
 mod answered;
+mod awaiting;
 mod conclude;
 mod copying;
 
@@ -62,6 +63,8 @@ pub struct Observation<'a> {
     pub key: &'a KeyView,
     /// What the role is not allowed that every copy needs.
     pub denied: Option<&'a Trouble>,
+    /// Whether AWS has not answered yet what the role is allowed, so that no copy is admitted.
+    pub unanswered: bool,
     /// Whether the copy may start now.
     pub admitted: bool,
     /// The image that was asked for by its ID for this step, and is not there.
@@ -364,7 +367,7 @@ impl Decider<'_> {
         let (why, message) = match state {
             MigrationState::Pending | MigrationState::Completed => (
                 reason::WAITING_FOR_ADMISSION,
-                "Waits until AWS copies fewer snapshots in this account and region.",
+                self.awaited(),
             ),
             MigrationState::Copying => (reason::COPYING, "AWS copies the image."),
             MigrationState::Verifying => (reason::VERIFYING, "The copy's snapshots are to be read."),

@@ -17,7 +17,13 @@ pub enum LogFormat {
 
 /// Sends log lines to standard error. `filter` is in the form of `RUST_LOG`, such as `info,amiseal=debug`.
 pub fn init_logs(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
+    // kube says once more what failed, each time: who wants to know names it.
+    let quiet = if filter.contains("kube_client") {
+        ""
+    } else {
+        ",kube_client::client=off"
+    };
+    let filter = EnvFilter::try_new(format!("{filter}{quiet}"))
         .map_err(|error| anyhow::anyhow!("--log {filter:?} is not a filter such as info,amiseal=debug: {error}"))?;
     let json = match format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),

@@ -39,6 +39,8 @@ pub struct Metrics {
     pub reconcile_errors: IntCounterVec,
     /// Whether this replica leads: it works on the policies.
     pub leader: IntGauge,
+    /// When each of the three watches was last heard of.
+    watch_heard: GaugeVec,
     /// How many slots there are.
     pub slots: IntGauge,
     /// How many of them this replica holds.
@@ -155,6 +157,13 @@ impl Metrics {
                 "amiseal_leader",
                 "Whether this replica leads, which is to hold slot 0 and work on the policies: 1 or 0.",
             )?,
+            watch_heard: GaugeVec::new(
+                Opts::new(
+                    "amiseal_watch_heard_timestamp_seconds",
+                    "When the API server last began to answer a watch, in seconds since 1970. Watches begin anew every 30 seconds.",
+                ),
+                &["kind"],
+            )?,
             slots: IntGauge::new(
                 "amiseal_slots",
                 "How many slots the accounts and regions are divided into; the same for all replicas.",
@@ -183,6 +192,7 @@ impl Metrics {
             Box::new(metrics.reconcile_duration.clone()),
             Box::new(metrics.reconcile_errors.clone()),
             Box::new(metrics.leader.clone()),
+            Box::new(metrics.watch_heard.clone()),
             Box::new(metrics.slots.clone()),
             Box::new(metrics.slots_held.clone()),
             Box::new(build),
@@ -292,6 +302,12 @@ impl Metrics {
         if let Some(reason) = old.stalled.filter(|reason| Some(reason) != series.stalled.as_ref()) {
             let _ = self.target_stalled.remove_label_values(&with(&reason));
         }
+    }
+
+    /// Shows that the watch of a kind is alive.
+    pub(crate) fn heard(&self, kind: &str, at: Timestamp) {
+        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+        self.watch_heard.with_label_values(&[kind]).set(at.as_second() as f64);
     }
 
     /// Shows how many snapshot copies are in flight.

@@ -1,7 +1,8 @@
 //! The HTTP server for Prometheus and the kubelet.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
@@ -13,12 +14,28 @@ use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 
 /// What the probes answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Health {
     ready: AtomicBool,
+    doubts: OnceLock<Doubts>,
+}
+
+/// Says what keeps a process that was ready from being so now.
+type Doubts = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health").field("ready", &self.ready).finish_non_exhaustive()
+    }
 }
 
 impl Health {
+    /// Has `doubts` asked each time: what it says keeps the process from being ready.
+    pub(crate) fn ask(&self, doubts: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        // Each process runs once, and asks once.
+        let _ = self.doubts.set(Box::new(doubts));
+    }
+
     /// The process has read what it works on, and may work or wait for its turn.
     pub fn set_ready(&self) {
         self.ready.store(true, Ordering::Relaxed);
@@ -49,14 +66,16 @@ pub async fn serve(address: SocketAddr, registry: Registry, health: Arc<Health>)
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    if shared.health.ready.load(Ordering::Relaxed) {
-        "ok\n".into_response()
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the custom resources and Leases were not all read yet: see the log\n",
-        )
-            .into_response()
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    let doubt = shared.health.doubts.get().and_then(|doubts| doubts());
+    if !shared.health.ready.load(Ordering::Relaxed) {
+        let doubt = doubt.map_or_else(String::new, |doubt| format!("{doubt}\n"));
+        let why = format!("the custom resources and Leases were not all read yet: see the log\n{doubt}");
+        return (unavailable, why).into_response();
+    }
+    match doubt {
+        Some(doubt) => (unavailable, format!("{doubt}\n")).into_response(),
+        None => "ok\n".into_response(),
     }
 }
 

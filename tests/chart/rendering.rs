@@ -321,7 +321,7 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
             {
                 "apiGroups": ["amiseal.dev"],
                 "resources": ["amiencryptionpolicies/status", "amiencryptiontargets/status", "amimigrations/status"],
-                "verbs": ["patch"],
+                "verbs": ["update"],
             },
         ])
     );

@@ -1,14 +1,15 @@
 //! What AWS or a person gets wrong: said in a condition, bounded, and mended by itself when the cause is gone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amiseal::api::MigrationState;
 use amiseal::api::conditions::{self, reason};
-use ec2sim::{Act, AttributeLie, Edit};
+use ec2sim::{Act, AttributeLie, Edit, FaultRule};
 use serde_json::json;
 
 use crate::harness::{
-    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, once, plain, plain_ones, policy, region, says,
+    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, conditions_of, once, plain, plain_ones, policy, region, says,
     small_world, state_of, with, world,
 };
 
@@ -282,4 +283,32 @@ async fn plain_http_to_another_machine_is_refused_at_the_start_in_one_sentence()
         "{log}"
     );
     assert_eq!(scenario.sim().journal(), []);
+}
+
+#[tokio::test]
+async fn a_look_for_copies_that_is_throttled_while_nothing_is_in_flight_is_tried_again_long_before_the_next_scan() {
+    let scenario = Scenario::new(small_world(&[&plain("web")])).await;
+    // All attempts of the first look by the source.
+    scenario.sim().add_fault(FaultRule {
+        operation: Some("DescribeImages".to_owned()),
+        parameters: BTreeMap::from([("Filter.1.Name".to_owned(), "source-image-id".to_owned())]),
+        to: Some(3),
+        act: Act::Throttle,
+        ..FaultRule::default()
+    });
+    let _replica = scenario.start().await;
+    scenario
+        .apply(&with(policy("production", &[ACCOUNT]), "scanInterval", json!("1h")))
+        .await;
+    let image = scenario.image("web");
+    scenario
+        .until("the migration to say what it waits for", async || {
+            let migration = scenario.migration_of(&image).await?;
+            let ready = condition(conditions_of(&migration), conditions::READY)?;
+            let look = "Waits until amiseal has looked for copies of the image that are there already.";
+            (ready.message == look).then_some(())
+        })
+        .await;
+    scenario.completed(1).await;
+    scenario.judged();
 }

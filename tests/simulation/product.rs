@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts, SlotOptions, Slots};
+use amiseal::controller::{self, Options, Parts, SlotOptions, Slots, Watching};
 use amiseal::domain::{AccountId, Region};
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
@@ -20,6 +20,11 @@ use super::{wire, world};
 /// So few and so long that what is asked of the API server is mostly about images.
 pub(crate) const SLOTS: u16 = 2;
 pub(crate) const LEASE: Duration = Duration::from_secs(1800);
+/// Likewise so long that few watches begin: longer than what is refused for a while.
+const WATCHING: Watching = Watching {
+    lasts: 290,
+    silent_after: Duration::from_secs(600),
+};
 
 /// Where a process stands among others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +77,10 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
         clock: shared,
         slots: slots.clone(),
         metrics: Metrics::register(&registry)?,
-        options: Options::default(),
+        options: Options {
+            watching: WATCHING,
+            ..Options::default()
+        },
         instance: format!("process-{process}"),
         health: Arc::default(),
     };

@@ -26,7 +26,7 @@ impl Turn<'_> {
         call: &CopyCall,
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else {
+        let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
         let request = CopyRequest {
@@ -46,7 +46,7 @@ impl Turn<'_> {
                 self.write(&status, observation.status).await
             }
             Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
-                self.after_contradiction(session, observation, &error, recorded).await
+                self.after_contradiction(&session, observation, &error, recorded).await
             }
             Err(error) => {
                 if error.is(Cause::CopyLimit) {
@@ -67,6 +67,9 @@ impl Turn<'_> {
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
         let sources = std::slice::from_ref(&self.of.source);
+        if let Err(error) = session.reserve(&["ec2:DescribeImages", "ec2:DescribeSnapshots"]) {
+            return Ok(self.failed(&error, recorded));
+        }
         let (began, images, snapshots) = match session.copies_of(sources, &[]).await {
             Ok(found) => found,
             Err(error) => return Ok(self.failed(&error, recorded)),
@@ -105,7 +108,7 @@ impl Turn<'_> {
         image: &ImageId,
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else {
+        let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
         let known = self
@@ -113,7 +116,7 @@ impl Turn<'_> {
             .inventory
             .as_ref()
             .and_then(|inventory| inventory.images.get(image));
-        if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
+        if let Err(error) = remove(&session, image, known.map(|image| &**image)).await {
             return Ok(self.failed(&error, recorded));
         }
         let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
@@ -135,9 +138,13 @@ impl Turn<'_> {
         list: &[Publication],
         recorded: Option<&CallTrouble>,
     ) -> Result<Action, kube::Error> {
-        let Some(session) = &self.view.session else {
+        let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
+        let operations: Vec<&str> = list.iter().map(operation).collect();
+        if let Err(error) = session.reserve(&operations) {
+            return Ok(self.failed(&error, recorded));
+        }
         for publication in list {
             let done = match publication {
                 Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
@@ -188,9 +195,12 @@ impl Turn<'_> {
 
 /// Removes a failed copy and what is left of its snapshots: AWS deletes with the image what it still knows to be of it.
 async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Result<(), AwsError> {
+    let snapshots: Vec<_> = image.into_iter().flat_map(Image::volumes).map(|(_, _, id)| id).collect();
+    let mut calls = vec!["ec2:DescribeImages", "ec2:DeregisterImage"];
+    calls.extend(snapshots.iter().map(|_| "ec2:DeleteSnapshot"));
+    session.reserve(&calls)?;
     let deleted = session.deregister_failed(id).await?;
-    let snapshots = image.into_iter().flat_map(Image::volumes).map(|(_, _, id)| id);
-    for snapshot in snapshots.filter(|id| !deleted.contains(id)) {
+    for snapshot in snapshots.into_iter().filter(|id| !deleted.contains(*id)) {
         match session.delete_snapshot(snapshot).await {
             // Somebody has come to use it: then it is not ours to delete.
             Err(error) if error.is(Cause::SnapshotInUse) => {}
@@ -198,6 +208,15 @@ async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Resul
         }
     }
     Ok(())
+}
+
+/// The call that a publication takes.
+fn operation(publication: &Publication) -> &'static str {
+    match publication {
+        Publication::LaunchPermissions(_) | Publication::Description(_) => "ec2:ModifyImageAttribute",
+        Publication::Deprecation(_) => "ec2:EnableImageDeprecation",
+        Publication::Tags(_) => "ec2:CreateTags",
+    }
 }
 
 /// A publication as the log has it.

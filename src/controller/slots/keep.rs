@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{self, Either, join_all};
@@ -11,6 +12,7 @@ use kube::Client;
 use super::lease::Leases;
 use super::{SlotOptions, Slots};
 use crate::clock::Clock;
+use crate::controller::answers::is_unreachable;
 use crate::plan::slots::{Keeper, Name, Outcome, Planned, Write, Written, look_every, request_timeout};
 
 /// How long the visits to a slot that is given up may go on: a call to AWS takes as long, with all its attempts.
@@ -28,6 +30,8 @@ struct Keeping<'a> {
     /// Not to be looked before then.
     rests: Duration,
     contradicted: Option<u16>,
+    /// Whether requests for Leases are not answered, which is said once.
+    is_unanswered: AtomicBool,
 }
 
 pub(super) async fn keep(
@@ -47,6 +51,7 @@ pub(super) async fn keep(
         leaving: BTreeMap::new(),
         rests: Duration::ZERO,
         contradicted: None,
+        is_unanswered: AtomicBool::new(false),
     };
     let mut shutdown = Either::Left(Box::pin(shutdown));
     loop {
@@ -110,11 +115,18 @@ impl Keeping<'_> {
         let answered = self.clock.monotonic();
         match answer {
             Some(Ok(list)) => {
+                if self.is_unanswered.swap(false, Ordering::Relaxed) {
+                    tracing::info!(namespace = self.namespace, "the API server answers again what Leases there are");
+                }
                 self.slots.looked.send_replace(true);
                 let list = self.leases.note(list);
                 self.keeper.looked(list, sent, answered);
                 // After a lost race it is looked again soon, but not without end.
                 self.rests = answered + look_every(self.duration) / 10;
+            }
+            Some(Err(error)) if is_unreachable(&error) => {
+                tracing::debug!(namespace = self.namespace, %error, "could not read the Leases");
+                self.rests = answered + look_every(self.duration);
             }
             Some(Err(error)) => {
                 let namespace = self.namespace;
@@ -126,10 +138,7 @@ impl Keeping<'_> {
                 self.rests = answered + look_every(self.duration);
             }
             None => {
-                tracing::warn!(
-                    namespace = self.namespace,
-                    "the API server does not answer what Leases there are"
-                );
+                self.unanswered("the API server does not answer what Leases there are");
                 self.rests = answered + look_every(self.duration);
             }
         }
@@ -147,7 +156,7 @@ impl Keeping<'_> {
         let mut gained = Vec::new();
         for (write, answer, answered) in answers {
             let (outcome, lease) = answer.unwrap_or_else(|| {
-                tracing::warn!(lease = %write.lease, "the API server does not answer a write of the Lease");
+                self.unanswered("the API server does not answer a write of a Lease");
                 (Outcome::Unknown, None)
             });
             let done = matches!(outcome, Outcome::Done(_));
@@ -173,6 +182,13 @@ impl Keeping<'_> {
         }
         if !gained.is_empty() {
             tracing::info!(slots = ?gained, "works on slots");
+        }
+    }
+
+    /// Says once that requests are not answered.
+    fn unanswered(&self, message: &str) {
+        if !self.is_unanswered.swap(true, Ordering::Relaxed) {
+            tracing::warn!(namespace = self.namespace, "{message}");
         }
     }
 

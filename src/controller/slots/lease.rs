@@ -11,6 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use sha2::{Digest, Sha256};
 
 use crate::api::labels;
+use crate::controller::answers::is_unreachable;
 use crate::controller::apply::FIELD_MANAGER;
 use crate::plan::slots::{Name, Outcome, Record, Terms, Write, Written};
 
@@ -89,6 +90,10 @@ impl Leases {
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
                 tracing::debug!(lease = %write.lease, what = ?write.what, message = status.message, "the Lease has changed");
                 (Outcome::Refused, None)
+            }
+            Err(error) if is_unreachable(&error) => {
+                tracing::debug!(lease = %write.lease, what = ?write.what, %error, "could not write the Lease");
+                (Outcome::Unknown, None)
             }
             Err(error) => {
                 tracing::warn!(lease = %write.lease, what = ?write.what, %error, "could not write the Lease");

@@ -46,6 +46,7 @@ impl Work<'_> {
                 self.place(|place| {
                     place.progress = scan.inventory.progress.clone();
                     place.poll_due = None;
+                    place.looking.succeeded();
                     place.inventory = Some(Arc::new(scan.inventory));
                     place.scanned_for = asked;
                     place.caller = scan.caller;
@@ -151,8 +152,12 @@ impl Work<'_> {
     /// Reads which copies are in flight, when that is due. Says whether it was read.
     pub(super) async fn follow_copies(&self) -> bool {
         let now = self.ctx.clock.now();
-        let due = self.place(|place| place.poll_due.is_some_and(|due| due <= now));
-        if !due && self.created_since_looked().is_empty() {
+        let (due, waits) = self.place(|place| {
+            // What has failed is tried again when its own time has come, and what is due otherwise waits for that.
+            let due = place.looking.due().or(place.poll_due);
+            (due.is_some_and(|due| due <= now), place.looking.waits(now))
+        });
+        if waits || !due && self.created_since_looked().is_empty() {
             return false;
         }
         let read = self.session.progress().await.map(|progress| {
@@ -171,37 +176,33 @@ impl Work<'_> {
         let done = migrations.len();
         let unseen = self.created_since_looked();
         if !self.is_time_to_look(done) && unseen.is_empty() {
+            self.place(|place| place.looking.succeeded());
             return false;
         }
         migrations.extend(unseen);
         let read = self.look_at(&migrations).await;
-        self.followed(read)
+        let has_looked = self.followed(read);
+        if has_looked {
+            self.place(|place| place.looking.succeeded());
+        }
+        has_looked
     }
 
     /// Lets the next read wait after a failed one.
     fn followed(&self, read: Result<(), AwsError>) -> bool {
-        match read {
-            Ok(()) => self.place(|place| place.failures = 0),
-            Err(error) => {
-                self.note(&error);
-                let now = self.ctx.clock.now();
-                self.place(|place| {
-                    place.failures += 1;
-                    let wait = trouble::retry_after(&error, place.failures);
-                    tracing::warn!(target = self.name, %error, "could not look at the copies in flight");
-                    place.poll_due = Some(now + jittered(wait, &self.name));
-                });
-                return false;
-            }
-        }
-        true
+        let Err(error) = read else { return true };
+        self.note(&error);
+        let now = self.ctx.clock.now();
+        let spread = |wait| jittered(wait, &self.name);
+        let failures = self.place(|place| place.looking.failed(&error, now, spread));
+        tracing::warn!(target = self.name, %error, failures, "could not look at the copies in flight");
+        false
     }
 
     /// Migrations that are newer than the last look for copies of their source: nothing is asked of AWS for them yet.
     fn created_since_looked(&self) -> Vec<&Arc<AMIMigration>> {
-        let blocked =
-            self.place(|place| place.poll_due.is_some_and(|due| due > self.ctx.clock.now()) && place.failures > 0);
-        if blocked {
+        let now = self.ctx.clock.now();
+        if self.place(|place| place.looking.waits(now)) {
             return Vec::new();
         }
         let covered = |uid: &str| self.place(|place| place.covered.contains(uid));

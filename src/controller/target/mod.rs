@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::apply::{is_conflict, is_not_found, write_status};
+use super::apply::{AFTER_CONFLICT, Outcome, write_status};
 use super::fleet::{Place, lock};
 use super::survey::session_key;
 use super::{Context, policy};
@@ -28,6 +28,7 @@ use crate::api::{
 use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::classify::Classified;
+use crate::plan::freshness;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
@@ -35,8 +36,6 @@ pub(super) use rivals::Rivals;
 
 /// A wait shorter than this, in the clock's time, is taken as no wait.
 const SOON: Duration = Duration::from_millis(200);
-/// How long to wait for the API server's newer version of a target after a conflict.
-const AFTER_CONFLICT: Duration = Duration::from_secs(1);
 
 /// One target at work.
 struct Work<'a> {
@@ -96,7 +95,10 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     news |= work.follow_rivals();
     let mut settling = false;
     if !work.enforces() {
-        work.place(|place| place.poll_due = None);
+        work.place(|place| {
+            place.poll_due = None;
+            place.looking.succeeded();
+        });
         work.count_nothing_in_flight();
     } else {
         work.ask_permissions().await;
@@ -115,8 +117,9 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             work.admit();
         }
     }
-    settling |= !work.write_status(news).await?;
-    Ok(Action::requeue(work.next_visit(settling)))
+    let again = work.write_status(news).await?;
+    let again = if settling { Some(AFTER_CONFLICT) } else { again };
+    Ok(Action::requeue(work.next_visit(again)))
 }
 
 impl<'a> Work<'a> {
@@ -241,17 +244,13 @@ impl<'a> Work<'a> {
 
     /// Writes the status, and has nothing else to do until something changes.
     async fn tell(&self) -> Result<Action, kube::Error> {
-        let written = self.write_status(true).await?;
-        Ok(if written {
-            Action::await_change()
-        } else {
-            Action::requeue(AFTER_CONFLICT)
-        })
+        let again = self.write_status(true).await?;
+        Ok(again.map_or_else(Action::await_change, |wait| Action::requeue(self.ctx.clock.wall(wait))))
     }
 
     /// Writes the status when it differs. A mere change of counts waits for the next `news`, as long as more is to come.
-    /// False means that it was decided on what is not any more, and has to be decided again.
-    async fn write_status(&self, news: bool) -> Result<bool, kube::Error> {
+    /// A time means that it was not written, and is to be decided again after it.
+    async fn write_status(&self, news: bool) -> Result<Option<Duration>, kube::Error> {
         let current = self.target.status.clone().unwrap_or_default();
         let counts = self.counts();
         let now = self.ctx.clock.now();
@@ -264,13 +263,14 @@ impl<'a> Work<'a> {
                     caller: &place.caller,
                     key: place.key.view(),
                     key_trouble: place.key.trouble(),
+                    key_read: place.key.read_at(),
                     unstarted: self.has_unstarted(classified),
                     migrates,
                     asks,
                     lacking: place.permits.lacking(),
                     unanswered: place.permits.unanswered(),
                     asked: place.scanned_for.as_deref(),
-                    trouble: trouble.as_ref(),
+                    trouble: trouble.as_ref().or(place.looking.trouble()),
                 },
                 (_, _, Some(trouble)) => Looked::Failed(trouble),
                 _ => Looked::NotYet,
@@ -296,13 +296,14 @@ impl<'a> Work<'a> {
             same == current
         };
         if decided == current || (only_counts && more_to_come && !news) {
-            return Ok(true);
+            return Ok(None);
         }
-        match write_status(self.ctx, self.target, &decided).await {
-            // Most often a change leads here again, but the API server may also refuse without one.
-            Err(error) if is_conflict(&error) => return Ok(false),
-            Err(error) if is_not_found(&error) => return Ok(true),
-            result => drop(result?),
+        let may_wait = decided.observed_generation == current.observed_generation
+            && conditions::say_the_same(&current.conditions, &decided.conditions);
+        match write_status(self.ctx, self.target, &decided, may_wait).await? {
+            Outcome::Written => {}
+            Outcome::Gone => return Ok(None),
+            Outcome::Discarded(wait) => return Ok(Some(wait)),
         }
         for type_ in [conditions::CONTESTED, conditions::STALLED] {
             let Some((reason, message)) = newly_true(type_, &current.conditions, &decided.conditions) else {
@@ -310,7 +311,7 @@ impl<'a> Work<'a> {
             };
             self.ctx.events.warning(self.target, reason, "Scan", message).await;
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Whether an image that is to be migrated has no migration yet.
@@ -326,13 +327,27 @@ impl<'a> Work<'a> {
             .any(|wanted| !started.contains(wanted.image.as_str()))
     }
 
+    /// When it is not known any more what the last scan has found, if none succeeds until then.
+    fn doubt_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let record = self.target.status.as_ref().and_then(|status| status.last_scan_time.as_ref());
+        let (trouble, scanned) = self.place(|place| {
+            let scanned = place.inventory.as_ref().map(|inventory| inventory.scanned);
+            (place.trouble.is_some(), scanned)
+        });
+        let scanned = scanned.or(record.map(|time| time.0)).filter(|_| trouble)?;
+        Some(freshness::holds_until(scanned, &self.target.spec)).filter(|due| *due > now)
+    }
+
     /// When to come back: on the wall, as kube keeps its own timers.
-    fn next_visit(&self, settling: bool) -> Duration {
+    fn next_visit(&self, again: Option<Duration>) -> Duration {
         let now = self.ctx.clock.now();
-        let [scan, poll, key] = self.place(|place| [place.scan_due, place.poll_due, place.key.due()]);
-        let due = [scan, poll, key, self.permissions_due()].into_iter().flatten().min();
+        let [scan, look, key] = self.place(|place| {
+            let look = place.looking.due().or(place.poll_due);
+            [place.scan_due, look, place.key.due()]
+        });
+        let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)].into_iter().flatten().min();
         let wait = due.map_or(SOON, |due| until(due, now));
-        let wait = if settling { wait.min(AFTER_CONFLICT) } else { wait };
+        let wait = again.map_or(wait, |again| wait.min(again));
         self.ctx.clock.wall(wait.max(SOON))
     }
 }

@@ -32,6 +32,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         caller: "arn:aws:sts::111122223333:x",
         key,
         key_trouble: None,
+        key_read: None,
         unstarted: false,
         migrates: true,
         asks: true,

@@ -1,7 +1,7 @@
 //! One scenario: a world of AWS, a cluster, and replicas of the controller between them.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions, labels};
@@ -53,6 +53,18 @@ impl Scenario {
 
     pub(crate) fn plane(&self) -> &'static ControlPlane {
         self.turn.plane
+    }
+
+    /// How the controller gets to the cluster.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// What the last replica that was described has logged.
+    pub(crate) fn log(&self) -> String {
+        let logs = self.logs.borrow();
+        let last = logs.last().expect("a replica");
+        std::fs::read_to_string(last).expect("a log")
     }
 
     /// `amiseal run` under the controller's service account, ready to be started.

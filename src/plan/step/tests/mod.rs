@@ -1,5 +1,6 @@
 mod adopting;
 mod asking;
+mod awaiting;
 mod finishing;
 mod whatever;
 
@@ -27,6 +28,7 @@ struct Case {
     retry: Option<String>,
     pardoned: Option<u32>,
     denied: Option<Trouble>,
+    unanswered: bool,
     trouble: Option<Trouble>,
     /// The recorded attempt that the process knows of, and since when.
     known: RefCell<(Option<CopyStatus>, i64)>,
@@ -57,6 +59,7 @@ impl Case {
             retry: None,
             pardoned: None,
             denied: None,
+            unanswered: false,
             trouble: None,
             known: RefCell::default(),
             now: 10_000,
@@ -109,6 +112,7 @@ impl Case {
             inventory: Some(inventory),
             key: &self.key,
             denied: self.denied.as_ref(),
+            unanswered: self.unanswered,
             admitted: self.admitted,
             gone: None,
             today: at(self.now),

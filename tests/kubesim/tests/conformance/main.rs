@@ -44,6 +44,7 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("lists and maps", |run| Box::pin(applying::lists(run))),
     ("what cannot be applied", |run| Box::pin(applying::refusals(run))),
     ("statuses", |run| Box::pin(statuses::statuses(run))),
+    ("statuses that are replaced", |run| Box::pin(statuses::replaced(run))),
     ("statuses with a lock", |run| Box::pin(statuses::locks(run))),
     ("conditions", |run| Box::pin(statuses::conditions(run))),
     ("deleting", |run| Box::pin(deleting::deleting(run))),

@@ -81,6 +81,56 @@ pub(crate) async fn statuses(run: &mut Run) {
     run.get(MIGRATION, &name).await;
 }
 
+/// A status that is replaced whole, by an object of which nothing else is sent.
+pub(crate) async fn replaced(run: &mut Run) {
+    let name = migration_name(4);
+    let (main, status) = ((MIGRATION, name.as_str(), ""), (MIGRATION, name.as_str(), "status"));
+    let whole = |of: &Value, status: &Value| {
+        let mut object = on(of, status);
+        object["apiVersion"] = json!(crate::harness::api_version(MIGRATION));
+        object["kind"] = json!(MIGRATION);
+        object["metadata"]["name"] = json!(name);
+        object
+    };
+    let made = run.create(MIGRATION, migration(4)).await;
+    let copy = json!({"attempt": 1, "clientToken": "token", "name": "encrypted-web", "imageID": "ami-0123456789abcdef0"});
+    let written = run
+        .replace(status, &whole(&made, &json!({"state": "Copying", "copy": copy})))
+        .await;
+    // Somebody else comes to own it all.
+    let restored = run
+        .apply(
+            status,
+            PatchParams::apply("backup").force(),
+            json!({"status": {"state": "Copying", "copy": copy}}),
+        )
+        .await;
+    // It goes all the same, and nothing is written when nothing differs.
+    let mut lost = copy.clone();
+    lost.as_object_mut().map(|copy| copy.remove("imageID"));
+    let lost = json!({"state": "Pending", "copy": lost});
+    let again = run.replace(status, &whole(&restored, &lost)).await;
+    run.replace(status, &whole(&again, &lost)).await;
+    // Nothing but the status is taken, and by no other version or object.
+    let mut body = whole(&again, &json!({"state": "Completed"}));
+    body["spec"] = json!({"policy": "other"});
+    body["metadata"]["labels"] = json!({"team": "a"});
+    run.replace(status, &body).await;
+    run.replace(status, &whole(&written, &lost)).await;
+    let current = run.get(MIGRATION, &name).await;
+    let mut body = whole(&current, &lost);
+    body["metadata"]["uid"] = json!("11111111-2222-3333-4444-555555555555");
+    run.replace(status, &body).await;
+    let mut body = whole(&current, &lost);
+    body["metadata"]["resourceVersion"] = Value::Null;
+    run.replace(status, &body).await;
+    run.replace(status, &whole(&current, &json!({"state": "Unheard"}))).await;
+    run.replace(status, &whole(&current, &json!({"copy": {"attempt": 1}}))).await;
+    run.delete(MIGRATION, &name, &crate::harness::propagating(None)).await;
+    run.replace(status, &whole(&current, &lost)).await;
+    run.replace(main, &whole(&current, &lost)).await;
+}
+
 pub(crate) async fn locks(run: &mut Run) {
     let name = migration_name(2);
     let (main, status) = ((MIGRATION, name.as_str(), ""), (MIGRATION, name.as_str(), "status"));
