@@ -78,7 +78,11 @@ fn main() -> Result<ExitCode> {
         }),
     };
     println!("{}", figure.line());
-    Ok(if figure.is_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if figure.is_met() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// What came of one play.
@@ -116,7 +120,10 @@ async fn on_stage(busy: u32) -> Result<Play> {
     };
     if busy > 0 {
         apply(world::policy("busy", world::BUSY))?;
-        until(&clock, "the busy account to publish", || count(&sim, "ModifyImageAttribute", world::BUSY) > 0).await?;
+        until(&clock, "the busy account to publish", || {
+            count(&sim, "ModifyImageAttribute", world::BUSY) > 0
+        })
+        .await?;
         tokio::time::sleep(BUSY_FOR).await;
     }
     let began = clock.monotonic();
@@ -128,7 +135,10 @@ async fn on_stage(busy: u32) -> Result<Play> {
     let calls = sim.with_journal(|calls| calls.iter().filter(|call| call.account == world::BUSY).count());
     let published = count(&sim, "ModifyImageAttribute", world::BUSY);
     let left = usize::try_from(busy)?.saturating_sub(published);
-    ensure!(busy == 0 || left > 0, "the busy account was done before the other one came");
+    ensure!(
+        busy == 0 || left > 0,
+        "the busy account was done before the other one came"
+    );
     Ok(Play {
         first_copy,
         published,

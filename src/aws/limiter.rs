@@ -8,8 +8,8 @@
 //! thousands is told when to come back, since whoever stays keeps a place that others need. Where both want the same tokens they
 //! have them in turns.
 
-use std::fmt;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

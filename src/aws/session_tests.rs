@@ -187,7 +187,8 @@ async fn a_visit_is_told_when_to_come_back_and_holds_up_nobody_who_stays() {
 
 #[tokio::test]
 async fn a_visit_makes_all_of_its_calls_or_none() {
-    let wire = Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
+    let wire =
+        Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
     let bench = bench(&wire, open()).await;
     let session = bench.aws.session(&own(Access::Full));
     let image = copy().source;
@@ -196,7 +197,9 @@ async fn a_visit_makes_all_of_its_calls_or_none() {
         visit.set_description(&image, "web").await.expect("room");
     }
     let visit = session.visiting("two");
-    let error = visit.reserve(&["ec2:ModifyImageAttribute"; 2]).expect_err("there is room for one");
+    let error = visit
+        .reserve(&["ec2:ModifyImageAttribute"; 2])
+        .expect_err("there is room for one");
     assert!(error.is(Cause::NoRoom), "{error}");
     assert_eq!(wire.count("ec2:ModifyImageAttribute"), 49);
     drop(visit);
@@ -225,7 +228,10 @@ async fn credentials_that_have_ended_are_renewed_and_what_cannot_be_renewed_is_s
     let session = bench.aws.session(&role(Access::Full));
     session.copy_image(&copy()).await.expect("a copy, by new credentials");
     assert_eq!((wire.count("ec2:CopyImage"), wire.count("sts:AssumeRole")), (2, 2));
-    let error = session.copy_image(&copy()).await.expect_err("the role trusts nobody any more");
+    let error = session
+        .copy_image(&copy())
+        .await
+        .expect_err("the role trusts nobody any more");
     assert_eq!(error.class, ErrorClass::Denied, "{error}");
 }
 

@@ -46,7 +46,9 @@ pub(super) struct Pulse {
 
 impl fmt::Debug for Pulse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pulse").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Pulse")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,7 +89,9 @@ impl Pulse {
             None => Some(format!("{kind} is not watched yet: see the log")),
             Some(last) if last.elapsed() > self.silent_after => {
                 let seconds = self.silent_after.as_secs();
-                Some(format!("the watch of {kind} has been silent for more than {seconds} seconds: see the log"))
+                Some(format!(
+                    "the watch of {kind} has been silent for more than {seconds} seconds: see the log"
+                ))
             }
             Some(_) => None,
         }
@@ -144,21 +148,26 @@ enum Word {
 /// nothing of its own.
 pub fn observed(client: &Client) -> Client {
     let reach = Reach::default();
-    told(client, move |_, answer| match reach.note(answer.is_ok(), Instant::now()) {
-        Some(Word::Silent) => {
-            let error = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(error, "the API server cannot be reached; amiseal tries until it can");
+    told(client, move |_, answer| {
+        match reach.note(answer.is_ok(), Instant::now()) {
+            Some(Word::Silent) => {
+                let error = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+                tracing::error!(error, "the API server cannot be reached; amiseal tries until it can");
+            }
+            Some(Word::Answers(after)) => {
+                tracing::info!(seconds = after.as_secs(), "the API server answers again");
+            }
+            None => {}
         }
-        Some(Word::Answers(after)) => {
-            tracing::info!(seconds = after.as_secs(), "the API server answers again");
-        }
-        None => {}
     })
 }
 
 /// Whether a request failed since the API server could not be reached, which is said by itself.
 pub(super) fn is_unreachable(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_))
+    matches!(
+        error,
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_)
+    )
 }
 
 /// The same of a watch.
@@ -251,7 +260,10 @@ mod tests {
         let list = async || drop(api.list(&ListParams::default()).await);
         let watch = async || drop(api.watch(&WatchParams::default(), "0").await);
         list().await;
-        assert_eq!(pulse.trouble().as_deref(), Some("AMIMigration is not watched yet: see the log"));
+        assert_eq!(
+            pulse.trouble().as_deref(),
+            Some("AMIMigration is not watched yet: see the log")
+        );
         code.store(403, Ordering::SeqCst);
         watch().await;
         assert!(pulse.trouble().is_some(), "it may not be watched");
@@ -290,7 +302,10 @@ mod tests {
         .into_iter()
         .filter_map(|(seconds, is_answered)| Some((seconds, reach.note(is_answered, after(seconds))?)))
         .collect();
-        assert_eq!(words, [(10, Word::Silent), (110, Word::Answers(Duration::from_secs(100)))]);
+        assert_eq!(
+            words,
+            [(10, Word::Silent), (110, Word::Answers(Duration::from_secs(100)))]
+        );
     }
 
     #[test]

@@ -58,7 +58,9 @@ where
                 "somebody else writes the status over and over again: does another amiseal run in this cluster?"
             );
         }
-        return Ok(Outcome::Discarded(memory.rest(object, may_wait, now).max(AFTER_CONFLICT)));
+        return Ok(Outcome::Discarded(
+            memory.rest(object, may_wait, now).max(AFTER_CONFLICT),
+        ));
     }
     let rest = memory.rest(object, may_wait, now);
     if !rest.is_zero() {

@@ -46,7 +46,8 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     let policies = Watched::<AMIEncryptionPolicy>::new(&client, of_policies, |_| {});
     let (fleet, wakes) = Fleet::new();
     let free = freeing(&placed_targets, &fleet);
-    let targets = Watched::<AMIEncryptionTarget>::new(&client, of_targets, noting(placed_targets.clone(), free.clone()));
+    let targets =
+        Watched::<AMIEncryptionTarget>::new(&client, of_targets, noting(placed_targets.clone(), free.clone()));
     let migrations = Watched::<AMIMigration>::new(&client, of_migrations, noting(placed_migrations.clone(), free));
     let context = Arc::new(Context {
         client: client.clone(),
@@ -64,7 +65,10 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         placed_migrations,
         listed: [policies.listed, targets.listed, migrations.listed],
     });
-    let (listened, asks) = (pulses.clone(), policy::gate(context.policies.clone(), context.targets.clone()));
+    let (listened, asks) = (
+        pulses.clone(),
+        policy::gate(context.policies.clone(), context.targets.clone()),
+    );
     context.aws.ask_policies(Arc::new(move |policy, account, region| {
         // What was suspended or deleted meanwhile is not known.
         if listened.iter().any(|pulse| pulse.trouble().is_some()) {

@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn what_may_wait_leaves_half_of_the_burst_to_what_may_not() {
         let mut allowance = Allowance::new(Duration::ZERO);
-        let rests = |allowance: &Allowance| [true, false].map(|may_wait| allowance.rest(may_wait, Duration::ZERO).as_secs());
+        let rests =
+            |allowance: &Allowance| [true, false].map(|may_wait| allowance.rest(may_wait, Duration::ZERO).as_secs());
         for _ in 0..10 {
             assert_eq!(rests(&allowance), [0, 0]);
             allowance.count(Duration::ZERO);

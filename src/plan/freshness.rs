@@ -86,7 +86,14 @@ mod tests {
 
     /// What a target says so many seconds after its scan, which the next ones have not followed.
     fn said(current: &AMIEncryptionTargetStatus, looked: &Looked<'_>, seconds: i64) -> AMIEncryptionTargetStatus {
-        target(current, &spec(), Some(1), looked, MigrationCounts::default(), at(seconds))
+        target(
+            current,
+            &spec(),
+            Some(1),
+            looked,
+            MigrationCounts::default(),
+            at(seconds),
+        )
     }
 
     fn verdicts(status: &AMIEncryptionTargetStatus) -> [(String, String); 2] {
@@ -117,14 +124,25 @@ mod tests {
         };
         let pair = |status: &str, why: &str| (status.to_owned(), why.to_owned());
         let fine = said(&AMIEncryptionTargetStatus::default(), &looked(None), 1);
-        let (good, bad) = (pair("True", reason::SUCCEEDED), pair("Unknown", reason::ROLE_NOT_ASSUMABLE));
+        let (good, bad) = (
+            pair("True", reason::SUCCEEDED),
+            pair("Unknown", reason::ROLE_NOT_ASSUMABLE),
+        );
         assert_eq!(verdicts(&fine), [good.clone(), good.clone()]);
-        assert_eq!(verdicts(&said(&fine, &looked(None), 4000)), [good.clone(), good.clone()], "no scan has failed");
+        assert_eq!(
+            verdicts(&said(&fine, &looked(None), 4000)),
+            [good.clone(), good.clone()],
+            "no scan has failed"
+        );
         for (seconds, expected) in [(900, good.clone()), (1799, good), (1800, bad.clone()), (86_400, bad)] {
             let before = said(&fine, &looked(Some(&trouble)), seconds);
             let after = said(&before, &Looked::Failed(&trouble), seconds);
             for status in [&before, &after] {
-                assert_eq!(verdicts(status), [expected.clone(), expected.clone()], "after {seconds} s");
+                assert_eq!(
+                    verdicts(status),
+                    [expected.clone(), expected.clone()],
+                    "after {seconds} s"
+                );
                 assert!(!conditions::is_true(&status.conditions, conditions::REACHABLE));
             }
             assert_eq!(before.conditions, after.conditions, "after {seconds} s");

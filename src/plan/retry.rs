@@ -75,7 +75,10 @@ mod tests {
         let mut retry = Retry::default();
         assert!(!retry.waits(at(0)) && retry.due().is_none());
         for (failures, wait) in [(1, 2), (2, 4), (3, 8)] {
-            assert_eq!(retry.failed(&error(ErrorClass::Throttled), at(100), |wait| wait), failures);
+            assert_eq!(
+                retry.failed(&error(ErrorClass::Throttled), at(100), |wait| wait),
+                failures
+            );
             assert_eq!(retry.due(), Some(at(100 + wait)));
             assert!(retry.waits(at(99 + wait)) && !retry.waits(at(100 + wait)));
         }

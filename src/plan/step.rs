@@ -365,10 +365,7 @@ impl Decider<'_> {
     /// Work goes on in this state.
     fn at_work(&self, status: AMIMigrationStatus, state: MigrationState) -> Step {
         let (why, message) = match state {
-            MigrationState::Pending | MigrationState::Completed => (
-                reason::WAITING_FOR_ADMISSION,
-                self.awaited(),
-            ),
+            MigrationState::Pending | MigrationState::Completed => (reason::WAITING_FOR_ADMISSION, self.awaited()),
             MigrationState::Copying => (reason::COPYING, "AWS copies the image."),
             MigrationState::Verifying => (reason::VERIFYING, "The copy's snapshots are to be read."),
             MigrationState::Promoting => (reason::PROMOTING, "The copy gets what it takes over from the original."),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use axum::Router;
@@ -25,7 +25,9 @@ type Doubts = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Health").field("ready", &self.ready).finish_non_exhaustive()
+        f.debug_struct("Health")
+            .field("ready", &self.ready)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,8 +9,8 @@ use ec2sim::{Act, AttributeLie, Edit, FaultRule};
 use serde_json::json;
 
 use crate::harness::{
-    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, conditions_of, once, plain, plain_ones, policy, region, says,
-    small_world, state_of, with, world,
+    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, conditions_of, once, plain, plain_ones, policy,
+    region, says, small_world, state_of, with, world,
 };
 
 fn key_state(state: &str) -> Edit {

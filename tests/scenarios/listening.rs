@@ -46,7 +46,8 @@ async fn is_ready(scenario: &Scenario, replica: &mut Replica) {
 }
 
 #[tokio::test]
-async fn connections_to_the_api_server_that_freeze_are_noticed_within_a_minute_and_nothing_is_changed_by_what_they_do_not_say() {
+async fn connections_to_the_api_server_that_freeze_are_noticed_within_a_minute_and_nothing_is_changed_by_what_they_do_not_say()
+ {
     let mut world = small_world(&[&plain("web"), &plain("mail")]);
     world.settings.copies.base_seconds = 3600.0;
     let scenario = Scenario::new(world).await;
@@ -72,10 +73,17 @@ async fn connections_to_the_api_server_that_freeze_are_noticed_within_a_minute_a
         assert!(frozen.elapsed() < A_MINUTE_AND_SOME, "it is still ready");
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    assert!(why.contains("has been silent for more than 60 seconds: see the log"), "{why}");
+    assert!(
+        why.contains("has been silent for more than 60 seconds: see the log"),
+        "{why}"
+    );
     scenario.sim().advance(Duration::from_secs(3600));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(scenario.copies_made(), 1, "the policy is suspended, which it has not seen");
+    assert_eq!(
+        scenario.copies_made(),
+        1,
+        "the policy is suspended, which it has not seen"
+    );
 
     relay.set(Way::Open);
     is_ready(&scenario, &mut replica).await;
@@ -132,9 +140,15 @@ async fn a_replica_that_may_list_a_kind_and_not_watch_it_is_not_ready() {
     let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
     accounts.create(&parameters, &account).await.expect("an account");
     let role: ClusterRole = serde_json::from_value(role).expect("a role");
-    Api::all(client.clone()).create(&parameters, &role).await.expect("a role");
+    Api::all(client.clone())
+        .create(&parameters, &role)
+        .await
+        .expect("a role");
     let binding: ClusterRoleBinding = serde_json::from_value(bound("ClusterRole", name)).expect("a binding");
-    Api::all(client.clone()).create(&parameters, &binding).await.expect("a binding");
+    Api::all(client.clone())
+        .create(&parameters, &binding)
+        .await
+        .expect("a binding");
     let binding: RoleBinding = serde_json::from_value(bound("Role", "amiseal-leases")).expect("a binding");
     let bindings = Api::namespaced(client, namespace);
     bindings.create(&parameters, &binding).await.expect("a binding");

@@ -42,7 +42,14 @@ async fn a_copy_that_fails_after_its_record_was_restored_from_a_backup_is_made_a
     let migration = scenario
         .until("the copy to be on record", async || {
             let migration = scenario.migration_of(&image).await?;
-            migration.status.as_ref()?.copy.as_ref()?.image_id.is_some().then_some(migration)
+            migration
+                .status
+                .as_ref()?
+                .copy
+                .as_ref()?
+                .image_id
+                .is_some()
+                .then_some(migration)
         })
         .await;
     replica.stop().await;
@@ -59,7 +66,11 @@ async fn a_copy_that_fails_after_its_record_was_restored_from_a_backup_is_made_a
     let _replica = scenario.start().await;
     let migration = scenario.stalls(&image, reason::KEY_DISABLED).await;
     let copy = migration.status.and_then(|status| status.copy).expect("an attempt");
-    assert_eq!((copy.attempt, copy.image_id), (1, None), "the copy that failed is gone from the record");
+    assert_eq!(
+        (copy.attempt, copy.image_id),
+        (1, None),
+        "the copy that failed is gone from the record"
+    );
 
     scenario
         .sim()

@@ -195,7 +195,11 @@ impl Turn<'_> {
 
 /// Removes a failed copy and what is left of its snapshots: AWS deletes with the image what it still knows to be of it.
 async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Result<(), AwsError> {
-    let snapshots: Vec<_> = image.into_iter().flat_map(Image::volumes).map(|(_, _, id)| id).collect();
+    let snapshots: Vec<_> = image
+        .into_iter()
+        .flat_map(Image::volumes)
+        .map(|(_, _, id)| id)
+        .collect();
     let mut calls = vec!["ec2:DescribeImages", "ec2:DeregisterImage"];
     calls.extend(snapshots.iter().map(|_| "ec2:DeleteSnapshot"));
     session.reserve(&calls)?;

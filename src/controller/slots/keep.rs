@@ -116,7 +116,10 @@ impl Keeping<'_> {
         match answer {
             Some(Ok(list)) => {
                 if self.is_unanswered.swap(false, Ordering::Relaxed) {
-                    tracing::info!(namespace = self.namespace, "the API server answers again what Leases there are");
+                    tracing::info!(
+                        namespace = self.namespace,
+                        "the API server answers again what Leases there are"
+                    );
                 }
                 self.slots.looked.send_replace(true);
                 let list = self.leases.note(list);

@@ -329,7 +329,11 @@ impl<'a> Work<'a> {
 
     /// When it is not known any more what the last scan has found, if none succeeds until then.
     fn doubt_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let record = self.target.status.as_ref().and_then(|status| status.last_scan_time.as_ref());
+        let record = self
+            .target
+            .status
+            .as_ref()
+            .and_then(|status| status.last_scan_time.as_ref());
         let (trouble, scanned) = self.place(|place| {
             let scanned = place.inventory.as_ref().map(|inventory| inventory.scanned);
             (place.trouble.is_some(), scanned)
@@ -345,7 +349,10 @@ impl<'a> Work<'a> {
             let look = place.looking.due().or(place.poll_due);
             [place.scan_due, look, place.key.due()]
         });
-        let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)].into_iter().flatten().min();
+        let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
+            .into_iter()
+            .flatten()
+            .min();
         let wait = due.map_or(SOON, |due| until(due, now));
         let wait = again.map_or(wait, |again| wait.min(again));
         self.ctx.clock.wall(wait.max(SOON))

@@ -93,7 +93,8 @@ pub(crate) async fn replaced(run: &mut Run) {
         object
     };
     let made = run.create(MIGRATION, migration(4)).await;
-    let copy = json!({"attempt": 1, "clientToken": "token", "name": "encrypted-web", "imageID": "ami-0123456789abcdef0"});
+    let copy =
+        json!({"attempt": 1, "clientToken": "token", "name": "encrypted-web", "imageID": "ami-0123456789abcdef0"});
     let written = run
         .replace(status, &whole(&made, &json!({"state": "Copying", "copy": copy})))
         .await;
@@ -124,8 +125,10 @@ pub(crate) async fn replaced(run: &mut Run) {
     let mut body = whole(&current, &lost);
     body["metadata"]["resourceVersion"] = Value::Null;
     run.replace(status, &body).await;
-    run.replace(status, &whole(&current, &json!({"state": "Unheard"}))).await;
-    run.replace(status, &whole(&current, &json!({"copy": {"attempt": 1}}))).await;
+    run.replace(status, &whole(&current, &json!({"state": "Unheard"})))
+        .await;
+    run.replace(status, &whole(&current, &json!({"copy": {"attempt": 1}})))
+        .await;
     run.delete(MIGRATION, &name, &crate::harness::propagating(None)).await;
     run.replace(status, &whole(&current, &lost)).await;
     run.replace(main, &whole(&current, &lost)).await;
