@@ -33,6 +33,7 @@ impl Work<'_> {
                     self.place(|place| place.key.forget());
                 }
                 self.know_key(scan.key);
+                self.warn_of_unread(&scan.inventory);
                 tracing::info!(
                     target = self.name,
                     images = scan.inventory.images.len(),
@@ -41,7 +42,6 @@ impl Work<'_> {
                     "looked through the account and region"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
-                self.warn_of_unread(&scan.inventory);
                 let may_lack_images = scan.inventory.may_lack_images;
                 self.place(|place| {
                     place.progress = scan.inventory.progress.clone();

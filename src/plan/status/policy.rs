@@ -23,6 +23,12 @@ pub struct Counted<'a> {
 }
 
 impl Counted<'_> {
+    /// Whether it was not looked through as the policy asks today.
+    fn is_behind(&self) -> bool {
+        let ready = conditions::find(&self.status.conditions, conditions::READY);
+        !self.current || ready.is_none_or(|ready| ready.reason == reason::INITIALIZING)
+    }
+
     fn is(&self, type_: &str) -> bool {
         self.current && conditions::is_true(&self.status.conditions, type_)
     }
@@ -101,45 +107,45 @@ fn contested(write: &mut Writer<'_>, current: &AMIEncryptionPolicyStatus, target
     }
 }
 
-/// Whether it goes on by itself, or some targets need a person. Whoever waits for the policy is told so while others go on.
+/// Whether it goes on by itself, or some targets need a person. Once all of them were looked through, whoever waits for the policy is
+/// told of those while the others go on.
 fn progress(write: &mut Writer<'_>, expected: usize, targets: &[Counted<'_>]) {
     let names = |which: &dyn Fn(&&Counted<'_>) -> bool| -> Vec<&str> {
         targets.iter().filter(which).map(|target| target.name).collect()
     };
+    let behind = names(&|target| target.is_behind());
     let stalled = names(&|target| target.is(conditions::STALLED));
-    let behind = names(&|target| !target.current);
     let busy = names(&|target| target.is(conditions::RECONCILING));
-    let (goes_on, message) = if !stalled.is_empty() {
-        (false, String::new())
-    } else if targets.len() < expected {
+    let going_on = if targets.len() < expected {
         let missing = expected - targets.len();
-        (true, format!("{missing} of {expected} targets are to be made."))
+        Some(format!("{missing} of {expected} targets are to be made."))
     } else if !behind.is_empty() {
-        (
-            true,
-            format!("Waits until these targets follow the policy: {}.", listed(&behind)),
-        )
-    } else if !busy.is_empty() {
-        let message = format!("Under way in {} of {expected} targets: {}.", busy.len(), listed(&busy));
-        (true, message)
+        let behind = listed(&behind);
+        Some(format!("Waits until these targets are looked through: {behind}."))
+    } else if stalled.is_empty() && !busy.is_empty() {
+        let (count, busy) = (busy.len(), listed(&busy));
+        Some(format!("Under way in {count} of {expected} targets: {busy}."))
     } else {
-        (false, String::new())
+        None
     };
-    let why = match (goes_on, stalled.is_empty()) {
-        (true, _) => reason::PROGRESSING,
-        (false, true) => reason::SUCCEEDED,
-        (false, false) => reason::SOME_TARGETS,
-    };
-    write.set(conditions::RECONCILING, goes_on, why, &message);
-    if stalled.is_empty() {
-        write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-    } else {
-        let message = format!(
-            "{} of {expected} targets cannot go on before somebody acts: {}. Their Stalled conditions name the mend.",
-            stalled.len(),
-            listed(&stalled)
-        );
-        write.set(conditions::STALLED, Status::True, reason::SOME_TARGETS, &message);
+    match (going_on, stalled.is_empty()) {
+        (Some(message), _) => {
+            write.set(conditions::RECONCILING, Status::True, reason::PROGRESSING, &message);
+            write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+        }
+        (None, true) => {
+            write.set(conditions::RECONCILING, Status::False, reason::SUCCEEDED, "");
+            write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+        }
+        (None, false) => {
+            let message = format!(
+                "{} of {expected} targets cannot go on before somebody acts: {}. Their Stalled conditions name the mend.",
+                stalled.len(),
+                listed(&stalled)
+            );
+            write.set(conditions::RECONCILING, Status::False, reason::SOME_TARGETS, "");
+            write.set(conditions::STALLED, Status::True, reason::SOME_TARGETS, &message);
+        }
     }
 }
 
