@@ -57,7 +57,7 @@ pub struct ImageCounts {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct OrphanedCopies {
-    /// How many.
+    /// How many copies there are.
     #[serde(default)]
     pub images: u32,
     /// How many GiB their snapshots take. Rounded up.
@@ -69,10 +69,10 @@ pub struct OrphanedCopies {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct UnencryptedImage {
-    /// Its ID.
+    /// The image's ID.
     #[schemars(length(max = 32))]
     pub id: String,
-    /// Its name.
+    /// The image's name.
     #[serde(default)]
     #[schemars(length(max = 128))]
     pub name: String,
