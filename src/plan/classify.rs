@@ -1,6 +1,6 @@
 //! In which class each image is, and which images are to have a migration.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -133,7 +133,7 @@ pub fn classify_each<'i>(
     mut visit: impl FnMut(&'i Arc<Image>, Class),
 ) -> Classified {
     let mut result = Classified::default();
-    let mut unencrypted: Vec<&Image> = Vec::new();
+    let mut unencrypted = Oldest::default();
     for image in inventory.images.values() {
         if is_orphan(image, inventory, terms.region) {
             result.orphans.images += 1;
@@ -145,10 +145,13 @@ pub fn classify_each<'i>(
         visit(image, class);
         count(&mut result.counts, class);
         match class {
-            Class::Unencrypted | Class::Unencryptable => unencrypted.push(image),
+            Class::Unencrypted | Class::Unencryptable => unencrypted.add(image),
             Class::Contested => {
                 if let Some(policy) = governor(image, terms) {
-                    *result.contested.entry(policy.to_owned()).or_default() += 1;
+                    match result.contested.get_mut(policy) {
+                        Some(images) => *images += 1,
+                        None => drop(result.contested.insert(policy.to_owned(), 1)),
+                    }
                 }
             }
             Class::Unknown => {
@@ -173,13 +176,30 @@ pub fn classify_each<'i>(
     result
         .wanted
         .sort_by(|a, b| (a.created, &a.image).cmp(&(b.created, &b.image)));
-    unencrypted.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-    let named = |image: &&Image| Named {
-        image: image.id.clone(),
-        name: image.name.clone(),
-    };
-    result.unencrypted = unencrypted.iter().take(NAMED).map(named).collect();
+    result.unencrypted = unencrypted.named();
     result
+}
+
+/// The oldest images of many, as many as are named.
+#[derive(Default)]
+struct Oldest<'i>(BinaryHeap<(Option<Timestamp>, &'i ImageId, &'i str)>);
+
+impl<'i> Oldest<'i> {
+    fn add(&mut self, image: &'i Image) {
+        self.0.push((image.created, &image.id, &image.name));
+        if self.0.len() > NAMED {
+            self.0.pop();
+        }
+    }
+
+    fn named(self) -> Vec<Named> {
+        let oldest = self.0.into_sorted_vec().into_iter();
+        let named = oldest.map(|(_, image, name)| Named {
+            image: image.clone(),
+            name: name.into(),
+        });
+        named.collect()
+    }
 }
 
 /// Whether an image is a copy of ours whose original is gone.
