@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod classes;
 mod outcomes;
 #[path = "../policy_validation/policies.rs"]
 mod policies;
