@@ -247,7 +247,8 @@ fn not_ready(write: &mut Writer<'_>, trouble: &Trouble) {
         trouble.reason,
         reason::TRANSIENT_ERROR | reason::THROTTLED | reason::QUOTA_EXCEEDED | reason::ENDPOINT_UNREACHABLE
     );
-    write.set(conditions::RECONCILING, passes, trouble.reason, "");
+    let goes_on = if passes { trouble.message.as_str() } else { "" };
+    write.set(conditions::RECONCILING, passes, trouble.reason, goes_on);
     let why = if passes { reason::NOT_STALLED } else { trouble.reason };
     write.set(
         conditions::STALLED,
