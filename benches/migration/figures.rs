@@ -200,7 +200,7 @@ pub(crate) fn quiet(args: &Args, before: &Quiet, after: &Quiet) -> Result<Figure
             "apiServerWrites": kubernetes,
             "apiServerWritesByKind": by_kind,
             "ofTheseOnlyLastScanTime": scan_times,
-            "counted": "awsWrites + apiServerWrites - ofTheseOnlyLastScanTime, which is written at most hourly",
+            "counted": "awsWrites + apiServerWrites - ofTheseOnlyLastScanTime, which is written once in a scan interval",
             "awsCalls": after.calls - before.calls,
             "clock": {"fast": args.quiet_speed, "whileAtWork": clock::SLOW},
         }),
