@@ -282,6 +282,9 @@ impl Decider<'_> {
     /// Compares the copy with its source.
     fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
         let verifying = MigrationState::Verifying;
+        if let Some(what) = self.source.unread.as_ref().or(copy.unread.as_ref()) {
+            return stalled(self.o, status, verifying, &obstacle::unread(what), self.now);
+        }
         match verify(self.source, copy, &self.inventory.snapshots, &self.o.of.key) {
             Verdict::Good(pairs) => self.promote(status, copy, pairs),
             Verdict::Unknown => self.at_work(status, verifying),

@@ -269,6 +269,24 @@ fn an_image_that_cannot_be_copied_for_its_own_sake_stalls_without_a_call_and_goe
 }
 
 #[test]
+fn a_copy_that_cannot_be_compared_since_an_answer_cannot_be_read_says_so_and_is_finished_when_it_can() {
+    for of_copy in [true, false] {
+        let mut case = Case::new();
+        let Then::Copy(call) = case.settle() else {
+            panic!("no call")
+        };
+        let id = case.make_copy(&call, 101);
+        case.accept_copy(&id);
+        let odd = if of_copy { id } else { image_id(1) };
+        case.change_copy(&odd, |image| image.unread = Some("imageOwnerId is missing".into()));
+        assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::UNKNOWN_IMAGES));
+        assert!(case.stalls());
+        case.change_copy(&odd, |image| image.unread = None);
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    }
+}
+
+#[test]
 fn a_policy_that_asks_for_more_to_be_published_opens_a_finished_migration_again() {
     let mut case = Case::new();
     Arc::make_mut(case.world.images.get_mut(&image_id(1)).expect("source"))
