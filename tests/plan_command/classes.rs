@@ -65,7 +65,10 @@ fn images_that_cannot_be_read_and_backups_are_listed_with_what_mends_them_and_ke
     ]) {
         assert_eq!(name, expected);
         assert!(message.contains(says), "{message}");
-        assert!(!message.contains("allow ec2:"), "it is no matter of permissions: {message}");
+        assert!(
+            !message.contains("allow ec2:"),
+            "it is no matter of permissions: {message}"
+        );
     }
     assert_eq!(unknown.len(), 3);
     assert_eq!(
@@ -90,7 +93,10 @@ fn images_that_cannot_be_read_and_backups_are_listed_with_what_mends_them_and_ke
     let included = asked.replace("  mode: Enforce\n", "  mode: Enforce\n  backups: Include\n");
     let plan = bench.plan(&included, &["-o", "json"]).json();
     let seen = target(&plan, ACCOUNT, REGION);
-    assert_eq!((&seen["images"]["backups"], &seen["toCopy"]["images"]), (&json!(0), &json!(3)));
+    assert_eq!(
+        (&seen["images"]["backups"], &seen["toCopy"]["images"]),
+        (&json!(0), &json!(3))
+    );
     bench.assert_untouched();
 }
 

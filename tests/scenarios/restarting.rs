@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use amiseal::api::MigrationState;
-use ec2sim::{Act, Failure};
+use amiseal::api::conditions::{self, reason};
+use ec2sim::{Act, Edit, Failure};
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, Replica, Scenario, policy, small_world, state_of, with};
+use crate::harness::{ACCOUNT, Replica, Scenario, conditions_of, policy, says, small_world, state_of, with};
 
 /// How the controller ends.
 #[derive(Clone, Copy, PartialEq)]
@@ -130,4 +131,44 @@ async fn a_restart_while_copies_are_published_changes_nothing() {
 #[tokio::test]
 async fn a_restart_when_all_is_done_changes_nothing() {
     restarted_in(MigrationState::Completed).await;
+}
+
+#[tokio::test]
+async fn what_the_first_scan_after_a_restart_contradicts_is_no_longer_claimed() {
+    let scenario = Scenario::new(small_world(&["{name: web}", "{name: app}"])).await;
+    let replica = scenario.start().await;
+    scenario.apply(&policy("production", &[ACCOUNT])).await;
+    scenario.completed(2).await;
+    let (web, app) = (scenario.image("web"), scenario.image("app"));
+    let migration = scenario.migration_of(&web).await.expect("a migration");
+    let copy = migration
+        .status
+        .and_then(|status| status.copy)
+        .and_then(|copy| copy.image_id);
+    replica.stop().await;
+    // As with statuses that come from a backup.
+    scenario.edit(Edit::Deregister {
+        image: copy.clone().expect("a copy"),
+    });
+    scenario.edit(Edit::Deregister { image: app.clone() });
+    let _replica = scenario.start().await;
+    let opened = scenario.reaches(&web, MigrationState::Verifying).await;
+    let said = conditions_of(&opened);
+    assert_eq!(says(said, conditions::READY), format!("False/{}", reason::VERIFYING));
+    assert_eq!(
+        says(said, conditions::VERIFIED),
+        format!("Unknown/{}", reason::VERIFYING)
+    );
+    let recorded = opened
+        .status
+        .and_then(|status| status.copy)
+        .and_then(|copy| copy.image_id);
+    assert_eq!(recorded, copy, "it may just not show");
+    scenario
+        .until("the other one to say that its original is gone", async || {
+            let gone = scenario.migration_of(&app).await?;
+            (says(conditions_of(&gone), conditions::READY) == format!("True/{}", reason::SOURCE_GONE)).then_some(())
+        })
+        .await;
+    assert_eq!(scenario.copies_made(), 2, "no other one is made before ten minutes");
 }
