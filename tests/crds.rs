@@ -38,6 +38,30 @@ async fn kubectl(arguments: &[&str]) -> (String, String) {
     (out, err)
 }
 
+/// The same where it may fail: whether it succeeded, and what it printed.
+async fn kubectl_tries(arguments: &[&str]) -> (bool, String) {
+    let mut command = rig::shared().await.kubectl().expect("kubectl");
+    command.args(arguments);
+    let output = tokio::process::Command::from(command)
+        .output()
+        .await
+        .expect("kubectl runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).expect("UTF-8"))
+}
+
+/// Where a column begins in a table of kubectl, and where the widest of its cells ends.
+fn column(table: &str, title: &str) -> (usize, usize) {
+    let header = table.lines().next().expect("a header");
+    let begins = header.find(title).unwrap_or_else(|| panic!("no {title}: {header}"));
+    let ends = table.lines().filter_map(|line| {
+        let cell = line.get(begins..)?;
+        let cell = cell.split("  ").next().unwrap_or_default();
+        Some(begins + cell.trim_end().len())
+    });
+    (begins, ends.max().expect("a row"))
+}
+
 /// The words of each line: what people see, however wide the columns are.
 fn words(text: &str) -> Vec<Vec<&str>> {
     text.lines().map(|line| line.split_whitespace().collect()).collect()
@@ -155,6 +179,15 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
             "{field} is missing:\n{all}"
         );
     }
+    for (field, said) in [
+        ("aep.spec.copy.maxAttempts", "Default: `3`."),
+        ("aep.spec.scanInterval", "Default: `15m`."),
+        ("aet.status.conditions", "`Permitted`"),
+    ] {
+        let (text, _) = kubectl(&["explain", field]).await;
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(said), "{field}: {text}");
+    }
     let (one, _) = kubectl(&["explain", "aep.spec.accounts.regions.kmsKeyID"]).await;
     let one = one.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
@@ -242,6 +275,78 @@ fn migration_counts() -> MigrationCounts {
     }
 }
 
+/// What `kubectl wait --for condition=Ready` says, which does not wait here.
+async fn waits_in_vain(kind: &str, name: &str) -> bool {
+    let arguments = ["wait", "--for", "condition=Ready", "--timeout", "0", kind, name];
+    !kubectl_tries(&arguments).await.0
+}
+
+/// An object that nothing was said of yet is not taken for one with which all is well, nor is one that was changed since.
+async fn is_ready_only_when_seen<K>(kind: &str, name: &str, change: Option<Value>)
+where
+    K: CustomResourceExt
+        + kube::Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + serde::Serialize,
+{
+    let api: Api<K> = Api::all(client().await);
+    let shown = |stored: K| serde_json::to_value(stored).expect("JSON")["status"].clone();
+    let stored = api.get(name).await.expect("it is there");
+    assert_eq!(shown(stored), json!({"observedGeneration": -1}), "{kind}");
+    assert!(waits_in_vain(kind, name).await, "{kind}: nothing was said yet");
+
+    let ready = condition(conditions::READY, Status::True, reason::SUCCEEDED, "");
+    let mut bare = ready.clone();
+    bare.observed_generation = None;
+    // As from a backup of another version, which says not of what it speaks.
+    let stored = store_status(&api, name, json!({"conditions": [bare]})).await;
+    assert_eq!(shown(stored)["observedGeneration"], -1, "{kind}");
+    assert!(waits_in_vain(kind, name).await, "{kind}: of no generation");
+
+    store_status(&api, name, json!({"observedGeneration": 1, "conditions": [ready]})).await;
+    assert!(!waits_in_vain(kind, name).await, "{kind}: ready");
+    if let Some(change) = change {
+        let patch = Patch::Merge(json!({"spec": change}));
+        api.patch(name, &PatchParams::default(), &patch).await.expect("changed");
+        assert!(waits_in_vain(kind, name).await, "{kind}: of a former generation");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_taken_for_ready_before_amiseal_has_looked_at_it_as_it_is_now() {
+    let client = client().await;
+    let mut target = AMIEncryptionTarget::new("unseen.111122223333.eu-west-1", target_spec());
+    target.spec.policy = "unseen".to_owned();
+    let policy = json!({
+        "apiVersion": "amiseal.dev/v1alpha1",
+        "kind": "AMIEncryptionPolicy",
+        "metadata": {"name": "unseen"},
+        "spec": {"accounts": [{
+            "accountID": "111122223333",
+            "regions": [{"name": "eu-west-1", "kmsKeyID": "alias/ami"}],
+        }]},
+    });
+    let policy: AMIEncryptionPolicy = serde_json::from_value(policy).expect("a policy");
+    let parameters = PostParams::default();
+    let policies: Api<AMIEncryptionPolicy> = Api::all(client.clone());
+    policies.create(&parameters, &policy).await.expect("accepted");
+    let targets: Api<AMIEncryptionTarget> = Api::all(client.clone());
+    targets.create(&parameters, &target).await.expect("accepted");
+    let name = "ami-00000000000000001.eu-west-1";
+    let migrations: Api<AMIMigration> = Api::all(client);
+    migrations
+        .create(&parameters, &migration(name))
+        .await
+        .expect("accepted");
+
+    let change = || Some(json!({"scanInterval": "2h"}));
+    is_ready_only_when_seen::<AMIEncryptionPolicy>("aep", "unseen", change()).await;
+    is_ready_only_when_seen::<AMIEncryptionTarget>("aet", "unseen.111122223333.eu-west-1", change()).await;
+    is_ready_only_when_seen::<AMIMigration>("amim", name, None).await;
+}
+
 /// Stores a status and reads it back, to see that the schema keeps each of its fields.
 async fn store_status<K>(api: &Api<K>, name: &str, status: Value) -> K
 where
@@ -314,9 +419,15 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
     };
     assert_eq!(
         header.join(" "),
-        "NAME READY COMPLIANT IMAGES UNENCRYPTED COPIED IN PROGRESS STALLED AGE"
+        "NAME MODE READY REASON COMPLIANT UNENCRYPTED CONTESTED UNKNOWN COPIED STALLED AGE"
     );
-    assert_eq!(row[..8].join(" "), "columns True False 65 11 17 3 2");
+    assert_eq!(row[..10].join(" "), "columns Enforce True Succeeded False 11 2 2 17 2");
+    assert!(column(&table, "CONTESTED").1 <= 80 && column(&table, "AGE").1 <= 120, "{table}");
+    let (wide, _) = kubectl(&["get", "aep", name, "-o", "wide"]).await;
+    assert!(
+        words(&wide)[0].join(" ").ends_with("AGE SUSPENDED TARGETS IMAGES IN PROGRESS"),
+        "{wide}"
+    );
 }
 
 fn target_spec() -> AMIEncryptionTargetSpec {
@@ -399,16 +510,22 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
     };
     assert_eq!(
         header.join(" "),
-        "NAME ACCOUNT REGION READY REASON IMAGES UNENCRYPTED COPIED LAST SCAN"
+        "NAME READY REASON UNENCRYPTED CONTESTED UNKNOWN LAST SCAN"
     );
-    assert_eq!(
-        row[..8].join(" "),
-        format!("{name} 111122223333 eu-west-1 Unknown Throttled 65 11 17")
-    );
+    assert_eq!(row[..6].join(" "), format!("{name} Unknown Throttled 11 2 2"));
     assert!(
-        row[8].ends_with('y') || row[8].ends_with('d'),
+        row[6].ends_with('y') || row[6].ends_with('d'),
         "years since 1970: {row:?}"
     );
+    assert!(column(&table, "UNENCRYPTED").1 <= 80 && column(&table, "LAST SCAN").1 <= 120, "{table}");
+    let (wide, _) = kubectl(&["get", "aet", name, "-o", "wide"]).await;
+    assert!(
+        words(&wide)[0].join(" ").ends_with("LAST SCAN MODE IMAGES COPIED STALLED"),
+        "{wide}"
+    );
+    // With the kind before the name, as kubectl has it when asked for several kinds.
+    let (both, _) = kubectl(&["get", &format!("aet/{name}"), "crd/amimigrations.amiseal.dev"]).await;
+    assert!(column(&both, "UNENCRYPTED").0 <= 120, "{both}");
 }
 
 fn migration(name: &str) -> AMIMigration {
@@ -484,11 +601,15 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
     let [header, row] = &words(&table)[..] else {
         panic!("{table}")
     };
-    assert_eq!(header.join(" "), "NAME STATE SOURCE COPY REASON AGE");
+    assert_eq!(header.join(" "), "NAME STATE READY REASON IMAGE NAME");
     assert_eq!(
-        row[..5].join(" "),
-        format!("{name} Verifying ami-0123456789abcdef0 ami-0fedcba9876543210 AttributeMismatch")
+        row.join(" "),
+        format!("{name} Verifying False AttributeMismatch web-1")
     );
+    assert!(column(&table, "REASON").1 <= 80 && column(&table, "IMAGE NAME").0 <= 80, "{table}");
+    let (wide, _) = kubectl(&["get", "amim", name, "-o", "wide"]).await;
+    assert!(words(&wide)[0].join(" ").ends_with("IMAGE NAME COPY ACCOUNT AGE"), "{wide}");
+    assert!(wide.contains("ami-0fedcba9876543210"), "{wide}");
 }
 
 fn refusal<K: std::fmt::Debug>(answer: Result<K, kube::Error>) -> String {

@@ -23,21 +23,25 @@ use super::{PromotionSettings, rules, schema};
     doc = "A migration is one image on its way to an encrypted copy. amiseal writes it. Deleting it deletes nothing in \
            AWS, and amiseal adopts the copy when it makes the migration again.",
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
-    printcolumn(name = "Source", type_ = "string", json_path = ".spec.sourceImageID"),
-    printcolumn(name = "Copy", type_ = "string", json_path = ".status.copy.imageID"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
     printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
+    printcolumn(name = "Image Name", type_ = "string", json_path = ".status.sourceName"),
+    printcolumn(name = "Copy", type_ = "string", json_path = ".status.copy.imageID", priority = 1),
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID", priority = 1),
     printcolumn(
         name = "Age",
         type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID", priority = 1),
-    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", priority = 1),
-    printcolumn(name = "Name", type_ = "string", json_path = ".status.sourceName", priority = 1)
+        json_path = ".metadata.creationTimestamp",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -73,7 +77,7 @@ pub struct AMIMigrationSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AMIMigrationStatus {
-    /// The `metadata.generation` that this status speaks of.
+    /// The `metadata.generation` that this status describes; -1 means that amiseal has not seen the object yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Pending`: waits to be admitted. `Copying`: AWS copies. `Verifying`: the copy is compared with the original.
@@ -107,7 +111,7 @@ pub struct AMIMigrationStatus {
     /// The policy's settings under which the copy was last promoted. When they change, so is the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<PromotionSettings>,
-    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling` and `Stalled`. A message names the mend.
+    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling` and `Stalled`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -23,31 +23,33 @@ use super::{
     validation = rules::policy_name(),
     doc = "A policy says which machine images of which AWS accounts and regions are to be encrypted under which key. \
            amiseal makes one target for each account and region of it.",
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
     printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
         name = "Compliant",
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Compliant")].status"#
     ),
-    printcolumn(name = "Images", type_ = "integer", json_path = ".status.images.total"),
     printcolumn(
         name = "Unencrypted",
         type_ = "integer",
         json_path = ".status.images.unencrypted"
     ),
+    printcolumn(name = "Contested", type_ = "integer", json_path = ".status.images.contested"),
+    printcolumn(name = "Unknown", type_ = "integer", json_path = ".status.images.unknown"),
     printcolumn(
         name = "Copied",
         type_ = "integer",
         json_path = ".status.migrations.completed"
-    ),
-    printcolumn(
-        name = "In Progress",
-        type_ = "integer",
-        json_path = ".status.migrations.inProgress"
     ),
     printcolumn(
         name = "Stalled",
@@ -58,6 +60,25 @@ use super::{
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
+    printcolumn(
+        name = "Targets",
+        type_ = "integer",
+        json_path = ".status.targets.total",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Images",
+        type_ = "integer",
+        json_path = ".status.images.total",
+        priority = 1
+    ),
+    printcolumn(
+        name = "In Progress",
+        type_ = "integer",
+        json_path = ".status.migrations.inProgress",
+        priority = 1
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -204,11 +225,11 @@ pub struct RegionSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AMIEncryptionPolicyStatus {
-    /// The `metadata.generation` that this status speaks of. When it is lower than the current one, amiseal has not
-    /// seen the last change yet.
+    /// The `metadata.generation` that this status describes. When it is lower than the current one, amiseal has not
+    /// seen the last change yet; -1 means that it has not seen the object at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`. A message names the mend.
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

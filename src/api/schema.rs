@@ -1,12 +1,16 @@
 //! The custom resource definitions, and the parts of their schemas that the types cannot say by themselves.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
 
 use super::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
+
+/// The observed generation of an object that amiseal has not seen: no object has that one.
+const NOT_SEEN: i64 = -1;
 
 /// The definitions of the three resources, as they are to be applied to a cluster.
 ///
@@ -30,15 +34,33 @@ fn tidied(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
             .as_mut()
             .and_then(|schema| schema.open_api_v3_schema.as_mut())
         {
+            unseen(schema);
             tidy(schema);
         }
     }
     crd
 }
 
+/// Has the API server say of every object that amiseal has not seen it yet. Without a status, tools that know nothing of our
+/// conditions (kstatus, and so Flux and `kustomize`; Argo CD) take an object for done.
+fn unseen(object: &mut JSONSchemaProps) {
+    let properties = object.properties.as_mut();
+    let Some(status) = properties.and_then(|properties| properties.get_mut("status")) else {
+        return;
+    };
+    status.default = Some(JSON(json!({"observedGeneration": NOT_SEEN})));
+    let properties = status.properties.as_mut();
+    if let Some(observed) = properties.and_then(|properties| properties.get_mut("observedGeneration")) {
+        observed.default = Some(JSON(json!(NOT_SEEN)));
+    }
+}
+
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
-    schema.description = schema.description.take().map(|text| unwrapped(&text));
+    schema.description = schema
+        .description
+        .take()
+        .map(|text| with_default(unwrapped(&text), schema.default.as_ref()));
     if schema
         .format
         .as_deref()
@@ -68,6 +90,16 @@ fn unwrapped(text: &str) -> String {
         .map(|paragraph| paragraph.replace('\n', " "))
         .collect();
     paragraphs.join("\n\n")
+}
+
+/// The text with the default, which `kubectl explain` does not show by itself.
+fn with_default(text: String, default: Option<&JSON>) -> String {
+    let default = match default.map(|JSON(value)| value) {
+        Some(Value::String(text)) => text.clone(),
+        Some(scalar @ (Value::Bool(_) | Value::Number(_))) => scalar.to_string(),
+        _ => return text,
+    };
+    format!("{text} Default: `{default}`.")
 }
 
 /// A list of conditions, at most 16, one of each type.
@@ -110,7 +142,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                     "maxLength": 128,
                 },
                 "message": {
-                    "description": "Why, in a sentence that names the mend where there is something to mend.",
+                    "description": "Why, in a sentence that names the fix where there is something to fix.",
                     "type": "string",
                     "maxLength": 2048,
                 },
@@ -139,8 +171,6 @@ pub(super) fn tag_globs(_: &mut SchemaGenerator) -> Schema {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn each_schema(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) {
@@ -196,6 +226,33 @@ mod tests {
                     );
                 }
             });
+        }
+    }
+
+    #[test]
+    fn a_field_that_has_a_default_says_so_and_one_that_has_none_does_not() {
+        for crd in crds() {
+            each_schema(&serde_json::to_value(crd).expect("JSON"), &mut |schema| {
+                let Some(Value::String(description)) = schema.get("description") else {
+                    return;
+                };
+                let said = match schema.get("default") {
+                    Some(Value::String(text)) => description.ends_with(&format!(" Default: `{text}`.")),
+                    Some(Value::Object(_) | Value::Array(_)) | None => !description.contains("Default: `"),
+                    Some(scalar) => description.ends_with(&format!(" Default: `{scalar}`.")),
+                };
+                assert!(said, "{schema:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn every_kind_is_unseen_until_amiseal_has_looked() {
+        for crd in crds() {
+            let crd = serde_json::to_value(crd).expect("JSON");
+            let status = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
+            assert_eq!(status["default"], json!({"observedGeneration": -1}), "{crd}");
+            assert_eq!(status["properties"]["observedGeneration"]["default"], -1, "{crd}");
         }
     }
 

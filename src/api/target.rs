@@ -23,8 +23,6 @@ use super::{
     validation = rules::target_name(),
     doc = "A target is one account and region of a policy, as amiseal looks through it. amiseal writes it: change the \
            policy instead.",
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID"),
-    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -35,18 +33,33 @@ use super::{
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
-    printcolumn(name = "Images", type_ = "integer", json_path = ".status.images.total"),
     printcolumn(
         name = "Unencrypted",
         type_ = "integer",
         json_path = ".status.images.unencrypted"
     ),
+    printcolumn(name = "Contested", type_ = "integer", json_path = ".status.images.contested"),
+    printcolumn(name = "Unknown", type_ = "integer", json_path = ".status.images.unknown"),
+    printcolumn(name = "Last Scan", type_ = "date", json_path = ".status.lastScanTime"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
+    printcolumn(
+        name = "Images",
+        type_ = "integer",
+        json_path = ".status.images.total",
+        priority = 1
+    ),
     printcolumn(
         name = "Copied",
         type_ = "integer",
-        json_path = ".status.migrations.completed"
+        json_path = ".status.migrations.completed",
+        priority = 1
     ),
-    printcolumn(name = "Last Scan", type_ = "date", json_path = ".status.lastScanTime")
+    printcolumn(
+        name = "Stalled",
+        type_ = "integer",
+        json_path = ".status.migrations.stalled",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -123,11 +136,11 @@ pub struct AMIEncryptionTargetSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct AMIEncryptionTargetStatus {
-    /// The `metadata.generation` that this status speaks of.
+    /// The `metadata.generation` that this status describes; -1 means that amiseal has not seen the object yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable`, `KeyUsable`, and where it ever was so `Contested`. A message
-    /// names the mend.
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable`, `KeyUsable` and, once it has been asked about or found,
+    /// `Permitted` and `Contested`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

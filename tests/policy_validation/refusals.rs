@@ -41,6 +41,7 @@ const EXTERNAL_ID: &str = "externalID must have at least 2 characters, which may
 const SIGNS: &str = "namePattern may hold {sourceID}, {name} and the signs that AWS allows in an image's name";
 const RESERVED: &str = "extraTags must not have keys that begin with aws: or amiseal.dev/, which are reserved: rename \
                         the key";
+const TAG_KEYS: &str = "extraTags must have keys of 1 to 127 characters, as AWS has them: correct the key";
 const TERM: &str = "a term of imageSelector must have names, tags or ids: add one, or remove the term";
 
 fn accounts() -> Vec<Refusal> {
@@ -252,13 +253,17 @@ fn copies() -> Vec<Refusal> {
             "may not be more than 128 bytes",
         ),
         refused("/spec/copy/extraTags/aws:owner", json!("me"), tags, RESERVED),
+        refused("/spec/copy/extraTags/AWS:owner", json!("me"), tags, RESERVED),
+        refused("/spec/copy/extraTags/Aws:owner", json!("me"), tags, RESERVED),
+        refused("/spec/copy/extraTags/aWS:owner", json!("me"), tags, RESERVED),
         refused("/spec/copy/extraTags/amiseal.dev~1attempt", json!("1"), tags, RESERVED),
         refused(
             "/spec/copy/extraTags",
             json!({long_key: ""}),
             tags,
-            "extraTags must have keys of 1 to 127 characters: shorten the key",
+            TAG_KEYS,
         ),
+        refused("/spec/copy/extraTags", json!({"": "me"}), tags, TAG_KEYS),
         refused(
             "/spec/copy/extraTags/owner",
             json!("v".repeat(257)),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use amiseal::api::MigrationState;
 use amiseal::api::conditions::{self, reason};
+use amiseal::api::{MigrationState, Mode};
 use ec2sim::spec::Scope;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::harness::{ACCOUNT, REGION, Scenario, conditions_of, plain_ones, policy, says, small_world, state_of, with};
@@ -69,6 +70,37 @@ async fn audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_i
         .await;
     let last = scenario.calls("AssumeRole").pop().expect("a call");
     assert!(!last.params.contains_key("Policy"), "{:?}", last.params);
+}
+
+#[tokio::test]
+async fn a_target_that_is_set_to_enforce_by_hand_is_set_back_and_leaves_nothing_behind() {
+    let mut world = small_world(&[&plain_ones("web-", 2)]);
+    world.expect.no_mutating_calls = vec![Scope::default()];
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let policy = with(policy("production", &[ACCOUNT]), "mode", json!("Audit"));
+    scenario.apply(&policy).await;
+    scenario
+        .until("the first scan", async || {
+            let status = scenario.policy("production").await.status?;
+            status.images.filter(|images| images.total > 0)
+        })
+        .await;
+    let name = format!("production.{ACCOUNT}.{REGION}");
+    for _ in 0..5 {
+        let by_hand = Patch::Merge(json!({"spec": {"mode": "Enforce"}}));
+        let parameters = PatchParams::default();
+        let patched = scenario.targets().patch(&name, &parameters, &by_hand).await;
+        patched.expect("taken");
+        scenario
+            .until("the target to be set back", async || {
+                (scenario.target(&name).await.spec.mode == Mode::Audit).then_some(())
+            })
+            .await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(scenario.all_migrations().await, []);
+    scenario.judged();
 }
 
 #[tokio::test]

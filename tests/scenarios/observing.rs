@@ -52,49 +52,59 @@ async fn kubectl_shows_the_story_without_describe() {
     let table = cells(&kubectl(&scenario, &["get", "aep"]).await);
     let header = [
         "NAME",
+        "MODE",
         "READY",
+        "REASON",
         "COMPLIANT",
-        "IMAGES",
         "UNENCRYPTED",
+        "CONTESTED",
+        "UNKNOWN",
         "COPIED",
-        "IN PROGRESS",
         "STALLED",
         "AGE",
     ];
     assert_eq!(table[0], header);
-    assert_eq!(table[1][..8], ["production", "True", "False", "6", "0", "2", "0", "1"]);
+    assert_eq!(
+        table[1][..10],
+        [
+            "production",
+            "Enforce",
+            "True",
+            "Succeeded",
+            "False",
+            "0",
+            "0",
+            "0",
+            "2",
+            "1"
+        ]
+    );
     let table = cells(&kubectl(&scenario, &["get", "aet"]).await);
     assert_eq!(
         table[0],
         [
             "NAME",
-            "ACCOUNT",
-            "REGION",
             "READY",
             "REASON",
-            "IMAGES",
             "UNENCRYPTED",
-            "COPIED",
+            "CONTESTED",
+            "UNKNOWN",
             "LAST SCAN"
         ]
     );
     let name = format!("production.{ACCOUNT}.{REGION}");
-    assert_eq!(
-        table[1][..8],
-        [&name, ACCOUNT, REGION, "True", "Succeeded", "6", "0", "2"]
-    );
+    assert_eq!(table[1][..6], [&name, "True", "Succeeded", "0", "0", "0"]);
     let table = cells(&kubectl(&scenario, &["get", "amim"]).await);
-    assert_eq!(table[0], ["NAME", "STATE", "SOURCE", "COPY", "REASON", "AGE"]);
+    assert_eq!(table[0], ["NAME", "STATE", "READY", "REASON", "IMAGE NAME"]);
     let done: Vec<_> = table
         .iter()
-        .filter(|row| row[1] == "Completed" && row[4] == "Succeeded")
+        .filter(|row| row[1..4] == ["Completed", "True", "Succeeded"])
         .collect();
     assert_eq!(done.len(), 2, "{table:?}");
-    let image = scenario.image("stuck");
     assert!(
         table
             .iter()
-            .any(|row| row[1] == "Pending" && row[2] == image && row[3] == "InstanceStoreImage"),
+            .any(|row| row[1..] == ["Pending", "False", "InstanceStoreImage", "stuck"]),
         "{table:?}"
     );
 

@@ -29,6 +29,7 @@ use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::classify::Classified;
 use crate::plan::freshness;
+use crate::plan::permit::asks_for_changes;
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
@@ -56,9 +57,9 @@ struct Work<'a> {
 /// Brings a target, its migrations and its status up to date.
 pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
     // A child whose owner is gone makes no call.
-    if policy::governing(&target, &ctx.policies).is_none() {
+    let Some(policy) = policy::governing(&target, &ctx.policies) else {
         return Ok(Action::await_change());
-    }
+    };
     let work = match Work::new(&ctx, &target) {
         Ok(work) => work,
         Err(malformed) => {
@@ -102,7 +103,8 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.count_nothing_in_flight();
     } else {
         work.ask_permissions().await;
-        settling = work.adjust_children().await?;
+        // Where a person has set the target alone to Enforce, its policy is about to take that back.
+        settling = !asks_for_changes(&policy.spec, &target.spec) || work.adjust_children().await?;
         if work.place(|place| std::mem::take(&mut place.renewed)) {
             work.begin_anew();
         }
@@ -173,7 +175,7 @@ impl<'a> Work<'a> {
     fn begin_anew(&self) {
         let observed = self.target.status.as_ref().and_then(|s| s.observed_generation);
         // At the start of a process every spec is new to it, but not every one has changed.
-        let has_changed = observed.is_some_and(|seen| Some(seen) != self.target.metadata.generation);
+        let has_changed = observed.is_some_and(|seen| seen >= 0 && Some(seen) != self.target.metadata.generation);
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
             if !look::is_stalled(migration) && self.ctx.fleet.memory.trouble(&uid).is_none() {

@@ -178,7 +178,8 @@ impl Schema {
         }
     }
 
-    fn fill(&self, value: &mut Value) {
+    /// Puts defaults where nothing is.
+    pub(crate) fn fill(&self, value: &mut Value) {
         match (&self.shape, value) {
             (Shape::Map { fields, .. }, Value::Object(map)) => {
                 for (name, field) in fields {

@@ -192,6 +192,8 @@ impl World {
         set_meta(&mut new, "creationTimestamp", Some(json!(now)));
         if call.kind.has_status {
             set(&mut new, "status", None);
+            // Its default shows as soon as the object is read.
+            call.kind.schema.fill(&mut new);
         }
         if call.kind.custom {
             set_meta(&mut new, "generation", Some(json!(1)));
