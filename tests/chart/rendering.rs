@@ -363,7 +363,7 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
 }
 
 #[tokio::test]
-async fn people_who_view_the_cluster_may_read_everything_and_operators_write_policies() {
+async fn people_who_view_the_cluster_may_read_everything_and_operators_do_what_the_guide_asks_of_them() {
     let rendered = render(&[]).await;
     let kinds = ["amiencryptionpolicies", "amiencryptiontargets", "amimigrations"];
     let reading = json!({"apiGroups": ["amiseal.dev"], "resources": kinds, "verbs": ["get", "list", "watch"]});
@@ -381,7 +381,8 @@ async fn people_who_view_the_cluster_may_read_everything_and_operators_write_pol
                 "resources": ["amiencryptionpolicies"],
                 "verbs": ["create", "update", "patch", "delete"],
             },
-            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["patch"]},
+            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["patch", "delete"]},
+            {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
         ])
     );
     for role in ["view", "edit", "admin"] {
@@ -455,4 +456,54 @@ async fn the_file_system_is_read_only_and_the_selectors_select_the_pods() {
         wanted.iter().all(|(key, value)| service.get(key) == Some(value)),
         "{wanted:?}"
     );
+}
+
+/// Names, labels and annotations that are no texts.
+fn no_texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let texts = matches!(name.as_str(), "labels" | "annotations" | "matchLabels" | "nodeSelector");
+                let is_no_text = |value: &Value| !value.is_string();
+                let bad = match value {
+                    Value::Object(inner) if texts => inner.values().any(is_no_text),
+                    value => name.ends_with("ame") && is_no_text(value) && !value.is_object(),
+                };
+                if bad {
+                    found.push(format!("{name}: {value}"));
+                }
+                no_texts(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| no_texts(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_looks_like_a_number_or_a_truth_value_is_a_text_where_one_is_meant_and_numbers_have_digits() {
+    let control_plane = shared().await;
+    let numbers = "terminationGracePeriodSeconds=1000000,http.port=8081,podDisruptionBudget.maxUnavailable=1";
+    for (release, texts) in [
+        ("123", "nameOverride="),
+        ("1e3", "fullnameOverride=123,priorityClassName=true,podLabels.spot=yes,podAnnotations.a=1"),
+        ("0x1f", "nameOverride=007,serviceAccount.name=1e3,image.tag=1.10,nodeSelector.spot=true"),
+        ("null", "fullnameOverride=null,podDisruptionBudget.maxUnavailable=50%"),
+        ("a-release-with-a-name-that-is-as-long-as-one-ever-get", "nameOverride=a-name-that-makes-it-longer"),
+    ] {
+        let chart = chart();
+        let arguments = [
+            "template", release, &chart, "--namespace", NAMESPACE, "--set-json", numbers, "--set-string", texts,
+        ];
+        let yaml = helm(control_plane, &arguments).await.expect(release);
+        let rendered = objects(&yaml);
+        let mut wrong = Vec::new();
+        rendered.iter().filter(|object| object["kind"] != "CustomResourceDefinition").for_each(|object| no_texts(object, &mut wrong));
+        assert_eq!(wrong, Vec::<String>::new(), "{release} {texts}");
+        let pod = &only(&rendered, "Deployment")["spec"]["template"]["spec"];
+        assert_eq!(pod["terminationGracePeriodSeconds"], 1_000_000);
+        assert!(yaml.contains("terminationGracePeriodSeconds: 1000000\n"), "{yaml}");
+        let answer = asked(control_plane, &yaml).await;
+        assert_eq!(answer.lines().count(), rendered.len(), "{answer}");
+    }
 }

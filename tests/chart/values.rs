@@ -141,12 +141,55 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "at '/nodeSelector/spot': got boolean, want string",
         ),
         (
+            "extraEnv[0].name=A,extraEnv[0].value=1",
+            "at '/extraEnv/0/value': got number, want string",
+        ),
+        ("extraEnv[0].value=a", "at '/extraEnv/0': missing property 'name'"),
+        (
+            "imagePullSecrets[0].name=1",
+            "at '/imagePullSecrets/0/name': got number, want string",
+        ),
+        (
+            "priorityClassName=High_Priority",
+            "at '/priorityClassName': 'High_Priority' does not match pattern",
+        ),
+        (
+            "serviceAccount.name=a b",
+            "at '/serviceAccount/name': 'a b' does not match pattern",
+        ),
+        ("podLabels.team=a b", "at '/podLabels/team': 'a b' does not match pattern"),
+        (
             "serviceAccount.create=false",
             "serviceAccount.name is empty: name the service account",
         ),
     ] {
         let refusal = template(&["--set", set]).await.refusal(set);
         assert!(refusal.contains(message), "{set}: {refusal}");
+    }
+}
+
+/// In a file a value that is left empty is null, and Helm then takes its default away.
+#[tokio::test]
+async fn a_value_that_is_left_empty_is_as_good_as_none_or_refused_by_name() {
+    let (schema, defaults) = (schema(), yaml(&chart_file("values.yaml")));
+    let sections = schema["properties"].as_object().expect("properties").iter();
+    let sections = sections.filter(|(_, property)| property.get("properties").is_some());
+    let sections = sections.map(|(name, _)| name.clone());
+    for path in described().into_iter().map(|(path, _)| path).chain(sections) {
+        let answer = template(&["--set", &format!("{path}=null")]).await;
+        let needed = match at(&defaults, &path).expect("a default") {
+            Value::String(text) => !text.is_empty(),
+            Value::Object(_) => schema["properties"][&path].get("properties").is_some(),
+            Value::Array(_) => false,
+            _ => true,
+        };
+        if needed && !path.starts_with("resources") {
+            let refusal = answer.refusal(&path);
+            let name = path.rsplit('.').next().expect("a name");
+            assert!(refusal.contains(&format!("missing property '{name}'")), "{path}: {refusal}");
+        } else {
+            answer.expect(&path);
+        }
     }
 }
 

@@ -14,16 +14,25 @@
 {{- end }}
 {{- end }}
 
+{{- /* A Service's name is shorter than other names, and begins with a letter in versions of Kubernetes that are still used. */}}
+{{- define "amiseal.metricsName" -}}
+{{- $name := include "amiseal.fullname" . }}
+{{- if regexMatch "^[^a-z]" $name }}
+{{- $name = printf "%s-%s" .Chart.Name $name }}
+{{- end }}
+{{- printf "%s-metrics" ($name | trunc 55 | trimSuffix "-") }}
+{{- end }}
+
 {{- define "amiseal.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "amiseal.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "amiseal.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "amiseal.labels" -}}
 {{ include "amiseal.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{- end }}
 
 {{- define "amiseal.serviceAccountName" -}}
