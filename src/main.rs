@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use amiseal::cli::output::read_or_not;
 use clap::Parser;
 
 #[derive(Parser)]
@@ -20,7 +21,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own exit status for a wrong option is 2, which is what `plan` says when there is something to do.
-            error.print()?;
+            read_or_not(error.print())?;
             return Ok(if error.use_stderr() {
                 ExitCode::FAILURE
             } else {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 
+use super::output::read_or_not;
 use crate::api;
 
 /// The options of `amiseal crd`.
@@ -63,10 +64,13 @@ fn sorted(value: Value) -> Value {
 pub fn run(args: &Args, out: &mut impl Write) -> Result<()> {
     let files = files()?;
     let Some(dir) = &args.output_dir else {
-        for file in files {
-            write!(out, "---\n{}", file.yaml).context("the definitions cannot be printed")?;
-        }
-        return Ok(());
+        let mut print = || {
+            for file in &files {
+                write!(out, "---\n{}", file.yaml)?;
+            }
+            out.flush()
+        };
+        return read_or_not(print()).context("the definitions cannot be printed");
     };
     fs::create_dir_all(dir).with_context(|| format!("{} cannot be made a directory", dir.display()))?;
     for file in files {

@@ -41,7 +41,37 @@ pub fn init_logs(format: LogFormat, filter: &str) -> anyhow::Result<()> {
             .with_span_list(false)
             .try_init()
     } else {
-        subscriber.with_target(false).try_init()
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let terminal = std::io::stderr().is_terminal();
+        subscriber
+            .with_target(false)
+            .with_ansi(colours(terminal, &variable("NO_COLOR"), &variable("CLICOLOR_FORCE")))
+            .try_init()
     };
     set.map_err(|error| anyhow::anyhow!("logging is set up already: {error}"))
+}
+
+/// Whether text is coloured: on a terminal, or where `CLICOLOR_FORCE` asks for it, and never against `NO_COLOR`.
+fn colours(terminal: bool, no_color: &str, force: &str) -> bool {
+    no_color.is_empty() && (terminal || !matches!(force, "" | "0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_coloured_on_a_terminal_or_when_asked_for_and_never_against_a_persons_wish() {
+        for (terminal, no_color, force, coloured) in [
+            (true, "", "", true),
+            (false, "", "", false),
+            (false, "", "1", true),
+            (false, "", "0", false),
+            (true, "1", "", false),
+            (true, "1", "1", false),
+            (true, "", "0", true),
+        ] {
+            assert_eq!(colours(terminal, no_color, force), coloured, "{terminal} {no_color} {force}");
+        }
+    }
 }

@@ -109,7 +109,47 @@ fn each_bad_input_gives_one_sentence_that_names_the_file_the_place_and_the_mend(
         (
             "unquoted.yaml",
             GOOD.replace("'111122223333'", "111122223333"),
-            "unquoted.yaml: spec.accounts[0].accountID must be a text, and is 111122223333: put it in quotes",
+            "unquoted.yaml: spec.accounts[0].accountID must be a text, and 111122223333 without quotes is a number: put it in quotes",
+        ),
+        (
+            "zero.yaml",
+            GOOD.replace("'111122223333'", "012345678901"),
+            "zero.yaml: spec.accounts[0].accountID must be a text, and 012345678901 without quotes is a number: put it in quotes",
+        ),
+        (
+            "word.yaml",
+            GOOD.replace("spec:\n", "spec:\n  imageSelector: {exclude: [{tags: {spot: no}}]}\n"),
+            "word.yaml: spec.imageSelector.exclude[0].tags.spot must be a text, and no without quotes is false: put it in quotes",
+        ),
+        (
+            "key.yaml",
+            GOOD.replace("spec:\n", "spec:\n  imageSelector: {exclude: [{tags: {y: \"*\"}}]}\n"),
+            "key.yaml: spec.imageSelector.exclude[0].tags.y is the key true to Kubernetes, since it has no quotes: put y in quotes",
+        ),
+        (
+            "number.yaml",
+            GOOD.replace("spec:\n", "spec:\n  copy: {extraTags: {0042: x}}\n"),
+            "number.yaml: spec.copy.extraTags.0042 is the key 34 to Kubernetes, since it has no quotes: put 0042 in quotes",
+        ),
+        (
+            "octal.yaml",
+            GOOD.replace("spec:\n", "spec:\n  copy: {maxAttempts: 020}\n"),
+            "octal.yaml: spec.copy.maxAttempts must be at most 10, and is 020",
+        ),
+        (
+            "null.yaml",
+            GOOD.replace("spec:\n", "spec:\n  defaults: {roleName: null}\n"),
+            "null.yaml: spec.defaults.roleName is empty: fill it in, or remove it",
+        ),
+        (
+            "again.yaml",
+            GOOD.replace("spec:\n", "spec:\n  mode: Audit\n  mode: Enforce\n"),
+            "again.yaml: spec.mode is there twice: remove one of the two",
+        ),
+        (
+            "label.yaml",
+            GOOD.replace("{name: good}", "{name: good, labels: {critical: yes}}"),
+            "label.yaml: metadata.labels.critical must be a text, and yes without quotes is none: put it in quotes",
         ),
         (
             "flat.yaml",
@@ -294,7 +334,7 @@ fn whatever_the_api_server_refuses_is_refused_here_at_the_same_field_and_with_th
 #[test]
 fn what_the_api_server_takes_is_taken_here() {
     let directory = TempDir::new().expect("a directory");
-    let nulls = with("/spec/accounts/0/externalID", Some(Value::Null));
+    let nulls = with("/spec/mode", Some(Value::Null));
     let mut from_cluster = accepted();
     from_cluster["metadata"]["managedFields"] = json!([{"manager": "kubectl"}]);
     from_cluster["metadata"]["annotations"] = json!({"a": "b"});

@@ -10,6 +10,7 @@ mod printed;
 #[path = "../policy_validation/refusals.rs"]
 mod refusals;
 mod unanswered;
+mod unread;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -13,6 +13,7 @@ use crate::refusals::Refusal;
 
 mod policies;
 mod refusals;
+mod yaml;
 
 async fn policies() -> Api<DynamicObject> {
     let client = rig::shared().await.admin_client().await.expect("a client");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::validate::Rules;
+use super::yaml::{self, Document};
 use crate::api::{AMIEncryptionPolicy, GROUP, VERSION};
 
 /// No policy file is larger: the API server takes no object of more than 3 MiB, and a file may hold a few.
@@ -113,12 +114,8 @@ fn read(from: impl Read) -> Result<String, String> {
 }
 
 /// The documents of a file that are not empty; a list counts as what it lists.
-fn documents(file: &str, text: &str) -> Result<Vec<(Origin, Value)>, String> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let message = error.to_string().replace('\n', " ");
-        format!("{file}: is not YAML: {}", message.trim())
-    })?;
+fn documents(file: &str, text: &str) -> Result<Vec<(Origin, Document)>, String> {
+    let documents = yaml::documents(text).map_err(|why| format!("{file}: is not YAML: {why}"))?;
     if documents.is_empty() {
         return Err(format!(
             "{file}: is empty: write an {KIND} into it, or name another file"
@@ -138,17 +135,21 @@ fn documents(file: &str, text: &str) -> Result<Vec<(Origin, Value)>, String> {
 }
 
 /// The items of a list, as `kubectl get -o yaml` writes one, or the document itself.
-fn unlisted(origin: Origin, mut document: Value) -> Result<Vec<(Origin, Value)>, String> {
-    let kind = document["kind"].as_str().unwrap_or_default();
+fn unlisted(origin: Origin, mut document: Document) -> Result<Vec<(Origin, Document)>, String> {
+    let kind = document.value["kind"].as_str().unwrap_or_default();
     if kind != "List" && kind != format!("{KIND}List") {
         return Ok(vec![(origin, document)]);
     }
-    let Value::Array(items) = document["items"].take() else {
+    let Value::Array(items) = document.value["items"].take() else {
         return Err(format!("{origin}: items is missing: list the policies in it"));
     };
     if items.is_empty() {
         return Err(format!("{origin}: the list is empty: there is no policy to plan for"));
     }
+    if let Some((path, what)) = document.wrong.iter().find(|(path, _)| !path.starts_with("items[")) {
+        return Err(format!("{origin}: {path} {what}"));
+    }
+    let mut parts = document.parts();
     Ok(items
         .into_iter()
         .enumerate()
@@ -157,7 +158,9 @@ fn unlisted(origin: Origin, mut document: Value) -> Result<Vec<(Origin, Value)>,
                 item: Some(index + 1),
                 ..origin.clone()
             };
-            (origin, item)
+            let mut part = parts.remove(&index).unwrap_or_default();
+            part.value = item;
+            (origin, part)
         })
         .collect())
 }

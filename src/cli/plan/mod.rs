@@ -3,10 +3,13 @@
 mod input;
 mod leaves;
 mod look;
+mod metadata;
 mod progress;
 mod render;
+mod scalar;
 mod structure;
 mod validate;
+mod yaml;
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
@@ -16,6 +19,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use prometheus::Registry;
 
+use super::output::{read_or_not, tell};
+use crate::api::AMIEncryptionPolicy;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::plan::cost::{self, Pace};
@@ -74,6 +79,11 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The policies in a text, as a plan reads them, or everything that is wrong with it.
+pub fn policies(text: &str) -> Result<Vec<AMIEncryptionPolicy>, Vec<String>> {
+    input::load(&[PathBuf::from("-")], text.as_bytes())
+}
+
 /// Prints the plan. The exit status is 0 when there is nothing to do, 2 when there is, and 1 when something has to be
 /// mended first.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -82,7 +92,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Ok(policies) => policies,
         Err(sentences) => {
             for sentence in sentences {
-                eprintln!("Error: {sentence}");
+                tell(&format!("Error: {sentence}"));
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -113,7 +123,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         anyhow::Ok(Box::pin(look::look(&aws, targets, settings)).await)
     })?;
     let report = sum_up(reports, pace, args.price_per_gib_month);
-    print(args.output, &report).context("the plan cannot be printed")?;
+    read_or_not(print(args.output, &report)).context("the plan cannot be printed")?;
     Ok(match report.outcome {
         Outcome::NothingToDo => ExitCode::SUCCESS,
         Outcome::Changes => ExitCode::from(2),

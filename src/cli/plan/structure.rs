@@ -1,16 +1,25 @@
 //! A document against a structural schema, as the API server does it: types, bounds, unknown fields, keys of lists
-//! that occur twice, and the rules on single texts. Sentences say the field and the mend.
+//! that occur twice, and the rules on single texts. Sentences say the field and the fix.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::leaves::Leaves;
 
-/// What is wrong with `document`. Fields that are null are taken out of it, as the API server does.
-pub(super) fn check(schema: &Value, leaves: &Leaves, document: &mut Value) -> Vec<String> {
+/// What is wrong with `document`, in which numbers and truth values are `written` so, by their paths.
+///
+/// A field that is null is taken out of it where it has a default, as the API server does. Any other is refused: the API
+/// server takes it when an object is created, and refuses it when it is applied.
+pub(super) fn check(
+    schema: &Value,
+    leaves: &Leaves,
+    written: &HashMap<String, String>,
+    document: &mut Value,
+) -> Vec<String> {
     let mut checker = Checker {
         leaves,
+        written,
         wrong: Vec::new(),
     };
     // The API server knows these three by itself; the schema says nothing of what is in metadata.
@@ -20,12 +29,19 @@ pub(super) fn check(schema: &Value, leaves: &Leaves, document: &mut Value) -> Ve
 
 struct Checker<'a> {
     leaves: &'a Leaves,
+    written: &'a HashMap<String, String>,
     wrong: Vec<String>,
 }
 
 impl Checker<'_> {
     fn say(&mut self, path: &str, what: impl AsRef<str>) {
         self.wrong.push(format!("{path} {}", what.as_ref()));
+    }
+
+    /// A value as a message quotes it: a number or a truth value as the file has it.
+    fn shown(&self, path: &str, value: &Value) -> String {
+        let written = self.written.get(path).filter(|_| value.is_number() || value.is_boolean());
+        written.map_or_else(|| shown(value), |text| text.chars().take(40).collect())
     }
 
     fn value(&mut self, schema: &Value, value: &mut Value, path: &str) {
@@ -35,7 +51,7 @@ impl Checker<'_> {
             Some("string") => self.string(schema, value, path),
             Some("integer") => self.integer(schema, value, path),
             Some("boolean") if !value.is_boolean() => {
-                self.say(path, format!("must be true or false, and is {}", shown(value)));
+                self.say(path, format!("must be true or false, and is {}", self.shown(path, value)));
             }
             _ => {}
         }
@@ -53,7 +69,20 @@ impl Checker<'_> {
         let properties = schema["properties"].as_object().unwrap_or(&none);
         let values = schema.get("additionalProperties").filter(|values| values.is_object());
         if values.is_none() {
-            object.retain(|_, value| !value.is_null());
+            let required = |name: &str| {
+                let names = schema["required"].as_array().into_iter().flatten();
+                names.filter_map(Value::as_str).any(|required| required == name)
+            };
+            object.retain(|name, value| {
+                let Some(schema) = properties.get(name).filter(|_| value.is_null()) else {
+                    return true;
+                };
+                if schema.get("default").is_none() && !required(name) {
+                    self.wrong
+                        .push(format!("{} is empty: fill it in, or remove it", below(path, name)));
+                }
+                false
+            });
         }
         let largest = schema["maxProperties"].as_u64();
         if largest.is_some_and(|largest| object.len() as u64 > largest) {
@@ -126,9 +155,16 @@ impl Checker<'_> {
 
     fn string(&mut self, schema: &Value, value: &Value, path: &str) {
         let Value::String(text) = value else {
+            let shown = self.shown(path, value);
             let what = match value {
-                Value::Number(_) | Value::Bool(_) => format!("must be a text, and is {value}: put it in quotes"),
-                _ => format!("must be a text, and is {}", shown(value)),
+                Value::Bool(_) if shown == value.to_string() => {
+                    format!("must be a text, and is {shown}: put it in quotes")
+                }
+                Value::Bool(read) => {
+                    format!("must be a text, and {shown} without quotes is {read}: put it in quotes")
+                }
+                Value::Number(_) => format!("must be a text, and {shown} without quotes is a number: put it in quotes"),
+                _ => format!("must be a text, and is {shown}"),
             };
             return self.say(path, what);
         };
@@ -167,7 +203,8 @@ impl Checker<'_> {
 
     fn integer(&mut self, schema: &Value, value: &Value, path: &str) {
         let Some(number) = value.as_i64() else {
-            return self.say(path, format!("must be a whole number, and is {}", shown(value)));
+            let shown = self.shown(path, value);
+            return self.say(path, format!("must be a whole number, and is {shown}"));
         };
         let bound = |name: &str| schema[name].as_f64();
         #[allow(
@@ -176,15 +213,18 @@ impl Checker<'_> {
         )]
         let as_bound = number as f64;
         if let Some(least) = bound("minimum").filter(|least| as_bound < *least) {
-            self.say(path, format!("must be at least {least}, and is {number}"));
+            let shown = self.shown(path, value);
+            self.say(path, format!("must be at least {least}, and is {shown}"));
         }
         if let Some(most) = bound("maximum").filter(|most| as_bound > *most) {
-            self.say(path, format!("must be at most {most}, and is {number}"));
+            let shown = self.shown(path, value);
+            self.say(path, format!("must be at most {most}, and is {shown}"));
         }
     }
 }
 
-fn below(path: &str, name: &str) -> String {
+/// The path of a field.
+pub(super) fn below(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
     } else {
@@ -255,15 +295,54 @@ mod tests {
     }
 
     #[test]
-    fn a_null_is_as_if_the_field_were_not_there() {
+    fn a_null_is_as_if_the_field_were_not_there_where_it_has_a_default_and_is_refused_elsewhere() {
         let schema = json!({
             "type": "object",
             "required": ["a"],
-            "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+            "properties": {
+                "a": {"type": "string"},
+                "b": {"type": "string"},
+                "c": {"type": "string", "default": "x"},
+            },
         });
-        let mut document = json!({"a": null, "b": null});
+        let mut document = json!({"a": null, "b": null, "c": null});
         let leaves = Leaves::taken_from(&mut schema.clone());
-        assert_eq!(check(&schema, &leaves, &mut document), ["a is missing: add it"]);
+        assert_eq!(
+            check(&schema, &leaves, &HashMap::new(), &mut document),
+            ["b is empty: fill it in, or remove it", "a is missing: add it"]
+        );
         assert_eq!(document, json!({}));
+    }
+
+    #[test]
+    fn what_is_no_text_is_shown_as_it_is_written() {
+        let schema = json!({
+            "type": "object",
+            "properties": {"a": {"type": "string"}, "n": {"type": "integer", "maximum": 10}},
+        });
+        let leaves = Leaves::taken_from(&mut schema.clone());
+        for (value, text, said) in [
+            (
+                json!({"a": 12_345_678_901_u64}),
+                Some(("a", "012345678901")),
+                "a must be a text, and 012345678901 without quotes is a number: put it in quotes",
+            ),
+            (
+                json!({"a": false}),
+                Some(("a", "no")),
+                "a must be a text, and no without quotes is false: put it in quotes",
+            ),
+            (
+                json!({"a": true}),
+                Some(("a", "true")),
+                "a must be a text, and is true: put it in quotes",
+            ),
+            (json!({"n": 16}), Some(("n", "020")), "n must be at most 10, and is 020"),
+            (json!({"n": 2.5}), None, "n must be a whole number, and is 2.5"),
+        ] {
+            let written = text.map(|(path, text)| (path.to_owned(), text.to_owned()));
+            let written = written.into_iter().collect();
+            assert_eq!(check(&schema, &leaves, &written, &mut value.clone()), [said]);
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! The rules that the API server holds a policy to, held here too: the same schema, and the same CEL rules in it.
 
 use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::input::check_kind;
 use super::leaves::Leaves;
-use super::structure;
+use super::{metadata, structure};
+use super::yaml::Document;
 use crate::api::{AMIEncryptionPolicy, crds};
 
 /// The schema of a policy.
@@ -33,17 +34,23 @@ impl Rules {
     }
 
     /// The policy in a document, or a sentence for each thing that is wrong with it.
-    pub(super) fn policy(&self, mut document: Value) -> Result<AMIEncryptionPolicy, Vec<String>> {
+    pub(super) fn policy(&self, document: Document) -> Result<AMIEncryptionPolicy, Vec<String>> {
+        let Document {
+            value: mut document,
+            wrong,
+            written,
+        } = document;
         check_kind(&document).map_err(|sentence| vec![sentence])?;
         if let Value::Object(object) = &mut document {
             // What amiseal wrote, in a policy that was read from a cluster.
             object.remove("status");
         }
-        let wrong = structure::check(&self.schema, &self.leaves, &mut document);
+        let mut wrong: Vec<String> = wrong.into_iter().map(|(path, what)| format!("{path} {what}")).collect();
+        wrong.extend(structure::check(&self.schema, &self.leaves, &written, &mut document));
+        wrong.extend(metadata::check(&mut document, &written));
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        check_name(&document).map_err(|sentence| vec![sentence])?;
         if let Err(errors) = Validator::new().validate_compiled(&self.rules, &document, None) {
             return Err(errors.into_vec().iter().map(sentence).collect());
         }
@@ -60,34 +67,5 @@ fn sentence(error: &ValidationError) -> String {
         ErrorKind::ValidationFailure => format!("{field_path}: {message}"),
         // A rule that cannot be evaluated lets nothing pass. No rule of ours is one: a test holds each against right and wrong.
         _ => format!("{field_path}: a rule could not be evaluated ({message}): try kubectl apply --dry-run=server"),
-    }
-}
-
-/// A name that the API server takes. It is no part of the schema.
-fn check_name(document: &Value) -> Result<(), String> {
-    let metadata = document.get("metadata").and_then(Value::as_object);
-    let name = metadata.and_then(|metadata: &Map<String, Value>| metadata.get("name"));
-    let Some(name) = name.filter(|name| !name.is_null()) else {
-        return Err("metadata.name is missing: give the policy a name".to_owned());
-    };
-    let legal = |name: &str| {
-        let label = |label: &str| {
-            let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-            let bytes = label.as_bytes();
-            edge(bytes.first())
-                && edge(bytes.last())
-                && bytes
-                    .iter()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
-        };
-        name.len() <= 253 && name.split('.').all(label)
-    };
-    match name.as_str() {
-        Some(name) if legal(name) => Ok(()),
-        _ => Err(
-            "metadata.name must consist of lower-case letters, digits, - and ., and begin and end with a letter or digit: \
-             rename the policy"
-                .to_owned(),
-        ),
     }
 }
