@@ -1,6 +1,6 @@
 //! What etcd would hold: every object, every version of it, and one counter for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -74,6 +74,8 @@ impl Version {
 pub(crate) struct Store {
     revision: u64,
     objects: BTreeMap<Key, Arc<Value>>,
+    /// Those that nothing was written to since they were created.
+    untouched: BTreeSet<Key>,
     versions: Vec<Version>,
     /// Versions up to this one are known no more to lists and watches.
     compacted: u64,
@@ -87,6 +89,7 @@ impl Store {
             // A new cluster has written something before anybody asks; 0 has a meaning of its own.
             revision: 1,
             objects: BTreeMap::new(),
+            untouched: BTreeSet::new(),
             versions: Vec::new(),
             compacted: 0,
             window: None,
@@ -99,6 +102,11 @@ impl Store {
 
     pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Value>> {
         self.objects.get(key)
+    }
+
+    /// Whether nothing was written to an object since it was created.
+    pub(crate) fn is_as_created(&self, key: &Key) -> bool {
+        self.untouched.contains(key)
     }
 
     /// All objects there are, in order.
@@ -187,6 +195,11 @@ impl Store {
         self.revision += 1;
         set_meta(&mut object, "resourceVersion", Some(json!(self.revision.to_string())));
         let object = Arc::new(object);
+        if change == Change::Added {
+            self.untouched.insert(key.clone());
+        } else {
+            self.untouched.remove(key);
+        }
         if change == Change::Deleted {
             self.objects.remove(key);
         } else {

@@ -265,7 +265,9 @@ impl World {
             }
             return Ok(Answer::object(200, Arc::new(new)));
         }
-        if **old == new {
+        // A default of the status is not stored when an object is created, and is with the first change, even with none.
+        let lacks_default = kind.has_status && old.get("status").is_some() && self.store.is_as_created(&call.key());
+        if **old == new && !lacks_default {
             return Ok(Answer::object(200, old.clone()));
         }
         Ok(self.commit(call, new, 200))
