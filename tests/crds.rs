@@ -422,10 +422,15 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         "NAME MODE READY REASON COMPLIANT UNENCRYPTED CONTESTED UNKNOWN COPIED STALLED AGE"
     );
     assert_eq!(row[..10].join(" "), "columns Enforce True Succeeded False 11 2 2 17 2");
-    assert!(column(&table, "CONTESTED").1 <= 80 && column(&table, "AGE").1 <= 120, "{table}");
+    assert!(
+        column(&table, "CONTESTED").1 <= 80 && column(&table, "AGE").1 <= 120,
+        "{table}"
+    );
     let (wide, _) = kubectl(&["get", "aep", name, "-o", "wide"]).await;
     assert!(
-        words(&wide)[0].join(" ").ends_with("AGE SUSPENDED TARGETS IMAGES IN PROGRESS"),
+        words(&wide)[0]
+            .join(" ")
+            .ends_with("AGE SUSPENDED TARGETS IMAGES IN PROGRESS"),
         "{wide}"
     );
 }
@@ -517,10 +522,15 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
         row[6].ends_with('y') || row[6].ends_with('d'),
         "years since 1970: {row:?}"
     );
-    assert!(column(&table, "UNENCRYPTED").1 <= 80 && column(&table, "LAST SCAN").1 <= 120, "{table}");
+    assert!(
+        column(&table, "UNENCRYPTED").1 <= 80 && column(&table, "LAST SCAN").1 <= 120,
+        "{table}"
+    );
     let (wide, _) = kubectl(&["get", "aet", name, "-o", "wide"]).await;
     assert!(
-        words(&wide)[0].join(" ").ends_with("LAST SCAN MODE IMAGES COPIED STALLED"),
+        words(&wide)[0]
+            .join(" ")
+            .ends_with("LAST SCAN MODE IMAGES COPIED STALLED"),
         "{wide}"
     );
     // With the kind before the name, as kubectl has it when asked for several kinds.
@@ -602,13 +612,16 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
         panic!("{table}")
     };
     assert_eq!(header.join(" "), "NAME STATE READY REASON IMAGE NAME");
-    assert_eq!(
-        row.join(" "),
-        format!("{name} Verifying False AttributeMismatch web-1")
+    assert_eq!(row.join(" "), format!("{name} Verifying False AttributeMismatch web-1"));
+    assert!(
+        column(&table, "REASON").1 <= 80 && column(&table, "IMAGE NAME").0 <= 80,
+        "{table}"
     );
-    assert!(column(&table, "REASON").1 <= 80 && column(&table, "IMAGE NAME").0 <= 80, "{table}");
     let (wide, _) = kubectl(&["get", "amim", name, "-o", "wide"]).await;
-    assert!(words(&wide)[0].join(" ").ends_with("IMAGE NAME COPY ACCOUNT AGE"), "{wide}");
+    assert!(
+        words(&wide)[0].join(" ").ends_with("IMAGE NAME COPY ACCOUNT AGE"),
+        "{wide}"
+    );
     assert!(wide.contains("ami-0fedcba9876543210"), "{wide}");
 }
 

@@ -290,10 +290,7 @@ pub(super) fn extra_tags_not_reserved() -> Rule {
             format!("!key.startsWith('{spelling}:') && ")
         })
         .collect();
-    Rule::new(format!(
-        "self.all(key, {reserved}!key.startsWith('amiseal.dev/'))"
-    ))
-    .message(
+    Rule::new(format!("self.all(key, {reserved}!key.startsWith('amiseal.dev/'))")).message(
         "extraTags must not have keys that begin with aws: or amiseal.dev/, which are reserved: rename the key",
     )
 }

@@ -71,7 +71,11 @@ mod tests {
             (true, "1", "1", false),
             (true, "", "0", true),
         ] {
-            assert_eq!(colours(terminal, no_color, force), coloured, "{terminal} {no_color} {force}");
+            assert_eq!(
+                colours(terminal, no_color, force),
+                coloured,
+                "{terminal} {no_color} {force}"
+            );
         }
     }
 }

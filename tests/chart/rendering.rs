@@ -486,19 +486,39 @@ async fn what_looks_like_a_number_or_a_truth_value_is_a_text_where_one_is_meant_
     let numbers = "terminationGracePeriodSeconds=1000000,http.port=8081,podDisruptionBudget.maxUnavailable=1";
     for (release, texts) in [
         ("123", "nameOverride="),
-        ("1e3", "fullnameOverride=123,priorityClassName=true,podLabels.spot=yes,podAnnotations.a=1"),
-        ("0x1f", "nameOverride=007,serviceAccount.name=1e3,image.tag=1.10,nodeSelector.spot=true"),
+        (
+            "1e3",
+            "fullnameOverride=123,priorityClassName=true,podLabels.spot=yes,podAnnotations.a=1",
+        ),
+        (
+            "0x1f",
+            "nameOverride=007,serviceAccount.name=1e3,image.tag=1.10,nodeSelector.spot=true",
+        ),
         ("null", "fullnameOverride=null,podDisruptionBudget.maxUnavailable=50%"),
-        ("a-release-with-a-name-that-is-as-long-as-one-ever-get", "nameOverride=a-name-that-makes-it-longer"),
+        (
+            "a-release-with-a-name-that-is-as-long-as-one-ever-get",
+            "nameOverride=a-name-that-makes-it-longer",
+        ),
     ] {
         let chart = chart();
         let arguments = [
-            "template", release, &chart, "--namespace", NAMESPACE, "--set-json", numbers, "--set-string", texts,
+            "template",
+            release,
+            &chart,
+            "--namespace",
+            NAMESPACE,
+            "--set-json",
+            numbers,
+            "--set-string",
+            texts,
         ];
         let yaml = helm(control_plane, &arguments).await.expect(release);
         let rendered = objects(&yaml);
         let mut wrong = Vec::new();
-        rendered.iter().filter(|object| object["kind"] != "CustomResourceDefinition").for_each(|object| no_texts(object, &mut wrong));
+        rendered
+            .iter()
+            .filter(|object| object["kind"] != "CustomResourceDefinition")
+            .for_each(|object| no_texts(object, &mut wrong));
         assert_eq!(wrong, Vec::<String>::new(), "{release} {texts}");
         let pod = &only(&rendered, "Deployment")["spec"]["template"]["spec"];
         assert_eq!(pod["terminationGracePeriodSeconds"], 1_000_000);

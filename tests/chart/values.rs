@@ -157,7 +157,10 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "serviceAccount.name=a b",
             "at '/serviceAccount/name': 'a b' does not match pattern",
         ),
-        ("podLabels.team=a b", "at '/podLabels/team': 'a b' does not match pattern"),
+        (
+            "podLabels.team=a b",
+            "at '/podLabels/team': 'a b' does not match pattern",
+        ),
         (
             "serviceAccount.create=false",
             "serviceAccount.name is empty: name the service account",
@@ -186,7 +189,10 @@ async fn a_value_that_is_left_empty_is_as_good_as_none_or_refused_by_name() {
         if needed && !path.starts_with("resources") {
             let refusal = answer.refusal(&path);
             let name = path.rsplit('.').next().expect("a name");
-            assert!(refusal.contains(&format!("missing property '{name}'")), "{path}: {refusal}");
+            assert!(
+                refusal.contains(&format!("missing property '{name}'")),
+                "{path}: {refusal}"
+            );
         } else {
             answer.expect(&path);
         }

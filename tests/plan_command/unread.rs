@@ -56,7 +56,11 @@ fn whatever_is_printed_ends_quietly_where_nobody_reads_on() {
     for form in ["table", "json", "markdown"] {
         let arguments = ["plan", "-f", "policy.yaml", "-o", form];
         // The exit status still says that there is something to do.
-        assert_eq!(unread(&arguments, &variables, &policy), (Some(2), String::new()), "{form}");
+        assert_eq!(
+            unread(&arguments, &variables, &policy),
+            (Some(2), String::new()),
+            "{form}"
+        );
     }
 }
 

@@ -11,10 +11,53 @@ const STRICT: &str = "&fieldValidation=Strict";
 
 /// What may stand in a file without quotes and with them.
 const SCALARS: [&str; 47] = [
-    "", "~", "null", "NULL", "y", "Y", "yes", "no", "N", "on", "Off", "true", "False", "yEs", "020", "08", "0042", "10",
-    "3", "3.0", "1.10", "20.0", "2e0", "1_0", "0x3", "0o3", "0b11", "+3", "-3", ".5", "5.", ".inf", ".nan", "1e999",
-    "012345678901", "111122223333", "18446744073709551616", "2026-11-28", "15m", "1:30", "=", "\"3\"", "'y'", "!!str 3",
-    "!!int 3", "!!int x", "[]",
+    "",
+    "~",
+    "null",
+    "NULL",
+    "y",
+    "Y",
+    "yes",
+    "no",
+    "N",
+    "on",
+    "Off",
+    "true",
+    "False",
+    "yEs",
+    "020",
+    "08",
+    "0042",
+    "10",
+    "3",
+    "3.0",
+    "1.10",
+    "20.0",
+    "2e0",
+    "1_0",
+    "0x3",
+    "0o3",
+    "0b11",
+    "+3",
+    "-3",
+    ".5",
+    "5.",
+    ".inf",
+    ".nan",
+    "1e999",
+    "012345678901",
+    "111122223333",
+    "18446744073709551616",
+    "2026-11-28",
+    "15m",
+    "1:30",
+    "=",
+    "\"3\"",
+    "'y'",
+    "!!str 3",
+    "!!int 3",
+    "!!int x",
+    "[]",
 ];
 
 /// A policy in which `HERE` stands for what is tried.
@@ -81,7 +124,9 @@ async fn difference(client: &kube::Client, yaml: &str) -> Option<String> {
         }
         // A key that another one would be stored for is refused here alone.
         Err(sentences) => {
-            let stored_otherwise = sentences.iter().any(|sentence| sentence.contains(" to Kubernetes, since it has no quotes"));
+            let stored_otherwise = sentences
+                .iter()
+                .any(|sentence| sentence.contains(" to Kubernetes, since it has no quotes"));
             stored_otherwise || created.is_err() || applied.is_err()
         }
     };
@@ -116,7 +161,12 @@ async fn plan_and_the_api_server_read_every_word_alike_wherever_it_stands() {
             different.extend(difference(&client, &yaml).await);
         }
     }
-    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n\n"));
+    assert!(
+        different.is_empty(),
+        "{} differ:\n{}",
+        different.len(),
+        different.join("\n\n")
+    );
 }
 
 #[tokio::test]
@@ -139,5 +189,10 @@ async fn plan_and_the_api_server_read_every_form_of_yaml_alike() {
     ] {
         different.extend(difference(&client, &around(&format!("spec|{spec}"))).await);
     }
-    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n\n"));
+    assert!(
+        different.is_empty(),
+        "{} differ:\n{}",
+        different.len(),
+        different.join("\n\n")
+    );
 }

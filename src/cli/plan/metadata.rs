@@ -19,7 +19,9 @@ pub(super) fn check(document: &mut Value, written: &HashMap<String, String>) -> 
         _ => wrong.push(no_text("metadata.name", written)),
     }
     for field in ["labels", "annotations"] {
-        let fields = document.get_mut("metadata").and_then(|metadata| metadata.get_mut(field));
+        let fields = document
+            .get_mut("metadata")
+            .and_then(|metadata| metadata.get_mut(field));
         for (key, value) in fields.and_then(Value::as_object_mut).into_iter().flatten() {
             let path = format!("metadata.{field}.{key}");
             if value.is_null() {
@@ -86,19 +88,49 @@ mod tests {
         let long = "x".repeat(64);
         for (metadata, said) in [
             (json!({"name": "a.b-1"}), None),
-            (json!({"name": "a", "labels": {"a": null, "example.com/b_C": "x.y-z"}}), None),
-            (json!({"name": "a", "annotations": {"kubernetes.io/note": "any text, of any length: {}"}}), None),
+            (
+                json!({"name": "a", "labels": {"a": null, "example.com/b_C": "x.y-z"}}),
+                None,
+            ),
+            (
+                json!({"name": "a", "annotations": {"kubernetes.io/note": "any text, of any length: {}"}}),
+                None,
+            ),
             (json!({}), Some("metadata.name is missing")),
             (json!([]), Some("metadata.name is missing")),
             (json!("a"), Some("metadata.name is missing")),
-            (json!({"name": "A"}), Some("metadata.name must consist of lower-case letters")),
-            (json!({"name": 1}), Some("metadata.name must be a text, and 01 without quotes is none")),
-            (json!({"name": "a", "labels": {"-a": "x"}}), Some("metadata.labels.-a must have a key of")),
-            (json!({"name": "a", "labels": {"A/a": "x"}}), Some("metadata.labels.A/a must have a key of")),
-            (json!({"name": "a", "annotations": {"a b": "x"}}), Some("metadata.annotations.a b must have a key of")),
-            (json!({"name": "a", "labels": {"a": "x y"}}), Some("metadata.labels.a must be of at most 63")),
-            (json!({"name": "a", "labels": {"a": long}}), Some("metadata.labels.a must be of at most 63")),
-            (json!({"name": "a", "annotations": {"a": 1}}), Some("metadata.annotations.a must be a text: write one")),
+            (
+                json!({"name": "A"}),
+                Some("metadata.name must consist of lower-case letters"),
+            ),
+            (
+                json!({"name": 1}),
+                Some("metadata.name must be a text, and 01 without quotes is none"),
+            ),
+            (
+                json!({"name": "a", "labels": {"-a": "x"}}),
+                Some("metadata.labels.-a must have a key of"),
+            ),
+            (
+                json!({"name": "a", "labels": {"A/a": "x"}}),
+                Some("metadata.labels.A/a must have a key of"),
+            ),
+            (
+                json!({"name": "a", "annotations": {"a b": "x"}}),
+                Some("metadata.annotations.a b must have a key of"),
+            ),
+            (
+                json!({"name": "a", "labels": {"a": "x y"}}),
+                Some("metadata.labels.a must be of at most 63"),
+            ),
+            (
+                json!({"name": "a", "labels": {"a": long}}),
+                Some("metadata.labels.a must be of at most 63"),
+            ),
+            (
+                json!({"name": "a", "annotations": {"a": 1}}),
+                Some("metadata.annotations.a must be a text: write one"),
+            ),
         ] {
             let mut document = json!({"metadata": metadata});
             let written = [("metadata.name".to_owned(), "01".to_owned())].into();

@@ -95,7 +95,10 @@ fn short(number: f64) -> String {
     #[allow(clippy::cast_possible_truncation, reason = "what is cut off is cut off there too")]
     let number = number as f32;
     let scientific = format!("{number:e}");
-    match scientific.split_once('e').map(|(digits, power)| (digits, power.parse::<i32>())) {
+    match scientific
+        .split_once('e')
+        .map(|(digits, power)| (digits, power.parse::<i32>()))
+    {
         Some((digits, Ok(power))) if !(-4..6).contains(&power) => {
             let sign = if power < 0 { '-' } else { '+' };
             format!("{digits}e{sign}{:02}", power.unsigned_abs())

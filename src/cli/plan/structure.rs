@@ -40,7 +40,10 @@ impl Checker<'_> {
 
     /// A value as a message quotes it: a number or a truth value as the file has it.
     fn shown(&self, path: &str, value: &Value) -> String {
-        let written = self.written.get(path).filter(|_| value.is_number() || value.is_boolean());
+        let written = self
+            .written
+            .get(path)
+            .filter(|_| value.is_number() || value.is_boolean());
         written.map_or_else(|| shown(value), |text| text.chars().take(40).collect())
     }
 
@@ -51,7 +54,10 @@ impl Checker<'_> {
             Some("string") => self.string(schema, value, path),
             Some("integer") => self.integer(schema, value, path),
             Some("boolean") if !value.is_boolean() => {
-                self.say(path, format!("must be true or false, and is {}", self.shown(path, value)));
+                self.say(
+                    path,
+                    format!("must be true or false, and is {}", self.shown(path, value)),
+                );
             }
             _ => {}
         }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::input::check_kind;
 use super::leaves::Leaves;
-use super::{metadata, structure};
 use super::yaml::Document;
+use super::{metadata, structure};
 use crate::api::{AMIEncryptionPolicy, crds};
 
 /// The schema of a policy.

@@ -144,7 +144,10 @@ impl<'a> Reader<'a> {
             Scalar::Integer(number) => integer(number),
             Scalar::Float(number) => whole(number),
             Scalar::NoNumber => {
-                self.say(path, format!("is {text}, for which JSON has no number: put it in quotes if it is a text"));
+                self.say(
+                    path,
+                    format!("is {text}, for which JSON has no number: put it in quotes if it is a text"),
+                );
                 Value::Null
             }
             Scalar::Text => Value::String(text.to_owned()),
@@ -176,7 +179,10 @@ impl<'a> Reader<'a> {
         };
         if !fits {
             let tag = core.unwrap_or_default();
-            self.say(path, format!("has the tag !!{tag}, and is not of that type: remove the tag"));
+            self.say(
+                path,
+                format!("has the tag !!{tag}, and is not of that type: remove the tag"),
+            );
         }
         scalar
     }
@@ -256,7 +262,8 @@ impl<'a> Reader<'a> {
             None => self.say(&place, format!("can be no key without quotes: put {text} in quotes")),
         }
         if let (Some(key), true) = (&key, anchor != 0) {
-            self.anchors.insert(anchor, Node::scalar(Value::String(key.clone()), None));
+            self.anchors
+                .insert(anchor, Node::scalar(Value::String(key.clone()), None));
         }
         Ok(key)
     }
@@ -289,7 +296,10 @@ impl<'a> Reader<'a> {
         };
         self.aliased += node.size;
         if self.aliased > MAX_ALIASED {
-            return Err(at(span, &format!("its aliases stand for more than {MAX_ALIASED} values")));
+            return Err(at(
+                span,
+                &format!("its aliases stand for more than {MAX_ALIASED} values"),
+            ));
         }
         if depth + node.depth > MAX_DEPTH {
             return Err(at(span, &format!("it has more than {MAX_DEPTH} levels")));
@@ -347,7 +357,8 @@ mod tests {
 
     #[test]
     fn values_are_read_as_the_api_server_reads_them() {
-        let document = only("a: yes\nb: 020\nc: 20.0\nd: 'no'\ne: ~\nf: [1.5, \"1\", !!str 2, off]\ng: |\n  y\n42: x\n");
+        let document =
+            only("a: yes\nb: 020\nc: 20.0\nd: 'no'\ne: ~\nf: [1.5, \"1\", !!str 2, off]\ng: |\n  y\n42: x\n");
         assert_eq!(
             document.value,
             json!({"a": true, "b": 16, "c": 20, "d": "no", "e": null, "f": [1.5, "1", "2", false], "g": "y\n", "42": "x"})
@@ -356,7 +367,16 @@ mod tests {
         let written = |path: &str| document.written.get(path).map(String::as_str);
         assert_eq!(
             ["a", "b", "c", "d", "e", "f[0]", "f[1]", "f[3]"].map(written),
-            [Some("yes"), Some("020"), Some("20.0"), None, None, Some("1.5"), None, Some("off")]
+            [
+                Some("yes"),
+                Some("020"),
+                Some("20.0"),
+                None,
+                None,
+                Some("1.5"),
+                None,
+                Some("off")
+            ]
         );
     }
 
@@ -372,11 +392,23 @@ mod tests {
                 "a[0].0042 is the key 34 to Kubernetes, since it has no quotes: put 0042 in quotes",
             ),
             ("a: {b: 1, b: 2}", "a.b is there twice: remove one of the two"),
-            ("a: {true: 1, yes: 2}", "a.yes is the key true to Kubernetes, since it has no quotes: put yes in quotes"),
+            (
+                "a: {true: 1, yes: 2}",
+                "a.yes is the key true to Kubernetes, since it has no quotes: put yes in quotes",
+            ),
             ("a: {~: 1}", "a.~ can be no key without quotes: put ~ in quotes"),
-            ("? [a]\n: 1", "the document has a key that is no text: write a word, in quotes if need be"),
-            ("a: .nan", "a is .nan, for which JSON has no number: put it in quotes if it is a text"),
-            ("a: !!int x", "a has the tag !!int, and is not of that type: remove the tag"),
+            (
+                "? [a]\n: 1",
+                "the document has a key that is no text: write a word, in quotes if need be",
+            ),
+            (
+                "a: .nan",
+                "a is .nan, for which JSON has no number: put it in quotes if it is a text",
+            ),
+            (
+                "a: !!int x",
+                "a has the tag !!int, and is not of that type: remove the tag",
+            ),
             (
                 "a: &a {b: 1}\nc: {b: 2, <<: *a}",
                 "c.b stands before a << that has it too: write << first",
