@@ -163,12 +163,10 @@ impl Checker<'_> {
         let Value::String(text) = value else {
             let shown = self.shown(path, value);
             let what = match value {
-                Value::Bool(_) if shown == value.to_string() => {
-                    format!("must be a text, and is {shown}: put it in quotes")
-                }
-                Value::Bool(read) => {
-                    format!("must be a text, and {shown} without quotes is {read}: put it in quotes")
-                }
+                Value::Bool(read) => match read.to_string() {
+                    same if same == shown => format!("must be a text, and is {shown}: put it in quotes"),
+                    read => format!("must be a text, and {shown} without quotes is {read}: put it in quotes"),
+                },
                 Value::Number(_) => format!("must be a text, and {shown} without quotes is a number: put it in quotes"),
                 _ => format!("must be a text, and is {shown}"),
             };
