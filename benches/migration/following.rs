@@ -1,6 +1,6 @@
 //! Follows what the product says of itself, from outside: by watches as an administrator.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,10 +19,8 @@ pub(crate) struct Following(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Names of migrations that have completed.
-    completed: HashSet<String>,
-    /// When the last one of them was seen to.
-    last: SimTime,
+    /// The migrations that have completed, by name: their copy, and when they were seen to.
+    completed: HashMap<String, (String, SimTime)>,
     /// The target's status.
     target: Option<AMIEncryptionTargetStatus>,
     /// How many changes of it were but of the time of the last scan.
@@ -51,7 +49,13 @@ impl Following {
 
     /// When the last migration was seen to have completed.
     pub(crate) fn last_completed(&self) -> SimTime {
-        self.seen().last
+        self.completions().map(|(_, at)| at).max().unwrap_or_default()
+    }
+
+    /// The copies of the migrations that have completed, and when those were seen to.
+    pub(crate) fn completions(&self) -> impl Iterator<Item = (String, SimTime)> {
+        let completed: Vec<_> = self.seen().completed.values().cloned().collect();
+        completed.into_iter()
     }
 
     /// How many changes of the target's status were but of the time of the last scan.
@@ -67,12 +71,13 @@ impl Following {
     }
 
     fn migration(&self, migration: &AMIMigration, sim: &Sim) {
-        let state = migration.status.as_ref().and_then(|status| status.state);
-        if state == Some(MigrationState::Completed) {
-            let mut seen = self.seen();
-            if seen.completed.insert(migration.name_any()) {
-                seen.last = sim.now();
-            }
+        let Some(status) = &migration.status else { return };
+        if status.state == Some(MigrationState::Completed) {
+            let copy = status.copy.as_ref().and_then(|copy| copy.image_id.clone());
+            let completed = &mut self.seen().completed;
+            completed
+                .entry(migration.name_any())
+                .or_insert_with(|| (copy.unwrap_or_default(), sim.now()));
         }
     }
 

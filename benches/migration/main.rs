@@ -124,9 +124,13 @@ async fn measure(args: &Args, runtime: &Handle) -> Result<Vec<Figure>> {
         "the simulator finds fault, so the figures are of no worth:\n{report}"
     );
     product.stop().await?;
+    let [median, longest] = figures::noticed(args, &sim, &following)?;
     Ok(vec![
         figures::makespan(args, &sim, &busy, &following)?,
+        median,
+        longest,
         figures::reads(args, &busy)?,
+        figures::read_budget(&busy)?,
         figures::writes(args, &busy)?,
         figures::quiet(args, &before, &after)?,
     ])

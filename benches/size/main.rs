@@ -5,11 +5,13 @@
 //! each is computed.
 
 mod bare;
+mod calls;
 mod digest;
 #[path = "../shared/figure.rs"]
 mod figure;
 mod measured;
 mod pages;
+mod paging;
 mod planning;
 mod scanning;
 mod server;
@@ -28,6 +30,9 @@ struct Args {
     /// How many images the large account has; it has a fifth more snapshots
     #[arg(long, default_value_t = 100_000)]
     images: u32,
+    /// How many images or snapshots are on a page of the large account
+    #[arg(long, default_value_t = 1000)]
+    page: u32,
     /// How many accounts the controller looks through
     #[arg(long, default_value_t = 200)]
     targets: u32,
@@ -52,6 +57,8 @@ struct Args {
 enum Subject {
     /// `amiseal plan` over one large account
     Plan,
+    /// `amiseal plan` over one large account where each page takes a second
+    Pages,
     /// The controller over many accounts
     Scan,
 }
@@ -80,12 +87,13 @@ fn main() -> Result<ExitCode> {
 
 async fn measure(args: &Args) -> Result<ExitCode> {
     let mut all_met = true;
-    for subject in [Subject::Plan, Subject::Scan] {
+    for subject in [Subject::Plan, Subject::Pages, Subject::Scan] {
         if args.only.is_some_and(|only| only != subject) {
             continue;
         }
         let figures = match subject {
             Subject::Plan => Box::pin(planning::measure(args)).await?,
+            Subject::Pages => Box::pin(paging::measure(args)).await?,
             Subject::Scan => Box::pin(scanning::measure(args)).await?,
         };
         for figure in figures {

@@ -1,6 +1,9 @@
-//! The pages that the server hands out: what EC2 would answer for accounts with that many images, rendered beforehand.
+//! What the server hands out: what EC2 would answer for accounts with that many images, rendered beforehand.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use rand::rngs::StdRng;
@@ -11,12 +14,106 @@ pub(crate) const REGION: &str = "eu-west-1";
 /// The kinds of images that take turns; see [`Kind::of`].
 const TURN: u32 = 10;
 
-/// One account's answers, page by page.
+/// One account's answers.
 pub(crate) struct Account {
     /// Of DescribeImages.
-    pub(crate) images: Vec<Bytes>,
+    pub(crate) images: List,
     /// Of DescribeSnapshots.
-    pub(crate) snapshots: Vec<Bytes>,
+    pub(crate) snapshots: List,
+}
+
+/// All things of one kind, in the order of their listing.
+pub(crate) struct List {
+    response: &'static str,
+    set: &'static str,
+    page: usize,
+    ids: Vec<String>,
+    /// Where each thing is in the text.
+    places: Vec<Range<usize>>,
+    text: String,
+    /// What begins in one of these ways, by those: the server looks for it once.
+    parts: Mutex<HashMap<Vec<String>, Arc<Vec<usize>>>>,
+}
+
+impl List {
+    fn new<T>(
+        (response, set): (&'static str, &'static str),
+        page: usize,
+        items: &[T],
+        id: impl Fn(&T) -> &str,
+        push: impl Fn(&mut String, &T),
+    ) -> Self {
+        let mut text = String::new();
+        let mut places = Vec::with_capacity(items.len());
+        for item in items {
+            let begins = text.len();
+            push(&mut text, item);
+            places.push(begins..text.len());
+        }
+        Self {
+            response,
+            set,
+            page,
+            ids: items.iter().map(|item| id(item).to_owned()).collect(),
+            places,
+            text,
+            parts: Mutex::default(),
+        }
+    }
+
+    /// A page of what has an ID that matches one of these patterns, or of everything without any. Patterns are beginnings
+    /// with a star, or whole IDs.
+    pub(crate) fn page(&self, patterns: &[String], number: usize) -> Option<Bytes> {
+        let things = (!patterns.is_empty()).then(|| self.part(patterns));
+        let count = things.as_ref().map_or(self.ids.len(), |things| things.len());
+        let last = count.div_ceil(self.page).max(1) - 1;
+        if number > last {
+            return None;
+        }
+        let range = number * self.page..count.min((number + 1) * self.page);
+        let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        let response = self.response;
+        let namespace = "http://ec2.amazonaws.com/doc/2016-11-15/";
+        push_line(&mut text, 0, format_args!("<{response} xmlns=\"{namespace}\">"));
+        let request = format_args!("<requestId>00000000-0000-4000-8000-{number:012}</requestId>");
+        push_line(&mut text, 4, request);
+        push_line(&mut text, 4, format_args!("<{}>", self.set));
+        match things {
+            // They lie one after the other.
+            None => {
+                let places = &self.places[range];
+                if let (Some(first), Some(last)) = (places.first(), places.last()) {
+                    text.push_str(&self.text[first.start..last.end]);
+                }
+            }
+            Some(things) => {
+                for thing in &things[range] {
+                    text.push_str(&self.text[self.places[*thing].clone()]);
+                }
+            }
+        }
+        push_line(&mut text, 4, format_args!("</{}>", self.set));
+        if number < last {
+            push_line(&mut text, 4, format_args!("<nextToken>{}</nextToken>", number + 1));
+        }
+        push_line(&mut text, 0, format_args!("</{response}>"));
+        Some(Bytes::from(text))
+    }
+
+    fn part(&self, patterns: &[String]) -> Arc<Vec<usize>> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = parts.entry(patterns.to_vec()).or_insert_with(|| {
+            let matches = |id: &String| {
+                patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+                    Some(beginning) => id.starts_with(beginning),
+                    None => id == pattern,
+                })
+            };
+            let all = self.ids.iter().enumerate();
+            Arc::new(all.filter(|(_, id)| matches(id)).map(|(number, _)| number).collect())
+        });
+        part.clone()
+    }
 }
 
 /// The ID of the account with this number.
@@ -83,14 +180,18 @@ pub(crate) fn render(number: u32, images: u32, page: usize) -> Account {
         .flat_map(|image| image.volumes.iter().map(move |volume| (image, volume)))
         .collect();
     Account {
-        images: pages(&images, page, "DescribeImagesResponse", "imagesSet", |text, image| {
-            push_image(text, image, &account);
-        }),
-        snapshots: pages(
-            &snapshots,
+        images: List::new(
+            ("DescribeImagesResponse", "imagesSet"),
             page,
-            "DescribeSnapshotsResponse",
-            "snapshotSet",
+            &images,
+            |image| &image.id,
+            |text, image| push_image(text, image, &account),
+        ),
+        snapshots: List::new(
+            ("DescribeSnapshotsResponse", "snapshotSet"),
+            page,
+            &snapshots,
+            |(_, volume)| &volume.snapshot,
             |text, (image, volume)| push_snapshot(text, image, volume, &account),
         ),
     }
@@ -125,31 +226,6 @@ fn invent(account: u32, images: u32) -> Vec<Image> {
                 build: rng.random(),
                 day: number / TURN % 28 + 1,
             }
-        })
-        .collect()
-}
-
-fn pages<T>(items: &[T], page: usize, response: &str, list: &str, push: impl Fn(&mut String, &T)) -> Vec<Bytes> {
-    let chunks = items.chunks(page);
-    let last = chunks.len().saturating_sub(1);
-    chunks
-        .enumerate()
-        .map(|(nth, items)| {
-            let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-            let namespace = "http://ec2.amazonaws.com/doc/2016-11-15/";
-            push_line(&mut text, 0, format_args!("<{response} xmlns=\"{namespace}\">"));
-            let request = format_args!("<requestId>00000000-0000-4000-8000-{nth:012}</requestId>");
-            push_line(&mut text, 4, request);
-            push_line(&mut text, 4, format_args!("<{list}>"));
-            for item in items {
-                push(&mut text, item);
-            }
-            push_line(&mut text, 4, format_args!("</{list}>"));
-            if nth < last {
-                push_line(&mut text, 4, format_args!("<nextToken>{}</nextToken>", nth + 1));
-            }
-            push_line(&mut text, 0, format_args!("</{response}>"));
-            Bytes::from(text)
         })
         .collect()
 }

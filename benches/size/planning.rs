@@ -12,11 +12,11 @@ use crate::pages::{REGION, account_id};
 use crate::{Args, serving};
 
 /// Reading and planning may take so many times what reading alone takes.
-const TIME_BAR: f64 = 1.5;
+const TIME_BAR: f64 = 0.8;
 /// MB.
-const MEMORY_BAR: f64 = 100.0;
+const MEMORY_BAR: f64 = 90.0;
 /// `plan`'s exit status when there is something to do.
-const CHANGES: i32 = 2;
+pub(crate) const CHANGES: i32 = 2;
 
 /// Measures both in turns.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Figure>> {
@@ -26,8 +26,9 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Figure>> {
         &serving::World {
             accounts: 1,
             images: args.images,
-            page: 1000,
+            page: args.page,
             delay: 0,
+            page_delay: 0,
             throttled: None,
         },
     )
@@ -79,7 +80,8 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Figure>> {
     ])
 }
 
-fn policy_of(account: &str) -> String {
+/// A policy for the account.
+pub(crate) fn policy_of(account: &str) -> String {
     json!({
         "apiVersion": "amiseal.dev/v1alpha1",
         "kind": "AMIEncryptionPolicy",

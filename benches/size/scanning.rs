@@ -43,6 +43,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Figure>> {
         images: args.images_per_target,
         page: PAGE,
         delay: DELAY,
+        page_delay: 0,
         throttled,
     };
     let usual = serving::start(directory.path(), &world(None)).await?;

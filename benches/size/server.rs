@@ -1,6 +1,6 @@
 //! The server: a process of its own that hands out bytes, so that what is measured is the one who reads them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde_json::json;
 
+use crate::calls::Calls;
 use crate::pages::{self, Account, REGION};
 
 /// What the server prints before its address, once it is ready.
@@ -34,6 +36,9 @@ pub(crate) struct Args {
     /// How long every answer takes, in milliseconds
     #[arg(long)]
     delay: u64,
+    /// How long a page of images or snapshots takes besides, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    page_delay: u64,
     /// The number of the account that is throttled: every call to EC2 and KMS
     #[arg(long)]
     throttled: Option<u32>,
@@ -43,6 +48,8 @@ struct Server {
     accounts: HashMap<String, Account>,
     throttled: Option<String>,
     delay: Duration,
+    page_delay: Duration,
+    calls: Calls,
 }
 
 /// Renders everything, then serves until it is killed.
@@ -52,24 +59,43 @@ pub(crate) async fn serve(args: &Args) -> Result<()> {
         accounts: accounts.collect(),
         throttled: args.throttled.map(pages::account_id),
         delay: Duration::from_millis(args.delay),
+        page_delay: Duration::from_millis(args.page_delay),
+        calls: Calls::default(),
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{READY}http://{}", listener.local_addr()?);
-    let app = Router::new().fallback(answer).with_state(Arc::new(server));
+    let app = Router::new()
+        .route("/calls", get(calls))
+        .fallback(answer)
+        .with_state(Arc::new(server));
     axum::serve(listener, app).await.context("the server has failed")
 }
 
+/// The pages that were asked for since this was asked last.
+async fn calls(State(server): State<Arc<Server>>) -> Response {
+    json!(server.calls.take()).to_string().into_response()
+}
+
 async fn answer(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Response {
+    let form: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
+    let list = form.get("Action").filter(|action| action.starts_with("Describe"));
+    let begun = list.map(|list| server.calls.begin(list));
     tokio::time::sleep(server.delay).await;
-    server.answer(&headers, &body).unwrap_or_else(|| {
+    if begun.is_some() {
+        tokio::time::sleep(server.page_delay).await;
+    }
+    let answer = server.answer(&headers, &form);
+    if let Some(begun) = begun {
+        server.calls.end(begun);
+    }
+    answer.unwrap_or_else(|| {
         let text = error("InvalidAction", "The benchmark's server does not know this call");
         (StatusCode::BAD_REQUEST, text).into_response()
     })
 }
 
 impl Server {
-    fn answer(&self, headers: &HeaderMap, body: &[u8]) -> Option<Response> {
-        let form: HashMap<_, _> = url::form_urlencoded::parse(body).collect();
+    fn answer(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> Option<Response> {
         let credential = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let credential = credential.split_once("Credential=")?.1;
         let account = credential.split('/').next()?.strip_prefix(KEY_PREFIX);
@@ -86,11 +112,16 @@ impl Server {
             form.get("NextToken")
                 .map_or(Some(0), |token| token.parse::<usize>().ok())
         };
+        let patterns: Vec<String> = form
+            .iter()
+            .filter(|(name, _)| name.starts_with("Filter.1.Value."))
+            .map(|(_, value)| value.clone())
+            .collect();
         let bytes = match &**action {
             "AssumeRole" => assume_role(form.get("RoleArn")?)?,
             "GetCallerIdentity" => caller_identity(account?),
-            "DescribeImages" => self.accounts.get(account?)?.images.get(page()?)?.clone(),
-            "DescribeSnapshots" => self.accounts.get(account?)?.snapshots.get(page()?)?.clone(),
+            "DescribeImages" => self.accounts.get(account?)?.images.page(&patterns, page()?)?,
+            "DescribeSnapshots" => self.accounts.get(account?)?.snapshots.page(&patterns, page()?)?,
             _ => return None,
         };
         Some(([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], bytes).into_response())

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rig::Process;
 
+use crate::calls::Call;
 use crate::server::READY;
 
 /// How long rendering may take.
@@ -17,6 +18,7 @@ pub(crate) struct World {
     pub(crate) images: u32,
     pub(crate) page: u32,
     pub(crate) delay: u64,
+    pub(crate) page_delay: u64,
     pub(crate) throttled: Option<u32>,
 }
 
@@ -34,7 +36,8 @@ pub(crate) async fn start(directory: &Path, world: &World) -> Result<Server> {
         .args(option("accounts", world.accounts.to_string()))
         .args(option("images", world.images.to_string()))
         .args(option("page", world.page.to_string()))
-        .args(option("delay", world.delay.to_string()));
+        .args(option("delay", world.delay.to_string()))
+        .args(option("page-delay", world.page_delay.to_string()));
     if let Some(number) = world.throttled {
         builder = builder.args(option("throttled", number.to_string()));
     }
@@ -45,4 +48,11 @@ pub(crate) async fn start(directory: &Path, world: &World) -> Result<Server> {
         endpoint,
         _process: process,
     })
+}
+
+/// The pages that the server was asked for since this was asked last.
+pub(crate) async fn calls(server: &Server) -> Result<Vec<Call>> {
+    let url = format!("{}/calls", server.endpoint);
+    let (_, text) = rig::http_get(&url).await?;
+    Ok(serde_json::from_str(&text)?)
 }

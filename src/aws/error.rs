@@ -23,6 +23,7 @@ impl AwsError {
             operation,
             action: None,
             retry_after: None,
+            limit: None,
         }
     }
 

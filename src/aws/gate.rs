@@ -78,8 +78,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Lets `answers` large answers be in memory at a time. AWS may take `limit` until it begins to answer, and as much until
-    /// the answer is whole; waiting for room in between does not count.
+    /// Lets `answers` large answers be in memory at a time. AWS may take `limit`, or the read timeout of a client that has one,
+    /// until it begins to answer, and as much until the answer is whole; waiting for room in between does not count.
     pub(super) fn around(inner: SharedHttpClient, answers: usize, limit: Duration) -> SharedHttpClient {
         SharedHttpClient::new(Self {
             inner,
@@ -91,10 +91,13 @@ impl Gate {
 
 impl HttpClient for Gate {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        // The limit is kept here alone: one pool of connections serves all clients, whatever their limits.
+        let mut inner = HttpConnectorSettings::builder();
+        inner.set_connect_timeout(settings.connect_timeout());
         SharedHttpConnector::new(Gated {
-            inner: self.inner.http_connector(settings, components),
+            inner: self.inner.http_connector(&inner.build(), components),
             room: self.room.clone(),
-            limit: self.limit,
+            limit: settings.read_timeout().unwrap_or(self.limit),
         })
     }
 

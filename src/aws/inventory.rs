@@ -1,26 +1,23 @@
 //! Reads of images and snapshots.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use aws_sdk_ec2::types::{self as sdk, Filter, ImageAttributeName, SnapshotState};
+use aws_sdk_ec2::types::{self as sdk, ImageAttributeName};
 use jiff::Timestamp;
 
 use super::common::Common;
-use super::gate::Room;
-use super::pages::{Gathering, Pages};
+use super::listing::{Listing, filter, listed};
 use super::project;
 use super::session::Session;
 use crate::domain::AwsError;
 use crate::domain::{
-    Image, ImageId, ImageState, Inventory, LaunchPermission, Snapshot, SnapshotId, SnapshotProgress, Snapshots,
+    Image, ImageId, ImageState, Inventory, LaunchPermission, PendingSnapshot, Snapshot, SnapshotId, SnapshotProgress,
+    SnapshotState, Snapshots,
 };
 
-const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
-const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
 
-/// AWS's largest page.
-const PAGE: i32 = 1000;
 /// How many values AWS takes in one filter.
 const FILTER_VALUES: usize = 200;
 
@@ -37,39 +34,38 @@ pub enum Detail {
 impl Session {
     /// Reads all images and snapshots that the account owns, disabled and deprecated ones included: all pages or an error.
     /// It shows the copies in flight as well.
-    pub async fn scan(&self) -> Result<Inventory, AwsError> {
+    pub async fn scan(self: &Arc<Self>) -> Result<Inventory, AwsError> {
         self.scan_for(Detail::Everything).await
     }
 
     /// The same, keeping no more of each image than `detail` says.
-    pub async fn scan_for(&self, detail: Detail) -> Result<Inventory, AwsError> {
-        let inventory = Inventory::new(self.shared.clock.now());
-        let (mut inventory, pages) = self
-            .each_image(None, detail, inventory, |inventory, image| {
-                if let Some(known) = inventory.images.get(&image.id) {
-                    project::same_image(known, &image)?;
-                }
-                inventory.insert(image);
-                Ok(())
-            })
-            .await?;
-        inventory.may_lack_images = pages > 1;
+    pub async fn scan_for(self: &Arc<Self>, detail: Detail) -> Result<Inventory, AwsError> {
         let began = self.shared.clock.now();
-        // After the images, so that no snapshot of theirs is missed.
-        let gathered = (inventory, BTreeMap::new());
-        let (mut inventory, pending) = self
-            .each_snapshot(None, gathered, |(inventory, pending), snapshot, common| {
-                if snapshot.state == Some(SnapshotState::Pending)
-                    && let Some(copy) = project::pending_copy(snapshot)?
-                {
-                    pending.insert(copy.id.clone(), copy);
-                }
-                add(&mut inventory.snapshots, project::snapshot(snapshot, common)?)
-            })
-            .await?;
-        let pending = pending.into_values().collect();
+        let images = Listing::new(Inventory::new(began), detail, take_image);
+        let snapshots = Listing::new(Shown::default(), Detail::default(), take_snapshot);
+        let (images, snapshots) =
+            tokio::try_join!(Box::pin(images.read_all(self)), Box::pin(snapshots.read_all(self)),)?;
+        let (mut inventory, is_long) = images;
+        inventory.may_lack_images = is_long;
+        let (shown, _) = snapshots;
+        inventory.snapshots = shown.snapshots;
+        let pending = shown.pending.into_values().collect();
         inventory.progress = SnapshotProgress { began, pending };
+        self.catch_up(&mut inventory).await?;
         Ok(inventory)
+    }
+
+    /// Images and snapshots were read side by side: what an image names and the other listing did not show, or showed
+    /// before it was complete, is asked for by ID. What was not there then either is not asked for again.
+    async fn catch_up(&self, inventory: &mut Inventory) -> Result<(), AwsError> {
+        let overtaken = inventory.overtaken_snapshots();
+        let ids: Vec<&str> = self.not_in_vain(&overtaken).map(SnapshotId::as_str).collect();
+        let found = self.snapshots_by(&ids).await?;
+        self.asked_in_vain(overtaken.iter().filter(|id| !found.contains_key(id)));
+        let is_pending = |id: &SnapshotId| found.get(id).is_none_or(|found| found.state == SnapshotState::Pending);
+        inventory.progress.pending.retain(|snapshot| is_pending(&snapshot.id));
+        inventory.snapshots.extend(found);
+        Ok(())
     }
 
     /// Looks for copies of `sources`, and reads the snapshots of those that are done, with `snapshots` besides. Unknown IDs are left out.
@@ -91,16 +87,7 @@ impl Session {
             .map(SnapshotId::as_str)
             .collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let mut found = Snapshots::new();
-        for chunk in ids.chunks(FILTER_VALUES) {
-            // A filter and not the parameter for IDs, with which one unknown ID fails the call.
-            let filter = filter("snapshot-id", chunk);
-            found = self
-                .each_snapshot(Some(filter), found, |found, snapshot, common| {
-                    add(found, project::snapshot(snapshot, common)?)
-                })
-                .await?;
-        }
+        let found = self.snapshots_by(&ids).await?;
         Ok((began, images, found))
     }
 
@@ -113,15 +100,9 @@ impl Session {
     /// Reads the snapshot copies that are in flight in the account and region, whoever asked for them.
     pub async fn progress(&self) -> Result<SnapshotProgress, AwsError> {
         let began = self.shared.clock.now();
-        let filter = filter("status", &["pending"]);
-        let pending = self
-            .each_snapshot(Some(filter), BTreeMap::new(), |pending, snapshot, _| {
-                if let Some(copy) = project::pending_copy(snapshot)? {
-                    pending.insert(copy.id.clone(), copy);
-                }
-                Ok(())
-            })
-            .await?;
+        let filter = filter("status", vec!["pending".to_owned()]);
+        let pending = Listing::new(Pending::new(), Detail::default(), take_pending);
+        let pending = pending.read(self, Some(filter)).await?;
         let pending = pending.into_values().collect();
         Ok(SnapshotProgress { began, pending })
     }
@@ -129,7 +110,7 @@ impl Session {
     /// Reads who may launch an image.
     pub async fn launch_permissions(&self, image: &ImageId) -> Result<BTreeSet<LaunchPermission>, AwsError> {
         let request = self
-            .ec2()
+            .ec2_reads()
             .describe_image_attribute()
             .image_id(image.as_str())
             .attribute(ImageAttributeName::LaunchPermission)
@@ -145,100 +126,78 @@ impl Session {
     async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {
         let mut found = HashMap::new();
         for chunk in values.chunks(FILTER_VALUES) {
-            let filter = filter(name, chunk);
-            (found, _) = self
-                .each_image(Some(filter), Detail::Everything, found, |found, image| {
-                    if let Some(known) = found.get(&image.id) {
-                        project::same_image(known, &image)?;
-                    }
-                    found.insert(image.id.clone(), image);
-                    Ok(())
-                })
-                .await?;
+            let filter = filter(name, chunk.iter().copied().map(str::to_owned).collect());
+            let images = Listing::new(found, Detail::Everything, |found, image, common| {
+                if !project::is_machine(image) {
+                    return Ok(());
+                }
+                let image = project::image(image, common)?;
+                if let Some(known) = found.get(&image.id) {
+                    project::same_image(known, &image)?;
+                }
+                found.insert(image.id.clone(), image);
+                Ok(())
+            });
+            found = images.read(self, Some(filter)).await?;
         }
         let mut images: Vec<_> = found.into_values().collect();
         images.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(images)
     }
 
-    /// Reads the account's images page by page; `visit` adds each to what is gathered. Says how many pages there were.
-    async fn each_image<S: Send + 'static>(
-        &self,
-        filter: Option<Filter>,
-        detail: Detail,
-        gathered: S,
-        visit: fn(&mut S, Image) -> Result<(), project::Defect>,
-    ) -> Result<(S, usize), AwsError> {
-        let ec2 = self.ec2();
-        let mut gathering = Gathering::new(DESCRIBE_IMAGES, (gathered, Common::keeping(detail)));
-        let mut pages = Pages::default();
-        let mut count = 0;
-        while pages.more() {
-            count += 1;
-            let room = Room::default();
-            let request = ec2
-                .describe_images()
-                .owners("self")
-                .include_disabled(true)
-                .include_deprecated(true)
-                .set_filters(filter.clone().map(|filter| vec![filter]))
-                .max_results(PAGE)
-                .set_next_token(pages.token())
-                .customize()
-                .interceptor(room.clone());
-            self.admit(DESCRIBE_IMAGES).await?;
-            let page = self.send(DESCRIBE_IMAGES, Box::pin(request.send())).await?;
-            let images = listed(DESCRIBE_IMAGES, page.images)?;
-            let take_in = move |(gathered, common): &mut (S, Common), images: &[sdk::Image]| {
-                images
-                    .iter()
-                    .filter(|image| project::is_machine(image))
-                    .try_for_each(|image| visit(gathered, project::image(image, common)?))
-            };
-            gathering.add(images, room, take_in).await?;
-            pages.turn(DESCRIBE_IMAGES, page.next_token)?;
+    /// A filter and not the parameter for IDs, with which one unknown ID fails the call.
+    async fn snapshots_by(&self, ids: &[&str]) -> Result<Snapshots, AwsError> {
+        let mut found = Snapshots::new();
+        for chunk in ids.chunks(FILTER_VALUES) {
+            let filter = filter("snapshot-id", chunk.iter().copied().map(str::to_owned).collect());
+            let snapshots = Listing::new(found, Detail::default(), |found, snapshot, common| {
+                add(found, project::snapshot(snapshot, common)?)
+            });
+            found = snapshots.read(self, Some(filter)).await?;
         }
-        Ok((gathering.finish().await?.0, count))
-    }
-
-    /// Reads the account's snapshots page by page; `visit` projects them and adds them to what is gathered.
-    async fn each_snapshot<S: Send + 'static>(
-        &self,
-        filter: Option<Filter>,
-        gathered: S,
-        visit: fn(&mut S, &sdk::Snapshot, &mut Common) -> Result<(), project::Defect>,
-    ) -> Result<S, AwsError> {
-        let ec2 = self.ec2();
-        let mut gathering = Gathering::new(DESCRIBE_SNAPSHOTS, (gathered, Common::default()));
-        let mut pages = Pages::default();
-        while pages.more() {
-            let room = Room::default();
-            let request = ec2
-                .describe_snapshots()
-                .owner_ids("self")
-                .set_filters(filter.clone().map(|filter| vec![filter]))
-                .max_results(PAGE)
-                .set_next_token(pages.token())
-                .customize()
-                .interceptor(room.clone());
-            self.admit(DESCRIBE_SNAPSHOTS).await?;
-            let page = self.send(DESCRIBE_SNAPSHOTS, Box::pin(request.send())).await?;
-            let snapshots = listed(DESCRIBE_SNAPSHOTS, page.snapshots)?;
-            let take_in = move |(gathered, common): &mut (S, Common), snapshots: &[sdk::Snapshot]| {
-                snapshots
-                    .iter()
-                    .try_for_each(|snapshot| visit(gathered, snapshot, common))
-            };
-            gathering.add(snapshots, room, take_in).await?;
-            pages.turn(DESCRIBE_SNAPSHOTS, page.next_token)?;
-        }
-        Ok(gathering.finish().await?.0)
+        Ok(found)
     }
 }
 
-/// The list of an answer. AWS sends it also when it is empty: one that is not there is not known to be empty.
-fn listed<T>(operation: &'static str, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
-    list.ok_or_else(|| AwsError::malformed(operation, &"no list in the answer"))
+type Pending = BTreeMap<SnapshotId, PendingSnapshot>;
+
+/// What a listing of snapshots has shown.
+#[derive(Default)]
+struct Shown {
+    snapshots: Snapshots,
+    pending: Pending,
+}
+
+/// Adds an image to what a scan has found so far.
+fn take_image(inventory: &mut Inventory, image: &sdk::Image, common: &mut Common) -> Result<(), project::Defect> {
+    if !project::is_machine(image) {
+        return Ok(());
+    }
+    let image = project::image(image, common)?;
+    if let Some(known) = inventory.images.get(&image.id) {
+        project::same_image(known, &image)?;
+    }
+    inventory.insert(image);
+    Ok(())
+}
+
+/// Adds a snapshot to what a scan has found so far. Of one that is shown twice the later answer counts.
+fn take_snapshot(shown: &mut Shown, snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(), project::Defect> {
+    let (id, projected) = project::snapshot(snapshot, common)?;
+    if projected.state == SnapshotState::Pending {
+        take_pending(&mut shown.pending, snapshot, common)?;
+    } else {
+        shown.pending.remove(&id);
+    }
+    add(&mut shown.snapshots, (id, projected))
+}
+
+/// Adds a snapshot that AWS is making, if it is a copy.
+fn take_pending(pending: &mut Pending, snapshot: &sdk::Snapshot, _: &mut Common) -> Result<(), project::Defect> {
+    if let Some(copy) = project::pending_copy(snapshot)? {
+        pending.insert(copy.id.clone(), copy);
+    }
+    Ok(())
 }
 
 /// Adds a snapshot to those that a read has found so far.
@@ -248,9 +207,4 @@ fn add(found: &mut Snapshots, (id, snapshot): (SnapshotId, Snapshot)) -> Result<
     }
     found.insert(id, snapshot);
     Ok(())
-}
-
-fn filter(name: &str, values: &[&str]) -> Filter {
-    let values = values.iter().map(|value| (*value).to_owned()).collect();
-    Filter::builder().name(name).set_values(Some(values)).build()
 }

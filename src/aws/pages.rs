@@ -1,5 +1,7 @@
 //! Reading page by page: where a read stands, and what becomes of a page while the next one is on its way.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use tokio::task::JoinHandle;
 
 use super::gate::Room;
@@ -9,14 +11,23 @@ use crate::domain::AwsError;
 /// A page of fewer than this is taken in at once: handing it to another thread would take longer.
 const SMALL: usize = 100;
 
-/// What a read has gathered so far.
+/// What a read has gathered so far, by one reader or by several side by side.
 ///
 /// Large pages are taken in on threads for work that takes a while. That leaves the next page free to come meanwhile, and, as each
 /// thread has its own part of the heap, it keeps what a page needs for a moment apart from what stays.
 pub(super) struct Gathering<S> {
     operation: &'static str,
-    here: Option<S>,
-    away: Option<JoinHandle<Result<S, Defect>>>,
+    /// Gone when it was finished.
+    state: Arc<Mutex<Option<S>>>,
+}
+
+impl<S> Clone for Gathering<S> {
+    fn clone(&self) -> Self {
+        Self {
+            operation: self.operation,
+            state: self.state.clone(),
+        }
+    }
 }
 
 impl<S: Send + 'static> Gathering<S> {
@@ -24,11 +35,46 @@ impl<S: Send + 'static> Gathering<S> {
     pub(super) fn new(operation: &'static str, state: S) -> Self {
         Self {
             operation,
-            here: Some(state),
+            state: Arc::new(Mutex::new(Some(state))),
+        }
+    }
+
+    /// One who reads pages into it, one after the other.
+    pub(super) fn reader(&self) -> Reader<S> {
+        Reader {
+            gathering: self.clone(),
             away: None,
         }
     }
 
+    /// Works on what was gathered.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut S) -> T) -> Result<T, AwsError> {
+        // A page that cannot be taken in ends the read, so that what a panic left behind is never used.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = || AwsError::malformed(self.operation, &"a page after the end");
+        state.as_mut().map(work).ok_or_else(ended)
+    }
+
+    /// What was gathered in all, once every reader has settled.
+    pub(super) fn finish(self) -> Result<S, AwsError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = || AwsError::malformed(self.operation, &"a second end");
+        state.take().ok_or_else(ended)
+    }
+
+    fn take_in<T>(&self, page: &[T], work: impl FnOnce(&mut S, &[T]) -> Result<(), Defect>) -> Result<(), AwsError> {
+        self.with(|state| work(state, page))?
+            .map_err(|defect| AwsError::malformed(self.operation, &defect))
+    }
+}
+
+/// One who reads pages into a gathering. Until the last one is settled it is not known to be taken in.
+pub(super) struct Reader<S> {
+    gathering: Gathering<S>,
+    away: Option<JoinHandle<Result<(), AwsError>>>,
+}
+
+impl<S: Send + 'static> Reader<S> {
     /// Takes in a page, whose `room` is given back afterwards, once the page before it is done.
     pub(super) async fn add<T: Send + 'static>(
         &mut self,
@@ -36,37 +82,26 @@ impl<S: Send + 'static> Gathering<S> {
         room: Room,
         work: impl FnOnce(&mut S, &[T]) -> Result<(), Defect> + Send + 'static,
     ) -> Result<(), AwsError> {
-        let mut state = self.settled().await?;
+        self.settle().await?;
         if page.len() < SMALL {
-            work(&mut state, &page).map_err(|defect| AwsError::malformed(self.operation, &defect))?;
-            self.here = Some(state);
-            return Ok(());
+            return self.gathering.take_in(&page, work);
         }
+        let gathering = self.gathering.clone();
         self.away = Some(tokio::task::spawn_blocking(move || {
-            let outcome = work(&mut state, &page);
+            let outcome = gathering.take_in(&page, work);
             // Before the next page is whole: else it would need as much again.
             drop(page);
             drop(room);
-            outcome.map(|()| state)
+            outcome
         }));
         Ok(())
     }
 
-    /// What was gathered in all.
-    pub(super) async fn finish(mut self) -> Result<S, AwsError> {
-        self.settled().await
-    }
-
-    async fn settled(&mut self) -> Result<S, AwsError> {
-        if let Some(state) = self.here.take() {
-            return Ok(state);
-        }
-        let Some(away) = self.away.take() else {
-            // Only after an error, which has ended the read.
-            return Err(AwsError::malformed(self.operation, &"a page after the end"));
-        };
+    /// Waits until all of its pages are taken in.
+    pub(super) async fn settle(&mut self) -> Result<(), AwsError> {
+        let Some(away) = self.away.take() else { return Ok(()) };
         match away.await {
-            Ok(outcome) => outcome.map_err(|defect| AwsError::malformed(self.operation, &defect)),
+            Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is gone, and so is whoever waits.
@@ -88,6 +123,14 @@ pub(super) struct Pages {
 }
 
 impl Pages {
+    /// After the last page.
+    pub(super) fn end() -> Self {
+        Self {
+            begun: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether there is another page.
     pub(super) fn more(&self) -> bool {
         !self.begun || self.next.is_some()
@@ -137,30 +180,48 @@ mod tests {
 
     #[tokio::test]
     async fn pages_of_any_size_are_taken_in_one_by_one_and_a_defect_ends_the_read() {
-        let mut gathering = Gathering::new(OPERATION, Vec::new());
+        let gathering = Gathering::new(OPERATION, Vec::new());
+        let mut reader = gathering.reader();
         let large: Vec<usize> = (0..SMALL).collect();
         for page in [vec![1, 2], vec![], large.clone(), vec![3], large.clone()] {
-            let added = gathering.add(page, Room::default(), |all, page| {
+            let added = reader.add(page, Room::default(), |all, page| {
                 all.extend_from_slice(page);
                 Ok(())
             });
             added.await.expect("a sound page");
         }
-        assert_eq!(
-            gathering.finish().await,
-            Ok([&[1, 2], &large[..], &[3], &large[..]].concat())
-        );
+        reader.settle().await.expect("a sound page");
+        assert_eq!(gathering.finish(), Ok([&[1, 2], &large[..], &[3], &large[..]].concat()));
 
         for items in [1, SMALL] {
-            let mut gathering = Gathering::new(OPERATION, ());
+            let mut reader = Gathering::new(OPERATION, ()).reader();
             let defect = |(): &mut (), _: &[()]| Err(super::super::project::Defect::new("odd"));
-            let added = gathering.add(vec![(); items], Room::default(), defect).await;
+            let added = reader.add(vec![(); items], Room::default(), defect).await;
             let ended = match added {
-                Ok(()) => gathering.finish().await,
+                Ok(()) => reader.settle().await,
                 Err(error) => Err(error),
             };
             let error = ended.expect_err("a defect");
             assert_eq!(error.cause, Some(super::super::Cause::MalformedAnswer));
         }
+    }
+
+    #[tokio::test]
+    async fn readers_side_by_side_gather_every_page_of_each() {
+        let gathering = Gathering::new(OPERATION, 0);
+        let read = async |size: usize| {
+            let mut reader = gathering.reader();
+            for _ in 0..20 {
+                let count = |sum: &mut usize, page: &[()]| {
+                    *sum += page.len();
+                    Ok(())
+                };
+                reader.add(vec![(); size], Room::default(), count).await?;
+            }
+            reader.settle().await
+        };
+        let read = tokio::try_join!(read(1), read(SMALL), read(2 * SMALL));
+        read.expect("sound pages");
+        assert_eq!(gathering.finish(), Ok(20 * (1 + 3 * SMALL)));
     }
 }

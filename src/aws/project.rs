@@ -308,14 +308,14 @@ pub(super) fn same_snapshot(id: &SnapshotId, one: &Snapshot, other: &Snapshot) -
 
 /// A snapshot in flight if it is a copy; snapshots of volumes do not count against the limit on copies.
 ///
-/// Only AWS's own descriptions tell: «Copied for DestinationAmi ami-… from SourceAmi ami-… …» of an image's copy, and
+/// Its transfer type tells, or AWS's own descriptions: «Copied for DestinationAmi ami-… from SourceAmi ami-… …» of an image's copy, and
 /// «[Copied snap-… from region]» of a snapshot's, where its owner did not give it another.
 pub(super) fn pending_copy(snapshot: &sdk::Snapshot) -> Result<Option<PendingSnapshot>, Defect> {
     let description = snapshot.description.as_deref().unwrap_or_default();
     let for_image = description
         .strip_prefix("Copied for DestinationAmi ")
         .map(|rest| rest.split_whitespace().next().and_then(|id| id.parse().ok()));
-    if for_image.is_none() && !description.starts_with("[Copied snap-") {
+    if snapshot.transfer_type.is_none() && for_image.is_none() && !description.starts_with("[Copied snap-") {
         return Ok(None);
     }
     let id = required("snapshotId", snapshot.snapshot_id.as_deref())?;

@@ -329,6 +329,13 @@ fn only_copies_count_as_copies_in_flight() {
     assert_eq!(copy.for_image, None);
     let copy = pending("Copied for DestinationAmi nonsense").expect("a copy all the same");
     assert_eq!(copy.for_image, None);
+    for kind in [sdk::TransferType::Standard, sdk::TransferType::TimeBased] {
+        let given = plain_snapshot().description("ours").transfer_type(kind).build();
+        let copy = pending_copy(&given)
+            .expect("a snapshot")
+            .expect("a copy by its transfer type");
+        assert_eq!(copy.for_image, None);
+    }
     for other in [
         "",
         "Created by CreateImage(i-1) for ami-0123456789abcdef0",

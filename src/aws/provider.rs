@@ -1,6 +1,6 @@
 //! What all sessions share: configuration, connections, and the limits of each account and region.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,9 +19,10 @@ use super::endpoint;
 use super::gate::Gate;
 use super::limiter::Limiter;
 use super::metrics::AwsMetrics;
+use super::parts::Known;
 use super::session::{Session, SessionKey};
 use crate::clock::Clock;
-use crate::domain::{AccountId, Cause, Region};
+use crate::domain::{AccountId, Cause, Region, SnapshotId};
 
 /// Says whether this replica may write in an account and region. It is asked before every attempt of every call that
 /// changes anything.
@@ -30,6 +31,9 @@ pub type WriteGate = Arc<dyn Fn(&AccountId, &Region) -> bool + Send + Sync>;
 /// Says whether a policy, by its name, asks for changes in an account and region. It is asked at the same moments: between a
 /// decision and its call lies the wait for a limit, and the policy may be suspended meanwhile. Else it says why not.
 pub type PolicyGate = Arc<dyn Fn(&str, &AccountId, &Region) -> Result<(), Cause> + Send + Sync>;
+
+/// So often AWS may let a call that reads wait for an answer until it is given up.
+const READ_ATTEMPTS: u32 = 3;
 
 /// How to talk to AWS.
 #[non_exhaustive]
@@ -44,8 +48,10 @@ pub struct AwsOptions {
     pub share: f64,
     /// How long AWS may take until it begins to answer an attempt, and as much until the answer is whole, in wall-clock time.
     pub attempt_timeout: Duration,
+    /// The same for calls that read images and snapshots: a page of them takes AWS long where there are many.
+    pub read_timeout: Duration,
     /// How long a call may take with its retries, in wall-clock time. Waiting for the limiter comes before and does not count; waiting
-    /// for room in memory does.
+    /// for room in memory does. Calls that read images and snapshots may take longer, by [`AwsOptions::read_timeout`].
     pub operation_timeout: Duration,
     /// How often a call is tried in all.
     pub max_attempts: u32,
@@ -71,6 +77,7 @@ impl AwsOptions {
             metrics,
             share: 0.5,
             attempt_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(60),
             operation_timeout: Duration::from_secs(30),
             max_attempts: 3,
             pages_in_memory: 8,
@@ -130,6 +137,29 @@ pub(super) struct Shared {
     pub(super) policies: OnceLock<PolicyGate>,
     pub(super) metrics: AwsMetrics,
     pub(super) share: f64,
+    /// How long AWS may take over calls that read images and snapshots.
+    pub(super) reads: Reads,
+}
+
+/// How long AWS may take over calls that read images and snapshots.
+#[derive(Debug, Clone)]
+pub(super) struct Reads {
+    /// Until it begins to answer.
+    pub(super) limit: Duration,
+    /// That, and what the call may take with its retries.
+    pub(super) timeouts: TimeoutConfig,
+}
+
+impl Reads {
+    fn new(options: &AwsOptions) -> Self {
+        let limit = options.read_timeout;
+        let all = limit.saturating_mul(READ_ATTEMPTS).max(options.operation_timeout);
+        let timeouts = TimeoutConfig::builder().read_timeout(limit).operation_timeout(all);
+        Self {
+            limit,
+            timeouts: timeouts.build(),
+        }
+    }
 }
 
 impl Shared {
@@ -151,6 +181,17 @@ pub(super) struct Place {
     pub(super) ec2: RetryPartition,
     pub(super) kms: RetryPartition,
     pub(super) sts: RetryPartition,
+    /// What earlier listings have told.
+    pub(super) learned: Mutex<Learned>,
+}
+
+/// What earlier listings of an account and region have told.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    /// Of images and of snapshots.
+    pub(super) listings: [Known; 2],
+    /// Snapshots that images name and that are not there, or not to be read.
+    pub(super) in_vain: BTreeSet<SnapshotId>,
 }
 
 impl fmt::Debug for Aws {
@@ -166,6 +207,7 @@ impl Aws {
         if !(options.share > 0.0 && options.share <= 1.0) {
             return Err(ConfigError::Share);
         }
+        let reads = Reads::new(&options);
         let clock = options.clock;
         let retries = RetryConfig::standard()
             .with_max_attempts(options.max_attempts)
@@ -204,6 +246,7 @@ impl Aws {
             policies: OnceLock::new(),
             metrics: options.metrics,
             share: options.share,
+            reads,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -244,14 +287,15 @@ impl Aws {
                 ec2: partition("ec2"),
                 kms: partition("kms"),
                 sts: partition("sts"),
+                learned: Mutex::default(),
             })
         });
         place.clone()
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The maps are whole after every statement, so a panic elsewhere leaves them sound.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is whole after every statement, so a panic elsewhere leaves them sound.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

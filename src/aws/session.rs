@@ -1,6 +1,6 @@
 //! One policy's view of one account and region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -17,10 +17,11 @@ use tokio::sync::OnceCell;
 use super::credentials::AssumedRole;
 use super::interceptor::Attempts;
 use super::limiter::Bucket;
-use super::provider::{Place, Shared};
+use super::parts::Known;
+use super::provider::{Place, Shared, lock};
 use super::renewal::Renewal;
 use super::visit::Visit;
-use crate::domain::{AccountId, Region};
+use crate::domain::{AccountId, Region, SnapshotId};
 use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// What makes one session differ from another.
@@ -179,13 +180,52 @@ impl Session {
 
     /// A client of EC2.
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
-        let mut config = aws_sdk_ec2::config::Builder::from(&self.config)
+        aws_sdk_ec2::Client::from_conf(self.ec2_config().build())
+    }
+
+    /// A client of EC2 for calls that read images and snapshots, which may take AWS long.
+    pub(super) fn ec2_reads(&self) -> aws_sdk_ec2::Client {
+        let config = self.ec2_config().timeout_config(self.shared.reads.timeouts.clone());
+        aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
             .retry_partition(self.place.ec2.clone())
             .interceptor(self.attempts.clone());
-        if let Some(renewal) = &self.renewal {
-            config = config.retry_classifier(renewal.clone());
+        match &self.renewal {
+            Some(renewal) => config.retry_classifier(renewal.clone()),
+            None => config,
         }
-        aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    /// What earlier listings of images, or of snapshots, have told.
+    pub(super) fn known_listing(&self, number: usize) -> Known {
+        lock(&self.place.learned)
+            .listings
+            .get(number)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Learns from one now.
+    pub(super) fn learn_listing(&self, number: usize, learn: impl FnOnce(&mut Known, Duration)) {
+        let now = self.shared.clock.monotonic();
+        if let Some(known) = lock(&self.place.learned).listings.get_mut(number) {
+            learn(known, now);
+        }
+    }
+
+    /// Those of these snapshots that were not asked for in vain.
+    pub(super) fn not_in_vain<'a>(&self, ids: &'a BTreeSet<SnapshotId>) -> impl Iterator<Item = &'a SnapshotId> {
+        let in_vain = lock(&self.place.learned).in_vain.clone();
+        ids.iter().filter(move |id| !in_vain.contains(*id))
+    }
+
+    /// These snapshots were asked for, and are not there. What was asked for in vain before and is not among them is forgotten.
+    pub(super) fn asked_in_vain<'a>(&self, ids: impl Iterator<Item = &'a SnapshotId>) {
+        let in_vain = ids.cloned().collect();
+        lock(&self.place.learned).in_vain = in_vain;
     }
 
     /// A client of KMS.
@@ -248,6 +288,9 @@ impl Session {
         answer.map_err(|mut error| {
             if error.class == ErrorClass::Throttled {
                 error.retry_after = bucket_of(operation).map(|b| self.place.limiter.delay(b));
+            }
+            if error.is(Cause::Timeout) && operation.starts_with("ec2:Describe") {
+                error.limit = Some(self.shared.reads.limit);
             }
             error
         })

@@ -340,7 +340,8 @@ async fn a_scan_reads_on_through_empty_pages() {
     assert_eq!(ids, ["ami-00000001", "ami-00000002", "ami-00000003"]);
     let requests = wire.requests();
     let images: Vec<_> = requests.iter().filter(|r| r.call == "ec2:DescribeImages").collect();
-    assert_eq!(images.len(), 4);
+    let in_parts = |request: &&&Request| request.form.contains_key("Filter.1.Name");
+    assert_eq!(images.iter().filter(|request| !in_parts(request)).count(), 4);
     for request in images {
         for (name, value) in [
             ("Owner.1", "self"),
@@ -365,6 +366,7 @@ async fn one_page_that_fails_or_one_image_that_makes_no_sense_fails_the_scan() {
         (Box::new(odd), ErrorClass::Invalid),
     ] {
         let wire = Wire::new(move |request| match request.form.get("NextToken") {
+            _ if request.call == "ec2:DescribeSnapshots" => page("snapshotSet", &[], ""),
             None => page("imagesSet", &[image("ami-00000001")], "1"),
             Some(_) => second(),
         });

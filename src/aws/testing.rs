@@ -220,6 +220,7 @@ pub(super) async fn bench(wire: &Wire, gate: WriteGate) -> Bench {
     let metrics = AwsMetrics::register(&registry).expect("a fresh registry");
     let mut options = AwsOptions::new(Arc::new(JumpingClock::default()), gate, metrics);
     options.attempt_timeout = Duration::from_millis(200);
+    options.read_timeout = Duration::from_millis(200);
     options.http_client = Some(wire.client());
     options.endpoint_url = Some("http://127.0.0.1:9".to_owned());
     let own = Credentials::new("OWN", "secret", None, None, "test");

@@ -45,7 +45,7 @@ pub struct Args {
     /// How many slots the accounts and regions are divided into for the replicas to share; the same for all replicas
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub slots: u16,
-    /// How often copies in flight are looked at, at least 1s; default: 15s to 3m, by their progress
+    /// How often copies in flight are looked at, at least 1s; default: 5s to 30s, by their progress
     #[arg(long, value_name = "DURATION", value_parser = poll_interval)]
     pub copy_poll_interval: Option<Text>,
     /// How many policies, and how many migrations, are worked on at a time; most of that is waiting for AWS
@@ -57,6 +57,9 @@ pub struct Args {
     /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
     #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
     pub aws_rate_share: f64,
+    /// How long AWS may take until it begins to answer a call that reads images or snapshots: 1s to 30m
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = read_timeout)]
+    pub aws_read_timeout: Text,
 }
 
 fn lease_duration(text: &str) -> Result<Text, String> {
@@ -65,6 +68,11 @@ fn lease_duration(text: &str) -> Result<Text, String> {
 
 fn poll_interval(text: &str) -> Result<Text, String> {
     between(text, Text::from_secs(1), Text::from_mins(24 * 60))
+}
+
+/// A limit on AWS's answers, as an option.
+pub(super) fn read_timeout(text: &str) -> Result<Text, String> {
+    between(text, Text::from_secs(1), Text::from_mins(30))
 }
 
 fn between(text: &str, least: Text, most: Text) -> Result<Text, String> {
@@ -114,6 +122,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
     let mut options = AwsOptions::new(clock.clone(), gate, aws_metrics);
     options.share = args.aws_rate_share;
+    options.read_timeout = args.aws_read_timeout.as_std();
     let aws = Box::pin(Aws::new(options)).await?;
 
     let poll = args

@@ -70,10 +70,6 @@ pub(crate) struct Place {
     pub(super) poll_due: Option<Timestamp>,
     /// The looks at copies that have failed, and when they are tried again, whatever else is due or not.
     pub(super) looking: Retry,
-    /// Since when a copy seems to be done that was not looked at yet.
-    pub(super) done_since: Option<Timestamp>,
-    /// Closer looks in a row that have shown no failed copy.
-    pub(super) good_looks: u32,
     /// What the role may do.
     pub(super) permits: Permits,
     /// What hinders scanning.

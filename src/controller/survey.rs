@@ -1,5 +1,7 @@
 //! Reading one account and region: what the controller decides on, and what `amiseal plan` reports.
 
+use std::sync::Arc;
+
 use crate::api::AMIEncryptionTargetSpec;
 use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
 use crate::domain::{AccountId, Inventory, Key, KeyProblem, Region};
@@ -17,7 +19,7 @@ pub(crate) struct Survey {
 }
 
 /// Reads everything, or fails. Of each image `detail` is kept.
-pub(crate) async fn survey(session: &Session, key: &str, detail: Detail) -> Result<Survey, AwsError> {
+pub(crate) async fn survey(session: &Arc<Session>, key: &str, detail: Detail) -> Result<Survey, AwsError> {
     let caller = session.check_identity().await?.arn;
     let inventory = session.scan_for(detail).await?;
     let key = session.resolve_key(key).await.map(view_of);

@@ -19,6 +19,8 @@ pub struct AwsError {
     pub action: Option<Box<str>>,
     /// When the limiter has room again, for a throttled call.
     pub retry_after: Option<Duration>,
+    /// How long AWS had to begin its answer, where `--aws-read-timeout` says so.
+    pub limit: Option<Duration>,
 }
 
 /// The classes of errors; each has one way to go on.
@@ -137,6 +139,12 @@ impl Error for AwsError {}
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation;
+        if let (Some(Cause::Timeout), Some(limit)) = (self.cause, self.limit) {
+            return write!(
+                f,
+                "{operation}: no answer from AWS within {limit:?}; if AWS only takes long, raise --aws-read-timeout"
+            );
+        }
         if let Some(cause) = self.cause {
             return write!(f, "{operation}: {}", cause.sentence());
         }
@@ -208,6 +216,29 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_read_that_took_too_long_names_its_limit_and_the_option_that_raises_it() {
+        let error = AwsError {
+            class: ErrorClass::Transient,
+            cause: Some(Cause::Timeout),
+            code: None,
+            operation: "ec2:DescribeSnapshots",
+            action: None,
+            retry_after: None,
+            limit: Some(Duration::from_secs(60)),
+        };
+        let of_other = AwsError {
+            operation: "ec2:CopyImage",
+            limit: None,
+            ..error.clone()
+        };
+        assert_eq!(
+            error.to_string(),
+            "ec2:DescribeSnapshots: no answer from AWS within 60s; if AWS only takes long, raise --aws-read-timeout"
+        );
+        assert_eq!(of_other.to_string(), "ec2:CopyImage: no answer from AWS in time");
+    }
 
     #[test]
     fn only_calls_that_read_by_their_name_change_nothing() {

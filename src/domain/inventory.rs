@@ -1,11 +1,11 @@
 //! What one account and region holds, as one or more reads showed it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Image, ImageId, Region, Snapshot, SnapshotId};
+use super::{Image, ImageId, ImageState, Region, Snapshot, SnapshotId, SnapshotState};
 
 /// Snapshots by ID.
 pub type Snapshots = BTreeMap<SnapshotId, Snapshot>;
@@ -71,6 +71,21 @@ impl Inventory {
                 .as_ref()
                 .is_some_and(|s| s.image == *source && s.region == *region)
         })
+    }
+
+    /// Whether a snapshot is known, and not in the making when it was read.
+    pub fn is_settled(&self, id: &SnapshotId) -> bool {
+        let known = self.snapshots.get(id);
+        known.is_some_and(|snapshot| snapshot.state != SnapshotState::Pending)
+    }
+
+    /// The snapshots of finished images that are not known, or were not complete when they were read: whoever reads both side
+    /// by side may see an image that is newer than the listing of its snapshots.
+    pub fn overtaken_snapshots(&self) -> BTreeSet<SnapshotId> {
+        let is_finished = |image: &&Arc<Image>| matches!(image.state, ImageState::Available | ImageState::Disabled);
+        let finished = self.images.values().filter(is_finished);
+        let named = finished.flat_map(|image| image.volumes().map(|(_, _, snapshot)| snapshot));
+        named.filter(|id| !self.is_settled(id)).cloned().collect()
     }
 
     /// Folds in a look for the copies of `sources`, begun at `began`: what it shows replaces what was known of them.

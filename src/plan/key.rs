@@ -104,6 +104,7 @@ mod tests {
             operation: "kms:DescribeKey",
             action: None,
             retry_after: None,
+            limit: None,
         }
     }
 

@@ -124,95 +124,30 @@ pub struct PollBounds {
 impl Default for PollBounds {
     fn default() -> Self {
         Self {
-            min: Duration::from_secs(15),
-            max: Duration::from_secs(180),
+            min: Duration::from_secs(5),
+            max: Duration::from_secs(30),
         }
     }
-}
-
-/// A look at the copies in flight may cost as much as all slots standing idle for so many seconds.
-const LOOK_PRICE: f64 = 25.0;
-
-/// What is missing for the next copy to start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shortage {
-    /// How many slots there are in all.
-    pub budget: u32,
-    /// How many of them are free, but too few.
-    pub free: u32,
-    /// How many more have to become free for the smallest of the copies that wait.
-    pub missing: u32,
 }
 
 /// How long to wait before the next look at the copies in flight.
 ///
-/// AWS reports each snapshot's progress, so its end can be foreseen. Nobody is admitted without a look, so a slot stands
-/// idle from its snapshot's end to the next look. That comes when the look and the idle time before it cost the least for
-/// each slot that it gains: sooner when many slots become free, later when one more is about to. With nobody waiting for a
-/// slot (no `shortage`) it is enough to see the last copy end.
-pub fn next_poll(
-    progress: &SnapshotProgress,
-    shortage: Option<Shortage>,
-    now: Timestamp,
-    bounds: PollBounds,
-) -> Duration {
+/// AWS reports each snapshot's progress, so its end can be foreseen: the look comes when the next one should have ended,
+/// since a slot stands idle, or a finished copy waits to be verified, until it does. What nothing is known of may end at any time.
+pub fn next_poll(progress: &SnapshotProgress, now: Timestamp, bounds: PollBounds) -> Duration {
+    if progress.pending.is_empty() {
+        // AWS does not show yet what was asked for, or the image of what is complete.
+        return bounds.min;
+    }
     let passed = seconds_between(progress.began, now);
-    let mut ends: Vec<f64> = progress
+    let ends = progress
         .pending
         .iter()
         .filter_map(|snapshot| seconds_left(snapshot, progress.began))
         // A little later than foreseen, since a look that comes just before the end is wasted.
-        .map(|left| left + 1.0 - passed)
-        .collect();
-    ends.sort_by(f64::total_cmp);
-    let (min, max) = (bounds.min.as_secs_f64(), bounds.max.as_secs_f64());
-    let Some(last) = ends.last() else {
-        return if progress.pending.is_empty() {
-            bounds.min
-        } else {
-            bounds.min.saturating_mul(2).min(bounds.max)
-        };
-    };
-    let seconds = match shortage {
-        None => *last,
-        Some(shortage) => cheapest(&ends, shortage, |end| end.max(min).min(max)),
-    };
-    Duration::from_secs_f64(seconds.max(0.0)).clamp(bounds.min, bounds.max)
-}
-
-/// The moment of the look that costs the least for each slot that it gains. `ends` are in order, and not empty.
-fn cheapest(ends: &[f64], shortage: Shortage, within: impl Fn(f64) -> f64) -> f64 {
-    let first = (shortage.missing.max(1) as usize).min(ends.len()) - 1;
-    let mut best = (f64::INFINITY, ends[first]);
-    for end in &ends[first..] {
-        let at = within(*end);
-        let over = || ends.iter().filter(|end| **end <= at);
-        let mut idle: f64 = over().map(|end| at - end.max(0.0)).sum();
-        // Slots that are free already are of use only once there are enough of them.
-        idle += f64::from(shortage.free) * (at - ends[first]).max(0.0);
-        let gained = over().count().max(1) + shortage.free as usize;
-        #[allow(clippy::cast_precision_loss, reason = "a few slots")]
-        let cost = (LOOK_PRICE * f64::from(shortage.budget) + idle) / gained as f64;
-        if cost < best.0 {
-            best = (cost, at);
-        }
-    }
-    best.1
-}
-
-/// As many copies that seem to be done are worth a closer look by themselves.
-const LOOK_TOGETHER: usize = 24;
-/// Fewer than that wait for others, up to so many of the longest poll intervals.
-const LOOK_PATIENCE: u32 = 5;
-
-/// Whether the `done` copies that have no snapshot in flight any more are looked at closely now, to be verified.
-///
-/// One look serves many, and their slots are free already, so a few wait for more while others are in flight anyway.
-/// Trust has to be earned: the first ones are looked at soon, and later ones less soon with each look in a row that has
-/// shown no failed copy (`good_looks`), since a key that does not work any more shows only in copies that failed.
-pub fn is_time_to_look(done: usize, waited: Duration, in_flight: usize, good_looks: u32, bounds: PollBounds) -> bool {
-    let patience = bounds.max.saturating_mul(good_looks.clamp(1, LOOK_PATIENCE));
-    done > 0 && (done >= LOOK_TOGETHER || in_flight == 0 || waited >= patience)
+        .map(|left| left + 1.0 - passed);
+    let next = ends.fold(f64::INFINITY, f64::min);
+    Duration::try_from_secs_f64(next.max(0.0)).map_or(bounds.max, |wait| wait.clamp(bounds.min, bounds.max))
 }
 
 /// Seconds until a snapshot will be complete if it goes on as it did; unknown at 0 %.
@@ -352,87 +287,38 @@ mod tests {
         }
     }
 
-    fn poll(percents: &[u8], shortage: Option<Shortage>) -> u64 {
-        next_poll(&progress(percents), shortage, at(100), PollBounds::default()).as_secs()
-    }
-
-    fn short_of(missing: u32, free: u32) -> Option<Shortage> {
-        Some(Shortage {
-            budget: 20,
-            free,
-            missing,
-        })
+    fn poll(percents: &[u8]) -> u64 {
+        next_poll(&progress(percents), at(100), PollBounds::default()).as_secs()
     }
 
     #[test]
-    fn the_next_look_comes_within_its_bounds_when_enough_slots_should_be_free() {
-        assert_eq!(
-            poll(&[90], short_of(1, 0)),
-            15,
-            "12 s left, but never sooner than the minimum"
-        );
-        assert_eq!(
-            poll(&[10], short_of(1, 0)),
-            180,
-            "901 s left, but never later than the maximum"
-        );
-        assert_eq!(poll(&[0], short_of(1, 0)), 30, "nothing is known yet");
-        assert_eq!(poll(&[], short_of(1, 0)), 15);
-        assert_eq!(
-            poll(&[80, 50, 40], short_of(2, 3)),
-            101,
-            "one free slot more would be of no use"
-        );
-    }
-
-    #[test]
-    fn with_nobody_waiting_the_next_look_comes_when_the_last_copy_should_be_done() {
-        assert_eq!(poll(&[50, 80], None), 101);
-        assert_eq!(poll(&[10, 80], None), 180);
-    }
-
-    #[test]
-    fn a_look_waits_for_another_end_that_is_near_and_not_for_one_that_is_far() {
-        assert_eq!(poll(&[80, 75], short_of(1, 0)), 34, "the ends are after 26 s and 34 s");
-        let crowd = [80, 80, 80, 80, 80, 80, 80, 80, 80, 80, 50];
-        assert_eq!(poll(&crowd, short_of(1, 0)), 26, "ten idle slots do not wait for one");
+    fn the_next_look_comes_when_the_next_snapshot_should_be_complete_and_within_half_a_minute() {
+        for (percents, wait, why) in [
+            (&[80, 90, 20][..], 12, "the first to end is complete after 11 s"),
+            (&[97], 5, "never sooner than the minimum"),
+            (&[10, 50], 30, "never later than the maximum"),
+            (&[0, 85], 18, "what nothing is known of does not delay the others"),
+            (&[0], 30, "nothing is known yet"),
+            (&[], 5, "AWS shows nothing yet, or is done"),
+        ] {
+            assert_eq!(poll(percents), wait, "{why}");
+        }
     }
 
     #[test]
     fn a_look_counts_the_time_since_progress_was_read() {
-        let later = next_poll(&progress(&[50]), short_of(1, 0), at(160), PollBounds::default());
-        assert_eq!(later.as_secs(), 41);
+        let later = next_poll(&progress(&[80]), at(115), PollBounds::default());
+        assert_eq!(later.as_secs(), 11);
     }
 
     proptest! {
         #[test]
         fn whatever_the_progress_the_next_look_is_within_bounds(
-            percents in prop::collection::vec(0u8..=100, 0..30), missing in 0u32..40, free in 0u32..20, passed in 0i64..500,
+            percents in prop::collection::vec(0u8..=100, 0..30), passed in 0i64..500, min in 0u64..20, more in 0u64..100,
         ) {
-            let bounds = PollBounds::default();
-            let wait = next_poll(&progress(&percents), short_of(missing, free), at(100 + passed), bounds);
+            let bounds = PollBounds { min: Duration::from_secs(min), max: Duration::from_secs(min + more) };
+            let wait = next_poll(&progress(&percents), at(100 + passed), bounds);
             prop_assert!((bounds.min..=bounds.max).contains(&wait));
         }
-    }
-
-    #[test]
-    fn copies_that_seem_done_are_looked_at_together_but_not_too_late() {
-        let after = |minutes: u64| Duration::from_secs(60 * minutes);
-        let look = |done, minutes, in_flight, good| {
-            is_time_to_look(done, after(minutes), in_flight, good, PollBounds::default())
-        };
-        assert!(!look(0, 60, 0, 5), "there is nothing to look at");
-        assert!(look(24, 0, 20, 5), "enough for a look");
-        assert!(look(1, 0, 0, 5), "nobody will come who could be waited for");
-        assert!(!look(23, 14, 20, 5) && look(1, 15, 20, 5), "patience ends");
-        assert!(
-            !look(1, 2, 20, 0) && look(1, 3, 20, 0),
-            "after a failed copy the next are looked at soon"
-        );
-        assert!(
-            !look(1, 8, 20, 3) && look(1, 9, 20, 3),
-            "trust grows with each good look"
-        );
-        assert!(look(1, 15, 20, 99), "but not for ever");
     }
 }

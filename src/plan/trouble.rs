@@ -97,6 +97,7 @@ mod tests {
             operation: "ec2:CopyImage",
             action: None,
             retry_after,
+            limit: None,
         }
     }
 

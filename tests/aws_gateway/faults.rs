@@ -94,7 +94,7 @@ async fn an_aws_with_little_more_than_half_of_its_limits_left_has_no_cause_to_th
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
     let bench = Bench::with(Arc::new(|_, _| true), |options| {
-        options.attempt_timeout = Duration::from_millis(250);
+        options.read_timeout = Duration::from_millis(250);
     })
     .await;
     let session = bench.session(Access::ReadOnly);
@@ -107,6 +107,34 @@ async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
     );
     assert_eq!(bench.calls("DescribeImages").len(), 3);
     assert_eq!(bench.requests("DescribeImages", "Timeout"), 3.0);
+    let said = error.to_string();
+    assert!(
+        said.contains("within 250ms") && said.contains("--aws-read-timeout"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn lists_may_take_longer_than_other_calls() {
+    let bench = Bench::with(Arc::new(|_, _| true), |options| {
+        options.attempt_timeout = Duration::from_millis(250);
+        options.operation_timeout = Duration::from_millis(250);
+    })
+    .await;
+    let session = bench.session(Access::Full);
+    session.check_identity().await.expect("an identity");
+    bench
+        .sim()
+        .change_settings(|settings| settings.lists.page_seconds = 0.6);
+    session.scan().await.expect("a slow scan");
+    let delay = |operation| bench.sim().add_fault(fault(operation, 9, Act::DelayReply(0.6)));
+    delay("DescribeImageAttribute");
+    let source = copy(PLAIN, "one").source;
+    session.launch_permissions(&source).await.expect("a slow read");
+    delay("CopyImage");
+    let error = session.copy_image(&copy(PLAIN, "one")).await.expect_err("no answer");
+    assert_eq!(error.cause, Some(Cause::Timeout));
+    assert_eq!(error.limit, None, "no option is for calls that write");
 }
 
 #[tokio::test]

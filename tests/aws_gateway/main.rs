@@ -3,6 +3,7 @@
 mod access;
 mod environment;
 mod faults;
+mod listings;
 mod reads;
 mod writes;
 

@@ -164,6 +164,7 @@ async fn every_option_arrives_where_it_belongs() {
             "--slots=64",
             "--concurrency=4",
             "--aws-rate-share=1",
+            "--aws-read-timeout=2m30s",
             "--copy-poll-interval=45s",
             "--help",
         ])

@@ -105,6 +105,10 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "replicas is 17 and controller.slots is 16: a replica without a slot",
         ),
         (
+            "controller.awsReadTimeout=31m",
+            "at '/controller/awsReadTimeout': '31m' does not match pattern",
+        ),
+        (
             "controller.copyPollInterval=500ms",
             "at '/controller/copyPollInterval': '500ms' does not match pattern",
         ),
@@ -212,6 +216,10 @@ async fn the_least_and_the_most_that_can_be_meant_are_taken_by_schema_and_progra
         "controller.leaseDuration=59m59s",
         "controller.leaseDuration=60m",
         "controller.leaseDuration=1h",
+        "controller.awsReadTimeout=1s",
+        "controller.awsReadTimeout=29m59s",
+        "controller.awsReadTimeout=999s",
+        "controller.awsReadTimeout=30m",
         "controller.copyPollInterval=1s",
         "controller.copyPollInterval=9999s",
         "controller.copyPollInterval=999m59s",

@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use axum::body::Bytes;
 use axum::http;
 use ec2sim::Directive;
@@ -32,12 +33,15 @@ struct Wire {
 }
 
 impl HttpConnector for Wire {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let (stage, process) = (self.stage.clone(), self.process);
         HttpConnectorFuture::new(async move {
             // As over a real network, the answer does not come at once: others get their turn in between.
             tokio::time::sleep(LATENCY).await;
-            let request = to_http(&request)?;
+            // Read to its end: to the SDK a body that nobody reads is one that does not get through, and its call is given up.
+            let body = ByteStream::new(request.take_body()).collect().await;
+            let body = body.map_err(|error| ConnectorError::io(error.into()))?;
+            let request = to_http(&request, body.into_bytes())?;
             let asked = url::form_urlencoded::parse(request.body());
             let asked: BTreeMap<String, String> = asked.into_owned().collect();
             let lot = stage.call(process, &asked);
@@ -64,8 +68,7 @@ impl HttpConnector for Wire {
 /// How long a request takes to arrive, and an answer to come back.
 pub(crate) const LATENCY: std::time::Duration = std::time::Duration::from_millis(10);
 
-fn to_http(request: &HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
-    let bytes = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
+fn to_http(request: &HttpRequest, bytes: Bytes) -> Result<http::Request<Bytes>, ConnectorError> {
     let mut built = http::Request::builder().method(request.method()).uri(request.uri());
     for (name, value) in request.headers() {
         built = built.header(name, value);

@@ -182,12 +182,17 @@ fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd) 
     } else {
         "withoutSnapshots"
     };
+    // Where AWS is slow to list, what it makes of wildcards in IDs, and whether copies tell that they are some.
+    let seconds = if rng.random_bool(0.2) { 0.1 } else { 0.0 };
+    let wildcards = ["taken", "taken", "literal", "refused", "ignored"][rng.random_range(0..5)];
+    let transfer = rng.random_bool(0.5);
     format!(
         "seed: {seed}\n\
          settings:\n\
          \x20 pagination: {{unstableOrder: {unstable}, emptyPages: {empty}, largestPage: {page}}}\n\
          \x20 consistency: {{createSeconds: {late}, tagSeconds: {late}, attributeSeconds: {late}, deleteSeconds: {late}}}\n\
-         \x20 copies: {{baseSeconds: 60, secondsPerGib: 10, jitter: 0.5, beyondLimit: {beyond}, keyActions: [\"kms:CreateGrant\"], mappingsWhilePending: {mappings}}}\n\
+         \x20 copies: {{baseSeconds: 60, secondsPerGib: 10, jitter: 0.5, beyondLimit: {beyond}, keyActions: [\"kms:CreateGrant\"], mappingsWhilePending: {mappings}, transferType: {transfer}}}\n\
+         \x20 lists: {{idWildcards: {wildcards}, pageSeconds: {seconds}}}\n\
          \x20 sessions: {{time: simulated}}\n\
          identities:\n\
          - {{accessKey: {ACCESS_KEY}, account: \"{CONTROLLER}\", name: user/amiseal, allow: [\"sts:*\"]}}\n\

@@ -157,7 +157,7 @@ impl<'a> Target<'a> {
         report
     }
 
-    async fn look(&self, session: &Session, older: &[Older]) -> Result<TargetReport, AwsError> {
+    async fn look(&self, session: &Arc<Session>, older: &[Older]) -> Result<TargetReport, AwsError> {
         let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
         let (key, key_trouble) = match survey.key {
             Ok(key) => (key, None),

@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result};
 use prometheus::Registry;
 
 use super::output::{read_or_not, tell};
-use crate::api::AMIEncryptionPolicy;
+use crate::api::{AMIEncryptionPolicy, Duration as Text};
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::plan::cost::{self, Pace};
@@ -56,6 +56,9 @@ pub struct Args {
     /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
     #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
     pub aws_rate_share: f64,
+    /// How long AWS may take until it begins to answer a call that reads images or snapshots: 1s to 30m
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = super::run::read_timeout)]
+    pub aws_read_timeout: Text,
     /// Which log lines are written to standard error, as in RUST_LOG
     #[arg(long, env = "RUST_LOG", default_value = "off", value_name = "FILTER")]
     pub log: String,
@@ -152,6 +155,7 @@ async fn connect(args: &Args) -> Result<Aws> {
     let dry_runs = args.check_permissions;
     let mut options = AwsOptions::new(clock, Arc::new(move |_, _| dry_runs), metrics);
     options.share = args.aws_rate_share;
+    options.read_timeout = args.aws_read_timeout.as_std();
     options.max_attempts = ATTEMPTS;
     Ok(Box::pin(Aws::new(options)).await?)
 }

@@ -10,7 +10,7 @@ use super::look::{copy_of, is_stalled, state};
 use super::{Work, belongs};
 use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
-use crate::plan::schedule::{self, Asked, Candidate, Shortage};
+use crate::plan::schedule::{self, Asked, Candidate};
 use crate::plan::select::Selection;
 use crate::plan::{obstacle, permit, step};
 
@@ -32,7 +32,7 @@ impl Work<'_> {
         });
         let usable = key.arn().is_some() && key.problem().is_none() && permitted;
         let limit = self.target.spec.copy.max_concurrent_snapshots;
-        let (admitted, in_flight, shortage) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
+        let (admitted, in_flight, waits) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
             let record = self.record();
             // A grant ends when the intent is on record, or when the migration no longer wants it.
@@ -54,24 +54,16 @@ impl Work<'_> {
                 _ => Vec::new(),
             };
             waiting.retain(|candidate| !slots.granted.contains_key(&candidate.source));
-            let (admitted, head) = schedule::admit(waiting.clone(), in_flight, budget, slots.head.as_ref());
+            let candidates = waiting.len();
+            let (admitted, head) = schedule::admit(waiting, in_flight, budget, slots.head.as_ref());
             slots.head = head;
             for candidate in &admitted {
                 slots.granted.insert(candidate.source.clone(), candidate.snapshots);
             }
             let taken = in_flight + admitted.iter().map(|c| c.snapshots).sum::<u32>();
-            let smallest = waiting
-                .iter()
-                .filter(|c| !admitted.contains(c))
-                .map(|c| c.snapshots)
-                .min();
-            let shortage = smallest.map(|size| Shortage {
-                budget,
-                free: budget.saturating_sub(taken),
-                missing: (size + taken).saturating_sub(budget),
-            });
+            let waits = candidates > admitted.len();
             slots.taken = taken;
-            (admitted, taken, shortage)
+            (admitted, taken, waits)
         });
         for candidate in &admitted {
             tracing::debug!(target = self.name, image = %candidate.source, "admitted");
@@ -81,10 +73,10 @@ impl Work<'_> {
             .metrics
             .snapshots_in_flight(&self.account, &self.region, in_flight);
         self.place(|place| {
-            if in_flight == 0 && shortage.is_none() && !self.follows() {
+            if in_flight == 0 && !waits && !self.follows() {
                 place.poll_due = None;
             } else if place.poll_due.is_none() || !admitted.is_empty() {
-                let wait = schedule::next_poll(&place.progress, shortage, now, self.ctx.options.poll);
+                let wait = schedule::next_poll(&place.progress, now, self.ctx.options.poll);
                 let due = now + wait;
                 place.poll_due = Some(place.poll_due.map_or(due, |old| old.min(due)));
             }

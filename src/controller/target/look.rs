@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
 
@@ -13,7 +12,6 @@ use crate::controller::fleet::jittered;
 use crate::controller::survey::survey;
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::classify::{self, Classified, Terms};
-use crate::plan::schedule;
 use crate::plan::trouble;
 
 impl Work<'_> {
@@ -169,17 +167,14 @@ impl Work<'_> {
         self.followed(read)
     }
 
-    /// Reads copies that seem to be done, once a few have come together, and looks for those of new migrations' sources.
-    /// Says whether anything was read.
+    /// Reads copies that seem to be done, and looks for those of new migrations' sources. Says whether anything was read.
     pub(super) async fn look_closely(&self) -> bool {
         let mut migrations = self.done();
-        let done = migrations.len();
-        let unseen = self.created_since_looked();
-        if !self.is_time_to_look(done) && unseen.is_empty() {
+        migrations.extend(self.created_since_looked());
+        if migrations.is_empty() {
             self.place(|place| place.looking.succeeded());
             return false;
         }
-        migrations.extend(unseen);
         let read = self.look_at(&migrations).await;
         let has_looked = self.followed(read);
         if has_looked {
@@ -232,27 +227,12 @@ impl Work<'_> {
                     let known = inventory.images.get(&copy).is_some_and(|image| {
                         image.state == ImageState::Failed
                             || image.state == ImageState::Available
-                                && image.volumes().all(|(_, _, id)| inventory.snapshots.contains_key(id))
+                                && image.volumes().all(|(_, _, id)| inventory.is_settled(id))
                     });
                     !flying.contains(&copy) && !known
                 })
             })
             .collect()
-    }
-
-    /// Whether the copies that seem to be done are looked at now.
-    fn is_time_to_look(&self, done: usize) -> bool {
-        self.place(|place| {
-            if done == 0 {
-                place.done_since = None;
-                return false;
-            }
-            let now = place.progress.began;
-            let since = *place.done_since.get_or_insert(now);
-            let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-            let in_flight = place.progress.pending.len();
-            schedule::is_time_to_look(done, waited, in_flight, place.good_looks, self.ctx.options.poll)
-        })
     }
 
     /// Reads copies and their snapshots, and lets the migrations concerned go on.
@@ -270,12 +250,6 @@ impl Work<'_> {
                 Arc::make_mut(inventory).fold(sources, began, images, snapshots);
             }
             place.covered.extend(migrations.iter().filter_map(|m| m.uid()));
-            place.done_since = None;
-            if failed {
-                place.good_looks = 0;
-            } else if good {
-                place.good_looks = place.good_looks.saturating_add(1);
-            }
             if good {
                 place.permits.copied();
             }

@@ -291,6 +291,7 @@ fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
                     operation: "ec2:DescribeImageAttribute",
                     action: None,
                     retry_after: None,
+                    limit: None,
                 })
             } else {
                 Ok((number == 2).then(|| shared.clone()))

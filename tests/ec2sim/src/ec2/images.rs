@@ -11,7 +11,7 @@ use crate::wire::{ApiError, Xml};
 /// Runs DescribeImages.
 pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
     let params = &request.params;
-    let filters = Filters::read(params)?;
+    let filters = Filters::of_list(params, state.settings.lists.id_wildcards)?;
     filters.check_names(&FILTERS)?;
     let wanted = params.list("ImageId");
     for id in &wanted {

@@ -4,11 +4,20 @@ use super::invalid_value;
 use crate::engine::{Request, State};
 use crate::glob;
 use crate::model::Tags;
-use crate::spec::digest;
+use crate::spec::{IdWildcards, digest};
 use crate::wire::{ApiError, Params};
 
 /// `Filter.N`: all must match, each by any of its values.
 pub(super) struct Filters(Vec<(String, Vec<String>)>);
+
+/// The filters of IDs, in which AWS may or may not take wildcards.
+fn is_of_ids(name: &str) -> bool {
+    matches!(name, "image-id" | "snapshot-id")
+}
+
+fn has_wildcard(value: &str) -> bool {
+    value.contains(['*', '?'])
+}
 
 impl Filters {
     pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
@@ -37,6 +46,29 @@ impl Filters {
             filters.push((name, values));
         }
         Ok(Self(filters))
+    }
+
+    /// Reads them for a list of images or snapshots, in which wildcards of IDs may be something else.
+    pub(super) fn of_list(params: &Params, wildcards: IdWildcards) -> Result<Self, ApiError> {
+        let mut filters = Self::read(params)?;
+        let is_meant =
+            |(name, values): &(String, Vec<String>)| is_of_ids(name) && values.iter().any(|v| has_wildcard(v));
+        match wildcards {
+            IdWildcards::Taken => {}
+            IdWildcards::Ignored => filters.0.retain(|filter| !is_meant(filter)),
+            IdWildcards::Literal => {
+                let literal = |value: &String| value.replace('*', "\\*").replace('?', "\\?");
+                for (_, values) in filters.0.iter_mut().filter(|filter| is_meant(filter)) {
+                    *values = values.iter().map(literal).collect();
+                }
+            }
+            IdWildcards::Refused => {
+                if let Some((name, _)) = filters.0.iter().find(|filter| is_meant(filter)) {
+                    return Err(invalid_value(format!("The filter '{name}' takes no wildcards")));
+                }
+            }
+        }
+        Ok(filters)
     }
 
     /// Whether a thing matches; `values` tells what it has under a filter's name, or that there is no such filter.
@@ -162,7 +194,10 @@ pub(super) fn page(
     };
     let mut ids: Vec<String> = placed.into_iter().map(|(_, id)| id).collect();
     let has_pages = next.is_some() || token.is_some();
-    let is_whole_listing = params.get("Filter.1.Name").is_none() && params.indices(exclusive).is_empty();
+    let filter = params.get("Filter.1.Name");
+    let is_by_beginnings =
+        filter.is_some_and(is_of_ids) && params.get("Filter.1.Value.1").is_some_and(|value| has_wildcard(value));
+    let is_whole_listing = (filter.is_none() || is_by_beginnings) && params.indices(exclusive).is_empty();
     if settings.missed > 0.0 && has_pages && is_whole_listing {
         ids.retain(|_| state.draw() >= settings.missed);
     }

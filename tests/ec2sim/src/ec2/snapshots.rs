@@ -4,6 +4,7 @@ use super::list::{Filters, page, tag_values};
 use super::{check_snapshot_id, snapshot_not_found};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::{Snapshot, SnapshotState, Tags};
+use crate::spec::Copies;
 use crate::wire::Xml;
 
 const FILTERS: [&str; 13] = [
@@ -25,7 +26,7 @@ const FILTERS: [&str; 13] = [
 /// Runs DescribeSnapshots.
 pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
     let params = &request.params;
-    let filters = Filters::read(params)?;
+    let filters = Filters::of_list(params, state.settings.lists.id_wildcards)?;
     filters.check_names(&FILTERS)?;
     let wanted = params.list("SnapshotId");
     for id in &wanted {
@@ -77,7 +78,9 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
         .iter()
         .filter_map(|id| state.world.snapshot(&request.region, id))
         .collect();
-    xml.list("snapshotSet", snapshots, |x, s| write(x, s, request));
+    xml.list("snapshotSet", snapshots, |x, s| {
+        write(x, s, request, &state.settings.copies)
+    });
     xml.maybe("nextToken", page.next);
     Ok(Done::read(xml))
 }
@@ -102,7 +105,8 @@ fn filter_values(name: &str, snapshot: &Snapshot, request: &Request) -> Option<V
         "storage-tier" => snapshot.storage_tier.clone(),
         "volume-id" => "vol-ffffffff".to_owned(),
         "volume-size" => snapshot.gib.to_string(),
-        "owner-alias" | "transfer-type" => return Some(Vec::new()),
+        "owner-alias" => return Some(Vec::new()),
+        "transfer-type" => return Some(transfer_type(snapshot).into_iter().map(str::to_owned).collect()),
         _ => {
             let none = Tags::new();
             return tag_values(name, visible_tags(snapshot, request).unwrap_or(&none));
@@ -111,7 +115,12 @@ fn filter_values(name: &str, snapshot: &Snapshot, request: &Request) -> Option<V
     Some(vec![value])
 }
 
-fn write(x: &mut Xml, snapshot: &Snapshot, request: &Request) {
+/// Only copies have one.
+fn transfer_type(snapshot: &Snapshot) -> Option<&'static str> {
+    snapshot.created_by.map(|_| "standard")
+}
+
+fn write(x: &mut Xml, snapshot: &Snapshot, request: &Request, copies: &Copies) {
     x.text("snapshotId", &snapshot.id);
     x.text("volumeId", "vol-ffffffff");
     x.text("status", snapshot.state.as_str());
@@ -126,6 +135,7 @@ fn write(x: &mut Xml, snapshot: &Snapshot, request: &Request) {
     x.text("storageTier", &snapshot.storage_tier);
     x.maybe("availabilityZone", snapshot.availability_zone.as_deref());
     x.maybe("outpostArn", snapshot.outpost_arn.as_deref());
+    x.maybe("transferType", transfer_type(snapshot).filter(|_| copies.transfer_type));
     if snapshot.state == SnapshotState::Completed {
         x.value("completionTime", snapshot.done_at);
         x.value("fullSnapshotSizeInBytes", u64::from(snapshot.gib) * 1024 * 1024 * 1024);

@@ -260,6 +260,10 @@ fn execute(state: &mut State, mut request: Request, call: &mut Call) -> (Outcome
     if !admit(state, &request) {
         return (Err(throttled(request.service)), directive);
     }
+    if matches!(request.operation.as_str(), "DescribeImages" | "DescribeSnapshots") {
+        let page = Duration::try_from_secs_f64(state.settings.lists.page_seconds).unwrap_or_default();
+        directive.delay = directive.delay.max(page);
+    }
     let outcome = run(state, &request);
     if let Ok(done) = &outcome {
         call.effect = done.effect;

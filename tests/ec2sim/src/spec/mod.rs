@@ -10,8 +10,8 @@ pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
 pub use settings::{
-    ClockSpec, Consistency, Copies, Disabled, FailedCopies, LimitMode, Mappings, Names, Pagination, Sessions, Settings,
-    Throttling, TimeSource,
+    ClockSpec, Consistency, Copies, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names, Pagination,
+    Sessions, Settings, Throttling, TimeSource,
 };
 
 use std::collections::BTreeMap;

@@ -29,6 +29,8 @@ impl Default for ClockSpec {
 pub struct Settings {
     /// Order and pages of lists.
     pub pagination: Pagination,
+    /// Lists that are filtered by IDs, and how long lists take.
+    pub lists: Lists,
     /// How late changes show.
     pub consistency: Consistency,
     /// How copies run.
@@ -50,10 +52,35 @@ pub struct Pagination {
     /// The share of pages that are empty and still carry a token, 0 to 0.9.
     pub empty_pages: f64,
     /// The share of the entries of a listing of several pages that it leaves out, 0 to 1. What is asked for by ID or by a filter
-    /// is all there.
+    /// is all there, but where the filter is the beginning of IDs.
     pub missed: f64,
     /// No page is larger than this, whatever was asked for.
     pub largest_page: Option<usize>,
+}
+
+/// What AWS makes of `*` and `?` in the filters `image-id` and `snapshot-id`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum IdWildcards {
+    /// What it makes of them in all filters.
+    #[default]
+    Taken,
+    /// They stand for themselves, so that no ID matches.
+    Literal,
+    /// `InvalidParameterValue`.
+    Refused,
+    /// The filter is passed over: everything matches.
+    Ignored,
+}
+
+/// Lists that are filtered by IDs, and how long lists take.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Lists {
+    /// Wildcards in filters of IDs.
+    pub id_wildcards: IdWildcards,
+    /// A page of images or snapshots takes so many real seconds.
+    pub page_seconds: f64,
 }
 
 /// The longest that a change takes to show; each change draws its own delay up to it.
@@ -154,6 +181,8 @@ pub struct Copies {
     pub keeps_imds: bool,
     /// Whether a copy keeps TPM support and UEFI data.
     pub keeps_tpm: bool,
+    /// Whether the snapshots of a copy tell that they are copies, by their transfer type.
+    pub transfer_type: bool,
 }
 
 impl Default for Copies {
@@ -170,6 +199,7 @@ impl Default for Copies {
             key_actions: Vec::new(),
             keeps_imds: true,
             keeps_tpm: true,
+            transfer_type: true,
         }
     }
 }

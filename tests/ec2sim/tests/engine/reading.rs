@@ -56,6 +56,35 @@ fn filters_are_anded_and_their_values_ored() {
 }
 
 #[test]
+fn wildcards_in_filters_of_ids_are_what_the_world_says() {
+    for (wildcards, begun, expected) in [
+        ("taken", "ami-0000000*", Ok(4)),
+        ("taken", "ami-0000000a*", Ok(1)),
+        ("literal", "ami-0000000*", Ok(0)),
+        ("refused", "ami-0000000*", Err("InvalidParameterValue")),
+        ("ignored", "ami-0000000a*", Ok(9)),
+    ] {
+        let sim = world(&yaml(&format!("lists: {{idWildcards: {wildcards}}}"), IMAGES, ""));
+        let c = client(&sim, OWNER);
+        let ask = |value| {
+            let by = [
+                ("Owner.1", "self"),
+                ("IncludeDisabled", "true"),
+                ("Filter.1.Name", "image-id"),
+                ("Filter.1.Value.1", value),
+            ];
+            let reply = c.ec2("DescribeImages", &by);
+            match reply.code().as_str() {
+                "OK" => Ok(reply.all("imageId").len()),
+                _ => Err(reply.code()),
+            }
+        };
+        assert_eq!(ask(begun), expected.map_err(str::to_owned), "{wildcards} {begun}");
+        assert_eq!(ask("ami-0000000a"), Ok(1), "{wildcards}: an ID is an ID");
+    }
+}
+
+#[test]
 fn an_unknown_filter_is_refused_also_when_there_is_nothing_to_filter() {
     let sim = plain();
     let c = client(&sim, OWNER).in_region("us-east-1");
