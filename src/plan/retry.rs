@@ -67,6 +67,7 @@ mod tests {
             operation: "ec2:DescribeImages",
             action: None,
             retry_after: None,
+            limit: None,
         }
     }
 
