@@ -195,8 +195,7 @@ pub(super) fn page(
     let mut ids: Vec<String> = placed.into_iter().map(|(_, id)| id).collect();
     let has_pages = next.is_some() || token.is_some();
     let filter = params.get("Filter.1.Name");
-    let is_by_beginnings =
-        filter.is_some_and(is_of_ids) && params.get("Filter.1.Value.1").is_some_and(has_wildcard);
+    let is_by_beginnings = filter.is_some_and(is_of_ids) && params.get("Filter.1.Value.1").is_some_and(has_wildcard);
     let is_whole_listing = (filter.is_none() || is_by_beginnings) && params.indices(exclusive).is_empty();
     if settings.missed > 0.0 && has_pages && is_whole_listing {
         ids.retain(|_| state.draw() >= settings.missed);
