@@ -154,10 +154,13 @@ impl Limiter {
         let now = self.clock.monotonic();
         // In the one order of the map, since each of them stays locked until all are known.
         let mut states: Vec<_> = calls.keys().map(|bucket| self.lane(*bucket).state()).collect();
-        let waits = states
-            .iter_mut()
-            .zip(calls.values())
-            .map(|(state, calls)| state.wait_of(who, f64::from(*calls), now));
+        // Whoever has come to the front of one line does not begin anew at the end of another.
+        let held = states.iter_mut().filter(|state| state.line.has(who));
+        let ahead = held.map(|state| state.line.ahead(who, now)).min_by(f64::total_cmp);
+        let waits = states.iter_mut().zip(calls.values()).map(|(state, calls)| {
+            let ahead = ahead.unwrap_or_else(|| state.line.ahead(who, now));
+            state.wait_of(ahead, f64::from(*calls), now)
+        });
         let wait = waits.max().unwrap_or_default();
         let wait = if flies { wait } else { wait.max(LANDED) };
         if !wait.is_zero() {
@@ -296,10 +299,9 @@ impl State {
         Err(wait)
     }
 
-    /// How long `who` has to wait for so many tokens.
-    fn wait_of(&mut self, who: &str, calls: f64, now: Duration) -> Duration {
+    /// How long one of the line has to wait for so many tokens, with so many before it.
+    fn wait_of(&mut self, ahead: f64, calls: f64, now: Duration) -> Duration {
         self.level.refill(now);
-        let ahead = self.line.ahead(who, now);
         let left = f64::from(u8::from(self.is_stayed_for && !self.has_one_who_stayed));
         // What is never in the bucket at once is owed afterwards.
         let own = (calls + left).min(self.level.capacity);

@@ -37,6 +37,11 @@ impl Line {
         f64::from(ahead)
     }
 
+    /// Whether `who` is in line.
+    pub(super) fn has(&self, who: &str) -> bool {
+        self.numbers.contains_key(who)
+    }
+
     /// `who` has to come back after `wait`.
     pub(super) fn stand(&mut self, who: &Arc<str>, now: Duration, wait: Duration) {
         let due = now.saturating_add(wait);

@@ -134,7 +134,9 @@ impl Session {
     /// Makes room for all these calls of a visit, or fails with [`Cause::NoRoom`]: what cannot be gone on with where it stopped is not
     /// begun.
     pub fn reserve(&self, operations: &[&'static str]) -> Result<(), AwsError> {
-        let Some(visit) = &self.visit else { return Ok(()) };
+        let Some(visit) = self.visit.as_ref().filter(|_| !operations.is_empty()) else {
+            return Ok(());
+        };
         let mut calls = BTreeMap::new();
         for bucket in operations.iter().filter_map(|operation| bucket_of(operation)) {
             *calls.entry(bucket).or_default() += 1;

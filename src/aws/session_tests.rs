@@ -213,6 +213,32 @@ async fn a_visit_makes_all_of_its_calls_or_none() {
 }
 
 #[tokio::test]
+async fn whoever_has_waited_for_one_call_does_not_wait_behind_all_others_for_another() {
+    let wire = Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
+    let bench = bench(&wire, open()).await;
+    let session = bench.aws.session(&own(Access::Full));
+    let (reads, writes) = ("ec2:DescribeImageAttribute", "ec2:ModifyImageAttribute");
+    for number in 0..50 {
+        let visit = session.visiting(&format!("image-{number}"));
+        visit.reserve(&[reads]).expect("room");
+        std::mem::forget(visit);
+    }
+    let wait = |who: &str, calls: &[&'static str]| {
+        let error = session.visiting(who).reserve(calls).expect_err("no room");
+        error.retry_after.expect("a time").as_millis()
+    };
+    // Ten reads a second pass.
+    let last = (0..100).map(|number| wait(&format!("reader-{number}"), &[reads])).max();
+    assert_eq!(last, Some(10_000));
+    let writer = session.visiting("writer");
+    writer.reserve(&[writes; 50]).expect("room for the first");
+    std::mem::forget(writer);
+    assert_eq!(wait("waits", &[writes]), 400);
+    assert_eq!(wait("waits", &[writes, reads]), 400, "not behind a hundred who read");
+    assert_eq!(wait("new", &[writes, reads]), 10_100);
+}
+
+#[tokio::test]
 async fn credentials_that_have_ended_are_renewed_and_what_cannot_be_renewed_is_said() {
     let ended = Arc::new(AtomicUsize::new(0));
     let count = ended.clone();

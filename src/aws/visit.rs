@@ -61,9 +61,15 @@ impl Visit {
         if state.flight.is_none() {
             state.flight = self.limiter.fly();
         }
-        self.limiter.reserve(&self.who, calls, state.flight.is_some())?;
-        for (bucket, count) in calls {
-            *state.reserved.entry(*bucket).or_default() += count;
+        let missing = |(bucket, count): (&Bucket, &u32)| {
+            let there = state.reserved.get(bucket).copied().unwrap_or_default();
+            let missing = count.saturating_sub(there);
+            (missing > 0).then_some((*bucket, missing))
+        };
+        let missing: BTreeMap<Bucket, u32> = calls.iter().filter_map(missing).collect();
+        self.limiter.reserve(&self.who, &missing, state.flight.is_some())?;
+        for (bucket, count) in missing {
+            *state.reserved.entry(bucket).or_default() += count;
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ struct OfMigration {
     attempt: Option<(Option<CopyStatus>, Timestamp)>,
     /// Whether it was done or stuck when it was visited last.
     settled: bool,
+    /// Calls for which there was no room.
+    put_off: Vec<&'static str>,
 }
 
 /// Of any object.
@@ -113,6 +115,17 @@ impl Memory {
     /// Records, or with none clears, what a migration's last call ran into.
     pub(super) fn set_trouble(&self, migration: &str, trouble: Option<CallTrouble>) {
         self.of_migration(migration, |known| known.trouble = trouble);
+    }
+
+    /// Notes the calls for which there was no room, or that there is none any more.
+    pub(super) fn put_off(&self, migration: &str, calls: Vec<&'static str>) {
+        self.of_migration(migration, |known| known.put_off = calls);
+    }
+
+    /// The calls for which there was no room.
+    pub(super) fn was_put_off(&self, migration: &str) -> Vec<&'static str> {
+        let migrations = lock(&self.migrations);
+        migrations.get(migration).map(|known| known.put_off.clone()).unwrap_or_default()
     }
 
     /// Allows a migration one more attempt after `attempt`, however many have failed.

@@ -1,7 +1,7 @@
 //! Migrations: takes one step, persists it, returns. The change of status leads to the next.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -60,6 +60,7 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         uid,
         of,
         view,
+        session: OnceLock::new(),
     };
     turn.take().await
 }
@@ -73,6 +74,8 @@ struct Turn<'a> {
     uid: String,
     of: CopyOf,
     view: View,
+    /// The session of this visit's calls, once there is one.
+    session: OnceLock<Session>,
 }
 
 impl Turn<'_> {
@@ -112,7 +115,7 @@ impl Turn<'_> {
             let Some(session) = self.session() else {
                 return Ok(Action::await_change());
             };
-            match self.is_there(&session, &image).await {
+            match self.is_there(session, &image).await {
                 // It is known now.
                 Ok(true) => return Ok(Action::requeue(Duration::ZERO)),
                 Ok(false) => {
@@ -133,6 +136,10 @@ impl Turn<'_> {
             let Some(session) = self.session() else {
                 return Ok(Action::await_change());
             };
+            // They are read once more just before what they say is published: room for both, or for neither.
+            if let Err(error) = session.reserve(&self.ctx.fleet.memory.was_put_off(&self.uid)) {
+                return Ok(self.failed(&error, recorded.as_ref()));
+            }
             match session.launch_permissions(&self.of.source).await {
                 Ok(read) => {
                     permissions = read;
@@ -186,8 +193,9 @@ impl Turn<'_> {
     }
 
     /// The session for the calls of this visit, which do not wait: an account that is busy, or does not answer, holds up no other.
-    fn session(&self) -> Option<Session> {
-        Some(self.view.session.as_ref()?.visiting(&self.uid))
+    fn session(&self) -> Option<&Session> {
+        let session = self.view.session.as_ref()?;
+        Some(self.session.get_or_init(|| session.visiting(&self.uid)))
     }
 
     /// Asks for an image that the listings do not show, by its ID.

@@ -46,7 +46,7 @@ impl Turn<'_> {
                 self.write(&status, observation.status).await
             }
             Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
-                self.after_contradiction(&session, observation, &error, recorded).await
+                self.after_contradiction(session, observation, &error, recorded).await
             }
             Err(error) => {
                 if error.is(Cause::CopyLimit) {
@@ -116,7 +116,7 @@ impl Turn<'_> {
             .inventory
             .as_ref()
             .and_then(|inventory| inventory.images.get(image));
-        if let Err(error) = remove(&session, image, known.map(|image| &**image)).await {
+        if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
             return Ok(self.failed(&error, recorded));
         }
         let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
@@ -141,10 +141,13 @@ impl Turn<'_> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
-        let operations: Vec<&str> = list.iter().map(operation).collect();
-        if let Err(error) = session.reserve(&operations) {
+        let mut calls: Vec<&'static str> = list.iter().map(operation).collect();
+        if let Err(error) = session.reserve(&calls) {
+            calls.push("ec2:DescribeImageAttribute");
+            self.ctx.fleet.memory.put_off(&self.uid, calls);
             return Ok(self.failed(&error, recorded));
         }
+        self.ctx.fleet.memory.put_off(&self.uid, Vec::new());
         for publication in list {
             let done = match publication {
                 Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
