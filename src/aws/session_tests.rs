@@ -214,7 +214,8 @@ async fn a_visit_makes_all_of_its_calls_or_none() {
 
 #[tokio::test]
 async fn whoever_has_waited_for_one_call_does_not_wait_behind_all_others_for_another() {
-    let wire = Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
+    let wire =
+        Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
     let bench = bench(&wire, open()).await;
     let session = bench.aws.session(&own(Access::Full));
     let (reads, writes) = ("ec2:DescribeImageAttribute", "ec2:ModifyImageAttribute");

@@ -125,7 +125,10 @@ impl Memory {
     /// The calls for which there was no room.
     pub(super) fn was_put_off(&self, migration: &str) -> Vec<&'static str> {
         let migrations = lock(&self.migrations);
-        migrations.get(migration).map(|known| known.put_off.clone()).unwrap_or_default()
+        migrations
+            .get(migration)
+            .map(|known| known.put_off.clone())
+            .unwrap_or_default()
     }
 
     /// Allows a migration one more attempt after `attempt`, however many have failed.
