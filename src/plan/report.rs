@@ -59,10 +59,10 @@ pub struct Findings<'a> {
     blocked: Vec<(&'a Arc<Image>, Trouble)>,
     /// What hindered asking about images, and how many of them.
     undecided: Vec<(Trouble, u32)>,
-    /// Images whose encryption cannot be told for a cause of their own.
-    unknown: Vec<(&'a Arc<Image>, Trouble)>,
+    /// Images whose encryption cannot be told.
+    unknown: Vec<&'a Arc<Image>>,
     /// Images that were made for a backup, and are not encrypted.
-    backups: Vec<(&'a Arc<Image>, Trouble)>,
+    backups: Vec<&'a Arc<Image>>,
 }
 
 /// Finds out what would become of each image.
@@ -85,10 +85,8 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             pinned: &HashMap::new(),
         },
         |image, class| match class {
-            Class::Unknown => {
-                unknown.extend(unknown::why(image, &seen.inventory.snapshots).map(|why| (image, why)));
-            }
-            Class::Backup => backups.push((image, obstacle::backup())),
+            Class::Unknown => unknown.push(image),
+            Class::Backup => backups.push(image),
             _ => {}
         },
     );
@@ -217,13 +215,17 @@ impl<'a> Findings<'a> {
             .to_copy
             .iter()
             .filter_map(|image| Some((*image, doubt(image, inventory)?)));
+        // What is wrong with the policy's key is said of the key.
+        let why = |image: &&'a Arc<Image>| Some((*image, unknown::why(image, &inventory.snapshots)?));
+        let unknown = self.unknown.iter().filter_map(why);
+        let backups = self.backups.iter().map(|image| (*image, obstacle::backup()));
         let mut report = TargetReport {
             images: Some(self.classified.counts),
             under_way: self.under_way,
             cannot_migrate: groups(self.blocked.iter().cloned(), list),
             may_be_refused: groups(doubts, list),
-            unknown: groups(self.unknown.iter().cloned(), list),
-            backups: groups(self.backups.iter().cloned(), list),
+            unknown: groups(unknown, list),
+            backups: groups(backups, list),
             contested_by: self.classified.contested.keys().cloned().collect(),
             orphaned: self.classified.orphans.images,
             orphaned_bytes: self.classified.orphans.bytes,
