@@ -37,6 +37,9 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
     let Some(target) = owner(&migration, &ctx) else {
         return Ok(Action::await_change());
     };
+    if policy::is_withdrawn(&target, &ctx.policies) {
+        return Ok(Action::requeue(ctx.clock.wall(policy::HEARD_AFTER)));
+    }
     let of = match copy_of(&migration) {
         Ok(of) => of,
         Err(malformed) => {

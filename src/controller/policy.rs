@@ -140,6 +140,14 @@ pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncry
     })
 }
 
+/// How long until it is seen whether a target has heard what its policy asks for: most often the target's change leads there at once.
+pub(super) const HEARD_AFTER: Duration = Duration::from_secs(10);
+
+/// Whether a target has not heard yet that its policy asks for less than it.
+pub(super) fn is_withdrawn(target: &AMIEncryptionTarget, policies: &Store<AMIEncryptionPolicy>) -> bool {
+    governing(target, policies).is_some_and(|policy| permit::is_withdrawn(&policy.spec, &target.spec))
+}
+
 /// The policy that made a target, if both are still there.
 pub(super) fn governing(
     target: &AMIEncryptionTarget,

@@ -14,6 +14,12 @@ use crate::domain::{Image, ImageState, Inventory, Lacking};
 /// After how long it is asked again whether the role may do what it could not, or might not.
 pub const ASK_AGAIN: Duration = Duration::from_secs(600);
 
+/// Whether a target's policy only looks by now, or is suspended, and the target has not heard of it yet. What it would do until then is
+/// what nobody asks for any more: not even a session that may change something.
+pub fn is_withdrawn(policy: &AMIEncryptionPolicySpec, target: &AMIEncryptionTargetSpec) -> bool {
+    policy.mode == Mode::Audit && target.mode == Mode::Enforce || policy.suspend && !target.suspend
+}
+
 /// Whether anything may be changed for a target: its policy asks for it, and so does the target, which may not have heard of the
 /// policy's last change yet.
 pub fn asks_for_changes(policy: &AMIEncryptionPolicySpec, target: &AMIEncryptionTargetSpec) -> bool {
@@ -193,6 +199,38 @@ mod tests {
                 asks,
                 "the target is {mode:?}, {suspend}"
             );
+        }
+    }
+
+    #[test]
+    fn a_target_that_has_not_heard_that_its_policy_asks_for_less_is_withdrawn_and_one_that_asks_for_less_is_not() {
+        let policy: AMIEncryptionPolicySpec =
+            serde_json::from_value(serde_json::json!({"accounts": []})).expect("a policy");
+        let target: AMIEncryptionTargetSpec = serde_json::from_value(serde_json::json!({
+            "policy": "p", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami", "mode": "Enforce",
+            "scanInterval": "15m", "otherKey": "Report", "promotion": {},
+            "copy": {"namePattern": "{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 3},
+        }))
+        .expect("a target");
+        let (enforces, looks) = ((Mode::Enforce, false), (Mode::Audit, false));
+        let (sleeps, sleeps_looking) = ((Mode::Enforce, true), (Mode::Audit, true));
+        let table = [
+            (enforces, enforces, false),
+            (looks, enforces, true),
+            (sleeps, enforces, true),
+            (sleeps_looking, looks, true),
+            (looks, looks, false),
+            (enforces, looks, false),
+            (enforces, sleeps, false),
+            (looks, sleeps, true),
+            (sleeps, sleeps, false),
+        ];
+        for ((policy_mode, policy_suspend), (mode, suspend), is) in table {
+            let mut changed = (policy.clone(), target.clone());
+            (changed.0.mode, changed.0.suspend) = (policy_mode, policy_suspend);
+            (changed.1.mode, changed.1.suspend) = (mode, suspend);
+            let case = format!("the policy is {policy_mode:?}, {policy_suspend}, the target {mode:?}, {suspend}");
+            assert_eq!(is_withdrawn(&changed.0, &changed.1), is, "{case}");
         }
     }
 

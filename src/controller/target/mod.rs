@@ -29,7 +29,7 @@ use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::classify::Classified;
 use crate::plan::freshness;
-use crate::plan::permit::asks_for_changes;
+use crate::plan::permit::{asks_for_changes, is_withdrawn};
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Looked};
 
@@ -60,6 +60,9 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     let Some(policy) = policy::governing(&target, &ctx.policies) else {
         return Ok(Action::await_change());
     };
+    if is_withdrawn(&policy.spec, &target.spec) {
+        return Ok(Action::requeue(ctx.clock.wall(policy::HEARD_AFTER)));
+    }
     let work = match Work::new(&ctx, &target) {
         Ok(work) => work,
         Err(malformed) => {

@@ -54,21 +54,8 @@ impl Decider<'_> {
         if let Some(trouble) = self.obstacle() {
             return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
         }
-        if !self.o.looked_since_created {
-            // What the last call has run into stays said until the next one.
-            return match status.state {
-                Some(MigrationState::Copying) => Step {
-                    status,
-                    then: Then::Wait,
-                },
-                _ => self.copying(status),
-            };
-        }
-        if was_refused(self.o.status) && !self.o.admitted {
-            return Step {
-                status,
-                then: Then::Wait,
-            };
+        if !self.o.looked_since_created || was_refused(self.o.status) && !self.o.admitted {
+            return self.until_asked_again(status);
         }
         let call = CopyCall {
             attempt: copy.attempt,
@@ -77,6 +64,18 @@ impl Decider<'_> {
             description: self.source.description.clone(),
         };
         self.calling(status, MigrationState::Copying, Then::Copy(call))
+    }
+
+    /// What the last call has run into stays said until the next one. An obstacle that came in between and has gone does not.
+    fn until_asked_again(&self, status: AMIMigrationStatus) -> Step {
+        match (status.state, self.o.trouble) {
+            (_, Some(trouble)) => stalled(self.o, status, MigrationState::Copying, trouble, self.now),
+            (Some(MigrationState::Copying), None) => Step {
+                status,
+                then: Then::Wait,
+            },
+            (_, None) => self.copying(status),
+        }
     }
 
     /// Takes on a copy that is there already.
