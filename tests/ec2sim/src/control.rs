@@ -10,6 +10,7 @@ use crate::clock::SimTime;
 use crate::engine::{Sim, State};
 use crate::faults::FaultRule;
 use crate::model::{ImageState, LaunchPermission, Snapshot, Tags};
+use crate::owner::OwnerAct;
 use crate::spec::{self, Expectation, Garbled, ImageSpec, OptIn, Settings};
 
 /// A change of the world that no caller of AWS makes. What it changes counts as how the world is meant to be: the
@@ -105,6 +106,13 @@ pub enum Edit {
         image: String,
         /// `standard` or `archive`.
         tier: String,
+    },
+    /// Does to an image what its owner may do.
+    Owner {
+        /// Image ID.
+        image: String,
+        /// What.
+        act: OwnerAct,
     },
     /// Adds the images of a definition.
     AddImage {
@@ -281,6 +289,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
         | Edit::SetTags { .. }
         | Edit::SetImageState { .. }
         | Edit::SetGarbled { .. }
+        | Edit::Owner { .. }
         | Edit::Deregister { .. }
         | Edit::SetExpectation { .. } => edit_image(state, edit, now),
         Edit::AddImage { account, region, image } => {
@@ -416,6 +425,7 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         | Edit::SetTags { image, .. }
         | Edit::SetImageState { image, .. }
         | Edit::SetGarbled { image, .. }
+        | Edit::Owner { image, .. }
         | Edit::Deregister { image }
         | Edit::SetExpectation { image, .. } => image.clone(),
         _ => return Ok(json!({})),
@@ -446,6 +456,7 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
                 ImageState::parse(&state).ok_or_else(|| EditError(format!("`{state}` is not a state of an image")))?;
         }
         Edit::SetGarbled { garbled, .. } => image.garbled = garbled,
+        Edit::Owner { act, .. } => act.apply(image, now),
         Edit::Deregister { .. } => image.gone_at = Some(now),
         Edit::SetExpectation { expect, .. } => image.expect = expect,
         _ => {}

@@ -163,6 +163,11 @@ impl Faults {
         self.rules.clear();
     }
 
+    /// Removes the rules of this name.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.rules.retain(|(rule, _)| rule.name.as_deref() != Some(name));
+    }
+
     pub(crate) fn rules(&self) -> Vec<(FaultRule, u64)> {
         self.rules.clone()
     }

@@ -65,6 +65,20 @@ impl ApiServer {
         )
     }
 
+    /// Replaces an object, as `client`; `subresource` may be empty or `status`.
+    ///
+    /// # Errors
+    ///
+    /// What the API server refuses with.
+    pub fn replace(&self, client: &str, object: &Value, subresource: &str) -> Result<Arc<Value>, Failure> {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let mut path = self.path(text("/kind"), text("/metadata/namespace"), text("/metadata/name"))?;
+        if !subresource.is_empty() {
+            path = format!("{path}/{subresource}");
+        }
+        self.request(client, build(Method::PUT, &path, client, "application/json", object))
+    }
+
     /// Deletes an object, as `client`, with the default propagation.
     ///
     /// # Errors

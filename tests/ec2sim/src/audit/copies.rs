@@ -140,7 +140,8 @@ fn good_copy(judge: &mut Judge<'_>, original: &Image, expected: &CopiedExpectati
 
 fn problems(world: &World, original: &Image, expected: &CopiedExpectation, copy: &Image) -> Vec<(Check, String)> {
     let mut found = encryption(world, original, expected, copy);
-    found.extend(differences(original, copy).into_iter().map(|d| (Check::CopyDiffers, d)));
+    let differing = differences(original, expected, copy);
+    found.extend(differing.into_iter().map(|d| (Check::CopyDiffers, d)));
     let mut keep = |check, keep: Keep, what: &str, same: bool, none: bool| {
         let wrong = match keep {
             Keep::Preserved => (!same).then_some("is not the original's"),
@@ -230,12 +231,18 @@ fn encryption(world: &World, original: &Image, expected: &CopiedExpectation, cop
     found
 }
 
-/// Everything but identity and snapshots must be the same.
-fn differences(original: &Image, copy: &Image) -> Vec<String> {
+/// Everything but identity and snapshots must be the same, and what may be otherwise.
+fn differences(original: &Image, expected: &CopiedExpectation, copy: &Image) -> Vec<String> {
     let mut found = Vec::new();
-    if original.attributes != copy.attributes {
+    let mut attributes = original.attributes.clone();
+    match expected.imds {
+        Keep::Preserved => {}
+        Keep::None => attributes.imds_support = None,
+        Keep::Any => attributes.imds_support.clone_from(&copy.attributes.imds_support),
+    }
+    if attributes != copy.attributes {
         let (a, b) = (
-            serde_json::to_value(&original.attributes).unwrap_or_default(),
+            serde_json::to_value(&attributes).unwrap_or_default(),
             serde_json::to_value(&copy.attributes).unwrap_or_default(),
         );
         for (name, value) in a.as_object().into_iter().flatten() {

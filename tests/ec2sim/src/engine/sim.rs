@@ -182,6 +182,11 @@ impl Sim {
         self.state().faults.clear();
     }
 
+    /// Removes the fault rules of this name.
+    pub fn remove_faults(&self, name: &str) {
+        self.state().faults.remove(name);
+    }
+
     /// Changes the world from outside, as an operator of the account would.
     ///
     /// # Errors

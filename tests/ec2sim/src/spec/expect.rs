@@ -34,6 +34,9 @@ pub struct CopiedExpectation {
     /// Deprecation time of the copy.
     #[serde(default)]
     pub deprecation: Keep,
+    /// IMDS support of the copy.
+    #[serde(default)]
+    pub imds: Keep,
     /// The original's tags on the copy.
     #[serde(default)]
     pub tags: TagExpectation,

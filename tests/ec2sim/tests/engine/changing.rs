@@ -1,5 +1,7 @@
 //! Tags, attributes, deprecation, deregistration, deletion.
 
+use ec2sim::{Check, Edit, OwnerAct};
+
 use super::support::{ACCOUNT, Client, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, plain, seconds, world, yaml};
 
 fn tags(c: &Client, id: &str) -> Vec<String> {
@@ -291,4 +293,41 @@ fn every_attribute_can_be_described_by_its_owner() {
     let bad = c.ec2("DescribeImageAttribute", &[("ImageId", WEB), ("Attribute", "colour")]);
     assert_eq!(bad.code(), "InvalidParameterValue");
     assert_eq!(sim.journal()[0].account, ACCOUNT);
+}
+
+#[test]
+fn what_the_owner_does_by_hand_is_held_against_nobody() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let act = |act| {
+        let image = WEB.to_owned();
+        sim.edit(Edit::Owner { image, act }).expect("an image");
+    };
+    let state = || c.ec2("DescribeImages", &[("ImageId.1", WEB), ("IncludeDisabled", "true")]);
+    act(OwnerAct::Disable);
+    assert_eq!(state().one("imageState"), "disabled");
+    let hidden = c.ec2("DescribeImages", &[("Owner.1", "self")]);
+    assert_eq!(hidden.all("imageId"), Vec::<String>::new(), "unless it is asked for");
+    act(OwnerAct::Enable);
+    assert_eq!(state().one("imageState"), "available");
+    act(OwnerAct::RequireImdsV2);
+    act(OwnerAct::Describe("another".to_owned()));
+    assert_eq!((state().one("imdsSupport"), state().one("description")), ("v2.0".to_owned(), "another".to_owned()));
+    let report = sim.audit();
+    let changed = report.findings.iter().filter(|f| f.check != Check::MissingCopy);
+    assert_eq!(changed.count(), 0, "{report}");
+}
+
+#[test]
+fn a_copy_may_keep_what_its_original_lost_or_got_later_where_nobody_minds() {
+    for (imds, found) in [("preserved", 1), ("any", 0)] {
+        let expect = format!("{{copied: {{key: alias/good, imds: {imds}}}}}");
+        let images = format!(
+            "    - {{id: ami-0000000a, name: hard, imds: v2.0, expect: {expect}}}\n    \
+             - {{name: soft, sourceImageId: ami-0000000a, encryptedUnder: alias/good}}\n"
+        );
+        let sim = world(&yaml("", &images, ""));
+        let differs = sim.audit().findings.into_iter().filter(|f| f.check == Check::CopyDiffers);
+        assert_eq!(differs.count(), found, "{imds}");
+    }
 }
