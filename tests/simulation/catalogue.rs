@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     /// The key's policy does not let the account use it.
     KeyGrantRevoked,
     SnapshotQuotaGone,
+    /// Lists and descriptions are answered after 25 seconds.
+    AnswersSlow,
+    /// Every other call of one account is throttled.
+    AccountBusy,
     /// What is new, deleted or changed shows up to 45 seconds late.
     ListingsLate,
     ListingsPartlyEmpty,
@@ -96,13 +100,23 @@ pub(crate) enum Fault {
     OriginalMadePublic,
     /// Nothing happens where it was not shared with the guest.
     OriginalUnshared,
+    /// Nothing happens where it is shared: AWS would take that away for good.
+    OriginalDisabled,
+    /// For a while AWS's answers about it cannot be read.
+    OriginalUnreadable,
+    /// For a while its snapshots are in the archive.
+    OriginalArchived,
+    OriginalRedescribed,
     MigrationDeleted,
     MigrationStatusRemoved,
     /// Somebody writes into the status that all is done.
     MigrationStatusForged,
+    /// An earlier status is put back by replacing the object.
+    MigrationStatusRestored,
     MigrationLabelsRemoved,
     TargetDeleted,
     TargetStatusRemoved,
+    TargetStatusRestored,
     PolicySuspended,
     PolicyToAudit,
     PolicyDeleted,

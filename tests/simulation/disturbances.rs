@@ -11,8 +11,8 @@ use super::world::{ACCOUNTS, PLACES, ROLE};
 const LIE: &str = "lie";
 
 impl Stage {
-    /// Lets something in AWS be as it should not be for a while.
-    pub(super) fn disturb(&self, fault: Fault) {
+    /// Lets something in AWS be as it should not be for a while; `number` is that of the call that is struck.
+    pub(super) fn disturb(&self, fault: Fault, number: u64) {
         let keys = |state: &'static str| {
             PLACES.map(|(account, region)| Edit::SetKeyState {
                 account: account.to_owned(),
@@ -78,6 +78,7 @@ impl Stage {
                 self.later(A_WHILE, people::ask_for_another_attempt);
             }
             Fault::SnapshotQuotaGone => self.for_a_while(limits(0).to_vec(), limits(20).to_vec()),
+            Fault::AnswersSlow | Fault::AccountBusy => self.answer_for_a_while(fault, number),
             Fault::ListingsLate => {
                 self.sim.change_settings(|settings| {
                     let shows = &mut settings.consistency;

@@ -62,6 +62,8 @@ struct State {
     branches: Branches,
     calls: [u64; Side::COUNT],
     struck: usize,
+    /// When the last one did.
+    struck_at: Option<Instant>,
     /// The number of the next process.
     next: u64,
     alive: BTreeSet<u64>,
@@ -83,6 +85,7 @@ impl Fate {
                 },
                 calls: [0; Side::COUNT],
                 struck: 0,
+                struck_at: None,
                 next: 0,
                 alive: BTreeSet::new(),
                 paused: None,
@@ -135,6 +138,9 @@ impl Fate {
             state.strikes.retain(|strike| !strikes(strike));
         }
         state.struck += faults.len();
+        if !faults.is_empty() {
+            state.struck_at = Some(Instant::now());
+        }
         Some(faults)
     }
 
@@ -146,6 +152,11 @@ impl Fate {
     /// How many strikes have struck.
     pub(crate) fn struck(&self) -> usize {
         self.lock().struck
+    }
+
+    /// When the last strike struck.
+    pub(crate) fn struck_at(&self) -> Option<Instant> {
+        self.lock().struck_at
     }
 
     /// Lets the next one of this side be struck as well.
@@ -170,9 +181,14 @@ impl Fate {
 
     /// Whether all strikes have struck, and at most one process is left.
     pub(crate) fn is_over(&self) -> bool {
+        self.is_alone() && self.lock().strikes.is_empty()
+    }
+
+    /// Whether at most one process is left, and does not hang.
+    pub(crate) fn is_alone(&self) -> bool {
         let state = self.lock();
         let paused = state.paused.is_some_and(|(_, until)| until > Instant::now());
-        state.strikes.is_empty() && state.alive.len() <= 1 && !paused
+        state.alive.len() <= 1 && !paused
     }
 
     /// Nothing strikes any more.

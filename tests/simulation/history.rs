@@ -1,6 +1,6 @@
 //! One history: the product, whole, on a world of its own, from its beginning until nothing moves any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -251,7 +251,12 @@ impl History {
         if objects.iter().any(is_said) {
             return Ok(());
         }
-        let how = format!("nothing of the third policy says {says}");
+        let of_third = objects.iter().filter(|object| self.is_of_third(object));
+        let said: BTreeSet<String> = of_third
+            .flat_map(|object| object["status"]["conditions"].as_array().cloned().unwrap_or_default())
+            .map(|condition| format!("{}={} {}", condition["type"], condition["status"], condition["reason"]))
+            .collect();
+        let how = format!("nothing of the third policy says {says}, but {said:?}");
         Err(Broken::new(Promise::Converges, how))
     }
 
@@ -304,7 +309,7 @@ impl History {
     }
 
     fn look(&self) {
-        lock(&self.watchman).look();
+        lock(&self.watchman).listen();
     }
 
     /// Waits until nothing is written for a while and another, and looks how much is read meanwhile; `quiet` of them have been.

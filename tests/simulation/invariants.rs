@@ -19,7 +19,7 @@ use super::time::time_at;
 /// meanwhile, but what is in flight then is not taken back.
 const BUDGET: usize = 5;
 /// For how long copies that nobody has on record any more may be in flight beside others.
-const UNKNOWN_FOR: Duration = Duration::from_secs(15 * 60);
+pub(crate) const UNKNOWN_FOR: Duration = Duration::from_secs(15 * 60);
 /// How many attempts a policy of these histories allows before a person is asked.
 const ATTEMPTS: u32 = 3;
 
@@ -47,6 +47,8 @@ pub(crate) enum Promise {
     Bounded,
     /// A fault costs no call that changes anything, but for one that has to be made again.
     NoCallTooMany,
+    /// Where there is work to do and nothing hinders it, something is asked of AWS before long.
+    NeverSilent,
     /// Once nothing hinders any more, everything comes to its end.
     Converges,
     /// After that nothing is written.
@@ -180,7 +182,9 @@ fn in_flight(world: &model::World, notes: &Notes, now: Duration) -> Option<Broke
             }
         }
         let count: usize = by_call.values().sum();
-        (count > BUDGET && by_call.len() > 1).then(|| {
+        // Two who know nothing of each other write over what the other has on record, and each keeps to the budget alone.
+        let budget = if now < notes.estranged_until { 2 * BUDGET } else { BUDGET };
+        (count > budget && by_call.len() > 1).then(|| {
             let how = format!(
                 "{count} snapshots of {} copies in flight in {}/{}",
                 by_call.len(),

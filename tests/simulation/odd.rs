@@ -3,6 +3,7 @@
 use amiseal::api::conditions::reason;
 use serde_json::{Value, json};
 
+use super::newer;
 use super::world::{CONTROLLER, ONE, THREE, region};
 
 /// What is odd about it.
@@ -46,6 +47,9 @@ const ASYMMETRIC: &str = ", {alias: [alias/odd], usage: SIGN_VERIFY, spec: RSA_2
 const IMPORTED: &str = ", {alias: [alias/odd], state: PendingImport}";
 const DISABLED: &str = ", {alias: [alias/odd], state: Disabled}";
 const GOING: &str = ", {alias: [alias/odd], state: PendingDeletion}";
+
+/// So many were there when the older histories were found that are kept: their seeds have these. Newer ones come after them.
+pub(crate) const FIRST: usize = 26;
 
 /// All of them. The first is the one of the histories in which each fault strikes at each moment.
 pub(crate) const ALL: &[Odd] = &[
@@ -248,8 +252,13 @@ impl Odd {
 
     /// The one that a seed gets.
     pub(crate) fn of(seed: u64) -> &'static Self {
-        let index = usize::try_from(seed.saturating_sub(1)).unwrap_or(0) % ALL.len();
-        &ALL[index]
+        let number = usize::try_from(seed.saturating_sub(1)).unwrap_or(0);
+        let (older, latest) = ALL.split_at(FIRST);
+        if newer::is_newer(seed) && !latest.is_empty() {
+            &latest[number % latest.len()]
+        } else {
+            &older[number % older.len()]
+        }
     }
 
     /// Its account, as in a world file.

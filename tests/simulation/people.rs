@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::Fault;
 use super::stage::Stage;
+use super::{owners, restoring};
 use super::world::{EXEMPT, GUEST, THIRD, TWO};
 
 /// Who does it, as the API server knows them.
@@ -44,6 +45,21 @@ pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u6
             let is_meant = |image: &Image| fault != Fault::OriginalUnshared || is_shared(image);
             if let Some(original) = original(stage, request, turn, is_meant) {
                 of_images(stage, fault, &original, number);
+            }
+        }
+        Fault::OriginalDisabled
+        | Fault::OriginalUnreadable
+        | Fault::OriginalArchived
+        | Fault::OriginalRedescribed => {
+            let is_meant = |image: &Image| owners::is_meant(fault, image);
+            if let Some(original) = original(stage, request, turn, is_meant) {
+                owners::act(stage, fault, &original, number);
+            }
+        }
+        Fault::MigrationStatusRestored | Fault::TargetStatusRestored => {
+            let kind = if fault == Fault::TargetStatusRestored { TARGET } else { MIGRATION };
+            if let Some(name) = named(stage, kind, request, turn) {
+                restoring::restore(stage, kind, &name, number);
             }
         }
         Fault::MigrationDeleted

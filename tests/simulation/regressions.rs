@@ -33,6 +33,39 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
         7322,
         &["MigrationStatusForged@25", "PolicySuspended@7"],
     ),
+    // What a refused call had run into was no longer said once a key could not be read for a moment, or a session had ended: for
+    // as long as the next call was away, a migration said that the key, or the role, was what hindered it.
+    ("what hinders is said again", 700_378, &["ClockBack@143", "RoleNotTrusted@1"]),
+    (
+        "what hinders is said again after a session's end",
+        701_080,
+        &["MigrationStatusForged@79", "SessionsEnded@137"],
+    ),
+    // A policy was put into Audit while nobody held the slot. Who took it over asked for a session that may write for the target,
+    // which had not heard of that yet.
+    (
+        "a target that had not heard of Audit",
+        702_362,
+        &[
+            "KubernetesThrottled@74",
+            "MigrationStatusForged@134",
+            "Paused@2",
+            "PolicyToAudit@142",
+        ],
+    ),
+    // Two processes that know nothing of each other wrote over what was on record of copies, and had one snapshot more in flight than
+    // the policy allows: each of the two keeps to that by itself.
+    (
+        "two that know nothing of each other",
+        704_595,
+        &[
+            "ListingsReordered@49",
+            "ListingsLate@76",
+            "MigrationDeleted@11",
+            "KeyGrantRevoked@26",
+            "SecondLeader@97",
+        ],
+    ),
 ];
 
 /// The plans of all of them.

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::catalogue::Fault;
 use super::disturbances::answer;
 use super::fate::{Fate, Side};
+use super::invariants::UNKNOWN_FOR;
 use super::people;
 use super::product::{LEASE, Replica, SECOND, SLOTS, STRANGER};
 use super::time::{Virtual, age_at};
@@ -113,6 +114,8 @@ pub(crate) struct Notes {
     pub(crate) incomplete: bool,
     /// From when until when a process hung.
     pub(crate) hung: Vec<(Duration, Duration)>,
+    /// Until when what a process has made that knows nothing of the others may still be in flight.
+    pub(crate) estranged_until: Duration,
 }
 
 impl Notes {
@@ -250,6 +253,27 @@ impl Stage {
             )
         };
         (!is_held).then(how)
+    }
+
+    /// Whether a process that is alive holds the slot of an account and region, as far as the Lease says.
+    pub(crate) fn serves(&self, account: &str, region: &str) -> bool {
+        let slot = format!("amiseal-slot-{}", slot_of(account, region, SLOTS));
+        let replicas = self.lock().replicas.clone();
+        let mut alive = replicas.iter().filter(|(process, _)| self.fate.is_alive(**process));
+        alive.any(|(_, replica)| {
+            let lease = self.api.get("Lease", (replica.namespace, &slot));
+            lease.is_some_and(|lease| lease["spec"]["holderIdentity"] == replica.identity)
+        })
+    }
+
+    /// Until when anything has gone wrong, as an age of the history: now, if something does.
+    pub(crate) fn disturbed_until(&self) -> Duration {
+        let now = self.clock.age();
+        if !self.fate.is_alone() || !self.lock().mends.is_empty() {
+            return now;
+        }
+        let ago = self.fate.struck_at().map(|at| at.elapsed());
+        ago.map_or(Duration::ZERO, |ago| now.saturating_sub(ago))
     }
 
     /// Who holds a Lease, and when it was written last, by the clock of the API server.
@@ -391,7 +415,11 @@ impl Stage {
                 self.once(Act::FailBefore(AwsFailure::default()));
                 self.fate.strike_next(Fault::CrashBeforeAws);
             }
-            Fault::SecondLeader => self.start(STRANGER, ESTRANGED),
+            Fault::SecondLeader => {
+                let until = self.clock.age() + ESTRANGED + UNKNOWN_FOR;
+                self.note(|notes| notes.estranged_until = until);
+                self.start(STRANGER, ESTRANGED);
+            }
             Fault::SecondReplica => self.start(SECOND, TOGETHER),
             Fault::Paused => {
                 self.fate.pause(process, PAUSE);
@@ -411,7 +439,7 @@ impl Stage {
             })),
             other => match answer(other) {
                 Some(act) => self.once(act),
-                None => self.disturb(other),
+                None => self.disturb(other, self.fate.calls()[Side::Aws as usize]),
             },
         }
     }

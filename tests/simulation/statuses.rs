@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::invariants::{Broken, Promise};
+use super::newer::BACKUP;
 use super::time::EPOCH_MILLIS;
 use super::watchman::Objects;
 use super::world::{EXEMPT, POLICIES, TWO};
@@ -104,7 +105,10 @@ fn has_all(target: &AMIEncryptionTarget, world: &World) -> Result<(), String> {
         return Ok(());
     };
     let images = region.images.values();
-    let there = images.filter(|image| is_of_beginning(image) && image.exists() && image.state != ImageState::Failed);
+    let there = images.filter(|image| {
+        let counts = is_machine(image) && image.exists() && image.state != ImageState::Failed;
+        counts && is_of_beginning(image)
+    });
     let there = there.count();
     if u32::try_from(there).is_ok_and(|there| there <= counts.total) {
         Ok(())
@@ -144,8 +148,8 @@ fn places(policy: &AMIEncryptionPolicy) -> Vec<(&str, &str)> {
 fn unencrypted(region: &Region) -> Option<&Image> {
     let mut images = region.images.values();
     images.find(|image| {
-        let is_meant = is_of_beginning(image) && image.exists() && !is_exempt(image);
-        is_meant && is_ebs(image) && !is_encrypted(image, region)
+        let is_meant = is_of_beginning(image) && image.exists() && !is_exempt(image) && !is_backup(image);
+        is_meant && is_machine(image) && is_ebs(image) && !is_encrypted(image, region)
     })
 }
 
@@ -156,6 +160,16 @@ fn is_of_beginning(image: &Image) -> bool {
 
 fn is_exempt(image: &Image) -> bool {
     image.tags.current().contains_key(EXEMPT)
+}
+
+/// Whether machines are launched from an image: kernels and ramdisks are listed among images as well.
+fn is_machine(image: &Image) -> bool {
+    image.image_type == "machine"
+}
+
+/// Whether AWS Backup has made an image.
+fn is_backup(image: &Image) -> bool {
+    image.tags.current().contains_key(BACKUP)
 }
 
 fn is_ebs(image: &Image) -> bool {
@@ -205,7 +219,7 @@ fn is_plausible(target: &AMIEncryptionTarget, world: &World) -> Result<(), Strin
     };
     let images = || {
         let images = region.images.values();
-        images.filter(|image| image.exists() && image.state != ImageState::Failed)
+        images.filter(|image| is_machine(image) && image.exists() && image.state != ImageState::Failed)
     };
     let plain = images()
         .filter(|image| is_ebs(image) && !is_encrypted(image, region))
@@ -345,12 +359,16 @@ fn classes(region: &Region, key: &str) -> ImageCounts {
     for image in region.images.values().filter(|image| is_usable(image)) {
         let class = if is_exempt(image) {
             &mut counts.exempt
+        } else if image.garbled.is_some() {
+            &mut counts.unknown
         } else if !is_ebs(image) {
             &mut counts.unencryptable
         } else if is_under(image, region, key) {
             &mut counts.encrypted
         } else if is_encrypted(image, region) {
             &mut counts.other_key
+        } else if is_backup(image) {
+            &mut counts.backups
         } else if has_copy(image, region, key) {
             &mut counts.superseded
         } else {
@@ -363,7 +381,7 @@ fn classes(region: &Region, key: &str) -> ImageCounts {
 }
 
 fn is_usable(image: &Image) -> bool {
-    image.exists() && matches!(image.state, ImageState::Available | ImageState::Disabled)
+    is_machine(image) && image.exists() && matches!(image.state, ImageState::Available | ImageState::Disabled)
 }
 
 /// Whether an image has a copy that is encrypted under this key. One that differs in something else was taken away

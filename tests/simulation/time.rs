@@ -82,6 +82,12 @@ pub(crate) fn age_at(time: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
+/// How long after the beginning of a history a time of the simulated AWS is.
+pub(crate) fn age_of(time: SimTime) -> Duration {
+    let millis = time.as_millis() - EPOCH_MILLIS;
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
 /// The time by a right clock so long after the beginning of a history.
 pub(crate) fn time_at(age: Duration) -> SimTime {
     let millis = i64::try_from(age.as_millis()).expect("a history of less than an age");

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
+use super::silence::Silence;
 use super::stage::Stage;
 use super::statuses;
 use super::time::{age_at, time_at};
@@ -33,6 +34,7 @@ pub(crate) struct Watchman {
     requests: (usize, BTreeSet<u64>),
     /// Migrations whose status is as people have left it.
     forged: BTreeSet<String>,
+    silence: Silence,
     known: (
         Known<AMIEncryptionPolicy>,
         Known<AMIEncryptionTarget>,
@@ -101,6 +103,7 @@ impl Watchman {
             seen: (0, (0, 0)),
             requests: (0, BTreeSet::new()),
             forged: BTreeSet::new(),
+            silence: Silence::default(),
             known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
         }
@@ -158,6 +161,15 @@ impl Watchman {
                 .map(|how| Broken::new(Promise::OneWriter, how)),
         );
         self.outcome.broken = broken;
+    }
+
+    /// Looks, and listens whether AWS is still asked where there is work to do.
+    pub(crate) fn listen(&mut self) {
+        self.look();
+        if self.outcome.broken.is_empty() {
+            let objects = self.objects();
+            self.outcome.broken.extend(self.silence.listen(&self.stage, &objects));
+        }
     }
 
     /// Of these the migrations whose status is not as somebody else has left it: that is not the product's to answer

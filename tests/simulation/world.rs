@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::newer::Newer;
 use super::odd::Odd;
 
 /// The access key of the controller's own identity.
@@ -19,6 +20,8 @@ pub(crate) const THREE: &str = "777788889999";
 const KEY: &str = "11111111-1111-4111-8111-111111111111";
 /// The ID of a key that no policy names.
 pub(crate) const OTHER_KEY: &str = "22222222-2222-4222-8222-222222222222";
+/// The image that somebody has copied already.
+pub(crate) const COPIED: &str = "ami-0123456789abcdef0";
 /// The tag by which an image is exempt.
 pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
 /// An account that may launch some of the images.
@@ -95,7 +98,7 @@ const KINDS: [Kind; 10] = [
     // Somebody has copied it already.
     Kind {
         yaml: |_, name| {
-            let id = "ami-0123456789abcdef0";
+            let id = COPIED;
             format!(
                 "{{name: {name}, id: {id}, expect: {{copied: {{key: alias/ami}}}}}}, {{name: of-{name}, sourceImageId: {id}, \
                  encryptedUnder: alias/ami}}"
@@ -139,7 +142,11 @@ impl Beginning {
         // The third policy may be for this account too.
         places[2].push((KINDS[0].yaml)(&mut rng, "image-always"));
         let odd = Odd::of(seed);
-        let yaml = world(seed, &mut rng, &places, odd);
+        let newer = Newer::of(seed, places.len());
+        for (place, image) in newer.images {
+            places[place].push(image);
+        }
+        let yaml = world(seed, &mut rng, &places, odd, &newer.copies);
         let world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let mut policies = POLICIES
             .map(|(name, account, regions)| policy(name, account, regions))
@@ -158,7 +165,7 @@ pub(crate) fn region(name: &str, more_keys: &str, opt_in: &str, images: &[String
     )
 }
 
-fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd) -> String {
+fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd, copies: &str) -> String {
     let region = |name: &str, images: &[String]| region(name, "", "opt-in-not-required", images);
     let account = |id: &str, regions: &[String]| {
         format!(
@@ -191,7 +198,7 @@ fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd) 
          settings:\n\
          \x20 pagination: {{unstableOrder: {unstable}, emptyPages: {empty}, largestPage: {page}}}\n\
          \x20 consistency: {{createSeconds: {late}, tagSeconds: {late}, attributeSeconds: {late}, deleteSeconds: {late}}}\n\
-         \x20 copies: {{baseSeconds: 60, secondsPerGib: 10, jitter: 0.5, beyondLimit: {beyond}, keyActions: [\"kms:CreateGrant\"], mappingsWhilePending: {mappings}, transferType: {transfer}}}\n\
+         \x20 copies: {{baseSeconds: 60, secondsPerGib: 10, jitter: 0.5, beyondLimit: {beyond}, keyActions: [\"kms:CreateGrant\"], mappingsWhilePending: {mappings}, transferType: {transfer}{copies}}}\n\
          \x20 lists: {{idWildcards: {wildcards}, pageSeconds: {seconds}}}\n\
          \x20 sessions: {{time: simulated}}\n\
          identities:\n\
