@@ -183,7 +183,11 @@ fn in_flight(world: &model::World, notes: &Notes, now: Duration) -> Option<Broke
         }
         let count: usize = by_call.values().sum();
         // Two who know nothing of each other write over what the other has on record, and each keeps to the budget alone.
-        let budget = if now < notes.estranged_until { 2 * BUDGET } else { BUDGET };
+        let budget = if now < notes.estranged_until {
+            2 * BUDGET
+        } else {
+            BUDGET
+        };
         (count > budget && by_call.len() > 1).then(|| {
             let how = format!(
                 "{count} snapshots of {} copies in flight in {}/{}",

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::catalogue::Fault;
 use super::stage::Stage;
-use super::{owners, restoring};
 use super::world::{EXEMPT, GUEST, THIRD, TWO};
+use super::{owners, restoring};
 
 /// Who does it, as the API server knows them.
 pub(crate) const SOMEBODY: &str = "somebody";
@@ -47,17 +47,18 @@ pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u6
                 of_images(stage, fault, &original, number);
             }
         }
-        Fault::OriginalDisabled
-        | Fault::OriginalUnreadable
-        | Fault::OriginalArchived
-        | Fault::OriginalRedescribed => {
+        Fault::OriginalDisabled | Fault::OriginalUnreadable | Fault::OriginalArchived | Fault::OriginalRedescribed => {
             let is_meant = |image: &Image| owners::is_meant(fault, image);
             if let Some(original) = original(stage, request, turn, is_meant) {
                 owners::act(stage, fault, &original, number);
             }
         }
         Fault::MigrationStatusRestored | Fault::TargetStatusRestored => {
-            let kind = if fault == Fault::TargetStatusRestored { TARGET } else { MIGRATION };
+            let kind = if fault == Fault::TargetStatusRestored {
+                TARGET
+            } else {
+                MIGRATION
+            };
             if let Some(name) = named(stage, kind, request, turn) {
                 restoring::restore(stage, kind, &name, number);
             }

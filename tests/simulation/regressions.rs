@@ -35,7 +35,11 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
     ),
     // What a refused call had run into was no longer said once a key could not be read for a moment, or a session had ended: for
     // as long as the next call was away, a migration said that the key, or the role, was what hindered it.
-    ("what hinders is said again", 700_378, &["ClockBack@143", "RoleNotTrusted@1"]),
+    (
+        "what hinders is said again",
+        700_378,
+        &["ClockBack@143", "RoleNotTrusted@1"],
+    ),
     (
         "what hinders is said again after a session's end",
         701_080,

@@ -45,7 +45,9 @@ impl Silence {
             *since = if is_served { disturbed.max(*since) } else { now };
             if now.saturating_sub(*since) > LONGEST {
                 let (account, region) = scope;
-                let how = format!("nothing is asked of {account}/{region} since {since:?}, and it is {now:?}: there is work to do");
+                let how = format!(
+                    "nothing is asked of {account}/{region} since {since:?}, and it is {now:?}: there is work to do"
+                );
                 return Some(Broken::new(Promise::NeverSilent, how));
             }
         }
@@ -72,7 +74,11 @@ fn scope_of(target: &AMIEncryptionTarget) -> Scope {
 
 /// Whether a call is about an account and region. To assume a role there is, and what comes of expired credentials has no account.
 fn is_about(call: &Call, (account, region): &Scope) -> bool {
-    let of_role = || call.params.get("RoleArn").is_some_and(|role| role.contains(account.as_str()));
+    let of_role = || {
+        call.params
+            .get("RoleArn")
+            .is_some_and(|role| role.contains(account.as_str()))
+    };
     call.region == *region && (call.account == *account || call.account.is_empty() || of_role())
 }
 
@@ -84,12 +90,19 @@ fn works(target: &AMIEncryptionTarget, objects: &Objects) -> bool {
     };
     let said = &status.conditions;
     let is_hindered = conditions::is_true(said, conditions::STALLED)
-        || [conditions::REACHABLE, conditions::KEY_USABLE].iter().any(|type_| !conditions::is_true(said, type_))
+        || [conditions::REACHABLE, conditions::KEY_USABLE]
+            .iter()
+            .any(|type_| !conditions::is_true(said, type_))
         || conditions::has_status(said, conditions::PERMITTED, Status::False);
     let asks = |policy: &AMIEncryptionPolicy| policy.spec.mode == Mode::Enforce && !policy.spec.suspend;
     let mut policies = objects.policies.iter();
     let is_asked = policies.any(|policy| policy.name_any() == target.spec.policy && asks(policy));
-    is_asked && !is_hindered && objects.migrations.iter().any(|one| belongs(one, target) && is_open(one))
+    is_asked
+        && !is_hindered
+        && objects
+            .migrations
+            .iter()
+            .any(|one| belongs(one, target) && is_open(one))
 }
 
 fn enforces(target: &AMIEncryptionTarget) -> bool {

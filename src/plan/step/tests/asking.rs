@@ -66,14 +66,20 @@ fn what_the_last_call_ran_into_stays_said_while_copies_are_looked_for_again() {
 #[test]
 fn what_a_call_ran_into_is_said_again_once_an_obstacle_that_came_in_between_is_gone() {
     let mut case = Case::new();
-    let (usable, refused) = (case.key.clone(), Trouble::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."));
+    let (usable, refused) = (
+        case.key.clone(),
+        Trouble::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."),
+    );
     case.trouble = Some(refused);
     assert!(matches!(case.settle(), Then::Copy(_)));
     case.admitted = false;
     case.key = KeyView::Unknown;
     assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::KEY_UNAVAILABLE));
     case.key = usable;
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SNAPSHOT_NOT_SHARED));
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Then::Wait, reason::SNAPSHOT_NOT_SHARED)
+    );
     assert!(case.stalls(), "the copy waits for a place like before");
 }
 

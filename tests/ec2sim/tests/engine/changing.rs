@@ -312,7 +312,10 @@ fn what_the_owner_does_by_hand_is_held_against_nobody() {
     assert_eq!(state().one("imageState"), "available");
     act(OwnerAct::RequireImdsV2);
     act(OwnerAct::Describe("another".to_owned()));
-    assert_eq!((state().one("imdsSupport"), state().one("description")), ("v2.0".to_owned(), "another".to_owned()));
+    assert_eq!(
+        (state().one("imdsSupport"), state().one("description")),
+        ("v2.0".to_owned(), "another".to_owned())
+    );
     let report = sim.audit();
     let changed = report.findings.iter().filter(|f| f.check != Check::MissingCopy);
     assert_eq!(changed.count(), 0, "{report}");
@@ -327,7 +330,11 @@ fn a_copy_may_keep_what_its_original_lost_or_got_later_where_nobody_minds() {
              - {{name: soft, sourceImageId: ami-0000000a, encryptedUnder: alias/good}}\n"
         );
         let sim = world(&yaml("", &images, ""));
-        let differs = sim.audit().findings.into_iter().filter(|f| f.check == Check::CopyDiffers);
+        let differs = sim
+            .audit()
+            .findings
+            .into_iter()
+            .filter(|f| f.check == Check::CopyDiffers);
         assert_eq!(differs.count(), found, "{imds}");
     }
 }
