@@ -179,7 +179,7 @@ fn images_that_cannot_be_migrated_are_something_to_do() {
     let ran = bench.plan(&only, &[]);
     assert_eq!(ran.code, 2, "{}", ran.out);
     assert!(
-        ran.out.contains("1 image cannot be migrated before somebody acts."),
+        ran.out.contains("1 image cannot be migrated until you act."),
         "{}",
         ran.out
     );
@@ -277,7 +277,7 @@ fn other_keys_are_migrated_where_the_policy_says_so() {
 fn the_plan_is_for_enforce_whatever_the_mode_and_says_when_nothing_of_it_is_done() {
     let bench = Bench::new(WORLD);
     let enforce = policy("production", &[(ACCOUNT, "eu-west-1", "alias/ami")]);
-    let hint = "A policy in mode Audit, or suspended, does nothing of it as it is.";
+    let hint = "A policy that is suspended or in mode Audit does none of this.";
     for (spec, hinted) in [
         ("mode: Enforce", false),
         ("mode: Audit", true),

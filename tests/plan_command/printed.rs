@@ -50,8 +50,8 @@ or exempt it with spec.imageSelector.exclude.
     and 2 more  (--output json names all)
 
 Enforce would copy 1 image of 1 snapshot with 10 GiB, in about 5 min if AWS copies each snapshot at 50 MiB/s. Until the \
-originals are deregistered, 10 GiB are then kept twice, for 0.55 a month. 7 images cannot be migrated before somebody \
-acts.
+originals are deregistered, 10 GiB are then kept twice, for 0.55 a month. 7 images cannot be migrated until you \
+act.
 ";
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (2, expected, ""));
 }

@@ -74,7 +74,7 @@ async fn audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_i
 
 #[tokio::test]
 async fn a_target_that_is_set_to_enforce_by_hand_is_set_back_and_leaves_nothing_behind() {
-    let mut world = small_world(&[&plain_ones("web-", 2)]);
+    let mut world = small_world(&["{name: \"web-{n}\", count: 2, expect: untouched}"]);
     world.expect.no_mutating_calls = vec![Scope::default()];
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;

@@ -50,7 +50,7 @@ pub struct Args {
     /// The price of keeping one GiB of snapshots for a month, in any currency: adds what the copies cost
     #[arg(long, value_name = "PRICE", value_parser = positive)]
     pub price_per_gib_month: Option<f64>,
-    /// How many accounts and regions are looked through at a time
+    /// How many accounts and regions to scan at a time
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
     /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
@@ -87,8 +87,8 @@ pub fn policies(text: &str) -> Result<Vec<AMIEncryptionPolicy>, Vec<String>> {
     input::load(&[PathBuf::from("-")], text.as_bytes())
 }
 
-/// Prints the plan. The exit status is 0 when there is nothing to do, 2 when there is, and 1 when something has to be
-/// mended first.
+/// Prints the plan. The exit status is 0 when there is nothing to do, 2 when there is, and 1 when something must be
+/// fixed first.
 pub fn run(args: &Args) -> Result<ExitCode> {
     init_logs(LogFormat::Auto, &args.log)?;
     let mut policies = match input::load(&args.files, io::stdin()) {

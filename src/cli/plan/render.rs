@@ -169,7 +169,7 @@ fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resul
             .collect()
     };
     if report.totals.problems > 0 {
-        text.write_str(&style.title("To be mended first"))?;
+        text.write_str(&style.title("Fix first"))?;
         for target in &report.targets {
             for problem in problems(target) {
                 text.write_str(&style.item(&format!("{} {problem}", place(target))))?;
@@ -273,14 +273,14 @@ fn conclusion(report: &Report) -> String {
     }
     if totals.cannot_migrate > 0 {
         sentences.push(format!(
-            "{} be migrated before somebody acts.",
+            "{} be migrated until you act.",
             are(totals.cannot_migrate, "image cannot", "images cannot")
         ));
     }
     if totals.problems > 0 {
         sentences.push(format!(
-            "{} to be mended first.",
-            are(totals.problems, "thing has", "things have")
+            "{} fixing first.",
+            are(totals.problems, "thing needs", "things need")
         ));
     }
     if report.outcome == Outcome::NothingToDo {
@@ -288,7 +288,7 @@ fn conclusion(report: &Report) -> String {
     }
     let quiet = |target: &TargetReport| target.to_copy.images > 0 && (target.suspend || target.mode == Mode::Audit);
     if report.targets.iter().any(quiet) {
-        sentences.push("A policy in mode Audit, or suspended, does nothing of it as it is.".to_owned());
+        sentences.push("A policy that is suspended or in mode Audit does none of this.".to_owned());
     }
     sentences.join(" ")
 }

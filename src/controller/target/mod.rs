@@ -97,8 +97,10 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.follow_key().await
     };
     news |= work.follow_rivals();
-    let mut settling = false;
-    if !work.enforces() {
+    let asks = asks_for_changes(&policy.spec, &target.spec);
+    // Where a person has set the target alone to Enforce, its policy is about to take that back.
+    let mut settling = work.enforces() && !asks;
+    if !work.enforces() || !asks {
         work.place(|place| {
             place.poll_due = None;
             place.looking.succeeded();
@@ -106,8 +108,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.count_nothing_in_flight();
     } else {
         work.ask_permissions().await;
-        // Where a person has set the target alone to Enforce, its policy is about to take that back.
-        settling = !asks_for_changes(&policy.spec, &target.spec) || work.adjust_children().await?;
+        settling = work.adjust_children().await?;
         if work.place(|place| std::mem::take(&mut place.renewed)) {
             work.begin_anew();
         }
