@@ -568,6 +568,7 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
         state: Some(MigrationState::Verifying),
         copy: Some(CopyStatus {
             attempt: 2,
+            failures: Some(1),
             client_token: "t".repeat(64),
             name: "n".repeat(128),
             image_id: Some("ami-0fedcba9876543210".to_owned()),

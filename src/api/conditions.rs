@@ -112,6 +112,16 @@ pub mod reason {
     /// The key is in a state in which it cannot be used yet, as while it is created or imported. Wait, or complete the
     /// import.
     pub const KEY_UNAVAILABLE: &str = "KeyUnavailable";
+    /// The original is encrypted under a key that is disabled, so that AWS cannot read it. Enable that key, or exempt the
+    /// image.
+    pub const SOURCE_KEY_DISABLED: &str = "SourceKeyDisabled";
+    /// The original is encrypted under a key that is to be deleted. Cancel its deletion and enable it, or exempt the image.
+    pub const SOURCE_KEY_PENDING_DELETION: &str = "SourceKeyPendingDeletion";
+    /// The original is encrypted under a key that does not exist any more: nobody can read it. Exempt it.
+    pub const SOURCE_KEY_NOT_FOUND: &str = "SourceKeyNotFound";
+    /// The original is encrypted under a key that cannot be used in its present state. Complete its import, or exempt the
+    /// image.
+    pub const SOURCE_KEY_UNAVAILABLE: &str = "SourceKeyUnavailable";
     /// The image is shared with other accounts, and a copy under the AWS managed key `aws/ebs` cannot be. Name a
     /// customer managed key.
     pub const DEFAULT_KEY_CANNOT_BE_SHARED: &str = "DefaultKeyCannotBeShared";
@@ -124,9 +134,12 @@ pub mod reason {
     pub const WRONG_ACCOUNT: &str = "WrongAccount";
     /// The region is not enabled in the account. Enable it, or take it out of the policy.
     pub const REGION_NOT_ENABLED: &str = "RegionNotEnabled";
+    /// AWS does not serve the account: it is not subscribed, not verified yet, or blocked. See the account in the AWS
+    /// console.
+    pub const ACCOUNT_NOT_READY: &str = "AccountNotReady";
     /// AWS cannot be reached. Check the network path and the endpoint.
     pub const ENDPOINT_UNREACHABLE: &str = "EndpointUnreachable";
-    /// AWS refuses because of a limit of the account. Wait, or have the limit raised.
+    /// AWS refuses since a quota of the account is used up; the message names it. Make room, or have it raised.
     pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// AWS throttles the account in this region. Wait.
     pub const THROTTLED: &str = "Throttled";
@@ -183,11 +196,16 @@ pub mod reason {
         KEY_WRONG_REGION,
         KEY_WRONG_USAGE,
         KEY_UNAVAILABLE,
+        SOURCE_KEY_DISABLED,
+        SOURCE_KEY_PENDING_DELETION,
+        SOURCE_KEY_NOT_FOUND,
+        SOURCE_KEY_UNAVAILABLE,
         DEFAULT_KEY_CANNOT_BE_SHARED,
         ACCESS_DENIED,
         ROLE_NOT_ASSUMABLE,
         WRONG_ACCOUNT,
         REGION_NOT_ENABLED,
+        ACCOUNT_NOT_READY,
         ENDPOINT_UNREACHABLE,
         QUOTA_EXCEEDED,
         THROTTLED,

@@ -154,6 +154,10 @@ pub struct CopyStatus {
     /// Which attempt this is; the first is 1.
     #[schemars(range(min = 1))]
     pub attempt: u32,
+    /// How many attempts to copy the image under this key have failed so far. An attempt whose token or name AWS had given
+    /// away already is none. Absent in a status of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u32>,
     /// The client token of the CopyImage call, by which AWS tells a repeated call from a new one.
     #[schemars(length(min = 1, max = 64))]
     pub client_token: String,

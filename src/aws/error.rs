@@ -1,7 +1,8 @@
 //! What the answers and faults of the SDK mean, as an [`AwsError`].
 //!
-//! Errors are told apart by AWS's codes. AWS's own text never leaves this file but to a debug log: it carries request IDs, and a
-//! message that changes from one try to the next makes a status that never rests.
+//! Errors are told apart by AWS's codes. AWS's own text leaves this file to a debug log, and made [stable](sentence::stable)
+//! where there are no better words: it carries request IDs, and a message that changes from one try to the next makes a
+//! status that never rests.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,6 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::sentence;
 use super::whole::Broken;
 use crate::domain::{AwsError, Cause, ErrorClass};
 
@@ -24,6 +26,7 @@ impl AwsError {
             action: None,
             retry_after: None,
             limit: None,
+            said: None,
         }
     }
 
@@ -36,8 +39,11 @@ impl AwsError {
             .then(|| refused_action(message))
             .flatten()
             .filter(|action| *action != operation);
+        let code = code.filter(|code| is_code(code));
+        let speaks = cause.is_none() && has_no_words(class, code.unwrap_or_default());
         Self {
-            code: code.filter(|code| is_code(code)).map(Into::into),
+            said: speaks.then(|| sentence::stable(message)).flatten(),
+            code: code.map(Into::into),
             action: action.map(Into::into),
             ..Self::new(operation, class, cause)
         }
@@ -136,19 +142,50 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("AccessDenied", "", Denied, None),
         ("AccessDeniedException", "", Denied, None),
         ("OperationNotPermitted", "", Denied, None),
-        ("Blocked", "", Denied, None),
-        ("PendingVerification", "", Denied, None),
+        ("Blocked", "", Denied, Some(AccountNotReady)),
+        ("PendingVerification", "", Denied, Some(AccountNotReady)),
+        // Of somebody else, and not shared.
+        (
+            "AuthFailure",
+            "ot authorized for image",
+            Denied,
+            Some(NotAuthorizedForImage),
+        ),
+        (
+            "AuthFailure",
+            "ot authorized for snapshot",
+            Denied,
+            Some(NotAuthorizedForImage),
+        ),
+        ("AuthFailure", "do not own", Denied, Some(NotAuthorizedForImage)),
+        ("AuthFailure", "does not own", Denied, Some(NotAuthorizedForImage)),
+        ("AuthFailure", "ignature", Denied, Some(ClockSkew)),
         ("AuthFailure", "", Denied, Some(RegionNotEnabled)),
         ("InvalidClientTokenId", "", Denied, Some(RegionNotEnabled)),
         ("UnrecognizedClientException", "", Denied, Some(RegionNotEnabled)),
-        ("OptInRequired", "", Denied, Some(RegionNotEnabled)),
+        ("OptInRequired", "region", Denied, Some(RegionNotEnabled)),
+        ("OptInRequired", "", Denied, Some(AccountNotReady)),
         ("RegionDisabledException", "", Denied, Some(RegionNotEnabled)),
         ("RequestExpired", "", Denied, Some(CredentialsExpired)),
         ("ExpiredToken", "", Denied, Some(CredentialsExpired)),
         ("ExpiredTokenException", "", Denied, Some(CredentialsExpired)),
         ("RequestTimeTooSkewed", "", Denied, Some(ClockSkew)),
         ("RequestInTheFuture", "", Denied, Some(ClockSkew)),
+        (
+            "SignatureDoesNotMatch",
+            "ignature not yet current",
+            Denied,
+            Some(ClockSkew),
+        ),
+        ("SignatureDoesNotMatch", "ignature expired", Denied, Some(ClockSkew)),
         ("SignatureDoesNotMatch", "", Denied, None),
+        (
+            "InvalidSignatureException",
+            "ignature not yet current",
+            Denied,
+            Some(ClockSkew),
+        ),
+        ("InvalidSignatureException", "ignature expired", Denied, Some(ClockSkew)),
         ("InvalidSignatureException", "", Denied, None),
         ("PackedPolicyTooLarge", "", Invalid, Some(SessionPolicyTooLarge)),
         (
@@ -157,7 +194,10 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
             Invalid,
             Some(SessionPolicyTooLarge),
         ),
-        ("ResourceLimitExceeded", "", Quota, Some(CopyLimit)),
+        // The limit on what runs at a time passes by itself; any other quota stays until a person acts.
+        ("ResourceLimitExceeded", "copies in progress", Quota, Some(CopyLimit)),
+        ("ResourceLimitExceeded", "oncurrent", Quota, Some(CopyLimit)),
+        ("ResourceLimitExceeded", "", Quota, None),
         ("ConcurrentCopyLimitExceeded", "", Quota, Some(CopyLimit)),
         ("PendingSnapshotLimitExceeded", "", Quota, None),
         ("SnapshotLimitExceeded", "", Quota, None),
@@ -223,8 +263,9 @@ fn classify(operation: &str, code: &str, message: &str, status: u16) -> (ErrorCl
 
 /// AWS refuses to copy images with billing or Marketplace codes under codes that mean other things too, so its text decides.
 fn speaks_of_product_codes(code: &str, message: &str) -> bool {
-    const REFUSALS: [&str; 4] = [
+    const REFUSALS: [&str; 5] = [
         "InvalidRequest",
+        "OptInRequired",
         "UnauthorizedOperation",
         "OperationNotPermitted",
         "UnsupportedOperation",
@@ -232,6 +273,17 @@ fn speaks_of_product_codes(code: &str, message: &str) -> bool {
     const PHRASES: [&str; 4] = ["product code", "productcode", "billingproduct", "marketplace"];
     let message = message.to_lowercase();
     REFUSALS.contains(&code) && PHRASES.iter().any(|phrase| message.contains(phrase))
+}
+
+/// Whether this program can say of a refusal no more than what AWS has called it.
+fn has_no_words(class: ErrorClass, code: &str) -> bool {
+    // What the role or a key denies is named by its action.
+    const BY_ACTION: [&str; 3] = ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
+    match class {
+        ErrorClass::Invalid | ErrorClass::Conflict | ErrorClass::Quota => true,
+        ErrorClass::Denied => !BY_ACTION.contains(&code),
+        _ => false,
+    }
 }
 
 /// The action in «… is not authorized to perform: ec2:CreateTags on resource: …».

@@ -104,10 +104,76 @@ fn answers_are_classified_by_their_code() {
         (
             "ec2:CopyImage",
             "ResourceLimitExceeded",
-            "",
+            "Too many snapshot copies in progress. The limit is 20 for this destination region.",
             400,
             Quota,
             Some(Cause::CopyLimit),
+        ),
+        (
+            "ec2:CopyImage",
+            "ResourceLimitExceeded",
+            "You have reached your quota of archived snapshots",
+            400,
+            Quota,
+            None,
+        ),
+        ("ec2:CopyImage", "SnapshotLimitExceeded", "", 400, Quota, None),
+        ("ec2:CopyImage", "TagLimitExceeded", "", 400, Quota, None),
+        (
+            "ec2:CopyImage",
+            "AuthFailure",
+            "Not authorized for image:ami-0123456789abcdef0",
+            403,
+            Denied,
+            Some(Cause::NotAuthorizedForImage),
+        ),
+        (
+            "ec2:CopyImage",
+            "AuthFailure",
+            "Not authorized for snapshot snap-0123456789abcdef0",
+            403,
+            Denied,
+            Some(Cause::NotAuthorizedForImage),
+        ),
+        (
+            "ec2:DescribeImages",
+            "AuthFailure",
+            "Signature not yet current",
+            401,
+            Denied,
+            Some(Cause::ClockSkew),
+        ),
+        (
+            "ec2:DescribeImages",
+            "OptInRequired",
+            "You are not subscribed to this service. Please go to http://aws.amazon.com to subscribe.",
+            401,
+            Denied,
+            Some(Cause::AccountNotReady),
+        ),
+        (
+            "ec2:DescribeImages",
+            "OptInRequired",
+            "The region is not enabled for your account",
+            403,
+            Denied,
+            Some(Cause::RegionNotEnabled),
+        ),
+        (
+            "ec2:CopyImage",
+            "OptInRequired",
+            "To use this AWS Marketplace product you need to accept terms and subscribe",
+            401,
+            Invalid,
+            Some(Cause::ProductCode),
+        ),
+        (
+            "ec2:DescribeImages",
+            "PendingVerification",
+            "Your account is currently being verified",
+            400,
+            Denied,
+            Some(Cause::AccountNotReady),
         ),
         (
             "ec2:CopyImage",
@@ -208,6 +274,56 @@ fn a_denial_names_the_action_that_is_missing() {
 }
 
 #[test]
+fn a_quota_is_named_with_what_makes_room_and_a_refusal_without_words_of_ours_with_those_of_aws() {
+    let said = |code: &str, message: &str, status| answered("ec2:CopyImage", code, message, status).to_string();
+    for (code, message, words) in [
+        (
+            "SnapshotLimitExceeded",
+            "",
+            ["quota of snapshots", "delete snapshots", "Service Quotas"],
+        ),
+        (
+            "AMIQuotaExceeded",
+            "",
+            ["quota of images", "deregister images", "Service Quotas"],
+        ),
+        (
+            "TagLimitExceeded",
+            "",
+            ["50 tags", "spec.copy.extraTags", "remove some"],
+        ),
+        (
+            "ResourceLimitExceeded",
+            "You have reached your quota of archived snapshots for ami-0123456789abcdef0.",
+            [
+                "quota of archived snapshots for …",
+                "ResourceLimitExceeded",
+                "Service Quotas",
+            ],
+        ),
+    ] {
+        let text = said(code, message, 400);
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+    assert_eq!(
+        said(
+            "InvalidParameterValue",
+            "Character sets beyond ASCII are not supported.",
+            400
+        ),
+        "ec2:CopyImage: AWS refused with InvalidParameterValue: Character sets beyond ASCII are not supported"
+    );
+    assert_eq!(
+        said(
+            "OperationNotPermitted",
+            "The image has deregistration protection enabled.",
+            400
+        ),
+        "ec2:CopyImage: AWS refuses: The image has deregistration protection enabled"
+    );
+}
+
+#[test]
 fn metric_labels_come_from_a_closed_list() {
     assert_eq!(code_label("RequestLimitExceeded"), "RequestLimitExceeded");
     assert_eq!(code_label("Request-4711-Failed"), "Other");
@@ -217,18 +333,18 @@ fn metric_labels_come_from_a_closed_list() {
 
 proptest! {
     #[test]
-    fn what_aws_writes_never_reaches_the_text_of_an_error(
+    fn what_differs_from_one_try_to_the_next_never_reaches_the_text_of_an_error(
         known in prop::sample::select(CODES.iter().map(|(code, ..)| *code).collect::<Vec<_>>()),
         request_id in "[0-9a-f]{8}-[0-9a-f]{4}",
         status in prop::sample::select(vec![400_u16, 403, 500, 503]),
     ) {
-        let message = format!("failed at 2026-11-01T00:00:00Z, request {request_id}");
+        let message = format!("failed at 2026-11-01T00:00:00Z, request 0{request_id}");
         let error = answered("ec2:CopyImage", known, &message, status);
-        let other = answered("ec2:CopyImage", known, "failed, request 1", status);
+        let other = answered("ec2:CopyImage", known, "failed at 2026-11-01T00:00:10Z, request 0abcdefg-1", status);
         prop_assert_eq!(&error, &other);
         let text = error.to_string();
         prop_assert!(!text.contains(&request_id), "{}", text);
-        prop_assert!(text.len() <= 160 && text.starts_with("ec2:CopyImage: "), "{}", text);
+        prop_assert!(text.len() <= 240 && text.starts_with("ec2:CopyImage: "), "{}", text);
     }
 
     #[test]

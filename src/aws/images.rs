@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
 use aws_sdk_ec2::types::{
     AttributeValue, LaunchPermission as SdkLaunchPermission, LaunchPermissionModifications, PermissionGroup,
     ResourceType, SnapshotReturnCodes, Tag, TagSpecification,
@@ -39,33 +40,56 @@ pub struct CopyRequest {
     pub tags: Tags,
 }
 
+/// What a call for a copy says.
+pub(super) struct CopyCall<'a> {
+    pub(super) source: &'a ImageId,
+    pub(super) region: &'a Region,
+    pub(super) name: &'a str,
+    pub(super) description: Option<&'a str>,
+    /// Only a dry run may lack it.
+    pub(super) key: Option<&'a KeyArn>,
+    pub(super) client_token: &'a str,
+    pub(super) tags: &'a Tags,
+}
+
 impl Session {
     /// Asks for an encrypted copy. AWS checks the key only later: the image that is returned may still turn `failed`.
     pub async fn copy_image(&self, copy: &CopyRequest) -> Result<ImageId, AwsError> {
+        let request = self.copy_call(&CopyCall {
+            source: &copy.source,
+            region: &copy.region,
+            name: &copy.name,
+            description: copy.description.as_deref(),
+            key: Some(&copy.key),
+            client_token: &copy.client_token,
+            tags: &copy.tags,
+        });
+        let answer = self.call(COPY_IMAGE, request.send()).await?;
+        let id = answer.image_id.unwrap_or_default();
+        id.parse().map_err(|error| AwsError::malformed(COPY_IMAGE, &error))
+    }
+
+    /// The call for a copy, as it is made and as a dry run asks about it.
+    pub(super) fn copy_call(&self, copy: &CopyCall<'_>) -> CopyImageFluentBuilder {
         let tags = |resource| {
             TagSpecification::builder()
                 .resource_type(resource)
-                .set_tags(Some(sdk_tags(&copy.tags)))
+                .set_tags(Some(sdk_tags(copy.tags)))
                 .build()
         };
         let specifications =
             (!copy.tags.is_empty()).then(|| vec![tags(ResourceType::Image), tags(ResourceType::Snapshot)]);
-        let request = self
-            .ec2()
+        self.ec2()
             .copy_image()
             .source_image_id(copy.source.as_str())
             .source_region(copy.region.as_str())
-            .name(&copy.name)
-            .set_description(copy.description.as_deref().map(str::to_owned))
+            .name(copy.name)
+            .set_description(copy.description.map(str::to_owned))
             .encrypted(true)
-            .kms_key_id(copy.key.as_str())
+            .set_kms_key_id(copy.key.map(ToString::to_string))
             .copy_image_tags(false)
-            .client_token(&copy.client_token)
+            .client_token(copy.client_token)
             .set_tag_specifications(specifications)
-            .send();
-        let answer = self.call(COPY_IMAGE, request).await?;
-        let id = answer.image_id.unwrap_or_default();
-        id.parse().map_err(|error| AwsError::malformed(COPY_IMAGE, &error))
     }
 
     /// Removes an image whose copying failed, in one call with its snapshots, and says which of them went with it. Any other
@@ -167,7 +191,7 @@ impl Session {
     }
 }
 
-fn sdk_tags(tags: &Tags) -> Vec<Tag> {
+pub(super) fn sdk_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter()
         .map(|(key, value)| Tag::builder().key(key).value(value).build())
         .collect()

@@ -7,13 +7,12 @@ use aws_sdk_ec2::types::{self as sdk, ImageAttributeName};
 use jiff::Timestamp;
 
 use super::common::Common;
-use super::listing::{Listing, filter, listed};
+use super::listing::{DESCRIBE_IMAGES, Listing, filter, listed};
 use super::project;
 use super::session::Session;
-use crate::domain::AwsError;
 use crate::domain::{
-    Image, ImageId, ImageState, Inventory, LaunchPermission, PendingSnapshot, Snapshot, SnapshotId, SnapshotProgress,
-    SnapshotState, Snapshots,
+    AwsError, ErrorClass, Image, ImageId, ImageState, Inventory, LaunchPermission, PendingSnapshot, Snapshot,
+    SnapshotId, SnapshotProgress, SnapshotState, Snapshots,
 };
 
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
@@ -29,6 +28,17 @@ pub enum Detail {
     Everything,
     /// What classifying needs, with the tags of these keys: no other tags, and no description.
     OnlyTags(BTreeSet<String>),
+}
+
+/// What AWS says of an image that is asked for by its ID.
+#[derive(Debug)]
+pub enum Fate {
+    /// It shows it.
+    There(Box<Image>),
+    /// It was deregistered not long ago.
+    Gone,
+    /// It does not know it: not yet, or no more.
+    Unknown,
 }
 
 impl Session {
@@ -121,6 +131,36 @@ impl Session {
             .map(project::launch_permission)
             .collect::<Result<_, _>>()
             .map_err(|defect| AwsError::malformed(DESCRIBE_IMAGE_ATTRIBUTE, &defect))
+    }
+
+    /// Asks for one image by its ID, which tells more than a filter: one that was deregistered lately is known to AWS and not
+    /// shown, one that is new may not be known yet.
+    pub async fn fate_of(&self, id: &ImageId) -> Result<Fate, AwsError> {
+        let request = self
+            .ec2()
+            .describe_images()
+            .image_ids(id.as_str())
+            .include_disabled(true)
+            .include_deprecated(true)
+            .send();
+        let answer = match self.call(DESCRIBE_IMAGES, request).await {
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(Fate::Unknown),
+            answer => answer?,
+        };
+        let images = listed(DESCRIBE_IMAGES, answer.images)?;
+        let Some(image) = images.first() else {
+            return Ok(Fate::Gone);
+        };
+        let image = project::image(image, &mut Common::default())
+            .map_err(|defect| AwsError::malformed(DESCRIBE_IMAGES, &defect))?;
+        if image.id != *id {
+            return Err(AwsError::malformed(DESCRIBE_IMAGES, &"another image was asked for"));
+        }
+        Ok(if image.state == ImageState::Deregistered {
+            Fate::Gone
+        } else {
+            Fate::There(Box::new(image))
+        })
     }
 
     async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {

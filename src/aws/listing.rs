@@ -14,7 +14,7 @@ use super::project::Defect;
 use super::session::Session;
 use crate::domain::{AwsError, ErrorClass};
 
-const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
+pub(super) const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
 const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
 
 /// AWS's largest page.

@@ -22,6 +22,7 @@ mod permissions;
 mod project;
 mod provider;
 mod renewal;
+mod sentence;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -31,7 +32,7 @@ mod whole;
 pub use crate::domain::{AwsError, Cause, ErrorClass};
 pub use credentials::READ_ONLY_POLICY;
 pub use images::CopyRequest;
-pub use inventory::Detail;
+pub use inventory::{Detail, Fate};
 pub use metrics::AwsMetrics;
 pub use permissions::Sample;
 pub use provider::{Aws, AwsOptions, ConfigError, PolicyGate, WriteGate};

@@ -3,15 +3,16 @@
 use std::error::Error as StdError;
 use std::future::Future;
 
-use aws_sdk_ec2::types::{AttributeValue, ImageAttributeName, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{AttributeValue, ImageAttributeName};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::images::{CopyCall, sdk_tags};
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{Image, KeyArn, Lacking};
+use crate::domain::{CopySample, Image, KeyArn, Lacking};
 
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
 const COPY_IMAGE: &str = "ec2:CopyImage";
@@ -37,28 +38,42 @@ const ACTIONS: [&str; 7] = [
 struct Denied(Vec<&'static str>);
 
 impl Denied {
-    fn note(&mut self, action: Option<&'static str>) {
-        self.0.extend(action.filter(|action| !self.0.contains(action)));
+    fn note(&mut self, answer: Answer) {
+        if let Answer::Denied(action) = answer
+            && !self.0.contains(&action)
+        {
+            self.0.push(action);
+        }
     }
 }
 
 /// What the dry runs ask about.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// An image that is to be copied.
-    pub source: &'a Image,
+    /// Copies that are to be made. It is asked about the first; about the others where AWS refuses that one, be it for its own
+    /// sake.
+    pub copies: &'a [CopySample],
     /// A copy that amiseal made, if there is one.
     pub copy: Option<&'a Image>,
     /// The key.
     pub key: Option<&'a KeyArn>,
-    /// The key of a tag that every copy gets.
-    pub tag: &'a str,
-    /// Whether copies are tagged after they were made, besides when they are made.
-    pub tags: bool,
+}
+
+/// What the answer to a dry run says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It is permitted.
+    Permitted,
+    /// This action is not.
+    Denied(&'static str),
+    /// AWS refuses for another reason. It looks at the permission before it looks at the state of things, so that the action
+    /// is most likely permitted.
+    Otherwise,
 }
 
 impl Session {
-    /// The actions that migrating needs and that are not permitted, asked for by dry runs.
+    /// The actions that migrating needs and that are not permitted, asked for by dry runs of the very calls that are to be made:
+    /// a role may allow them only with certain tags, or for images with certain tags.
     ///
     /// What is done with copies only is asked about a copy, since a role may allow that for images with amiseal's tags only;
     /// where there is none, about the source, and then a refusal is in doubt.
@@ -66,66 +81,61 @@ impl Session {
     /// EC2 has no dry run for the use of a key: CopyImage checks that only once the copy is under way. The session must not be
     /// narrowed, or AWS answers for what it is narrowed to.
     pub async fn missing_permissions(&self, sample: Sample<'_>) -> Result<Lacking, AwsError> {
-        let ec2 = self.ec2();
-        let source = sample.source.id.as_str();
-        let tag = || Tag::builder().key(sample.tag).value(source).build();
-        let tags = |resource| TagSpecification::builder().resource_type(resource).tags(tag()).build();
-
+        let Some(first) = sample.copies.first() else {
+            return Ok(Lacking::default());
+        };
         let mut certain = Denied::default();
-        let attribute = ec2
-            .describe_image_attribute()
-            .image_id(source)
-            .attribute(ImageAttributeName::LaunchPermission);
-        certain.note(
-            self.refused(DESCRIBE_IMAGE_ATTRIBUTE, Box::pin(attribute.dry_run(true).send()))
-                .await?,
-        );
-        let copy = ec2
-            .copy_image()
-            .source_image_id(source)
-            .source_region(self.key.region.as_str())
-            .name(format!("amiseal-dry-run-{source}"))
-            .encrypted(true)
-            .set_kms_key_id(sample.key.map(ToString::to_string))
-            .copy_image_tags(false)
-            // Left to itself the SDK would make one up; nothing comes of this one.
-            .client_token(format!("amiseal-dry-run-{source}"))
-            .tag_specifications(tags(ResourceType::Image))
-            .tag_specifications(tags(ResourceType::Snapshot));
-        certain.note(self.refused(COPY_IMAGE, Box::pin(copy.dry_run(true).send())).await?);
+        let mut read = Answer::Otherwise;
+        let mut copied = Answer::Otherwise;
+        for copy in sample.copies {
+            if read != Answer::Permitted {
+                read = together_with(read, self.may_read(copy).await?);
+            }
+            if copied != Answer::Permitted {
+                copied = together_with(copied, self.may_copy(copy, sample.key).await?);
+            }
+        }
+        certain.note(read);
+        certain.note(copied);
 
         let mut denied = Denied::default();
-        let image = sample.copy.unwrap_or(sample.source);
+        let ec2 = self.ec2();
+        let image = sample.copy.unwrap_or(&first.source);
         let id = image.id.as_str();
         // AWS did not come to look at the tags of a copy that it denies.
-        if sample.tags || certain.0.contains(&COPY_IMAGE) {
-            let create_tags = ec2.create_tags().resources(id).tags(tag());
+        let tags = if certain.0.contains(&COPY_IMAGE) {
+            &first.tags
+        } else {
+            &first.published
+        };
+        if !tags.is_empty() {
+            let create_tags = ec2.create_tags().resources(id).set_tags(Some(sdk_tags(tags)));
             denied.note(
-                self.refused(CREATE_TAGS, Box::pin(create_tags.dry_run(true).send()))
+                self.asked(CREATE_TAGS, Box::pin(create_tags.dry_run(true).send()))
                     .await?,
             );
         }
         let describe = AttributeValue::builder().value("amiseal").build();
         let modify = ec2.modify_image_attribute().image_id(id).description(describe);
         denied.note(
-            self.refused(MODIFY_IMAGE_ATTRIBUTE, Box::pin(modify.dry_run(true).send()))
+            self.asked(MODIFY_IMAGE_ATTRIBUTE, Box::pin(modify.dry_run(true).send()))
                 .await?,
         );
         let tomorrow = DateTime::from_secs(self.shared.clock.now().as_second() + 24 * 3600);
         let deprecate = ec2.enable_image_deprecation().image_id(id).deprecate_at(tomorrow);
         denied.note(
-            self.refused(ENABLE_IMAGE_DEPRECATION, Box::pin(deprecate.dry_run(true).send()))
+            self.asked(ENABLE_IMAGE_DEPRECATION, Box::pin(deprecate.dry_run(true).send()))
                 .await?,
         );
         let deregister = ec2.deregister_image().image_id(id);
         denied.note(
-            self.refused(DEREGISTER_IMAGE, Box::pin(deregister.dry_run(true).send()))
+            self.asked(DEREGISTER_IMAGE, Box::pin(deregister.dry_run(true).send()))
                 .await?,
         );
         if let Some((_, _, snapshot)) = image.volumes().next() {
             let delete = ec2.delete_snapshot().snapshot_id(snapshot.as_str());
             denied.note(
-                self.refused(DELETE_SNAPSHOT, Box::pin(delete.dry_run(true).send()))
+                self.asked(DELETE_SNAPSHOT, Box::pin(delete.dry_run(true).send()))
                     .await?,
             );
         }
@@ -142,38 +152,73 @@ impl Session {
         })
     }
 
-    /// Sends a dry run, and says which action is not permitted, if one is not.
-    async fn refused<T, E>(
+    async fn may_read(&self, copy: &CopySample) -> Result<Answer, AwsError> {
+        let attribute = self
+            .ec2()
+            .describe_image_attribute()
+            .image_id(copy.source.id.as_str())
+            .attribute(ImageAttributeName::LaunchPermission);
+        self.asked(DESCRIBE_IMAGE_ATTRIBUTE, Box::pin(attribute.dry_run(true).send()))
+            .await
+    }
+
+    async fn may_copy(&self, copy: &CopySample, key: Option<&KeyArn>) -> Result<Answer, AwsError> {
+        // Left to itself the SDK would make one up; nothing comes of this one.
+        let client_token = format!("amiseal-dry-run-{}", copy.source.id);
+        let request = self.copy_call(&CopyCall {
+            source: &copy.source.id,
+            region: &self.key.region,
+            name: &copy.name,
+            description: copy.description.as_deref(),
+            key,
+            client_token: &client_token,
+            tags: &copy.tags,
+        });
+        self.asked(COPY_IMAGE, Box::pin(request.dry_run(true).send())).await
+    }
+
+    /// Sends a dry run, and says what AWS has answered.
+    async fn asked<T, E>(
         &self,
         operation: &'static str,
         dry_run: impl Future<Output = Result<T, SdkError<E, Response>>>,
-    ) -> Result<Option<&'static str>, AwsError>
+    ) -> Result<Answer, AwsError>
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
         match self.call(operation, dry_run).await {
-            Ok(_) => Ok(None),
+            Ok(_) => Ok(Answer::Permitted),
             Err(error) => judge(error),
         }
     }
 }
 
-/// What the answer to a dry run says: nothing is missing, this action is, or it could not be found out.
-///
-/// AWS looks at the permission before it looks at the state of things, so that a refusal for any other reason, as for a snapshot
-/// that is in use, also says that the action is permitted.
-fn judge(error: AwsError) -> Result<Option<&'static str>, AwsError> {
+/// What two images' answers say together: what is permitted for one is permitted as such, and what AWS denies for all is
+/// denied.
+fn together_with(known: Answer, new: Answer) -> Answer {
+    match (known, new) {
+        (_, Answer::Permitted) | (Answer::Permitted, _) => Answer::Permitted,
+        (Answer::Denied(action), _) => Answer::Denied(action),
+        (Answer::Otherwise, new) => new,
+    }
+}
+
+/// What the answer to a dry run says, or that it could not be found out.
+fn judge(error: AwsError) -> Result<Answer, AwsError> {
     match error.class {
         ErrorClass::Denied if error.code.as_deref() == Some("UnauthorizedOperation") && error.cause.is_none() => {
             let named = ACTIONS.iter().find(|action| **action == error.action());
-            Ok(Some(named.copied().unwrap_or(error.operation)))
+            Ok(Answer::Denied(named.copied().unwrap_or(error.operation)))
         }
-        ErrorClass::Denied if error.code.as_deref() == Some("OperationNotPermitted") => Ok(None),
-        ErrorClass::Denied if error.is(Cause::SnapshotNotShared) => Ok(None),
+        ErrorClass::Denied if error.code.as_deref() == Some("OperationNotPermitted") => Ok(Answer::Otherwise),
+        ErrorClass::Denied if error.is(Cause::SnapshotNotShared) || error.is(Cause::NotAuthorizedForImage) => {
+            Ok(Answer::Otherwise)
+        }
         ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::NotOurs => Err(error),
+        ErrorClass::Invalid if error.code.as_deref() == Some("DryRunOperation") => Ok(Answer::Permitted),
         // No code: the call did not get as far as AWS, or its answer makes no sense.
         ErrorClass::Invalid if error.code.is_none() && !error.is(Cause::ProductCode) => Err(error),
-        ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::Quota => Ok(None),
+        ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::Quota => Ok(Answer::Otherwise),
     }
 }
 
@@ -188,18 +233,39 @@ mod tests {
     #[test]
     fn a_dry_run_is_permitted_unless_aws_says_that_the_action_is_not_authorized() {
         for (code, status) in [
-            ("DryRunOperation", 412),
             ("InvalidSnapshot.InUse", 400),
             ("OperationNotPermitted", 400),
             ("InvalidAMIID.NotFound", 400),
             ("InvalidParameterValue", 400),
         ] {
-            assert_eq!(judge(answered(DELETE_SNAPSHOT, code, "", status)), Ok(None), "{code}");
+            let answer = judge(answered(DELETE_SNAPSHOT, code, "", status));
+            assert_eq!(answer, Ok(Answer::Otherwise), "{code}");
         }
+        let permitted = answered(DELETE_SNAPSHOT, "DryRunOperation", "", 412);
+        assert_eq!(judge(permitted), Ok(Answer::Permitted));
+        let not_ours = answered(COPY_IMAGE, "AuthFailure", "Not authorized for image:ami-1", 403);
+        assert_eq!(judge(not_ours), Ok(Answer::Otherwise), "of this image alone");
         let tagging = "User: x is not authorized to perform: ec2:CreateTags on resource: y";
         for (message, missing) in [("no", COPY_IMAGE), (tagging, CREATE_TAGS)] {
             let error = answered(COPY_IMAGE, "UnauthorizedOperation", message, 403);
-            assert_eq!(judge(error), Ok(Some(missing)));
+            assert_eq!(judge(error), Ok(Answer::Denied(missing)));
+        }
+    }
+
+    #[test]
+    fn what_is_permitted_for_one_image_is_permitted_and_what_is_refused_for_its_own_sake_says_nothing() {
+        use Answer::{Denied, Otherwise, Permitted};
+        let denied = Denied(COPY_IMAGE);
+        for (answers, expected) in [
+            (&[Permitted][..], Permitted),
+            (&[denied, Permitted], Permitted),
+            (&[Otherwise, denied], denied),
+            (&[denied, Otherwise], denied),
+            (&[Otherwise, Otherwise], Otherwise),
+            (&[denied, Denied(CREATE_TAGS)], denied),
+        ] {
+            let together = answers.iter().fold(Otherwise, |known, new| together_with(known, *new));
+            assert_eq!(together, expected, "{answers:?}");
         }
     }
 

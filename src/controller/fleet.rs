@@ -22,6 +22,7 @@ use crate::plan::obstacle::{KeyView, Trouble};
 use crate::plan::permit::{self, Permits};
 use crate::plan::retry::Retry;
 use crate::plan::schedule::Head;
+use crate::plan::source_keys::SourceKeys;
 
 /// Everything that is known.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub(crate) struct Place {
     /// The key, and how the spec names it.
     pub(super) key: KeyWatch,
     pub(super) key_id: String,
+    /// The keys that originals are encrypted under.
+    pub(super) source_keys: Arc<SourceKeys>,
     /// Who AWS says we are.
     pub(super) caller: String,
     /// Copies in flight.
@@ -95,6 +98,16 @@ pub(crate) struct Slots {
     pub(super) taken: u32,
     /// What AWS turned out to allow, and until when that is believed.
     pub(super) cap: Option<(u32, Timestamp)>,
+    /// Since when AWS has said that a quota of the account is used up, and until when no copy is asked for. It stays until
+    /// AWS takes a copy that was asked for later: from then on one is asked for at a time.
+    pub(super) used_up: Option<UsedUp>,
+}
+
+/// A quota of the account that is used up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UsedUp {
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
 }
 
 /// What a migration's step is decided on.
@@ -103,6 +116,7 @@ pub(crate) struct View {
     pub(super) session: Option<Arc<Session>>,
     pub(super) inventory: Option<Arc<Inventory>>,
     pub(super) key: Arc<KeyView>,
+    pub(super) source_keys: Arc<SourceKeys>,
     pub(super) denied: Option<Trouble>,
     pub(super) unanswered: bool,
     pub(super) scanned_since_created: bool,
@@ -185,6 +199,7 @@ impl Fleet {
             session: place.session.clone(),
             inventory: place.inventory.clone(),
             key: place.key.view().clone(),
+            source_keys: place.source_keys.clone(),
             denied: place.permits.lacking().and_then(permit::obstacle),
             unanswered: place.permits.unanswered().is_some(),
             scanned_since_created: place.scanned.contains(migration),

@@ -9,6 +9,7 @@ use kube::Resource;
 
 use super::fleet::lock;
 use crate::api::{AMIMigration, CopyStatus};
+use crate::domain::ImageId;
 use crate::plan::allowance::Allowance;
 use crate::plan::obstacle::Trouble;
 
@@ -33,6 +34,10 @@ struct OfMigration {
     pardoned: Option<u32>,
     /// The attempt and the copy as they were last seen on record, and since when.
     attempt: Option<(Option<CopyStatus>, Timestamp)>,
+    /// Whether AWS refuses a copy with the original's description.
+    without_description: bool,
+    /// The copy that AWS has answered with and did not show yet.
+    unseen: Option<ImageId>,
     /// Whether it was done or stuck when it was visited last.
     settled: bool,
     /// Calls for which there was no room.
@@ -139,6 +144,35 @@ impl Memory {
     /// After which attempt a migration is allowed one more.
     pub(super) fn pardoned(&self, migration: &str) -> Option<u32> {
         lock(&self.migrations).get(migration)?.pardoned
+    }
+
+    /// Notes that AWS refuses a copy with the original's description.
+    pub(super) fn leave_out_description(&self, migration: &str) {
+        self.of_migration(migration, |known| known.without_description = true);
+    }
+
+    /// Whether a copy is asked for without the original's description.
+    pub(super) fn leaves_out_description(&self, migration: &str) -> bool {
+        lock(&self.migrations)
+            .get(migration)
+            .is_some_and(|known| known.without_description)
+    }
+
+    /// Notes that AWS has answered with a copy that it does not show.
+    pub(super) fn not_seen(&self, migration: &str, copy: ImageId) {
+        self.of_migration(migration, |known| known.unseen = Some(copy));
+    }
+
+    /// Whether AWS has never shown the copy that it has answered with; `is_shown` says what it shows now.
+    pub(super) fn was_never_seen(&self, migration: &str, copy: &ImageId, is_shown: bool) -> bool {
+        let mut migrations = lock(&self.migrations);
+        let Some(known) = migrations.get_mut(migration) else {
+            return false;
+        };
+        if is_shown {
+            known.unseen = None;
+        }
+        known.unseen.as_ref() == Some(copy)
     }
 
     /// Notes whether a migration is done or stuck, and says whether it has come to be since the last time.

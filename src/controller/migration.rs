@@ -101,10 +101,12 @@ impl Turn<'_> {
             settings: &self.target.spec,
             inventory: self.view.inventory.as_deref(),
             key: &self.view.key,
+            source_keys: &self.view.source_keys,
             denied: self.view.denied.as_ref(),
             unanswered: self.view.unanswered,
             admitted,
             gone: None,
+            unseen: self.has_never_seen_copy(&current),
             today: self.ctx.clock.today(),
             permissions: None,
             older_unpublished: self.older_unpublished(),
@@ -201,6 +203,17 @@ impl Turn<'_> {
         Some(self.session.get_or_init(|| session.visiting(&self.uid)))
     }
 
+    /// Whether AWS has never shown the copy on record, as far as this process has seen.
+    fn has_never_seen_copy(&self, status: &AMIMigrationStatus) -> bool {
+        let copy = status.copy.as_ref().and_then(|copy| copy.image_id.as_deref());
+        let Some(copy) = copy.and_then(|id| id.parse::<ImageId>().ok()) else {
+            return false;
+        };
+        let inventory = self.view.inventory.as_ref();
+        let is_shown = inventory.is_some_and(|inventory| inventory.images.contains_key(&copy));
+        self.ctx.fleet.memory.was_never_seen(&self.uid, &copy, is_shown)
+    }
+
     /// Asks for an image that the listings do not show, by its ID.
     async fn is_there(&self, session: &Session, image: &ImageId) -> Result<bool, AwsError> {
         let found = session.images(std::slice::from_ref(image)).await?;
@@ -292,6 +305,13 @@ impl Turn<'_> {
             ..recorded
         };
         self.ctx.fleet.memory.set_trouble(&self.uid, Some(pardoned.clone()));
+        // Nor for a quota that was used up.
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            if let Some(used_up) = &mut slots.used_up {
+                used_up.until = self.ctx.clock.now();
+            }
+        });
+        self.ctx.fleet.wake_target(&self.target.name_any());
         Some(pardoned)
     }
 

@@ -1,10 +1,11 @@
 //! Reading one account and region: what the controller decides on, and what `amiseal plan` reports.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::AMIEncryptionTargetSpec;
 use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
-use crate::domain::{AccountId, Inventory, Key, KeyProblem, Region};
+use crate::domain::{AccountId, Inventory, Key, KeyArn, KeyProblem, KeyUsability, Region};
 use crate::plan::obstacle::KeyView;
 
 /// What an account and region showed.
@@ -24,6 +25,29 @@ pub(crate) async fn survey(session: &Arc<Session>, key: &str, detail: Detail) ->
     let inventory = session.scan_for(detail).await?;
     let key = session.resolve_key(key).await.map(view_of);
     Ok(Survey { caller, inventory, key })
+}
+
+/// Reads the keys that originals are encrypted under, and says which of them cannot be used. What cannot be read is left out: it
+/// may well be usable for whoever copies.
+pub(crate) async fn unusable_keys(session: &Session, keys: &BTreeSet<KeyArn>) -> BTreeMap<KeyArn, KeyProblem> {
+    let mut problems = BTreeMap::new();
+    for key in keys {
+        match session.resolve_key(key.as_str()).await {
+            Ok(Ok(Key {
+                usability: KeyUsability::Unusable(problem),
+                ..
+            })) => {
+                problems.insert(key.clone(), problem);
+            }
+            // Of another account's key, KMS may say that it is not there to whom it does not show it.
+            Ok(Err(KeyProblem::NotFound)) if key.account() == &session.key().account => {
+                problems.insert(key.clone(), KeyProblem::NotFound);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%key, %error, "could not read a key that originals are encrypted under"),
+        }
+    }
+    problems
 }
 
 /// What KMS's answer says of a key.

@@ -21,6 +21,8 @@ pub struct AwsError {
     pub retry_after: Option<Duration>,
     /// How long AWS had to begin its answer, where `--aws-read-timeout` says so.
     pub limit: Option<Duration>,
+    /// AWS's own sentence where this program has no better one: short, and without what differs from one try to the next.
+    pub said: Option<Box<str>>,
 }
 
 /// The classes of errors; each has one way to go on.
@@ -68,6 +70,10 @@ pub enum Cause {
     ProductCode,
     /// The image's snapshots belong to another account and are not shared.
     SnapshotNotShared,
+    /// The image or snapshot is not this account's to use.
+    NotAuthorizedForImage,
+    /// AWS does not serve the account: it is not subscribed, not verified yet, or blocked.
+    AccountNotReady,
     /// The client token was used before with other parameters.
     TokenReused,
     /// Another image of the account and region has this name, or had it until lately.
@@ -128,9 +134,69 @@ impl AwsError {
         self.cause == Some(cause)
     }
 
+    /// Whether a quota of the account is used up, which stays so until a person has acted. Limits on what runs at a time are
+    /// not meant: they pass.
+    pub fn is_used_up(&self) -> bool {
+        self.class == ErrorClass::Quota && !self.is(Cause::CopyLimit)
+    }
+
+    /// Whether what is used up is a quota of one resource, and not of the whole account and region.
+    pub fn is_of_resource(&self) -> bool {
+        self.code.as_deref() == Some(TAG_LIMIT)
+    }
+
     /// The action that a role needs for the call to be permitted.
     pub fn action(&self) -> &str {
         self.action.as_deref().unwrap_or(self.operation)
+    }
+}
+
+/// AWS's code for more tags than a resource may have.
+const TAG_LIMIT: &str = "TagLimitExceeded";
+
+/// The quotas that AWS names by a code: what they count, and what makes room.
+const QUOTAS: [(&str, &str, &str); 5] = [
+    (
+        "SnapshotLimitExceeded",
+        "the quota of snapshots in this region is used up",
+        "delete snapshots that nothing needs, or have the quota raised in Service Quotas",
+    ),
+    (
+        "PendingSnapshotLimitExceeded",
+        "the quota of snapshots that are made at a time is used up",
+        "wait for others, or have the quota raised in Service Quotas",
+    ),
+    (
+        "ImageLimitExceeded",
+        "the quota of images in this region is used up",
+        "deregister images that nothing needs, or have the quota raised in Service Quotas",
+    ),
+    (
+        "AMIQuotaExceeded",
+        "the quota of images in this region is used up",
+        "deregister images that nothing needs, or have the quota raised in Service Quotas",
+    ),
+    (
+        TAG_LIMIT,
+        "an image or snapshot may have 50 tags",
+        "ask for fewer in spec.copy.extraTags, or remove some of the original's",
+    ),
+];
+
+impl AwsError {
+    fn write_quota(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operation = self.operation;
+        let code = self.code.as_deref().unwrap_or_default();
+        if let Some((_, what, mend)) = QUOTAS.iter().find(|(known, ..)| *known == code) {
+            return write!(f, "{operation}: {what} ({code}); {mend}");
+        }
+        write!(f, "{operation}: a quota of the account is used up")?;
+        match (code, &self.said) {
+            ("", _) => {}
+            (code, None) => write!(f, " ({code})")?,
+            (code, Some(said)) => write!(f, " ({code}: {said})")?,
+        }
+        write!(f, "; have it raised in Service Quotas")
     }
 }
 
@@ -149,20 +215,22 @@ impl fmt::Display for AwsError {
             return write!(f, "{operation}: {}", cause.sentence());
         }
         match self.class {
-            ErrorClass::Denied => {
-                write!(f, "{operation}: not permitted; allow {} to the role", self.action())
-            }
+            ErrorClass::Denied => match &self.said {
+                Some(said) => write!(f, "{operation}: AWS refuses: {said}"),
+                None => write!(f, "{operation}: not permitted; allow {} to the role", self.action()),
+            },
             ErrorClass::NotFound => write!(f, "{operation}: not found"),
             ErrorClass::Throttled => write!(f, "{operation}: throttled by AWS"),
-            ErrorClass::Quota => write!(f, "{operation}: a limit of the account is reached"),
+            ErrorClass::Quota => self.write_quota(f),
             ErrorClass::NotOurs => write!(
                 f,
                 "{operation}: not sent, as this replica does not hold the slot of the account and region"
             ),
             ErrorClass::Transient => write!(f, "{operation}: AWS failed; it is tried again"),
-            ErrorClass::Invalid | ErrorClass::Conflict => match &self.code {
-                Some(code) => write!(f, "{operation}: AWS refused with {code}"),
-                None => write!(f, "{operation}: the call could not be made"),
+            ErrorClass::Invalid | ErrorClass::Conflict => match (&self.code, &self.said) {
+                (Some(code), Some(said)) => write!(f, "{operation}: AWS refused with {code}: {said}"),
+                (Some(code), None) => write!(f, "{operation}: AWS refused with {code}"),
+                (None, _) => write!(f, "{operation}: the call could not be made"),
             },
         }
     }
@@ -176,6 +244,12 @@ impl Cause {
             }
             Self::SnapshotNotShared => {
                 "a snapshot of the image is not shared with this account; have it shared, or exempt the image with spec.imageSelector.exclude"
+            }
+            Self::NotAuthorizedForImage => {
+                "AWS does not let this account use the image or one of its snapshots; have them shared, or exempt the image with spec.imageSelector.exclude"
+            }
+            Self::AccountNotReady => {
+                "AWS does not serve the account: it is not subscribed to the service, not verified yet, or blocked; see the account in the AWS console"
             }
             Self::TokenReused => "the client token was used before with other parameters",
             Self::NameTaken => "another image has this name",
@@ -227,6 +301,7 @@ mod tests {
             action: None,
             retry_after: None,
             limit: Some(Duration::from_secs(60)),
+            said: None,
         };
         let of_other = AwsError {
             operation: "ec2:CopyImage",

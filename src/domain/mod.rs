@@ -18,7 +18,7 @@ pub use image::{
 };
 pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
-pub use permissions::Lacking;
+pub use permissions::{CopySample, Lacking};
 pub use tags::Tags;
 
 /// A value that does not have the form its type asks for.

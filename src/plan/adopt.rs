@@ -82,6 +82,22 @@ pub fn last_attempt(of: &CopyOf, inventory: &Inventory) -> u32 {
         .unwrap_or(0)
 }
 
+/// The copies of ours that have failed or come out wrong, as far as the inventory shows them: they count as failed attempts
+/// also where no status tells of them any more. Our tags and name alone are not believed, AWS has to call them copies.
+pub fn failed<'a>(of: &'a CopyOf, source: &'a Image, inventory: &'a Inventory) -> impl Iterator<Item = &'a Arc<Image>> {
+    let is_wrong = |copy: &Image| match copy.state {
+        ImageState::Failed => true,
+        ImageState::Available | ImageState::Disabled => matches!(
+            verify(source, copy, &inventory.snapshots, &of.key),
+            Verdict::NotEncrypted { .. } | Verdict::Differs { .. }
+        ),
+        _ => false,
+    };
+    inventory
+        .copies_of(&of.source, &of.region)
+        .filter(move |copy| attempt_of(of, copy).is_some() && is_wrong(copy))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,11 +67,11 @@ impl KeyWatch {
         };
     }
 
-    /// It could not be read. What was known of it stays.
-    pub fn failed(&mut self, error: &AwsError, now: Timestamp) {
+    /// The key that the policy names `key` could not be read. What was known of it stays.
+    pub fn failed(&mut self, error: &AwsError, key: &str, now: Timestamp) {
         self.failures += 1;
         self.due = Some(now + trouble::retry_after(error, self.failures));
-        self.trouble = Some(trouble::of_error(error));
+        self.trouble = Some(trouble::of_key_error(error, key));
     }
 
     /// The policy names another key: nothing is known of that one.
@@ -105,6 +105,7 @@ mod tests {
             action: None,
             retry_after: None,
             limit: None,
+            said: None,
         }
     }
 
@@ -120,13 +121,13 @@ mod tests {
     fn what_is_known_stays_while_it_cannot_be_read_and_failures_are_forgotten_once_it_is() {
         let mut key = KeyWatch::default();
         key.read(KeyView::Unresolved(KeyProblem::NotFound), at(0));
-        key.failed(&unreachable(), at(10));
-        key.failed(&unreachable(), at(20));
+        key.failed(&unreachable(), "alias/ami", at(10));
+        key.failed(&unreachable(), "alias/ami", at(20));
         assert_eq!(key.view().problem(), Some(KeyProblem::NotFound));
         assert_eq!(key.due(), Some(at(24)), "the second wait is longer");
         assert!(key.trouble().is_some());
         key.read(KeyView::Unresolved(KeyProblem::NotFound), at(30));
-        key.failed(&unreachable(), at(40));
+        key.failed(&unreachable(), "alias/ami", at(40));
         assert_eq!(key.due(), Some(at(42)), "the first wait again");
         key.forget();
         assert_eq!(**key.view(), KeyView::Unknown);

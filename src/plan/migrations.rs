@@ -35,7 +35,7 @@ pub struct Present {
 
 /// Whether a migration cannot go on for its image's own sake: then another one goes in its place, however many there are.
 pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
-    const OF_IMAGE: [&str; 7] = [
+    const OF_IMAGE: [&str; 11] = [
         reason::UNKNOWN_IMAGES,
         reason::IMAGE_DISABLED,
         reason::SNAPSHOT_ARCHIVED,
@@ -43,9 +43,24 @@ pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
         reason::INSTANCE_STORE_IMAGE,
         reason::PUBLIC_IMAGE,
         reason::DEFAULT_KEY_CANNOT_BE_SHARED,
+        reason::SOURCE_KEY_DISABLED,
+        reason::SOURCE_KEY_PENDING_DELETION,
+        reason::SOURCE_KEY_NOT_FOUND,
+        reason::SOURCE_KEY_UNAVAILABLE,
     ];
-    conditions::find(&status.conditions, conditions::STALLED)
-        .is_some_and(|stalled| stalled.status == "True" && OF_IMAGE.contains(&stalled.reason.as_str()))
+    stalled_for(status).is_some_and(|why| OF_IMAGE.contains(&why))
+}
+
+/// Whether all attempts of a migration have failed. That may be for the policy's key or the role, and then all others would
+/// fail as well: it stands aside only where there is another explanation, the original's own key, or where other copies under
+/// the policy's key have been made.
+pub fn is_exhausted(status: &AMIMigrationStatus) -> bool {
+    stalled_for(status) == Some(reason::ATTEMPTS_EXHAUSTED)
+}
+
+fn stalled_for(status: &AMIMigrationStatus) -> Option<&str> {
+    let stalled = conditions::find(&status.conditions, conditions::STALLED);
+    stalled.filter(|c| c.status == "True").map(|c| c.reason.as_str())
 }
 
 /// Whether a migration is done, and its original has been gone for as long as the policy has such kept.

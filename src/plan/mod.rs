@@ -16,10 +16,12 @@ pub mod obstacle;
 pub mod permit;
 pub mod promote;
 pub mod report;
+pub mod request;
 pub mod retry;
 pub mod schedule;
 pub mod select;
 pub mod slots;
+pub mod source_keys;
 pub mod status;
 pub mod step;
 #[cfg(test)]

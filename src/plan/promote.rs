@@ -52,6 +52,7 @@ pub fn publications(
     }
     if let Some(description) = &source.description
         && copy.description.as_ref() != Some(description)
+        && is_plain(description)
     {
         list.push(Publication::Description(description.clone()));
     }
@@ -68,6 +69,19 @@ pub fn publications(
     Ok(list)
 }
 
+/// Whether EC2 takes a description in every call: signs beyond ASCII it refuses in some.
+pub fn is_plain(description: &str) -> bool {
+    description.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+/// What the copy lacks of the original since EC2 does not take it, as a sentence.
+pub fn leaves_out(source: &Image, copy: &Image) -> Option<&'static str> {
+    let description = source.description.as_ref()?;
+    let is_missing = copy.description.as_ref() != Some(description) && !is_plain(description);
+    is_missing
+        .then_some("The copy lacks the original's description, of which EC2 does not take the signs beyond ASCII.")
+}
+
 /// When the copy should become deprecated, if that is not what AWS has on record.
 fn deprecation(source: &Image, copy: &Image, now: Timestamp) -> Option<Timestamp> {
     let wanted = source.deprecation_time?;
@@ -79,14 +93,21 @@ fn deprecation(source: &Image, copy: &Image, now: Timestamp) -> Option<Timestamp
     }
 }
 
-/// The original's tags that the copy lacks. Tags that start with `aws:` are AWS's own and cannot be written.
+/// The original's tags that the copy lacks.
 pub fn missing_tags(source: &Image, copy: &Image) -> Tags {
+    publishable_tags(source)
+        .iter()
+        .filter(|(key, value)| copy.tags.get(key) != Some(*value))
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect()
+}
+
+/// The tags that a copy can take over. Tags that start with `aws:` are AWS's own and cannot be written.
+pub fn publishable_tags(source: &Image) -> Tags {
     source
         .tags
         .iter()
-        .filter(|(key, value)| {
-            !key.starts_with("aws:") && !key.starts_with("amiseal.dev/") && copy.tags.get(key) != Some(*value)
-        })
+        .filter(|(key, _)| !key.starts_with("aws:") && !key.starts_with("amiseal.dev/"))
         .map(|(key, value)| (key.into(), value.into()))
         .collect()
 }
@@ -101,6 +122,27 @@ mod tests {
             launch_permissions: permissions,
             tags,
         }
+    }
+
+    #[test]
+    fn a_description_that_ec2_does_not_take_is_left_out_and_said_to_be_unless_the_copy_has_it() {
+        for (description, is_taken) in [
+            ("Web build 7 (ok~!)", true),
+            ("Web – build 7", false),
+            ("two\nlines", false),
+            ("Größe", false),
+        ] {
+            let mut source = image(1, 1);
+            source.description = Some(description.into());
+            let mut copy = image(2, 1);
+            let list = publications(&source, &copy, &BTreeSet::new(), &careful(), at(0)).expect("a list");
+            assert_eq!(list.len(), usize::from(is_taken), "{description}");
+            assert_eq!(leaves_out(&source, &copy).is_none(), is_taken, "{description}");
+            // CopyImage may have taken it.
+            copy.description.clone_from(&source.description);
+            assert_eq!(leaves_out(&source, &copy), None, "{description}");
+        }
+        assert_eq!(leaves_out(&image(1, 1), &image(2, 1)), None);
     }
 
     fn careful() -> PromotionSettings {

@@ -160,6 +160,18 @@ impl<'a> Findings<'a> {
         &self.to_copy
     }
 
+    /// Takes in what stands in the way of images that would be copied, where `obstacle` says so.
+    pub fn block(&mut self, obstacle: impl Fn(&Image) -> Option<Trouble>) {
+        let blocked = &mut self.blocked;
+        self.to_copy.retain(|image| match obstacle(image) {
+            Some(trouble) => {
+                blocked.push((image, trouble));
+                false
+            }
+            None => true,
+        });
+    }
+
     /// Takes in what AWS answered about the images that would be copied: some of them cannot be, and of some this is not
     /// known.
     pub fn decide(&mut self, answers: &Answers) {

@@ -68,6 +68,7 @@ mod tests {
             action: None,
             retry_after: None,
             limit: None,
+            said: None,
         }
     }
 

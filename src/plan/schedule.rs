@@ -73,6 +73,19 @@ pub fn admit(
     (admitted, waiting)
 }
 
+/// Who may start where AWS has refused copies since a quota of the account is used up: nobody before `used_up`, and then one
+/// at a time, until AWS has taken one.
+pub fn within_quota(candidates: Vec<Candidate>, used_up: Option<Timestamp>, now: Timestamp) -> Vec<Candidate> {
+    match used_up {
+        None => candidates,
+        Some(until) if now < until => Vec::new(),
+        Some(_) => {
+            let first = |c: &Candidate| (c.refused, c.created, c.source.clone());
+            candidates.into_iter().min_by_key(first).into_iter().collect()
+        }
+    }
+}
+
 /// A copy that was asked for, as the record has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -203,6 +216,26 @@ mod tests {
         assert_eq!(names(&admitted), [image_id(2), image_id(3)]);
         let (admitted, _) = admit(vec![refused, candidate(3, 2)], 0, 4, None);
         assert_eq!(names(&admitted), [image_id(3), image_id(1)]);
+    }
+
+    #[test]
+    fn while_a_quota_is_used_up_nobody_starts_and_then_one_at_a_time() {
+        let refused = Candidate {
+            refused: true,
+            ..candidate(1, 2)
+        };
+        let waiting = || vec![refused.clone(), candidate(3, 2), candidate(2, 2)];
+        for (used_up, expected) in [
+            (None, vec![image_id(1), image_id(3), image_id(2)]),
+            (Some(at(101)), vec![]),
+            (Some(at(100)), vec![image_id(2)]),
+        ] {
+            assert_eq!(
+                names(&within_quota(waiting(), used_up, at(100))),
+                expected,
+                "{used_up:?}"
+            );
+        }
     }
 
     #[test]

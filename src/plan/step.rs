@@ -14,6 +14,7 @@ use super::adopt;
 use super::naming::CopyOf;
 use super::obstacle::{self, KeyView, Trouble};
 use super::promote::{self, Obstacle, Publication};
+use super::source_keys::SourceKeys;
 use super::verify::{Pair, Verdict, verify};
 use crate::api::conditions::{self, reason};
 use crate::api::{
@@ -26,8 +27,9 @@ mod answered;
 mod awaiting;
 mod conclude;
 mod copying;
+mod counting;
 
-pub use answered::{burnt, copy_accepted, published, was_refused};
+pub use answered::{burnt, copy_accepted, passed_over, published, was_refused};
 use answered::{done_message, done_reason};
 use conclude::{completed, progressing, source_gone, stalled, waiting};
 
@@ -61,6 +63,8 @@ pub struct Observation<'a> {
     pub inventory: Option<&'a Inventory>,
     /// What is known of the policy's key.
     pub key: &'a KeyView,
+    /// What is known of the keys that originals are encrypted under.
+    pub source_keys: &'a SourceKeys,
     /// What the role is not allowed that every copy needs.
     pub denied: Option<&'a Trouble>,
     /// Whether AWS has not answered yet what the role is allowed, so that no copy is admitted.
@@ -69,6 +73,9 @@ pub struct Observation<'a> {
     pub admitted: bool,
     /// The image that was asked for by its ID for this step, and is not there.
     pub gone: Option<&'a ImageId>,
+    /// Whether AWS has never shown the copy on record since it answered with its ID. A token that was used long ago is
+    /// answered with an image that may be no more.
+    pub unseen: bool,
     /// The time of day by the machine's clock as it is set now, for times that AWS is told; ages are told by `now`.
     pub today: Timestamp,
     /// The source's launch permissions, where they were read for this step.
@@ -215,11 +222,12 @@ struct Decider<'a> {
 }
 
 impl Decider<'_> {
-    fn pending(&self, status: AMIMigrationStatus) -> Step {
+    fn pending(&self, mut status: AMIMigrationStatus) -> Step {
         let pending = MigrationState::Pending;
         if let Some(step) = self.adopted(&status) {
             return step;
         }
+        self.recognise_attempts(&mut status);
         if self.o.key.arn().is_some_and(|arn| *arn != self.o.of.key) {
             // Another migration takes this one's place, under the key that the policy now names.
             return match status.state {
@@ -230,7 +238,7 @@ impl Decider<'_> {
                 },
             };
         }
-        if let Some(trouble) = self.obstacle() {
+        if let Some(trouble) = self.obstacle(&status) {
             return stalled(self.o, status, pending, &trouble, self.now);
         }
         // Whether the image is shared costs a call, so it is asked when the image's turn comes. Once that was in the
@@ -263,8 +271,10 @@ impl Decider<'_> {
             .max(adopt::last_attempt(self.o.of, self.inventory))
             .saturating_add(1);
         let pattern = &self.o.settings.copy.name_pattern;
+        let failures = self.failures(status.copy.as_ref());
         status.copy = Some(CopyStatus {
             attempt,
+            failures: Some(failures),
             client_token: self.o.of.client_token(attempt),
             name: self.o.of.copy_name(pattern, &self.source.name, attempt),
             image_id: None,
@@ -358,8 +368,8 @@ impl Decider<'_> {
             }
         };
         if list.is_empty() {
-            conclude::promoted(self.o, &mut status, self.now);
-            let (why, message) = (done_reason(&status), done_message(self.o.of, &copy.id));
+            conclude::promoted(self.o, &mut status, promote::leaves_out(self.source, copy), self.now);
+            let (why, message) = (done_reason(&status), done_message(self.o, &copy.id));
             return completed(self.o, status, why, &message, self.now);
         }
         self.calling(status, promoting, Then::Publish(copy.id.clone(), list))
@@ -418,7 +428,7 @@ impl Decider<'_> {
                         self.promote(status, image, pairs)
                     }
                     Verdict::Good(_) if is_said_to_be_gone(&status) => {
-                        let (why, message) = (done_reason(&status), done_message(self.o.of, &id));
+                        let (why, message) = (done_reason(&status), done_message(self.o, &id));
                         completed(self.o, status, why, &message, self.now)
                     }
                     Verdict::Good(_) | Verdict::Unknown => quiet,
@@ -429,7 +439,7 @@ impl Decider<'_> {
         }
     }
 
-    fn obstacle(&self) -> Option<Trouble> {
+    fn obstacle(&self, status: &AMIMigrationStatus) -> Option<Trouble> {
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
         let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
         let snapshots = &self.inventory.snapshots;
@@ -438,42 +448,10 @@ impl Decider<'_> {
         } else {
             obstacle::of_image(self.source, snapshots)
         };
-        trouble.or_else(|| self.o.denied.cloned()).or_else(|| self.exhausted())
-    }
-
-    /// Whether all attempts have failed, and nothing has happened since that calls for another one.
-    fn exhausted(&self) -> Option<Trouble> {
-        let copy = self.o.status.copy.as_ref().filter(|copy| copy.image_id.is_none())?;
-        let pending = self.o.status.state == Some(MigrationState::Pending);
-        if !pending || copy.attempt < self.o.settings.copy.max_attempts {
-            return None;
-        }
-        if self.o.pardoned == Some(copy.attempt) {
-            return None;
-        }
-        // One more was allowed already, and waits for its turn: what allowed it is not on record any more.
-        let waits = conditions::find(&self.o.status.conditions, conditions::READY);
-        if waits.is_some_and(|ready| ready.reason == reason::WAITING_FOR_ADMISSION) {
-            return None;
-        }
-        let retry = self.retry();
-        if retry.is_some() && retry != self.o.status.observed_retry {
-            return None;
-        }
-        let since = conditions::find(&self.o.status.conditions, conditions::STALLED)
-            .filter(|c| c.reason == reason::ATTEMPTS_EXHAUSTED)
-            .map(|c| c.last_transition_time.0);
-        if since.is_some_and(|since| passed(since, self.now, RETRY_EXHAUSTED)) {
-            return None;
-        }
-        Some(Trouble::new(
-            reason::ATTEMPTS_EXHAUSTED,
-            format!(
-                "{} attempts to copy the image failed: check the key's policy, then change the annotation \
-                 amiseal.dev/retry; another attempt is made once a day.",
-                copy.attempt
-            ),
-        ))
+        trouble
+            .or_else(|| self.o.source_keys.obstacle(self.source, self.inventory))
+            .or_else(|| self.o.denied.cloned())
+            .or_else(|| self.exhausted(status))
     }
 
     /// The annotation's value, as far as the status has room for it.

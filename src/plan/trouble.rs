@@ -22,11 +22,12 @@ const THROTTLED: Duration = Duration::from_secs(60);
 pub fn of_error(error: &AwsError) -> Trouble {
     let reason = match error.cause {
         Some(Cause::ProductCode) => reason::PRODUCT_CODE_NOT_COPYABLE,
-        Some(Cause::SnapshotNotShared) => reason::SNAPSHOT_NOT_SHARED,
+        Some(Cause::SnapshotNotShared | Cause::NotAuthorizedForImage) => reason::SNAPSHOT_NOT_SHARED,
         Some(
             Cause::RoleNotAssumable | Cause::SessionTagsDenied | Cause::SessionPolicyTooLarge | Cause::NoCredentials,
         ) => reason::ROLE_NOT_ASSUMABLE,
         Some(Cause::WrongAccount) => reason::WRONG_ACCOUNT,
+        Some(Cause::AccountNotReady) => reason::ACCOUNT_NOT_READY,
         Some(Cause::RegionNotEnabled) => reason::REGION_NOT_ENABLED,
         Some(Cause::Unreachable | Cause::Timeout) => reason::ENDPOINT_UNREACHABLE,
         _ => match error.class {
@@ -40,12 +41,26 @@ pub fn of_error(error: &AwsError) -> Trouble {
     Trouble::new(reason, format!("{error}."))
 }
 
+/// What to say where the key `key` could not be read; it is named as the policy names it.
+pub fn of_key_error(error: &AwsError, key: &str) -> Trouble {
+    let trouble = of_error(error);
+    let action = error.action();
+    if trouble.reason != reason::ACCESS_DENIED || error.said.is_some() || error.cause.is_some() {
+        return trouble;
+    }
+    let message = format!(
+        "KMS denies {action} on the key {key}: allow {action} to the role, and see that the key's own policy lets the \
+         account use it."
+    );
+    Trouble::new(reason::ACCESS_DENIED, message)
+}
+
 /// Whether a person has to act before the call can succeed.
 pub fn needs_a_person(error: &AwsError) -> bool {
     matches!(
         error.class,
         ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict
-    )
+    ) || error.is_used_up()
 }
 
 /// Whether the same call may be answered another time, be it after a person has acted.
@@ -75,7 +90,9 @@ pub fn retry_after(error: &AwsError, failures: u32) -> Duration {
 ///
 /// What is refused for the image's own sake is asked for less and less often.
 pub fn retry_image_after(error: &AwsError, failures: u32) -> Duration {
-    let of_image = error.class == ErrorClass::Invalid || error.is(Cause::SnapshotNotShared);
+    let of_image = error.class == ErrorClass::Invalid
+        || error.is(Cause::SnapshotNotShared)
+        || error.is(Cause::NotAuthorizedForImage);
     if of_image {
         DENIED
             .saturating_mul(1 << failures.saturating_sub(1).min(8))
@@ -98,7 +115,50 @@ mod tests {
             action: None,
             retry_after,
             limit: None,
+            said: None,
         }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_named_and_so_is_its_own_policy() {
+        let denied = AwsError {
+            operation: "kms:DescribeKey",
+            ..error(ErrorClass::Denied, None, None)
+        };
+        let trouble = of_key_error(&denied, "alias/ami");
+        assert_eq!(trouble.reason, reason::ACCESS_DENIED);
+        for words in [
+            "the key alias/ami",
+            "allow kms:DescribeKey to the role",
+            "key's own policy",
+        ] {
+            assert!(trouble.message.contains(words), "{}", trouble.message);
+        }
+        let expired = error(ErrorClass::Denied, Some(Cause::CredentialsExpired), None);
+        assert_eq!(of_key_error(&expired, "alias/ami"), of_error(&expired));
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_needs_a_person_and_a_limit_on_what_runs_at_a_time_passes() {
+        let quota = |code: &str, cause| AwsError {
+            code: Some(code.into()),
+            ..error(ErrorClass::Quota, cause, None)
+        };
+        for code in [
+            "SnapshotLimitExceeded",
+            "ResourceLimitExceeded",
+            "ImageLimitExceeded",
+            "TagLimitExceeded",
+        ] {
+            let used_up = quota(code, None);
+            assert!(needs_a_person(&used_up), "{code}");
+            assert_eq!(of_error(&used_up).reason, reason::QUOTA_EXCEEDED);
+            assert_eq!(retry_image_after(&used_up, 5), DENIED, "{code}");
+            assert_eq!(used_up.is_of_resource(), code == "TagLimitExceeded");
+        }
+        let passing = quota("ResourceLimitExceeded", Some(Cause::CopyLimit));
+        assert!(!needs_a_person(&passing));
+        assert!(!needs_a_person(&error(ErrorClass::Throttled, None, None)));
     }
 
     #[test]

@@ -131,3 +131,78 @@ fn the_identity_from_the_environment_is_used_where_the_policy_names_no_role() {
     assert!(ran.out.contains("111122223333 eu-west-1 WrongAccount: "), "{}", ran.out);
     bench.assert_untouched();
 }
+
+#[test]
+fn without_credentials_or_with_wrong_ones_the_plan_speaks_to_whoever_runs_it() {
+    let bench = Bench::new(WORLD);
+    let ran = bench.plan_as("AKIANOBODYS", &all(), &["-o", "json"]);
+    assert_eq!(ran.code, 1);
+    let problem = target(&ran.json(), "111122223333", "eu-west-1")["problems"][0].clone();
+    assert_eq!(problem["reason"], "CredentialsNotAccepted");
+    let message = problem["message"].as_str().unwrap_or_default();
+    for words in ["your credentials", "aws sts get-caller-identity", "eu-west-1", "clock"] {
+        assert!(message.contains(words), "{message}");
+    }
+    let endpoint = bench.endpoint();
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let ran = crate::run(std::path::Path::new("."), &["-f", "-"], &variables, &all());
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.out.contains("NoCredentials: You have no AWS credentials here"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        !ran.out.contains("controller") && !ran.out.contains("service account"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_role_that_may_copy_only_with_a_tag_lacks_nothing_where_the_policy_gives_that_tag() {
+    let statement = r#"{Effect: Deny, Action: "ec2:CopyImage", Resource: "arn:aws:ec2:*::image/*", Condition: {"Null": {"aws:RequestTag/cost": "true"}}}"#;
+    let world = WORLD.replace(
+        r#"allow: ["ec2:*", "kms:*", "sts:GetCallerIdentity"]"#,
+        &format!(r#"statements: [{statement}], allow: ["ec2:*", "kms:*", "sts:GetCallerIdentity"]"#),
+    );
+    let one = policy("production", &[("111122223333", "eu-west-1", "alias/ami")]);
+    let tagged = one.replace(
+        "  mode: Enforce\n",
+        "  mode: Enforce\n  copy: {extraTags: {cost: '12'}}\n",
+    );
+    for (policy, missing) in [(&one, json!(["ec2:CopyImage"])), (&tagged, json!([]))] {
+        let bench = Bench::new(&world);
+        let ran = bench.plan(policy, &["--check-permissions", "-o", "json"]);
+        let plan = ran.json();
+        assert_eq!(
+            target(&plan, "111122223333", "eu-west-1")["missingPermissions"],
+            missing
+        );
+        bench.assert_untouched();
+    }
+}
+
+#[test]
+fn an_original_under_a_key_that_cannot_be_used_is_foreseen() {
+    let world = WORLD.replace(
+        "images: [{name: one}]}",
+        "images: [{name: one}, {name: two, devices: [{}, {encryptedUnder: alias/old}]}]}",
+    );
+    let world = world.replace(
+        "keys: [{alias: [alias/ami]}]",
+        "keys: [{alias: [alias/ami]}, {alias: [alias/old], state: Disabled}]",
+    );
+    let bench = Bench::new(&world);
+    let one = policy("production", &[("111122223333", "eu-west-1", "alias/ami")]);
+    let ran = bench.plan(&one, &["-o", "json"]);
+    let plan = ran.json();
+    let of = target(&plan, "111122223333", "eu-west-1");
+    assert_eq!(of["toCopy"]["images"], 1);
+    assert_eq!(reasons(&of["cannotMigrate"]), ["SourceKeyDisabled"]);
+    bench.assert_untouched();
+}

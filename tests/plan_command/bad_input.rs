@@ -350,6 +350,6 @@ fn what_the_api_server_takes_is_taken_here() {
         let ran = run(directory.path(), &["-f", "policy.yaml"], &variables, "");
         // It gets as far as asking for credentials, which there are none.
         assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{policy}");
-        assert!(ran.out.contains("RoleNotAssumable"), "{}", ran.out);
+        assert!(ran.out.contains("NoCredentials"), "{}", ran.out);
     }
 }

@@ -70,6 +70,10 @@ impl Bench {
         }
     }
 
+    fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
     fn sim(&self) -> &Sim {
         self.server.sim()
     }

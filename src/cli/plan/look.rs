@@ -7,11 +7,12 @@ use futures::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::progress::{Progress, TICK};
+use super::words;
 use crate::api::conditions::reason;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions, TagPublication};
+use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
-use crate::controller::survey::{session_key, survey};
+use crate::controller::survey::{session_key, survey, unusable_keys};
 use crate::domain::{AccountId, Image, ImageState, Malformed, Region};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
@@ -19,7 +20,8 @@ use crate::plan::obstacle::{self, KeyView, Trouble};
 use crate::plan::permit;
 use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
-use crate::plan::trouble;
+use crate::plan::source_keys::{self, SourceKeys};
+use crate::plan::{request, trouble};
 
 /// How to look.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +69,9 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
         }
     }
     reports.sort_by_key(|(number, _)| *number);
-    reports.into_iter().map(|(_, report)| report).collect()
+    let mut reports: Vec<TargetReport> = reports.into_iter().map(|(_, report)| report).collect();
+    words::doubt_credentials(&mut reports);
+    reports
 }
 
 /// Looks through one account and region for each policy that speaks of it, the policy that is named first as the oldest:
@@ -149,7 +153,7 @@ impl<'a> Target<'a> {
             Ok(report) => report,
             Err(error) => {
                 let mut report = TargetReport::new(self.spec);
-                report.problem(&trouble::of_error(&error));
+                report.problem(&words::of_error(&error, &self.account, &self.region));
                 report
             }
         };
@@ -161,7 +165,10 @@ impl<'a> Target<'a> {
         let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
         let (key, key_trouble) = match survey.key {
             Ok(key) => (key, None),
-            Err(error) => (KeyView::Unknown, Some(trouble::of_error(&error))),
+            Err(error) => (
+                KeyView::Unknown,
+                Some(trouble::of_key_error(&error, &self.spec.kms_key_id)),
+            ),
         };
         let mut findings = examine(Seen {
             spec: self.spec,
@@ -172,28 +179,34 @@ impl<'a> Target<'a> {
             key_trouble: key_trouble.as_ref(),
             older,
         });
+        let images = findings.to_copy().iter().map(|image| &***image);
+        let keys = source_keys::to_read(images, &survey.inventory, key.arn());
+        let problems = unusable_keys(session, &keys).await;
+        let keys = SourceKeys::read(problems, jiff::Timestamp::UNIX_EPOCH);
+        findings.block(|image| keys.obstacle(image, &survey.inventory));
         let answers = self.sharing(session, &key, &findings).await;
         findings.decide(&answers);
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
         if self.settings.check_permissions {
-            // One that is to be copied, if there is one: permissions may depend on an image's tags.
-            let source = findings.to_copy().first().copied();
+            // Those that are to be copied, if there are any: permissions may depend on an image's tags.
+            let to_copy = findings.to_copy();
             let is_sound = |image: &&Arc<Image>| image.ebs_root && image.state == ImageState::Available;
             let any = || survey.inventory.images.values().find(is_sound);
-            if let Some(source) = source.or_else(any) {
+            let images = to_copy.first().copied().or_else(any).into_iter();
+            let images = images.chain(to_copy.iter().skip(1).copied());
+            let copies = request::samples(images, self.spec, &self.account, &self.region, key.arn());
+            if !copies.is_empty() {
                 let sample = Sample {
-                    source,
+                    copies: &copies,
                     copy: permit::sample_copy(&survey.inventory).map(|image| &**image),
                     key: key.arn(),
-                    tag: TAG_SOURCE_IMAGE,
-                    tags: self.spec.promotion.tags == TagPublication::Publish,
                 };
                 let asking_key = session_key(self.spec, &self.account, &self.region, Access::DryRun);
                 let asking = self.aws.session(&asking_key);
                 match Box::pin(asking.missing_permissions(sample)).await {
                     Ok(lacking) => report.lacks(&lacking),
-                    Err(error) => report.problem(&trouble::of_error(&error)),
+                    Err(error) => report.problem(&words::of_error(&error, &self.account, &self.region)),
                 }
                 self.aws.forget(&asking_key);
             }

@@ -9,6 +9,7 @@ mod render;
 mod scalar;
 mod structure;
 mod validate;
+mod words;
 mod yaml;
 
 use std::io::{self, BufWriter, Write as _};

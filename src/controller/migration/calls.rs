@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::Turn;
 use crate::api::conditions::reason;
-use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::aws::{AwsError, Cause, CopyRequest, Session};
+use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
+use crate::controller::fleet::UsedUp;
 use crate::controller::memory::CallTrouble;
-use crate::domain::{Image, ImageId, Tags};
-use crate::plan::promote::Publication;
+use crate::domain::{Image, ImageId};
+use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, CopyCall, Observation};
+use crate::plan::{request, trouble};
 
 /// How long after the intent a copy that AWS says exists may stay invisible.
 const SHOWS_AFTER: f64 = 600.0;
@@ -29,32 +31,79 @@ impl Turn<'_> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
-        let request = CopyRequest {
+        let mut wanted = CopyRequest {
             source: self.of.source.clone(),
             region: self.of.region.clone(),
             name: call.name.clone(),
-            description: call.description.clone(),
+            description: call
+                .description
+                .clone()
+                .filter(|_| !self.ctx.fleet.memory.leaves_out_description(&self.uid)),
             key: self.of.key.clone(),
             client_token: call.client_token.clone(),
-            tags: self.tags(call.attempt),
+            tags: request::tags(&self.target.spec.copy.extra_tags, &self.of.source, call.attempt),
         };
-        match session.copy_image(&request).await {
-            Ok(image) => {
-                tracing::info!(migration = self.name, %image, attempt = call.attempt, "AWS copies the image");
-                self.ctx.fleet.memory.set_trouble(&self.uid, None);
-                let status = step::copy_accepted(observation, &image, self.ctx.clock.now());
-                self.write(&status, observation.status).await
-            }
+        let asked = self.ctx.clock.now();
+        let mut answer = session.copy_image(&wanted).await;
+        let is_odd = wanted
+            .description
+            .as_deref()
+            .is_some_and(|text| !promote::is_plain(text));
+        let is_refused = |error: &AwsError| error.class == ErrorClass::Invalid && error.cause.is_none();
+        if is_odd && answer.as_ref().is_err_and(is_refused) {
+            // A description must not cost the copy; that it was left out is said when the copy is done.
+            tracing::info!(
+                migration = self.name,
+                "asks once more without the description, which has signs beyond ASCII"
+            );
+            wanted.description = None;
+            self.ctx.fleet.memory.leave_out_description(&self.uid);
+            answer = session.copy_image(&wanted).await;
+        }
+        match answer {
+            Ok(image) => self.accept(session, observation, &image, asked).await,
             Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
                 self.after_contradiction(session, observation, &error, recorded).await
             }
             Err(error) => {
                 if error.is(Cause::CopyLimit) {
                     self.learn_limit();
+                } else if error.is_used_up() && !error.is_of_resource() {
+                    self.learn_quota(&error);
                 }
                 Ok(self.failed(&error, recorded))
             }
         }
+    }
+
+    /// Records the copy that AWS has answered with. A token that was used in a former life of the migration is answered with
+    /// the image that was made then: where that is no more, the attempt is passed over.
+    async fn accept(
+        &self,
+        session: &Session,
+        observation: Observation<'_>,
+        image: &ImageId,
+        asked: Timestamp,
+    ) -> Result<Action, kube::Error> {
+        self.ctx.fleet.memory.set_trouble(&self.uid, None);
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.used_up = slots.used_up.filter(|used_up| used_up.since > asked);
+        });
+        let now = self.ctx.clock.now();
+        match session.fate_of(image).await {
+            Ok(Fate::Gone) => {
+                tracing::info!(migration = self.name, %image, "AWS answers with a copy that was deregistered before");
+                let status = step::passed_over(observation, observation.status.clone(), now);
+                return self.write(&status, observation.status).await;
+            }
+            Ok(Fate::There(copy)) => self.amend(|inventory| inventory.insert(*copy)),
+            Ok(Fate::Unknown) => self.ctx.fleet.memory.not_seen(&self.uid, image.clone()),
+            // It shows later.
+            Err(error) => tracing::debug!(migration = self.name, %image, %error, "could not look at the copy"),
+        }
+        tracing::info!(migration = self.name, %image, "AWS copies the image");
+        let status = step::copy_accepted(observation, image, now);
+        self.write(&status, observation.status).await
     }
 
     /// AWS says that a copy of this token or name is there. It is looked for; if none shows, the attempt is given up, as
@@ -95,8 +144,7 @@ impl Turn<'_> {
         }
         // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
         if waited || error.is(Cause::NameTaken) {
-            let message = "AWS had given the attempt's name or token away already.";
-            let status = step::burnt(observation, observation.status.clone(), message, self.ctx.clock.now());
+            let status = step::passed_over(observation, observation.status.clone(), self.ctx.clock.now());
             return self.write(&status, observation.status).await;
         }
         Ok(self.failed(error, recorded))
@@ -171,16 +219,13 @@ impl Turn<'_> {
         self.write(&status, observation.status).await
     }
 
-    /// Tags that mark a copy as ours, on the image and its snapshots, besides those that the policy asks for.
-    fn tags(&self, attempt: u32) -> Tags {
-        let extra = &self.target.spec.copy.extra_tags;
-        let mut tags: Tags = extra
-            .iter()
-            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-            .collect();
-        tags.insert(TAG_SOURCE_IMAGE.into(), self.of.source.as_str().into());
-        tags.insert(TAG_ATTEMPT.into(), attempt.to_string().into());
-        tags
+    /// A quota of the account is used up: no other copy is asked for until it is time to try again.
+    fn learn_quota(&self, error: &AwsError) {
+        let since = self.ctx.clock.now();
+        let until = since + trouble::retry_after(error, 1);
+        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
+            slots.used_up = Some(UsedUp { since, until });
+        });
     }
 
     /// AWS copies fewer snapshots here than was thought: what was thought to be in flight without this image is as much as

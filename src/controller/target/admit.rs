@@ -54,9 +54,17 @@ impl Work<'_> {
                 _ => Vec::new(),
             };
             waiting.retain(|candidate| !slots.granted.contains_key(&candidate.source));
+            let mut waiting = schedule::within_quota(waiting, slots.used_up.map(|used_up| used_up.until), now);
+            if slots.used_up.is_some() && !slots.granted.is_empty() {
+                waiting.clear();
+            }
             let candidates = waiting.len();
             let (admitted, head) = schedule::admit(waiting, in_flight, budget, slots.head.as_ref());
             slots.head = head;
+            if let Some(used_up) = slots.used_up.as_mut().filter(|_| !admitted.is_empty()) {
+                // The next one has to wait for what AWS says to this one.
+                used_up.until = now + permit::ASK_AGAIN;
+            }
             for candidate in &admitted {
                 slots.granted.insert(candidate.source.clone(), candidate.snapshots);
             }

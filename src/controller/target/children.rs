@@ -9,11 +9,12 @@ use kube::{Api, Resource, ResourceExt};
 
 use super::look::{copy_of, is_stalled, state};
 use super::{Work, belongs};
-use crate::api::{AMIMigration, AMIMigrationSpec, MigrationState, labels};
+use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, MigrationState, labels};
 use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
 use crate::domain::{ImageId, Inventory};
 use crate::plan::migrations::{self, Present};
 use crate::plan::select::Selection;
+use crate::plan::source_keys;
 
 /// How long a migration that was created may take to show in the watch before it is created again.
 const SHOWS_AFTER: Duration = Duration::from_secs(30);
@@ -38,6 +39,16 @@ impl Work<'_> {
             .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m)))
             .collect();
         let (ttl, now) = (self.target.spec.history_ttl.as_std(), self.ctx.clock.now());
+        let is_done = |m: &AMIMigration| state(m) == MigrationState::Completed && m.spec.key_arn == key.as_str();
+        let has_made_copies = self.migrations.iter().any(|m| is_done(m));
+        let has_own_key = |source: &ImageId| {
+            let image = inventory.images.get(source);
+            image.is_some_and(|image| source_keys::of_image(image, &inventory).iter().any(|own| *own != key))
+        };
+        let is_aside = |source: &ImageId, status: &AMIMigrationStatus| {
+            let explained = || has_made_copies || has_own_key(source);
+            migrations::stands_aside(status) || migrations::is_exhausted(status) && explained()
+        };
         let present: Vec<Present> = by_source
             .iter()
             .map(|(source, m)| Present {
@@ -46,7 +57,7 @@ impl Work<'_> {
                 state: state(m),
                 begun: has_begun(m),
                 dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
-                aside: m.status.as_ref().is_some_and(migrations::stands_aside),
+                aside: m.status.as_ref().is_some_and(|status| is_aside(source, status)),
                 history: m.status.as_ref().is_some_and(|s| migrations::is_history(s, ttl, now)),
             })
             .collect();

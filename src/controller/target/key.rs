@@ -1,9 +1,12 @@
 //! The policy's key: read with every scan, and more often while it cannot be used.
 
+use std::sync::Arc;
+
 use super::Work;
-use crate::controller::survey::view_of;
+use crate::controller::survey::{unusable_keys, view_of};
 use crate::domain::AwsError;
 use crate::plan::obstacle::KeyView;
+use crate::plan::source_keys::{self, SourceKeys};
 
 impl Work<'_> {
     /// Reads the key again, when that is due. Says whether it did.
@@ -24,6 +27,44 @@ impl Work<'_> {
         self.know_key(answer.map(view_of));
     }
 
+    /// Reads the keys that originals are encrypted under, after a scan or when that is due.
+    pub(super) async fn follow_source_keys(&self, has_scanned: bool) {
+        let now = self.ctx.clock.now();
+        let due = self.place(|place| place.source_keys.due().is_some_and(|due| due <= now));
+        if !due && !has_scanned {
+            return;
+        }
+        let (inventory, classified, key) = self.place(|place| {
+            (
+                place.inventory.clone(),
+                place.classified.clone(),
+                place.key.view().clone(),
+            )
+        });
+        let (Some(inventory), Some(classified)) = (inventory, classified) else {
+            return;
+        };
+        let wanted = classified.wanted.iter();
+        let images = wanted.filter_map(|wanted| inventory.images.get(&wanted.image).map(|image| &**image));
+        let keys = source_keys::to_read(images, &inventory, key.arn());
+        let problems = unusable_keys(&self.session, &keys).await;
+        let read = SourceKeys::read(problems, self.ctx.clock.now());
+        let is_news = self.place(|place| {
+            let is_news = !place.source_keys.says_as(&read);
+            place.source_keys = Arc::new(read);
+            is_news
+        });
+        if is_news {
+            self.wake_migrations();
+        }
+    }
+
+    /// Has those keys read again at the next visit: a copy has failed, maybe for one of them.
+    pub(super) fn doubt_source_keys(&self) {
+        let now = self.ctx.clock.now();
+        self.place(|place| Arc::make_mut(&mut place.source_keys).doubt(now));
+    }
+
     /// Takes in what KMS says of the key.
     pub(super) fn know_key(&self, answer: Result<KeyView, AwsError>) {
         let now = self.ctx.clock.now();
@@ -31,7 +72,8 @@ impl Work<'_> {
             Ok(view) => self.place(|place| place.key.read(view, now)),
             Err(error) => {
                 tracing::warn!(target = self.name, %error, "could not read the key");
-                self.place(|place| place.key.failed(&error, now));
+                let key = &self.target.spec.kms_key_id;
+                self.place(|place| place.key.failed(&error, key, now));
             }
         }
     }

@@ -257,6 +257,7 @@ impl Work<'_> {
         if failed {
             // Maybe for the key: it is asked for before the next attempt.
             self.read_key().await;
+            self.doubt_source_keys();
         }
         self.classify();
         for migration in migrations {

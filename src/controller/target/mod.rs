@@ -90,7 +90,8 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     let now = ctx.clock.now();
     let asked = work.asked();
-    let mut news = if work.place(|place| place.scan_due.is_none_or(|due| due <= now) || place.asked != asked) {
+    let is_scan_due = work.place(|place| place.scan_due.is_none_or(|due| due <= now) || place.asked != asked);
+    let mut news = if is_scan_due {
         work.scan().await;
         true
     } else {
@@ -108,6 +109,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.count_nothing_in_flight();
     } else {
         work.ask_permissions().await;
+        work.follow_source_keys(is_scan_due).await;
         settling = work.adjust_children().await?;
         if work.place(|place| std::mem::take(&mut place.renewed)) {
             work.begin_anew();
@@ -180,6 +182,9 @@ impl<'a> Work<'a> {
         let observed = self.target.status.as_ref().and_then(|s| s.observed_generation);
         // At the start of a process every spec is new to it, but not every one has changed.
         let has_changed = observed.is_some_and(|seen| seen >= 0 && Some(seen) != self.target.metadata.generation);
+        self.ctx
+            .fleet
+            .slots(&self.account, &self.region, |slots| slots.used_up = None);
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
             if !look::is_stalled(migration) && self.ctx.fleet.memory.trouble(&uid).is_none() {
@@ -351,13 +356,19 @@ impl<'a> Work<'a> {
     /// When to come back: on the wall, as kube keeps its own timers.
     fn next_visit(&self, again: Option<Duration>) -> Duration {
         let now = self.ctx.clock.now();
-        let [scan, look, key] = self.place(|place| {
+        let [scan, look, key, of_sources] = self.place(|place| {
             let look = place.looking.due().or(place.poll_due);
-            [place.scan_due, look, place.key.due()]
+            let of_sources = place.source_keys.due();
+            [place.scan_due, look, place.key.due(), of_sources]
         });
+        let enforces = self.enforces();
+        let quota = self.ctx.fleet.slots(&self.account, &self.region, |slots| slots.used_up);
+        let quota = quota.map(|used_up| used_up.until).filter(|until| *until > now);
+        let of_copies = [of_sources, quota].into_iter().flatten().filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
             .into_iter()
             .flatten()
+            .chain(of_copies)
             .min();
         let wait = due.map_or(SOON, |due| until(due, now));
         let wait = again.map_or(wait, |again| wait.min(again));

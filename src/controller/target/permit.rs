@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::Work;
 use super::look::state;
-use crate::api::labels::TAG_SOURCE_IMAGE;
-use crate::api::{AMIMigration, MigrationState, TagPublication};
+use crate::api::{AMIMigration, MigrationState};
 use crate::aws::Sample;
 use crate::domain::{Image, ImageState, Inventory};
-use crate::plan::permit;
-use crate::plan::trouble;
+use crate::plan::{permit, request, trouble};
+
+/// Among how many images those to ask about are chosen.
+const CHOICE: usize = 100;
 
 impl Work<'_> {
     /// Asks by dry runs, when that is due. Until the answer is that all is allowed, it is asked again every few minutes.
@@ -23,15 +24,19 @@ impl Work<'_> {
         }
         let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view().clone()));
         let Some(inventory) = inventory else { return };
-        let Some(source) = self.to_ask_about(&inventory) else {
-            return;
+        let done = self.place(|place| place.permits.is_doubted());
+        let copies = {
+            let images = self.to_ask_about(&inventory, done);
+            let images = images.iter().copied();
+            request::samples(images, &self.target.spec, &self.account, &self.region, key.arn())
         };
+        if copies.is_empty() {
+            return;
+        }
         let sample = Sample {
-            source,
+            copies: &copies,
             copy: permit::sample_copy(&inventory).map(|image| &**image),
             key: key.arn(),
-            tag: TAG_SOURCE_IMAGE,
-            tags: self.target.spec.promotion.tags == TagPublication::Publish,
         };
         let answer = Box::pin(self.session.missing_permissions(sample)).await;
         let now = self.ctx.clock.now();
@@ -59,24 +64,22 @@ impl Work<'_> {
     /// When to ask again.
     pub(super) fn permissions_due(&self) -> Option<Timestamp> {
         let due = self.place(|place| place.permits.due())?;
-        let inventory = self.place(|place| place.inventory.clone())?;
-        self.to_ask_about(&inventory).map(|_| due)
+        self.has_image_to_ask_about(self.place(|place| place.permits.is_doubted()))
+            .then_some(due)
     }
 
     /// Whether there is any image to ask about: one that is still to be copied or to be found copied, or one that is `done` with.
     pub(super) fn has_image_to_ask_about(&self, done: bool) -> bool {
         let inventory = self.place(|place| place.inventory.clone());
-        inventory.is_some_and(|inventory| self.one_of(&inventory, done).is_some())
+        inventory.is_some_and(|inventory| !self.to_ask_about(&inventory, done).is_empty())
     }
 
-    /// An image that is still to be copied or to be found copied; in doubt also one that is done with.
-    fn to_ask_about<'i>(&self, inventory: &'i Inventory) -> Option<&'i Image> {
-        self.one_of(inventory, self.place(|place| place.permits.is_doubted()))
-    }
-
-    /// An image that is still to be copied or to be found copied, or with `done` also one that is done with.
-    fn one_of<'i>(&self, inventory: &'i Inventory, done: bool) -> Option<&'i Image> {
-        let classified = self.place(|place| place.classified.clone())?;
+    /// Images that are still to be copied or to be found copied, or with `done` also those that are done with: no more than are
+    /// worth choosing from.
+    fn to_ask_about<'i>(&self, inventory: &'i Inventory, done: bool) -> Vec<&'i Arc<Image>> {
+        let Some(classified) = self.place(|place| place.classified.clone()) else {
+            return Vec::new();
+        };
         let is_completed = |m: &&Arc<AMIMigration>| state(m) == MigrationState::Completed;
         let completed = self.migrations.iter().filter(is_completed);
         let completed: HashSet<&str> = completed.map(|m| m.spec.source_image_id.as_str()).collect();
@@ -85,8 +88,9 @@ impl Work<'_> {
             .iter()
             .filter(|wanted| done || !completed.contains(wanted.image.as_str()))
             .filter_map(|wanted| inventory.images.get(&wanted.image))
-            .map(|image| &**image)
             // AWS may refuse another one for its own sake.
-            .find(|image| image.ebs_root && image.state == ImageState::Available)
+            .filter(|image| image.ebs_root && image.state == ImageState::Available)
+            .take(CHOICE)
+            .collect()
     }
 }

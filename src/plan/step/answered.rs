@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::conclude::{self, completed, progressing};
-use super::{CopyOf, Observation};
+use super::{Observation, promote};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState};
 use crate::domain::ImageId;
@@ -34,8 +34,14 @@ pub fn copy_accepted(o: Observation<'_>, image: &ImageId, now: Timestamp) -> AMI
 /// The status after everything that the copy lacked was published.
 pub fn published(o: Observation<'_>, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
     let mut status = o.status.clone();
-    conclude::promoted(o, &mut status, now);
-    completed(o, status, done_reason(o.status), &done_message(o.of, copy), now).status
+    conclude::promoted(o, &mut status, leaves_out(o, copy), now);
+    completed(o, status, done_reason(o.status), &done_message(o, copy), now).status
+}
+
+/// What of the original the copy cannot take over.
+fn leaves_out(o: Observation<'_>, copy: &ImageId) -> Option<&'static str> {
+    let images = &o.inventory?.images;
+    promote::leaves_out(images.get(&o.of.source)?, images.get(copy)?)
 }
 
 pub(super) fn done_reason(status: &AMIMigrationStatus) -> &'static str {
@@ -43,12 +49,34 @@ pub(super) fn done_reason(status: &AMIMigrationStatus) -> &'static str {
     if adopted { reason::ADOPTED } else { reason::SUCCEEDED }
 }
 
-pub(super) fn done_message(of: &CopyOf, copy: &ImageId) -> String {
-    format!("The copy is {copy}, encrypted under {}.", of.key)
+pub(super) fn done_message(o: Observation<'_>, copy: &ImageId) -> String {
+    let done = format!("The copy is {copy}, encrypted under {}.", o.of.key);
+    match leaves_out(o, copy) {
+        Some(left_out) => format!("{done} {left_out}"),
+        None => done,
+    }
 }
 
-/// The status after an attempt has come to nothing: its token is burnt, and the next attempt has to be admitted.
+/// The status after an attempt has failed: its token is burnt, and the next attempt has to be admitted.
 pub fn burnt(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
+    if let Some(copy) = &mut status.copy {
+        let before = copy.failures.unwrap_or(copy.attempt.saturating_sub(1));
+        copy.failures = Some(before.saturating_add(1));
+    }
+    given_up(o, status, message, now)
+}
+
+/// The status after AWS has given the attempt's token or name away already, to an image that is of no use any more: the next
+/// attempt takes another one. Nothing has failed by that.
+pub fn passed_over(o: Observation<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> AMIMigrationStatus {
+    if let Some(copy) = &mut status.copy {
+        copy.failures.get_or_insert(copy.attempt.saturating_sub(1));
+    }
+    let message = "AWS had given the attempt's name or token away already.";
+    given_up(o, status, message, now)
+}
+
+fn given_up(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
     if let Some(copy) = &mut status.copy {
         copy.image_id = None;
     }

@@ -135,10 +135,15 @@ pub(super) fn copy_unseen(o: Observation<'_>, mut status: AMIMigrationStatus, co
     progressing(o, status, MigrationState::Verifying, reason::VERIFYING, &message, now)
 }
 
-/// The copy took over what these settings say.
-pub(super) fn promoted(o: Observation<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
+/// The copy took over what these settings say, but for what AWS does not take.
+pub(super) fn promoted(
+    o: Observation<'_>,
+    status: &mut AMIMigrationStatus,
+    left_out: Option<&'static str>,
+    now: Timestamp,
+) {
     status.promotion = Some(o.settings.promotion.clone());
-    let message = "The copy has what it takes over from the original.";
+    let message = left_out.unwrap_or("The copy has what it takes over from the original.");
     writer(o, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, message);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::conclude::stalled;
-use super::{CopyCall, Decider, Step, Then, ask_for, burnt, passed, was_refused};
+use super::{CopyCall, Decider, Step, Then, ask_for, burnt, passed, passed_over, was_refused};
 use crate::api::{AMIMigrationStatus, CopyStatus, MigrationState};
 use crate::domain::{ImageId, ImageState};
 use crate::plan::adopt::{self, Adoptable};
@@ -51,7 +51,7 @@ impl Decider<'_> {
         if let Some(step) = self.adopted(&status) {
             return step;
         }
-        if let Some(trouble) = self.obstacle() {
+        if let Some(trouble) = self.obstacle(&status) {
             return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
         }
         if !self.o.looked_since_created || was_refused(self.o.status) && !self.o.admitted {
@@ -102,9 +102,14 @@ impl Decider<'_> {
         };
         let intended = status.copy.as_ref().filter(|copy| copy.attempt == attempt);
         let requested_at = intended.and_then(|copy| copy.requested_at.clone());
+        let failures = match &status.copy {
+            Some(copy) => copy.failures,
+            None => Some(self.failures(None)),
+        };
         let mut status = status.clone();
         status.copy = Some(CopyStatus {
             attempt,
+            failures,
             client_token: of.client_token(attempt),
             name,
             image_id: Some(image.to_string()),
@@ -121,11 +126,16 @@ impl Decider<'_> {
 
     /// The inventory lacks a copy that has had the time to show.
     pub(super) fn missing(&self, status: AMIMigrationStatus, copy: &ImageId) -> Step {
-        if self.o.gone == Some(copy) {
-            self.again(status, "The copy has vanished.")
-        } else {
-            ask_for(self.o, copy)
+        if self.o.gone != Some(copy) {
+            return ask_for(self.o, copy);
         }
+        if self.o.unseen {
+            return Step {
+                status: passed_over(self.o, status, self.now),
+                then: Then::Wait,
+            };
+        }
+        self.again(status, "The copy has vanished.")
     }
 
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::SimTime;
 use crate::engine::{Sim, State};
 use crate::faults::FaultRule;
+use crate::iam::Policy;
 use crate::model::{ImageState, LaunchPermission, Snapshot, Tags};
 use crate::owner::OwnerAct;
 use crate::spec::{self, Expectation, Garbled, ImageSpec, OptIn, Settings};
@@ -143,6 +144,15 @@ pub enum Edit {
         role: String,
         /// Actions, with `*`.
         allow: Vec<String>,
+    },
+    /// Sets the statements of a role's policies.
+    SetRoleStatements {
+        /// Account.
+        account: String,
+        /// Role name.
+        role: String,
+        /// As in a world file.
+        statements: Vec<serde_json::Value>,
     },
     /// Sets who may assume a role.
     SetRoleTrust {
@@ -312,6 +322,14 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
         }),
         Edit::SetRoleAllow { account, role, allow } => {
             role_of(state, &account, &role)?.allow = allow;
+            Ok(json!({}))
+        }
+        Edit::SetRoleStatements {
+            account,
+            role,
+            statements,
+        } => {
+            role_of(state, &account, &role)?.statements = Policy::of(&statements).map_err(EditError)?;
             Ok(json!({}))
         }
         Edit::SetRoleTrust { account, role, trust } => {

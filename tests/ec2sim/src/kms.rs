@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine::{Done, Outcome, Request, State};
+use crate::iam::Ask;
 use crate::model::{EBS_ALIAS, Key};
 use crate::wire::ApiError;
 
@@ -61,8 +62,14 @@ fn describe_key(state: &mut State, request: &Request) -> Outcome {
         ));
     };
     let account = request.account().to_owned();
-    if !request.caller.may("kms:DescribeKey") {
-        return Err(denied(request, "kms:DescribeKey", reference));
+    // Policies name keys by their ARNs, whatever a call names them by.
+    let resource = state
+        .world
+        .key(&account, &request.region, reference)
+        .map(|key| key.arn.clone());
+    let resource = resource.unwrap_or_else(|| reference.to_owned());
+    if !request.caller.may_do(&Ask::of("kms:DescribeKey", &resource)) {
+        return Err(denied(request, "kms:DescribeKey", &resource));
     }
     if reference == EBS_ALIAS {
         ensure_ebs_key(state, &account, &request.region, request);

@@ -1,7 +1,7 @@
 //! STS: AssumeRole and GetCallerIdentity.
 
 use crate::engine::{Done, Outcome, Request, State, session_time};
-use crate::iam::{Session, SessionPolicy};
+use crate::iam::{Policy, Session};
 use crate::model::{Role, World};
 use crate::spec::{OptIn, digest};
 use crate::wire::{ApiError, Xml};
@@ -113,7 +113,7 @@ fn packed_size(request: &Request) -> usize {
     policy + tags
 }
 
-fn session_policy(state: &State, request: &Request) -> Result<Option<SessionPolicy>, ApiError> {
+fn session_policy(state: &State, request: &Request) -> Result<Option<Policy>, ApiError> {
     let limit = state.settings.sessions.packed_policy_limit;
     let size = packed_size(request);
     let text = request.params.get("Policy");
@@ -131,7 +131,7 @@ fn session_policy(state: &State, request: &Request) -> Result<Option<SessionPoli
             ),
         ));
     }
-    text.map(SessionPolicy::parse)
+    text.map(Policy::parse)
         .transpose()
         .map_err(|e| ApiError::new("MalformedPolicyDocument", e))
 }

@@ -9,6 +9,7 @@ mod exhausted;
 mod governing;
 mod images;
 mod keys;
+mod refusing;
 mod unreachable;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,7 @@
 mod adopting;
 mod asking;
 mod awaiting;
+mod counting;
 mod finishing;
 mod whatever;
 
@@ -22,6 +23,7 @@ struct Case {
     settings: AMIEncryptionTargetSpec,
     world: World,
     key: KeyView,
+    source_keys: SourceKeys,
     admitted: bool,
     looked: bool,
     permissions: BTreeSet<LaunchPermission>,
@@ -30,6 +32,7 @@ struct Case {
     denied: Option<Trouble>,
     unanswered: bool,
     trouble: Option<Trouble>,
+    unseen: bool,
     /// The recorded attempt that the process knows of, and since when.
     known: RefCell<(Option<CopyStatus>, i64)>,
     now: i64,
@@ -53,6 +56,7 @@ impl Case {
                 usability: KeyUsability::Usable,
                 aws_managed: false,
             }),
+            source_keys: SourceKeys::default(),
             admitted: true,
             looked: true,
             permissions: BTreeSet::new(),
@@ -61,6 +65,7 @@ impl Case {
             denied: None,
             unanswered: false,
             trouble: None,
+            unseen: false,
             known: RefCell::default(),
             now: 10_000,
         }
@@ -111,10 +116,12 @@ impl Case {
             settings: &self.settings,
             inventory: Some(inventory),
             key: &self.key,
+            source_keys: &self.source_keys,
             denied: self.denied.as_ref(),
             unanswered: self.unanswered,
             admitted: self.admitted,
             gone: None,
+            unseen: self.unseen,
             today: at(self.now),
             permissions: None,
             older_unpublished: false,

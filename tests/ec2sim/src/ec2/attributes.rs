@@ -131,6 +131,7 @@ fn read_change(params: &Params) -> Result<Change, ApiError> {
         if text.chars().count() > 255 {
             return Err(invalid_value("The description must be 255 characters or fewer"));
         }
+        super::copy::check_description(Some(&text))?;
         return Ok(Change::Description(text));
     }
     if attribute == Some("imdsSupport") || given("ImdsSupport.Value").is_some() {

@@ -4,8 +4,8 @@ use super::copy_make::{create, image_tags};
 use super::{check_image_id, image_not_found, invalid_value, tags};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::kms;
-use crate::model::{Image, ImageState, Tags, TokenUse};
-use crate::spec::{Disabled, LimitMode, OptIn};
+use crate::model::{Image, ImageState, Region, Tags, TokenUse};
+use crate::spec::{DeadTokens, Disabled, LimitMode, OptIn};
 use crate::wire::{ApiError, Params, Xml};
 
 /// What a call asks for.
@@ -25,6 +25,9 @@ pub(super) struct Asked {
 /// Runs CopyImage: answers with an ID at once; the rest comes later.
 pub(super) fn copy_image(state: &mut State, request: &Request) -> Outcome {
     let asked = read(&request.params)?;
+    if state.settings.copies.ascii_descriptions {
+        check_description(asked.description.as_deref())?;
+    }
     let fingerprint = request.params.fingerprint(&["ClientToken", "DryRun"]);
     if let Some(image) = earlier(state, request, &asked, &fingerprint)? {
         return Ok(answer(&image, Vec::new()));
@@ -33,6 +36,7 @@ pub(super) fn copy_image(state: &mut State, request: &Request) -> Outcome {
     tags::check_number(&image_tags(request, &asked, &source))?;
     check_name(state, request, &asked.name)?;
     let snapshots = source.snapshot_ids().count();
+    check_quotas(state, request, snapshots)?;
     admit(state, request, snapshots)?;
     let key = key(state, request, &asked, &source);
     let made = create(state, request, &asked, &source, key.as_ref());
@@ -123,12 +127,31 @@ fn earlier(state: &State, request: &Request, asked: &Asked, fingerprint: &str) -
     });
     match used {
         None => Ok(None),
+        Some(used)
+            if state.settings.copies.tokens_of_dead_images == DeadTokens::Forget && is_dead(state, request, used) =>
+        {
+            Ok(None)
+        }
         Some(used) if used.parameters == fingerprint => Ok(Some(used.image.clone())),
         Some(_) => Err(ApiError::new(
             "IdempotentParameterMismatch",
             "The client token you have provided is associated with a resource that has different parameters.",
         )),
     }
+}
+
+/// Whether the image of a token has failed, or is no more.
+fn is_dead(state: &State, request: &Request, used: &TokenUse) -> bool {
+    let image = state.world.image(&request.region, &used.image);
+    image.is_none_or(|image| !image.exists() || image.state == ImageState::Failed)
+}
+
+/// Refuses a description with signs beyond ASCII.
+pub(super) fn check_description(description: Option<&str>) -> Result<(), ApiError> {
+    if description.is_none_or(str::is_ascii) {
+        return Ok(());
+    }
+    Err(invalid_value("Character sets beyond ASCII are not supported."))
 }
 
 fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiError> {
@@ -222,6 +245,31 @@ fn check_name(state: &State, request: &Request, name: &str) -> Result<(), ApiErr
             format!("AMI name {name} is already in use by AMI {id}"),
         )),
     }
+}
+
+/// Refuses beyond what an account may have in a region.
+fn check_quotas(state: &State, request: &Request, wanted: usize) -> Result<(), ApiError> {
+    let quotas = &state.settings.quotas;
+    if let Some(sentence) = &quotas.other {
+        return Err(ApiError::new("ResourceLimitExceeded", sentence.clone()));
+    }
+    let region = state.world.region(request.account(), &request.region);
+    let count = |of: fn(&Region) -> usize| region.map_or(0, of);
+    let snapshots = count(|r| r.snapshots.values().filter(|s| s.exists()).count());
+    if quotas.snapshots.is_some_and(|quota| snapshots + wanted > quota) {
+        return Err(ApiError::new(
+            "SnapshotLimitExceeded",
+            "You have reached your snapshot limit in this Region.",
+        ));
+    }
+    let images = count(|r| r.images.values().filter(|i| i.exists()).count());
+    if quotas.images.is_some_and(|quota| images + 1 > quota) {
+        return Err(ApiError::new(
+            "AMIQuotaExceeded",
+            "You have reached your quota of AMIs in this Region.",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses beyond the limits of concurrent copies.

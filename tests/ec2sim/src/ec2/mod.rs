@@ -1,6 +1,7 @@
 //! EC2: the operations on images, snapshots, tags and regions.
 
 mod attributes;
+mod authority;
 mod copy;
 mod copy_make;
 mod deprecation;
@@ -72,14 +73,7 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
             format!("The action {} is not valid for this web service.", request.operation),
         ));
     };
-    let action = format!("ec2:{}", operation.name);
-    authorize(request, &action)?;
-    // What is tagged as it is made needs the permission to tag, also in a dry run.
-    let tags = operation.name == "CopyImage"
-        && (request.params.flag("CopyImageTags")? || !request.params.indices("TagSpecification").is_empty());
-    if tags {
-        authorize(request, "ec2:CreateTags")?;
-    }
+    authority::check(state, request)?;
     if request.dry_run {
         return Err(ApiError::with_status(
             412,
@@ -89,21 +83,6 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     }
     ensure_region(state, request.account(), &request.region);
     (operation.run)(state, request)
-}
-
-/// Refuses unless the caller may call an action.
-fn authorize(request: &Request, action: &str) -> Result<(), ApiError> {
-    if request.caller.may(action) {
-        return Ok(());
-    }
-    Err(ApiError::with_status(
-        403,
-        "UnauthorizedOperation",
-        format!(
-            "You are not authorized to perform this operation. User: {} is not authorized to perform: {action} because no identity-based policy allows the {action} action",
-            request.caller.arn
-        ),
-    ))
 }
 
 /// Regions that the world file does not list are there and empty.

@@ -1,6 +1,6 @@
 //! DeregisterImage and DeleteSnapshot.
 
-use super::{authorize, check_snapshot_id, own_image, snapshot_not_found};
+use super::{authority, check_snapshot_id, own_image, snapshot_not_found};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::ImageState;
 use crate::wire::{ApiError, Xml};
@@ -39,7 +39,7 @@ pub(super) fn deregister_image(state: &mut State, request: &Request) -> Outcome 
                 effects.push(snapshot);
             }
         } else if with_snapshots {
-            let result = if authorize(request, "ec2:DeleteSnapshot").is_err() {
+            let result = if !authority::may_delete(state, request, &snapshot) {
                 "missing-permissions"
             } else {
                 match delete(state, request, &snapshot) {

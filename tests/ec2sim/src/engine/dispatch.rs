@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Directive, Outcome, Request, State};
 use crate::clock::{Clock, SimTime};
 use crate::faults::{Act, Subject};
-use crate::iam::Caller;
+use crate::iam::{Caller, Policy};
 use crate::journal::Call;
 use crate::spec::{OptIn, TimeSource};
 use crate::wire::{self, ApiError, Credential, Params, Service};
@@ -191,6 +191,7 @@ fn find_caller(state: &State, service: Service, credential: &Credential, now: Si
             role_arn: None,
             user_id: format!("AIDA{}", identity.access_key),
             allow: identity.allow.clone(),
+            statements: Policy::default(),
             policy: None,
         });
     }
@@ -225,6 +226,7 @@ fn find_caller(state: &State, service: Service, credential: &Credential, now: Si
         role_arn: Some(role.arn.clone()),
         user_id: format!("{}:{}", sts::role_id(&role.arn), session.name),
         allow: role.allow.clone(),
+        statements: role.statements.clone(),
         policy: session.policy.clone(),
     })
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::clock::SimTime;
+use crate::iam::Policy;
 use crate::spec::{OptIn, WorldExpectations};
 
 /// Everything that exists.
@@ -73,6 +74,9 @@ pub struct Role {
     pub trust: Vec<String>,
     /// What it may call.
     pub allow: Vec<String>,
+    /// What else it may call or may not, by resource and condition.
+    #[serde(skip)]
+    pub(crate) statements: Policy,
     /// Whether session tags are allowed.
     pub session_tags: bool,
     /// Longest session, in seconds.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::images::add_images;
 use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec};
 use crate::clock::SimTime;
+use crate::iam::Policy;
 use crate::model::{Account, Identity, Key, Region, Role, World};
 
 /// Builds the world of a file as it is at `start`.
@@ -85,19 +86,23 @@ fn expand_account(spec: &WorldSpec, account: &AccountSpec, path: &str, start: Si
     let roles = account
         .roles
         .iter()
-        .map(|r| {
+        .enumerate()
+        .map(|(i, r)| {
+            let statements = Policy::of(&r.statements)
+                .map_err(|error| SpecError::at(format!("{path}.roles[{i}].statements"), error))?;
             let role = Role {
                 name: r.name.clone(),
                 arn: format!("arn:{}:iam::{}:role/{}", account.partition, account.id, r.name),
                 external_id: r.external_id.clone(),
                 trust: r.trust.clone(),
                 allow: r.allow.clone(),
+                statements,
                 session_tags: r.session_tags,
                 max_session_seconds: r.max_session_seconds,
             };
-            (r.name.clone(), role)
+            Ok((r.name.clone(), role))
         })
-        .collect();
+        .collect::<Result<_, SpecError>>()?;
     Ok(Account {
         id: account.id.clone(),
         partition: account.partition.clone(),

@@ -10,8 +10,8 @@ pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
 pub use settings::{
-    ClockSpec, Consistency, Copies, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names, Pagination,
-    Sessions, Settings, Throttling, TimeSource,
+    ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names,
+    Pagination, Quotas, Sessions, Settings, Throttling, TimeSource,
 };
 
 use std::collections::BTreeMap;
@@ -140,6 +140,11 @@ pub struct RoleSpec {
     pub trust: Vec<String>,
     /// Actions it may call, with `*`.
     pub allow: Vec<String>,
+    /// Statements of policies as IAM writes them, with `Effect`, `Action`, `Resource` and `Condition` (on
+    /// `aws:RequestTag/KEY`, `aws:ResourceTag/KEY` and `ec2:ResourceTag/KEY`): what they allow it may call too, and what
+    /// they deny it may not.
+    #[serde(default)]
+    pub statements: Vec<serde_json::Value>,
     /// Whether its trust policy lets callers set session tags (`sts:TagSession`).
     #[serde(default = "yes")]
     pub session_tags: bool,

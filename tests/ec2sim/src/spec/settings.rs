@@ -35,6 +35,8 @@ pub struct Settings {
     pub consistency: Consistency,
     /// How copies run.
     pub copies: Copies,
+    /// What an account may have.
+    pub quotas: Quotas,
     /// Rates of calls.
     pub throttling: Throttling,
     /// Image names.
@@ -155,6 +157,29 @@ pub enum Disabled {
     Copied,
 }
 
+/// What CopyImage does with a token whose image has failed or was deregistered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DeadTokens {
+    /// Answers with that image.
+    #[default]
+    Answer,
+    /// Takes it as a new one.
+    Forget,
+}
+
+/// How many of a thing an account may have in a region; absent: as many as it likes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Snapshots: beyond it, CopyImage is refused with `SnapshotLimitExceeded`.
+    pub snapshots: Option<usize>,
+    /// Images: beyond it, CopyImage is refused with `AMIQuotaExceeded`.
+    pub images: Option<usize>,
+    /// Every CopyImage is refused with `ResourceLimitExceeded` and this sentence, which is of no limit on what runs at a time.
+    pub other: Option<String>,
+}
+
 /// How copies run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -183,6 +208,10 @@ pub struct Copies {
     pub keeps_tpm: bool,
     /// Whether the snapshots of a copy tell that they are copies, by their transfer type.
     pub transfer_type: bool,
+    /// Whether CopyImage refuses a description with signs beyond ASCII. ModifyImageAttribute always does.
+    pub ascii_descriptions: bool,
+    /// What a token is answered with whose image is no more.
+    pub tokens_of_dead_images: DeadTokens,
 }
 
 impl Default for Copies {
@@ -200,6 +229,8 @@ impl Default for Copies {
             keeps_imds: true,
             keeps_tpm: true,
             transfer_type: true,
+            ascii_descriptions: false,
+            tokens_of_dead_images: DeadTokens::Answer,
         }
     }
 }

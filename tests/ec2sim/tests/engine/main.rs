@@ -6,6 +6,7 @@ mod copying;
 mod identity;
 mod properties;
 mod reading;
+mod refusing;
 mod server;
 mod support;
 mod time;

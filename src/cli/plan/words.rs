@@ -1,0 +1,83 @@
+//! What a failed call means to the person who runs the plan, with credentials of their own.
+
+use crate::api::conditions::reason;
+use crate::domain::{AccountId, AwsError, Cause, Region};
+use crate::plan::obstacle::Trouble;
+use crate::plan::report::TargetReport;
+use crate::plan::trouble;
+
+/// There are no credentials to begin with. No condition has this reason: it is nothing that a policy can be stalled by.
+const NO_CREDENTIALS: &str = "NoCredentials";
+/// AWS accepts the credentials nowhere.
+const CREDENTIALS_NOT_ACCEPTED: &str = "CredentialsNotAccepted";
+
+/// What to say of an error in this account and region.
+pub(super) fn of_error(error: &AwsError, account: &AccountId, region: &Region) -> Trouble {
+    match error.cause {
+        Some(Cause::NoCredentials) => Trouble::new(
+            NO_CREDENTIALS,
+            "You have no AWS credentials here: sign in, for example with `aws sso login`, or set AWS_PROFILE, or \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        ),
+        Some(Cause::RegionNotEnabled) => Trouble::new(
+            reason::REGION_NOT_ENABLED,
+            format!(
+                "AWS accepts no credentials in {region}: enable the region in the account {account} and in that of your \
+                 own credentials, or take it out of the policy."
+            ),
+        ),
+        _ => trouble::of_error(error),
+    }
+}
+
+/// Where AWS has accepted the credentials nowhere, it is most likely not for the regions.
+pub(super) fn doubt_credentials(reports: &mut [TargetReport]) {
+    if reports.iter().any(|report| report.caller.is_some()) {
+        return;
+    }
+    for report in reports {
+        let (account, region) = (report.account_id.clone(), report.region.clone());
+        let not_accepted = |problem: &&mut crate::plan::report::Problem| problem.reason == reason::REGION_NOT_ENABLED;
+        for problem in report.problems.iter_mut().filter(not_accepted) {
+            problem.reason = CREDENTIALS_NOT_ACCEPTED;
+            problem.message = format!(
+                "AWS does not accept your credentials in {region}: `aws sts get-caller-identity` tells whether they are \
+                 right. If they are, enable the region in their account and in the account {account}, and check the clock \
+                 of this machine."
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ErrorClass;
+    use crate::plan::testing::{account, region};
+
+    fn denied(cause: Cause) -> AwsError {
+        AwsError {
+            class: ErrorClass::Denied,
+            cause: Some(cause),
+            code: None,
+            operation: "sts:AssumeRole",
+            action: None,
+            retry_after: None,
+            limit: None,
+            said: None,
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_credentials_is_said_to_the_person_who_has_them() {
+        for cause in [Cause::NoCredentials, Cause::RegionNotEnabled] {
+            let message = of_error(&denied(cause), &account(), &region()).message;
+            assert!(
+                !message.contains("controller") && !message.contains("service account"),
+                "{message}"
+            );
+        }
+        let other = denied(Cause::WrongAccount);
+        assert_eq!(of_error(&other, &account(), &region()), trouble::of_error(&other));
+    }
+}

@@ -1,0 +1,196 @@
+//! The keys that originals are encrypted under: AWS has to decrypt with them to make a copy, and finds out only while it copies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::obstacle::Trouble;
+use crate::api::conditions::reason;
+use crate::domain::{Image, Inventory, KeyArn, KeyProblem};
+
+/// After how long keys are read again while one of them cannot be used.
+const UNUSABLE: Duration = Duration::from_secs(600);
+/// How many keys are read at a time. Few accounts have as many; images under others are copied without asking.
+const MOST: usize = 100;
+
+/// What is known of the keys that originals are encrypted under. What could not be read is not known, and in nobody's way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceKeys {
+    problems: BTreeMap<KeyArn, KeyProblem>,
+    due: Option<Timestamp>,
+}
+
+impl SourceKeys {
+    /// KMS has answered: these keys cannot be used.
+    pub fn read(problems: BTreeMap<KeyArn, KeyProblem>, now: Timestamp) -> Self {
+        Self {
+            due: (!problems.is_empty()).then(|| now + UNUSABLE),
+            problems,
+        }
+    }
+
+    /// When they are read again before the next scan; none if there is no need to.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// Has them read again now.
+    pub fn doubt(&mut self, now: Timestamp) {
+        self.due = Some(now);
+    }
+
+    /// Whether all that is known is the same.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.problems == other.problems
+    }
+
+    /// What stands in the way of copying `source`, if one of its keys cannot be used.
+    pub fn obstacle(&self, source: &Image, inventory: &Inventory) -> Option<Trouble> {
+        if self.problems.is_empty() {
+            return None;
+        }
+        source.volumes().find_map(|(device, _, id)| {
+            let key = inventory.snapshots.get(id)?.key.as_ref()?;
+            let problem = self.problems.get(key)?;
+            of_source_key(*problem, device, key)
+        })
+    }
+}
+
+/// The keys that snapshots of an image are encrypted under.
+pub fn of_image<'a>(image: &'a Image, inventory: &'a Inventory) -> BTreeSet<&'a KeyArn> {
+    let keys = image
+        .volumes()
+        .filter_map(|(_, _, id)| inventory.snapshots.get(id)?.key.as_ref());
+    keys.collect()
+}
+
+/// The keys to be read for these images, which are to be copied under `key`.
+pub fn to_read<'a>(
+    images: impl Iterator<Item = &'a Image>,
+    inventory: &'a Inventory,
+    key: Option<&KeyArn>,
+) -> BTreeSet<KeyArn> {
+    let keys = images.flat_map(|image| of_image(image, inventory));
+    let mut found = BTreeSet::new();
+    for other in keys.filter(|other| Some(*other) != key) {
+        if found.len() < MOST {
+            found.insert(other.clone());
+        }
+    }
+    found
+}
+
+/// What to look at where a copy has failed, besides the policy's key.
+pub fn to_check(source: &Image, inventory: &Inventory, key: &KeyArn) -> String {
+    let others = of_image(source, inventory);
+    let others: Vec<&str> = others
+        .into_iter()
+        .filter(|other| *other != key)
+        .map(KeyArn::as_str)
+        .collect();
+    if others.is_empty() {
+        return "check the key's policy".to_owned();
+    }
+    format!(
+        "check the key's policy and that of {}, under which the original is encrypted",
+        others.join(", ")
+    )
+}
+
+fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Trouble> {
+    let exempt = "or exempt the image with spec.imageSelector.exclude";
+    let (why, what, mend) = match problem {
+        KeyProblem::NotFound => (
+            reason::SOURCE_KEY_NOT_FOUND,
+            "does not exist any more, so that nobody can read the data",
+            "exempt the image with spec.imageSelector.exclude".to_owned(),
+        ),
+        KeyProblem::Disabled => (
+            reason::SOURCE_KEY_DISABLED,
+            "is disabled",
+            format!("enable that key, {exempt}"),
+        ),
+        KeyProblem::PendingDeletion => (
+            reason::SOURCE_KEY_PENDING_DELETION,
+            "is to be deleted",
+            format!("cancel that key's deletion and enable it, {exempt}"),
+        ),
+        KeyProblem::NotReady => (
+            reason::SOURCE_KEY_UNAVAILABLE,
+            "cannot be used in its present state",
+            format!("complete that key's import, {exempt}"),
+        ),
+        // A snapshot is encrypted under it: it is not wrong for that.
+        KeyProblem::WrongRegion | KeyProblem::WrongUsage => return None,
+    };
+    let message = format!("The original's device {device} is encrypted under {key}, which {what}: {mend}.");
+    Some(Trouble::new(why, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ImageId;
+    use crate::plan::testing::{World, at, image, key, snapshot_id};
+
+    fn inventory() -> (ImageId, Inventory) {
+        let mut world = World::of([image(1, 2), image(2, 1)]);
+        let id = image(1, 2).id;
+        let snapshot = world.snapshots.get_mut(&snapshot_id(101)).expect("a snapshot");
+        (snapshot.encrypted, snapshot.key) = (true, Some(key(7)));
+        (id, world.inventory(at(0)))
+    }
+
+    #[test]
+    fn a_key_of_the_original_that_cannot_be_used_is_named_with_its_device_and_mend() {
+        let (id, inventory) = inventory();
+        let source = &inventory.images[&id];
+        for (problem, why, words) in [
+            (KeyProblem::Disabled, reason::SOURCE_KEY_DISABLED, "enable that key"),
+            (
+                KeyProblem::PendingDeletion,
+                reason::SOURCE_KEY_PENDING_DELETION,
+                "cancel that key's deletion",
+            ),
+            (KeyProblem::NotFound, reason::SOURCE_KEY_NOT_FOUND, "exempt the image"),
+            (
+                KeyProblem::NotReady,
+                reason::SOURCE_KEY_UNAVAILABLE,
+                "complete that key's import",
+            ),
+        ] {
+            let keys = SourceKeys::read([(key(7), problem)].into(), at(0));
+            let trouble = keys.obstacle(source, &inventory).expect("an obstacle");
+            assert_eq!(trouble.reason, why);
+            for word in ["/dev/sdb", key(7).as_str(), words] {
+                assert!(trouble.message.contains(word), "{}", trouble.message);
+            }
+            assert_eq!(keys.due(), Some(at(600)));
+        }
+        for problem in [KeyProblem::WrongUsage, KeyProblem::WrongRegion] {
+            let keys = SourceKeys::read([(key(7), problem)].into(), at(0));
+            assert_eq!(keys.obstacle(source, &inventory), None, "{problem:?}");
+        }
+        // That of another image, or none that is known.
+        let keys = SourceKeys::read([(key(8), KeyProblem::Disabled)].into(), at(0));
+        assert_eq!(keys.obstacle(source, &inventory), None);
+        let keys = SourceKeys::read(BTreeMap::new(), at(0));
+        assert_eq!((keys.obstacle(source, &inventory), keys.due()), (None, None));
+    }
+
+    #[test]
+    fn only_keys_other_than_the_policys_are_read_and_named() {
+        let (id, inventory) = inventory();
+        let images = || inventory.images.values().map(|image| &**image);
+        assert_eq!(to_read(images(), &inventory, Some(&key(1))), BTreeSet::from([key(7)]));
+        assert_eq!(to_read(images(), &inventory, Some(&key(7))), BTreeSet::new());
+        let said = to_check(&inventory.images[&id], &inventory, &key(1));
+        assert!(
+            said.contains("the key's policy and that of") && said.contains(key(7).as_str()),
+            "{said}"
+        );
+        assert_eq!(to_check(&image(2, 1), &inventory, &key(1)), "check the key's policy");
+    }
+}

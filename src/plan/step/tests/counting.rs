@@ -1,0 +1,107 @@
+//! What counts as a failed attempt, and what does not.
+
+use super::*;
+
+fn failures(case: &Case) -> Option<u32> {
+    case.status.copy.as_ref().and_then(|copy| copy.failures)
+}
+
+fn attempt(case: &Case) -> u32 {
+    case.status.copy.as_ref().map_or(0, |copy| copy.attempt)
+}
+
+/// AWS makes the copy of the next attempt otherwise than the original is.
+fn make_wrong_copy(case: &mut Case, number: u64) {
+    let Then::Copy(call) = case.settle() else {
+        panic!("no call: {:?}", case.status)
+    };
+    let id = case.make_copy(&call, number);
+    case.accept_copy(&id);
+    case.change_copy(&id, |copy| {
+        let mut attributes = (*copy.attributes).clone();
+        attributes.insert("architecture", "arm64".into());
+        copy.attributes = Arc::new(attributes);
+    });
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTRIBUTE_MISMATCH));
+}
+
+#[test]
+fn a_token_that_was_used_before_is_passed_over_and_nothing_has_failed() {
+    let mut case = Case::new();
+    for _ in 0..5 {
+        assert!(matches!(case.settle(), Then::Copy(_)));
+        let inventory = case.inventory();
+        case.status = passed_over(case.observation(&inventory), case.status.clone(), at(case.now));
+        assert_eq!((case.state(), failures(&case)), (MigrationState::Pending, Some(0)));
+    }
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 6, .. })));
+    case.fail_next_attempt(101);
+    assert_eq!(failures(&case), Some(1));
+    case.fail_next_attempt(102);
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((attempt(&case), failures(&case)), (7, Some(2)));
+}
+
+#[test]
+fn a_copy_that_aws_has_never_shown_is_passed_over_and_one_that_it_has_shown_has_failed() {
+    for (unseen, failed) in [(true, Some(0)), (false, Some(1))] {
+        let mut case = Case::new();
+        assert!(matches!(case.settle(), Then::Copy(_)));
+        case.accept_copy(&image_id(101));
+        assert_eq!(case.settle(), Then::Wait);
+        case.now += 600;
+        (case.admitted, case.unseen) = (false, unseen);
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+        assert_eq!(failures(&case), failed);
+    }
+}
+
+#[test]
+fn wrong_copies_of_ours_count_when_the_policy_was_deleted_and_applied_again() {
+    let mut case = Case::new();
+    make_wrong_copy(&mut case, 101);
+    // Somebody else's of the same kind is none of ours.
+    let source = case.world.images[&case.of.source].clone();
+    let other = encrypted_copy(&source, 99, &key(1), &mut case.world);
+    case.change_copy(&other.id, |copy| copy.root_device = Some("/dev/sdz".into()));
+    case.status = AMIMigrationStatus::default();
+    make_wrong_copy(&mut case, 102);
+    assert_eq!((attempt(&case), failures(&case)), (2, Some(1)));
+
+    case.status = AMIMigrationStatus::default();
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!(
+        (attempt(&case), failures(&case), case.state()),
+        (2, Some(2), MigrationState::Pending)
+    );
+    let said = conditions::find(&case.status.conditions, conditions::STALLED).map_or("", |c| &c.message);
+    for words in ["2 attempts", image_id(101).as_str(), image_id(102).as_str()] {
+        assert!(said.contains(words), "{said}");
+    }
+    // They may have come into view only when it already waited for its turn.
+    let mut late = Case::new();
+    late.admitted = false;
+    assert_eq!(
+        (late.settle(), late.reason()),
+        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+    );
+    late.world = World {
+        images: case.world.images.clone(),
+        snapshots: case.world.snapshots.clone(),
+    };
+    assert_eq!((late.settle(), late.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+
+    case.retry = Some("now".to_owned());
+    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 3, .. })));
+}
+
+#[test]
+fn a_status_of_an_older_version_counts_its_attempts() {
+    let mut case = Case::new();
+    case.fail_next_attempt(101);
+    case.fail_next_attempt(102);
+    if let Some(copy) = &mut case.status.copy {
+        copy.failures = None;
+    }
+    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+}
