@@ -23,8 +23,10 @@ const SINGLES: u64 = 1;
 const TWICE: usize = 50;
 /// Of those that a single fault strikes, every so many is played twice.
 const ALONE: usize = 100;
-/// While the finished world is looked through, each fault strikes at every so many moments.
-const FINISHED: usize = 3;
+/// Each fault strikes at so many moments from the beginning on, and then, as where the finished world is looked through, at every so
+/// many. That number is odd, as some faults are others at every other moment.
+const FIRST: u64 = 90;
+const LATER: usize = 3;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
@@ -160,10 +162,11 @@ impl Campaign {
     }
 }
 
-/// The moments at which a fault of this side strikes: each until everything is done, and some while that is looked through.
+/// The moments at which a fault of this side strikes: each in the beginning, and some of the later ones.
 fn points(undisturbed: &Outcome, side: Side) -> Vec<u64> {
-    let (done, all) = (undisturbed.done[side as usize], undisturbed.calls[side as usize]);
-    (1..=done).chain((done + 1..=all).step_by(FINISHED)).collect()
+    let all = undisturbed.calls[side as usize];
+    let first = FIRST.min(undisturbed.done[side as usize]);
+    (1..=first).chain((first + 1..=all).step_by(LATER)).collect()
 }
 
 /// The histories that have shown something before.
@@ -255,7 +258,8 @@ fn too_many(plan: &Plan, outcome: &Outcome, undisturbed: &Outcome) -> Option<Bro
     let effects = more_than(&outcome.effects, &undisturbed.effects, again);
     let effects = effects.map(|how| format!("{how}, had an effect"));
     let asked = || more_than(&outcome.asked, &undisturbed.asked, |_| ASKED_AGAIN);
-    let how = effects.or_else(|| Some(format!("{}, were made, in vain or not", asked()?)))?;
+    let in_vain = || Some(format!("{}, were made, in vain or not", asked()?));
+    let how = effects.or_else(in_vain)?;
     Some(Broken::new(Promise::NoCallTooMany, how))
 }
 

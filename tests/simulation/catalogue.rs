@@ -51,6 +51,8 @@ pub(crate) enum Fault {
     /// The key's policy does not let the account use it.
     KeyGrantRevoked,
     SnapshotQuotaGone,
+    /// Another quota than that of concurrent copies is used up.
+    QuotaUsedUp,
     /// Lists and descriptions are answered after 25 seconds.
     AnswersSlow,
     /// Every other call of one account is throttled.

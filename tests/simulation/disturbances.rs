@@ -78,7 +78,7 @@ impl Stage {
                 self.later(A_WHILE, people::ask_for_another_attempt);
             }
             Fault::SnapshotQuotaGone => self.for_a_while(limits(0).to_vec(), limits(20).to_vec()),
-            Fault::AnswersSlow | Fault::AccountBusy => self.answer_for_a_while(fault, number),
+            Fault::QuotaUsedUp | Fault::AnswersSlow | Fault::AccountBusy => self.answer_for_a_while(fault, number),
             Fault::ListingsLate => {
                 self.sim.change_settings(|settings| {
                     let shows = &mut settings.consistency;

@@ -1,7 +1,7 @@
-//! What is wrong in AWS for a while, as far as it strikes single calls: answers that come late, an account whose other
-//! users leave it little room.
+//! What is wrong in AWS for a while, as far as it strikes single calls: quotas that are used up, answers that come late, an
+//! account whose other users leave it little room.
 
-use ec2sim::{Act, FaultRule};
+use ec2sim::{Act, Failure, FaultRule};
 
 use super::catalogue::Fault;
 use super::stage::{A_WHILE, Stage};
@@ -16,6 +16,11 @@ impl Stage {
     /// Lets calls be answered otherwise for a while; `number` is that of the call that is struck.
     pub(super) fn answer_for_a_while(&self, fault: Fault, number: u64) {
         let rule = match fault {
+            Fault::QuotaUsedUp => FaultRule {
+                operation: Some("CopyImage".to_owned()),
+                act: Act::FailBefore(used_up(number)),
+                ..FaultRule::default()
+            },
             Fault::AnswersSlow => FaultRule {
                 service: Some("ec2".to_owned()),
                 operation: Some("Describe*".to_owned()),
@@ -38,5 +43,25 @@ impl Stage {
             ..rule
         });
         self.later(A_WHILE, move |stage| stage.sim.remove_faults(&name));
+    }
+}
+
+/// A quota of the account other than that of concurrent copies; which, by the number of the call.
+fn used_up(number: u64) -> Failure {
+    let (code, message) = if number.is_multiple_of(2) {
+        (
+            "SnapshotLimitExceeded",
+            "Maximum snapshot limit (100000) exceeded for this account.",
+        )
+    } else {
+        (
+            "ResourceLimitExceeded",
+            "You have exceeded the maximum number of AMIs (50000) for this account in this region.",
+        )
+    };
+    Failure {
+        code: code.to_owned(),
+        status: 400,
+        message: message.to_owned(),
     }
 }

@@ -21,6 +21,12 @@ const IMAGES: &[fn(&str) -> String] = &[
     |name| format!("{{name: {name}, garbled: namelessDevice, expect: untouched}}"),
     |name| format!("{{name: {name}, imageType: kernel, expect: untouched}}"),
     |name| format!("{{name: AwsBackup_{name}, tags: {{{BACKUP}: \"arn:aws:ec2:instance\"}}, expect: untouched}}"),
+    |name| {
+        let description = "Web – build 7";
+        format!(
+            "{{name: {name}, description: \"{description}\", expect: {{copied: {{key: alias/ami, description: any}}}}}}"
+        )
+    },
     |name| format!("{{name: {name}, imds: v2.0, ena: false, expect: {{copied: {{key: alias/ami}}}}}}"),
     |name| {
         let devices = "{}, {blank: true, gib: 20}, {ephemeral: true}";
@@ -51,8 +57,8 @@ impl Newer {
             (place, kind(&format!("image-newer-{number}")))
         });
         let images = images.collect();
-        let copies = if rng.random_bool(0.5) { ", failed: vanish" } else { "" };
-        let copies = copies.to_owned();
+        let settings = [", failed: vanish", ", asciiDescriptions: true", ", tokensOfDeadImages: forget"];
+        let copies = settings.into_iter().filter(|_| rng.random_bool(0.5)).collect();
         Self { images, copies }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Odd {
     fault: Option<(&'static str, &'static str)>,
     /// Which key the policy names.
     key: &'static str,
+    /// Statements of the role's policy besides, as in a world file.
+    statements: &'static str,
     /// What the policy says besides, as JSON.
     spec: &'static str,
     /// Whether something is copied: else nothing may be changed in this account.
@@ -37,6 +39,7 @@ const PLAIN: Odd = Odd {
     not_opted_in: false,
     fault: None,
     key: "alias/ami",
+    statements: "",
     spec: "{}",
     copies: false,
     says: "",
@@ -46,6 +49,7 @@ const ANY: &[&str] = &["{name: plain, expect: any}"];
 const ASYMMETRIC: &str = ", {alias: [alias/odd], usage: SIGN_VERIFY, spec: RSA_2048}";
 const IMPORTED: &str = ", {alias: [alias/odd], state: PendingImport}";
 const DISABLED: &str = ", {alias: [alias/odd], state: Disabled}";
+const MISSING: &str = "arn:aws:kms:eu-west-1:777788889999:key/33333333-3333-4333-8333-333333333333";
 const GOING: &str = ", {alias: [alias/odd], state: PendingDeletion}";
 
 /// So many were there when the older histories were found that are kept: their seeds have these. Newer ones come after them.
@@ -224,6 +228,68 @@ pub(crate) const ALL: &[Odd] = &[
         says: reason::QUOTA_EXCEEDED,
         ..PLAIN
     },
+    // From here on for newer seeds only.
+    Odd {
+        fault: Some((
+            "CopyImage",
+            "{failBefore: {code: SnapshotLimitExceeded, status: 400, message: Maximum snapshot limit exceeded}}",
+        )),
+        copies: true,
+        images: ANY,
+        says: reason::QUOTA_EXCEEDED,
+        ..PLAIN
+    },
+    Odd {
+        fault: Some((
+            "DescribeImages",
+            "{failBefore: {code: PendingVerification, status: 400, message: The account is being verified}}",
+        )),
+        says: reason::ACCOUNT_NOT_READY,
+        ..PLAIN
+    },
+    // The role may copy only with a tag that the policy names.
+    Odd {
+        images: &["{name: plain, expect: {copied: {key: alias/ami}}}"],
+        statements: "{Effect: Deny, Action: \"ec2:CopyImage\", Resource: [\"arn:aws:ec2:*::image/*\", \"arn:aws:ec2:*::snapshot/*\"], \
+                     Condition: {\"Null\": {\"aws:RequestTag/cost\": \"true\"}}}",
+        spec: r#"{"copy": {"extraTags": {"cost": "12"}}}"#,
+        copies: true,
+        says: reason::ORIGINALS_REMAIN,
+        ..PLAIN
+    },
+    Odd {
+        statements: "{Effect: Deny, Action: \"ec2:CopyImage\", Resource: \"*\", Condition: {\"Null\": {\"aws:RequestTag/cost\": \
+                     \"true\"}}}",
+        says: reason::ACCESS_DENIED,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: locked, encryptedUnder: alias/odd, expect: untouched}"],
+        keys: DISABLED,
+        spec: r#"{"otherKey": "Migrate"}"#,
+        says: reason::SOURCE_KEY_DISABLED,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: going, encryptedUnder: alias/odd, expect: untouched}"],
+        keys: GOING,
+        spec: r#"{"otherKey": "Migrate"}"#,
+        says: reason::SOURCE_KEY_PENDING_DELETION,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: half, encryptedUnder: alias/odd, expect: untouched}"],
+        keys: IMPORTED,
+        spec: r#"{"otherKey": "Migrate"}"#,
+        says: reason::SOURCE_KEY_UNAVAILABLE,
+        ..PLAIN
+    },
+    Odd {
+        images: &["LOST"],
+        spec: r#"{"otherKey": "Migrate"}"#,
+        says: reason::SOURCE_KEY_NOT_FOUND,
+        ..PLAIN
+    },
 ];
 
 impl Odd {
@@ -266,9 +332,10 @@ impl Odd {
         let images: Vec<String> = self.images.iter().map(|image| self.image(image)).collect();
         let trust = if self.trusted { CONTROLLER } else { ONE };
         format!(
-            "- {{id: \"{THREE}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{trust}\"], allow: [{}]}}], \
+            "- {{id: \"{THREE}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{trust}\"], allow: [{}], statements: [{}]}}], \
              regions: [{}]}}\n",
             self.allow,
+            self.statements,
             region(
                 "eu-west-1",
                 self.keys,
@@ -283,6 +350,9 @@ impl Odd {
     }
 
     fn image(&self, yaml: &str) -> String {
+        if yaml == "LOST" {
+            return format!("{{name: lost, encryptedUnder: \"{MISSING}\", expect: untouched}}");
+        }
         if yaml != "TAGS" {
             return yaml.to_owned();
         }
