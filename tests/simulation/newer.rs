@@ -57,7 +57,11 @@ impl Newer {
             (place, kind(&format!("image-newer-{number}")))
         });
         let images = images.collect();
-        let settings = [", failed: vanish", ", asciiDescriptions: true", ", tokensOfDeadImages: forget"];
+        let settings = [
+            ", failed: vanish",
+            ", asciiDescriptions: true",
+            ", tokensOfDeadImages: forget",
+        ];
         let copies = settings.into_iter().filter(|_| rng.random_bool(0.5)).collect();
         Self { images, copies }
     }
