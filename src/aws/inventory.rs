@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{self as sdk, ImageAttributeName};
+use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::common::Common;
@@ -53,8 +54,12 @@ impl Session {
         let began = self.shared.clock.now();
         let images = Listing::new(Inventory::new(began), detail, take_image);
         let snapshots = Listing::new(Shown::default(), Detail::default(), take_snapshot);
-        let (images, snapshots) =
-            tokio::try_join!(Box::pin(images.read_all(self)), Box::pin(snapshots.read_all(self)),)?;
+        let (images, snapshots) = (Box::pin(images.read_all(self)), Box::pin(snapshots.read_all(self)));
+        // Where both fail, it is always the images that are said to: else a status would say now one, now the other.
+        let (images, snapshots) = match select(images, snapshots).await {
+            Either::Left((images, snapshots)) => (images?, snapshots.await?),
+            Either::Right((snapshots, images)) => (images.await?, snapshots?),
+        };
         let (mut inventory, is_long) = images;
         inventory.may_lack_images = is_long;
         let (shown, _) = snapshots;

@@ -190,7 +190,7 @@ fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd, 
         "withoutSnapshots"
     };
     // Where AWS is slow to list, what it makes of wildcards in IDs, and whether copies tell that they are some.
-    let seconds = if rng.random_bool(0.2) { 0.1 } else { 0.0 };
+    let seconds = if rng.random_bool(0.2) { 11.0 } else { 0.0 };
     let wildcards = ["taken", "taken", "literal", "refused", "ignored"][rng.random_range(0..5)];
     let transfer = rng.random_bool(0.5);
     format!(
