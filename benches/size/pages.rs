@@ -370,6 +370,18 @@ fn push_image(text: &mut String, image: &Image, account: &str) {
     push_line(text, 8, format_args!("</item>"));
 }
 
+/// As AWS writes it.
+fn snapshot_description(image: &Image, volume: &Volume) -> String {
+    let id = &image.id;
+    match &image.source {
+        Some(source) => format!(
+            "Copied for DestinationAmi {id} from SourceAmi {source} for SourceSnapshot {}. Task created on 1,741,680,000,000.",
+            volume.snapshot
+        ),
+        None => format!("Created by CreateImage(i-0{:016x}) for {id}", image.build),
+    }
+}
+
 fn push_snapshot(text: &mut String, image: &Image, volume: &Volume, account: &str) {
     let (name, day) = (image.name(), image.day);
     push_line(text, 8, format_args!("<item>"));
@@ -392,10 +404,7 @@ fn push_snapshot(text: &mut String, image: &Image, volume: &Volume, account: &st
             ("ownerId", account),
             ("volumeSize", &volume.gib.to_string()),
             ("fullSnapshotSizeInBytes", &volume.full_bytes.to_string()),
-            (
-                "description",
-                &format!("Created by CreateImage(i-0{:016x}) for {}", image.build, image.id),
-            ),
+            ("description", &snapshot_description(image, volume)),
             ("storageTier", "standard"),
         ],
     );

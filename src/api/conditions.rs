@@ -154,6 +154,9 @@ pub mod reason {
     /// A snapshot of the copy is not encrypted, or not under the required key. Deregister the copy to have another one
     /// made.
     pub const COPY_NOT_ENCRYPTED: &str = "CopyNotEncrypted";
+    /// Somebody has disabled the copy, so that nobody can launch from it. Enable it: it then gets back what disabling has
+    /// taken from it.
+    pub const COPY_DISABLED: &str = "CopyDisabled";
     /// Every attempt failed. Mend what the message names, then change the annotation `amiseal.dev/retry`; amiseal tries
     /// again by itself once a day.
     pub const ATTEMPTS_EXHAUSTED: &str = "AttemptsExhausted";
@@ -213,6 +216,7 @@ pub mod reason {
         INVALID_REQUEST,
         ATTRIBUTE_MISMATCH,
         COPY_NOT_ENCRYPTED,
+        COPY_DISABLED,
         ATTEMPTS_EXHAUSTED,
         TOO_MANY_TAGS,
     ];

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::associated::AssociatedKeys;
 use super::inventory::Detail;
 use crate::domain::{Attributes, KeyArn, VolumeKind};
 
@@ -13,6 +14,8 @@ pub(super) struct Common {
     texts: HashSet<Arc<str>>,
     attributes: HashSet<Arc<Attributes>>,
     volume_kinds: HashSet<Arc<VolumeKind>>,
+    /// Of the page at hand.
+    associated: Option<Arc<AssociatedKeys>>,
     /// By their texts; none for those that are no ARNs of keys.
     keys: HashMap<Box<str>, Option<KeyArn>>,
 }
@@ -24,6 +27,17 @@ impl Common {
             detail,
             ..Self::default()
         }
+    }
+
+    /// Begins with a page, which names these keys as associated with its snapshots.
+    pub(super) fn begin_page(&mut self, associated: Option<Arc<AssociatedKeys>>) {
+        self.associated = associated;
+    }
+
+    /// The keys that are associated with a snapshot of the page at hand.
+    pub(super) fn associated_keys(&self, snapshot: &str) -> Vec<String> {
+        let keys = self.associated.as_ref().map(|keys| keys.of(snapshot));
+        keys.unwrap_or_default().to_vec()
     }
 
     /// Whether tags with this key are kept.

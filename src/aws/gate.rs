@@ -22,17 +22,32 @@ use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::associated::{AssociatedKeys, associated_keys};
 use super::whole;
 
 /// The room that a large answer takes: an interceptor of the call that is answered. It lasts until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Room(Arc<Mutex<Option<Permit>>>);
+pub(super) struct Room(Arc<Mutex<Held>>);
+
+/// What is known of the last answer that the SDK does not say.
+#[derive(Debug, Default)]
+struct Held {
+    #[expect(dead_code, reason = "it is only held: dropping it gives the room back")]
+    permit: Option<Permit>,
+    associated: Option<Arc<AssociatedKeys>>,
+}
 
 type Permit = Arc<OwnedSemaphorePermit>;
 
 impl Room {
-    fn set(&self, permit: Option<Permit>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = permit;
+    fn set(&self, held: Held) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    /// The KMS keys that the answer names as associated with its snapshots.
+    pub(super) fn associated_keys(&self) -> Option<Arc<AssociatedKeys>> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.associated.clone()
     }
 }
 
@@ -48,7 +63,7 @@ impl Intercept for Room {
         _cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // An attempt that failed must not keep the next one waiting.
-        self.set(None);
+        self.set(Held::default());
         Ok(())
     }
 
@@ -58,7 +73,11 @@ impl Intercept for Room {
         _components: &RuntimeComponents,
         _cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.set(context.response().extension::<Permit>().cloned());
+        let response = context.response();
+        self.set(Held {
+            permit: response.extension::<Permit>().cloned(),
+            associated: response.extension::<Arc<AssociatedKeys>>().cloned(),
+        });
         Ok(())
     }
 }
@@ -135,6 +154,9 @@ impl HttpConnector for Gated {
             let body = body.into_bytes();
             if response.status().is_success() {
                 whole::check(&body).map_err(|broken| ConnectorError::io(broken.into()))?;
+                if let Some(keys) = associated_keys(&body) {
+                    response.add_extension(Arc::new(keys));
+                }
             }
             *response.body_mut() = SdkBody::from(body);
             if let Some(permit) = permit {

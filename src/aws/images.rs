@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
 use aws_sdk_ec2::types::{
-    AttributeValue, LaunchPermission as SdkLaunchPermission, LaunchPermissionModifications, PermissionGroup,
-    ResourceType, SnapshotReturnCodes, Tag, TagSpecification,
+    AttributeValue, InstanceTypeSpecificationRequest, LaunchPermission as SdkLaunchPermission,
+    LaunchPermissionModifications, PermissionGroup, ResourceType, SnapshotReturnCodes, Tag, TagSpecification,
 };
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{ImageId, ImageState, KeyArn, LaunchPermission, Region, SnapshotId, Tags};
+use crate::domain::{ImageId, ImageState, InstanceTypes, KeyArn, LaunchPermission, Region, SnapshotId, Tags};
 
 const COPY_IMAGE: &str = "ec2:CopyImage";
 const DEREGISTER_IMAGE: &str = "ec2:DeregisterImage";
@@ -20,6 +20,7 @@ const DELETE_SNAPSHOT: &str = "ec2:DeleteSnapshot";
 const MODIFY_IMAGE_ATTRIBUTE: &str = "ec2:ModifyImageAttribute";
 const ENABLE_IMAGE_DEPRECATION: &str = "ec2:EnableImageDeprecation";
 const CREATE_TAGS: &str = "ec2:CreateTags";
+const REPLACE_INSTANCE_TYPES: &str = "ec2:ReplaceImageInstanceTypeSpecification";
 
 /// An encrypted copy to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +164,33 @@ impl Session {
             .description(AttributeValue::builder().value(description).build())
             .send();
         self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+    }
+
+    /// Lets instances that are launched from an image use version 2 of the instance metadata service only. It cannot be taken back.
+    pub async fn require_imds_v2(&self, image: &ImageId) -> Result<(), AwsError> {
+        let request = self
+            .ec2()
+            .modify_image_attribute()
+            .image_id(image.as_str())
+            .imds_support(AttributeValue::builder().value("v2.0").build())
+            .send();
+        self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+    }
+
+    /// Sets on which instance types an image can be launched.
+    pub async fn restrict_instance_types(&self, image: &ImageId, types: &InstanceTypes) -> Result<(), AwsError> {
+        let names = |names: &BTreeSet<Box<str>>| Some(names.iter().map(|name| name.to_string()).collect());
+        let types = InstanceTypeSpecificationRequest::builder()
+            .set_supported_instance_types(names(&types.supported))
+            .set_unsupported_instance_types(names(&types.unsupported))
+            .build();
+        let request = self
+            .ec2()
+            .replace_image_instance_type_specification()
+            .image_id(image.as_str())
+            .instance_type_specification(types)
+            .send();
+        self.call(REPLACE_INSTANCE_TYPES, request).await.map(drop)
     }
 
     /// Sets when an image becomes deprecated; AWS rounds to the minute, and refuses a time in the past.

@@ -13,6 +13,7 @@ use aws_sdk_ec2::operation::describe_images::DescribeImagesError;
 use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsError;
 use aws_sdk_ec2::operation::enable_image_deprecation::EnableImageDeprecationError;
 use aws_sdk_ec2::operation::modify_image_attribute::ModifyImageAttributeError;
+use aws_sdk_ec2::operation::replace_image_instance_type_specification::ReplaceImageInstanceTypeSpecificationError;
 use aws_sdk_kms::operation::describe_key::DescribeKeyError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
@@ -170,6 +171,7 @@ fn known_name(service: &str, operation: &str) -> &'static str {
         ("ec2", "DeregisterImage") => "ec2:DeregisterImage",
         ("ec2", "EnableImageDeprecation") => "ec2:EnableImageDeprecation",
         ("ec2", "ModifyImageAttribute") => "ec2:ModifyImageAttribute",
+        ("ec2", "ReplaceImageInstanceTypeSpecification") => "ec2:ReplaceImageInstanceTypeSpecification",
         _ => "a writing call",
     }
 }
@@ -213,6 +215,7 @@ pub(super) fn code_of(error: &Error) -> Option<&str> {
         DeregisterImageError,
         EnableImageDeprecationError,
         ModifyImageAttributeError,
+        ReplaceImageInstanceTypeSpecificationError,
         DescribeKeyError,
         AssumeRoleError,
         GetCallerIdentityError,

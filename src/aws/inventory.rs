@@ -67,6 +67,7 @@ impl Session {
         let pending = shown.pending.into_values().collect();
         inventory.progress = SnapshotProgress { began, pending };
         self.catch_up(&mut inventory).await?;
+        inventory.note_old_copies();
         Ok(inventory)
     }
 
@@ -166,6 +167,19 @@ impl Session {
         } else {
             Fate::There(Box::new(image))
         })
+    }
+
+    /// Reads an image's UEFI variables, as AWS writes them; none where it has none. No listing shows them.
+    pub async fn uefi_data(&self, image: &ImageId) -> Result<Option<String>, AwsError> {
+        let request = self
+            .ec2_reads()
+            .describe_image_attribute()
+            .image_id(image.as_str())
+            .attribute(ImageAttributeName::UefiData)
+            .send();
+        let answer = self.call(DESCRIBE_IMAGE_ATTRIBUTE, request).await?;
+        let data = answer.uefi_data.and_then(|data| data.value);
+        Ok(data.filter(|data| !data.is_empty()))
     }
 
     async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {

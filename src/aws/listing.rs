@@ -275,7 +275,9 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
         part: Option<Arc<Part>>,
     ) -> Result<(), AwsError> {
         let visit = self.visit;
+        let associated = room.associated_keys();
         let work = move |gathered: &mut Gathered<S>, page: &[T]| {
+            gathered.common.begin_page(associated);
             gathered.things += page.len();
             gathered.largest = gathered.largest.max(page.len());
             page.iter().try_for_each(|one| {

@@ -3,6 +3,7 @@
 //! Everything that AWS answers is projected to [`crate::domain`] here, and every failure to an [`AwsError`]; the SDK's types go no
 //! further. What tests replace is the transport and the clock, not this module.
 
+mod associated;
 mod common;
 mod credentials;
 mod endpoint;

@@ -7,15 +7,17 @@
 //! Nothing is taken over from the SDK's types, all is copied: what is kept for long and lies among what was needed for a page keeps
 //! the page's memory from being of use to the next one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use aws_sdk_ec2::types as sdk;
+use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::common::Common;
 use crate::domain::{
-    Attributes, BlockDevice, EbsVolume, Image, ImageId, ImageState, Kept, LaunchPermission, PendingSnapshot, Snapshot,
-    SnapshotId, SnapshotState, Source, Tags, VolumeKind,
+    Attributes, BlockDevice, CopyRecord, EbsVolume, Extras, Image, ImageId, ImageState, InstanceTypes, Kept, KeyArn,
+    LaunchPermission, PendingSnapshot, Snapshot, SnapshotId, SnapshotState, Source, Tags, VolumeKind, Watermark,
 };
 
 /// A status has no room for a longer name of a device, and AWS's have a few characters.
@@ -65,6 +67,11 @@ fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Defect> {
         .transpose()
 }
 
+fn moment(what: &str, at: &DateTime) -> Result<Timestamp, Defect> {
+    let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
+    Timestamp::new(at.secs(), nanos).map_err(|error| Defect(format!("{what}: {error}")))
+}
+
 fn non_empty(text: Option<&str>) -> Option<Box<str>> {
     text.filter(|text| !text.is_empty()).map(Box::from)
 }
@@ -110,6 +117,7 @@ fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &
         devices: Vec::new(),
         copied_from: copied_from(image).unwrap_or_default().map(Box::new),
         tags: tags(image.tags(), common),
+        extras: None,
         unread: Some(what.chars().take(LONGEST_DEFECT).collect::<String>().into()),
     }
 }
@@ -130,6 +138,12 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
         }
         devices.push(device);
     }
+    let root_device = common.non_empty(image.root_device_name.as_deref());
+    // AWS lists them in any order, and anew each time. The root first.
+    devices.sort_by(|a, b| {
+        let rank = |device: &BlockDevice| root_device.as_deref() != Some(device.device());
+        (rank(a), a.device()).cmp(&(rank(b), b.device()))
+    });
     Ok(Image {
         id,
         // Images of the first years may have none.
@@ -144,10 +158,11 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result
         backup: is_backup(image),
         product_codes: !image.product_codes().is_empty(),
         ebs_root: image.root_device_type == Some(sdk::DeviceType::Ebs),
-        root_device: common.non_empty(image.root_device_name.as_deref()),
+        root_device,
         attributes,
         devices,
         copied_from,
+        extras: extras(image)?.map(Box::new),
         tags: tags(image.tags(), common),
         unread: None,
     })
@@ -208,6 +223,39 @@ fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
     }))
 }
 
+/// What few images have.
+fn extras(image: &sdk::Image) -> Result<Option<Extras>, Defect> {
+    let names = |items: &[sdk::InstanceTypeItem]| -> BTreeSet<Box<str>> {
+        items
+            .iter()
+            .filter_map(|item| item.instance_type())
+            .map(Box::from)
+            .collect()
+    };
+    let instance_types = image.instance_type_specification().map(|given| InstanceTypes {
+        supported: names(given.supported_instance_types()),
+        unsupported: names(given.unsupported_instance_types()),
+    });
+    // One that says nothing restricts nothing.
+    let instance_types = instance_types.filter(|types| *types != InstanceTypes::default());
+    let mut watermarks = Vec::with_capacity(image.image_watermarks().len());
+    for mark in image.image_watermarks() {
+        watermarks.push(Watermark {
+            key: non_empty(mark.watermark_key()).ok_or_else(|| missing("watermarkKey"))?,
+            attached: mark
+                .watermark_creation_time()
+                .map(|at| moment("watermarkCreationTime", at))
+                .transpose()?,
+        });
+    }
+    watermarks.sort_by(|a, b| a.key.cmp(&b.key));
+    let extras = Extras {
+        instance_types,
+        watermarks,
+    };
+    Ok(Some(extras).filter(|extras| *extras != Extras::default()))
+}
+
 fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<BlockDevice, Defect> {
     let device = common
         .non_empty(mapping.device_name.as_deref())
@@ -248,9 +296,29 @@ fn tags(tags: &[sdk::Tag], common: &Common) -> Tags {
     Tags::of(&pairs)
 }
 
+/// The key of a snapshot, and another one by which it can be read. A key that cannot be read is no key that was asked for: that is all
+/// there is to know.
+fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Common) -> (Option<KeyArn>, Option<Box<KeyArn>>) {
+    let named = snapshot.kms_key_id.as_deref().filter(|_| snapshot.encrypted.is_some());
+    let Some(key) = named.and_then(|key| common.key(key)) else {
+        return (None, None);
+    };
+    let mut others = common.associated_keys(id.as_str());
+    // In whatever order AWS names them.
+    others.sort();
+    let Some(other) = others.into_iter().find(|other| *other != key.as_str()) else {
+        return (Some(key), None);
+    };
+    match common.key(&other) {
+        Some(other) => (Some(key), Some(Box::new(other))),
+        None => (None, None),
+    }
+}
+
 /// A snapshot. What it has in common with others of the same read, it shares with them.
 pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(SnapshotId, Snapshot), Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
+    let (key, also) = keys(&id, snapshot, common);
     let projected = Snapshot {
         state: match &snapshot.state {
             Some(sdk::SnapshotState::Pending) => SnapshotState::Pending,
@@ -261,15 +329,12 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<
         },
         // Encrypted under a key that is not known is what says least: neither that it is not, nor that it is as was asked for.
         encrypted: snapshot.encrypted.unwrap_or(true),
-        // A key that cannot be read is no key that was asked for: that is all there is to know.
-        key: snapshot
-            .kms_key_id
-            .as_deref()
-            .filter(|_| snapshot.encrypted.is_some())
-            .and_then(|key| common.key(key)),
+        key,
+        also,
         size_gib: snapshot.volume_size.unwrap_or_default(),
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
         kept: kept(snapshot),
+        copied: snapshot.description.as_deref().and_then(copy_record).map(Box::new),
     };
     Ok((id, projected))
 }
@@ -320,16 +385,25 @@ pub(super) fn pending_copy(snapshot: &sdk::Snapshot) -> Result<Option<PendingSna
     }
     let id = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let percent = snapshot.progress.as_deref().unwrap_or_default().trim_end_matches('%');
-    let started = snapshot.start_time.and_then(|at| {
-        let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
-        Timestamp::new(at.secs(), nanos).ok()
-    });
+    let started = snapshot.start_time.as_ref().and_then(|at| moment("startTime", at).ok());
     Ok(Some(PendingSnapshot {
         id,
         for_image: for_image.flatten(),
         started,
         percent: percent.parse().unwrap_or(0).min(100),
     }))
+}
+
+/// What a description says that AWS has written for the copy of an image: «Copied for DestinationAmi ami-… from SourceAmi ami-… for
+/// SourceSnapshot snap-…. Task created on …»; none if it is any other.
+fn copy_record(description: &str) -> Option<CopyRecord> {
+    let rest = description.strip_prefix("Copied for DestinationAmi ")?;
+    let (image, rest) = rest.split_once(" from SourceAmi ")?;
+    let (source, _) = rest.split_once(" for SourceSnapshot snap-")?;
+    Some(CopyRecord {
+        image: image.parse().ok()?,
+        source: source.parse().ok()?,
+    })
 }
 
 /// One entry of an image's launch permissions.

@@ -253,6 +253,30 @@ fn an_image_that_lacks_what_it_cannot_lack_is_not_read_but_known_and_only_one_wi
 }
 
 #[test]
+fn answers_that_differ_only_in_the_order_of_their_mappings_are_the_same() {
+    let mapped = |name: &str| {
+        let ebs = sdk::EbsBlockDevice::builder()
+            .snapshot_id("snap-0123456789abcdef0")
+            .build();
+        sdk::BlockDeviceMapping::builder().device_name(name).ebs(ebs).build()
+    };
+    let names = ["/dev/xvda", "/dev/sdb", "/dev/sdc"];
+    let read = |order: [usize; 3]| {
+        let mappings = order.map(|n| mapped(names[n])).to_vec();
+        let given = plain()
+            .root_device_name(names[0])
+            .set_block_device_mappings(Some(mappings));
+        image(given.build()).expect("an image")
+    };
+    let first = read([0, 1, 2]);
+    assert_eq!(first.devices.iter().map(BlockDevice::device).collect::<Vec<_>>(), names);
+    for order in [[2, 1, 0], [1, 0, 2]] {
+        assert_eq!(read(order), first);
+        assert_eq!(same_image(&read(order), &first), Ok(()));
+    }
+}
+
+#[test]
 fn an_image_with_a_mapping_of_no_known_kind_is_not_read() {
     let odd = sdk::BlockDeviceMapping::builder().device_name("/dev/sdb").build();
     assert!(unread(plain().block_device_mappings(odd)).is_some());
@@ -274,6 +298,54 @@ fn an_image_made_from_an_instance_is_no_copy() {
     let half = copied.clone().set_source_image_region(None).build();
     assert_eq!(image(half).expect("an image").copied_from, None);
     assert!(unread(copied.source_image_id("nonsense")).is_some());
+}
+
+#[test]
+fn what_few_images_have_is_read_in_one_order_and_kept_by_those_that_have_it_only() {
+    assert_eq!(image(plain().build()).expect("an image").extras, None);
+    let item = |name: &str| sdk::InstanceTypeItem::builder().instance_type(name).build();
+    let specified = |supported: [&str; 2]| {
+        sdk::InstanceTypeSpecification::builder()
+            .set_supported_instance_types(Some(supported.map(item).to_vec()))
+            .unsupported_instance_types(item("t3.nano"))
+            .build()
+    };
+    let mark = |key: &str| {
+        sdk::ImageWatermark::builder()
+            .watermark_key(key)
+            .watermark_creation_time(DateTime::from_secs(1_790_000_000))
+            .build()
+    };
+    let read = |types: [&str; 2], marks: [&str; 2]| {
+        let given = plain()
+            .instance_type_specification(specified(types))
+            .set_image_watermarks(Some(marks.map(mark).to_vec()));
+        image(given.build()).expect("an image")
+    };
+    let marks = ["111122223333:a", "111122223333:b"];
+    let one = read(["t3.*", "m7i.large"], marks);
+    assert_eq!(one, read(["m7i.large", "t3.*"], [marks[1], marks[0]]));
+    let types = one.instance_types().expect("types");
+    assert_eq!(
+        types.supported.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["m7i.large", "t3.*"]
+    );
+    assert_eq!(
+        types.unsupported.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["t3.nano"]
+    );
+    assert_eq!(
+        one.watermarks().iter().map(|mark| &*mark.key).collect::<Vec<_>>(),
+        marks
+    );
+    assert_eq!(
+        one.watermarks()[0].attached.map(Timestamp::as_second),
+        Some(1_790_000_000)
+    );
+    // A specification that names nothing restricts nothing.
+    let empty = plain().instance_type_specification(sdk::InstanceTypeSpecification::builder().build());
+    assert_eq!(image(empty.build()).expect("an image").extras, None);
+    assert!(unread(plain().image_watermarks(sdk::ImageWatermark::builder().build())).is_some());
 }
 
 fn plain_snapshot() -> sdk::builders::SnapshotBuilder {
@@ -310,6 +382,57 @@ fn a_snapshot_tells_its_key_only_when_the_key_can_be_read() {
     ] {
         let broken = broken.build();
         assert!(snapshot(&broken).is_err(), "{broken:?}");
+    }
+}
+
+#[test]
+fn a_snapshot_keeps_another_key_that_opens_it_and_none_that_cannot_be_told() {
+    let other = "arn:aws:kms:eu-west-1:111122223333:key/99999999-12ab-34cd-56ef-1234567890ab";
+    let read = |associated: &[&str]| {
+        let items: Vec<String> = associated
+            .iter()
+            .map(|key| format!("<item><kmsKeyId>{key}</kmsKeyId></item>"))
+            .collect();
+        let body = format!(
+            "<r><snapshotSet><item><snapshotId>snap-0123456789abcdef0</snapshotId><associatedKmsKeySet>{}</associatedKmsKeySet>\
+             </item></snapshotSet></r>",
+            items.concat()
+        );
+        let mut common = Common::default();
+        common.begin_page(crate::aws::associated::associated_keys(body.as_bytes()).map(std::sync::Arc::new));
+        let (_, read) = super::snapshot(&plain_snapshot().build(), &mut common).expect("a snapshot");
+        (read.key.map(String::from), read.also.map(|key| String::from(*key)))
+    };
+    let own = Some(KEY.to_owned());
+    assert_eq!(read(&[]), (own.clone(), None));
+    assert_eq!(read(&[KEY]), (own.clone(), None), "its own once more");
+    assert_eq!(read(&[KEY, other]), (own, Some(other.to_owned())));
+    assert_eq!(read(&["garbled"]), (None, None), "encrypted under whatever key");
+}
+
+#[test]
+fn a_snapshot_keeps_what_aws_has_written_of_the_copy_that_it_was_made_for() {
+    let copied = |description: &str| {
+        let read = snapshot(&plain_snapshot().description(description).build());
+        read.expect("a snapshot").copied
+    };
+    let record = copied(
+        "Copied for DestinationAmi ami-0123456789abcdef0 from SourceAmi ami-01234567 for SourceSnapshot \
+         snap-0fedcba9876543210. Task created on 1,700,000,000,000.",
+    );
+    let record = record.expect("a record");
+    assert_eq!(
+        (record.image.as_str(), record.source.as_str()),
+        ("ami-0123456789abcdef0", "ami-01234567")
+    );
+    for other in [
+        "",
+        "Created by CreateImage(i-0123456789abcdef0) for ami-0123456789abcdef0",
+        "Copied for DestinationAmi ami-0123456789abcdef0",
+        "Copied for DestinationAmi ami-0123456789abcdef0 from SourceAmi nonsense for SourceSnapshot snap-01234567.",
+        "was Copied for DestinationAmi ami-01234567 from SourceAmi ami-01234567 for SourceSnapshot snap-01234567.",
+    ] {
+        assert_eq!(copied(other), None, "{other}");
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Place {
     pub(super) classified: Option<Arc<Classified>>,
     /// What other policies governed when that was found.
     pub(super) rivals: Rivals,
+    /// Copies that migrations had found not to be what was asked for, when images were last classified.
+    pub(super) refused: HashSet<ImageId>,
     /// The key, and how the spec names it.
     pub(super) key: KeyWatch,
     pub(super) key_id: String,

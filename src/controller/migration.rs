@@ -19,6 +19,7 @@ use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, Migratio
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
 use crate::domain::{ImageId, Inventory, LaunchPermission, Malformed, writes};
 use crate::plan::naming::CopyOf;
+use crate::plan::obstacle::Trouble;
 use crate::plan::step::{self, Observation, Step, Then};
 use crate::plan::trouble;
 
@@ -89,7 +90,7 @@ impl Turn<'_> {
         let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
             slots.granted.contains_key(&self.of.source)
         });
-        let observation = Observation {
+        let mut observation = Observation {
             of: &self.of,
             status: &current,
             generation: self.migration.metadata.generation,
@@ -109,6 +110,7 @@ impl Turn<'_> {
             unseen: self.has_never_seen_copy(&current),
             today: self.ctx.clock.today(),
             permissions: None,
+            uefi_differs: None,
             older_unpublished: self.older_unpublished(),
             trouble: recorded.as_ref().and_then(|recorded| recorded.trouble.as_ref()),
         };
@@ -133,6 +135,25 @@ impl Turn<'_> {
                 Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
             }
         }
+        if let Then::ReadUefiData(copy) = step.then.clone() {
+            if let Some(wait) = self.wait_out(recorded.as_ref()) {
+                return self.write_or(step.status, &current, Action::requeue(wait)).await;
+            }
+            let Some(session) = self.session() else {
+                return Ok(Action::await_change());
+            };
+            match self.uefi_differs(session, &copy).await {
+                Ok(differs) => {
+                    observation = Observation {
+                        uefi_differs: Some(differs),
+                        trouble: self.trouble_of_writes(observation.trouble, recorded.as_ref()),
+                        ..observation
+                    };
+                    step = step::next(observation, self.ctx.clock.now());
+                }
+                Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
+            }
+        }
         let permissions: BTreeSet<LaunchPermission>;
         if step.then == Then::ReadPermissions {
             if let Some(wait) = self.wait_out(recorded.as_ref()) {
@@ -148,14 +169,9 @@ impl Turn<'_> {
             match session.launch_permissions(&self.of.source).await {
                 Ok(read) => {
                     permissions = read;
-                    let could_not = recorded.as_ref().is_some_and(|recorded| recorded.reads);
-                    if could_not {
-                        self.ctx.fleet.memory.set_trouble(&self.uid, None);
-                    }
                     let observation = Observation {
                         permissions: Some(&permissions),
-                        // What a call to write ran into stays said until one succeeds.
-                        trouble: observation.trouble.filter(|_| !could_not),
+                        trouble: self.trouble_of_writes(observation.trouble, recorded.as_ref()),
                         ..observation
                     };
                     step = step::next(observation, self.ctx.clock.now());
@@ -189,7 +205,9 @@ impl Turn<'_> {
         }
         match (then, wait) {
             (Then::Wait, Some(wait)) if step::was_refused(&status) => Ok(Action::requeue(wait)),
-            (Then::Wait | Then::ReadPermissions | Then::AskFor(_), _) => Ok(Action::await_change()),
+            (Then::Wait | Then::ReadPermissions | Then::ReadUefiData(_) | Then::AskFor(_), _) => {
+                Ok(Action::await_change())
+            }
             (_, Some(wait)) => Ok(Action::requeue(wait)),
             (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
             (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
@@ -223,6 +241,25 @@ impl Turn<'_> {
             self.amend(|inventory| found.into_iter().for_each(|image| inventory.insert(image)));
         }
         Ok(is_there)
+    }
+
+    /// Whether the copy's UEFI data are not the source's.
+    async fn uefi_differs(&self, session: &Session, copy: &ImageId) -> Result<bool, AwsError> {
+        session.reserve(&["ec2:DescribeImageAttribute"; 2])?;
+        Ok(session.uefi_data(&self.of.source).await? != session.uefi_data(copy).await?)
+    }
+
+    /// After a read: what a read ran into is over, what a call to write ran into stays said until one succeeds.
+    fn trouble_of_writes<'t>(
+        &self,
+        trouble: Option<&'t Trouble>,
+        recorded: Option<&CallTrouble>,
+    ) -> Option<&'t Trouble> {
+        let could_not_read = recorded.is_some_and(|recorded| recorded.reads);
+        if could_not_read {
+            self.ctx.fleet.memory.set_trouble(&self.uid, None);
+        }
+        trouble.filter(|_| !could_not_read)
     }
 
     fn release_slot(&self) {

@@ -1,11 +1,11 @@
 //! Images and snapshots, projected to what decisions need. A full SDK image is never kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{AccountId, ImageId, KeyArn, Region, SnapshotId, Tags};
+use super::{AccountId, CopyRecord, ImageId, KeyArn, Region, SnapshotId, Tags};
 
 /// Attributes by AWS's names, as text.
 pub type Attributes = BTreeMap<&'static str, Box<str>>;
@@ -44,15 +44,44 @@ pub struct Image {
     /// Attributes that must survive a copy, by AWS's name, compared as text: architecture, boot mode, virtualization type, hypervisor,
     /// TPM, ENA, SR-IOV, IMDS, platform. Absent attributes are left out.
     pub attributes: Arc<Attributes>,
-    /// Its block devices, in AWS's order.
+    /// Its block devices: the root, and the others by name, in whatever order AWS has listed them.
     pub devices: Vec<BlockDevice>,
-    /// What it was copied from, as AWS itself records it; users cannot write this.
+    /// What it was copied from, as AWS itself records it; users cannot write this. Copies from before AWS recorded it lack it.
     pub copied_from: Option<Box<Source>>,
+    /// What few images have.
+    pub extras: Option<Box<Extras>>,
     /// Its tags. Anyone may write these.
     pub tags: Tags,
     /// What in AWS's answer could not be read, if anything. Such an image has no devices here, and nothing is concluded from what
     /// else is known of it: it is selected, counted and named.
     pub unread: Option<Box<str>>,
+}
+
+/// What few images have, and their owner may set at any time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// On which instance types it can be launched, where that is not all.
+    pub instance_types: Option<InstanceTypes>,
+    /// Its watermarks, by key.
+    pub watermarks: Vec<Watermark>,
+}
+
+/// On which instance types an image can be launched (`InstanceTypeSpecification`), by names and patterns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstanceTypes {
+    /// On these only, if there are any.
+    pub supported: BTreeSet<Box<str>>,
+    /// Not on these.
+    pub unsupported: BTreeSet<Box<str>>,
+}
+
+/// A mark that an image's owner has put on it, and that AWS puts on its copies as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// The account that made it and its name: `111122223333:golden`.
+    pub key: Box<str>,
+    /// When it was put on the image.
+    pub attached: Option<Timestamp>,
 }
 
 impl Image {
@@ -83,6 +112,16 @@ impl Image {
                 .root_device
                 .as_deref()
                 .is_some_and(|root| self.volumes().any(|(device, _, _)| device == root))
+    }
+
+    /// On which instance types it can be launched, where that is not all.
+    pub fn instance_types(&self) -> Option<&InstanceTypes> {
+        self.extras.as_ref()?.instance_types.as_ref()
+    }
+
+    /// Its watermarks.
+    pub fn watermarks(&self) -> &[Watermark] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.watermarks)
     }
 
     /// How many snapshots a copy of it needs, which is what AWS counts against its limit.
@@ -178,12 +217,16 @@ pub struct Snapshot {
     pub encrypted: bool,
     /// The key it is encrypted under.
     pub key: Option<KeyArn>,
+    /// Another key by which it can be read, which somebody has associated with it.
+    pub also: Option<Box<KeyArn>>,
     /// Volume size in GiB.
     pub size_gib: i32,
     /// Its real size in bytes, where AWS says it.
     pub full_bytes: Option<u64>,
     /// Where it is kept.
     pub kept: Kept,
+    /// For which image it was made and from which, where its description says so as AWS writes it.
+    pub copied: Option<Box<CopyRecord>>,
 }
 
 /// Where a snapshot is kept. Only from a region's standard tier can it be copied as it is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Image, ImageId, ImageState, Region, Snapshot, SnapshotId, SnapshotState};
+use super::{Image, ImageId, ImageState, Region, Snapshot, SnapshotId, SnapshotState, copied};
 
 /// Snapshots by ID.
 pub type Snapshots = BTreeMap<SnapshotId, Snapshot>;
@@ -27,7 +27,7 @@ pub struct Inventory {
     pub may_lack_images: bool,
     /// When the last look for copies of a source image began, where one was made after the scan.
     pub looked: HashMap<ImageId, Timestamp>,
-    /// The images that AWS calls copies, by their source.
+    /// The images that AWS calls copies, by their source: on the image, or, of old ones, on their snapshots.
     copies: HashMap<ImageId, Vec<ImageId>>,
 }
 
@@ -43,14 +43,18 @@ impl Inventory {
     /// Adds an image, or replaces what was known of it.
     pub fn insert(&mut self, image: Image) {
         if let Some(source) = &image.copied_from {
-            // Most have one, if any.
-            let copies = self.copies.entry(source.image.clone());
-            let copies = copies.or_insert_with(|| Vec::with_capacity(1));
-            if !copies.contains(&image.id) {
-                copies.push(image.id.clone());
-            }
+            note(&mut self.copies, &source.image, &image.id);
         }
         self.images.insert(image.id.clone(), Arc::new(image));
+    }
+
+    /// Notes the copies from before AWS recorded sources on images, once images and snapshots are all there.
+    pub fn note_old_copies(&mut self) {
+        for image in self.images.values() {
+            if let Some(source) = copied::old_source(image, &self.snapshots) {
+                note(&mut self.copies, source, &image.id);
+            }
+        }
     }
 
     /// Since when the inventory may miss copies of `source`.
@@ -62,15 +66,12 @@ impl Inventory {
             .max(self.scanned)
     }
 
-    /// The images that AWS says were copied from `source` within `region`.
+    /// The images that were copied from `source` within `region`, by all that AWS has on record of them.
     pub fn copies_of<'a>(&'a self, source: &'a ImageId, region: &'a Region) -> impl Iterator<Item = &'a Arc<Image>> {
         let ids = self.copies.get(source).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().filter_map(|id| self.images.get(id)).filter(move |image| {
-            image
-                .copied_from
-                .as_ref()
-                .is_some_and(|s| s.image == *source && s.region == *region)
-        })
+        ids.iter()
+            .filter_map(|id| self.images.get(id))
+            .filter(move |image| copied::is_copy(image, source, region, &self.snapshots))
     }
 
     /// Whether a snapshot is known, and not in the making when it was read.
@@ -105,6 +106,14 @@ impl Inventory {
             self.insert(image);
         }
         self.snapshots.extend(snapshots);
+    }
+}
+
+fn note(copies: &mut HashMap<ImageId, Vec<ImageId>>, source: &ImageId, copy: &ImageId) {
+    // Most have one, if any.
+    let copies = copies.entry(source.clone()).or_insert_with(|| Vec::with_capacity(1));
+    if !copies.contains(copy) {
+        copies.push(copy.clone());
     }
 }
 

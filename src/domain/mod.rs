@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Kubernetes, the AWS SDK or a clock.
 
+mod copied;
 mod failure;
 mod ids;
 mod image;
@@ -10,11 +11,12 @@ mod key;
 mod permissions;
 mod tags;
 
+pub use copied::CopyRecord;
 pub use failure::{AwsError, Cause, ErrorClass, writes};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
-    Attributes, BlockDevice, EbsVolume, Image, ImageState, Kept, LaunchPermission, Snapshot, SnapshotState, Source,
-    VolumeKind,
+    Attributes, BlockDevice, EbsVolume, Extras, Image, ImageState, InstanceTypes, Kept, LaunchPermission, Snapshot,
+    SnapshotState, Source, VolumeKind, Watermark,
 };
 pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};

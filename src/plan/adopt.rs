@@ -3,10 +3,11 @@
 //! What an image was copied from is AWS's own record. Tags only mark a copy as ours: anyone can write a tag, so a tag
 //! alone is never believed.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use super::naming::CopyOf;
-use super::verify::{Pair, Verdict, verify};
+use super::verify::{Pair, Verdict, verify, verify_published};
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::domain::{Image, ImageId, ImageState, Inventory};
 
@@ -29,38 +30,88 @@ pub enum Adoptable {
         /// The attempt that made it.
         attempt: u32,
     },
+    /// Verified, but somebody has disabled it. It takes no image's place, and no other copy is made beside it.
+    Disabled {
+        /// The copy.
+        image: ImageId,
+        /// The attempt that made it, where it is one of ours.
+        attempt: Option<u32>,
+    },
+}
+
+/// What migrations have on record of copies.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'a> {
+    /// Copies that were verified and published, each by its migration.
+    pub published: &'a HashSet<ImageId>,
+    /// Copies that their migration has judged and not found good, by what the inventory does not show.
+    pub refused: &'a HashSet<ImageId>,
+}
+
+impl Default for Recorded<'static> {
+    /// Nothing is on record.
+    fn default() -> Self {
+        static NONE: LazyLock<HashSet<ImageId>> = LazyLock::new(HashSet::new);
+        Self {
+            published: &NONE,
+            refused: &NONE,
+        }
+    }
 }
 
 /// Looks for a copy of `source` under the key.
 ///
 /// A verified one wins; the oldest of several, so that everyone who looks chooses the same.
 pub fn find(of: &CopyOf, source: &Image, inventory: &Inventory) -> Option<Adoptable> {
-    let mut copies: Vec<&Arc<Image>> = inventory.copies_of(&of.source, &of.region).collect();
-    copies.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-    let verified = copies
-        .iter()
-        .find_map(|copy| match verify(source, copy, &inventory.snapshots, &of.key) {
-            Verdict::Good(pairs) if copy.state == ImageState::Available => Some(Adoptable::Verified {
-                image: copy.id.clone(),
-                attempt: attempt_of(of, copy),
-                pairs,
-            }),
-            _ => None,
-        });
-    verified.or_else(|| {
-        copies.iter().find_map(|copy| {
-            let attempt = attempt_of(of, copy)?;
-            let coming = match copy.state {
+    let judge = |copy: &Image| verify(source, copy, &inventory.snapshots, &of.key);
+    let copies = by_age(of, inventory);
+    let verdicts = || copies.iter().map(|copy| (copy, judge(copy)));
+    let verified = verdicts().find_map(|(copy, verdict)| match verdict {
+        Verdict::Good(pairs) => Some(Adoptable::Verified {
+            image: copy.id.clone(),
+            attempt: attempt_of(of, copy),
+            pairs,
+        }),
+        _ => None,
+    });
+    let in_flight = || {
+        verdicts().find_map(|(copy, verdict)| {
+            let is_coming = match copy.state {
                 ImageState::Pending => true,
-                ImageState::Available => verify(source, copy, &inventory.snapshots, &of.key) == Verdict::Unknown,
+                ImageState::Available => verdict == Verdict::Unknown,
                 _ => false,
             };
-            coming.then(|| Adoptable::InFlight {
-                image: copy.id.clone(),
-                attempt,
-            })
+            let attempt = attempt_of(of, copy).filter(|_| is_coming)?;
+            let image = copy.id.clone();
+            Some(Adoptable::InFlight { image, attempt })
         })
+    };
+    let disabled = || {
+        let (copy, _) = verdicts().find(|(_, verdict)| *verdict == Verdict::Disabled)?;
+        Some(Adoptable::Disabled {
+            image: copy.id.clone(),
+            attempt: attempt_of(of, copy),
+        })
+    };
+    verified.or_else(in_flight).or_else(disabled)
+}
+
+/// Whether a good copy of `source` is there, as the migrations see it that have one on record.
+pub fn is_superseded(of: &CopyOf, source: &Image, inventory: &Inventory, recorded: Recorded<'_>) -> bool {
+    inventory.copies_of(&of.source, &of.region).any(|copy| {
+        let verdict = if recorded.published.contains(&copy.id) {
+            verify_published(source, copy, &inventory.snapshots, &of.key)
+        } else {
+            verify(source, copy, &inventory.snapshots, &of.key)
+        };
+        matches!(verdict, Verdict::Good(_)) && !recorded.refused.contains(&copy.id)
     })
+}
+
+fn by_age<'a>(of: &'a CopyOf, inventory: &'a Inventory) -> Vec<&'a Arc<Image>> {
+    let mut copies: Vec<&Arc<Image>> = inventory.copies_of(&of.source, &of.region).collect();
+    copies.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    copies
 }
 
 /// The attempt that made `copy`, if it is one of ours: our tags, and a name that only this attempt's token gives.
@@ -165,6 +216,66 @@ mod tests {
             copy.state = ImageState::Pending;
         });
         assert_eq!(misnamed, None, "the tags say ours, the name does not");
+    }
+
+    #[test]
+    fn a_faithful_copy_is_adopted_whatever_was_set_on_its_original_or_on_itself_since() {
+        for of_copy in [true, false] {
+            let mut source = image(1, 2);
+            let mut world = World::of([source.clone()]);
+            let mut copy = encrypted_copy(&source, 101, &key(1), &mut world);
+            let hardened = if of_copy { &mut copy } else { &mut source };
+            Arc::make_mut(&mut hardened.attributes).insert("imdsSupport", "v2.0".into());
+            hardened.description = Some("hardened".into());
+            world.images.insert(copy.id.clone(), Arc::new(copy));
+            let found = find(&copy_of(), &source, &world.inventory(at(0)));
+            assert!(matches!(found, Some(Adoptable::Verified { .. })), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_disabled_copy_is_found_as_such_unless_there_is_another_one() {
+        let source = image(1, 2);
+        let mut world = World::of([source.clone()]);
+        let mut disabled = encrypted_copy(&source, 101, &key(1), &mut world);
+        disabled.state = ImageState::Disabled;
+        world.images.insert(disabled.id.clone(), Arc::new(disabled));
+        let found = find(&copy_of(), &source, &world.inventory(at(0)));
+        let image = image_id(101);
+        assert_eq!(found, Some(Adoptable::Disabled { image, attempt: None }));
+        let mut world = World::of([source.clone()]);
+        let disabled = encrypted_copy(&source, 101, &key(1), &mut world);
+        let disabled = Image {
+            state: ImageState::Disabled,
+            ..disabled
+        };
+        world.images.insert(disabled.id.clone(), Arc::new(disabled));
+        encrypted_copy(&source, 102, &key(1), &mut world);
+        let found = find(&copy_of(), &source, &world.inventory(at(0)));
+        assert!(
+            matches!(&found, Some(Adoptable::Verified { image, .. }) if *image == image_id(102)),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn an_image_counts_as_superseded_by_what_its_migration_has_found_out_of_the_copy() {
+        let none = HashSet::new();
+        let copy = HashSet::from([image_id(101)]);
+        let recorded = |published: bool, refused: bool| Recorded {
+            published: if published { &copy } else { &none },
+            refused: if refused { &copy } else { &none },
+        };
+        let mut source = image(1, 2);
+        let mut world = World::of([source.clone()]);
+        encrypted_copy(&source, 101, &key(1), &mut world);
+        let inventory = world.inventory(at(0));
+        let is_superseded = |source: &Image, recorded| is_superseded(&copy_of(), source, &inventory, recorded);
+        assert!(is_superseded(&source, recorded(false, false)));
+        assert!(!is_superseded(&source, recorded(false, true)));
+        Arc::make_mut(&mut source.attributes).insert("platformDetails", "Linux/UNIX".into());
+        assert!(!is_superseded(&source, recorded(false, false)));
+        assert!(is_superseded(&source, recorded(true, false)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::adopt::{self, Adoptable};
+use super::adopt::{self, Adoptable, Recorded};
 use super::naming::CopyOf;
 use super::select::{Selection, Selector};
 use super::unknown::{self, Unknown};
@@ -35,6 +35,8 @@ pub struct Terms<'a> {
     pub ours: &'a HashSet<ImageId>,
     /// Copies that unfinished migrations have on record as theirs.
     pub copies: &'a HashSet<ImageId>,
+    /// What migrations have found out of copies.
+    pub recorded: Recorded<'a>,
     /// Keys that finished migrations had pinned, by their source: a copy under such a key was what the policy asked for
     /// when it was made.
     pub pinned: &'a HashMap<ImageId, KeyArn>,
@@ -253,7 +255,7 @@ fn is_copied(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> bool {
     let mut keys = terms.key.into_iter().chain(terms.pinned.get(&image.id));
     keys.any(|key| {
         let of = copy_of(image, key, terms);
-        matches!(adopt::find(&of, image, inventory), Some(Adoptable::Verified { .. }))
+        adopt::is_superseded(&of, image, inventory, terms.recorded)
     })
 }
 
@@ -284,6 +286,9 @@ fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> 
                 Some(key) if *key != under && class == Class::Encrypted => class = Class::OtherKey,
                 Some(_) => {}
             },
+            Encryption::UnderBoth(..) if key.is_none() => class = Class::Unknown,
+            Encryption::UnderBoth(..) if class == Class::Encrypted => class = Class::OtherKey,
+            Encryption::UnderBoth(..) => {}
         }
     }
     // An answer that does not show the root's snapshot says nothing of the data that is in it.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::api::LaunchPermissions;
 use crate::api::conditions::reason;
-use crate::domain::{Image, ImageState, Kept, Key, KeyArn, KeyProblem, KeyUsability, LaunchPermission, Snapshots};
+use crate::domain::{
+    Image, ImageId, ImageState, Kept, Key, KeyArn, KeyProblem, KeyUsability, LaunchPermission, Snapshots,
+};
 
 /// What is known of the policy's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +143,17 @@ pub fn public_image() -> Trouble {
         reason::PUBLIC_IMAGE,
         "The image is public, and an encrypted image cannot be: stop sharing it publicly, or exempt it with \
          spec.imageSelector.exclude.",
+    )
+}
+
+/// The image's copy is disabled.
+pub fn disabled_copy(copy: &ImageId) -> Trouble {
+    Trouble::new(
+        reason::COPY_DISABLED,
+        format!(
+            "The copy is disabled, so nobody can launch from it: enable {copy}. While it is there, amiseal makes no other \
+             copy."
+        ),
     )
 }
 

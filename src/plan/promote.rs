@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::{LaunchPermissions, PromotionSettings, TagPublication};
-use crate::domain::{Image, LaunchPermission, Tags};
+use crate::domain::{Image, InstanceTypes, LaunchPermission, Tags};
 
 /// AWS allows a resource this many tags.
 const MAX_TAGS: usize = 50;
@@ -14,6 +14,10 @@ const MAX_TAGS: usize = 50;
 /// One change to the copy. Each can be repeated without harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Publication {
+    /// Let instances that are launched from it use version 2 of the instance metadata service only.
+    ImdsV2,
+    /// Let it be launched on these instance types only.
+    InstanceTypes(InstanceTypes),
     /// Let these launch it.
     LaunchPermissions(BTreeSet<LaunchPermission>),
     /// Give it this description.
@@ -33,7 +37,8 @@ pub enum Obstacle {
     TooManyTags,
 }
 
-/// What is to be published, launch permissions first: nobody should find a copy by its tags that they cannot launch.
+/// What is to be published. What the original forbids comes first, so that nobody can launch what it would not let them; then launch
+/// permissions: nobody should find a copy by its tags that they cannot launch.
 ///
 /// `permissions` are the original's, read just now; the copy's own are not read, as granting twice does no harm.
 pub fn publications(
@@ -44,6 +49,20 @@ pub fn publications(
     now: Timestamp,
 ) -> Result<Vec<Publication>, Obstacle> {
     let mut list = Vec::new();
+    let requires_v2 = |image: &Image| {
+        image
+            .attributes
+            .get("imdsSupport")
+            .is_some_and(|value| &**value == "v2.0")
+    };
+    if requires_v2(source) && !requires_v2(copy) {
+        list.push(Publication::ImdsV2);
+    }
+    if let Some(types) = source.instance_types()
+        && copy.instance_types() != Some(types)
+    {
+        list.push(Publication::InstanceTypes(types.clone()));
+    }
     if settings.launch_permissions == LaunchPermissions::Preserve && !permissions.is_empty() {
         if permissions.contains(&LaunchPermission::Public) {
             return Err(Obstacle::Public);
@@ -171,6 +190,54 @@ mod tests {
         let dropped = settings(LaunchPermissions::Drop, TagPublication::Withhold);
         let list = publications(&source, &image(2, 1), &shared, &dropped, at(0));
         assert_eq!(list, Ok(vec![Publication::Description("web".into())]));
+    }
+
+    #[test]
+    fn a_copy_that_has_lost_what_its_original_requires_of_the_metadata_service_gets_it_before_anybody_can_launch_it() {
+        let hardened = |number| {
+            let mut image = image(number, 1);
+            std::sync::Arc::make_mut(&mut image.attributes).insert("imdsSupport", "v2.0".into());
+            image
+        };
+        let shared = BTreeSet::from([LaunchPermission::Account(account())]);
+        let list = |source: &Image, copy: &Image| publications(source, copy, &shared, &careful(), at(0));
+        let permissions = Publication::LaunchPermissions(shared.clone());
+        assert_eq!(
+            list(&hardened(1), &image(2, 1)),
+            Ok(vec![Publication::ImdsV2, permissions.clone()])
+        );
+        // It cannot be taken back, and nobody asks for that.
+        for (source, copy) in [(hardened(1), hardened(2)), (image(1, 1), hardened(2))] {
+            assert_eq!(list(&source, &copy), Ok(vec![permissions.clone()]));
+        }
+    }
+
+    #[test]
+    fn a_copy_can_be_launched_on_the_instance_types_that_its_original_can() {
+        let restricted = |number, supported: &str| {
+            let mut image = image(number, 1);
+            image.extras = Some(Box::new(crate::domain::Extras {
+                instance_types: Some(InstanceTypes {
+                    supported: BTreeSet::from([supported.into()]),
+                    unsupported: BTreeSet::new(),
+                }),
+                watermarks: Vec::new(),
+            }));
+            image
+        };
+        let list = |source: &Image, copy: &Image| publications(source, copy, &BTreeSet::new(), &careful(), at(0));
+        let wanted = restricted(1, "t3.*");
+        let types = Publication::InstanceTypes(wanted.instance_types().expect("types").clone());
+        for copy in [image(2, 1), restricted(2, "m7i.*")] {
+            assert_eq!(list(&wanted, &copy), Ok(vec![types.clone()]));
+        }
+        // What somebody has come to restrict the copy to stays where the original is not restricted.
+        for (source, copy) in [
+            (wanted.clone(), restricted(2, "t3.*")),
+            (image(1, 1), restricted(2, "t3.*")),
+        ] {
+            assert_eq!(list(&source, &copy), Ok(vec![]));
+        }
     }
 
     #[test]

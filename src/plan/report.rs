@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::adopt::{self, Adoptable};
+use super::adopt::{self, Adoptable, Recorded};
 use super::classify::{self, Class, Classified, Older, Terms};
 use super::cost::{self, Pace};
 use super::naming::CopyOf;
@@ -82,6 +82,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             older: seen.older,
             ours: &none,
             copies: &none,
+            recorded: Recorded::default(),
             pinned: &HashMap::new(),
         },
         |image, class| match class {
@@ -108,6 +109,9 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
         match copy_of(image, seen) {
             Some(Adoptable::Verified { .. }) => {}
             Some(Adoptable::InFlight { .. }) => findings.under_way += 1,
+            Some(Adoptable::Disabled { image: copy, .. }) => {
+                findings.blocked.push((image, obstacle::disabled_copy(&copy)));
+            }
             None => match trouble_of(image, seen) {
                 Some(trouble) => findings.blocked.push((image, trouble)),
                 None => findings.to_copy.push(image),

@@ -13,14 +13,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::adopt;
 use super::naming::CopyOf;
 use super::obstacle::{self, KeyView, Trouble};
-use super::promote::{self, Obstacle, Publication};
+use super::promote::Publication;
 use super::source_keys::SourceKeys;
-use super::verify::{Pair, Verdict, verify};
+use super::verify::Verdict;
 use crate::api::conditions::{self, reason};
-use crate::api::{
-    AMIEncryptionTargetSpec, AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode, SnapshotStatus,
-    TagPublication,
-};
+use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
 use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission};
 
 mod answered;
@@ -28,6 +25,7 @@ mod awaiting;
 mod conclude;
 mod copying;
 mod counting;
+mod judging;
 
 pub use answered::{burnt, copy_accepted, passed_over, published, was_refused};
 use answered::{done_message, done_reason};
@@ -80,6 +78,8 @@ pub struct Observation<'a> {
     pub today: Timestamp,
     /// The source's launch permissions, where they were read for this step.
     pub permissions: Option<&'a BTreeSet<LaunchPermission>>,
+    /// Whether UEFI data of source and copy differ, where they were read for this step.
+    pub uefi_differs: Option<bool>,
     /// Whether an older original's tags are still to be published.
     pub older_unpublished: bool,
     /// What the last call of this migration ran into, if it was not repeated with success since.
@@ -102,6 +102,8 @@ pub enum Then {
     Wait,
     /// Read the source's launch permissions and decide again, before writing anything.
     ReadPermissions,
+    /// Read the UEFI data of the source and of this copy, which no listing shows, and decide again, before writing anything.
+    ReadUefiData(ImageId),
     /// Ask for this image by its ID and decide again, before writing anything. A listing of many pages does not show it, and
     /// may have missed it; what follows from its being gone cannot be taken back.
     AskFor(ImageId),
@@ -184,10 +186,13 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
     };
     match status.state.unwrap_or_default() {
         MigrationState::Completed => decider.completed(status),
-        _ if o.settings.mode == Mode::Audit => {
-            let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
-            waiting(o, status, reason::AUDIT, message, now)
-        }
+        _ if o.settings.mode == Mode::Audit => match recorded_copy(&status).and_then(|id| inventory.images.get(&id)) {
+            Some(copy) if copy.state == ImageState::Disabled => decider.judge(status, copy),
+            _ => {
+                let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
+                waiting(o, status, reason::AUDIT, message, now)
+            }
+        },
         MigrationState::Pending => decider.pending(status),
         MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => decider.under_way(status),
     }
@@ -203,6 +208,11 @@ fn claims_too_much(status: &AMIMigrationStatus) -> bool {
 fn is_said_to_be_gone(status: &AMIMigrationStatus) -> bool {
     let ready = conditions::find(&status.conditions, conditions::READY);
     ready.is_some_and(|ready| ready.reason == reason::SOURCE_GONE)
+}
+
+/// The copy that AWS has made, as far as the record goes.
+fn recorded_copy(status: &AMIMigrationStatus) -> Option<ImageId> {
+    status.copy.as_ref()?.image_id.as_deref()?.parse().ok()
 }
 
 /// The status stays as it is until it is known whether the image is gone.
@@ -289,92 +299,6 @@ impl Decider<'_> {
         self.at_work(status, MigrationState::Copying)
     }
 
-    /// Compares the copy with its source.
-    fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
-        let verifying = MigrationState::Verifying;
-        if let Some(what) = self.source.unread.as_ref().or(copy.unread.as_ref()) {
-            return stalled(self.o, status, verifying, &obstacle::unread(what), self.now);
-        }
-        match verify(self.source, copy, &self.inventory.snapshots, &self.o.of.key) {
-            Verdict::Good(pairs) => self.promote(status, copy, pairs),
-            Verdict::Unknown => self.at_work(status, verifying),
-            Verdict::NotEncrypted { device, under } => {
-                let found = under.map_or_else(|| "not encrypted".to_owned(), |key| format!("encrypted under {key}"));
-                let message = format!(
-                    "The copy's snapshot of device {device} is {found}: check the key's policy and deregister {}, then \
-                     another copy is made.",
-                    copy.id
-                );
-                stalled(
-                    self.o,
-                    status,
-                    verifying,
-                    &Trouble::new(reason::COPY_NOT_ENCRYPTED, message),
-                    self.now,
-                )
-            }
-            Verdict::Differs { what } => {
-                let message = format!(
-                    "The copy differs from the original in {what}: deregister {} to have another one made, or exempt \
-                     the original.",
-                    copy.id
-                );
-                stalled(
-                    self.o,
-                    status,
-                    verifying,
-                    &Trouble::new(reason::ATTRIBUTE_MISMATCH, message),
-                    self.now,
-                )
-            }
-        }
-    }
-
-    /// Publishes what a verified copy lacks.
-    fn promote(&self, mut status: AMIMigrationStatus, copy: &Image, pairs: Vec<Pair>) -> Step {
-        let promoting = MigrationState::Promoting;
-        conclude::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
-        let settings = &self.o.settings.promotion;
-        if settings.tags == TagPublication::Publish
-            && self.o.older_unpublished
-            && !promote::missing_tags(self.source, copy).is_empty()
-        {
-            let message = "Waits until the tags of older originals are published.";
-            return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
-        }
-        let nobody = BTreeSet::new();
-        let permissions = match self.o.permissions {
-            Some(permissions) => permissions,
-            None if self.preserves() => {
-                return self.calling(status, promoting, Then::ReadPermissions);
-            }
-            None => &nobody,
-        };
-        let list = match promote::publications(self.source, copy, permissions, settings, self.o.today) {
-            Ok(list) => list,
-            Err(Obstacle::Public) => {
-                return stalled(self.o, status, promoting, &obstacle::public_image(), self.now);
-            }
-            Err(Obstacle::TooManyTags) => {
-                let message = "The original's tags and amiseal's own are more than the 50 that AWS allows: remove some, \
-                               or set promotion.tags: Withhold.";
-                return stalled(
-                    self.o,
-                    status,
-                    promoting,
-                    &Trouble::new(reason::TOO_MANY_TAGS, message),
-                    self.now,
-                );
-            }
-        };
-        if list.is_empty() {
-            conclude::promoted(self.o, &mut status, promote::leaves_out(self.source, copy), self.now);
-            let (why, message) = (done_reason(&status), done_message(self.o, &copy.id));
-            return completed(self.o, status, why, &message, self.now);
-        }
-        self.calling(status, promoting, Then::Publish(copy.id.clone(), list))
-    }
-
     /// Work goes on in this state.
     fn at_work(&self, status: AMIMigrationStatus, state: MigrationState) -> Step {
         let (why, message) = match state {
@@ -401,13 +325,14 @@ impl Decider<'_> {
             status: status.clone(),
             then: Then::Wait,
         };
-        let active = !self.o.settings.suspend && self.o.settings.mode == Mode::Enforce;
-        let id = status
-            .copy
-            .as_ref()
-            .and_then(|copy| copy.image_id.as_deref()?.parse::<ImageId>().ok());
-        if !active {
-            return quiet;
+        let id = recorded_copy(&status);
+        if self.o.settings.suspend || self.o.settings.mode == Mode::Audit {
+            return match id.and_then(|id| self.inventory.images.get(&id)) {
+                Some(copy) if copy.state == ImageState::Disabled && !self.o.settings.suspend => {
+                    self.judge(status, copy)
+                }
+                _ => quiet,
+            };
         }
         let Some(id) = id else {
             // The source did not show, and now it does.
@@ -422,19 +347,21 @@ impl Decider<'_> {
             None if self.o.scanned_since_created => ask_for(self.o, &id),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if image.state == ImageState::Failed => self.under_way(status),
-            Some(image) if image.is_there() => {
-                match verify(self.source, image, &self.inventory.snapshots, &self.o.of.key) {
-                    Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.o.settings.promotion) => {
-                        self.promote(status, image, pairs)
-                    }
-                    Verdict::Good(_) if is_said_to_be_gone(&status) => {
-                        let (why, message) = (done_reason(&status), done_message(self.o, &id));
-                        completed(self.o, status, why, &message, self.now)
-                    }
-                    Verdict::Good(_) | Verdict::Unknown => quiet,
-                    Verdict::NotEncrypted { .. } | Verdict::Differs { .. } => self.judge(status, image),
+            Some(image) if image.is_there() => match self.verdict(&status, image) {
+                Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.o.settings.promotion) => {
+                    self.promote(status, image, pairs)
                 }
-            }
+                Verdict::Good(_) if is_said_to_be_gone(&status) => {
+                    let (why, message) = (done_reason(&status), done_message(self.o, &id));
+                    completed(self.o, status, why, &message, self.now)
+                }
+                Verdict::Good(_) | Verdict::Unknown => quiet,
+                Verdict::NotEncrypted { .. }
+                | Verdict::AlsoUnder { .. }
+                | Verdict::Differs { .. }
+                | Verdict::LacksWatermark { .. }
+                | Verdict::Disabled => self.judge(status, image),
+            },
             None | Some(_) => quiet,
         }
     }
@@ -462,19 +389,6 @@ impl Decider<'_> {
     fn preserves(&self) -> bool {
         self.o.settings.promotion.launch_permissions == LaunchPermissions::Preserve
     }
-}
-
-/// A status has room for so many; AWS attaches no more volumes to any instance.
-const MAX_SNAPSHOTS: usize = 128;
-
-fn snapshots(pairs: Vec<Pair>, key: &crate::domain::KeyArn) -> Vec<SnapshotStatus> {
-    let status = |pair: Pair| SnapshotStatus {
-        device: pair.device,
-        source: pair.source.to_string(),
-        copy: Some(pair.copy.to_string()),
-        key_arn: Some(key.to_string()),
-    };
-    pairs.into_iter().map(status).take(MAX_SNAPSHOTS).collect()
 }
 
 fn passed(since: Timestamp, now: Timestamp, limit: Duration) -> bool {

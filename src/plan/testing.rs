@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::naming::CopyOf;
 use crate::domain::{
-    AccountId, BlockDevice, EbsVolume, Image, ImageId, ImageState, Inventory, Kept, KeyArn, Region, Snapshot,
-    SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
+    AccountId, BlockDevice, CopyRecord, EbsVolume, Image, ImageId, ImageState, Inventory, Kept, KeyArn, Region,
+    Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -79,6 +79,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         attributes: Arc::new(BTreeMap::from([("architecture", "x86_64".into())])),
         devices: (0..volumes).map(device).collect(),
         copied_from: None,
+        extras: None,
         tags: Tags::new(),
         unread: None,
     }
@@ -108,9 +109,11 @@ impl World {
                 state: SnapshotState::Completed,
                 encrypted: key.is_some(),
                 key: key.cloned(),
+                also: None,
                 size_gib: volume.kind.size_gib.unwrap_or(8),
                 full_bytes: None,
                 kept: Kept::Standard,
+                copied: None,
             };
             self.snapshots.insert(id.clone(), snapshot);
         }
@@ -123,6 +126,7 @@ impl World {
             .into_values()
             .for_each(|image| inventory.insert(Arc::unwrap_or_clone(image)));
         inventory.snapshots = self.snapshots;
+        inventory.note_old_copies();
         inventory
     }
 }
@@ -144,5 +148,12 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
         }
     }
     world.add(copy.clone(), Some(key));
+    for (_, _, id) in copy.volumes() {
+        let snapshot = world.snapshots.get_mut(id).expect("just added");
+        snapshot.copied = Some(Box::new(CopyRecord {
+            image: copy.id.clone(),
+            source: source.id.clone(),
+        }));
+    }
     copy
 }

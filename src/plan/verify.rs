@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
+
 use crate::domain::{
     BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState, Snapshots,
 };
@@ -20,11 +22,26 @@ pub enum Verdict {
         /// What the snapshot is encrypted under, if it is.
         under: Option<KeyArn>,
     },
+    /// This device's snapshot is encrypted under the key, and can be read by another one as well.
+    AlsoUnder {
+        /// The device's name.
+        device: String,
+        /// The other key.
+        other: KeyArn,
+    },
     /// Something that a copy must keep differs.
     Differs {
         /// What: an attribute by AWS's name, or a device and its property.
         what: String,
     },
+    /// The source had a watermark when it was copied that the copy lacks. Its owner can put it on the copy, if the mark is of
+    /// their account.
+    LacksWatermark {
+        /// The watermark's key.
+        key: Box<str>,
+    },
+    /// Nothing is wrong with the copy, but its owner has disabled it: nobody can launch from it.
+    Disabled,
 }
 
 /// A device that holds data: the source's snapshot and the copy's.
@@ -40,45 +57,76 @@ pub struct Pair {
 
 /// Compares `copy` with `source`; `snapshots` are those of the account, read after the copy became available.
 pub fn verify(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Verdict {
+    if let Some(flaw) = flaw(source, copy, snapshots, key) {
+        return flaw;
+    }
+    if let Some(what) = difference(source, copy) {
+        return Verdict::Differs { what };
+    }
+    if let Some(key) = lost_watermark(source, copy) {
+        return Verdict::LacksWatermark { key };
+    }
+    conclusion(source, copy)
+}
+
+/// Judges a copy that was verified and published before, for what can still change: how its snapshots are encrypted, and
+/// whether it can be launched. People launch from it, whatever has become of its source since.
+pub fn verify_published(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Verdict {
+    flaw(source, copy, snapshots, key).unwrap_or_else(|| conclusion(source, copy))
+}
+
+/// What is wrong with the copy's encryption, or not known of it.
+fn flaw(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Option<Verdict> {
     // Nothing is concluded from what could not be read.
     if source.unread.is_some() || copy.unread.is_some() {
-        return Verdict::Unknown;
+        return Some(Verdict::Unknown);
     }
     // A pending copy's mappings may lack their snapshots and look like blank volumes.
     if !matches!(copy.state, ImageState::Available | ImageState::Disabled) {
-        return Verdict::Unknown;
+        return Some(Verdict::Unknown);
     }
     // Encryption first: whatever else is wrong, that is the worst.
     for (device, volume, snapshot) in copy.volumes() {
         match encryption(volume, snapshots.get(snapshot)) {
-            Encryption::Unknown => return Verdict::Unknown,
+            Encryption::Unknown => return Some(Verdict::Unknown),
             Encryption::Under(under) if under == *key => {}
-            Encryption::Under(under) => {
-                return Verdict::NotEncrypted {
+            Encryption::UnderBoth(under, other) if under == *key => {
+                return Some(Verdict::AlsoUnder {
+                    device: device.to_owned(),
+                    other,
+                });
+            }
+            Encryption::Under(under) | Encryption::UnderBoth(under, _) => {
+                return Some(Verdict::NotEncrypted {
                     device: device.to_owned(),
                     under: Some(under),
-                };
+                });
             }
             Encryption::None => {
-                return Verdict::NotEncrypted {
+                return Some(Verdict::NotEncrypted {
                     device: device.to_owned(),
                     under: None,
-                };
+                });
             }
         }
         let complete = snapshots
             .get(snapshot)
             .is_some_and(|s| s.state == SnapshotState::Completed);
         if !complete {
-            return Verdict::Unknown;
+            return Some(Verdict::Unknown);
         }
     }
-    if let Some(what) = difference(source, copy) {
-        return Verdict::Differs { what };
-    }
+    None
+}
+
+/// What is to be said of a copy with which nothing is wrong.
+fn conclusion(source: &Image, copy: &Image) -> Verdict {
     // Of both: two answers that show nothing are alike.
     if !copy.has_root_snapshot() {
         return Verdict::Unknown;
+    }
+    if copy.state == ImageState::Disabled {
+        return Verdict::Disabled;
     }
     let copies: HashMap<&str, &SnapshotId> = copy.volumes().map(|(d, _, s)| (d, s)).collect();
     let pairs = source
@@ -101,6 +149,8 @@ pub enum Encryption {
     None,
     /// It is encrypted under this key.
     Under(KeyArn),
+    /// It is encrypted under the first key, and can be read by the second one too, which is associated with it.
+    UnderBoth(KeyArn, KeyArn),
     /// Its snapshot was not read, or the mapping and the snapshot contradict each other.
     Unknown,
 }
@@ -111,10 +161,22 @@ pub fn encryption(volume: &EbsVolume, snapshot: Option<&Snapshot>) -> Encryption
         // Either source saying "not encrypted" is enough.
         (Some(false), _) => Encryption::None,
         (_, Some(Snapshot { encrypted: false, .. })) => Encryption::None,
-        (_, Some(Snapshot { key: Some(key), .. })) => Encryption::Under(key.clone()),
+        (
+            _,
+            Some(Snapshot {
+                key: Some(key), also, ..
+            }),
+        ) => match also {
+            Some(other) => Encryption::UnderBoth(key.clone(), (**other).clone()),
+            None => Encryption::Under(key.clone()),
+        },
         (_, Some(Snapshot { key: None, .. }) | None) => Encryption::Unknown,
     }
 }
+
+/// Attributes that can be set on an image at any time: a copy that lacks them gets them when it is published, and its source
+/// may have got them after the copy was made.
+const SETTABLE: [&str; 1] = ["imdsSupport"];
 
 /// The first thing that a copy should have kept and did not.
 fn difference(source: &Image, copy: &Image) -> Option<String> {
@@ -129,8 +191,8 @@ fn difference(source: &Image, copy: &Image) -> Option<String> {
     }
     let names = source.attributes.keys().chain(copy.attributes.keys());
     if let Some(name) = names
-        .into_iter()
-        .find(|n| source.attributes.get(*n) != copy.attributes.get(*n))
+        .filter(|name| !SETTABLE.contains(name))
+        .find(|name| source.attributes.get(*name) != copy.attributes.get(*name))
     {
         return Some((*name).to_owned());
     }
@@ -152,6 +214,17 @@ fn difference(source: &Image, copy: &Image) -> Option<String> {
     ours.iter().find_map(|(device, source)| {
         device_difference(source, &theirs[device]).map(|what| format!("{what} of device {device}"))
     })
+}
+
+/// A watermark that AWS should have put on the copy and did not. What the source got later is none.
+fn lost_watermark(source: &Image, copy: &Image) -> Option<Box<str>> {
+    let later = |attached: Option<Timestamp>| attached.zip(copy.created).is_some_and(|(mark, copied)| mark >= copied);
+    let has = |key: &str| copy.watermarks().iter().any(|mark| &*mark.key == key);
+    let lost = source
+        .watermarks()
+        .iter()
+        .find(|mark| !later(mark.attached) && !has(&mark.key))?;
+    Some(lost.key.clone())
 }
 
 fn device_difference(source: &BlockDevice, copy: &BlockDevice) -> Option<&'static str> {
@@ -183,7 +256,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::plan::testing::{World, encrypted_copy, image, key};
+    use crate::domain::{Extras, Watermark};
+    use crate::plan::testing::{World, at, encrypted_copy, image, key};
 
     fn verdict_after(change: impl FnOnce(&mut Image, &mut World)) -> Verdict {
         let source = image(1, 2);
@@ -225,6 +299,16 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_that_another_key_opens_as_well_is_not_under_exactly_the_key() {
+        let verdict = verdict_after(|copy, world| {
+            let id = copy.volumes().nth(1).expect("a second volume").2.clone();
+            world.snapshots.get_mut(&id).expect("known").also = Some(Box::new(key(2)));
+        });
+        let device = "/dev/sdb".to_owned();
+        assert_eq!(verdict, Verdict::AlsoUnder { device, other: key(2) });
+    }
+
+    #[test]
     fn what_was_not_read_is_unknown_and_never_good() {
         let unread = verdict_after(|copy, world| {
             let id = copy.volumes().next().expect("a volume").2.clone();
@@ -263,6 +347,90 @@ mod tests {
             change(&mut copy);
             assert_eq!(verify(&source, &copy, &world.snapshots, &key(1)), Verdict::Unknown);
         }
+    }
+
+    #[test]
+    fn what_can_be_set_later_spoils_no_copy_on_either_side() {
+        type Change = fn(&mut Image);
+        let changes: [Change; 3] = [
+            |image| {
+                Arc::make_mut(&mut image.attributes).insert("imdsSupport", "v2.0".into());
+            },
+            |image| image.description = Some("hardened".into()),
+            |image| image.deprecation_time = Some(at(99)),
+        ];
+        for change in changes {
+            for of_source in [true, false] {
+                let mut source = image(1, 2);
+                let mut world = World::of([source.clone()]);
+                let mut copy = encrypted_copy(&source, 101, &key(1), &mut world);
+                change(if of_source { &mut source } else { &mut copy });
+                let verdict = verify(&source, &copy, &world.snapshots, &key(1));
+                assert!(matches!(verdict, Verdict::Good(_)), "{verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_watermark_that_was_there_before_the_copy_and_is_not_on_it_is_named() {
+        let marked = |image: &mut Image, attached: Option<i64>| {
+            image.extras = Some(Box::new(Extras {
+                instance_types: None,
+                watermarks: vec![Watermark {
+                    key: "111122223333:golden".into(),
+                    attached: attached.map(at),
+                }],
+            }));
+        };
+        let verdict = |attached: Option<i64>, kept: bool| {
+            let mut source = image(1, 1);
+            marked(&mut source, attached);
+            let mut world = World::of([source.clone()]);
+            let mut copy = encrypted_copy(&source, 101, &key(1), &mut world);
+            copy.created = Some(at(50));
+            if !kept {
+                copy.extras = None;
+            }
+            verify(&source, &copy, &world.snapshots, &key(1))
+        };
+        let key = "111122223333:golden".into();
+        assert_eq!(verdict(Some(49), false), Verdict::LacksWatermark { key });
+        assert!(matches!(verdict(None, false), Verdict::LacksWatermark { .. }));
+        assert!(matches!(verdict(Some(49), true), Verdict::Good(_)));
+        assert!(matches!(verdict(Some(50), false), Verdict::Good(_)), "it came later");
+    }
+
+    #[test]
+    fn a_published_copy_is_judged_for_its_encryption_and_for_nothing_else() {
+        let mut source = image(1, 2);
+        let mut world = World::of([source.clone()]);
+        let copy = encrypted_copy(&source, 101, &key(1), &mut world);
+        Arc::make_mut(&mut source.attributes).insert("platformDetails", "Linux/UNIX".into());
+        let judge = |world: &World, copy: &Image| verify_published(&source, copy, &world.snapshots, &key(1));
+        assert!(matches!(judge(&world, &copy), Verdict::Good(_)));
+        let disabled = Image {
+            state: ImageState::Disabled,
+            ..copy.clone()
+        };
+        assert_eq!(judge(&world, &disabled), Verdict::Disabled);
+        let id = copy.volumes().next().expect("a volume").2.clone();
+        world.snapshots.get_mut(&id).expect("known").key = Some(key(2));
+        assert!(matches!(judge(&world, &copy), Verdict::NotEncrypted { .. }));
+        world.snapshots.remove(&id);
+        assert_eq!(judge(&world, &copy), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_copy_that_was_disabled_is_not_good_but_what_else_is_wrong_with_it_is_said_first() {
+        assert_eq!(
+            verdict_after(|copy, _| copy.state = ImageState::Disabled),
+            Verdict::Disabled
+        );
+        let worse = verdict_after(|copy, _| {
+            copy.state = ImageState::Disabled;
+            copy.devices.pop();
+        });
+        assert!(matches!(worse, Verdict::Differs { .. }), "{worse:?}");
     }
 
     #[test]

@@ -67,7 +67,10 @@ accounts:
       tpm: v2.0
       deprecationTime: 2035-01-01T00:00:00Z
       launchPermissions: {users: ["444455556666"]}
-    - {id: ami-00000000000000002, name: sealed, encryptedUnder: alias/ami}
+    - id: ami-00000000000000002
+      name: sealed
+      encryptedUnder: alias/ami
+      devices: [{associatedKeys: ["arn:aws:kms:eu-west-1:444455556666:key/77777777-7777-4777-8777-777777777777"]}]
     - {id: ami-00000000000000003, name: disabled, state: disabled}
     - {id: ami-00000000000000004, name: borrowed, devices: [{ownedBy: "444455556666", shared: false}]}
 "#;

@@ -26,6 +26,47 @@ async fn a_copy_that_somebody_made_by_hand_is_adopted() {
 }
 
 #[tokio::test]
+async fn a_copy_from_before_aws_recorded_sources_on_images_is_adopted_by_what_its_snapshots_say() {
+    let original = format!("{{id: {ORIGINAL}, name: original, expect: untouched}}");
+    let old = format!(
+        "{{name: old, encryptedUnder: alias/ami, creationDate: 2024-02-29T12:00:00Z, snapshotDescription: \"Copied for \
+         DestinationAmi {{id}} from SourceAmi {ORIGINAL} for SourceSnapshot snap-0123456789abcdef0. Task created on \
+         1,709,208,000,000.\", expect: encrypted}}"
+    );
+    let scenario = Scenario::new(small_world(&[&original, &old])).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&policy("production", &[ACCOUNT])).await;
+    scenario.completed(1).await;
+
+    assert_eq!(scenario.mutating_calls(), []);
+    let migration = scenario.migration_of(ORIGINAL).await.expect("a migration");
+    let copy = migration.status.and_then(|status| status.copy).expect("a copy");
+    assert_eq!(copy.image_id, Some(scenario.image("old")));
+    // The judge knows copies by their sources, and nothing is to be done here.
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn an_image_made_from_an_instance_of_the_original_is_no_copy_also_where_aws_does_not_say_so() {
+    let original = format!("{{id: {ORIGINAL}, name: original, expect: {{copied: {{key: alias/ami}}}}}}");
+    let tags = format!("{{amiseal.dev/source-image: {ORIGINAL}, amiseal.dev/attempt: \"1\"}}");
+    let made = format!(
+        "{{name: made, encryptedUnder: alias/ami, tags: {tags}, sourceImageId: {ORIGINAL}, sourceInstanceId: \"\", expect: \
+         encrypted}}"
+    );
+    let scenario = Scenario::new(small_world(&[&original, &made])).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&policy("production", &[ACCOUNT])).await;
+    scenario.completed(1).await;
+
+    let migration = scenario.migration_of(ORIGINAL).await.expect("a migration");
+    let ready = says(conditions_of(&migration), conditions::READY);
+    assert_eq!(ready, format!("True/{}", reason::SUCCEEDED), "a copy of its own");
+    assert_eq!(scenario.copies_made(), 1);
+    scenario.judged();
+}
+
+#[tokio::test]
 async fn a_forged_copy_is_not_believed() {
     let original = format!("{{id: {ORIGINAL}, name: original, expect: {{copied: {{key: alias/ami}}}}}}");
     let tags = format!("{{amiseal.dev/source-image: {ORIGINAL}, amiseal.dev/attempt: \"1\"}}");

@@ -10,6 +10,7 @@ mod holding;
 mod listening;
 mod migrating;
 mod observing;
+mod published;
 mod reasons;
 mod restarting;
 mod restoring;

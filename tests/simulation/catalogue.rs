@@ -94,6 +94,10 @@ pub(crate) enum Fault {
     // People.
     OriginalDeregistered,
     CopyDeregistered,
+    /// For longer than it takes until everything is looked through again. That also takes its launch permissions.
+    CopyDisabled,
+    /// Somebody lets instances of an original, and at every other moment of its copies too, use IMDSv2 only.
+    OriginalHardened,
     /// Somebody tags an image of theirs as if it were our copy.
     CopyForged,
     /// So does somebody whose image is encrypted under the very key.

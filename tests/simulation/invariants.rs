@@ -158,7 +158,7 @@ fn copies_of_bad_copies(world: &model::World) -> usize {
     let made = regions.flat_map(|region| {
         let images = region.images.values().filter(|image| image.created_by.is_some());
         images.filter(|image| {
-            let source = image.source.as_ref().and_then(|(id, _)| region.images.get(id));
+            let source = image.copied_from().and_then(|(id, _)| region.images.get(id));
             source.is_some_and(|source| source.spoiled)
         })
     });
@@ -269,11 +269,12 @@ fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> R
         .images
         .get(copy)
         .ok_or_else(|| format!("there is no copy {copy:?}"))?;
-    let source = image.source.as_ref().map(|(id, _)| id);
+    let source = image.copied_from().map(|(id, _)| id);
     if source != Some(&spec.source_image_id) {
         return Err(format!("{copy} is a copy of {source:?}"));
     }
-    if image.state != ImageState::Available {
+    // That somebody has disabled it is not seen before everything is looked through again.
+    if !matches!(image.state, ImageState::Available | ImageState::Disabled) {
         return Err(format!("the copy is {}", image.state.as_str()));
     }
     if image.snapshot_ids().next().is_none() {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use amiseal::api::AMIMigration;
 use amiseal::api::conditions;
 use amiseal::api::labels::{RETRY, TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use ec2sim::Edit;
-use ec2sim::model::{Image, LaunchPermission};
+use ec2sim::model::{Image, ImageState, LaunchPermission};
 use ec2sim::spec::{Expectation, ImageSpec, Keep};
+use ec2sim::{Edit, OwnerAct};
 use kubesim::RequestInfo;
 use serde_json::{Value, json};
 
@@ -24,6 +24,8 @@ const TARGET: &str = "AMIEncryptionTarget";
 const POLICY: &str = "AMIEncryptionPolicy";
 /// How long a policy is suspended, in Audit, or gone, and an image public.
 const MEANWHILE: Duration = Duration::from_secs(20 * 60);
+/// How long a copy is disabled: more than a scan interval of these histories.
+const DISABLED: Duration = Duration::from_secs(45 * 60);
 /// What was decided before a policy was changed may be on its way for so long.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -36,6 +38,8 @@ pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u6
         Fault::ObjectReplaced => replace(stage, request),
         Fault::OriginalDeregistered
         | Fault::CopyDeregistered
+        | Fault::CopyDisabled
+        | Fault::OriginalHardened
         | Fault::CopyForged
         | Fault::EncryptedCopyForged
         | Fault::OriginalExempted
@@ -173,21 +177,19 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
     match fault {
         Fault::OriginalDeregistered => stage.edit(Edit::Deregister { image }),
         Fault::CopyDeregistered => {
-            let copies: Vec<String> = stage.sim.with_world(|world| {
-                let images = world.regions().flat_map(|(_, region)| region.images.values());
-                let copies = images.filter(|copy| copy.source.as_ref().is_some_and(|(id, _)| *id == original.id));
-                copies
-                    .filter(|copy| copy.exists())
-                    .map(|copy| copy.id.clone())
-                    .collect()
-            });
-            for image in copies {
+            for image in copies_of(stage, original, |_| true) {
                 stage.edit(Edit::Deregister { image });
             }
         }
+        Fault::CopyDisabled => disable_copies(stage, original),
+        Fault::OriginalHardened => harden(stage, original, number.is_multiple_of(2)),
         Fault::CopyForged | Fault::EncryptedCopyForged => {
             let tags = [(TAG_SOURCE_IMAGE, original.id.as_str()), (TAG_ATTEMPT, "1")];
             let encrypted = fault == Fault::EncryptedCopyForged;
+            // AWS itself says so of what somebody copied without a key. What is encrypted under the very key may have been made from an
+            // instance of the original, of which AWS does not say so, or of snapshots that somebody has described so.
+            let from_instance = encrypted && number % 3 == 1;
+            let described = encrypted && number % 3 == 2;
             stage.edit(Edit::AddImage {
                 account: original.owner.clone(),
                 region: original.region.clone(),
@@ -195,8 +197,16 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
                     name: format!("encrypted-{}-{number}", original.name),
                     tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
                     encrypted_under: encrypted.then(|| "alias/ami".to_owned()),
-                    // AWS itself says so of what somebody copied without a key.
-                    source_image_id: (!encrypted && number.is_multiple_of(2)).then(|| original.id.clone()),
+                    source_image_id: (!encrypted && number.is_multiple_of(2) || from_instance)
+                        .then(|| original.id.clone()),
+                    source_instance_id: from_instance.then(String::new),
+                    snapshot_description: described.then(|| {
+                        format!(
+                            "Copied for DestinationAmi ami-0fffffffffffffff0 from SourceAmi {} for SourceSnapshot \
+                             snap-0fffffffffffffff0. Task created on 1,700,000,000,000.",
+                            original.id
+                        )
+                    }),
                     ..ImageSpec::default()
                 }),
             });
@@ -224,6 +234,48 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
         }
         Fault::OriginalUnshared => unshare(stage, original),
         other => panic!("{other:?} is no act of people on images"),
+    }
+}
+
+fn copies_of(stage: &Stage, original: &Image, is_meant: impl Fn(&Image) -> bool) -> Vec<String> {
+    stage.sim.with_world(|world| {
+        let images = world.regions().flat_map(|(_, region)| region.images.values());
+        let copies = images.filter(|copy| copy.copied_from().is_some_and(|(id, _)| *id == original.id));
+        let meant = copies.filter(|copy| copy.exists() && is_meant(copy));
+        meant.map(|copy| copy.id.clone()).collect()
+    })
+}
+
+/// Copies that are done are disabled, and later enabled.
+fn disable_copies(stage: &Stage, original: &Image) {
+    let copies = copies_of(stage, original, |copy| copy.state == ImageState::Available);
+    let all = |stage: &Stage, copies: &[String], act: &OwnerAct| {
+        for image in copies {
+            stage.edit(Edit::Owner {
+                image: image.clone(),
+                act: act.clone(),
+            });
+        }
+    };
+    all(stage, &copies, &OwnerAct::Disable);
+    stage.later(DISABLED, move |stage| all(stage, &copies, &OwnerAct::Enable));
+}
+
+/// An original, and its copies too, come to require IMDSv2: what was copied before need not have it.
+fn harden(stage: &Stage, original: &Image, with_copies: bool) {
+    if let Expectation::Copied(mut copied) = original.expect.clone() {
+        copied.imds = Keep::Any;
+        stage.edit(Edit::SetExpectation {
+            image: original.id.clone(),
+            expect: Expectation::Copied(copied),
+        });
+    }
+    let copies = copies_of(stage, original, |copy| {
+        with_copies && copy.state == ImageState::Available
+    });
+    for image in copies.into_iter().chain([original.id.clone()]) {
+        let act = OwnerAct::RequireImdsV2;
+        stage.edit(Edit::Owner { image, act });
     }
 }
 

@@ -388,7 +388,7 @@ fn is_usable(image: &Image) -> bool {
 /// again.
 fn has_copy(image: &Image, region: &Region, key: &str) -> bool {
     region.images.values().any(|copy| {
-        let source = copy.source.as_ref().map(|(id, _)| id);
+        let source = copy.copied_from().map(|(id, _)| id);
         let is_copy = source == Some(&image.id) && copy.exists() && copy.state == ImageState::Available;
         is_copy && is_under(copy, region, key)
     })

@@ -125,6 +125,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
         older: &[],
         ours: &none,
         copies: &none,
+        recorded: amiseal::plan::adopt::Recorded::default(),
         pinned: &pinned,
     };
     let counts = classify(inventory, terms).counts;

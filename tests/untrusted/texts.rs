@@ -47,6 +47,7 @@ fn image(name: &str, tags: &[(String, String)]) -> Image {
         attributes: Default::default(),
         devices: Vec::new(),
         copied_from: None,
+        extras: None,
         tags: Tags::of(tags),
         unread: None,
     }

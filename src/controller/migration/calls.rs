@@ -1,5 +1,6 @@
 //! The calls of a migration's steps, and what becomes of their answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -198,6 +199,8 @@ impl Turn<'_> {
         self.ctx.fleet.memory.put_off(&self.uid, Vec::new());
         for publication in list {
             let done = match publication {
+                Publication::ImdsV2 => session.require_imds_v2(image).await,
+                Publication::InstanceTypes(types) => session.restrict_instance_types(image, types).await,
                 Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
                 Publication::Description(text) => session.set_description(image, text).await,
                 Publication::Deprecation(at) => session.deprecate_at(image, *at).await,
@@ -265,7 +268,10 @@ async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Resul
 /// The call that a publication takes.
 fn operation(publication: &Publication) -> &'static str {
     match publication {
-        Publication::LaunchPermissions(_) | Publication::Description(_) => "ec2:ModifyImageAttribute",
+        Publication::ImdsV2 | Publication::LaunchPermissions(_) | Publication::Description(_) => {
+            "ec2:ModifyImageAttribute"
+        }
+        Publication::InstanceTypes(_) => "ec2:ReplaceImageInstanceTypeSpecification",
         Publication::Deprecation(_) => "ec2:EnableImageDeprecation",
         Publication::Tags(_) => "ec2:CreateTags",
     }
@@ -274,6 +280,8 @@ fn operation(publication: &Publication) -> &'static str {
 /// A publication as the log has it.
 fn what(publication: &Publication) -> &'static str {
     match publication {
+        Publication::ImdsV2 => "IMDS support",
+        Publication::InstanceTypes(_) => "instance types",
         Publication::LaunchPermissions(_) => "launch permissions",
         Publication::Description(_) => "description",
         Publication::Deprecation(_) => "deprecation time",
@@ -285,6 +293,13 @@ fn what(publication: &Publication) -> &'static str {
 fn published(copy: &Image, publication: &Publication) -> Image {
     let mut copy = copy.clone();
     match publication {
+        Publication::ImdsV2 => {
+            Arc::make_mut(&mut copy.attributes).insert("imdsSupport", "v2.0".into());
+        }
+        Publication::InstanceTypes(types) => {
+            let extras = copy.extras.get_or_insert_default();
+            extras.instance_types = Some(types.clone());
+        }
         Publication::LaunchPermissions(_) => {}
         Publication::Description(text) => copy.description = Some(text.clone()),
         Publication::Deprecation(at) => copy.deprecation_time = Some(*at),

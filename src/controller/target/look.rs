@@ -6,11 +6,12 @@ use std::sync::Arc;
 use kube::ResourceExt;
 
 use super::Work;
-use crate::api::{AMIMigration, MigrationState, conditions};
+use crate::api::{AMIMigration, AMIMigrationStatus, MigrationState, conditions};
 use crate::aws::{AwsError, Detail, ErrorClass};
 use crate::controller::fleet::jittered;
 use crate::controller::survey::survey;
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
+use crate::plan::adopt::Recorded;
 use crate::plan::classify::{self, Classified, Terms};
 use crate::plan::trouble;
 
@@ -103,6 +104,8 @@ impl Work<'_> {
     pub(super) fn classify(&self) {
         let rivals = self.rivals();
         let copies = self.recorded_copies();
+        let published = self.copies_that(|status| conditions::find(&status.conditions, conditions::PROMOTED).is_some());
+        let refused = self.refused_copies();
         let ours = self
             .migrations
             .iter()
@@ -121,12 +124,17 @@ impl Work<'_> {
             older: &rivals.older(),
             ours: &ours,
             copies: &copies,
+            recorded: Recorded {
+                published: &published,
+                refused: &refused,
+            },
             pinned: &self.pinned_keys(),
         };
         let classified: Arc<Classified> = Arc::new(classify::classify(&inventory, terms));
         self.place(|place| {
             place.classified = Some(classified);
             place.rivals = rivals;
+            place.refused = refused;
         });
     }
 
@@ -143,6 +151,33 @@ impl Work<'_> {
         self.migrations
             .iter()
             .filter(unfinished)
+            .filter_map(|m| copy_of(m))
+            .collect()
+    }
+
+    /// Counts the images anew when a migration has come to judge its copy otherwise, by what no listing shows. Says whether one has.
+    pub(super) fn follow_judgements(&self) -> bool {
+        let refused = self.refused_copies();
+        let has_changed = self.place(|place| place.classified.is_some() && place.refused != refused);
+        if has_changed {
+            self.classify();
+        }
+        has_changed
+    }
+
+    /// Copies that their migrations have found not to be what was asked for.
+    fn refused_copies(&self) -> HashSet<ImageId> {
+        self.copies_that(|status| {
+            conditions::has_status(&status.conditions, conditions::VERIFIED, conditions::Status::False)
+        })
+    }
+
+    /// The copies of migrations of which this is on record.
+    fn copies_that(&self, is_so: impl Fn(&AMIMigrationStatus) -> bool) -> HashSet<ImageId> {
+        let meant = |m: &&Arc<AMIMigration>| m.status.as_ref().is_some_and(&is_so);
+        self.migrations
+            .iter()
+            .filter(meant)
             .filter_map(|m| copy_of(m))
             .collect()
     }

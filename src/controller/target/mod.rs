@@ -98,6 +98,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         work.follow_key().await
     };
     news |= work.follow_rivals();
+    news |= work.follow_judgements();
     let asks = asks_for_changes(&policy.spec, &target.spec);
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
     let mut settling = work.enforces() && !asks;

@@ -18,6 +18,7 @@ fn classified(world: World, other_key: OtherKey, selector: &ImageSelector) -> Cl
         older: &[],
         ours: &none,
         copies: &none,
+        recorded: Recorded::default(),
         pinned: &HashMap::new(),
     };
     classify(&world.inventory(at(0)), terms)
@@ -85,6 +86,7 @@ fn a_copy_under_the_key_that_the_policy_had_when_it_was_made_still_supersedes_it
             older: &[],
             ours: &none,
             copies: &none,
+            recorded: Recorded::default(),
             pinned,
         };
         let counts = classify(&inventory, terms).counts;
@@ -125,6 +127,7 @@ fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is()
             older,
             ours,
             copies: &none,
+            recorded: Recorded::default(),
             pinned: &HashMap::new(),
         };
         let classified = classify(&inventory, terms);
@@ -159,6 +162,25 @@ fn another_key_is_reported_or_migrated_as_the_policy_says() {
     assert_eq!((reported.counts.other_key, reported.wanted.len()), (1, 0));
     let migrated = everything(other(), OtherKey::Migrate);
     assert_eq!((migrated.counts.other_key, migrated.wanted.len()), (1, 1));
+}
+
+#[test]
+fn an_image_that_another_key_opens_as_well_is_not_encrypted_under_exactly_the_key() {
+    for migrates in [true, false] {
+        let mut world = World::default();
+        let mut image = image(1, 1);
+        if let crate::domain::BlockDevice::Ebs { volume, .. } = &mut image.devices[0] {
+            volume.encrypted = Some(true);
+        }
+        world.add(image, Some(&key(1)));
+        for snapshot in world.snapshots.values_mut() {
+            snapshot.also = Some(Box::new(key(2)));
+        }
+        let other_key = if migrates { OtherKey::Migrate } else { OtherKey::Report };
+        let result = everything(world, other_key);
+        assert_eq!((result.counts.encrypted, result.counts.other_key), (0, 1));
+        assert_eq!(result.wanted.len(), usize::from(migrates));
+    }
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::Observation;
 use super::conclude::{self, completed, progressing};
-use super::{Observation, promote};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState};
 use crate::domain::ImageId;
+use crate::plan::promote;
 
 /// Whether AWS has refused to make the copy that is on record as intended. Its place was given to others then, and it needs
 /// one again before AWS is asked once more.

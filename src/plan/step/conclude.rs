@@ -112,8 +112,23 @@ pub(super) fn verified(
         reason::SUCCEEDED,
         "AWS has made the copy.",
     );
-    let message = "Every snapshot is encrypted under the key, and nothing else differs.";
+    let message = "Every snapshot is encrypted under the key, and nothing else differs that a copy keeps.";
     write.set(conditions::VERIFIED, Status::True, reason::SUCCEEDED, message);
+}
+
+/// The copy is there and is not what it should be.
+pub(super) fn not_verified(o: Observation<'_>, status: &mut AMIMigrationStatus, trouble: &Trouble, now: Timestamp) {
+    let mut write = writer(o, status, now);
+    write.set(conditions::VERIFIED, Status::False, trouble.reason, &trouble.message);
+}
+
+/// The copy has lost what it took over, which has to be published anew; that it was published stays on record.
+pub(super) fn withdrawn(o: Observation<'_>, status: &mut AMIMigrationStatus, trouble: &Trouble, now: Timestamp) {
+    if conditions::find(&status.conditions, conditions::PROMOTED).is_some() {
+        let mut write = writer(o, status, now);
+        write.set(conditions::PROMOTED, Status::False, trouble.reason, &trouble.message);
+    }
+    status.promotion = None;
 }
 
 /// The copy is no more.

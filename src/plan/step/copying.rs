@@ -86,7 +86,9 @@ impl Decider<'_> {
         let of = self.o.of;
         let found = adopt::find(of, self.source, self.inventory)?;
         let (image, attempt) = match &found {
-            Adoptable::Verified { image, attempt, .. } => (image, attempt.unwrap_or(1)),
+            Adoptable::Verified { image, attempt, .. } | Adoptable::Disabled { image, attempt } => {
+                (image, attempt.unwrap_or(1))
+            }
             Adoptable::InFlight { image, attempt } => (image, *attempt),
         };
         let name = self
@@ -118,6 +120,10 @@ impl Decider<'_> {
         Some(match found {
             Adoptable::Verified { image, pairs, .. } => match self.inventory.images.get(&image) {
                 Some(copy) => self.promote(status, copy, pairs),
+                None => self.copying(status),
+            },
+            Adoptable::Disabled { image, .. } => match self.inventory.images.get(&image) {
+                Some(copy) => self.disabled(status, copy),
                 None => self.copying(status),
             },
             Adoptable::InFlight { .. } => self.copying(status),

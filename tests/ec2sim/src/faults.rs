@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::glob;
 use crate::wire::{ApiError, Service};
@@ -101,12 +102,47 @@ impl Failure {
     }
 }
 
+/// What a copy can get wrong: attributes of an image; then properties of the last EBS volume, the last device's name, and the last
+/// blank volume or instance-store volume, which is left out.
+const ATTRIBUTES: [&str; 18] = [
+    "architecture",
+    "bootMode",
+    "tpmSupport",
+    "imdsSupport",
+    "uefiData",
+    "enaSupport",
+    "sriovNetSupport",
+    "rootDeviceName",
+    "instanceTypes",
+    "watermarks",
+    "volumeSize",
+    "volumeType",
+    "iops",
+    "throughput",
+    "deleteOnTermination",
+    "deviceName",
+    "blank",
+    "ephemeral",
+];
+
+fn attribute_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if ATTRIBUTES.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    let message = format!(
+        "a copy has no attribute `{name}`: write one of {}",
+        ATTRIBUTES.join(", ")
+    );
+    Err(D::Error::custom(message))
+}
+
 /// An attribute that the copy gets wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttributeLie {
-    /// `architecture`, `bootMode`, `tpmSupport`, `imdsSupport`, `uefiData`, `enaSupport`, `sriovNetSupport`,
-    /// `rootDeviceName`, `volumeSize`, `volumeType`, `deviceName`.
+    /// One of `ATTRIBUTES`; others are refused.
+    #[serde(deserialize_with = "attribute_name")]
     pub name: String,
     /// The wrong value; absent: none.
     #[serde(default)]

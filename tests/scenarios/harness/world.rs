@@ -17,6 +17,7 @@ pub(crate) const KEY: &str = "11111111-1111-4111-8111-111111111111";
 /// What the role must be allowed, and no more.
 const ALLOWED: &str = r#"["ec2:DescribeImages", "ec2:DescribeSnapshots", "ec2:DescribeImageAttribute", "ec2:CopyImage",
     "ec2:CreateTags", "ec2:ModifyImageAttribute", "ec2:EnableImageDeprecation", "ec2:DeregisterImage",
+    "ec2:ReplaceImageInstanceTypeSpecification",
     "ec2:DeleteSnapshot", "kms:DescribeKey"]"#;
 
 /// Image IDs are made from the seed: no scenario has those of another.

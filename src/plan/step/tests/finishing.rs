@@ -85,6 +85,54 @@ fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
     }
 }
 
+fn set(image: &mut Image, name: &'static str, value: &str) {
+    Arc::make_mut(&mut image.attributes).insert(name, value.into());
+}
+
+#[test]
+fn uefi_data_is_read_where_it_matters_and_a_copy_that_has_lost_it_is_never_promoted() {
+    type Change = fn(&mut Image);
+    let matters: [(Change, bool); 4] = [
+        (|_| {}, false),
+        (|image| set(image, "bootMode", "legacy-bios"), false),
+        (|image| set(image, "bootMode", "uefi-preferred"), true),
+        (|image| set(image, "tpmSupport", "v2.0"), true),
+    ];
+    for (change, is_read) in matters {
+        let mut case = Case::new();
+        case.change_copy(&image_id(1), change);
+        let Then::Copy(call) = case.settle() else {
+            panic!("no call")
+        };
+        let id = case.make_copy(&call, 101);
+        case.accept_copy(&id);
+        let inventory = case.inventory();
+        let unread = next(case.observation(&inventory), at(case.now));
+        assert_eq!(unread.then == Then::ReadUefiData(id.clone()), is_read, "{unread:?}");
+        assert!(!is_read || !conditions::is_true(&unread.status.conditions, conditions::VERIFIED));
+        case.uefi_differs = true;
+        let done = (Then::Wait, MigrationState::Completed);
+        if !is_read {
+            assert_eq!((case.settle(), case.state()), done);
+            continue;
+        }
+        assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTRIBUTE_MISMATCH));
+        // It cannot have changed, and is not read again.
+        let inventory = case.inventory();
+        let again = next(case.observation(&inventory), at(case.now));
+        assert_eq!((again.then, &again.status), (Then::Wait, &case.status));
+        // That of another copy may be what it should be.
+        case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
+        case.uefi_differs = false;
+        let Then::Copy(call) = case.settle() else {
+            panic!("no call")
+        };
+        let id = case.make_copy(&call, 102);
+        case.accept_copy(&id);
+        assert_eq!((case.settle(), case.state()), done);
+    }
+}
+
 #[test]
 fn a_copy_whose_snapshots_were_not_read_waits_for_the_reading() {
     let mut case = Case::new();

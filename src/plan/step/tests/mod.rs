@@ -3,6 +3,7 @@ mod asking;
 mod awaiting;
 mod counting;
 mod finishing;
+mod published;
 mod whatever;
 
 use std::cell::RefCell;
@@ -27,6 +28,7 @@ struct Case {
     admitted: bool,
     looked: bool,
     permissions: BTreeSet<LaunchPermission>,
+    uefi_differs: bool,
     retry: Option<String>,
     pardoned: Option<u32>,
     denied: Option<Trouble>,
@@ -60,6 +62,7 @@ impl Case {
             admitted: true,
             looked: true,
             permissions: BTreeSet::new(),
+            uefi_differs: false,
             retry: None,
             pardoned: None,
             denied: None,
@@ -79,28 +82,30 @@ impl Case {
         world.inventory(at(self.now))
     }
 
-    /// The next step, with launch permissions read where they are asked for.
+    /// The next step, with what is asked for read, each once.
     fn step(&self) -> Step {
         let inventory = self.inventory();
-        let observation = self.observation(&inventory);
+        let mut observation = self.observation(&inventory);
         let step = next(observation, at(self.now));
-        match &step.then {
-            Then::ReadPermissions => next(
-                Observation {
-                    permissions: Some(&self.permissions),
-                    ..observation
-                },
-                at(self.now),
-            ),
-            Then::AskFor(image) => next(
-                Observation {
+        let step = match &step.then {
+            Then::AskFor(image) => {
+                let observation = Observation {
                     gone: Some(image),
                     ..observation
-                },
-                at(self.now),
-            ),
+                };
+                return next(observation, at(self.now));
+            }
+            Then::ReadUefiData(_) => {
+                observation.uefi_differs = Some(self.uefi_differs);
+                next(observation, at(self.now))
+            }
             _ => step,
+        };
+        if step.then != Then::ReadPermissions {
+            return step;
         }
+        observation.permissions = Some(&self.permissions);
+        next(observation, at(self.now))
     }
 
     fn observation<'a>(&'a self, inventory: &'a Inventory) -> Observation<'a> {
@@ -124,6 +129,7 @@ impl Case {
             unseen: self.unseen,
             today: at(self.now),
             permissions: None,
+            uefi_differs: None,
             older_unpublished: false,
             trouble: self.trouble.as_ref(),
         }

@@ -48,7 +48,7 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
 fn index(world: &World) -> CopiesBySource<'_> {
     let mut copies = CopiesBySource::new();
     for image in world.regions().flat_map(|(_, r)| r.images.values()) {
-        if let Some((id, region)) = &image.source {
+        if let Some((id, region)) = image.copied_from() {
             copies.entry((id, region)).or_default().push(image);
         }
     }

@@ -45,7 +45,11 @@ pub(super) fn check(judge: &mut Judge<'_>) {
                 image.description.current() != before.description.current(),
                 modify,
             ),
-            ("attributes", image.attributes != before.attributes, modify),
+            (
+                "attributes",
+                image.attributes != before.attributes,
+                &["ModifyImageAttribute", "ReplaceImageInstanceTypeSpecification"][..],
+            ),
             (
                 "deprecation time",
                 image.deprecation_time.current() != before.deprecation_time.current(),

@@ -6,7 +6,9 @@ use super::copy::{Asked, CopyKey};
 use crate::clock::SimTime;
 use crate::engine::{Event, Request, State};
 use crate::faults::{Act, AttributeLie};
-use crate::model::{CopyJob, Image, ImageState, Lagged, Snapshot, SnapshotState, Storage, Tags};
+use crate::model::{
+    CopyJob, Image, ImageState, InstanceTypes, Lagged, Mapping, Snapshot, SnapshotState, Storage, Tags,
+};
 use crate::spec::{Expectation, LimitMode};
 
 /// When each place for a concurrent snapshot copy becomes free; without places, every copy starts at once.
@@ -92,6 +94,7 @@ pub(super) fn create(
             gib: ebs.gib,
             encrypted: key.is_some(),
             key_arn: key.and_then(|k| k.arn.clone()),
+            associated_keys: Vec::new(),
             state: SnapshotState::Pending,
             state_message: None,
             started_at: start,
@@ -132,6 +135,15 @@ pub(super) fn create(
         attributes.tpm_support = None;
         attributes.uefi_data = None;
     }
+    if !settings.copies.keeps_uefi_data {
+        attributes.uefi_data = None;
+    }
+    if !settings.copies.keeps_instance_types {
+        attributes.instance_types = None;
+    }
+    if !settings.copies.keeps_watermarks {
+        attributes.watermarks.clear();
+    }
     let mut copy = Image {
         id: id.clone(),
         owner: request.account().to_owned(),
@@ -150,6 +162,7 @@ pub(super) fn create(
         deregistration_protection: false,
         mappings,
         source: Some((source.id.clone(), source.region.clone())),
+        source_instance: None,
         created_by: Some(request.seq),
         visible_at,
         gone_at: None,
@@ -246,7 +259,6 @@ fn attribute_lie(lie: &AttributeLie, copy: &mut Image) {
     let value = lie.value.clone();
     let text = value.clone().unwrap_or_default();
     let a = &mut copy.attributes;
-    let last = copy.mappings.last_mut();
     match lie.name.as_str() {
         "architecture" => a.architecture = text,
         "bootMode" => a.boot_mode = value,
@@ -256,14 +268,54 @@ fn attribute_lie(lie: &AttributeLie, copy: &mut Image) {
         "enaSupport" => a.ena_support = text == "true",
         "sriovNetSupport" => a.sriov_net_support = value,
         "rootDeviceName" => a.root_device_name = text,
-        other => {
-            let Some(mapping) = last else { return };
-            match (other, &mut mapping.storage) {
-                ("deviceName", _) => mapping.device = text,
-                ("volumeSize", Storage::Ebs(e)) => e.gib = text.parse().unwrap_or(e.gib + 1),
-                ("volumeType", Storage::Ebs(e)) => e.volume_type = text,
-                _ => {}
+        "instanceTypes" => {
+            a.instance_types = value.map(|supported| InstanceTypes {
+                supported: BTreeSet::from([supported]),
+                unsupported: BTreeSet::new(),
+            });
+        }
+        "watermarks" => a.watermarks = value.map(|key| (key, copy.creation_date)).into_iter().collect(),
+        other => mapping_lie(other, value.as_deref(), &mut copy.mappings),
+    }
+}
+
+/// The last mapping of the kind that is meant is wrong, or gone.
+fn mapping_lie(name: &str, value: Option<&str>, mappings: &mut Vec<Mapping>) {
+    let text = value.unwrap_or_default();
+    let number = || value.and_then(|text| text.parse().ok());
+    match name {
+        "blank" => remove_last(
+            mappings,
+            |storage| matches!(storage, Storage::Ebs(ebs) if ebs.snapshot.is_none()),
+        ),
+        "ephemeral" => remove_last(mappings, |storage| matches!(storage, Storage::Ephemeral(_))),
+        "deviceName" => {
+            if let Some(mapping) = mappings.last_mut() {
+                text.clone_into(&mut mapping.device);
             }
         }
+        _ => {
+            let mut volumes = mappings
+                .iter_mut()
+                .rev()
+                .filter_map(|mapping| match &mut mapping.storage {
+                    Storage::Ebs(ebs) => Some(ebs),
+                    Storage::Ephemeral(_) => None,
+                });
+            let Some(ebs) = volumes.next() else { return };
+            match name {
+                "volumeSize" => ebs.gib = number().unwrap_or(ebs.gib + 1),
+                "volumeType" => text.clone_into(&mut ebs.volume_type),
+                "iops" => ebs.iops = number(),
+                "throughput" => ebs.throughput = number(),
+                _ => ebs.delete_on_termination = text == "true",
+            }
+        }
+    }
+}
+
+fn remove_last(mappings: &mut Vec<Mapping>, is_meant: impl Fn(&Storage) -> bool) {
+    if let Some(last) = mappings.iter().rposition(|mapping| is_meant(&mapping.storage)) {
+        mappings.remove(last);
     }
 }

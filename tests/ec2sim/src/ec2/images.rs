@@ -186,7 +186,8 @@ impl View {
             "image-id" => one(&image.id),
             "image-type" => one(&image.image_type),
             "is-public" => one(&self.is_public(image).to_string()),
-            "kernel-id" | "ramdisk-id" | "source-instance-id" | "owner-alias" => Some(Vec::new()),
+            "kernel-id" | "ramdisk-id" | "owner-alias" => Some(Vec::new()),
+            "source-instance-id" => maybe(image.source_instance.as_ref().filter(|id| !id.is_empty())),
             "manifest-location" => one(&format!("{}/{}", image.owner, image.name)),
             "name" => one(&image.name),
             "owner-id" => one(&image.owner),
@@ -285,6 +286,19 @@ impl View {
         x.maybe("bootMode", a.boot_mode.as_deref());
         x.maybe("tpmSupport", a.tpm_support.as_deref());
         x.maybe("imdsSupport", a.imds_support.as_deref());
+        if let Some(types) = &a.instance_types {
+            let item = |x: &mut Xml, name: &String| x.text("instanceType", name);
+            x.nest("instanceTypeSpecification", |x| {
+                x.list("supportedInstanceTypeSet", &types.supported, item);
+                x.list("unsupportedInstanceTypeSet", &types.unsupported, item);
+            });
+        }
+        if !a.watermarks.is_empty() {
+            x.list("imageWatermarkSet", &a.watermarks, |x, (key, at)| {
+                x.text("watermarkKey", key);
+                x.value("watermarkCreationTime", at);
+            });
+        }
         x.maybe("deprecationTime", *image.deprecation_time.seen(self.now));
         if image.owner == self.account {
             x.maybe("lastLaunchedTime", image.last_launched_time);
@@ -301,6 +315,10 @@ impl View {
             x.text("sourceImageId", id);
             x.text("sourceImageRegion", region);
         }
+        x.maybe(
+            "sourceInstanceId",
+            image.source_instance.as_deref().filter(|id| !id.is_empty()),
+        );
     }
 }
 

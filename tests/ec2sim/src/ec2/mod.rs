@@ -6,6 +6,7 @@ mod copy;
 mod copy_make;
 mod deprecation;
 mod images;
+mod instance_types;
 mod list;
 mod regions;
 mod remove;
@@ -27,7 +28,7 @@ pub(crate) struct Operation {
     run: fn(&mut State, &Request) -> Outcome,
 }
 
-const OPERATIONS: [Operation; 12] = [
+const OPERATIONS: [Operation; 13] = [
     read("DescribeImages", images::describe),
     read("DescribeSnapshots", snapshots::describe),
     read("DescribeImageAttribute", attributes::describe),
@@ -38,6 +39,7 @@ const OPERATIONS: [Operation; 12] = [
     write("CreateTags", tags::create),
     write("DeleteTags", tags::delete),
     write("ModifyImageAttribute", attributes::modify),
+    write("ReplaceImageInstanceTypeSpecification", instance_types::replace),
     write("EnableImageDeprecation", deprecation::enable),
     write("DisableImageDeprecation", deprecation::disable),
 ];

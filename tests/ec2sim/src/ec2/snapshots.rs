@@ -132,6 +132,11 @@ fn write(x: &mut Xml, snapshot: &Snapshot, request: &Request, copies: &Copies) {
     x.text("description", &snapshot.description);
     x.value("encrypted", snapshot.encrypted);
     x.maybe("kmsKeyId", snapshot.key_arn.as_deref());
+    if !snapshot.associated_keys.is_empty() {
+        x.list("associatedKmsKeySet", &snapshot.associated_keys, |x, key| {
+            x.text("kmsKeyId", key)
+        });
+    }
     x.text("storageTier", &snapshot.storage_tier);
     x.maybe("availabilityZone", snapshot.availability_zone.as_deref());
     x.maybe("outpostArn", snapshot.outpost_arn.as_deref());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Lagged;
 use crate::clock::SimTime;
@@ -105,6 +105,20 @@ pub struct Attributes {
     pub root_device_type: String,
     /// As in `/dev/xvda`.
     pub root_device_name: String,
+    /// On which instance types it can be launched, where that is not all.
+    pub instance_types: Option<InstanceTypes>,
+    /// Its watermarks, and when each was put on it.
+    pub watermarks: BTreeMap<String, SimTime>,
+}
+
+/// On which instance types an image can be launched, by names and patterns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InstanceTypes {
+    /// On these only, if there are any.
+    pub supported: BTreeSet<String>,
+    /// Not on these.
+    pub unsupported: BTreeSet<String>,
 }
 
 /// One entry of an image's block device mapping.
@@ -183,8 +197,10 @@ pub struct Image {
     pub deregistration_protection: bool,
     /// Block devices.
     pub mappings: Vec<Mapping>,
-    /// Image and region that it was copied from.
+    /// Image and region that it was copied from, or, with an instance, that the instance was launched from.
     pub source: Option<(String, String)>,
+    /// The instance that it was made from. Empty: AWS does not say which.
+    pub source_instance: Option<String>,
     /// The call that made it; absent: the world file did.
     pub created_by: Option<u64>,
     /// Not shown before.
@@ -223,6 +239,11 @@ impl Image {
     /// Whether it is there, apart from what readers see.
     pub const fn exists(&self) -> bool {
         self.gone_at.is_none()
+    }
+
+    /// The image and region that it is a copy of.
+    pub fn copied_from(&self) -> Option<&(String, String)> {
+        self.source.as_ref().filter(|_| self.source_instance.is_none())
     }
 
     /// Whether a reader sees it.
@@ -289,6 +310,8 @@ pub struct Snapshot {
     pub encrypted: bool,
     /// ARN of the key.
     pub key_arn: Option<String>,
+    /// ARNs of keys that are associated with it beside that.
+    pub associated_keys: Vec<String>,
     /// State.
     pub state: SnapshotState,
     /// Why it is in error.

@@ -4,7 +4,8 @@ mod image;
 mod lagged;
 
 pub use image::{
-    Attributes, CopyJob, Ebs, Image, ImageState, LaunchPermission, Mapping, Snapshot, SnapshotState, Storage, Tags,
+    Attributes, CopyJob, Ebs, Image, ImageState, InstanceTypes, LaunchPermission, Mapping, Snapshot, SnapshotState,
+    Storage, Tags,
 };
 pub use lagged::Lagged;
 

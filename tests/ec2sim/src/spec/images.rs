@@ -97,7 +97,7 @@ fn expand_image(
         .creation_date
         .unwrap_or_else(|| start.plus_seconds(-86_400.0 - spread(&hash) * 1094.0 * 86_400.0));
     let instance_store = image.root_device_type.as_deref() == Some("instance-store");
-    let mappings = expand_devices(region, account, image, &hash, path, creation_date)?;
+    let mappings = expand_devices(region, account, image, &id, &hash, path, creation_date)?;
     let root_device_name = mappings.first().map_or_else(
         || {
             if instance_store {
@@ -133,6 +133,12 @@ fn expand_image(
             platform: image.platform.clone(),
             root_device_type: image.root_device_type.clone().unwrap_or_else(|| "ebs".to_owned()),
             root_device_name,
+            instance_types: image.instance_types.clone(),
+            watermarks: image
+                .watermarks
+                .iter()
+                .map(|key| (key.clone(), creation_date))
+                .collect(),
         },
         product_codes: image.product_codes.clone(),
         deregistration_protection: image.deregistration_protection,
@@ -141,6 +147,7 @@ fn expand_image(
             let source_region = image.source_image_region.clone().unwrap_or_else(|| region.name.clone());
             (source, source_region)
         }),
+        source_instance: image.source_instance_id.clone(),
         created_by: None,
         visible_at: creation_date.min(start),
         gone_at: None,
@@ -181,6 +188,7 @@ fn expand_devices(
     region: &mut Region,
     account: &str,
     image: &ImageSpec,
+    image_id: &str,
     hash: &str,
     path: &str,
     created: SimTime,
@@ -211,7 +219,7 @@ fn expand_devices(
             Some(expand_snapshot(
                 region,
                 account,
-                image,
+                (image, image_id),
                 device,
                 &format!("snap-{}", &digest(i as u64, &[hash])[..17]),
                 &device_path,
@@ -241,7 +249,7 @@ fn expand_devices(
 fn expand_snapshot(
     region: &Region,
     account: &str,
-    image: &ImageSpec,
+    (image, image_id): (&ImageSpec, &str),
     device: &DeviceSpec,
     id: &str,
     path: &str,
@@ -275,11 +283,12 @@ fn expand_snapshot(
     Ok(Snapshot {
         id: id.to_owned(),
         owner,
-        description: format!("Created by CreateImage for {}", image.name),
+        description: snapshot_description(image, image_id, created),
         tags: Lagged::new(image.snapshot_tags.clone()),
         gib: device.gib.unwrap_or(8),
         encrypted: key_arn.is_some(),
         key_arn,
+        associated_keys: device.associated_keys.clone(),
         state: SnapshotState::Completed,
         state_message: None,
         started_at: created,
@@ -293,6 +302,24 @@ fn expand_snapshot(
         availability_zone: device.availability_zone.clone(),
         outpost_arn: device.outpost_arn.clone(),
     })
+}
+
+/// What AWS writes into the description of an image's snapshot, or what somebody else has written.
+fn snapshot_description(image: &ImageSpec, id: &str, created: SimTime) -> String {
+    match (
+        &image.snapshot_description,
+        &image.source_image_id,
+        &image.source_instance_id,
+    ) {
+        (Some(given), _, _) => given.replace("{id}", id),
+        (None, Some(source), None) => format!(
+            "Copied for DestinationAmi {id} from SourceAmi {source} for SourceSnapshot snap-{}. Task created on {}.",
+            &digest(0, &[source])[..17],
+            created.as_millis()
+        ),
+        (None, _, Some(instance)) => format!("Created by CreateImage({instance}) for {id}"),
+        (None, None, None) => format!("Created by CreateImage for {}", image.name),
+    }
 }
 
 fn device_name(i: usize) -> String {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SimTime;
 use crate::faults::FaultRule;
+use crate::model::InstanceTypes;
 
 /// A world that can not be built, in one sentence that names the place and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -304,6 +305,10 @@ pub struct ImageSpec {
     pub imds: Option<String>,
     /// UEFI variables, base64.
     pub uefi_data: Option<String>,
+    /// On which instance types it can be launched; absent: all.
+    pub instance_types: Option<InstanceTypes>,
+    /// Its watermarks, each as `account:name`, put on it when it was made.
+    pub watermarks: Vec<String>,
     /// ENA support, default true.
     pub ena: Option<bool>,
     /// `simple`.
@@ -332,6 +337,11 @@ pub struct ImageSpec {
     pub image_type: Option<String>,
     /// In which way an answer about it is not as answers are; absent: it is.
     pub garbled: Option<Garbled>,
+    /// It was made from this instance, which was launched from `sourceImageId`: it is no copy of that. Empty: AWS does not say
+    /// from which.
+    pub source_instance_id: Option<String>,
+    /// The description of its snapshots; `{id}` is its own ID. Absent: what AWS writes.
+    pub snapshot_description: Option<String>,
     /// What should become of it.
     pub expect: Expectation,
 }
@@ -370,6 +380,8 @@ pub struct DeviceSpec {
     pub delete_on_termination: Option<bool>,
     /// Key alias or ID.
     pub encrypted_under: Option<String>,
+    /// ARNs of keys that are associated with its snapshot beside the one that it is encrypted under.
+    pub associated_keys: Vec<String>,
     /// An EBS volume without a snapshot.
     pub blank: bool,
     /// An instance store volume.

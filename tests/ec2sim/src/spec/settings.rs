@@ -212,6 +212,12 @@ pub struct Copies {
     pub ascii_descriptions: bool,
     /// What a token is answered with whose image is no more.
     pub tokens_of_dead_images: DeadTokens,
+    /// Whether a copy keeps UEFI data.
+    pub keeps_uefi_data: bool,
+    /// Whether a copy keeps on which instance types its source can be launched.
+    pub keeps_instance_types: bool,
+    /// Whether a copy keeps the watermarks of its source.
+    pub keeps_watermarks: bool,
 }
 
 impl Default for Copies {
@@ -231,6 +237,9 @@ impl Default for Copies {
             transfer_type: true,
             ascii_descriptions: false,
             tokens_of_dead_images: DeadTokens::Answer,
+            keeps_uefi_data: true,
+            keeps_instance_types: true,
+            keeps_watermarks: true,
         }
     }
 }

@@ -152,6 +152,33 @@ fn description_and_imds_support_can_be_set() {
 }
 
 #[test]
+fn the_instance_types_of_an_image_are_replaced_whole_or_taken_away() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let replace = |types: &[(&str, &str)]| {
+        let mut all = vec![("ImageId", WEB)];
+        all.extend(types);
+        c.ec2("ReplaceImageInstanceTypeSpecification", &all).code()
+    };
+    let show = || c.ec2("DescribeImages", &[("ImageId.1", WEB)]).all("instanceType");
+    let supported = "InstanceTypeSpecification.SupportedInstanceType.1";
+    let unsupported = "InstanceTypeSpecification.UnsupportedInstanceType.1";
+    assert_eq!(replace(&[(supported, "m7i.*"), (unsupported, "m7i.large")]), "OK");
+    assert_eq!(show(), ["m7i.*", "m7i.large"]);
+    assert_eq!(replace(&[(supported, "t3.*")]), "OK");
+    assert_eq!(show(), ["t3.*"]);
+    for wrong in ["t3 *", "t3.**", "a-name-that-is-much-too-long"] {
+        assert_eq!(replace(&[(supported, wrong)]), "InvalidParameterValue", "{wrong}");
+    }
+    assert_eq!(
+        replace(&[(supported, "t3.*"), (unsupported, "t3.*")]),
+        "InvalidParameterValue"
+    );
+    assert_eq!(replace(&[]), "OK");
+    assert!(show().is_empty());
+}
+
+#[test]
 fn an_image_that_is_not_available_can_not_be_modified() {
     let sim = plain();
     let c = client(&sim, OWNER);

@@ -187,6 +187,51 @@ fn a_copy_can_be_made_wrong() {
     assert_eq!(attribute("bootMode", "uefi").one("bootMode"), "uefi");
     assert_eq!(attribute("volumeSize", "21").all("volumeSize"), ["8", "21"]);
     assert_eq!(attribute("deviceName", "/dev/sdq").all("deviceName")[1], "/dev/sdq");
+    assert_eq!(attribute("iops", "4000").all("iops"), ["4000"]);
+    assert_eq!(attribute("throughput", "250").all("throughput"), ["250"]);
+    assert_eq!(
+        attribute("deleteOnTermination", "false").all("deleteOnTermination"),
+        ["true", "false"]
+    );
+    assert_eq!(attribute("instanceTypes", "t3.*").one("instanceType"), "t3.*");
+    assert_eq!(
+        attribute("watermarks", "111111111111:x").one("watermarkKey"),
+        "111111111111:x"
+    );
+}
+
+#[test]
+fn a_copy_can_lose_a_mapping_that_holds_no_data() {
+    let images = "    - {name: two, id: ami-0000000a, devices: [{}, {device: /dev/sdb, blank: true}, {device: /dev/sdc, ephemeral: true}]}\n";
+    for (name, left) in [
+        ("blank", ["/dev/xvda", "/dev/sdc"]),
+        ("ephemeral", ["/dev/xvda", "/dev/sdb"]),
+    ] {
+        let sim = world(&yaml("", images, ""));
+        let lie = AttributeLie {
+            name: name.to_owned(),
+            value: None,
+        };
+        fault(&sim, "CopyImage", Act::CopyAttribute(lie));
+        let c = client(&sim, OWNER);
+        let id = c.copy("ami-0000000a", "copy", "alias/good", &[]).one("imageId");
+        let image = c.ec2("DescribeImages", &[("ImageId.1", &id)]);
+        assert_eq!(image.all("deviceName"), left, "{name}");
+    }
+}
+
+#[test]
+fn an_attribute_that_no_copy_has_is_refused_when_the_world_is_read() {
+    let faults = |name: &str| {
+        yaml("", "", "") + &format!("faults:\n- {{operation: CopyImage, act: {{copyAttribute: {{name: {name}}}}}}}\n")
+    };
+    assert!(ec2sim::WorldSpec::parse(&faults("iops")).is_ok());
+    let error = ec2sim::WorldSpec::parse(&faults("iopsPerSecond")).expect_err("no such attribute");
+    let said = error.to_string();
+    assert!(
+        said.contains("no attribute `iopsPerSecond`") && said.contains("throughput"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn is_encrypted<'a>(migration: &Object, world: &'a World) -> Result<&'a Image, S
         .get(id)
         .filter(|image| image.exists())
         .ok_or_else(|| format!("there is no copy {id:?}"))?;
-    let source = copy.source.as_ref().map(|(id, region)| [id.as_str(), region.as_str()]);
+    let source = copy.copied_from().map(|(id, region)| [id.as_str(), region.as_str()]);
     if source != Some([migration.text("/spec/sourceImageID"), migration.text("/spec/region")]) {
         return Err(format!("{id} is a copy of {source:?}"));
     }
@@ -212,7 +212,7 @@ fn target_counts(target: &Object, objects: &Objects, world: &World) -> Result<()
 /// The class of an image of these worlds.
 fn class(image: &Image, region: &Region, key: &str) -> &'static str {
     let copied = |copy: &Image| {
-        let source = copy.source.as_ref().map(|(id, _)| id);
+        let source = copy.copied_from().map(|(id, _)| id);
         source == Some(&image.id) && copy.exists() && copy.state == ImageState::Available && under(copy, region, key)
     };
     let mut snapshots = image.snapshot_ids().filter_map(|id| region.snapshots.get(id));

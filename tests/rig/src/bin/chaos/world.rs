@@ -30,7 +30,7 @@ pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
 const SPEED: u32 = 30;
 
 /// What a role must be allowed, and no more.
-const ALLOWED: [&str; 10] = [
+const ALLOWED: [&str; 11] = [
     "ec2:DescribeImages",
     "ec2:DescribeSnapshots",
     "ec2:DescribeImageAttribute",
@@ -38,6 +38,7 @@ const ALLOWED: [&str; 10] = [
     "ec2:CreateTags",
     "ec2:ModifyImageAttribute",
     "ec2:EnableImageDeprecation",
+    "ec2:ReplaceImageInstanceTypeSpecification",
     "ec2:DeregisterImage",
     "ec2:DeleteSnapshot",
     "kms:DescribeKey",

@@ -1,0 +1,212 @@
+//! Whether a copy is what was asked for, and what it gets once it is.
+
+use std::collections::BTreeSet;
+
+use super::answered::{done_message, done_reason};
+use super::conclude::{self, completed, progressing, stalled};
+use super::{Decider, Step, Then};
+use crate::api::conditions::{self, reason};
+use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus, TagPublication};
+use crate::domain::{Image, KeyArn};
+use crate::plan::obstacle::{self, Trouble};
+use crate::plan::promote::{self, Obstacle};
+use crate::plan::verify::{Pair, Verdict, verify, verify_published};
+
+impl Decider<'_> {
+    /// Judges the copy. One that was published, and that AWS calls a copy of the source, is judged for what can still change
+    /// and for nothing else: its source may have changed, and people launch from it.
+    pub(super) fn verdict(&self, status: &AMIMigrationStatus, copy: &Image) -> Verdict {
+        let of = self.o.of;
+        let is_copy = || {
+            self.inventory
+                .copies_of(&of.source, &of.region)
+                .any(|c| c.id == copy.id)
+        };
+        if was_published(status) && is_copy() {
+            verify_published(self.source, copy, &self.inventory.snapshots, &of.key)
+        } else {
+            verify(self.source, copy, &self.inventory.snapshots, &of.key)
+        }
+    }
+
+    /// Compares the copy with its source.
+    pub(super) fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
+        if let Some(what) = self.source.unread.as_ref().or(copy.unread.as_ref()) {
+            return stalled(
+                self.o,
+                status,
+                MigrationState::Verifying,
+                &obstacle::unread(what),
+                self.now,
+            );
+        }
+        match self.verdict(&status, copy) {
+            Verdict::Good(pairs) => self.promote(status, copy, pairs),
+            Verdict::Unknown => self.at_work(status, MigrationState::Verifying),
+            Verdict::Disabled => self.disabled(status, copy),
+            Verdict::NotEncrypted { device, under } => {
+                let found = under.map_or_else(|| "not encrypted".to_owned(), |key| format!("encrypted under {key}"));
+                let way_out = way_out(&status, copy);
+                let message = format!(
+                    "The copy's snapshot of device {device} is {found}: check the key's policy, and {way_out}."
+                );
+                self.refuse(status, &Trouble::new(reason::COPY_NOT_ENCRYPTED, message))
+            }
+            Verdict::AlsoUnder { device, other } => {
+                let message = format!(
+                    "The copy's snapshot of device {device} can be read by another key too: disassociate {other} from it \
+                     (ec2:DisassociateKmsKeyId)."
+                );
+                self.refuse(status, &Trouble::new(reason::COPY_NOT_ENCRYPTED, message))
+            }
+            Verdict::Differs { what } => {
+                let trouble = mismatch(&status, copy, &what);
+                self.refuse(status, &trouble)
+            }
+            Verdict::LacksWatermark { key } => {
+                let account = format!("{}:", self.o.of.account);
+                let way_out = match key.strip_prefix(&account) {
+                    Some(name) => format!("attach the watermark {name} to {}", copy.id),
+                    None => way_out(&status, copy),
+                };
+                let message =
+                    format!("The copy lacks the original's watermark {key}: {way_out}, or exempt the original.");
+                self.refuse(status, &Trouble::new(reason::ATTRIBUTE_MISMATCH, message))
+            }
+        }
+    }
+
+    /// The copy is not what was asked for.
+    fn refuse(&self, mut status: AMIMigrationStatus, trouble: &Trouble) -> Step {
+        conclude::not_verified(self.o, &mut status, trouble, self.now);
+        stalled(self.o, status, MigrationState::Verifying, trouble, self.now)
+    }
+
+    /// Nobody can launch from the copy until its owner enables it. Disabling has taken its launch permissions, which enabling does
+    /// not bring back.
+    pub(super) fn disabled(&self, mut status: AMIMigrationStatus, copy: &Image) -> Step {
+        let trouble = obstacle::disabled_copy(&copy.id);
+        conclude::withdrawn(self.o, &mut status, &trouble, self.now);
+        stalled(self.o, status, MigrationState::Verifying, &trouble, self.now)
+    }
+
+    /// Compares what only a read of the image's attribute shows, once for each copy: it cannot be changed. None if nothing is wrong.
+    fn compare_uefi_data(&self, status: &AMIMigrationStatus, copy: &Image) -> Option<Step> {
+        let verified = conditions::find(&status.conditions, conditions::VERIFIED);
+        if verified.is_some_and(|verified| verified.status == "True") || !uses_uefi_data(self.source, copy) {
+            return None;
+        }
+        let trouble = mismatch(status, copy, "uefiData");
+        let is_known = verified.is_some_and(|verified| verified.message == trouble.message);
+        match self.o.uefi_differs {
+            Some(false) => None,
+            None if !is_known => {
+                let then = Then::ReadUefiData(copy.id.clone());
+                Some(self.calling(status.clone(), MigrationState::Verifying, then))
+            }
+            None | Some(true) => Some(self.refuse(status.clone(), &trouble)),
+        }
+    }
+
+    /// Publishes what a verified copy lacks.
+    pub(super) fn promote(&self, mut status: AMIMigrationStatus, copy: &Image, pairs: Vec<Pair>) -> Step {
+        let promoting = MigrationState::Promoting;
+        if let Some(step) = self.compare_uefi_data(&status, copy) {
+            return step;
+        }
+        conclude::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
+        if self.o.uefi_differs.is_some() {
+            // On record before anything else is asked for, so that it need not be read again.
+            return self.at_work(status, promoting);
+        }
+        let settings = &self.o.settings.promotion;
+        if settings.tags == TagPublication::Publish
+            && self.o.older_unpublished
+            && !promote::missing_tags(self.source, copy).is_empty()
+        {
+            let message = "Waits until the tags of older originals are published.";
+            return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
+        }
+        let nobody = BTreeSet::new();
+        let permissions = match self.o.permissions {
+            Some(permissions) => permissions,
+            None if self.preserves() => {
+                return self.calling(status, promoting, Then::ReadPermissions);
+            }
+            None => &nobody,
+        };
+        let list = match promote::publications(self.source, copy, permissions, settings, self.o.today) {
+            Ok(list) => list,
+            Err(Obstacle::Public) => {
+                return stalled(self.o, status, promoting, &obstacle::public_image(), self.now);
+            }
+            Err(Obstacle::TooManyTags) => {
+                let message = "The original's tags and amiseal's own are more than the 50 that AWS allows: remove some, \
+                               or set promotion.tags: Withhold.";
+                return stalled(
+                    self.o,
+                    status,
+                    promoting,
+                    &Trouble::new(reason::TOO_MANY_TAGS, message),
+                    self.now,
+                );
+            }
+        };
+        if list.is_empty() {
+            conclude::promoted(self.o, &mut status, promote::leaves_out(self.source, copy), self.now);
+            let (why, message) = (done_reason(&status), done_message(self.o, &copy.id));
+            return completed(self.o, status, why, &message, self.now);
+        }
+        self.calling(status, promoting, Then::Publish(copy.id.clone(), list))
+    }
+}
+
+/// Whether UEFI data plays a part in how one of the images boots, or what its TPM holds against it.
+fn uses_uefi_data(source: &Image, copy: &Image) -> bool {
+    [source, copy].iter().any(|image| {
+        let boots_by_uefi = image
+            .attributes
+            .get("bootMode")
+            .is_some_and(|mode| mode.starts_with("uefi"));
+        boots_by_uefi || image.attributes.contains_key("tpmSupport")
+    })
+}
+
+/// The copy differs in something that cannot be changed.
+fn mismatch(status: &AMIMigrationStatus, copy: &Image, what: &str) -> Trouble {
+    let way_out = way_out(status, copy);
+    let message = format!("The copy differs from the original in {what}: {way_out}, or exempt the original.");
+    Trouble::new(reason::ATTRIBUTE_MISMATCH, message)
+}
+
+/// Whether the recorded copy was ever verified and published: that stays on record until the copy is no more.
+fn was_published(status: &AMIMigrationStatus) -> bool {
+    conditions::find(&status.conditions, conditions::PROMOTED).is_some()
+}
+
+/// How another copy comes about in the place of one that is not good. Nobody is advised to deregister a copy that people may
+/// launch from: one that was published, or that was there before this migration.
+fn way_out(status: &AMIMigrationStatus, copy: &Image) -> String {
+    let was_asked_for = status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_some());
+    if was_asked_for && !was_published(status) {
+        format!("deregister {} to have another one made", copy.id)
+    } else {
+        format!(
+            "move what launches from {0} to another image; amiseal makes another copy once {0} is gone",
+            copy.id
+        )
+    }
+}
+
+/// A status has room for so many; AWS attaches no more volumes to any instance.
+const MAX_SNAPSHOTS: usize = 128;
+
+fn snapshots(pairs: Vec<Pair>, key: &KeyArn) -> Vec<SnapshotStatus> {
+    let status = |pair: Pair| SnapshotStatus {
+        device: pair.device,
+        source: pair.source.to_string(),
+        copy: Some(pair.copy.to_string()),
+        key_arn: Some(key.to_string()),
+    };
+    pairs.into_iter().map(status).take(MAX_SNAPSHOTS).collect()
+}
