@@ -25,8 +25,8 @@ const TWICE: usize = 50;
 const ALONE: usize = 100;
 /// Each fault strikes at so many moments from the beginning on, and then, as where the finished world is looked through, at every so
 /// many. That number is odd, as some faults are others at every other moment.
-const FIRST: u64 = 90;
-const LATER: usize = 3;
+const FIRST: u64 = 60;
+const LATER: usize = 5;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
