@@ -96,11 +96,11 @@ pub struct AMIMigrationStatus {
     #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["device".into()]))]
     pub snapshots: Vec<SnapshotStatus>,
-    /// The name of the original, for people.
+    /// The name of the original.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub source_name: Option<String>,
-    /// Why the migration cannot go on until somebody acts: the reason of its condition `Stalled`. Absent while it can.
+    /// Why the migration cannot go on until you act: the reason of its condition `Stalled`. Absent while it can.
     /// `kubectl get amim --field-selector status.stalled!=` lists those that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]

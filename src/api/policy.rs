@@ -95,7 +95,7 @@ pub struct AMIEncryptionPolicySpec {
     /// Whether to stop: no call to AWS is made for this policy while it is true, and its status says so.
     #[serde(default)]
     pub suspend: bool,
-    /// How often each account and region is looked through, as in `15m` or `1h30m`: at least `1m`, at most `24h`.
+    /// How often each account and region is scanned, as in `15m` or `1h30m`: at least `1m`, at most `24h`.
     #[serde(default = "default_scan_interval")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::scan_interval_range())]

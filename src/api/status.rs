@@ -17,7 +17,7 @@ pub struct TargetCounts {
     pub ready: u32,
 }
 
-/// How many images are in which class. Every image of the account that the policy looks at is in exactly one class.
+/// How many images are in which class. Every image that the policy covers is in exactly one class.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageCounts {
@@ -88,7 +88,7 @@ pub struct MigrationCounts {
     /// Those that are being copied, verified or promoted.
     #[serde(default)]
     pub in_progress: u32,
-    /// Those that cannot go on until somebody acts: their `Stalled` condition says why.
+    /// Those that cannot go on until you act: their `Stalled` condition says why.
     #[serde(default)]
     pub stalled: u32,
     /// Those with nothing left to do.

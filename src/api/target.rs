@@ -21,7 +21,7 @@ use super::{
     status = "AMIEncryptionTargetStatus",
     derive = "PartialEq",
     validation = rules::target_name(),
-    doc = "A target is one account and region of a policy, as amiseal looks through it. amiseal writes it: change the \
+    doc = "A target is one account and region of a policy, as amiseal scans it. amiseal writes it: change the \
            policy instead.",
     printcolumn(
         name = "Ready",
@@ -106,7 +106,7 @@ pub struct AMIEncryptionTargetSpec {
     /// Whether to stop: no call to AWS is made for this target while it is true.
     #[serde(default)]
     pub suspend: bool,
-    /// How often the account and region is looked through, as in `15m` or `1h30m`.
+    /// How often the account and region is scanned, as in `15m` or `1h30m`.
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::scan_interval_range())]
     #[x_kube(validation = rules::duration_form("scanInterval"))]
@@ -150,7 +150,7 @@ pub struct AMIEncryptionTargetStatus {
     /// How many migrations are where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationCounts>,
-    /// When the account and region was last looked through completely.
+    /// When the account and region was last scanned completely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scan_time: Option<Time>,
     /// The ARN of the key that `spec.kmsKeyID` stands for.
