@@ -31,6 +31,8 @@ use crate::telemetry::{LogFormat, init_logs};
 
 /// How often a call is tried. The controller comes back later; here nobody does.
 const ATTEMPTS: u32 = 5;
+/// One page is taken apart while another is taken in: more would take memory, and no less time on two cores.
+const PAGES_IN_MEMORY: usize = 2;
 
 /// The options of `amiseal plan`.
 #[derive(clap::Args, Clone, Debug)]
@@ -158,5 +160,6 @@ async fn connect(args: &Args) -> Result<Aws> {
     options.share = args.aws_rate_share;
     options.read_timeout = args.aws_read_timeout.as_std();
     options.max_attempts = ATTEMPTS;
+    options.pages_in_memory = PAGES_IN_MEMORY;
     Ok(Box::pin(Aws::new(options)).await?)
 }
