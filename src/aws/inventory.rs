@@ -19,7 +19,7 @@ use crate::domain::{
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
 
 /// How many values AWS takes in one filter.
-const FILTER_VALUES: usize = 200;
+pub(super) const FILTER_VALUES: usize = 200;
 
 /// What is kept of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Session {
     /// shown, one that is new may not be known yet.
     pub async fn fate_of(&self, id: &ImageId) -> Result<Fate, AwsError> {
         let request = self
-            .ec2()
+            .ec2_reads()
             .describe_images()
             .image_ids(id.as_str())
             .include_disabled(true)

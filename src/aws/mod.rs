@@ -22,6 +22,7 @@ mod parts;
 mod permissions;
 mod project;
 mod provider;
+mod remains;
 mod renewal;
 mod sentence;
 mod session;

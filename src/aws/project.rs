@@ -15,6 +15,7 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
 use super::common::Common;
+use super::sentence;
 use crate::domain::{
     Attributes, BlockDevice, CopyRecord, EbsVolume, Extras, Image, ImageId, ImageState, InstanceTypes, Kept, KeyArn,
     LaunchPermission, PendingSnapshot, Snapshot, SnapshotId, SnapshotState, Source, Tags, VolumeKind, Watermark,
@@ -333,6 +334,7 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<
         also,
         size_gib: snapshot.volume_size.unwrap_or_default(),
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
+        why: failure(snapshot),
         kept: kept(snapshot),
         copied: snapshot.description.as_deref().and_then(copy_record).map(Box::new),
     };
@@ -350,6 +352,18 @@ fn kept(snapshot: &sdk::Snapshot) -> Kept {
         Some(sdk::StorageTier::Archive) if !restored => Kept::Archive,
         _ => Kept::Standard,
     }
+}
+
+/// A snapshot's ID.
+pub(super) fn snapshot_id(snapshot: &sdk::Snapshot) -> Result<SnapshotId, Defect> {
+    required("snapshotId", snapshot.snapshot_id.as_deref())
+}
+
+/// Why making a snapshot failed.
+pub(super) fn failure(snapshot: &sdk::Snapshot) -> Option<Box<str>> {
+    let has_failed = snapshot.state == Some(sdk::SnapshotState::Error);
+    let message = snapshot.state_message.as_deref().filter(|_| has_failed)?;
+    sentence::stable(message)
 }
 
 /// Whether two answers of one read contradict each other over an image: pages may show one twice, but what a finished image is made

@@ -211,6 +211,7 @@ impl Turn<'_> {
             (_, Some(wait)) => Ok(Action::requeue(wait)),
             (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
             (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
+            (Then::RemoveRemains(image), None) => self.remove_remains(observation, &image, recorded.as_ref()).await,
             (Then::Publish(image, list), None) => self.publish(observation, &image, &list, recorded.as_ref()).await,
         }
     }

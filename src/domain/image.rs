@@ -227,6 +227,8 @@ pub struct Snapshot {
     pub kept: Kept,
     /// For which image it was made and from which, where its description says so as AWS writes it.
     pub copied: Option<Box<CopyRecord>>,
+    /// Why making it failed, in AWS's words without what differs from one time to the next.
+    pub why: Option<Box<str>>,
 }
 
 /// Where a snapshot is kept. Only from a region's standard tier can it be copied as it is.

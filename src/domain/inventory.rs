@@ -27,6 +27,8 @@ pub struct Inventory {
     pub may_lack_images: bool,
     /// When the last look for copies of a source image began, where one was made after the scan.
     pub looked: HashMap<ImageId, Timestamp>,
+    /// What is left of copies that failed and that AWS does not show any more, by the copy.
+    pub remains: HashMap<ImageId, Remains>,
     /// The images that AWS calls copies, by their source: on the image, or, of old ones, on their snapshots.
     copies: HashMap<ImageId, Vec<ImageId>>,
 }
@@ -114,6 +116,44 @@ fn note(copies: &mut HashMap<ImageId, Vec<ImageId>>, source: &ImageId, copy: &Im
     let copies = copies.entry(source.clone()).or_insert_with(|| Vec::with_capacity(1));
     if !copies.contains(copy) {
         copies.push(copy.clone());
+    }
+}
+
+/// What is left of a copy whose image AWS does not show: its snapshots, by our tags and by AWS's own description of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// All of them.
+    pub snapshots: Vec<SnapshotId>,
+    /// Whether some are still being made, so that the copy may just not show.
+    pub pending: bool,
+    /// Whether some have failed.
+    pub failed: bool,
+    /// Why, in AWS's words.
+    pub why: Option<Box<str>>,
+}
+
+impl Inventory {
+    /// Takes in what a look for the copy `copy` has shown, which has not shown the copy itself.
+    pub fn not_shown(&mut self, copy: &ImageId, remains: Option<Remains>) {
+        // A describe may miss what is new; what is done does not get lost so soon.
+        let is_coming = |image: &Arc<Image>| image.state == ImageState::Pending;
+        if self.images.get(copy).is_some_and(is_coming) {
+            self.images.remove(copy);
+        }
+        match remains {
+            Some(remains) => {
+                self.remains.insert(copy.clone(), remains);
+            }
+            None => {
+                self.remains.remove(copy);
+            }
+        }
+    }
+
+    /// Whether an image uses one of these snapshots.
+    pub fn uses_any(&self, snapshots: &[SnapshotId]) -> bool {
+        let used = |image: &Arc<Image>| image.volumes().any(|(_, _, id)| snapshots.contains(id));
+        self.images.values().any(used)
     }
 }
 

@@ -18,7 +18,7 @@ pub use image::{
     Attributes, BlockDevice, EbsVolume, Extras, Image, ImageState, InstanceTypes, Kept, LaunchPermission, Snapshot,
     SnapshotState, Source, VolumeKind, Watermark,
 };
-pub use inventory::{Inventory, PendingSnapshot, SnapshotProgress, Snapshots};
+pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
 pub use permissions::{CopySample, Lacking};
 pub use tags::Tags;

@@ -111,6 +111,8 @@ pub enum Then {
     Copy(CopyCall),
     /// Deregister a failed copy of ours, with its snapshots.
     RemoveFailed(ImageId),
+    /// Delete the snapshots that are left of a failed copy of ours, whose image is gone.
+    RemoveRemains(ImageId),
     /// Publish what the copy lacks.
     Publish(ImageId, Vec<Publication>),
 }

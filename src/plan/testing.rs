@@ -112,6 +112,7 @@ impl World {
                 also: None,
                 size_gib: volume.kind.size_gib.unwrap_or(8),
                 full_bytes: None,
+                why: None,
                 kept: Kept::Standard,
                 copied: None,
             };

@@ -15,7 +15,7 @@ use crate::controller::memory::CallTrouble;
 use crate::domain::{Image, ImageId};
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, CopyCall, Observation};
-use crate::plan::{request, trouble};
+use crate::plan::{request, source_keys, trouble};
 
 /// How long after the intent a copy that AWS says exists may stay invisible.
 const SHOWS_AFTER: f64 = 600.0;
@@ -168,8 +168,63 @@ impl Turn<'_> {
         if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
             return Ok(self.failed(&error, recorded));
         }
-        let code = known.and_then(|image| image.state_code.as_deref()).unwrap_or("no code");
-        let message = format!("AWS could not make the copy ({code}); check the key's policy.");
+        let why = known.and_then(|image| self.why(image));
+        self.after_failure(observation, why.as_deref()).await
+    }
+
+    /// Deletes what is left of a failed copy whose image is gone: what AWS's own description and our tag say was made for the
+    /// copy on record, and no image uses.
+    pub(super) async fn remove_remains(
+        &self,
+        observation: Observation<'_>,
+        copy: &ImageId,
+        recorded: Option<&CallTrouble>,
+    ) -> Result<Action, kube::Error> {
+        let Some(session) = self.session() else {
+            return Ok(Action::await_change());
+        };
+        let Some(inventory) = &self.view.inventory else {
+            return Ok(Action::await_change());
+        };
+        let Some(remains) = inventory.remains.get(copy) else {
+            return Ok(Action::await_change());
+        };
+        for snapshot in &remains.snapshots {
+            if inventory.uses_any(std::slice::from_ref(snapshot)) {
+                tracing::warn!(migration = self.name, %snapshot, "an image has come to use what is left of a failed copy");
+                continue;
+            }
+            match session.delete_snapshot(snapshot).await {
+                // Somebody has come to use it: then it is not ours to delete.
+                Err(error) if error.is(Cause::SnapshotInUse) => {}
+                Err(error) => return Ok(self.failed(&error, recorded)),
+                Ok(()) => {}
+            }
+        }
+        let (copy, why) = (copy.clone(), remains.why.clone());
+        self.amend(|inventory| {
+            inventory.remains.remove(&copy);
+        });
+        self.after_failure(observation, why.as_deref()).await
+    }
+
+    /// Why AWS could not make a copy: its snapshots know more than the image.
+    fn why(&self, copy: &Image) -> Option<Box<str>> {
+        let snapshots = self.view.inventory.as_ref().map(|inventory| &inventory.snapshots)?;
+        let of_snapshots = copy.volumes().find_map(|(_, _, id)| snapshots.get(id)?.why.clone());
+        of_snapshots.or_else(|| copy.state_code.clone())
+    }
+
+    /// Says that an attempt has failed, and why.
+    async fn after_failure(&self, observation: Observation<'_>, why: Option<&str>) -> Result<Action, kube::Error> {
+        let inventory = self.view.inventory.as_ref();
+        let source = inventory.and_then(|inventory| Some((inventory, inventory.images.get(&self.of.source)?)));
+        let check = source.map_or_else(
+            || "check the key's policy".to_owned(),
+            |(inventory, source)| source_keys::to_check(source, inventory, &self.of.key),
+        );
+        let why = why.unwrap_or("it does not say why");
+        let message = format!("AWS could not make the copy ({why}); {check}.");
         self.ctx
             .events
             .warning(self.migration, reason::COPY_FAILED, "Copy", &message)

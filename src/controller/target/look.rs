@@ -1,11 +1,12 @@
 //! Reading AWS: the whole account and region now and then, the copies in flight more often, both with few calls.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
 use super::Work;
+use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIMigration, AMIMigrationStatus, MigrationState, conditions};
 use crate::aws::{AwsError, Detail, ErrorClass};
 use crate::controller::fleet::jittered;
@@ -278,11 +279,25 @@ impl Work<'_> {
             .collect();
         let sources: Vec<ImageId> = sources.into_iter().collect();
         let (began, images, snapshots) = self.session.copies_of(&sources, &[]).await?;
+        let shown: HashSet<&ImageId> = images.iter().map(|image| &image.id).collect();
+        let missing = missing(migrations, &shown);
+        let left: Vec<ImageId> = missing.iter().map(|(source, _)| source.clone()).collect();
+        let mut remains = BTreeMap::new();
+        if !left.is_empty() {
+            remains = self.session.remains_of(&left, TAG_SOURCE_IMAGE).await?;
+        }
+        let vanished = missing
+            .iter()
+            .any(|(_, copy)| remains.get(copy).is_some_and(|left| left.failed));
         let any = |state| images.iter().any(|image| image.state == state);
-        let (failed, good) = (any(ImageState::Failed), any(ImageState::Available));
+        let (failed, good) = (any(ImageState::Failed) || vanished, any(ImageState::Available));
         self.place(|place| {
             if let Some(inventory) = &mut place.inventory {
-                Arc::make_mut(inventory).fold(sources, began, images, snapshots);
+                let inventory = Arc::make_mut(inventory);
+                inventory.fold(sources, began, images, snapshots);
+                for (_, copy) in &missing {
+                    inventory.not_shown(copy, remains.remove(copy));
+                }
             }
             place.covered.extend(migrations.iter().filter_map(|m| m.uid()));
             if good {
@@ -300,6 +315,16 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// Source and copy of the migrations whose copy is on record and not shown.
+fn missing(migrations: &[&Arc<AMIMigration>], shown: &HashSet<&ImageId>) -> Vec<(ImageId, ImageId)> {
+    let follows = |m: &&&Arc<AMIMigration>| matches!(state(m), MigrationState::Copying | MigrationState::Verifying);
+    let missing = migrations.iter().filter(follows).filter_map(|migration| {
+        let copy = copy_of(migration).filter(|copy| !shown.contains(copy))?;
+        Some((migration.spec.source_image_id.parse().ok()?, copy))
+    });
+    missing.collect()
 }
 
 pub(super) fn state(migration: &AMIMigration) -> MigrationState {

@@ -21,6 +21,7 @@ impl Decider<'_> {
             return self.ask(status, &copy);
         };
         match self.inventory.images.get(&id) {
+            None if self.has_failed_unseen(&id) => self.remove_remains(status, id),
             None if self.vanished() => self.missing(status, &id),
             None => self.still_copying(status),
             Some(image) => match image.state {
@@ -30,6 +31,19 @@ impl Decider<'_> {
                 ImageState::Available | ImageState::Disabled => self.judge(status, image),
             },
         }
+    }
+
+    /// Whether a copy that is not shown has failed: some of its snapshots have, and none is still being made.
+    fn has_failed_unseen(&self, copy: &ImageId) -> bool {
+        let remains = self.inventory.remains.get(copy);
+        remains.is_some_and(|remains| remains.failed && !remains.pending)
+    }
+
+    fn remove_remains(&self, status: AMIMigrationStatus, copy: ImageId) -> Step {
+        if self.o.gone != Some(&copy) {
+            return ask_for(self.o, &copy);
+        }
+        self.calling(status, MigrationState::Copying, Then::RemoveRemains(copy))
     }
 
     /// The copy is not done, as far as this process has seen. Another one that has recorded more has seen more.

@@ -2,6 +2,7 @@
 
 use amiseal::api::MigrationState;
 use amiseal::api::conditions::{self, reason};
+use ec2sim::spec::FailedCopies;
 use ec2sim::{Act, AttributeLie, Edit};
 use serde_json::{Value, json};
 
@@ -282,5 +283,38 @@ async fn a_key_that_the_role_may_not_describe_is_named() {
         &words,
     )
     .await;
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn a_copy_that_fails_and_vanishes_is_noticed_at_once_and_nothing_of_it_is_left() {
+    let mut world = small_world(&["{name: web, devices: [{}, {}, {}], expect: any}"]);
+    world.settings.copies.failed = FailedCopies::Vanish;
+    world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
+    world.expect.failed_copies_are_wrong = None;
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    scenario
+        .apply(&with(
+            policy("production", &[ACCOUNT]),
+            "copy",
+            json!({"maxAttempts": 2}),
+        ))
+        .await;
+    let migration = scenario
+        .stalls(&scenario.image("web"), reason::ATTEMPTS_EXHAUSTED)
+        .await;
+    let copied = condition(conditions_of(&migration), conditions::COPIED);
+    has_words(
+        copied,
+        &[
+            "AWS could not make the copy",
+            "Given key ID is not accessible",
+            "key's policy",
+        ],
+    );
+    assert_eq!(scenario.copies_made(), 2);
+    let deleted = scenario.effects().iter().filter(|e| *e == "DeleteSnapshot").count();
+    assert_eq!(deleted, 6, "three snapshots of each");
     scenario.judged();
 }

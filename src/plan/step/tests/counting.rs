@@ -105,3 +105,30 @@ fn a_status_of_an_older_version_counts_its_attempts() {
     }
     assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
 }
+
+#[test]
+fn a_copy_that_failed_and_vanished_is_known_by_what_is_left_of_it_and_that_is_removed_at_once() {
+    let mut case = Case::new();
+    assert!(matches!(case.settle(), Then::Copy(_)));
+    let copy = image_id(101);
+    case.accept_copy(&copy);
+    let remains = |pending, failed| Remains {
+        snapshots: vec![crate::plan::testing::snapshot_id(7)],
+        pending,
+        failed,
+        why: None,
+    };
+    // It may just not show, or somebody has deregistered it and kept its snapshots.
+    for (pending, failed) in [(true, false), (true, true), (false, false)] {
+        case.remains.insert(copy.clone(), remains(pending, failed));
+        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+    }
+    case.remains.insert(copy.clone(), remains(false, true));
+    let inventory = case.inventory();
+    let unasked = next(case.observation(&inventory), at(case.now));
+    assert_eq!(unasked.then, Then::AskFor(copy.clone()), "a listing may have missed it");
+    assert_eq!(case.settle(), Then::RemoveRemains(copy.clone()));
+    // Those of another image are none of its.
+    case.remains = HashMap::from([(image_id(102), remains(false, true))]);
+    assert_eq!(case.settle(), Then::Wait);
+}

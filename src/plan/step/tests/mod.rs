@@ -7,6 +7,7 @@ mod published;
 mod whatever;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -14,7 +15,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{PromotionSettings, TagPublication};
-use crate::domain::{Kept, Key, KeyProblem, KeyUsability, SnapshotState, Source};
+use crate::domain::{Kept, Key, KeyProblem, KeyUsability, Remains, SnapshotState, Source};
 use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, key};
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
@@ -35,6 +36,7 @@ struct Case {
     unanswered: bool,
     trouble: Option<Trouble>,
     unseen: bool,
+    remains: HashMap<ImageId, Remains>,
     /// The recorded attempt that the process knows of, and since when.
     known: RefCell<(Option<CopyStatus>, i64)>,
     now: i64,
@@ -69,6 +71,7 @@ impl Case {
             unanswered: false,
             trouble: None,
             unseen: false,
+            remains: HashMap::new(),
             known: RefCell::default(),
             now: 10_000,
         }
@@ -79,7 +82,9 @@ impl Case {
             images: self.world.images.clone(),
             snapshots: self.world.snapshots.clone(),
         };
-        world.inventory(at(self.now))
+        let mut inventory = world.inventory(at(self.now));
+        inventory.remains.clone_from(&self.remains);
+        inventory
     }
 
     /// The next step, with what is asked for read, each once.

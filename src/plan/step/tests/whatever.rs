@@ -69,7 +69,7 @@ proptest! {
                             let lost = burnt(case.observation(&inventory), case.status.clone(), "failed", at(case.now));
                             case.status = lost;
                         }
-                        Then::Publish(..) | Then::ReadPermissions | Then::ReadUefiData(_) | Then::AskFor(_) => prop_assert!(false, "nothing is to be published"),
+                        Then::Publish(..) | Then::ReadPermissions | Then::ReadUefiData(_) | Then::AskFor(_) | Then::RemoveRemains(_) => prop_assert!(false, "nothing is to be published"),
                         Then::Wait => {}
                     }
                 }

@@ -314,9 +314,14 @@ fn left_behind(judge: &mut Judge<'_>) {
     }
     for (account, region) in judge.world.regions() {
         for snapshot in region.snapshots.values() {
+            // Some of a failed copy's snapshots may be complete; they are of as little use.
+            let of_failed_copy = || {
+                let failed = |i: &Image| i.created_by == snapshot.created_by && i.state == ImageState::Failed;
+                snapshot.state == SnapshotState::Error || region.images.values().any(failed)
+            };
             let stray = snapshot.created_by.is_some()
                 && snapshot.exists()
-                && snapshot.state == SnapshotState::Error
+                && of_failed_copy()
                 && region.image_using(&snapshot.id).is_none();
             if stray {
                 judge.findings.push(super::Finding {
