@@ -270,8 +270,10 @@ fn harden(stage: &Stage, original: &Image, with_copies: bool) {
             expect: Expectation::Copied(copied),
         });
     }
+    // What somebody else has copied is theirs to harden too: else it would be changed when it is taken on.
+    let is_meant = |copy: &Image| with_copies || copy.created_by.is_none();
     let copies = copies_of(stage, original, |copy| {
-        with_copies && copy.state == ImageState::Available
+        is_meant(copy) && copy.state == ImageState::Available
     });
     for image in copies.into_iter().chain([original.id.clone()]) {
         let act = OwnerAct::RequireImdsV2;
