@@ -233,6 +233,12 @@ impl Fleet {
         self.wake_target(name);
     }
 
+    /// Has the keys of its originals read again.
+    pub(super) fn doubt_source_keys(&self, name: &str, now: Timestamp) {
+        Arc::make_mut(&mut lock(&self.place(name)).source_keys).doubt(now);
+        self.wake_target(name);
+    }
+
     /// Works on the slots of an account and region. What takes long there holds up no other.
     pub(super) fn slots<T>(&self, account: &AccountId, region: &Region, work: impl FnOnce(&mut Slots) -> T) -> T {
         let place = (account.clone(), region.clone());

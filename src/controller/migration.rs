@@ -21,7 +21,7 @@ use crate::domain::{ImageId, Inventory, LaunchPermission, Malformed, writes};
 use crate::plan::naming::CopyOf;
 use crate::plan::obstacle::Trouble;
 use crate::plan::step::{self, Observation, Step, Then};
-use crate::plan::trouble;
+use crate::plan::{source_keys, trouble};
 
 mod calls;
 
@@ -87,6 +87,10 @@ impl Turn<'_> {
         self.let_younger_go_on();
         let current = self.migration.status.clone().unwrap_or_default();
         let recorded = self.recorded();
+        if source_keys::is_asked_about(&current, self.retry()) {
+            let now = self.ctx.clock.now();
+            self.ctx.fleet.doubt_source_keys(&self.target.name_any(), now);
+        }
         let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
             slots.granted.contains_key(&self.of.source)
         });

@@ -6,13 +6,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::obstacle::Trouble;
-use crate::api::conditions::reason;
+use crate::api::AMIMigrationStatus;
+use crate::api::conditions::{self, reason};
 use crate::domain::{Image, Inventory, KeyArn, KeyProblem};
 
 /// After how long keys are read again while one of them cannot be used.
 const UNUSABLE: Duration = Duration::from_secs(600);
 /// How many keys are read at a time. Few accounts have as many; images under others are copied without asking.
 const MOST: usize = 100;
+
+/// What is said of an original's key that cannot be used.
+const REASONS: [&str; 4] = [
+    reason::SOURCE_KEY_NOT_FOUND,
+    reason::SOURCE_KEY_DISABLED,
+    reason::SOURCE_KEY_PENDING_DELETION,
+    reason::SOURCE_KEY_UNAVAILABLE,
+];
 
 /// What is known of the keys that originals are encrypted under. What could not be read is not known, and in nobody's way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +65,14 @@ impl SourceKeys {
             of_source_key(*problem, device, key)
         })
     }
+}
+
+/// Whether somebody asks for another attempt, by the annotation `amiseal.dev/retry`, of a migration that a key of its original
+/// stands in the way of: then the keys are read again now.
+pub fn is_asked_about(status: &AMIMigrationStatus, retry: Option<&str>) -> bool {
+    let hindered = conditions::find(&status.conditions, conditions::STALLED)
+        .is_some_and(|stalled| stalled.status == "True" && REASONS.contains(&stalled.reason.as_str()));
+    hindered && retry.is_some() && retry != status.observed_retry.as_deref()
 }
 
 /// The keys that snapshots of an image are encrypted under.
@@ -132,6 +149,7 @@ fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Trou
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::conditions::{Status, Writer};
     use crate::domain::ImageId;
     use crate::plan::testing::{World, at, image, key, snapshot_id};
 
@@ -178,6 +196,33 @@ mod tests {
         assert_eq!(keys.obstacle(source, &inventory), None);
         let keys = SourceKeys::read(BTreeMap::new(), at(0));
         assert_eq!((keys.obstacle(source, &inventory), keys.due()), (None, None));
+    }
+
+    #[test]
+    fn a_new_value_of_the_annotation_has_the_keys_read_again_while_one_of_them_stands_in_the_way() {
+        let stalled = |status: Status, reason: &str, observed: Option<&str>| {
+            let mut migration = AMIMigrationStatus {
+                observed_retry: observed.map(str::to_owned),
+                ..AMIMigrationStatus::default()
+            };
+            let mut write = Writer {
+                conditions: &mut migration.conditions,
+                generation: None,
+                now: at(0),
+            };
+            write.set(conditions::STALLED, status, reason, "");
+            migration
+        };
+        for reason in REASONS {
+            let hindered = stalled(Status::True, reason, Some("old"));
+            assert!(is_asked_about(&hindered, Some("new")), "{reason}");
+            assert!(!is_asked_about(&hindered, Some("old")), "{reason}");
+            assert!(!is_asked_about(&hindered, None), "{reason}");
+        }
+        let other = stalled(Status::True, reason::ATTEMPTS_EXHAUSTED, None);
+        assert!(!is_asked_about(&other, Some("new")));
+        let no_longer = stalled(Status::False, reason::SOURCE_KEY_DISABLED, None);
+        assert!(!is_asked_about(&no_longer, Some("new")));
     }
 
     #[test]
