@@ -51,11 +51,11 @@ pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
     stalled_for(status).is_some_and(|why| OF_IMAGE.contains(&why))
 }
 
-/// Whether all attempts of a migration have failed. That may be for the policy's key or the role, and then all others would
-/// fail as well: it stands aside only where there is another explanation, the original's own key, or where other copies under
-/// the policy's key have been made.
-pub fn is_exhausted(status: &AMIMigrationStatus) -> bool {
-    stalled_for(status) == Some(reason::ATTEMPTS_EXHAUSTED)
+/// Whether all attempts of a migration have failed, for the image's own sake: then it stands aside. They may have failed for the
+/// policy's key or the role, and then all others would fail as well: so there has to be another explanation, the original's own
+/// key, or that other copies under the policy's key have been made.
+pub fn is_exhausted_for_its_own_sake(status: &AMIMigrationStatus, is_explained: impl FnOnce() -> bool) -> bool {
+    stalled_for(status) == Some(reason::ATTEMPTS_EXHAUSTED) && is_explained()
 }
 
 fn stalled_for(status: &AMIMigrationStatus) -> Option<&str> {
@@ -151,6 +151,26 @@ mod tests {
             aside: false,
             history: false,
         }
+    }
+
+    #[test]
+    fn what_has_failed_altogether_stands_aside_only_where_the_policys_key_is_not_to_blame() {
+        let stalled = |reason: &str| {
+            let mut status = AMIMigrationStatus::default();
+            let mut write = conditions::Writer {
+                conditions: &mut status.conditions,
+                generation: None,
+                now: at(0),
+            };
+            write.set(conditions::STALLED, conditions::Status::True, reason, "");
+            status
+        };
+        let exhausted = stalled(reason::ATTEMPTS_EXHAUSTED);
+        assert!(is_exhausted_for_its_own_sake(&exhausted, || true));
+        assert!(!is_exhausted_for_its_own_sake(&exhausted, || false));
+        let other = stalled(reason::ACCESS_DENIED);
+        assert!(!is_exhausted_for_its_own_sake(&other, || true));
+        assert!(!is_exhausted_for_its_own_sake(&AMIMigrationStatus::default(), || true));
     }
 
     #[test]

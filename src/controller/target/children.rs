@@ -46,8 +46,8 @@ impl Work<'_> {
             image.is_some_and(|image| source_keys::of_image(image, &inventory).iter().any(|own| *own != key))
         };
         let is_aside = |source: &ImageId, status: &AMIMigrationStatus| {
-            let explained = || has_made_copies || has_own_key(source);
-            migrations::stands_aside(status) || migrations::is_exhausted(status) && explained()
+            let is_explained = || has_made_copies || has_own_key(source);
+            migrations::stands_aside(status) || migrations::is_exhausted_for_its_own_sake(status, is_explained)
         };
         let present: Vec<Present> = by_source
             .iter()
