@@ -65,6 +65,16 @@ impl AssumedRole {
             let error = AwsError::malformed(ASSUME_ROLE, &"an answer without credentials");
             return Err(CredentialsError::provider_error(error));
         };
+        // The SDK panics where it cannot put them into a header.
+        for (what, text) in [
+            ("AccessKeyId", &given.access_key_id),
+            ("SessionToken", &given.session_token),
+        ] {
+            if !is_header_text(text) {
+                let error = AwsError::malformed(ASSUME_ROLE, &format_args!("{what} is not printable ASCII"));
+                return Err(CredentialsError::provider_error(error));
+            }
+        }
         let expiry = SystemTime::try_from(given.expiration).map_err(|_| {
             let error = AwsError::malformed(ASSUME_ROLE, &"an expiration out of range");
             CredentialsError::provider_error(error)
@@ -86,6 +96,11 @@ impl ProvideCredentials for AssumedRole {
     {
         future::ProvideCredentials::new(self.assume())
     }
+}
+
+/// Whether a header can carry it as it is.
+fn is_header_text(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `amiseal-<policy>`, of the characters that AWS allows there and at most 64 long.

@@ -191,10 +191,9 @@ impl Session {
                     return Ok(());
                 }
                 let image = project::image(image, common)?;
-                if let Some(known) = found.get(&image.id) {
-                    project::same_image(known, &image)?;
+                if project::tells_more(found.get(&image.id), &image)? {
+                    found.insert(image.id.clone(), image);
                 }
-                found.insert(image.id.clone(), image);
                 Ok(())
             });
             found = images.read(self, Some(filter)).await?;
@@ -233,10 +232,10 @@ fn take_image(inventory: &mut Inventory, image: &sdk::Image, common: &mut Common
         return Ok(());
     }
     let image = project::image(image, common)?;
-    if let Some(known) = inventory.images.get(&image.id) {
-        project::same_image(known, &image)?;
+    let known = inventory.images.get(&image.id).map(Arc::as_ref);
+    if project::tells_more(known, &image)? {
+        inventory.insert(image);
     }
-    inventory.insert(image);
     Ok(())
 }
 
@@ -260,9 +259,11 @@ fn take_pending(pending: &mut Pending, snapshot: &sdk::Snapshot, _: &mut Common)
 }
 
 /// Adds a snapshot to those that a read has found so far.
-fn add(found: &mut Snapshots, (id, snapshot): (SnapshotId, Snapshot)) -> Result<(), project::Defect> {
+fn add(found: &mut Snapshots, (id, mut snapshot): (SnapshotId, Snapshot)) -> Result<(), project::Defect> {
     if let Some(known) = found.get(&id) {
         project::same_snapshot(&id, known, &snapshot)?;
+        // A key that is associated in one of two answers may still be.
+        snapshot.also = snapshot.also.or_else(|| known.also.clone());
     }
     found.insert(id, snapshot);
     Ok(())

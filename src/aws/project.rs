@@ -366,15 +366,22 @@ pub(super) fn failure(snapshot: &sdk::Snapshot) -> Option<Box<str>> {
     sentence::stable(message)
 }
 
-/// Whether two answers of one read contradict each other over an image: pages may show one twice, but what a finished image is made
-/// of does not change.
-pub(super) fn same_image(one: &Image, other: &Image) -> Result<(), Defect> {
+/// Whether an answer tells more of an image than what the same read has shown of it before: pages may show one twice.
+///
+/// It does not where the earlier answer could not be read: what one of two answers does not say is not known. Two that contradict each
+/// other over what a finished image is made of, which does not change, fail the read.
+pub(super) fn tells_more(before: Option<&Image>, image: &Image) -> Result<bool, Defect> {
+    let Some(before) = before else { return Ok(true) };
+    if before.unread.is_some() {
+        return Ok(false);
+    }
     let finished =
         |image: &Image| image.unread.is_none() && matches!(image.state, ImageState::Available | ImageState::Disabled);
-    if finished(one) && finished(other) && (one.devices != other.devices || one.copied_from != other.copied_from) {
-        return Err(Defect(format!("{}: two answers contradict each other", one.id)));
+    let differs = before.devices != image.devices || before.copied_from != image.copied_from;
+    if finished(before) && finished(image) && differs {
+        return Err(Defect(format!("{}: two answers contradict each other", image.id)));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Whether two answers of one read contradict each other over a snapshot: its encryption does not change.

@@ -206,9 +206,22 @@ fn answers_that_contradict_each_other_are_told() {
         .build();
     let (one, another) = (of(plain()), of(plain().block_device_mappings(other)));
     let pending = of(plain().state(sdk::ImageState::Pending));
-    assert!(same_image(&one, &one).is_ok());
-    assert!(same_image(&pending, &another).is_ok(), "it was finished meanwhile");
-    assert!(same_image(&one, &another).is_err());
+    let unread = of(sdk::Image::builder().image_id(plain().build().image_id().expect("an ID")));
+    assert!(unread.unread.is_some());
+    assert_eq!(tells_more(None, &unread), Ok(true));
+    assert_eq!(tells_more(Some(&one), &one), Ok(true));
+    assert_eq!(
+        tells_more(Some(&pending), &another),
+        Ok(true),
+        "it was finished meanwhile"
+    );
+    assert!(tells_more(Some(&one), &another).is_err());
+    assert_eq!(tells_more(Some(&one), &unread), Ok(true));
+    assert_eq!(
+        tells_more(Some(&unread), &one),
+        Ok(false),
+        "one of two answers is not to be read"
+    );
 
     let snapshot_of = |encrypted: bool, key: Option<&str>| {
         let given = sdk::Snapshot::builder()
@@ -272,7 +285,7 @@ fn answers_that_differ_only_in_the_order_of_their_mappings_are_the_same() {
     assert_eq!(first.devices.iter().map(BlockDevice::device).collect::<Vec<_>>(), names);
     for order in [[2, 1, 0], [1, 0, 2]] {
         assert_eq!(read(order), first);
-        assert_eq!(same_image(&read(order), &first), Ok(()));
+        assert_eq!(tells_more(Some(&read(order)), &first), Ok(true));
     }
 }
 

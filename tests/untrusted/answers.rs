@@ -17,7 +17,7 @@ use proptest::test_runner::{TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 
 use crate::document::{Node, Reading};
-use crate::mutation::{self, KEY, NO_ANSWERS, change};
+use crate::mutation::{self, Change, KEY, NO_ANSWERS, change};
 use crate::wire::{ACCOUNT, REGION, Wire, session};
 
 const WORLD: &str = r#"
@@ -224,6 +224,27 @@ fn whatever_is_changed_in_an_answer_no_image_is_called_encrypted_of_which_it_doe
     });
 }
 
+/// Not at random: every element a second time, with something else said of its encryption.
+#[test]
+fn with_any_one_element_said_twice_and_differently_the_same_holds() {
+    let bench = Bench::new();
+    for in_images in [true, false] {
+        let original = if in_images { &bench.images } else { &bench.snapshots };
+        for number in 0..original.size() - 1 {
+            for text in ["", "true", "false", KEY, OTHER_KEY, "snap-00000000000000000"] {
+                let mut changed = original.clone();
+                mutation::change_at(&mut changed, number, &Change::TwiceWith(text.to_owned()));
+                let (images, snapshots) = if in_images {
+                    (&changed, &bench.snapshots)
+                } else {
+                    (&bench.images, &changed)
+                };
+                judged(&bench, images, snapshots).unwrap_or_else(|failed| panic!("{number} {text:?}: {failed}"));
+            }
+        }
+    }
+}
+
 /// Not at random: every element once, with what matters most.
 #[test]
 fn without_any_one_element_or_with_any_one_text_garbled_the_same_holds() {
@@ -355,6 +376,29 @@ fn what_is_no_answer_at_all_is_an_error_of_every_call() {
     }
 }
 
+/// Asks who the session is, of which AWS says this.
+fn judged_identity(bench: &Bench, role: &Node, identity: &Node) -> Result<(), TestCaseError> {
+    let body = |node: &Node| (200, node.document().into_bytes());
+    bench
+        .wire
+        .tell([("AssumeRole", body(role)), ("GetCallerIdentity", body(identity))]);
+    let asked = bench.runtime.block_on(async {
+        let session = session(&bench.wire).await;
+        session.check_identity().await
+    });
+    if let Ok(asked) = asked {
+        // Which of two results counts is not for AWS's readers to say.
+        let said = identity
+            .children
+            .iter()
+            .filter(|child| child.name == "GetCallerIdentityResult")
+            .any(|result| result.text_of("Account") == Some(ACCOUNT));
+        prop_assert!(said, "an account that AWS did not name is believed");
+        prop_assert_eq!(asked.account.as_str(), ACCOUNT);
+    }
+    Ok(())
+}
+
 #[test]
 fn whoever_aws_says_we_are_only_the_right_account_is_believed() {
     let bench = Bench::new();
@@ -367,23 +411,16 @@ fn whoever_aws_says_we_are_only_the_right_account_is_believed() {
         let (mut role, mut identity) = (role.clone(), identity.clone());
         mutation::apply(&mut role, &in_role);
         mutation::apply(&mut identity, &in_identity);
-        let body = |node: &Node| (200, node.document().into_bytes());
-        bench
-            .wire
-            .tell([("AssumeRole", body(&role)), ("GetCallerIdentity", body(&identity))]);
-        let asked = bench.runtime.block_on(async {
-            let session = session(&bench.wire).await;
-            session.check_identity().await
-        });
-        if let Ok(asked) = asked {
-            let said = identity
-                .child("GetCallerIdentityResult")
-                .and_then(|result| result.text_of("Account"));
-            prop_assert_eq!(said, Some(ACCOUNT));
-            prop_assert_eq!(asked.account.as_str(), ACCOUNT);
-        }
-        Ok(())
+        judged_identity(&bench, &role, &identity)
     });
+    // Not at random: what no header can carry, and what says nothing, in each element.
+    for number in 0..role.size() - 1 {
+        for text in ["a\tb\nc", "\u{7}", "\u{1F980}", "", "true"] {
+            let mut changed = role.clone();
+            mutation::change_at(&mut changed, number, &Change::Text(text.to_owned()));
+            judged_identity(&bench, &changed, &identity).unwrap_or_else(|failed| panic!("{number} {text:?}: {failed}"));
+        }
+    }
 }
 
 #[test]

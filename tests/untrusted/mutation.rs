@@ -29,36 +29,41 @@ pub(crate) fn apply(tree: &mut Node, mutations: &[Mutation]) {
         if size == 0 {
             return;
         }
-        tree.at(place.index(size), &mut |siblings, index| match change {
-            Change::Drop => drop(siblings.remove(index)),
-            Change::Twice => siblings.insert(index, siblings[index].clone()),
-            Change::TwiceWith(text) => {
-                let mut other = siblings[index].clone();
-                garble(&mut other, text);
-                siblings.insert(index, other);
-            }
-            Change::Rename(name) => (*name).clone_into(&mut siblings[index].name),
-            Change::Text(text) => {
-                if siblings[index].children.is_empty() {
-                    siblings[index].text.clone_from(text);
-                }
-            }
-            Change::Empty => {
-                siblings[index].children.clear();
-                siblings[index].text.clear();
-            }
-            Change::Nested => {
-                let inner = siblings[index].clone();
-                siblings[index].text.clear();
-                siblings[index].children = vec![inner];
-            }
-            Change::Unknown(text) => siblings.insert(index, Node::leaf("somethingNew", text)),
-            Change::SwapWithNext => {
-                let next = (index + 1) % siblings.len();
-                siblings.swap(index, next);
-            }
-        });
+        change_at(tree, place.index(size), change);
     }
+}
+
+/// Changes the element of this number.
+pub(crate) fn change_at(tree: &mut Node, number: usize, change: &Change) {
+    tree.at(number, &mut |siblings, index| match change {
+        Change::Drop => drop(siblings.remove(index)),
+        Change::Twice => siblings.insert(index, siblings[index].clone()),
+        Change::TwiceWith(text) => {
+            let mut other = siblings[index].clone();
+            garble(&mut other, text);
+            siblings.insert(index, other);
+        }
+        Change::Rename(name) => (*name).clone_into(&mut siblings[index].name),
+        Change::Text(text) => {
+            if siblings[index].children.is_empty() {
+                siblings[index].text.clone_from(text);
+            }
+        }
+        Change::Empty => {
+            siblings[index].children.clear();
+            siblings[index].text.clear();
+        }
+        Change::Nested => {
+            let inner = siblings[index].clone();
+            siblings[index].text.clear();
+            siblings[index].children = vec![inner];
+        }
+        Change::Unknown(text) => siblings.insert(index, Node::leaf("somethingNew", text)),
+        Change::SwapWithNext => {
+            let next = (index + 1) % siblings.len();
+            siblings.swap(index, next);
+        }
+    });
 }
 
 /// Gives the first text within an element that says something of encryption another value.
