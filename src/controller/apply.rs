@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Context;
+use crate::plan::allowance::Urgency;
 
 /// The field manager of everything that amiseal writes.
 pub(super) const FIELD_MANAGER: &str = "amiseal";
@@ -35,12 +36,12 @@ pub(super) enum Outcome {
 /// another one under the same name, the API server answers with a conflict and the decision is discarded. Only the status is
 /// taken from what is sent, so that nothing else has to be.
 ///
-/// A write that `may_wait` is not made while many were lately: one that is decided later says as much.
+/// A write that is not urgent is not made while many were lately: one that is decided later says as much.
 pub(super) async fn write_status<K, S>(
     ctx: &Context,
     object: &K,
     status: &S,
-    may_wait: bool,
+    urgency: Urgency,
 ) -> Result<Outcome, kube::Error>
 where
     K: Resource<DynamicType = ()> + HasStatus<Status = S> + Clone + std::fmt::Debug + DeserializeOwned,
@@ -59,10 +60,10 @@ where
             );
         }
         return Ok(Outcome::Discarded(
-            memory.rest(object, may_wait, now).max(AFTER_CONFLICT),
+            memory.rest(object, urgency, now).max(AFTER_CONFLICT),
         ));
     }
-    let rest = memory.rest(object, may_wait, now);
+    let rest = memory.rest(object, urgency, now);
     if !rest.is_zero() {
         return Ok(Outcome::Discarded(rest));
     }

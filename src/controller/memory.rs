@@ -10,7 +10,7 @@ use kube::Resource;
 use super::fleet::lock;
 use crate::api::{AMIMigration, CopyStatus};
 use crate::domain::ImageId;
-use crate::plan::allowance::Allowance;
+use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::obstacle::Trouble;
 
 /// How long the watch may take to show our own last write.
@@ -217,10 +217,9 @@ impl Memory {
             .unwrap_or(true)
     }
 
-    /// How long to wait before an object is written once more, at `now` of the monotonic clock; less if the write may not wait for
-    /// others to be put together with it.
-    pub(super) fn rest(&self, object: &impl Resource, may_wait: bool, now: Duration) -> Duration {
-        self.of_writes(object, |written| written.allowance.rest(may_wait, now))
+    /// How long to wait before an object is written once more, at `now` of the monotonic clock.
+    pub(super) fn rest(&self, object: &impl Resource, urgency: Urgency, now: Duration) -> Duration {
+        self.of_writes(object, |written| written.allowance.rest(urgency, now))
             .unwrap_or_default()
     }
 

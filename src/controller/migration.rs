@@ -18,6 +18,7 @@ use crate::api::conditions;
 use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels};
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
 use crate::domain::{ImageId, Inventory, LaunchPermission, Malformed, writes};
+use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyOf;
 use crate::plan::obstacle::Trouble;
 use crate::plan::step::{self, Observation, Step, Then};
@@ -426,7 +427,7 @@ impl Turn<'_> {
 
     /// Writes the status that was decided on; the change leads to the next step.
     async fn write(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> Result<Action, kube::Error> {
-        match write_status(self.ctx, self.migration, status, false).await? {
+        match write_status(self.ctx, self.migration, status, Urgency::Now).await? {
             Outcome::Written => {}
             Outcome::Gone => return Ok(Action::await_change()),
             Outcome::Discarded(wait) => return Ok(Action::requeue(self.ctx.clock.wall(wait))),

@@ -14,6 +14,7 @@ use super::Context;
 use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_status};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels};
 use crate::aws::{Cause, PolicyGate};
+use crate::plan::allowance::Urgency;
 use crate::plan::{expand, permit, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
@@ -90,12 +91,17 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         let now = ctx.clock.monotonic();
         let since = ctx.fleet.memory.written_at(&*policy).map(|at| now.saturating_sub(at));
         let apart = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
-        let may_wait = decided.observed_generation == current.observed_generation
+        let says_the_same = decided.observed_generation == current.observed_generation
             && conditions::say_the_same(&current.conditions, &decided.conditions);
+        let urgency = match decided.migrations {
+            _ if !says_the_same => Urgency::Now,
+            Some(counts) if counts.in_progress > 0 => Urgency::WhileBusy,
+            _ => Urgency::Later,
+        };
         if !apart.is_zero() {
             return Ok(Action::requeue(ctx.clock.wall(apart)));
         }
-        match write_status(&ctx, &*policy, &decided, may_wait).await? {
+        match write_status(&ctx, &*policy, &decided, urgency).await? {
             Outcome::Discarded(wait) => return Ok(Action::requeue(ctx.clock.wall(wait))),
             Outcome::Gone => {}
             Outcome::Written => {

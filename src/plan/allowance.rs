@@ -12,6 +12,21 @@ const PER_SECOND: f64 = 0.1;
 /// So many are kept for what people or other controllers wait for, and are not spent on what a later write says as well.
 const KEPT: f64 = 10.0;
 
+/// How long after the last write counts of work that goes on are written again.
+const COUNTS_APART: Duration = Duration::from_secs(60);
+
+/// How soon a write is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Something else is said than before.
+    Now,
+    /// The same is said in other words or numbers. It may be put together with what comes after it: of a thousand changes of a
+    /// count the last one is what people want to know.
+    Later,
+    /// Only counts differ, and they are about to change again, as while images are copied.
+    WhileBusy,
+}
+
 /// The writes that are left to one object. Times are of the monotonic clock, and never go back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
@@ -39,12 +54,16 @@ impl Allowance {
         };
     }
 
-    /// How long to wait before one more write. One that may wait is put together with those after it: of a thousand changes of a
-    /// count the last one is what people want to know.
-    pub fn rest(&self, may_wait: bool, now: Duration) -> Duration {
-        let wanted = if may_wait { KEPT + 1.0 } else { 1.0 };
+    /// How long to wait before one more write of this urgency.
+    pub fn rest(&self, urgency: Urgency, now: Duration) -> Duration {
+        let wanted = if urgency == Urgency::Now { 1.0 } else { KEPT + 1.0 };
         let missing = (wanted - self.left_at(now)).max(0.0);
-        Duration::try_from_secs_f64(missing / PER_SECOND).unwrap_or(Duration::MAX)
+        let rest = Duration::try_from_secs_f64(missing / PER_SECOND).unwrap_or(Duration::MAX);
+        if urgency == Urgency::WhileBusy {
+            rest.max(COUNTS_APART.saturating_sub(now.saturating_sub(self.at)))
+        } else {
+            rest
+        }
     }
 
     fn left_at(&self, now: Duration) -> f64 {
@@ -82,8 +101,9 @@ mod tests {
     #[test]
     fn what_may_wait_leaves_half_of_the_burst_to_what_may_not() {
         let mut allowance = Allowance::new(Duration::ZERO);
-        let rests =
-            |allowance: &Allowance| [true, false].map(|may_wait| allowance.rest(may_wait, Duration::ZERO).as_secs());
+        let rests = |allowance: &Allowance| {
+            [Urgency::Later, Urgency::Now].map(|urgency| allowance.rest(urgency, Duration::ZERO).as_secs())
+        };
         for _ in 0..10 {
             assert_eq!(rests(&allowance), [0, 0]);
             allowance.count(Duration::ZERO);
@@ -91,7 +111,18 @@ mod tests {
         assert_eq!(rests(&allowance), [10, 0]);
         (0..10).for_each(|_| allowance.count(Duration::ZERO));
         assert_eq!(rests(&allowance), [110, 10]);
-        assert!(allowance.allows(Duration::ZERO + allowance.rest(false, Duration::ZERO)));
+        assert!(allowance.allows(Duration::ZERO + allowance.rest(Urgency::Now, Duration::ZERO)));
+    }
+
+    #[test]
+    fn counts_of_work_that_goes_on_are_written_once_a_minute() {
+        let mut allowance = Allowance::new(Duration::ZERO);
+        allowance.count(Duration::from_secs(100));
+        let rest = |urgency, at| allowance.rest(urgency, Duration::from_secs(at)).as_secs();
+        assert_eq!(rest(Urgency::WhileBusy, 100), 60);
+        assert_eq!(rest(Urgency::WhileBusy, 145), 15);
+        assert_eq!(rest(Urgency::WhileBusy, 160), 0);
+        assert_eq!([rest(Urgency::Later, 100), rest(Urgency::Now, 100)], [0, 0]);
     }
 
     #[test]

@@ -258,7 +258,32 @@ fn disable_copies(stage: &Stage, original: &Image) {
         }
     };
     all(stage, &copies, &OwnerAct::Disable);
-    stage.later(DISABLED, move |stage| all(stage, &copies, &OwnerAct::Enable));
+    let (original, began) = (original.clone(), stage.clock.age());
+    stage.later(DISABLED, move |stage| {
+        if stage.clock.age().saturating_sub(began) < DISABLED {
+            // The end of the history came first. What is disabled and enabled between two scans loses its launch permissions, and
+            // no listing shows that.
+            keep_no_permissions(stage, &original);
+        }
+        all(stage, &copies, &OwnerAct::Enable);
+    });
+}
+
+/// From now on a copy may have other launch permissions than its original.
+fn keep_no_permissions(stage: &Stage, original: &Image) {
+    let expected = stage.sim.with_world(|world| {
+        let mut images = world.regions().flat_map(|(_, region)| region.images.values());
+        images
+            .find(|image| image.id == original.id)
+            .map(|image| image.expect.clone())
+    });
+    if let Some(Expectation::Copied(mut copied)) = expected {
+        copied.launch_permissions = Keep::Any;
+        stage.edit(Edit::SetExpectation {
+            image: original.id.clone(),
+            expect: Expectation::Copied(copied),
+        });
+    }
 }
 
 /// An original, and its copies too, come to require IMDSv2: what was copied before need not have it.
@@ -285,13 +310,7 @@ fn harden(stage: &Stage, original: &Image, with_copies: bool) {
 /// more than it.
 fn unshare(stage: &Stage, original: &Image) {
     let image = original.id.clone();
-    if let Expectation::Copied(mut copied) = original.expect.clone() {
-        copied.launch_permissions = Keep::Any;
-        stage.edit(Edit::SetExpectation {
-            image: image.clone(),
-            expect: Expectation::Copied(copied),
-        });
-    }
+    keep_no_permissions(stage, original);
     let now = stage.clock.age();
     stage.note(|notes| {
         notes.unshared.insert(image.clone(), now);

@@ -9,8 +9,8 @@ use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
 
 impl Work<'_> {
-    /// Reads the key again, when that is due. Says whether it did.
-    pub(super) async fn follow_key(&self) -> bool {
+    /// Reads the key again, when that is due.
+    pub(super) async fn follow_key(&self) {
         let now = self.ctx.clock.now();
         let due = self.place(|place| place.key.due().is_some_and(|due| due <= now));
         if due {
@@ -18,7 +18,6 @@ impl Work<'_> {
             self.classify();
             self.wake_migrations();
         }
-        due
     }
 
     /// Reads the key. What was known of it stays when it cannot be read.

@@ -156,14 +156,13 @@ impl Work<'_> {
             .collect()
     }
 
-    /// Counts the images anew when a migration has come to judge its copy otherwise, by what no listing shows. Says whether one has.
-    pub(super) fn follow_judgements(&self) -> bool {
+    /// Counts the images anew when a migration has come to judge its copy otherwise, by what no listing shows.
+    pub(super) fn follow_judgements(&self) {
         let refused = self.refused_copies();
         let has_changed = self.place(|place| place.classified.is_some() && place.refused != refused);
         if has_changed {
             self.classify();
         }
-        has_changed
     }
 
     /// Copies that their migrations have found not to be what was asked for.

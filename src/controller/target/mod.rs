@@ -27,6 +27,7 @@ use crate::api::{
 };
 use crate::aws::{Access, Session};
 use crate::domain::{AccountId, Malformed, Region};
+use crate::plan::allowance::Urgency;
 use crate::plan::classify::Classified;
 use crate::plan::freshness;
 use crate::plan::permit::{asks_for_changes, is_withdrawn};
@@ -91,14 +92,13 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     let now = ctx.clock.now();
     let asked = work.asked();
     let is_scan_due = work.place(|place| place.scan_due.is_none_or(|due| due <= now) || place.asked != asked);
-    let mut news = if is_scan_due {
+    if is_scan_due {
         work.scan().await;
-        true
     } else {
-        work.follow_key().await
-    };
-    news |= work.follow_rivals();
-    news |= work.follow_judgements();
+        work.follow_key().await;
+    }
+    work.follow_rivals();
+    work.follow_judgements();
     let asks = asks_for_changes(&policy.spec, &target.spec);
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
     let mut settling = work.enforces() && !asks;
@@ -116,7 +116,6 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             work.begin_anew();
         }
         if work.follow_copies().await {
-            news = true;
             // Slots first: what is done can wait.
             work.admit();
             if work.look_closely().await {
@@ -126,7 +125,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             work.admit();
         }
     }
-    let again = work.write_status(news).await?;
+    let again = work.write_status().await?;
     let again = if settling { Some(AFTER_CONFLICT) } else { again };
     Ok(Action::requeue(work.next_visit(again)))
 }
@@ -256,13 +255,12 @@ impl<'a> Work<'a> {
 
     /// Writes the status, and has nothing else to do until something changes.
     async fn tell(&self) -> Result<Action, kube::Error> {
-        let again = self.write_status(true).await?;
+        let again = self.write_status().await?;
         Ok(again.map_or_else(Action::await_change, |wait| Action::requeue(self.ctx.clock.wall(wait))))
     }
 
-    /// Writes the status when it differs. A mere change of counts waits for the next `news`, as long as more is to come.
-    /// A time means that it was not written, and is to be decided again after it.
-    async fn write_status(&self, news: bool) -> Result<Option<Duration>, kube::Error> {
+    /// Writes the status when it differs. A time means that it was not written, and is to be decided again after it.
+    async fn write_status(&self) -> Result<Option<Duration>, kube::Error> {
         let current = self.target.status.clone().unwrap_or_default();
         let counts = self.counts();
         let now = self.ctx.clock.now();
@@ -307,12 +305,17 @@ impl<'a> Work<'a> {
             same.duplicate_gib = current.duplicate_gib;
             same == current
         };
-        if decided == current || (only_counts && more_to_come && !news) {
+        if decided == current {
             return Ok(None);
         }
-        let may_wait = decided.observed_generation == current.observed_generation
+        let says_the_same = decided.observed_generation == current.observed_generation
             && conditions::say_the_same(&current.conditions, &decided.conditions);
-        match write_status(self.ctx, self.target, &decided, may_wait).await? {
+        let urgency = match says_the_same {
+            true if only_counts && more_to_come => Urgency::WhileBusy,
+            true => Urgency::Later,
+            false => Urgency::Now,
+        };
+        match write_status(self.ctx, self.target, &decided, urgency).await? {
             Outcome::Written => {}
             Outcome::Gone => return Ok(None),
             Outcome::Discarded(wait) => return Ok(Some(wait)),

@@ -32,13 +32,12 @@ impl Rivals {
 
 impl Work<'_> {
     /// Counts the images anew when another policy has come to govern others than it did. Says whether it has.
-    pub(super) fn follow_rivals(&self) -> bool {
+    pub(super) fn follow_rivals(&self) {
         let rivals = self.rivals();
         let has_changed = self.place(|place| place.classified.is_some() && place.rivals != rivals);
         if has_changed {
             self.classify();
         }
-        has_changed
     }
 
     /// Lets the targets of other policies look again: what this one asks for has changed.
