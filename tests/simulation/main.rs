@@ -39,7 +39,7 @@ use catalogue::Fault;
 use invariants::Promise;
 use plan::{Plan, Strike};
 
-/// What to play. Without options: every fault at every call of one history, and some histories at random.
+/// What to play. Without options: a slice of the campaign that `make simulate` plays whole.
 #[derive(Debug, Parser)]
 struct Args {
     /// Play only the history of this seed, and print it
@@ -55,10 +55,10 @@ struct Args {
     #[arg(long = "branch", requires = "seed", conflicts_with = "strikes")]
     branches: Vec<Strike>,
     /// How many histories at random
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 200)]
     histories: u64,
-    /// Strike only every so many calls
-    #[arg(long, default_value_t = 1)]
+    /// Of the moments at which each fault strikes one history, play every so many; 1 plays all
+    #[arg(long, default_value_t = 25)]
     stride: usize,
     /// The seed of the first history at random
     #[arg(long, default_value_t = 1)]
