@@ -13,7 +13,7 @@ pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Timestamp;
 
     /// The time of day as the machine's clock is set now, for what others are told: it may jump.
-    fn today(&self) -> Timestamp {
+    fn system_time(&self) -> Timestamp {
         self.now()
     }
 
@@ -24,7 +24,7 @@ pub trait Clock: Debug + Send + Sync {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
     /// How long `duration` of this clock's time lasts on the wall: for libraries that keep timers of their own.
-    fn wall(&self, duration: Duration) -> Duration;
+    fn to_real_time(&self, duration: Duration) -> Duration;
 }
 
 /// The machine's own time.
@@ -51,7 +51,7 @@ impl Clock for SystemClock {
             .unwrap_or(Timestamp::MAX)
     }
 
-    fn today(&self) -> Timestamp {
+    fn system_time(&self) -> Timestamp {
         Timestamp::now()
     }
 
@@ -63,7 +63,7 @@ impl Clock for SystemClock {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn wall(&self, duration: Duration) -> Duration {
+    fn to_real_time(&self, duration: Duration) -> Duration {
         duration
     }
 }

@@ -129,12 +129,12 @@ impl Clock for SimClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(self.wall(duration)))
+        Box::pin(tokio::time::sleep(self.to_real_time(duration)))
     }
 
     /// Whoever waits has just asked for the time, so the clock is slow for a while before it is fast. Should the product be
     /// at work in between, the wait ends too early; then it looks at the time and waits for the rest.
-    fn wall(&self, duration: Duration) -> Duration {
+    fn to_real_time(&self, duration: Duration) -> Duration {
         let slow = HOLD.mul_f64(SLOW);
         match duration.checked_sub(slow) {
             Some(rest) => HOLD + rest.div_f64(lock(&self.pace).fast),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts, Slots};
+use amiseal::controller::{self, Options, Parts, Shards};
 use amiseal::telemetry::Metrics;
 use anyhow::Result;
 use aws_credential_types::Credentials;
@@ -95,7 +95,7 @@ async fn parts(kubeconfig: &Path, endpoint: String, clock: &Arc<SimClock>) -> Re
     Ok(Parts {
         client,
         aws: Box::pin(Aws::new(options)).await?,
-        slots: Slots::alone(clock.clone()),
+        shards: Shards::alone(clock.clone()),
         clock,
         metrics: Metrics::register(&registry)?,
         options: Options::default(),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts, Slots};
+use amiseal::controller::{self, Options, Parts, Shards};
 use amiseal::telemetry::Metrics;
 use anyhow::{Result, ensure};
 use aws_credential_types::Credentials;
@@ -173,7 +173,7 @@ async fn product(api: ApiServer, sim: Sim, clock: Virtual) -> Result<()> {
     let parts = Parts {
         client: api.client("bench"),
         aws: Box::pin(Aws::new(options)).await?,
-        slots: Slots::alone(clock.clone()),
+        shards: Shards::alone(clock.clone()),
         clock,
         metrics: Metrics::register(&registry)?,
         options: Options::default(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use amiseal::api::{AMIEncryptionTarget, AMIMigration, MigrationState};
-use amiseal::plan::slots::slot_of;
+use amiseal::plan::shards::shard_of;
 use anyhow::{Context, Result, ensure};
 use ec2sim::Server;
 use jiff::Timestamp;
@@ -16,8 +16,8 @@ use rig::{ControlPlane, Options, Process, poll_until};
 
 use crate::{Args, world};
 
-/// How many slots there are.
-pub(crate) const SLOTS: u16 = 16;
+/// How many shards there are.
+pub(crate) const SHARDS: u16 = 16;
 const NAMESPACE: &str = "amiseal-system";
 const SERVICE_ACCOUNT: &str = "amiseal";
 /// How long anything may take.
@@ -37,7 +37,7 @@ pub(crate) struct Killed {
     /// How many calls AWS had seen by then.
     calls: usize,
     name: String,
-    slots: HashSet<u16>,
+    shards: HashSet<u16>,
 }
 
 /// Everything that runs.
@@ -51,7 +51,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts so many replicas, and waits until they share all slots.
+    /// Starts so many replicas, and waits until they share all shards.
     pub(crate) async fn start(args: &Args, replicas: usize) -> Result<Self> {
         let plane = ControlPlane::start(Options::of_project()).await?;
         let mut this = Self {
@@ -65,15 +65,15 @@ impl Cluster {
         for number in 0..replicas {
             this.add(&format!("amiseal-{number}"))?;
         }
-        let most = usize::from(SLOTS).div_ceil(replicas);
-        this.until("the slots to be shared", async || {
+        let most = usize::from(SHARDS).div_ceil(replicas);
+        this.until("the shards to be shared", async || {
             let holders = this.holders().await?;
             let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
             for holder in holders.values() {
                 *counts.entry(holder).or_default() += 1;
             }
             let fair = counts.len() == replicas && counts.values().all(|count| *count <= most);
-            Ok((holders.len() == usize::from(SLOTS) && fair).then_some(()))
+            Ok((holders.len() == usize::from(SHARDS) && fair).then_some(()))
         })
         .await?;
         Ok(this)
@@ -99,7 +99,7 @@ impl Cluster {
                 "5s",
             ])
             .args(["--lease-duration", &format!("{}s", self.args.lease)])
-            .args(["--slots", &SLOTS.to_string()])
+            .args(["--shards", &SHARDS.to_string()])
             .args(["--target-concurrency", &self.args.target_concurrency.to_string()])
             .spawn()?;
         self.replicas.insert(name.to_owned(), process);
@@ -134,7 +134,7 @@ impl Cluster {
         let mut missing = HashSet::new();
         for target in all.list(&ListParams::default()).await?.items {
             let place = (target.spec.account_id, target.spec.region);
-            if killed.slots.contains(&slot_of(&place.0, &place.1, SLOTS)) {
+            if killed.shards.contains(&shard_of(&place.0, &place.1, SHARDS)) {
                 missing.insert(place);
             }
         }
@@ -202,13 +202,13 @@ impl Cluster {
     /// Kills the replica that holds most. If it was alone, another one is started at once.
     pub(crate) async fn kill(&mut self) -> Result<Killed> {
         let holders = self.holders().await?;
-        let slots_of = |name: &str| -> HashSet<u16> {
+        let shards_of = |name: &str| -> HashSet<u16> {
             let theirs = holders.iter().filter(|(_, holder)| *holder == name);
-            theirs.map(|(slot, _)| *slot).collect()
+            theirs.map(|(shard, _)| *shard).collect()
         };
-        let name = self.replicas.keys().max_by_key(|name| slots_of(name).len());
+        let name = self.replicas.keys().max_by_key(|name| shards_of(name).len());
         let name = name.context("there is no replica")?.clone();
-        let slots = slots_of(&name);
+        let shards = shards_of(&name);
         let mut process = self.replicas.remove(&name).context("there is no such replica")?;
         process.kill9()?;
         let at = Instant::now();
@@ -216,15 +216,20 @@ impl Cluster {
         if self.replicas.is_empty() {
             self.add("amiseal-new")?;
         }
-        Ok(Killed { at, calls, name, slots })
+        Ok(Killed {
+            at,
+            calls,
+            name,
+            shards,
+        })
     }
 
-    /// How long it takes until the last of its slots has another holder.
+    /// How long it takes until the last of its shards has another holder.
     pub(crate) async fn until_owned(&self, killed: &Killed) -> Result<Duration> {
         self.until("other owners", async || {
             let holders = self.holders().await?;
-            let owned = |slot: &u16| holders.get(slot).is_some_and(|holder| *holder != killed.name);
-            Ok(killed.slots.iter().all(owned).then(|| killed.at.elapsed()))
+            let owned = |shard: &u16| holders.get(shard).is_some_and(|holder| *holder != killed.name);
+            Ok(killed.shards.iter().all(owned).then(|| killed.at.elapsed()))
         })
         .await
     }
@@ -238,13 +243,13 @@ impl Cluster {
 
     async fn holders(&self) -> Result<BTreeMap<u16, String>> {
         let leases = Api::<Lease>::namespaced(self.client.clone(), NAMESPACE);
-        let slots = leases
-            .list(&ListParams::default().labels("amiseal.dev/lease=slot"))
+        let shards = leases
+            .list(&ListParams::default().labels("amiseal.dev/lease=shard"))
             .await?;
-        let held = slots.items.into_iter().filter_map(|lease| {
-            let slot = lease.name_any().strip_prefix("amiseal-slot-")?.parse().ok()?;
+        let held = shards.items.into_iter().filter_map(|lease| {
+            let shard = lease.name_any().strip_prefix("amiseal-shard-")?.parse().ok()?;
             let holder = lease.spec?.holder_identity.filter(|holder| !holder.is_empty())?;
-            Some((slot, holder))
+            Some((shard, holder))
         });
         Ok(held.collect())
     }

@@ -112,14 +112,14 @@ fn figures(args: &Args, run: &Run, one: &Run) -> Vec<Figure> {
     let seconds = |duration: Duration| rounded(duration.as_secs_f64());
     #[allow(clippy::cast_precision_loss, reason = "a handful of replicas")]
     let replicas = run.replicas as f64;
-    // One Lease for each slot and one for each replica, renewed after a tenth less than a third of its duration at the earliest.
-    let writes = (f64::from(cluster::SLOTS) + replicas) / (0.3 * args.lease().as_secs_f64());
-    // The largest share of the slots, and that targets do not spread evenly.
-    let share = f64::from(cluster::SLOTS).div_euclid(replicas) + 1.0;
+    // One Lease for each shard and one for each replica, renewed after a tenth less than a third of its duration at the earliest.
+    let writes = (f64::from(cluster::SHARDS) + replicas) / (0.3 * args.lease().as_secs_f64());
+    // The largest share of the shards, and that targets do not spread evenly.
+    let share = f64::from(cluster::SHARDS).div_euclid(replicas) + 1.0;
     let part = if run.replicas == 1 {
         1.0
     } else {
-        (share / f64::from(cluster::SLOTS) * 1.3).min(1.0)
+        (share / f64::from(cluster::SHARDS) * 1.3).min(1.0)
     };
     let parts = json!({
         "replicas": run.replicas,

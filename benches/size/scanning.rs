@@ -156,7 +156,9 @@ impl Fleet {
             found: BTreeMap::new(),
         };
         let mut controller = this.start(server)?;
-        controller.wait_for_line(r#""message":"leads""#, PATIENCE).await?;
+        controller
+            .wait_for_line(r#""message":"became leader""#, PATIENCE)
+            .await?;
         let began = std::time::Instant::now();
         this.cluster.apply(&policy(accounts)).await?;
         let targets = this.api().await?;
@@ -252,12 +254,18 @@ fn digest(found: &BTreeMap<String, String>) -> String {
 struct Line {
     timestamp: Timestamp,
     fields: Fields,
+    span: Option<Span>,
+}
+
+/// What the line was said of.
+#[derive(Deserialize)]
+struct Span {
+    object: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Fields {
     message: String,
-    target: Option<String>,
     seconds: Option<f64>,
 }
 
@@ -271,12 +279,12 @@ fn read(log: &Path) -> Result<BTreeMap<String, (f64, f64)>> {
     for line in lines {
         match (
             line.fields.message.as_str(),
-            line.fields.target,
+            line.span.and_then(|span| span.object),
             line.fields.seconds,
             began,
         ) {
-            ("leads", ..) => began = Some(line.timestamp),
-            ("looked through the account and region", Some(target), Some(took), Some(began)) => {
+            ("became leader", ..) => began = Some(line.timestamp),
+            ("scan completed", Some(target), Some(took), Some(began)) => {
                 let at = line.timestamp.duration_since(began).as_secs_f64();
                 scans.entry(target).or_insert((at, took));
             }

@@ -7,10 +7,10 @@ pub const ACCOUNT: &str = "amiseal.dev/account";
 /// Label of targets and migrations: the region's name.
 pub const REGION: &str = "amiseal.dev/region";
 
-/// Label of the controller's own Leases: `slot` or `replica`.
+/// Label of the controller's own Leases: `shard` or `replica`.
 pub const LEASE: &str = "amiseal.dev/lease";
-/// Annotation of the controller's own Leases: the number of slots that the holder knows.
-pub const SLOTS: &str = "amiseal.dev/slots";
+/// Annotation of the controller's own Leases: the number of shards that the holder knows.
+pub const SHARDS: &str = "amiseal.dev/shards";
 
 /// Annotation of a migration: any new value makes it try again, after `AttemptsExhausted` and after a call that AWS has
 /// refused.

@@ -127,7 +127,7 @@ pub enum MigrationState {
     Copying,
     /// The copy is compared with the original.
     Verifying,
-    /// The copy gets what it takes over from the original.
+    /// Publishing on the copy what the policy takes over from the original.
     Promoting,
     /// Nothing is left to do.
     Completed,

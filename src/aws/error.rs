@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::sentence;
-use super::whole::Broken;
+use super::xml::Broken;
 use crate::domain::{AwsError, Cause, ErrorClass};
 
 impl AwsError {
@@ -33,7 +33,7 @@ impl AwsError {
     /// What an answer of AWS means.
     pub(super) fn answered(operation: &'static str, code: Option<&str>, message: Option<&str>, status: u16) -> Self {
         let message = message.unwrap_or_default();
-        tracing::debug!(operation, code, message, status, "AWS did not do what it was asked");
+        tracing::debug!(operation, code, message, status, "AWS refused a call");
         let (class, cause) = classify(operation, code.unwrap_or_default(), message, status);
         let action = (class == ErrorClass::Denied)
             .then(|| refused_action(message))
@@ -65,7 +65,7 @@ impl AwsError {
             return Self::answered(operation, meta.code(), meta.message(), status);
         }
         // Only the texts: the errors themselves hold whole answers, and those of STS hold credentials.
-        tracing::debug!(operation, error = %Chain(error), "a call did not get through");
+        tracing::debug!(operation, error = %Chain(error), "a call failed before AWS answered");
         if let Some(inner) = find::<AwsError>(error) {
             // Raised by our own interceptor or credentials provider; it knows better.
             return inner.clone();
@@ -97,7 +97,7 @@ impl AwsError {
 
     /// An answer that lacks what it must have.
     pub(super) fn malformed(operation: &'static str, what: &dyn fmt::Display) -> Self {
-        tracing::debug!(operation, %what, "AWS sent an answer that makes no sense");
+        tracing::debug!(operation, %what, "AWS sent a malformed answer");
         Self::new(operation, ErrorClass::Invalid, Some(Cause::MalformedAnswer))
     }
 }

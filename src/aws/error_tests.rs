@@ -263,11 +263,11 @@ fn an_entry_is_never_hidden_by_an_earlier_one() {
 #[test]
 fn a_denial_names_the_action_that_is_missing() {
     let plain = answered("ec2:CopyImage", "UnauthorizedOperation", "You are not authorized", 403);
-    assert!(plain.to_string().contains("allow ec2:CopyImage"), "{plain}");
+    assert!(plain.to_string().contains("grant ec2:CopyImage"), "{plain}");
     let message = "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:eu-west-1::image/* because no identity-based policy allows the ec2:CreateTags action. Encoded authorization failure message: abc";
     let tags = answered("ec2:CopyImage", "UnauthorizedOperation", message, 403);
     assert_eq!(tags.action(), "ec2:CreateTags");
-    assert!(tags.to_string().contains("allow ec2:CreateTags"), "{tags}");
+    assert!(tags.to_string().contains("grant ec2:CreateTags"), "{tags}");
     let nonsense = "is not authorized to perform: <script> on resource: x";
     let nonsense = answered("ec2:CopyImage", "UnauthorizedOperation", nonsense, 403);
     assert_eq!(nonsense.action(), "ec2:CopyImage");

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{self as sdk, ImageAttributeName};
 use futures::future::{Either, select};
 use jiff::Timestamp;
 
-use super::common::Common;
+use super::interner::Interner;
 use super::listing::{DESCRIBE_IMAGES, Listing, filter, listed};
 use super::project;
 use super::session::Session;
@@ -157,7 +157,7 @@ impl Session {
         let Some(image) = images.first() else {
             return Ok(Fate::Gone);
         };
-        let image = project::image(image, &mut Common::default())
+        let image = project::image(image, &mut Interner::default())
             .map_err(|defect| AwsError::malformed(DESCRIBE_IMAGES, &defect))?;
         if image.id != *id {
             return Err(AwsError::malformed(DESCRIBE_IMAGES, &"another image was asked for"));
@@ -227,7 +227,7 @@ struct Shown {
 }
 
 /// Adds an image to what a scan has found so far.
-fn take_image(inventory: &mut Inventory, image: &sdk::Image, common: &mut Common) -> Result<(), project::Defect> {
+fn take_image(inventory: &mut Inventory, image: &sdk::Image, common: &mut Interner) -> Result<(), project::Defect> {
     if !project::is_machine(image) {
         return Ok(());
     }
@@ -240,7 +240,7 @@ fn take_image(inventory: &mut Inventory, image: &sdk::Image, common: &mut Common
 }
 
 /// Adds a snapshot to what a scan has found so far. Of one that is shown twice the later answer counts.
-fn take_snapshot(shown: &mut Shown, snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(), project::Defect> {
+fn take_snapshot(shown: &mut Shown, snapshot: &sdk::Snapshot, common: &mut Interner) -> Result<(), project::Defect> {
     let (id, projected) = project::snapshot(snapshot, common)?;
     if projected.state == SnapshotState::Pending {
         take_pending(&mut shown.pending, snapshot, common)?;
@@ -251,7 +251,7 @@ fn take_snapshot(shown: &mut Shown, snapshot: &sdk::Snapshot, common: &mut Commo
 }
 
 /// Adds a snapshot that AWS is making, if it is a copy.
-fn take_pending(pending: &mut Pending, snapshot: &sdk::Snapshot, _: &mut Common) -> Result<(), project::Defect> {
+fn take_pending(pending: &mut Pending, snapshot: &sdk::Snapshot, _: &mut Interner) -> Result<(), project::Defect> {
     if let Some(copy) = project::pending_copy(snapshot)? {
         pending.insert(copy.id.clone(), copy);
     }

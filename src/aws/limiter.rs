@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::line::Line;
 use super::metrics::AwsMetrics;
+use super::queue::Line;
 use crate::clock::Clock;
 
 /// The rate returns from its floor to the full share in this time.

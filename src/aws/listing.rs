@@ -5,13 +5,13 @@ use std::sync::Arc;
 use aws_sdk_ec2::types::{self as sdk, Filter};
 use tokio::task::{JoinError, JoinSet};
 
-use super::common::Common;
-use super::gate::Room;
+use super::interner::Interner;
 use super::inventory::Detail;
 use super::pages::{Gathering, Pages, Reader};
 use super::parts::{Known, Part, Trial, Verdict, parts};
 use super::project::Defect;
 use super::session::Session;
+use super::transport::Room;
 use crate::domain::{AwsError, ErrorClass};
 
 pub(super) const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
@@ -116,12 +116,12 @@ pub(super) fn listed<T>(operation: &'static str, list: Option<Vec<T>>) -> Result
 }
 
 /// Adds what was listed to what is gathered.
-pub(super) type Visit<T, S> = fn(&mut S, &T, &mut Common) -> Result<(), Defect>;
+pub(super) type Visit<T, S> = fn(&mut S, &T, &mut Interner) -> Result<(), Defect>;
 
 /// What a listing has gathered.
 pub(super) struct Gathered<S> {
     state: S,
-    common: Common,
+    common: Interner,
     /// While it is read in parts.
     trial: Option<Trial>,
     /// How many things were shown, those that were shown twice twice.
@@ -150,7 +150,7 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
     pub(super) fn new(state: S, detail: Detail, visit: Visit<T, S>) -> Self {
         let gathered = Gathered {
             state,
-            common: Common::keeping(detail),
+            common: Interner::keeping(detail),
             trial: None,
             things: 0,
             largest: 0,
@@ -190,7 +190,10 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
             if self.is_whole_in_parts(session, shown).await? {
                 pages = Pages::end();
             } else {
-                tracing::info!(operation = T::OPERATION, "is read one page after the other");
+                tracing::info!(
+                    operation = T::OPERATION,
+                    "reading the listing page by page: AWS does not divide it"
+                );
                 session.learn_listing(T::NUMBER, Known::distrust);
             }
         }

@@ -4,17 +4,15 @@
 //! further. What tests replace is the transport and the clock, not this module.
 
 mod associated;
-mod common;
 mod credentials;
 mod endpoint;
 mod error;
-mod gate;
 mod images;
 mod interceptor;
+mod interner;
 mod inventory;
 mod keys;
 mod limiter;
-mod line;
 mod listing;
 mod metrics;
 mod pages;
@@ -22,14 +20,16 @@ mod parts;
 mod permissions;
 mod project;
 mod provider;
+mod queue;
 mod remains;
 mod renewal;
 mod sentence;
 mod session;
 #[cfg(test)]
 mod testing;
+mod transport;
 mod visit;
-mod whole;
+mod xml;
 
 pub use crate::domain::{AwsError, Cause, ErrorClass};
 pub use credentials::READ_ONLY_POLICY;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
 
-use super::gate::Room;
 use super::project::Defect;
+use super::transport::Room;
 use crate::domain::AwsError;
 
 /// A page of fewer than this is taken in at once: handing it to another thread would take longer.

@@ -12,7 +12,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::images::{CopyCall, sdk_tags};
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{CopySample, Image, KeyArn, Lacking};
+use crate::domain::{CopySample, Image, KeyArn, MissingPermissions};
 
 const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
 const COPY_IMAGE: &str = "ec2:CopyImage";
@@ -80,9 +80,9 @@ impl Session {
     ///
     /// EC2 has no dry run for the use of a key: CopyImage checks that only once the copy is under way. The session must not be
     /// narrowed, or AWS answers for what it is narrowed to.
-    pub async fn missing_permissions(&self, sample: Sample<'_>) -> Result<Lacking, AwsError> {
+    pub async fn missing_permissions(&self, sample: Sample<'_>) -> Result<MissingPermissions, AwsError> {
         let Some(first) = sample.copies.first() else {
-            return Ok(Lacking::default());
+            return Ok(MissingPermissions::default());
         };
         let mut certain = Denied::default();
         let mut read = Answer::Otherwise;
@@ -141,11 +141,11 @@ impl Session {
         }
         denied.0.retain(|action| !certain.0.contains(action));
         Ok(match sample.copy {
-            Some(_) => Lacking {
+            Some(_) => MissingPermissions {
                 certain: [certain.0, denied.0].concat(),
                 untagged: Vec::new(),
             },
-            None => Lacking {
+            None => MissingPermissions {
                 certain: certain.0,
                 untagged: denied.0,
             },

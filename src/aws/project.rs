@@ -14,7 +14,7 @@ use aws_sdk_ec2::types as sdk;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
-use super::common::Common;
+use super::interner::Interner;
 use super::sentence;
 use crate::domain::{
     Attributes, BlockDevice, CopyRecord, EbsVolume, Extras, Image, ImageId, ImageState, InstanceTypes, Kept, KeyArn,
@@ -78,7 +78,7 @@ fn non_empty(text: Option<&str>) -> Option<Box<str>> {
 }
 
 /// An image. What it has in common with others of the same read, it shares with them.
-pub(super) fn image(image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
+pub(super) fn image(image: &sdk::Image, common: &mut Interner) -> Result<Image, Defect> {
     let id: ImageId = required("imageId", image.image_id.as_deref())?;
     Ok(project_image(id.clone(), image, common).unwrap_or_else(|defect| unread_image(id, image, defect, common)))
 }
@@ -99,7 +99,7 @@ fn is_backup(image: &sdk::Image) -> bool {
 }
 
 /// What is left of an image that cannot be read: what selects and names it.
-fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &mut Common) -> Image {
+fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &mut Interner) -> Image {
     Image {
         id,
         name: image.name().unwrap_or_default().into(),
@@ -123,7 +123,7 @@ fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &
     }
 }
 
-fn project_image(id: ImageId, image: &sdk::Image, common: &mut Common) -> Result<Image, Defect> {
+fn project_image(id: ImageId, image: &sdk::Image, common: &mut Interner) -> Result<Image, Defect> {
     let attributes = common.attributes(attributes(image));
     let copied_from = copied_from(image)?.map(Box::new);
     let state = image_state(image.state.as_ref().ok_or_else(|| missing("imageState"))?);
@@ -257,7 +257,7 @@ fn extras(image: &sdk::Image) -> Result<Option<Extras>, Defect> {
     Ok(Some(extras).filter(|extras| *extras != Extras::default()))
 }
 
-fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<BlockDevice, Defect> {
+fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Interner) -> Result<BlockDevice, Defect> {
     let device = common
         .non_empty(mapping.device_name.as_deref())
         .ok_or_else(|| missing("deviceName"))?;
@@ -287,7 +287,7 @@ fn device(mapping: &sdk::BlockDeviceMapping, common: &mut Common) -> Result<Bloc
     Ok(BlockDevice::Ebs { device, volume })
 }
 
-fn tags(tags: &[sdk::Tag], common: &Common) -> Tags {
+fn tags(tags: &[sdk::Tag], common: &Interner) -> Tags {
     let tags = tags
         .iter()
         .filter(|tag| common.keeps_tag(tag.key().unwrap_or_default()));
@@ -299,7 +299,7 @@ fn tags(tags: &[sdk::Tag], common: &Common) -> Tags {
 
 /// The key of a snapshot, and another one by which it can be read. A key that cannot be read is no key that was asked for: that is all
 /// there is to know.
-fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Common) -> (Option<KeyArn>, Option<Box<KeyArn>>) {
+fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Interner) -> (Option<KeyArn>, Option<Box<KeyArn>>) {
     let named = snapshot.kms_key_id.as_deref().filter(|_| snapshot.encrypted.is_some());
     let Some(key) = named.and_then(|key| common.key(key)) else {
         return (None, None);
@@ -317,7 +317,7 @@ fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Common) -> (Opti
 }
 
 /// A snapshot. What it has in common with others of the same read, it shares with them.
-pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Common) -> Result<(SnapshotId, Snapshot), Defect> {
+pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Interner) -> Result<(SnapshotId, Snapshot), Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let (key, also) = keys(&id, snapshot, common);
     let projected = Snapshot {

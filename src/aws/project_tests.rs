@@ -8,11 +8,11 @@ const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56e
 
 #[allow(clippy::needless_pass_by_value, reason = "tests build what they give")]
 fn image(given: sdk::Image) -> Result<Image, Defect> {
-    super::image(&given, &mut Common::default())
+    super::image(&given, &mut Interner::default())
 }
 
 fn snapshot(given: &sdk::Snapshot) -> Result<Snapshot, Defect> {
-    super::snapshot(given, &mut Common::default()).map(|(_, snapshot)| snapshot)
+    super::snapshot(given, &mut Interner::default()).map(|(_, snapshot)| snapshot)
 }
 
 /// What of an image could not be read.
@@ -56,7 +56,7 @@ fn a_backup_is_told_by_its_name_and_by_tags_that_only_aws_can_write() {
     assert!(!is_backup(tagged("aws:cloudformation:stack-name")));
     // Also where no tags are kept.
     let given = tagged("aws:dlm:managed").build();
-    let mut common = Common::keeping(Detail::OnlyTags(std::collections::BTreeSet::new()));
+    let mut common = Interner::keeping(Detail::OnlyTags(std::collections::BTreeSet::new()));
     let bare = super::image(&given, &mut common).expect("an image");
     assert!(bare.backup && bare.tags.is_empty());
 }
@@ -411,7 +411,7 @@ fn a_snapshot_keeps_another_key_that_opens_it_and_none_that_cannot_be_told() {
              </item></snapshotSet></r>",
             items.concat()
         );
-        let mut common = Common::default();
+        let mut common = Interner::default();
         common.begin_page(crate::aws::associated::associated_keys(body.as_bytes()).map(std::sync::Arc::new));
         let (_, read) = super::snapshot(&plain_snapshot().build(), &mut common).expect("a snapshot");
         (read.key.map(String::from), read.also.map(|key| String::from(*key)))
@@ -514,7 +514,7 @@ fn a_read_that_asks_for_some_tags_keeps_no_others_and_no_description() {
         .tags(tag("Name"))
         .build();
     let keys = ["team".to_owned(), "other".to_owned()].into();
-    let kept = super::image(&given, &mut Common::keeping(Detail::OnlyTags(keys))).expect("an image");
+    let kept = super::image(&given, &mut Interner::keeping(Detail::OnlyTags(keys))).expect("an image");
     assert_eq!(
         (kept.tags.keys().collect::<Vec<_>>(), kept.description),
         (vec!["team"], None)

@@ -16,11 +16,11 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::endpoint;
-use super::gate::Gate;
 use super::limiter::Limiter;
 use super::metrics::AwsMetrics;
 use super::parts::Known;
 use super::session::{Session, SessionKey};
+use super::transport::Gate;
 use crate::clock::Clock;
 use crate::domain::{AccountId, Cause, Region, SnapshotId};
 
@@ -126,7 +126,7 @@ pub enum ConfigError {
 pub struct Aws {
     shared: Arc<Shared>,
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
-    places: Mutex<HashMap<(AccountId, Region), Arc<Place>>>,
+    places: Mutex<HashMap<(AccountId, Region), Arc<ScopeLimits>>>,
 }
 
 /// What every session needs.
@@ -175,7 +175,7 @@ impl Shared {
 
 /// One account and region, whichever policies look at it: AWS's limits do not know policies.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ScopeLimits {
     pub(super) limiter: Arc<Limiter>,
     /// The SDK's retry budgets. Its own ones are shared by all accounts, so that one throttled account would starve the others.
     pub(super) ec2: RetryPartition,
@@ -211,8 +211,8 @@ impl Aws {
         let clock = options.clock;
         let retries = RetryConfig::standard()
             .with_max_attempts(options.max_attempts)
-            .with_initial_backoff(clock.wall(Duration::from_secs(1)))
-            .with_max_backoff(clock.wall(Duration::from_secs(20)));
+            .with_initial_backoff(clock.to_real_time(Duration::from_secs(1)))
+            .with_max_backoff(clock.to_real_time(Duration::from_secs(20)));
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(options.operation_timeout)
             .build();
@@ -276,13 +276,13 @@ impl Aws {
         lock(&self.sessions).remove(key);
     }
 
-    fn place(&self, account: &AccountId, region: &Region) -> Arc<Place> {
+    fn place(&self, account: &AccountId, region: &Region) -> Arc<ScopeLimits> {
         let mut places = lock(&self.places);
         let place = places.entry((account.clone(), region.clone())).or_insert_with(|| {
             let partition = |service| RetryPartition::custom(format!("{service}.{account}.{region}")).build();
             let shared = &self.shared;
             let limiter = Limiter::new(shared.clock.clone(), shared.share, shared.metrics.clone());
-            Arc::new(Place {
+            Arc::new(ScopeLimits {
                 limiter: Arc::new(limiter),
                 ec2: partition("ec2"),
                 kms: partition("kms"),

@@ -18,7 +18,7 @@ use super::credentials::AssumedRole;
 use super::interceptor::Attempts;
 use super::limiter::Bucket;
 use super::parts::Known;
-use super::provider::{Place, Shared, lock};
+use super::provider::{ScopeLimits, Shared, lock};
 use super::renewal::Renewal;
 use super::visit::Visit;
 use crate::domain::{AccountId, Region, SnapshotId};
@@ -66,13 +66,13 @@ pub struct Identity {
 ///
 /// Every call first makes sure, once, that the credentials belong to the session's account; it waits for the limiter, and fails with an
 /// [`AwsError`]. Calls that write are refused in a session that only reads, and when
-/// this replica does not hold the slot of the account and region.
+/// this replica does not hold the shard of the account and region.
 #[derive(Clone)]
 pub struct Session {
     pub(super) key: SessionKey,
     pub(super) shared: Arc<Shared>,
     config: SdkConfig,
-    place: Arc<Place>,
+    place: Arc<ScopeLimits>,
     attempts: Attempts,
     renewal: Option<Renewal>,
     identity: Arc<OnceCell<Identity>>,
@@ -89,7 +89,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, place: Arc<Place>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, place: Arc<ScopeLimits>) -> Self {
         let attempts = Attempts {
             key: key.clone(),
             shared: shared.clone(),
@@ -285,7 +285,7 @@ impl Session {
         if was_sent {
             let is_answered = !answer.as_ref().is_err_and(is_silent);
             self.place.limiter.heard(is_answered);
-            self.shared.metrics.heard(is_answered, self.shared.clock.today());
+            self.shared.metrics.heard(is_answered, self.shared.clock.system_time());
         }
         answer.map_err(|mut error| {
             if error.class == ErrorClass::Throttled {
@@ -313,7 +313,12 @@ fn bucket_of(operation: &'static str) -> Option<Bucket> {
 }
 
 /// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.
-fn sts_config(config: &SdkConfig, region: &Region, place: &Place, attempts: &Attempts) -> aws_sdk_sts::config::Builder {
+fn sts_config(
+    config: &SdkConfig,
+    region: &Region,
+    place: &ScopeLimits,
+    attempts: &Attempts,
+) -> aws_sdk_sts::config::Builder {
     aws_sdk_sts::config::Builder::from(config)
         .region(aws_config::Region::new(region.as_str().to_owned()))
         .retry_partition(place.sts.clone())

@@ -105,7 +105,7 @@ async fn a_copy_is_always_encrypted_under_the_key_with_our_token_and_tags_and_no
 }
 
 #[tokio::test]
-async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_slot() {
+async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_shard() {
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = {
         let asked = asked.clone();
@@ -114,14 +114,14 @@ async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_sl
     let wire = Wire::new(|_| Answer::ec2_error(500, "InternalError", "oh"));
     let bench = bench(&wire, gate).await;
     let session = bench.aws.session(&own(Access::Full));
-    let error = session.copy_image(&copy()).await.expect_err("the slot is lost");
+    let error = session.copy_image(&copy()).await.expect_err("the shard is lost");
     assert_eq!(error.class, ErrorClass::NotOurs);
     assert_eq!(wire.count("ec2:CopyImage"), 1, "the second attempt was held back");
     assert_eq!(asked.load(Ordering::SeqCst), 2, "the gate is asked once an attempt");
 }
 
 #[tokio::test]
-async fn calls_that_are_held_back_while_another_replica_holds_the_slot_use_up_nothing_of_the_limits() {
+async fn calls_that_are_held_back_while_another_replica_holds_the_shard_use_up_nothing_of_the_limits() {
     const HELD_BACK: usize = 200;
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = Arc::new(move |_: &_, _: &_| asked.fetch_add(1, Ordering::SeqCst) >= HELD_BACK);
@@ -129,7 +129,7 @@ async fn calls_that_are_held_back_while_another_replica_holds_the_slot_use_up_no
     let bench = bench(&wire, gate).await;
     let session = bench.aws.session(&own(Access::Full));
     for _ in 0..HELD_BACK {
-        let error = session.copy_image(&copy()).await.expect_err("another holds the slot");
+        let error = session.copy_image(&copy()).await.expect_err("another holds the shard");
         assert_eq!(error.class, ErrorClass::NotOurs);
     }
     session.copy_image(&copy()).await.expect("a copy");
@@ -260,7 +260,7 @@ async fn credentials_that_have_ended_are_renewed_and_what_cannot_be_renewed_is_s
 }
 
 #[tokio::test]
-async fn reading_calls_do_not_ask_who_holds_the_slot() {
+async fn reading_calls_do_not_ask_who_holds_the_shard() {
     let wire = Wire::new(nothing);
     let bench = bench(&wire, Arc::new(|_: &_, _: &_| false)).await;
     bench.aws.session(&own(Access::Full)).scan().await.expect("a scan");

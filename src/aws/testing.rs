@@ -53,7 +53,7 @@ impl Clock for JumpingClock {
         })
     }
 
-    fn wall(&self, _: Duration) -> Duration {
+    fn to_real_time(&self, _: Duration) -> Duration {
         Duration::ZERO
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
-use crate::controller::{self, Options, Parts, SlotOptions, Slots};
+use crate::controller::{self, Options, Parts, ShardOptions, Shards};
 use crate::domain::{AccountId, Region};
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
@@ -42,9 +42,9 @@ pub struct Args {
     /// How long a target may be without a replica that works on it after one has died, in whole seconds: at least 3s
     #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = lease_duration)]
     pub lease_duration: Text,
-    /// How many slots the accounts and regions are divided into for the replicas to share; the same for all replicas
+    /// How many shards the accounts and regions are divided into for the replicas to share; the same for all replicas
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub slots: u16,
+    pub shards: u16,
     /// How often copies in flight are looked at, at least 1s; default: 5s to 30s, by their progress
     #[arg(long, value_name = "DURATION", value_parser = poll_interval)]
     pub copy_poll_interval: Option<Text>,
@@ -111,14 +111,14 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
 
     let instance = identity(args);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let slots = SlotOptions {
+    let shards = ShardOptions {
         namespace,
         identity: instance.clone(),
         duration: args.lease_duration.as_std(),
-        slots: args.slots,
+        shards: args.shards,
     };
-    let slots = Slots::new(client.clone(), slots, clock.clone());
-    let gate = slots.clone();
+    let shards = Shards::new(client.clone(), shards, clock.clone());
+    let gate = shards.clone();
     let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
     let mut options = AwsOptions::new(clock.clone(), gate, aws_metrics);
     options.share = args.aws_rate_share;
@@ -135,7 +135,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         client,
         aws,
         clock,
-        slots: slots.clone(),
+        shards: shards.clone(),
         metrics,
         options: Options {
             poll,
@@ -153,15 +153,15 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         let _ = told.wait_for(|stops| *stops).await;
     };
     let mut kept = {
-        let (slots, shutdown) = (slots.clone(), shutdown(told.clone()));
+        let (shards, shutdown) = (shards.clone(), shutdown(told.clone()));
         // A task of its own: the Leases are renewed however much there is to do.
-        AbortOnDropHandle::new(tokio::spawn(async move { slots.keep(shutdown).await }))
+        AbortOnDropHandle::new(tokio::spawn(async move { shards.keep(shutdown).await }))
     };
     tracing::info!(
         identity = instance,
-        slots = args.slots,
+        shards = args.shards,
         version = env!("CARGO_PKG_VERSION"),
-        "looks for slots to work on"
+        "starting"
     );
     let mut running = Box::pin(controller::run(parts, shutdown(told)));
     tokio::select! {
@@ -169,7 +169,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         outcome = server => return outcome?,
         // It ends by itself only by a panic; without it nothing would be done here for ever.
         ended = &mut kept => return ended.context("the Leases are not kept any more"),
-        () = stop => tracing::info!("stops: steps that have begun are finished, or cut off after 30 s"),
+        () = stop => tracing::info!("shutting down: running reconciles have 30 s to finish"),
     }
     tell.send_replace(true);
     let (ran, kept) = tokio::join!(running, kept);

@@ -83,7 +83,7 @@ impl Pulse {
     }
 
     /// What is wrong with the watch, if anything is.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let kind = &self.kind;
         match *self.last.borrow() {
             None => Some(format!("{kind} is not watched yet: see the log")),
@@ -152,7 +152,7 @@ pub fn observed(client: &Client) -> Client {
         match reach.note(answer.is_ok(), Instant::now()) {
             Some(Word::Silent) => {
                 let error = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
-                tracing::error!(error, "the API server cannot be reached; amiseal tries until it can");
+                tracing::error!(error, "cannot reach the API server; retrying");
             }
             Some(Word::Answers(after)) => {
                 tracing::info!(seconds = after.as_secs(), "the API server answers again");
@@ -261,26 +261,26 @@ mod tests {
         let watch = async || drop(api.watch(&WatchParams::default(), "0").await);
         list().await;
         assert_eq!(
-            pulse.trouble().as_deref(),
+            pulse.problem().as_deref(),
             Some("AMIMigration is not watched yet: see the log")
         );
         code.store(403, Ordering::SeqCst);
         watch().await;
-        assert!(pulse.trouble().is_some(), "it may not be watched");
+        assert!(pulse.problem().is_some(), "it may not be watched");
         code.store(200, Ordering::SeqCst);
         watch().await;
         pulse.begun().await;
-        assert_eq!((pulse.trouble(), beats.load(Ordering::SeqCst)), (None, 1));
+        assert_eq!((pulse.problem(), beats.load(Ordering::SeqCst)), (None, 1));
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(pulse.trouble(), None);
+        assert_eq!(pulse.problem(), None);
         code.store(403, Ordering::SeqCst);
         watch().await;
         tokio::time::advance(Duration::from_secs(1)).await;
         let silent = "the watch of AMIMigration has been silent for more than 60 seconds: see the log";
-        assert_eq!(pulse.trouble().as_deref(), Some(silent));
+        assert_eq!(pulse.problem().as_deref(), Some(silent));
         code.store(200, Ordering::SeqCst);
         list().await;
-        assert_eq!(pulse.trouble(), None, "it is on its way to a watch");
+        assert_eq!(pulse.problem(), None, "it is on its way to a watch");
     }
 
     #[test]

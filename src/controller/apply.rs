@@ -48,7 +48,7 @@ where
     S: Serialize,
 {
     let name = object.name_any();
-    let memory = &ctx.fleet.memory;
+    let memory = &ctx.registry.memory;
     memory.saw(object, digest(object.status()));
     let now = ctx.clock.monotonic();
     if !memory.may_write(object, now) {
@@ -56,7 +56,7 @@ where
             tracing::warn!(
                 kind = %K::kind(&()),
                 object = name,
-                "somebody else writes the status over and over again: does another amiseal run in this cluster?"
+                "another writer keeps overwriting the status: does another amiseal run in this cluster?"
             );
         }
         return Ok(Outcome::Discarded(

@@ -1,4 +1,4 @@
-//! Objects by account and region, so that a visit to one target does not look through what belongs to all others.
+//! Objects by account and region, so that a visit to one target does not look through those of all others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,19 +9,19 @@ use super::watched::Seen;
 use crate::api::{AMIEncryptionTarget, AMIMigration};
 
 /// An object of one account and region.
-pub(crate) trait Placed {
+pub(crate) trait Scoped {
     /// The account's ID and the region, as in the spec.
-    fn place(&self) -> (&str, &str);
+    fn scope(&self) -> (&str, &str);
 }
 
-impl Placed for AMIEncryptionTarget {
-    fn place(&self) -> (&str, &str) {
+impl Scoped for AMIEncryptionTarget {
+    fn scope(&self) -> (&str, &str) {
         (&self.spec.account_id, &self.spec.region)
     }
 }
 
-impl Placed for AMIMigration {
-    fn place(&self) -> (&str, &str) {
+impl Scoped for AMIMigration {
+    fn scope(&self) -> (&str, &str) {
         (&self.spec.account_id, &self.spec.region)
     }
 }
@@ -54,7 +54,7 @@ impl<K> Default for Index<K> {
     }
 }
 
-impl<K: Placed + Resource<DynamicType = ()>> Index<K> {
+impl<K: Scoped + Resource<DynamicType = ()>> Index<K> {
     /// The objects of an account and region, all of one moment.
     pub(super) fn of(&self, account: &str, region: &str) -> Vec<Arc<K>> {
         // Every change is complete in itself, so a panic elsewhere leaves the maps sound.
@@ -79,11 +79,11 @@ impl<K: Placed + Resource<DynamicType = ()>> Index<K> {
     }
 }
 
-impl<K: Placed + Resource<DynamicType = ()>> Places<K> {
+impl<K: Scoped + Resource<DynamicType = ()>> Places<K> {
     fn insert(&mut self, object: &Arc<K>) {
         let name = object.name_any();
         self.remove(&name);
-        let (account, region) = object.place();
+        let (account, region) = object.scope();
         let key = (account.to_owned(), region.to_owned());
         self.keys.insert(name.clone(), key.clone());
         self.objects.entry(key).or_default().insert(name, object.clone());

@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Resource;
 
-use super::fleet::lock;
+use super::registry::lock;
 use crate::api::{AMIMigration, CopyStatus};
 use crate::domain::ImageId;
 use crate::plan::allowance::{Allowance, Urgency};
-use crate::plan::obstacle::Trouble;
+use crate::plan::obstacle::Problem;
 
 /// How long the watch may take to show our own last write.
 const CATCHES_UP: Duration = Duration::from_secs(600);
@@ -29,9 +29,9 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct OfMigration {
     /// What its last call ran into.
-    trouble: Option<CallTrouble>,
+    problem: Option<CallProblem>,
     /// After which attempt it may make another one though they are exhausted.
-    pardoned: Option<u32>,
+    extra_attempt_after: Option<u32>,
     /// The attempt and the copy as they were last seen on record, and since when.
     attempt: Option<(Option<CopyStatus>, Timestamp)>,
     /// Whether AWS refuses a copy with the original's description.
@@ -72,9 +72,9 @@ struct Written {
 
 /// What a migration's last call ran into.
 #[derive(Debug, Clone)]
-pub(crate) struct CallTrouble {
+pub(crate) struct CallProblem {
     /// What to say of it, if a person should know.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) problem: Option<Problem>,
     /// Not before then.
     pub(super) until: Timestamp,
     /// Failures in a row.
@@ -113,13 +113,13 @@ impl Memory {
     }
 
     /// What a migration's last call ran into.
-    pub(super) fn trouble(&self, migration: &str) -> Option<CallTrouble> {
-        lock(&self.migrations).get(migration)?.trouble.clone()
+    pub(super) fn problem(&self, migration: &str) -> Option<CallProblem> {
+        lock(&self.migrations).get(migration)?.problem.clone()
     }
 
     /// Records, or with none clears, what a migration's last call ran into.
-    pub(super) fn set_trouble(&self, migration: &str, trouble: Option<CallTrouble>) {
-        self.of_migration(migration, |known| known.trouble = trouble);
+    pub(super) fn set_problem(&self, migration: &str, problem: Option<CallProblem>) {
+        self.of_migration(migration, |known| known.problem = problem);
     }
 
     /// Notes the calls for which there was no room, or that there is none any more.
@@ -137,13 +137,13 @@ impl Memory {
     }
 
     /// Allows a migration one more attempt after `attempt`, however many have failed.
-    pub(super) fn pardon(&self, migration: &str, attempt: u32) {
-        self.of_migration(migration, |known| known.pardoned = Some(attempt));
+    pub(super) fn allow_extra_attempt(&self, migration: &str, attempt: u32) {
+        self.of_migration(migration, |known| known.extra_attempt_after = Some(attempt));
     }
 
     /// After which attempt a migration is allowed one more.
-    pub(super) fn pardoned(&self, migration: &str) -> Option<u32> {
-        lock(&self.migrations).get(migration)?.pardoned
+    pub(super) fn extra_attempt_after(&self, migration: &str) -> Option<u32> {
+        lock(&self.migrations).get(migration)?.extra_attempt_after
     }
 
     /// Notes that AWS refuses a copy with the original's description.

@@ -5,16 +5,16 @@
 mod answers;
 mod apply;
 mod events;
-mod fleet;
+mod handover;
 mod index;
 mod memory;
-mod migration;
-mod owned;
+mod migrations;
 mod policy;
+mod registry;
 mod run;
-mod slots;
+mod shards;
 pub(crate) mod survey;
-mod target;
+mod targets;
 mod watched;
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::telemetry::{Health, Metrics};
 
 pub use answers::{Watching, observed};
 pub use run::run;
-pub use slots::{SlotOptions, Slots};
+pub use shards::{ShardOptions, Shards};
 
 /// What the controllers work with.
 pub struct Context {
@@ -41,13 +41,13 @@ pub struct Context {
     /// Time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Which accounts and regions are ours.
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) shards: Arc<Shards>,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// What people may tune.
     pub(crate) options: Options,
     /// What is known of AWS, shared between targets and migrations.
-    pub(crate) fleet: fleet::Fleet,
+    pub(crate) registry: registry::Registry,
     /// Tells people what happened.
     pub(crate) events: events::Events,
     /// Policies, as last seen.
@@ -55,11 +55,11 @@ pub struct Context {
     /// Targets, as last seen.
     pub(crate) targets: Store<AMIEncryptionTarget>,
     /// Targets by account and region.
-    pub(crate) placed_targets: Arc<index::Index<AMIEncryptionTarget>>,
+    pub(crate) targets_by_scope: Arc<index::Index<AMIEncryptionTarget>>,
     /// Migrations, as last seen.
     pub(crate) migrations: Store<AMIMigration>,
     /// Migrations by account and region.
-    pub(crate) placed_migrations: Arc<index::Index<AMIMigration>>,
+    pub(crate) migrations_by_scope: Arc<index::Index<AMIMigration>>,
     /// Whether each of the three kinds was listed once.
     pub(crate) listed: [watched::Listed; 3],
 }
@@ -98,7 +98,7 @@ pub struct Parts {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Which accounts and regions are ours.
-    pub slots: Arc<Slots>,
+    pub shards: Arc<Shards>,
     /// What is counted.
     pub metrics: Metrics,
     /// What people may tune.

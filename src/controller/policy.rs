@@ -15,7 +15,7 @@ use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_stat
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels};
 use crate::aws::{Cause, PolicyGate};
 use crate::plan::allowance::Urgency;
-use crate::plan::{expand, permit, status};
+use crate::plan::{expand, permissions, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
 const COLLECTED_AFTER: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
         .collect();
     let present = ctx.targets.state_filter(|target| target.spec.policy == name);
-    let (mut ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_owned(t, &policy));
+    let (mut ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_made_by(t, &policy));
     // The order is that of a hash table, and must make no difference.
     ours.sort_by_cached_key(|target| target.name_any());
     let scan = policy.annotations().get(labels::SCAN);
@@ -89,7 +89,11 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     if decided != current {
         // Its targets change together and often: their sum is written now and then.
         let now = ctx.clock.monotonic();
-        let since = ctx.fleet.memory.written_at(&*policy).map(|at| now.saturating_sub(at));
+        let since = ctx
+            .registry
+            .memory
+            .written_at(&*policy)
+            .map(|at| now.saturating_sub(at));
         let apart = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
         let says_the_same = decided.observed_generation == current.observed_generation
             && conditions::say_the_same(&current.conditions, &decided.conditions);
@@ -99,10 +103,10 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
             _ => Urgency::Later,
         };
         if !apart.is_zero() {
-            return Ok(Action::requeue(ctx.clock.wall(apart)));
+            return Ok(Action::requeue(ctx.clock.to_real_time(apart)));
         }
         match write_status(&ctx, &*policy, &decided, urgency).await? {
-            Outcome::Discarded(wait) => return Ok(Action::requeue(ctx.clock.wall(wait))),
+            Outcome::Discarded(wait) => return Ok(Action::requeue(ctx.clock.to_real_time(wait))),
             Outcome::Gone => {}
             Outcome::Written => {
                 tell(
@@ -115,7 +119,7 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         }
     }
     Ok(if blocked {
-        Action::requeue(ctx.clock.wall(COLLECTED_AFTER))
+        Action::requeue(ctx.clock.to_real_time(COLLECTED_AFTER))
     } else {
         Action::await_change()
     })
@@ -140,7 +144,7 @@ pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncry
         let name = labels::target_name(policy, account.as_str(), region.as_str());
         let asks = targets.get(&ObjectRef::new(&name)).is_some_and(|target| {
             let policy = governing(&target, &policies);
-            policy.is_some_and(|policy| permit::asks_for_changes(&policy.spec, &target.spec))
+            policy.is_some_and(|policy| permissions::asks_for_changes(&policy.spec, &target.spec))
         });
         if asks { Ok(()) } else { Err(Cause::Withdrawn) }
     })
@@ -151,7 +155,7 @@ pub(super) const HEARD_AFTER: Duration = Duration::from_secs(10);
 
 /// Whether a target has not heard yet that its policy asks for less than it.
 pub(super) fn is_withdrawn(target: &AMIEncryptionTarget, policies: &Store<AMIEncryptionPolicy>) -> bool {
-    governing(target, policies).is_some_and(|policy| permit::is_withdrawn(&policy.spec, &target.spec))
+    governing(target, policies).is_some_and(|policy| permissions::is_withdrawn(&policy.spec, &target.spec))
 }
 
 /// The policy that made a target, if both are still there.
@@ -161,11 +165,11 @@ pub(super) fn governing(
 ) -> Option<Arc<AMIEncryptionPolicy>> {
     let policy = policies.get(&ObjectRef::new(&target.spec.policy))?;
     let there = policy.metadata.deletion_timestamp.is_none() && target.metadata.deletion_timestamp.is_none();
-    (there && is_owned(target, &policy)).then_some(policy)
+    (there && is_made_by(target, &policy)).then_some(policy)
 }
 
-/// Whether `target` belongs to this very policy, not to a former one of the same name.
-fn is_owned(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
+/// Whether this very policy controls `target`, not to a former one of the same name.
+fn is_made_by(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
     let uid = policy.uid();
     target
         .owner_references()

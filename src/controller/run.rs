@@ -13,15 +13,16 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::answers::{Pulse, is_unreachable};
 use super::events::Events;
-use super::fleet::Fleet;
-use super::index::{Index, Placed};
-use super::owned::{follow, slot_of};
-use super::slots::{Entry, POLICIES};
+use super::handover::{follow, shard_of};
+use super::index::{Index, Scoped};
+use super::registry::Registry;
+use super::shards::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
-use super::{Context, Options, Parts, migration, policy, target};
+use super::{Context, Options, Parts, migrations, policy, targets};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::clock::Clock;
 use crate::domain::Cause;
@@ -39,30 +40,30 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let shutdown = shutdown.boxed().shared();
     let client = parts.client.clone();
-    let (placed_targets, placed_migrations) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
+    let (targets_by_scope, migrations_by_scope) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
     let watching = parts.options.watching;
     let pulses = pulses(&parts.metrics, &parts.clock, watching.silent_after);
     let [of_policies, of_targets, of_migrations] = pulses.each_ref().map(|pulse| (pulse, watching.lasts));
     let policies = Watched::<AMIEncryptionPolicy>::new(&client, of_policies, |_| {});
-    let (fleet, wakes) = Fleet::new();
-    let free = freeing(&placed_targets, &fleet);
+    let (registry, wakes) = Registry::new();
+    let free = freeing(&targets_by_scope, &registry);
     let targets =
-        Watched::<AMIEncryptionTarget>::new(&client, of_targets, noting(placed_targets.clone(), free.clone()));
-    let migrations = Watched::<AMIMigration>::new(&client, of_migrations, noting(placed_migrations.clone(), free));
+        Watched::<AMIEncryptionTarget>::new(&client, of_targets, noting(targets_by_scope.clone(), free.clone()));
+    let migrations = Watched::<AMIMigration>::new(&client, of_migrations, noting(migrations_by_scope.clone(), free));
     let context = Arc::new(Context {
         client: client.clone(),
         aws: Arc::new(parts.aws),
         clock: parts.clock,
-        slots: parts.slots,
+        shards: parts.shards,
         metrics: parts.metrics,
         options: parts.options,
-        fleet,
+        registry,
         events: Events::new(client, parts.instance),
         policies: policies.store.clone(),
         targets: targets.store.clone(),
-        placed_targets,
+        targets_by_scope,
         migrations: migrations.store.clone(),
-        placed_migrations,
+        migrations_by_scope,
         listed: [policies.listed, targets.listed, migrations.listed],
     });
     let (listened, asks) = (
@@ -71,16 +72,16 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     );
     context.aws.ask_policies(Arc::new(move |policy, account, region| {
         // What was suspended or deleted meanwhile is not known.
-        if listened.iter().any(|pulse| pulse.trouble().is_some()) {
+        if listened.iter().any(|pulse| pulse.problem().is_some()) {
             return Err(Cause::Blind);
         }
         asks(policy, account, region)
     }));
     let (swept, health) = (context.clone(), parts.health);
     let doubts = pulses.clone();
-    health.ask(move || doubts.iter().find_map(|pulse| pulse.trouble()));
-    let changes = context.slots.changes();
-    let changes = changes.ok_or_else(|| anyhow::anyhow!("the slots are followed already: each process runs once"))?;
+    health.ask(move || doubts.iter().find_map(|pulse| pulse.problem()));
+    let changes = context.shards.changes();
+    let changes = changes.ok_or_else(|| anyhow::anyhow!("the shards are followed already: each process runs once"))?;
     let config = |concurrency| Config::default().concurrency(concurrency);
     let Options {
         concurrency,
@@ -112,16 +113,16 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
             target_controller,
             context.clone(),
             shutdown.clone(),
-            slot_of,
-            target::reconcile,
+            shard_of,
+            targets::reconcile,
         ),
         drive(
             "migration",
             migration_controller,
             context.clone(),
             shutdown,
-            slot_of,
-            migration::reconcile,
+            shard_of,
+            migrations::reconcile,
         ),
     );
     tokio::select! {
@@ -138,27 +139,27 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
 fn pulses(metrics: &Metrics, clock: &Arc<dyn Clock>, silent_after: Duration) -> [Arc<Pulse>; 3] {
     let pulse = |kind: &'static str| {
         let (metrics, clock) = (metrics.clone(), clock.clone());
-        Pulse::new(kind, silent_after, move || metrics.heard(kind, clock.today()))
+        Pulse::new(kind, silent_after, move || metrics.heard(kind, clock.system_time()))
     };
     ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"].map(pulse)
 }
 
 /// Keeps an index up to date with a watch, and calls `gone` with the account and region of what was deleted.
-fn noting<K: Placed + Resource<DynamicType = ()>>(
+fn noting<K: Scoped + Resource<DynamicType = ()>>(
     index: Arc<Index<K>>,
     gone: impl Fn((&str, &str)),
 ) -> impl Fn(&Seen<'_, K>) {
     move |seen| {
         index.note(seen);
         if let Seen::Deleted(object) = seen {
-            gone(object.place());
+            gone(object.scope());
         }
     }
 }
 
 /// Lets the targets of an account and region look again: what is gone from there may have kept images from them.
-fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, fleet: &Fleet) -> impl Fn((&str, &str)) + Clone + use<> {
-    let (targets, wake) = (targets.clone(), fleet.waker());
+fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, registry: &Registry) -> impl Fn((&str, &str)) + Clone + use<> {
+    let (targets, wake) = (targets.clone(), registry.waker());
     move |(account, region)| {
         for target in targets.of(account, region) {
             // Without a receiver the controllers are not running.
@@ -173,7 +174,7 @@ async fn announce(context: &Context, pulses: &[Arc<Pulse>], health: &Health) {
     for pulse in pulses {
         pulse.begun().await;
     }
-    context.slots.looked().await;
+    context.shards.looked().await;
     health.set_ready();
     future::pending().await
 }
@@ -189,19 +190,19 @@ async fn sweep(context: &Context) {
         let uids = migrations.iter().filter_map(|m| m.uid());
         let uids = uids.chain(targets.iter().filter_map(|t| t.uid()));
         context
-            .fleet
+            .registry
             .memory
             .retain(&uids.chain(policies.iter().filter_map(|p| p.uid())).collect());
         let names = targets.iter().map(|t| t.name_any()).collect();
-        for (name, session) in context.fleet.retain_targets(&names) {
+        for (name, session) in context.registry.retain_targets(&names) {
             if let Some(session) = session {
                 context.aws.forget(session.key());
             }
             let Some((account, region)) = context.metrics.forget_target(&name) else {
                 continue;
             };
-            if context.placed_targets.of(&account, &region).is_empty() {
-                context.metrics.forget_place(&account, &region);
+            if context.targets_by_scope.of(&account, &region).is_empty() {
+                context.metrics.forget_scope(&account, &region);
             }
         }
     }
@@ -213,7 +214,7 @@ async fn drive<K, R, F>(
     controller: Controller<K>,
     context: Arc<Context>,
     shutdown: Shared<future::BoxFuture<'static, ()>>,
-    slot_of: fn(&K, &Context) -> u16,
+    shard_of: fn(&K, &Context) -> u16,
     reconcile: R,
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static,
@@ -224,25 +225,26 @@ async fn drive<K, R, F>(
         let reconcile = reconcile.clone();
         async move {
             context.ready().await;
-            let owned = match context.slots.visit(slot_of(&object, &context)) {
+            let owned = match context.shards.visit(shard_of(&object, &context)) {
                 Entry::Begun(visit) => visit,
                 Entry::NotNow => return Ok(Action::requeue(CATCH_UP)),
                 // Another replica's. When it comes to be ours, it is looked at again.
                 Entry::NotOurs => return Ok(Action::await_change()),
             };
-            if context.fleet.memory.is_outdated(&*object, context.clock.monotonic()) {
+            if context.registry.memory.is_outdated(&*object, context.clock.monotonic()) {
                 // The watch has not caught up with our own last write: what it will bring leads here again.
                 return Ok(Action::requeue(CATCH_UP));
             }
             let began = context.clock.monotonic();
             let reconciled = reconcile(object.clone(), context.clone());
-            let outcome = spawned(async move {
+            let span = tracing::info_span!("reconcile", controller = name, object = object.name_any());
+            let until_lost = async move {
                 tokio::select! {
                     outcome = reconciled => outcome,
                     () = owned.lost() => Ok(Action::await_change()),
                 }
-            });
-            let outcome = outcome.await;
+            };
+            let outcome = spawned(until_lost.instrument(span)).await;
             let took = context.clock.monotonic().saturating_sub(began);
             context
                 .metrics
@@ -250,19 +252,19 @@ async fn drive<K, R, F>(
                 .with_label_values(&[name])
                 .observe(took.as_secs_f64());
             if outcome.is_ok() {
-                context.fleet.memory.visited(&*object, false);
+                context.registry.memory.visited(&*object, false);
             }
             outcome
         }
     };
     let on_error = move |object: Arc<K>, error: &kube::Error, context: Arc<Context>| {
-        let count = context.fleet.memory.visited(&*object, true);
+        let count = context.registry.memory.visited(&*object, true);
         let wait = BACKOFF.0.saturating_mul(1 << (count - 1).min(10)).min(BACKOFF.1);
         if is_unreachable(error) {
             // That is said for all of them.
-            tracing::debug!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
+            tracing::debug!(controller = name, object = object.name_any(), %error, failures = count, "reconcile failed");
         } else {
-            tracing::warn!(controller = name, object = object.name_any(), %error, failures = count, "a visit failed");
+            tracing::warn!(controller = name, object = object.name_any(), %error, failures = count, "reconcile failed");
         }
         context
             .metrics
@@ -277,7 +279,7 @@ async fn drive<K, R, F>(
         .for_each(|outcome| {
             // Errors of visits were dealt with; what is left are objects that have gone, and queue errors.
             if let Err(error) = outcome {
-                tracing::debug!(controller = name, %error, "a visit came to nothing");
+                tracing::debug!(controller = name, %error, "reconcile skipped");
             }
             future::ready(())
         })

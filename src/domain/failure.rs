@@ -42,7 +42,7 @@ pub enum ErrorClass {
     Conflict,
     /// A network fault, a time-out or a fault of AWS: try again.
     Transient,
-    /// This replica does not hold the slot of the account and region, or the policy does not ask for it any more, so it must
+    /// This replica does not hold the shard of the account and region, or the policy does not ask for it any more, so it must
     /// not write.
     NotOurs,
 }
@@ -217,14 +217,14 @@ impl fmt::Display for AwsError {
         match self.class {
             ErrorClass::Denied => match &self.said {
                 Some(said) => write!(f, "{operation}: AWS refuses: {said}"),
-                None => write!(f, "{operation}: not permitted; allow {} to the role", self.action()),
+                None => write!(f, "{operation}: not permitted; grant {} to the role", self.action()),
             },
             ErrorClass::NotFound => write!(f, "{operation}: not found"),
             ErrorClass::Throttled => write!(f, "{operation}: throttled by AWS"),
             ErrorClass::Quota => self.write_quota(f),
             ErrorClass::NotOurs => write!(
                 f,
-                "{operation}: not sent, as this replica does not hold the slot of the account and region"
+                "{operation}: not sent, as this replica does not hold the shard of the account and region"
             ),
             ErrorClass::Transient => write!(f, "{operation}: AWS failed; it is tried again"),
             ErrorClass::Invalid | ErrorClass::Conflict => match (&self.code, &self.said) {

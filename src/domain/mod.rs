@@ -20,7 +20,7 @@ pub use image::{
 };
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
-pub use permissions::{CopySample, Lacking};
+pub use permissions::{CopySample, MissingPermissions};
 pub use tags::Tags;
 
 /// A value that does not have the form its type asks for.

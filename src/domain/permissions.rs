@@ -21,7 +21,7 @@ pub struct CopySample {
 
 /// Actions that a role lacks, as far as AWS could be asked by dry runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lacking {
+pub struct MissingPermissions {
     /// Denied for what they are needed for.
     pub certain: Vec<&'static str>,
     /// Denied for an image without amiseal's tags, when there was none with them to ask about: a role may allow these for
@@ -29,7 +29,7 @@ pub struct Lacking {
     pub untagged: Vec<&'static str>,
 }
 
-impl Lacking {
+impl MissingPermissions {
     /// Whether nothing is known to be missing.
     pub fn is_empty(&self) -> bool {
         self.certain.is_empty() && self.untagged.is_empty()

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use super::naming::CopyOf;
+use super::naming::CopyIdentity;
 use super::verify::{Pair, Verdict, verify, verify_published};
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::domain::{Image, ImageId, ImageState, Inventory};
@@ -62,7 +62,7 @@ impl Default for Recorded<'static> {
 /// Looks for a copy of `source` under the key.
 ///
 /// A verified one wins; the oldest of several, so that everyone who looks chooses the same.
-pub fn find(of: &CopyOf, source: &Image, inventory: &Inventory) -> Option<Adoptable> {
+pub fn find(of: &CopyIdentity, source: &Image, inventory: &Inventory) -> Option<Adoptable> {
     let judge = |copy: &Image| verify(source, copy, &inventory.snapshots, &of.key);
     let copies = by_age(of, inventory);
     let verdicts = || copies.iter().map(|copy| (copy, judge(copy)));
@@ -97,7 +97,7 @@ pub fn find(of: &CopyOf, source: &Image, inventory: &Inventory) -> Option<Adopta
 }
 
 /// Whether a good copy of `source` is there, as the migrations see it that have one on record.
-pub fn is_superseded(of: &CopyOf, source: &Image, inventory: &Inventory, recorded: Recorded<'_>) -> bool {
+pub fn is_superseded(of: &CopyIdentity, source: &Image, inventory: &Inventory, recorded: Recorded<'_>) -> bool {
     inventory.copies_of(&of.source, &of.region).any(|copy| {
         let verdict = if recorded.published.contains(&copy.id) {
             verify_published(source, copy, &inventory.snapshots, &of.key)
@@ -108,14 +108,14 @@ pub fn is_superseded(of: &CopyOf, source: &Image, inventory: &Inventory, recorde
     })
 }
 
-fn by_age<'a>(of: &'a CopyOf, inventory: &'a Inventory) -> Vec<&'a Arc<Image>> {
+fn by_age<'a>(of: &'a CopyIdentity, inventory: &'a Inventory) -> Vec<&'a Arc<Image>> {
     let mut copies: Vec<&Arc<Image>> = inventory.copies_of(&of.source, &of.region).collect();
     copies.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     copies
 }
 
 /// The attempt that made `copy`, if it is one of ours: our tags, and a name that only this attempt's token gives.
-pub fn attempt_of(of: &CopyOf, copy: &Image) -> Option<u32> {
+pub fn attempt_of(of: &CopyIdentity, copy: &Image) -> Option<u32> {
     let tagged = copy
         .tags
         .get(TAG_SOURCE_IMAGE)
@@ -125,7 +125,7 @@ pub fn attempt_of(of: &CopyOf, copy: &Image) -> Option<u32> {
 }
 
 /// The highest attempt whose copy the inventory shows, in whatever state; 0 if there is none.
-pub fn last_attempt(of: &CopyOf, inventory: &Inventory) -> u32 {
+pub fn last_attempt(of: &CopyIdentity, inventory: &Inventory) -> u32 {
     inventory
         .copies_of(&of.source, &of.region)
         .filter_map(|copy| attempt_of(of, copy))
@@ -135,7 +135,11 @@ pub fn last_attempt(of: &CopyOf, inventory: &Inventory) -> u32 {
 
 /// The copies of ours that have failed or come out wrong, as far as the inventory shows them: they count as failed attempts
 /// also where no status tells of them any more. Our tags and name alone are not believed, AWS has to call them copies.
-pub fn failed<'a>(of: &'a CopyOf, source: &'a Image, inventory: &'a Inventory) -> impl Iterator<Item = &'a Arc<Image>> {
+pub fn failed<'a>(
+    of: &'a CopyIdentity,
+    source: &'a Image,
+    inventory: &'a Inventory,
+) -> impl Iterator<Item = &'a Arc<Image>> {
     let is_wrong = |copy: &Image| match copy.state {
         ImageState::Failed => true,
         ImageState::Available | ImageState::Disabled => matches!(

@@ -13,7 +13,7 @@ const PER_SECOND: f64 = 0.1;
 const KEPT: f64 = 10.0;
 
 /// How long after the last write counts of work that goes on are written again.
-const COUNTS_APART: Duration = Duration::from_secs(60);
+const COUNTS_APART: Duration = Duration::from_secs(120);
 
 /// How soon a write is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Urgency {
     /// The same is said in other words or numbers. It may be put together with what comes after it: of a thousand changes of a
     /// count the last one is what people want to know.
     Later,
-    /// Only counts differ, and they are about to change again, as while images are copied.
+    /// The same is said in other numbers, which are about to change again, as while images are copied.
     WhileBusy,
 }
 
@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn counts_of_work_that_goes_on_are_written_once_a_minute() {
+    fn counts_of_work_that_goes_on_are_written_every_two_minutes() {
         let mut allowance = Allowance::new(Duration::ZERO);
         allowance.count(Duration::from_secs(100));
         let rest = |urgency, at| allowance.rest(urgency, Duration::from_secs(at)).as_secs();
-        assert_eq!(rest(Urgency::WhileBusy, 100), 60);
-        assert_eq!(rest(Urgency::WhileBusy, 145), 15);
-        assert_eq!(rest(Urgency::WhileBusy, 160), 0);
+        assert_eq!(rest(Urgency::WhileBusy, 100), 120);
+        assert_eq!(rest(Urgency::WhileBusy, 145), 75);
+        assert_eq!(rest(Urgency::WhileBusy, 220), 0);
         assert_eq!([rest(Urgency::Later, 100), rest(Urgency::Now, 100)], [0, 0]);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::adopt::{self, Adoptable, Recorded};
-use super::naming::CopyOf;
+use super::naming::CopyIdentity;
 use super::select::{Selection, Selector};
 use super::unknown::{self, Unknown};
 use super::verify::{Encryption, encryption};
@@ -16,7 +16,7 @@ use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, KeyArn, Re
 
 /// What classification depends on besides the inventory.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
+pub struct Criteria<'a> {
     /// The account.
     pub account: &'a AccountId,
     /// The region.
@@ -124,14 +124,14 @@ pub struct Orphans {
 pub const NAMED: usize = 50;
 
 /// Classifies every image of an inventory.
-pub fn classify(inventory: &Inventory, terms: Terms<'_>) -> Classified {
+pub fn classify(inventory: &Inventory, terms: Criteria<'_>) -> Classified {
     classify_each(inventory, terms, |_, _| {})
 }
 
 /// The same, and has each image and its class visited.
 pub fn classify_each<'i>(
     inventory: &'i Inventory,
-    terms: Terms<'_>,
+    terms: Criteria<'_>,
     mut visit: impl FnMut(&'i Arc<Image>, Class),
 ) -> Classified {
     let mut result = Classified::default();
@@ -215,7 +215,7 @@ fn is_orphan(image: &Image, inventory: &Inventory, region: &Region) -> bool {
 }
 
 /// The class of one image; none for images that the policy does not speak of, or that are no images yet or any more.
-pub fn class_of(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> Option<Class> {
+pub fn class_of(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> Option<Class> {
     if !image.is_there() {
         return None;
     }
@@ -251,7 +251,7 @@ pub fn class_of(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> Optio
 }
 
 /// Whether an image has a verified copy under the policy's key, or under the one that a finished migration had pinned.
-fn is_copied(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> bool {
+fn is_copied(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> bool {
     let mut keys = terms.key.into_iter().chain(terms.pinned.get(&image.id));
     keys.any(|key| {
         let of = copy_of(image, key, terms);
@@ -261,7 +261,7 @@ fn is_copied(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> bool {
 
 /// The other policy that governs an image, if one does. The older one does, and whoever has its migration goes on having it, so
 /// that no image ever has two.
-fn governor<'a>(image: &Image, terms: Terms<'a>) -> Option<&'a str> {
+fn governor<'a>(image: &Image, terms: Criteria<'a>) -> Option<&'a str> {
     if let Some(policy) = terms.contested.get(&image.id) {
         return Some(policy);
     }
@@ -299,7 +299,7 @@ fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> 
     }
 }
 
-fn is_wanted(image: &Image, class: Class, inventory: &Inventory, terms: Terms<'_>) -> bool {
+fn is_wanted(image: &Image, class: Class, inventory: &Inventory, terms: Criteria<'_>) -> bool {
     let migrates = match class {
         Class::Unencrypted | Class::Superseded | Class::Unencryptable => true,
         Class::OtherKey => terms.other_key == OtherKey::Migrate,
@@ -310,14 +310,14 @@ fn is_wanted(image: &Image, class: Class, inventory: &Inventory, terms: Terms<'_
 
 /// Whether an image is the outcome of a migration that is not done with it: a copy that came out wrong is that
 /// migration's to deal with, and is not copied itself. It still counts in its class.
-fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Terms<'_>) -> bool {
+fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> bool {
     if terms.copies.contains(&image.id) {
         return true;
     }
     let (Some(source), Some(key)) = (&image.copied_from, terms.key) else {
         return false;
     };
-    let of = CopyOf {
+    let of = CopyIdentity {
         account: terms.account.clone(),
         region: terms.region.clone(),
         source: source.image.clone(),
@@ -331,8 +331,8 @@ fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Terms<'_>)
             .is_some_and(|source| !matches!(adopt::find(&of, source, inventory), Some(Adoptable::Verified { .. })))
 }
 
-fn copy_of(image: &Image, key: &KeyArn, terms: Terms<'_>) -> CopyOf {
-    CopyOf {
+fn copy_of(image: &Image, key: &KeyArn, terms: Criteria<'_>) -> CopyIdentity {
+    CopyIdentity {
         account: terms.account.clone(),
         region: terms.region.clone(),
         source: image.id.clone(),

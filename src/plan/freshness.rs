@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::obstacle::Trouble;
+use super::obstacle::Problem;
 use crate::api::conditions::{self, Status, Writer};
 use crate::api::{AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
 
@@ -23,7 +23,7 @@ pub fn holds_until(read: Timestamp, spec: &AMIEncryptionTargetSpec) -> Timestamp
 /// read last, which it is besides while it cannot be used.
 pub(super) fn doubt(
     write: &mut Writer<'_>,
-    trouble: &Trouble,
+    problem: &Problem,
     spec: &AMIEncryptionTargetSpec,
     scanned: Timestamp,
     key_read: Option<Timestamp>,
@@ -33,7 +33,7 @@ pub(super) fn doubt(
         (conditions::KEY_USABLE, key_read.max(Some(scanned))),
     ] {
         if read.is_none_or(|read| holds_until(read, spec) <= write.now) {
-            write.set(type_, Status::Unknown, trouble.reason, STALE);
+            write.set(type_, Status::Unknown, problem.reason, STALE);
         }
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn doubt(
 /// The same in a process that has not scanned itself: what an earlier one has found stays said as long as that one would have said it.
 pub(super) fn doubt_record(
     write: &mut Writer<'_>,
-    trouble: &Trouble,
+    problem: &Problem,
     spec: &AMIEncryptionTargetSpec,
     record: &AMIEncryptionTargetStatus,
 ) {
@@ -51,7 +51,7 @@ pub(super) fn doubt_record(
     }
     let message = if scanned.is_some() { STALE } else { NEVER };
     for type_ in [conditions::KEY_USABLE, conditions::COMPLIANT] {
-        write.set(type_, Status::Unknown, trouble.reason, message);
+        write.set(type_, Status::Unknown, problem.reason, message);
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use crate::domain::{Key, KeyUsability};
     use crate::plan::classify::Classified;
     use crate::plan::obstacle::KeyView;
-    use crate::plan::status::{Looked, target};
+    use crate::plan::status::{ScanResult, target};
     use crate::plan::testing::{at, key};
 
     /// A target that is scanned every 15 minutes.
@@ -85,7 +85,7 @@ mod tests {
     }
 
     /// What a target says so many seconds after its scan, which the next ones have not followed.
-    fn said(current: &AMIEncryptionTargetStatus, looked: &Looked<'_>, seconds: i64) -> AMIEncryptionTargetStatus {
+    fn said(current: &AMIEncryptionTargetStatus, looked: &ScanResult<'_>, seconds: i64) -> AMIEncryptionTargetStatus {
         target(
             current,
             &spec(),
@@ -106,13 +106,13 @@ mod tests {
     #[test]
     fn what_a_scan_has_found_is_unknown_two_intervals_later_the_same_before_and_after_a_restart() {
         let (classified, view) = (Classified::default(), usable());
-        let trouble = Trouble::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
-        let looked = |trouble| Looked::Scanned {
+        let problem = Problem::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
+        let looked = |problem| ScanResult::Scanned {
             at: at(0),
             classified: &classified,
             caller: "arn:aws:sts::111122223333:x",
             key: &view,
-            key_trouble: None,
+            key_problem: None,
             key_read: Some(at(0)),
             unstarted: false,
             migrates: false,
@@ -120,7 +120,7 @@ mod tests {
             lacking: None,
             unanswered: None,
             asked: None,
-            trouble,
+            problem,
         };
         let pair = |status: &str, why: &str| (status.to_owned(), why.to_owned());
         let fine = said(&AMIEncryptionTargetStatus::default(), &looked(None), 1);
@@ -135,8 +135,8 @@ mod tests {
             "no scan has failed"
         );
         for (seconds, expected) in [(900, good.clone()), (1799, good), (1800, bad.clone()), (86_400, bad)] {
-            let before = said(&fine, &looked(Some(&trouble)), seconds);
-            let after = said(&before, &Looked::Failed(&trouble), seconds);
+            let before = said(&fine, &looked(Some(&problem)), seconds);
+            let after = said(&before, &ScanResult::Failed(&problem), seconds);
             for status in [&before, &after] {
                 assert_eq!(
                     verdicts(status),
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn a_key_that_is_read_besides_the_scans_stays_known() {
         let (classified, view) = (Classified::default(), usable());
-        let trouble = Trouble::new(reason::ENDPOINT_UNREACHABLE, "ec2:DescribeSnapshots: no answer.");
-        let looked = Looked::Scanned {
+        let problem = Problem::new(reason::ENDPOINT_UNREACHABLE, "ec2:DescribeSnapshots: no answer.");
+        let looked = ScanResult::Scanned {
             at: at(0),
             classified: &classified,
             caller: "arn:aws:sts::111122223333:x",
             key: &view,
-            key_trouble: None,
+            key_problem: None,
             key_read: Some(at(3000)),
             unstarted: false,
             migrates: false,
@@ -166,7 +166,7 @@ mod tests {
             lacking: None,
             unanswered: None,
             asked: None,
-            trouble: Some(&trouble),
+            problem: Some(&problem),
         };
         let [compliant, usable] = verdicts(&said(&AMIEncryptionTargetStatus::default(), &looked, 3600));
         assert_eq!((compliant.0.as_str(), usable.0.as_str()), ("Unknown", "True"));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::obstacle::{KeyView, Trouble};
-use super::trouble;
+use super::obstacle::{KeyView, Problem};
+use super::problem;
 use crate::domain::AwsError;
 
 /// After how long a key that could not be used is read again: it is one call, and many images may wait for it.
@@ -16,7 +16,7 @@ const UNUSABLE: Duration = Duration::from_secs(600);
 #[derive(Debug, PartialEq, Eq)]
 pub struct KeyWatch {
     view: Arc<KeyView>,
-    trouble: Option<Trouble>,
+    problem: Option<Problem>,
     due: Option<Timestamp>,
     /// When KMS answered last.
     read: Option<Timestamp>,
@@ -28,7 +28,7 @@ impl Default for KeyWatch {
     fn default() -> Self {
         Self {
             view: Arc::new(KeyView::Unknown),
-            trouble: None,
+            problem: None,
             due: None,
             read: None,
             failures: 0,
@@ -43,8 +43,8 @@ impl KeyWatch {
     }
 
     /// What hinders reading it.
-    pub fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
     }
 
     /// When it is read again before the next scan; none if there is no need to.
@@ -70,8 +70,8 @@ impl KeyWatch {
     /// The key that the policy names `key` could not be read. What was known of it stays.
     pub fn failed(&mut self, error: &AwsError, key: &str, now: Timestamp) {
         self.failures += 1;
-        self.due = Some(now + trouble::retry_after(error, self.failures));
-        self.trouble = Some(trouble::of_key_error(error, key));
+        self.due = Some(now + problem::retry_after(error, self.failures));
+        self.problem = Some(problem::of_key_error(error, key));
     }
 
     /// The policy names another key: nothing is known of that one.
@@ -114,7 +114,7 @@ mod tests {
         let mut key = KeyWatch::default();
         key.read(KeyView::Unresolved(KeyProblem::Disabled), at(0));
         assert_eq!(key.due(), Some(at(600)));
-        assert!(key.trouble().is_none(), "it was read");
+        assert!(key.problem().is_none(), "it was read");
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         key.failed(&unreachable(), "alias/ami", at(20));
         assert_eq!(key.view().problem(), Some(KeyProblem::NotFound));
         assert_eq!(key.due(), Some(at(24)), "the second wait is longer");
-        assert!(key.trouble().is_some());
+        assert!(key.problem().is_some());
         key.read(KeyView::Unresolved(KeyProblem::NotFound), at(30));
         key.failed(&unreachable(), "alias/ami", at(40));
         assert_eq!(key.due(), Some(at(42)), "the first wait again");

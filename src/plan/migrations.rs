@@ -27,14 +27,14 @@ pub struct Present {
     pub begun: bool,
     /// Whether it is stalled, and the selector does not mean its image any more.
     pub dismissed: bool,
-    /// Whether it [stands aside](stands_aside).
+    /// Whether it [cannot go on for its image's own sake](is_blocked_by_image).
     pub aside: bool,
     /// Whether it is [history that is old enough](is_history).
     pub history: bool,
 }
 
 /// Whether a migration cannot go on for its image's own sake: then another one goes in its place, however many there are.
-pub fn stands_aside(status: &AMIMigrationStatus) -> bool {
+pub fn is_blocked_by_image(status: &AMIMigrationStatus) -> bool {
     const OF_IMAGE: [&str; 11] = [
         reason::UNKNOWN_IMAGES,
         reason::IMAGE_DISABLED,
@@ -212,12 +212,12 @@ mod tests {
             conditions::set_condition(&mut status.conditions, conditions::STALLED, is, reason, "", None, at(0));
             status
         };
-        assert!(stands_aside(&stalled(Status::True, reason::PUBLIC_IMAGE)));
-        assert!(!stands_aside(&stalled(Status::False, reason::PUBLIC_IMAGE)));
+        assert!(is_blocked_by_image(&stalled(Status::True, reason::PUBLIC_IMAGE)));
+        assert!(!is_blocked_by_image(&stalled(Status::False, reason::PUBLIC_IMAGE)));
         // These may hold for all images, and each attempt is a copy in vain.
-        assert!(!stands_aside(&stalled(Status::True, reason::ATTEMPTS_EXHAUSTED)));
-        assert!(!stands_aside(&stalled(Status::True, reason::KEY_DISABLED)));
-        assert!(!stands_aside(&AMIMigrationStatus::default()));
+        assert!(!is_blocked_by_image(&stalled(Status::True, reason::ATTEMPTS_EXHAUSTED)));
+        assert!(!is_blocked_by_image(&stalled(Status::True, reason::KEY_DISABLED)));
+        assert!(!is_blocked_by_image(&AMIMigrationStatus::default()));
     }
 
     #[test]

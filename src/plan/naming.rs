@@ -13,7 +13,7 @@ const SUFFIX: usize = 8;
 
 /// What identifies a copy: its source and the key it is encrypted under.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyOf {
+pub struct CopyIdentity {
     /// Account of the source and of the copy.
     pub account: AccountId,
     /// Region of the source and of the copy.
@@ -29,7 +29,7 @@ fn is_permitted(sign: char) -> bool {
     sign.is_ascii_alphanumeric() || "()[] ./-'@_".contains(sign)
 }
 
-impl CopyOf {
+impl CopyIdentity {
     /// The client token of an attempt.
     ///
     /// It depends on nothing that a new process, another policy or a re-created resource would not know, so that
@@ -85,19 +85,19 @@ mod tests {
     fn the_token_differs_when_anything_that_identifies_the_copy_differs() {
         let one = testing::copy_of();
         let others = [
-            CopyOf {
+            CopyIdentity {
                 account: "999988887777".parse().expect("account"),
                 ..one.clone()
             },
-            CopyOf {
+            CopyIdentity {
                 region: "eu-west-2".parse().expect("region"),
                 ..one.clone()
             },
-            CopyOf {
+            CopyIdentity {
                 source: testing::image_id(99),
                 ..one.clone()
             },
-            CopyOf {
+            CopyIdentity {
                 key: testing::key(9),
                 ..one.clone()
             },

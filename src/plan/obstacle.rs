@@ -44,15 +44,15 @@ impl KeyView {
 
 /// A reason and a sentence that names the mend. Both stay the same while the cause does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Problem {
     /// One of [`reason`].
     pub reason: &'static str,
     /// One sentence for a person.
     pub message: String,
 }
 
-impl Trouble {
-    /// A trouble with a message of its own.
+impl Problem {
+    /// A problem with a message of its own.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             reason,
@@ -62,19 +62,19 @@ impl Trouble {
 }
 
 /// What stands in the way of copying `source` at all; `snapshots` are those of its account and region.
-pub fn of_image(source: &Image, snapshots: &Snapshots) -> Option<Trouble> {
+pub fn of_image(source: &Image, snapshots: &Snapshots) -> Option<Problem> {
     if let Some(what) = &source.unread {
         return Some(unread(what));
     }
     if !source.ebs_root {
-        return Some(Trouble::new(
+        return Some(Problem::new(
             reason::INSTANCE_STORE_IMAGE,
             "The image is backed by instance store, which a copy cannot encrypt: rebuild it on EBS, or exempt it with \
              spec.imageSelector.exclude.",
         ));
     }
     if source.state == ImageState::Disabled {
-        return Some(Trouble::new(
+        return Some(Problem::new(
             reason::IMAGE_DISABLED,
             "The image is disabled, and a copy of it could be launched: enable it, or exempt it with \
              spec.imageSelector.exclude.",
@@ -88,14 +88,14 @@ pub fn of_image(source: &Image, snapshots: &Snapshots) -> Option<Trouble> {
         of_source.any(|snapshot| snapshot.kept == kept)
     };
     if kept(Kept::Local) {
-        return Some(Trouble::new(
+        return Some(Problem::new(
             reason::SNAPSHOT_LOCAL,
             "A snapshot of the image is kept in a Local Zone or on an Outpost, and a copy would leave that place: exempt \
              the image with spec.imageSelector.exclude, or encrypt it where it is.",
         ));
     }
     kept(Kept::Archive).then(|| {
-        Trouble::new(
+        Problem::new(
             reason::SNAPSHOT_ARCHIVED,
             "A snapshot of the image is archived, and AWS does not copy it from there: restore it with \
              aws ec2 restore-snapshot-tier, or exempt the image with spec.imageSelector.exclude.",
@@ -104,8 +104,8 @@ pub fn of_image(source: &Image, snapshots: &Snapshots) -> Option<Trouble> {
 }
 
 /// The image was made for a backup, and the policy leaves those alone.
-pub fn backup() -> Trouble {
-    Trouble::new(
+pub fn backup() -> Problem {
+    Problem::new(
         reason::UNENCRYPTED_IMAGES,
         "The image was made by AWS Backup or Data Lifecycle Manager and is not encrypted: encrypt the volumes that it is \
          made of, or the backup vault; or copy such images with spec.backups: Include.",
@@ -113,8 +113,8 @@ pub fn backup() -> Trouble {
 }
 
 /// AWS's answer about an image could not be read; `what` says why.
-pub fn unread(what: &str) -> Trouble {
-    Trouble::new(
+pub fn unread(what: &str) -> Problem {
+    Problem::new(
         reason::UNKNOWN_IMAGES,
         format!(
             "AWS's answer about the image cannot be read ({what}): look at it with aws ec2 describe-images, register it \
@@ -124,22 +124,22 @@ pub fn unread(what: &str) -> Trouble {
 }
 
 /// What stands in the way of copying `source` under the policy's key now; `key_id` is the key as the policy names it.
-pub fn of_copy(source: &Image, snapshots: &Snapshots, key: &KeyView, key_id: &str) -> Option<Trouble> {
-    if let Some(trouble) = of_image(source, snapshots) {
-        return Some(trouble);
+pub fn of_copy(source: &Image, snapshots: &Snapshots, key: &KeyView, key_id: &str) -> Option<Problem> {
+    if let Some(problem) = of_image(source, snapshots) {
+        return Some(problem);
     }
     if let Some(problem) = key.problem() {
         return Some(of_key(problem, key_id));
     }
     (*key == KeyView::Unknown).then(|| {
         let message = "The key could not be read: see the target's condition KeyUsable.";
-        Trouble::new(reason::KEY_UNAVAILABLE, message)
+        Problem::new(reason::KEY_UNAVAILABLE, message)
     })
 }
 
 /// The image is public, which an encrypted one cannot be.
-pub fn public_image() -> Trouble {
-    Trouble::new(
+pub fn public_image() -> Problem {
+    Problem::new(
         reason::PUBLIC_IMAGE,
         "The image is public, and an encrypted image cannot be: stop sharing it publicly, or exempt it with \
          spec.imageSelector.exclude.",
@@ -147,8 +147,8 @@ pub fn public_image() -> Trouble {
 }
 
 /// The image's copy is disabled.
-pub fn disabled_copy(copy: &ImageId) -> Trouble {
-    Trouble::new(
+pub fn disabled_copy(copy: &ImageId) -> Problem {
+    Problem::new(
         reason::COPY_DISABLED,
         format!(
             "The copy is disabled, so nobody can launch from it: enable {copy}. While it is there, amiseal makes no other \
@@ -158,7 +158,7 @@ pub fn disabled_copy(copy: &ImageId) -> Trouble {
 }
 
 /// What is wrong with the policy's key, named as the policy names it.
-pub fn of_key(problem: KeyProblem, key: &str) -> Trouble {
+pub fn of_key(problem: KeyProblem, key: &str) -> Problem {
     let (reason, message) = match problem {
         KeyProblem::NotFound => (
             reason::KEY_NOT_FOUND,
@@ -185,7 +185,7 @@ pub fn of_key(problem: KeyProblem, key: &str) -> Trouble {
             format!("The key {key} cannot encrypt images: name a symmetric key with usage ENCRYPT_DECRYPT."),
         ),
     };
-    Trouble { reason, message }
+    Problem { reason, message }
 }
 
 /// Whether a copy under this key could not be shared as the original is.
@@ -196,10 +196,10 @@ pub fn of_sharing(
     key: &KeyView,
     permissions: &BTreeSet<LaunchPermission>,
     wanted: LaunchPermissions,
-) -> Option<Trouble> {
+) -> Option<Problem> {
     let managed = matches!(key, KeyView::Known(key) if key.aws_managed);
     (managed && wanted == LaunchPermissions::Preserve && !permissions.is_empty()).then(|| {
-        Trouble::new(
+        Problem::new(
             reason::DEFAULT_KEY_CANNOT_BE_SHARED,
             "The image is shared with others, and a copy under the AWS managed key cannot be: name a customer managed \
              key, or set promotion.launchPermissions: Drop.",

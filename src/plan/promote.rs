@@ -30,7 +30,7 @@ pub enum Publication {
 
 /// Why a copy cannot be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum Blocked {
     /// The original is public, which an encrypted image cannot be.
     Public,
     /// Original's and our own tags together are more than AWS allows.
@@ -47,7 +47,7 @@ pub fn publications(
     permissions: &BTreeSet<LaunchPermission>,
     settings: &PromotionSettings,
     now: Timestamp,
-) -> Result<Vec<Publication>, Obstacle> {
+) -> Result<Vec<Publication>, Blocked> {
     let mut list = Vec::new();
     let requires_v2 = |image: &Image| {
         image
@@ -65,7 +65,7 @@ pub fn publications(
     }
     if settings.launch_permissions == LaunchPermissions::Preserve && !permissions.is_empty() {
         if permissions.contains(&LaunchPermission::Public) {
-            return Err(Obstacle::Public);
+            return Err(Blocked::Public);
         }
         list.push(Publication::LaunchPermissions(permissions.clone()));
     }
@@ -80,7 +80,7 @@ pub fn publications(
         let tags = missing_tags(source, copy);
         if !tags.is_empty() {
             if copy.tags.keys().chain(tags.keys()).collect::<BTreeSet<_>>().len() > MAX_TAGS {
-                return Err(Obstacle::TooManyTags);
+                return Err(Blocked::TooManyTags);
             }
             list.push(Publication::Tags(tags));
         }
@@ -244,7 +244,7 @@ mod tests {
     fn a_public_original_is_an_obstacle() {
         let public = BTreeSet::from([LaunchPermission::Public]);
         let list = publications(&image(1, 1), &image(2, 1), &public, &careful(), at(0));
-        assert_eq!(list, Err(Obstacle::Public));
+        assert_eq!(list, Err(Blocked::Public));
     }
 
     #[test]
@@ -282,6 +282,6 @@ mod tests {
             source.tags.insert(format!("t{n}").into(), "1".into());
         }
         let list = publications(&source, &image(2, 1), &BTreeSet::new(), &publish, at(0));
-        assert_eq!(list, Err(Obstacle::TooManyTags));
+        assert_eq!(list, Err(Blocked::TooManyTags));
     }
 }

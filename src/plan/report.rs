@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::adopt::{self, Adoptable, Recorded};
-use super::classify::{self, Class, Classified, Older, Terms};
+use super::classify::{self, Class, Classified, Criteria, Older};
 use super::cost::{self, Pace};
-use super::naming::CopyOf;
-use super::obstacle::{self, KeyView, Trouble};
+use super::naming::CopyIdentity;
+use super::obstacle::{self, KeyView, Problem};
 use super::select::Selector;
 use super::unknown;
 use crate::api::AMIEncryptionTargetSpec;
@@ -22,8 +22,8 @@ mod sharing;
 
 use form::count;
 pub use form::{
-    Assumptions, Copy, Group, ImageName, KeyReport, Outcome, Problem, Report, TargetReport, ToCopy, Totals, hours,
-    sum_up,
+    Assumptions, Copy, Group, ImageName, KeyReport, Outcome, Report, ReportedProblem, TargetReport, ToCopy, Totals,
+    hours, sum_up,
 };
 pub use sharing::Answers;
 
@@ -44,7 +44,7 @@ pub struct Seen<'a> {
     /// The policy's key.
     pub key: &'a KeyView,
     /// What hindered reading the key, where it could not be.
-    pub key_trouble: Option<&'a Trouble>,
+    pub key_problem: Option<&'a Problem>,
     /// The older policies for this account and region: what they select is theirs.
     pub older: &'a [Older],
 }
@@ -56,9 +56,9 @@ pub struct Findings<'a> {
     classified: Classified,
     to_copy: Vec<&'a Arc<Image>>,
     under_way: u32,
-    blocked: Vec<(&'a Arc<Image>, Trouble)>,
+    blocked: Vec<(&'a Arc<Image>, Problem)>,
     /// What hindered asking about images, and how many of them.
-    undecided: Vec<(Trouble, u32)>,
+    undecided: Vec<(Problem, u32)>,
     /// Images whose encryption cannot be told.
     unknown: Vec<&'a Arc<Image>>,
     /// Images that were made for a backup, and are not encrypted.
@@ -72,7 +72,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
     let (mut unknown, mut backups) = (Vec::new(), Vec::new());
     let classified = classify::classify_each(
         seen.inventory,
-        Terms {
+        Criteria {
             account: seen.account,
             region: seen.region,
             selector: &selector,
@@ -112,8 +112,8 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             Some(Adoptable::Disabled { image: copy, .. }) => {
                 findings.blocked.push((image, obstacle::disabled_copy(&copy)));
             }
-            None => match trouble_of(image, seen) {
-                Some(trouble) => findings.blocked.push((image, trouble)),
+            None => match problem_of(image, seen) {
+                Some(problem) => findings.blocked.push((image, problem)),
                 None => findings.to_copy.push(image),
             },
         }
@@ -123,7 +123,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
 
 /// The copy that is there already.
 fn copy_of(image: &Image, seen: Seen<'_>) -> Option<Adoptable> {
-    let of = CopyOf {
+    let of = CopyIdentity {
         account: seen.account.clone(),
         region: seen.region.clone(),
         source: image.id.clone(),
@@ -132,24 +132,24 @@ fn copy_of(image: &Image, seen: Seen<'_>) -> Option<Adoptable> {
     adopt::find(&of, image, seen.inventory)
 }
 
-fn trouble_of(image: &Image, seen: Seen<'_>) -> Option<Trouble> {
-    let trouble = obstacle::of_copy(image, &seen.inventory.snapshots, seen.key, &seen.spec.kms_key_id)?;
+fn problem_of(image: &Image, seen: Seen<'_>) -> Option<Problem> {
+    let problem = obstacle::of_copy(image, &seen.inventory.snapshots, seen.key, &seen.spec.kms_key_id)?;
     // There is no condition to refer to here.
-    let unread = *seen.key == KeyView::Unknown && trouble.reason == reason::KEY_UNAVAILABLE;
-    Some(seen.key_trouble.filter(|_| unread).cloned().unwrap_or(trouble))
+    let unread = *seen.key == KeyView::Unknown && problem.reason == reason::KEY_UNAVAILABLE;
+    Some(seen.key_problem.filter(|_| unread).cloned().unwrap_or(problem))
 }
 
 /// What AWS may say to a request for a copy, as far as the inventory tells. Only AWS itself decides.
-fn doubt(image: &Image, inventory: &Inventory) -> Option<Trouble> {
+fn doubt(image: &Image, inventory: &Inventory) -> Option<Problem> {
     if image.product_codes {
-        return Some(Trouble::new(
+        return Some(Problem::new(
             reason::PRODUCT_CODE_NOT_COPYABLE,
             "The image has a product code, and AWS refuses to copy some of those: exempt it with \
              spec.imageSelector.exclude if it does.",
         ));
     }
     if image.volumes().any(|(_, _, id)| !inventory.snapshots.contains_key(id)) {
-        return Some(Trouble::new(
+        return Some(Problem::new(
             reason::SNAPSHOT_NOT_SHARED,
             "A snapshot of the image belongs to another account: have it shared with this one, or exempt the image with \
              spec.imageSelector.exclude.",
@@ -165,11 +165,11 @@ impl<'a> Findings<'a> {
     }
 
     /// Takes in what stands in the way of images that would be copied, where `obstacle` says so.
-    pub fn block(&mut self, obstacle: impl Fn(&Image) -> Option<Trouble>) {
+    pub fn block(&mut self, obstacle: impl Fn(&Image) -> Option<Problem>) {
         let blocked = &mut self.blocked;
         self.to_copy.retain(|image| match obstacle(image) {
-            Some(trouble) => {
-                blocked.push((image, trouble));
+            Some(problem) => {
+                blocked.push((image, problem));
                 false
             }
             None => true,
@@ -183,8 +183,8 @@ impl<'a> Findings<'a> {
         let undecided = &mut self.undecided;
         self.to_copy.retain(|image| match answers.of(&image.id) {
             Ok(None) => true,
-            Ok(Some(trouble)) => {
-                blocked.push((image, trouble.clone()));
+            Ok(Some(problem)) => {
+                blocked.push((image, problem.clone()));
                 false
             }
             Err(hindrance) => {
@@ -255,8 +255,8 @@ impl<'a> Findings<'a> {
         if let Some(problem) = key.problem() {
             report.problem(&obstacle::of_key(problem, &spec.kms_key_id));
         }
-        if let Some(trouble) = self.seen.key_trouble {
-            report.problem(trouble);
+        if let Some(problem) = self.seen.key_problem {
+            report.problem(problem);
         }
         for (hindrance, images) in &self.undecided {
             report.undecided += *images;
@@ -271,18 +271,18 @@ impl<'a> Findings<'a> {
 }
 
 /// Images whose encryption could not be told for this cause.
-fn of_unknown(images: u32, why: &str) -> Trouble {
-    let message = format!("The encryption of {} could not be told. {why}", images_in_words(images));
-    Trouble::new(reason::UNKNOWN_IMAGES, message)
+fn of_unknown(images: u32, why: &str) -> Problem {
+    let message = format!("The encryption of {} is unknown. {why}", images_in_words(images));
+    Problem::new(reason::UNKNOWN_IMAGES, message)
 }
 
 fn images_in_words(number: u32) -> String {
     format!("{number} image{}", if number == 1 { "" } else { "s" })
 }
 
-fn groups<'a>(found: impl Iterator<Item = (&'a Arc<Image>, Trouble)>, list: bool) -> Vec<Group> {
+fn groups<'a>(found: impl Iterator<Item = (&'a Arc<Image>, Problem)>, list: bool) -> Vec<Group> {
     let mut groups: BTreeMap<(&'static str, String), Group> = BTreeMap::new();
-    for (image, Trouble { reason, message }) in found {
+    for (image, Problem { reason, message }) in found {
         let group = groups
             .entry((reason, message))
             .or_insert_with_key(|(reason, message)| Group {

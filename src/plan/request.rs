@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::naming::CopyOf;
+use super::naming::CopyIdentity;
 use super::promote;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, TagPublication};
@@ -47,7 +47,7 @@ pub fn samples<'i>(
     chosen.extend(alike);
     chosen.truncate(SAMPLES);
     let sample = |source: &Arc<Image>| {
-        let of = key.map(|key| CopyOf {
+        let of = key.map(|key| CopyIdentity {
             account: account.clone(),
             region: region.clone(),
             source: source.id.clone(),

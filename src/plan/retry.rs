@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::obstacle::Trouble;
-use super::trouble;
+use super::obstacle::Problem;
+use super::problem;
 use crate::domain::AwsError;
 
 /// As many failures in a row of a kind that passes by itself are not worth a word.
@@ -17,7 +17,7 @@ const SAID_AFTER: u32 = 3;
 pub struct Retry {
     failures: u32,
     due: Option<Timestamp>,
-    trouble: Option<Trouble>,
+    problem: Option<Problem>,
 }
 
 impl Retry {
@@ -32,8 +32,8 @@ impl Retry {
     }
 
     /// What people are told of it: at once where one of them has to act, else once it has failed for a while.
-    pub fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
     }
 
     /// It has succeeded.
@@ -45,9 +45,9 @@ impl Retry {
     /// failures these are.
     pub fn failed(&mut self, error: &AwsError, now: Timestamp, spread: impl FnOnce(Duration) -> Duration) -> u32 {
         self.failures = self.failures.saturating_add(1);
-        self.due = Some(now + spread(trouble::retry_after(error, self.failures)));
-        let is_said = trouble::needs_a_person(error) || self.failures >= SAID_AFTER;
-        self.trouble = is_said.then(|| trouble::of_error(error));
+        self.due = Some(now + spread(problem::retry_after(error, self.failures)));
+        let is_said = problem::needs_a_person(error) || self.failures >= SAID_AFTER;
+        self.problem = is_said.then(|| problem::of_error(error));
         self.failures
     }
 }
@@ -100,7 +100,7 @@ mod tests {
             let mut retry = Retry::default();
             for expected in told {
                 retry.failed(&error(class), at(0), |wait| wait);
-                assert_eq!(retry.trouble().map(|trouble| trouble.reason), expected, "{class:?}");
+                assert_eq!(retry.problem().map(|problem| problem.reason), expected, "{class:?}");
             }
         }
     }

@@ -44,7 +44,7 @@ impl Selector {
         }
     }
 
-    /// Whether the image is meant. Terms are ORed, a term's fields ANDed; `exclude` wins.
+    /// Whether the image is meant. Criteria are ORed, a term's fields ANDed; `exclude` wins.
     pub fn select(&self, image: &Image) -> Selection {
         let included = self.include.is_empty() || self.include.iter().any(|term| term.matches(image));
         if !included {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::obstacle::Trouble;
+use super::obstacle::Problem;
 use crate::api::AMIMigrationStatus;
 use crate::api::conditions::{self, reason};
 use crate::domain::{Image, Inventory, KeyArn, KeyProblem};
@@ -55,7 +55,7 @@ impl SourceKeys {
     }
 
     /// What stands in the way of copying `source`, if one of its keys cannot be used.
-    pub fn obstacle(&self, source: &Image, inventory: &Inventory) -> Option<Trouble> {
+    pub fn obstacle(&self, source: &Image, inventory: &Inventory) -> Option<Problem> {
         if self.problems.is_empty() {
             return None;
         }
@@ -116,7 +116,7 @@ pub fn to_check(source: &Image, inventory: &Inventory, key: &KeyArn) -> String {
     )
 }
 
-fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Trouble> {
+fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Problem> {
     let exempt = "or exempt the image with spec.imageSelector.exclude";
     let (why, what, mend) = match problem {
         KeyProblem::NotFound => (
@@ -143,7 +143,7 @@ fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Trou
         KeyProblem::WrongRegion | KeyProblem::WrongUsage => return None,
     };
     let message = format!("The original's device {device} is encrypted under {key}, which {what}: {mend}.");
-    Some(Trouble::new(why, message))
+    Some(Problem::new(why, message))
 }
 
 #[cfg(test)]
@@ -180,10 +180,10 @@ mod tests {
             ),
         ] {
             let keys = SourceKeys::read([(key(7), problem)].into(), at(0));
-            let trouble = keys.obstacle(source, &inventory).expect("an obstacle");
-            assert_eq!(trouble.reason, why);
+            let problem = keys.obstacle(source, &inventory).expect("an obstacle");
+            assert_eq!(problem.reason, why);
             for word in ["/dev/sdb", key(7).as_str(), words] {
-                assert!(trouble.message.contains(word), "{}", trouble.message);
+                assert!(problem.message.contains(word), "{}", problem.message);
             }
             assert_eq!(keys.due(), Some(at(600)));
         }

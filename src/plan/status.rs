@@ -5,14 +5,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::classify::{Classified, Named};
 use super::freshness;
-use super::obstacle::{self, KeyView, Trouble};
-use super::permit;
+use super::obstacle::{self, KeyView, Problem};
+use super::permissions;
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, Duration, MigrationCounts, Mode, OrphanedCopies,
     UnencryptedImage,
 };
-use crate::domain::Lacking;
+use crate::domain::MissingPermissions;
 
 mod compliance;
 mod policy;
@@ -27,7 +27,7 @@ const GOVERNORS: usize = 10;
 
 /// What became of looking through a target.
 #[derive(Debug, Clone)]
-pub enum Looked<'a> {
+pub enum ScanResult<'a> {
     /// It was not looked through yet since this process began.
     NotYet,
     /// It was, completely.
@@ -41,7 +41,7 @@ pub enum Looked<'a> {
         /// What is known of the key.
         key: &'a KeyView,
         /// Why the key could not be read, if it could not.
-        key_trouble: Option<&'a Trouble>,
+        key_problem: Option<&'a Problem>,
         /// When the key was read last.
         key_read: Option<Timestamp>,
         /// Whether images that are to be migrated have no migration yet.
@@ -51,16 +51,16 @@ pub enum Looked<'a> {
         /// Whether there is any image to ask about what the role may do, be it one that is done.
         asks: bool,
         /// What the role lacks; none if that was not asked.
-        lacking: Option<&'a Lacking>,
+        lacking: Option<&'a MissingPermissions>,
         /// Why it is not known yet what the role lacks, if copies wait for that.
-        unanswered: Option<&'a Trouble>,
+        unanswered: Option<&'a Problem>,
         /// What people had asked for by annotation when that scan began.
         asked: Option<&'a str>,
         /// What hinders today's scan, if the one that is shown is an older one.
-        trouble: Option<&'a Trouble>,
+        problem: Option<&'a Problem>,
     },
     /// It could not be, and was not before either.
-    Failed(&'a Trouble),
+    Failed(&'a Problem),
 }
 
 /// The status of a target.
@@ -68,7 +68,7 @@ pub fn target(
     current: &AMIEncryptionTargetStatus,
     spec: &AMIEncryptionTargetSpec,
     generation: Option<i64>,
-    looked: &Looked<'_>,
+    looked: &ScanResult<'_>,
     migrations: MigrationCounts,
     now: Timestamp,
 ) -> AMIEncryptionTargetStatus {
@@ -89,15 +89,15 @@ pub fn target(
         write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
         if conditions::is_true(&current.conditions, conditions::COMPLIANT) {
             // What is registered, shared or selected from now on is not seen.
-            let message = "Nothing is looked at while the policy is suspended. At the last scan everything complied.";
+            let message = "amiseal does not scan while the policy is suspended. At the last scan everything complied.";
             write.set(conditions::COMPLIANT, Status::Unknown, reason::SUSPENDED, message);
         }
         status.conditions = conditions;
         return status;
     }
     match looked {
-        Looked::NotYet => {
-            let message = "Waits for the first complete scan.";
+        ScanResult::NotYet => {
+            let message = "Waiting for the first complete scan.";
             for type_ in [conditions::REACHABLE, conditions::KEY_USABLE, conditions::COMPLIANT] {
                 // What an earlier process found stays said until this one has looked.
                 if conditions::find(&current.conditions, type_).is_none() {
@@ -108,17 +108,17 @@ pub fn target(
             write.set(conditions::RECONCILING, Status::True, reason::INITIALIZING, message);
             write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
         }
-        Looked::Failed(trouble) => {
-            write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message);
-            freshness::doubt_record(&mut write, trouble, spec, current);
-            not_ready(&mut write, trouble);
+        ScanResult::Failed(problem) => {
+            write.set(conditions::REACHABLE, Status::False, problem.reason, &problem.message);
+            freshness::doubt_record(&mut write, problem, spec, current);
+            not_ready(&mut write, problem);
         }
-        Looked::Scanned {
+        ScanResult::Scanned {
             at,
             classified,
             caller,
             key,
-            key_trouble,
+            key_problem,
             key_read,
             unstarted,
             migrates,
@@ -126,7 +126,7 @@ pub fn target(
             lacking,
             unanswered,
             asked,
-            trouble,
+            problem,
         } => {
             // What hindered migrating hinders nothing any more when nothing is left to migrate; and where there is nothing to ask
             // about, the last answer may not hold any more.
@@ -148,21 +148,21 @@ pub fn target(
             } else {
                 Vec::new()
             };
-            let key_problem = key.problem().map(|problem| obstacle::of_key(problem, &spec.kms_key_id));
-            match (&key_problem, key_trouble) {
+            let key_obstacle = key.problem().map(|problem| obstacle::of_key(problem, &spec.kms_key_id));
+            match (&key_obstacle, key_problem) {
                 (Some(problem), _) => {
                     write.set(conditions::KEY_USABLE, Status::False, problem.reason, &problem.message)
                 }
-                (None, Some(trouble)) => {
+                (None, Some(problem)) => {
                     write.set(
                         conditions::KEY_USABLE,
                         Status::Unknown,
-                        trouble.reason,
-                        &trouble.message,
+                        problem.reason,
+                        &problem.message,
                     );
                 }
                 (None, None) => {
-                    let message = "The key is enabled and fit to encrypt images.";
+                    let message = "The key is enabled and can encrypt images.";
                     write.set(conditions::KEY_USABLE, Status::True, reason::SUCCEEDED, message);
                 }
             }
@@ -174,42 +174,42 @@ pub fn target(
             } else if conditions::find(&current.conditions, conditions::CONTESTED).is_some() {
                 write.set(conditions::CONTESTED, false, reason::SUCCEEDED, "");
             }
-            let denied = lacking.and_then(permit::obstacle);
+            let denied = lacking.and_then(permissions::obstacle);
             match lacking {
                 Some(lacking) => permitted(&mut write, lacking, denied.as_ref()),
-                None if let Some(trouble) = unanswered => {
-                    let message = format!("What the role may do could not be asked: {}", trouble.message);
-                    write.set(conditions::PERMITTED, Status::Unknown, trouble.reason, &message);
+                None if let Some(problem) = unanswered => {
+                    let message = format!("The role's permissions could not be checked: {}", problem.message);
+                    write.set(conditions::PERMITTED, Status::Unknown, problem.reason, &message);
                 }
                 None if spec.mode == Mode::Audit
                     && conditions::find(&current.conditions, conditions::PERMITTED).is_some() =>
                 {
-                    let message = "Under mode Audit it is not asked what the role may change.";
+                    let message = "In mode Audit, amiseal does not check the role's write permissions.";
                     write.set(conditions::PERMITTED, Status::Unknown, reason::AUDIT, message);
                 }
                 None if !migrates
                     && conditions::find(&current.conditions, conditions::PERMITTED)
                         .is_some_and(|permitted| permitted.status != Status::True.as_str()) =>
                 {
-                    let message = "Nothing is left to migrate, so it is not asked what the role may do.";
+                    let message = "No image is left to migrate, so amiseal does not check the role's permissions.";
                     write.set(conditions::PERMITTED, Status::Unknown, reason::SUCCEEDED, message);
                 }
                 None => {}
             }
-            match trouble {
-                Some(trouble) => {
-                    write.set(conditions::REACHABLE, Status::False, trouble.reason, &trouble.message);
-                    freshness::doubt(&mut write, trouble, spec, *at, *key_read);
+            match problem {
+                Some(problem) => {
+                    write.set(conditions::REACHABLE, Status::False, problem.reason, &problem.message);
+                    freshness::doubt(&mut write, problem, spec, *at, *key_read);
                 }
                 None => {
-                    let message = "The account and region was looked through completely.";
+                    let message = "The last scan read every image and snapshot.";
                     write.set(conditions::REACHABLE, Status::True, reason::SUCCEEDED, message);
                 }
             }
-            let hindrance = trouble.or(key_problem.as_ref()).or(*key_trouble);
+            let hindrance = problem.or(key_obstacle.as_ref()).or(*key_problem);
             let denied = denied.as_ref().filter(|_| *migrates);
             match hindrance.or(denied).or(unanswered) {
-                Some(trouble) => not_ready(&mut write, trouble),
+                Some(problem) => not_ready(&mut write, problem),
                 None => ready(&mut write, spec, migrations, *unstarted),
             }
             status.last_scan_time = Some(Time(*at));
@@ -221,8 +221,8 @@ pub fn target(
 }
 
 /// Whether the role may do what migrating needs.
-fn permitted(write: &mut Writer<'_>, lacking: &Lacking, denied: Option<&Trouble>) {
-    let doubt = permit::doubt(lacking);
+fn permitted(write: &mut Writer<'_>, lacking: &MissingPermissions, denied: Option<&Problem>) {
+    let doubt = permissions::doubt(lacking);
     match (denied, &doubt) {
         (Some(denied), doubt) => {
             let doubt = doubt
@@ -234,27 +234,27 @@ fn permitted(write: &mut Writer<'_>, lacking: &Lacking, denied: Option<&Trouble>
         }
         (None, Some(doubt)) => write.set(conditions::PERMITTED, Status::Unknown, doubt.reason, &doubt.message),
         (None, None) => {
-            let message = "AWS allows what migrating needs, said dry runs.";
+            let message = "Dry runs confirm that the role has every permission Enforce needs.";
             write.set(conditions::PERMITTED, Status::True, reason::SUCCEEDED, message);
         }
     }
 }
 
-fn not_ready(write: &mut Writer<'_>, trouble: &Trouble) {
-    write.set(conditions::READY, Status::False, trouble.reason, &trouble.message);
+fn not_ready(write: &mut Writer<'_>, problem: &Problem) {
+    write.set(conditions::READY, Status::False, problem.reason, &problem.message);
     // Every one of these is tried again by itself, but most need a person first.
     let passes = matches!(
-        trouble.reason,
+        problem.reason,
         reason::TRANSIENT_ERROR | reason::THROTTLED | reason::QUOTA_EXCEEDED | reason::ENDPOINT_UNREACHABLE
     );
-    let goes_on = if passes { trouble.message.as_str() } else { "" };
-    write.set(conditions::RECONCILING, passes, trouble.reason, goes_on);
-    let why = if passes { reason::NOT_STALLED } else { trouble.reason };
+    let goes_on = if passes { problem.message.as_str() } else { "" };
+    write.set(conditions::RECONCILING, passes, problem.reason, goes_on);
+    let why = if passes { reason::NOT_STALLED } else { problem.reason };
     write.set(
         conditions::STALLED,
         !passes,
         why,
-        if passes { "" } else { &trouble.message },
+        if passes { "" } else { &problem.message },
     );
 }
 

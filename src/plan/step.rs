@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::adopt;
-use super::naming::CopyOf;
-use super::obstacle::{self, KeyView, Trouble};
+use super::naming::CopyIdentity;
+use super::obstacle::{self, KeyView, Problem};
 use super::promote::Publication;
 use super::source_keys::SourceKeys;
 use super::verify::Verdict;
@@ -20,16 +20,16 @@ use crate::api::conditions::{self, reason};
 use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
 use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission};
 
-mod answered;
 mod awaiting;
-mod conclude;
 mod copying;
 mod counting;
 mod judging;
+mod statuses;
+mod transitions;
 
-pub use answered::{burnt, copy_accepted, passed_over, published, was_refused};
-use answered::{done_message, done_reason};
-use conclude::{completed, progressing, source_gone, stalled, waiting};
+use statuses::{completed, progressing, source_gone, stalled, waiting};
+pub use transitions::{attempt_failed, copy_accepted, passed_over, published, was_refused};
+use transitions::{done_message, done_reason};
 
 /// After how long a migration with exhausted attempts makes one more.
 const RETRY_EXHAUSTED: Duration = Duration::from_secs(24 * 3600);
@@ -38,7 +38,7 @@ const RETRY_EXHAUSTED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
     /// The copy that the migration's spec asks for.
-    pub of: &'a CopyOf,
+    pub of: &'a CopyIdentity,
     /// The recorded status.
     pub status: &'a AMIMigrationStatus,
     /// The migration's `metadata.generation`.
@@ -54,7 +54,7 @@ pub struct Observation<'a> {
     /// The value of the annotation `amiseal.dev/retry`.
     pub retry: Option<&'a str>,
     /// The attempt since which the policy has changed: one more may follow it, however many have failed.
-    pub pardoned: Option<u32>,
+    pub extra_attempt_after: Option<u32>,
     /// The settings of the target that owns the migration.
     pub settings: &'a AMIEncryptionTargetSpec,
     /// What the account and region holds; none before the first complete scan.
@@ -64,7 +64,7 @@ pub struct Observation<'a> {
     /// What is known of the keys that originals are encrypted under.
     pub source_keys: &'a SourceKeys,
     /// What the role is not allowed that every copy needs.
-    pub denied: Option<&'a Trouble>,
+    pub denied: Option<&'a Problem>,
     /// Whether AWS has not answered yet what the role is allowed, so that no copy is admitted.
     pub unanswered: bool,
     /// Whether the copy may start now.
@@ -75,7 +75,7 @@ pub struct Observation<'a> {
     /// answered with an image that may be no more.
     pub unseen: bool,
     /// The time of day by the machine's clock as it is set now, for times that AWS is told; ages are told by `now`.
-    pub today: Timestamp,
+    pub system_time: Timestamp,
     /// The source's launch permissions, where they were read for this step.
     pub permissions: Option<&'a BTreeSet<LaunchPermission>>,
     /// Whether UEFI data of source and copy differ, where they were read for this step.
@@ -83,7 +83,7 @@ pub struct Observation<'a> {
     /// Whether an older original's tags are still to be published.
     pub older_unpublished: bool,
     /// What the last call of this migration ran into, if it was not repeated with success since.
-    pub trouble: Option<&'a Trouble>,
+    pub problem: Option<&'a Problem>,
 }
 
 /// The outcome of a decision.
@@ -92,21 +92,35 @@ pub struct Step {
     /// What the status should be. If it is not what is recorded, writing it is all that is done.
     pub status: AMIMigrationStatus,
     /// What comes next once it is recorded.
-    pub then: Then,
+    pub then: Next,
 }
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Then {
+pub enum Next {
     /// Nothing, until something that was observed changes.
     Wait,
-    /// Read the source's launch permissions and decide again, before writing anything.
-    ReadPermissions,
-    /// Read the UEFI data of the source and of this copy, which no listing shows, and decide again, before writing anything.
-    ReadUefiData(ImageId),
-    /// Ask for this image by its ID and decide again, before writing anything. A listing of many pages does not show it, and
-    /// may have missed it; what follows from its being gone cannot be taken back.
-    AskFor(ImageId),
+    /// Ask AWS this and decide again with the answer, before writing anything. Each question is asked at most once for a step.
+    Ask(Question),
+    /// Once the status is on record, make this change.
+    Do(Effect),
+}
+
+/// What no listing shows and a decision needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// The source's launch permissions.
+    LaunchPermissions,
+    /// Whether the UEFI data of the source and of this copy differ.
+    UefiData(ImageId),
+    /// Whether this image is gone. A listing of many pages does not show it, and may have missed it; what follows from its
+    /// being gone cannot be taken back.
+    Absence(ImageId),
+}
+
+/// A change in AWS. All of them are harmless to repeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
     /// Ask for the copy that `status.copy` announces.
     Copy(CopyCall),
     /// Deregister a failed copy of ours, with its snapshots.
@@ -117,7 +131,29 @@ pub enum Then {
     Publish(ImageId, Vec<Publication>),
 }
 
-/// What CopyImage is asked for, besides what [`CopyOf`] says.
+/// What was asked for this step.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// The image that was asked for by its ID, and is not there.
+    pub gone: Option<ImageId>,
+    /// The source's launch permissions.
+    pub permissions: Option<BTreeSet<LaunchPermission>>,
+    /// Whether UEFI data of source and copy differ.
+    pub uefi_differs: Option<bool>,
+}
+
+impl Answers {
+    /// Whether this question was answered.
+    pub fn has(&self, question: &Question) -> bool {
+        match question {
+            Question::LaunchPermissions => self.permissions.is_some(),
+            Question::UefiData(_) => self.uefi_differs.is_some(),
+            Question::Absence(image) => self.gone.as_ref() == Some(image),
+        }
+    }
+}
+
+/// What CopyImage is asked for, besides what [`CopyIdentity`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyCall {
     /// Which attempt.
@@ -148,12 +184,12 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         return waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now);
     }
     let Some(inventory) = o.inventory else {
-        let message = "Waits for the first complete scan of its account and region.";
+        let message = "Waiting for the first complete scan of its account and region.";
         return match status.state {
             // What is known stays said; a new process has just not looked yet.
             Some(_) => Step {
                 status,
-                then: Then::Wait,
+                then: Next::Wait,
             },
             None => progressing(o, status, MigrationState::Pending, reason::INITIALIZING, message, now),
         };
@@ -169,10 +205,10 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         return if !o.scanned_since_created || is_done && (is_said || o.settings.suspend) {
             Step {
                 status,
-                then: Then::Wait,
+                then: Next::Wait,
             }
         } else if may_be_there && o.gone != Some(&o.of.source) {
-            ask_for(o, &o.of.source)
+            confirm_absence(o, &o.of.source)
         } else {
             source_gone(o, status, now)
         };
@@ -218,10 +254,10 @@ fn recorded_copy(status: &AMIMigrationStatus) -> Option<ImageId> {
 }
 
 /// The status stays as it is until it is known whether the image is gone.
-fn ask_for(o: Observation<'_>, image: &ImageId) -> Step {
+fn confirm_absence(o: Observation<'_>, image: &ImageId) -> Step {
     Step {
         status: o.status.clone(),
-        then: Then::AskFor(image.clone()),
+        then: Next::Ask(Question::Absence(image.clone())),
     }
 }
 
@@ -246,12 +282,12 @@ impl Decider<'_> {
                 None => self.at_work(status, pending),
                 Some(_) => Step {
                     status,
-                    then: Then::Wait,
+                    then: Next::Wait,
                 },
             };
         }
-        if let Some(trouble) = self.obstacle(&status) {
-            return stalled(self.o, status, pending, &trouble, self.now);
+        if let Some(problem) = self.obstacle(&status) {
+            return stalled(self.o, status, pending, &problem, self.now);
         }
         // Whether the image is shared costs a call, so it is asked when the image's turn comes. Once that was in the
         // way, it is asked before anything else is said: else the status would change with every scan.
@@ -262,11 +298,11 @@ impl Decider<'_> {
         }
         if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
             let Some(permissions) = self.o.permissions else {
-                return self.calling(status, pending, Then::ReadPermissions);
+                return self.calling(status, pending, Next::Ask(Question::LaunchPermissions));
             };
             let wanted = self.o.settings.promotion.launch_permissions;
-            if let Some(trouble) = obstacle::of_sharing(self.o.key, permissions, wanted) {
-                return stalled(self.o, status, pending, &trouble, self.now);
+            if let Some(problem) = obstacle::of_sharing(self.o.key, permissions, wanted) {
+                return stalled(self.o, status, pending, &problem, self.now);
             }
         }
         if !self.o.admitted {
@@ -305,17 +341,20 @@ impl Decider<'_> {
     fn at_work(&self, status: AMIMigrationStatus, state: MigrationState) -> Step {
         let (why, message) = match state {
             MigrationState::Pending | MigrationState::Completed => (reason::WAITING_FOR_ADMISSION, self.awaited()),
-            MigrationState::Copying => (reason::COPYING, "AWS copies the image."),
-            MigrationState::Verifying => (reason::VERIFYING, "The copy's snapshots are to be read."),
-            MigrationState::Promoting => (reason::PROMOTING, "The copy gets what it takes over from the original."),
+            MigrationState::Copying => (reason::COPYING, "AWS is copying the image."),
+            MigrationState::Verifying => (reason::VERIFYING, "Reading the copy's snapshots."),
+            MigrationState::Promoting => (
+                reason::PROMOTING,
+                "Publishing on the copy what the policy takes over from the original.",
+            ),
         };
         progressing(self.o, status, state, why, message, self.now)
     }
 
     /// A call comes next. Where the last one was refused, the status says so until one is not.
-    fn calling(&self, status: AMIMigrationStatus, state: MigrationState, then: Then) -> Step {
-        let Step { status, .. } = match self.o.trouble {
-            Some(trouble) => stalled(self.o, status, state, trouble, self.now),
+    fn calling(&self, status: AMIMigrationStatus, state: MigrationState, then: Next) -> Step {
+        let Step { status, .. } = match self.o.problem {
+            Some(problem) => stalled(self.o, status, state, problem, self.now),
             None => self.at_work(status, state),
         };
         Step { status, then }
@@ -325,7 +364,7 @@ impl Decider<'_> {
     fn completed(&self, status: AMIMigrationStatus) -> Step {
         let quiet = Step {
             status: status.clone(),
-            then: Then::Wait,
+            then: Next::Wait,
         };
         let id = recorded_copy(&status);
         if self.o.settings.suspend || self.o.settings.mode == Mode::Audit {
@@ -344,9 +383,9 @@ impl Decider<'_> {
             None if self.vanished() => self.missing(status, &id),
             // It showed once: what the scan does not show now is not claimed before it does.
             None if self.o.scanned_since_created && self.o.gone == Some(&id) => {
-                conclude::copy_unseen(self.o, status, &id, self.now)
+                statuses::copy_unseen(self.o, status, &id, self.now)
             }
-            None if self.o.scanned_since_created => ask_for(self.o, &id),
+            None if self.o.scanned_since_created => confirm_absence(self.o, &id),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if image.state == ImageState::Failed => self.under_way(status),
             Some(image) if image.is_there() => match self.verdict(&status, image) {
@@ -368,16 +407,16 @@ impl Decider<'_> {
         }
     }
 
-    fn obstacle(&self, status: &AMIMigrationStatus) -> Option<Trouble> {
+    fn obstacle(&self, status: &AMIMigrationStatus) -> Option<Problem> {
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
         let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
         let snapshots = &self.inventory.snapshots;
-        let trouble = if same {
+        let problem = if same {
             obstacle::of_copy(self.source, snapshots, self.o.key, &self.o.settings.kms_key_id)
         } else {
             obstacle::of_image(self.source, snapshots)
         };
-        trouble
+        problem
             .or_else(|| self.o.source_keys.obstacle(self.source, self.inventory))
             .or_else(|| self.o.denied.cloned())
             .or_else(|| self.exhausted(status))

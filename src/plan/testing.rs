@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::naming::CopyOf;
+use super::naming::CopyIdentity;
 use crate::domain::{
     AccountId, BlockDevice, CopyRecord, EbsVolume, Image, ImageId, ImageState, Inventory, Kept, KeyArn, Region,
     Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
@@ -37,8 +37,8 @@ pub(crate) fn snapshot_id(number: u64) -> SnapshotId {
     format!("snap-{number:017x}").parse().expect("a snapshot ID")
 }
 
-pub(crate) fn copy_of() -> CopyOf {
-    CopyOf {
+pub(crate) fn copy_of() -> CopyIdentity {
+    CopyIdentity {
         account: account(),
         region: region(),
         source: image_id(1),

@@ -1,6 +1,6 @@
 //! Why an image's encryption cannot be told, and what mends that.
 
-use super::obstacle::{self, Trouble};
+use super::obstacle::{self, Problem};
 use super::verify::{Encryption, encryption};
 use crate::api::conditions::reason;
 use crate::domain::{Image, ImageId, Snapshots};
@@ -14,7 +14,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// The cause, and what mends it.
-    pub why: Trouble,
+    pub why: Problem,
     /// How many images.
     pub count: u32,
     /// The first few of them.
@@ -31,7 +31,7 @@ pub struct Unknown {
 
 impl Unknown {
     /// Takes in an image.
-    pub(super) fn add(&mut self, image: &Image, why: Trouble) {
+    pub(super) fn add(&mut self, image: &Image, why: Problem) {
         if let Some(group) = self.groups.iter_mut().find(|group| group.why == why) {
             group.count += 1;
             if group.named.len() < NAMED {
@@ -67,7 +67,7 @@ impl Unknown {
 }
 
 /// Why the encryption of an image cannot be told, if it is for a cause of its own and not for the policy's key.
-pub fn why(image: &Image, snapshots: &Snapshots) -> Option<Trouble> {
+pub fn why(image: &Image, snapshots: &Snapshots) -> Option<Problem> {
     if let Some(what) = &image.unread {
         return Some(obstacle::unread(what));
     }
@@ -79,7 +79,7 @@ pub fn why(image: &Image, snapshots: &Snapshots) -> Option<Trouble> {
              image with spec.imageSelector.exclude."
         }
         Some(_) => {
-            "A snapshot of the image is not in the account's list: allow ec2:DescribeSnapshots for it to the role, or \
+            "A snapshot of the image is not in the account's list: grant ec2:DescribeSnapshots for it to the role, or \
              exempt the image with spec.imageSelector.exclude if the snapshot belongs to another account."
         }
         None if !image.has_root_snapshot() => {
@@ -88,7 +88,7 @@ pub fn why(image: &Image, snapshots: &Snapshots) -> Option<Trouble> {
         }
         None => return None,
     };
-    Some(Trouble::new(reason::UNKNOWN_IMAGES, message))
+    Some(Problem::new(reason::UNKNOWN_IMAGES, message))
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
         world.add(image.clone(), Some(&key(1)));
         let mut inventory = world.inventory(at(0));
         change(&mut image, &mut inventory.snapshots);
-        why(&image, &inventory.snapshots).map(|trouble| trouble.message)
+        why(&image, &inventory.snapshots).map(|problem| problem.message)
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         for (change, says, of_permissions) in table {
             let message = why_after(change).expect("a cause");
             assert!(message.contains(says), "{message}");
-            assert_eq!(message.contains("allow ec2:"), of_permissions, "{message}");
+            assert_eq!(message.contains("grant ec2:"), of_permissions, "{message}");
             assert!(message.contains("spec.imageSelector.exclude"), "{message}");
         }
     }
@@ -155,10 +155,10 @@ mod tests {
         let mut unknown = Unknown::default();
         assert_eq!(unknown.message(), None);
         for number in 1..=1000 {
-            unknown.add(&image(number, 1), Trouble::new(reason::UNKNOWN_IMAGES, "One."));
+            unknown.add(&image(number, 1), Problem::new(reason::UNKNOWN_IMAGES, "One."));
         }
         for number in 1..=9 {
-            let why = Trouble::new(reason::UNKNOWN_IMAGES, format!("Cause {number}."));
+            let why = Problem::new(reason::UNKNOWN_IMAGES, format!("Cause {number}."));
             unknown.add(&image(2000 + number, 1), why);
         }
         let message = unknown.message().expect("images");

@@ -34,12 +34,8 @@ pub fn init_logs(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     let set = if json {
-        // kube's spans repeat what the lines say themselves.
-        subscriber
-            .json()
-            .with_current_span(false)
-            .with_span_list(false)
-            .try_init()
+        // The innermost span names the object; those of kube around it say the same once more.
+        subscriber.json().with_span_list(false).try_init()
     } else {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let terminal = std::io::stderr().is_terminal();

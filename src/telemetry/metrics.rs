@@ -41,10 +41,10 @@ pub struct Metrics {
     pub leader: IntGauge,
     /// When each of the three watches was last heard of.
     watch_heard: GaugeVec,
-    /// How many slots there are.
-    pub slots: IntGauge,
+    /// How many shards there are.
+    pub shards: IntGauge,
     /// How many of them this replica holds.
-    pub slots_held: IntGauge,
+    pub shards_held: IntGauge,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
@@ -155,7 +155,7 @@ impl Metrics {
             )?,
             leader: IntGauge::new(
                 "amiseal_leader",
-                "Whether this replica leads, which is to hold slot 0 and work on the policies: 1 or 0.",
+                "Whether this replica leads, which is to hold shard 0 and work on the policies: 1 or 0.",
             )?,
             watch_heard: GaugeVec::new(
                 Opts::new(
@@ -164,11 +164,11 @@ impl Metrics {
                 ),
                 &["kind"],
             )?,
-            slots: IntGauge::new(
-                "amiseal_slots",
-                "How many slots the accounts and regions are divided into; the same for all replicas.",
+            shards: IntGauge::new(
+                "amiseal_shards",
+                "How many shards the accounts and regions are divided into; the same for all replicas.",
             )?,
-            slots_held: IntGauge::new("amiseal_slots_held", "How many slots this replica holds.")?,
+            shards_held: IntGauge::new("amiseal_shards_held", "How many shards this replica holds.")?,
             series: Arc::default(),
         };
         let build = IntGaugeVec::new(
@@ -193,8 +193,8 @@ impl Metrics {
             Box::new(metrics.reconcile_errors.clone()),
             Box::new(metrics.leader.clone()),
             Box::new(metrics.watch_heard.clone()),
-            Box::new(metrics.slots.clone()),
-            Box::new(metrics.slots_held.clone()),
+            Box::new(metrics.shards.clone()),
+            Box::new(metrics.shards_held.clone()),
             Box::new(build),
         ];
         for collector in collectors {
@@ -318,7 +318,7 @@ impl Metrics {
     }
 
     /// Takes back what is shown of an account and region.
-    pub(crate) fn forget_place(&self, account: &str, region: &str) {
+    pub(crate) fn forget_scope(&self, account: &str, region: &str) {
         // A series that was never set cannot be removed, which is as well.
         let _ = self.snapshots_in_flight.remove_label_values(&[account, region]);
     }

@@ -176,7 +176,7 @@ async fn a_denial_names_the_action_that_the_role_lacks() {
         .expect_err("a denial");
     assert_eq!(
         denied.to_string(),
-        "ec2:CreateTags: not permitted; allow ec2:CreateTags to the role"
+        "ec2:CreateTags: not permitted; grant ec2:CreateTags to the role"
     );
     let denied = session
         .copy_image(&copy(PLAIN, "untagged"))

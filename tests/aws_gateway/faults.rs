@@ -37,7 +37,7 @@ async fn a_copy_whose_answer_is_lost_is_asked_for_again_and_made_once() {
 }
 
 #[tokio::test]
-async fn a_replica_that_loses_the_slot_between_attempts_sends_no_other() {
+async fn a_replica_that_loses_the_shard_between_attempts_sends_no_other() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let gate = Arc::new(move |_: &_, _: &_| count.fetch_add(1, Ordering::SeqCst) == 0);
@@ -49,16 +49,16 @@ async fn a_replica_that_loses_the_slot_between_attempts_sends_no_other() {
     let error = session
         .copy_image(&copy(PLAIN, "never"))
         .await
-        .expect_err("the slot is lost");
+        .expect_err("the shard is lost");
     assert_eq!(error.class, ErrorClass::NotOurs);
     assert_eq!(bench.calls("CopyImage").len(), 1);
     let error = session
         .set_description(&copy(PLAIN, "x").source, "d")
         .await
-        .expect_err("the slot is lost");
+        .expect_err("the shard is lost");
     assert_eq!(error.class, ErrorClass::NotOurs);
     assert!(bench.calls("ModifyImageAttribute").is_empty());
-    session.scan().await.expect("reading needs no slot");
+    session.scan().await.expect("reading needs no shard");
 }
 
 #[tokio::test]

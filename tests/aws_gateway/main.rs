@@ -100,7 +100,7 @@ impl Clock for QuickClock {
         Box::pin(tokio::time::sleep(duration / SPEED))
     }
 
-    fn wall(&self, duration: Duration) -> Duration {
+    fn to_real_time(&self, duration: Duration) -> Duration {
         duration / SPEED
     }
 }

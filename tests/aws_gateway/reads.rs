@@ -163,7 +163,7 @@ async fn keys_are_resolved_and_judged() {
     let denied = session.resolve_key("alias/secret").await.expect_err("a denial");
     assert_eq!(
         denied.to_string(),
-        "kms:DescribeKey: not permitted; allow kms:DescribeKey to the role"
+        "kms:DescribeKey: not permitted; grant kms:DescribeKey to the role"
     );
     let managed = session
         .resolve_key("alias/aws/ebs")

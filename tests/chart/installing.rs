@@ -126,7 +126,7 @@ async fn what_is_installed_runs_leads_and_answers_its_probes() {
         .iter()
         .filter_map(Value::as_str);
     let mut controller = builder.args(arguments).spawn().expect("amiseal starts");
-    controller.wait_for_line("\"leads\"", SOON).await.expect("it leads");
+    controller.wait_for_line("became leader", SOON).await.expect("it leads");
 
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         let path = container[probe]["httpGet"]["path"].as_str().expect("a path");
@@ -141,7 +141,7 @@ async fn what_is_installed_runs_leads_and_answers_its_probes() {
     }
     let client = control_plane.admin_client().await.expect("a client");
     let lease = Api::<Lease>::namespaced(client, NAMESPACE)
-        .get("amiseal-slot-0")
+        .get("amiseal-shard-0")
         .await
         .expect("a Lease");
     let holder = lease.spec.and_then(|spec| spec.holder_identity).expect("a holder");

@@ -161,7 +161,7 @@ async fn every_option_arrives_where_it_belongs() {
             "--log-format=text",
             "--log=info,amiseal=debug",
             "--lease-duration=1m30s",
-            "--slots=64",
+            "--shards=64",
             "--concurrency=4",
             "--aws-rate-share=1",
             "--aws-read-timeout=2m30s",

@@ -99,10 +99,10 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "controller.leaseDuration=1h1s",
             "at '/controller/leaseDuration': '1h1s' does not match pattern",
         ),
-        ("controller.slots=0", "at '/controller/slots': minimum: got 0, want 1"),
+        ("controller.shards=0", "at '/controller/shards': minimum: got 0, want 1"),
         (
             "replicas=17",
-            "replicas is 17 and controller.slots is 16: a replica without a slot",
+            "replicas is 17 and controller.shards is 16: a replica without a shard",
         ),
         (
             "controller.awsReadTimeout=31m",
@@ -209,7 +209,7 @@ async fn the_least_and_the_most_that_can_be_meant_are_taken_by_schema_and_progra
     for set in [
         "replicas=0",
         "replicas=16",
-        "replicas=1,controller.slots=1",
+        "replicas=1,controller.shards=1",
         "controller.leaseDuration=3s",
         "controller.leaseDuration=999s",
         "controller.leaseDuration=1m30s",

@@ -43,7 +43,7 @@ pub(crate) async fn start_controller(
         .args(["--copy-poll-interval=1s", "--listen=127.0.0.1:0"])
         .spawn()
         .expect("amiseal starts");
-    controller.wait_for_line("\"leads\"", SOON).await.expect("it leads");
+    controller.wait_for_line("became leader", SOON).await.expect("it leads");
     controller
 }
 

@@ -66,7 +66,7 @@ fn images_that_cannot_be_read_and_backups_are_listed_with_what_mends_them_and_ke
         assert_eq!(name, expected);
         assert!(message.contains(says), "{message}");
         assert!(
-            !message.contains("allow ec2:"),
+            !message.contains("grant ec2:"),
             "it is no matter of permissions: {message}"
         );
     }

@@ -137,7 +137,7 @@ fn each_class_is_counted_each_obstacle_named_and_no_account_hides_another() {
     let denied = target(&plan, "777788889999", "eu-west-1");
     assert_eq!(reasons(&denied["problems"]), ["AccessDenied"]);
     let message = denied["problems"][0]["message"].as_str().expect("a message");
-    assert!(message.contains("allow ec2:DescribeSnapshots to the role"), "{message}");
+    assert!(message.contains("grant ec2:DescribeSnapshots to the role"), "{message}");
 
     let totals = &plan["totals"];
     assert_eq!((&totals["targets"], &totals["unreachable"]), (&json!(6), &json!(2)));
@@ -160,7 +160,7 @@ fn the_exit_status_is_0_when_nothing_is_to_do_2_when_something_is_and_1_when_som
         (
             "eu-north-1",
             1,
-            "UnknownImages: The encryption of 1 image could not be told. A snapshot of the image is not in the account's list",
+            "UnknownImages: The encryption of 1 image is unknown. A snapshot of the image is not in the account's list",
         ),
     ] {
         let bench = Bench::new(WORLD);

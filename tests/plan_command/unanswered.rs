@@ -36,7 +36,7 @@ fn what_aws_does_not_answer_about_is_undecided_and_what_it_denies_or_throttles_i
             2,
             [1, 0, 3],
             "AccessDenied",
-            "allow ec2:DescribeImageAttribute to the role. It is undecided whether 3 images can be copied",
+            "grant ec2:DescribeImageAttribute to the role. It is undecided whether 3 images can be copied",
         ),
         // A call that is throttled is tried five times.
         (

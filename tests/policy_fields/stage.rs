@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts, Slots};
+use amiseal::controller::{self, Options, Parts, Shards};
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -38,7 +38,7 @@ impl Clock for QuickClock {
         Box::pin(tokio::time::sleep(duration / SPEED))
     }
 
-    fn wall(&self, duration: Duration) -> Duration {
+    fn to_real_time(&self, duration: Duration) -> Duration {
         duration / SPEED
     }
 }
@@ -67,7 +67,7 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     let parts = Parts {
         client: controllers_client().await,
         aws: Box::pin(Aws::new(options)).await?,
-        slots: Slots::alone(clock.clone()),
+        shards: Shards::alone(clock.clone()),
         clock,
         metrics: Metrics::register(&registry)?,
         options: Options::default(),

@@ -305,7 +305,7 @@ async fn a_look_for_copies_that_is_throttled_while_nothing_is_in_flight_is_tried
         .until("the migration to say what it waits for", async || {
             let migration = scenario.migration_of(&image).await?;
             let ready = condition(conditions_of(&migration), conditions::READY)?;
-            let look = "Waits until amiseal has looked for copies of the image that are there already.";
+            let look = "Waiting until amiseal has looked for existing copies of the image.";
             (ready.message == look).then_some(())
         })
         .await;

@@ -133,7 +133,7 @@ async fn suspending_stops_every_call_at_once_and_resuming_finishes() {
         })
         .await;
     let before = scenario.sim().journal().len();
-    // The slot is free now, and a copy is done.
+    // The shard is free now, and a copy is done.
     scenario.sim().advance(Duration::from_secs(3600));
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(scenario.sim().journal().len(), before, "calls while suspended");

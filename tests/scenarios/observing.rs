@@ -162,8 +162,8 @@ async fn every_migration_has_one_event_and_metrics_and_probes_answer() {
     let place = format!(r#"account="{ACCOUNT}",policy="production",region="{REGION}""#);
     let expected = [
         "amiseal_leader 1".to_owned(),
-        "amiseal_slots 16".to_owned(),
-        "amiseal_slots_held 16".to_owned(),
+        "amiseal_shards 16".to_owned(),
+        "amiseal_shards_held 16".to_owned(),
         format!(r#"amiseal_images{{account="{ACCOUNT}",class="superseded",policy="production",region="{REGION}"}} 3"#),
         format!(r#"amiseal_migrations{{{place},state="Completed"}} 3"#),
         format!("amiseal_key_usable{{{place}}} 1"),

@@ -67,7 +67,7 @@ async fn effects(state: MigrationState, end: End) -> Vec<String> {
                 .iter()
                 .filter(|m| m.status.is_some() && state_of(m) == state)
                 .count();
-            // In Pending, wait until the others have taken the slots.
+            // In Pending, wait until the others have taken the shards.
             let settled = state != MigrationState::Pending || scenario.copies_made() == 1;
             (there >= held && settled).then_some(())
         })

@@ -1,9 +1,9 @@
-//! Replicas share the accounts and regions by slots; one that ends, dies or is stopped leaves its slots to the others.
+//! Replicas share the accounts and regions by shards; one that ends, dies or is stopped leaves its shards to the others.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use amiseal::plan::slots::slot_of;
+use amiseal::plan::shards::shard_of;
 use ec2sim::spec::AllowedCall;
 use ec2sim::{Act, Failure, WorldSpec};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -15,26 +15,26 @@ use crate::harness::{
     ACCOUNT, KEY, REGION, Replica, Scenario, account, once, plain, plain_ones, policy, region, small_world, with, world,
 };
 
-const SLOTS: u16 = 16;
+const SHARDS: u16 = 16;
 /// How long a target may be without an owner: what the replicas of the scenarios are told.
 const LEASE: Duration = Duration::from_secs(6);
 /// For a machine on which other tests run.
 const SLACK: Duration = Duration::from_secs(3);
 
-/// Who holds each slot that has a holder.
+/// Who holds each shard that has a holder.
 async fn holders(scenario: &Scenario) -> BTreeMap<u16, String> {
     let leases = Api::<Lease>::namespaced(scenario.client.clone(), "amiseal-system");
-    let slots = ListParams::default().labels("amiseal.dev/lease=slot");
-    let slots = leases.list(&slots).await.expect("the Leases").items;
-    let held = slots.into_iter().filter_map(|lease| {
-        let slot = lease.name_any().strip_prefix("amiseal-slot-")?.parse().ok()?;
+    let shards = ListParams::default().labels("amiseal.dev/lease=shard");
+    let shards = leases.list(&shards).await.expect("the Leases").items;
+    let held = shards.into_iter().filter_map(|lease| {
+        let shard = lease.name_any().strip_prefix("amiseal-shard-")?.parse().ok()?;
         let holder = lease.spec?.holder_identity.filter(|holder| !holder.is_empty())?;
-        Some((slot, holder))
+        Some((shard, holder))
     });
     held.collect()
 }
 
-/// How many slots each replica holds.
+/// How many shards each replica holds.
 async fn counts(scenario: &Scenario) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for holder in holders(scenario).await.into_values() {
@@ -43,23 +43,23 @@ async fn counts(scenario: &Scenario) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Waits until all slots are held, by so many replicas, none of which has more than its share.
+/// Waits until all shards are held, by so many replicas, none of which has more than its share.
 async fn shared_by(scenario: &Scenario, replicas: usize) -> BTreeMap<u16, String> {
     scenario
-        .until(&format!("the slots to be shared by {replicas}"), async || {
+        .until(&format!("the shards to be shared by {replicas}"), async || {
             let counts = counts(scenario).await;
-            let all = counts.values().sum::<usize>() == usize::from(SLOTS);
+            let all = counts.values().sum::<usize>() == usize::from(SHARDS);
             let fair = counts
                 .values()
-                .all(|count| *count <= usize::from(SLOTS).div_ceil(replicas));
+                .all(|count| *count <= usize::from(SHARDS).div_ceil(replicas));
             (all && fair && counts.len() == replicas).then_some(())
         })
         .await;
     holders(scenario).await
 }
 
-fn slot(region: &str) -> u16 {
-    slot_of(ACCOUNT, region, SLOTS)
+fn shard(region: &str) -> u16 {
+    shard_of(ACCOUNT, region, SHARDS)
 }
 
 /// Two replicas: the one that works on the account's region, and the other one, with their names.
@@ -71,7 +71,7 @@ async fn two(
     let first = ("amiseal".to_owned(), scenario.start().await);
     let second = ("second".to_owned(), second(scenario));
     let holders = shared_by(scenario, 2).await;
-    if holders[&slot(region)] == "second" {
+    if holders[&shard(region)] == "second" {
         (second, first)
     } else {
         (first, second)
@@ -79,7 +79,7 @@ async fn two(
 }
 
 #[tokio::test]
-async fn sigterm_finishes_the_step_and_leaves_its_slots_to_the_next_replica_at_once() {
+async fn sigterm_finishes_the_step_and_leaves_its_shards_to_the_next_replica_at_once() {
     let scenario = Scenario::new(small_world(&[&plain("web")])).await;
     scenario.sim().add_fault(once("CopyImage", Act::DelayReply(2.0)));
     let ((_, mut owner), (other, _other)) = two(&scenario, REGION, |scenario| scenario.start_more("second")).await;
@@ -104,7 +104,7 @@ async fn sigterm_finishes_the_step_and_leaves_its_slots_to_the_next_replica_at_o
         "the answer that came after SIGTERM is on record"
     );
     let holders = shared_by(&scenario, 1).await;
-    assert_eq!(holders[&slot(REGION)], other);
+    assert_eq!(holders[&shard(REGION)], other);
     assert!(ended.elapsed() < LEASE, "{:?}", ended.elapsed());
     scenario.completed(1).await;
     assert_eq!(scenario.copies_made(), 1);
@@ -126,7 +126,7 @@ async fn a_lone_replica_leaves_leases_that_nobody_holds() {
     scenario.judged();
 }
 
-/// Its slot is a low one: replicas give up high ones to others that come, so that its owner does not get it back.
+/// Its shard is a low one: replicas give up high ones to others that come, so that its owner does not get it back.
 const OWN_REGION: &str = "eu-west-2";
 
 /// An account in which the controller works under its own identity, so that the journal tells replicas apart.
@@ -179,7 +179,7 @@ fn calls_by(scenario: &Scenario, replica: &str, only_mutating: bool) -> usize {
 }
 
 #[tokio::test]
-async fn of_two_replicas_only_the_slots_holder_makes_calls_and_the_other_takes_over_when_it_dies() {
+async fn of_two_replicas_only_the_shards_holder_makes_calls_and_the_other_takes_over_when_it_dies() {
     let scenario = Scenario::new(own_identities()).await;
     scenario
         .sim()
@@ -192,7 +192,7 @@ async fn of_two_replicas_only_the_slots_holder_makes_calls_and_the_other_takes_o
     assert_eq!(calls_by(&scenario, &other, false), 0);
     assert!(second.get("/readyz").await.1.contains("ok"));
     let (_, metrics) = second.get("/metrics").await;
-    assert!(metrics.lines().any(|line| line == "amiseal_slots_held 8"), "{metrics}");
+    assert!(metrics.lines().any(|line| line == "amiseal_shards_held 8"), "{metrics}");
     let shown = format!(r#"account="{ACCOUNT}""#);
     assert!(
         !metrics.contains(&shown),
@@ -203,8 +203,8 @@ async fn of_two_replicas_only_the_slots_holder_makes_calls_and_the_other_takes_o
     first.kill();
     let before = calls_by(&scenario, &owner, false);
     scenario
-        .until("the other to hold the slot", async || {
-            (holders(&scenario).await.get(&slot(OWN_REGION)) == Some(&other)).then_some(())
+        .until("the other to hold the shard", async || {
+            (holders(&scenario).await.get(&shard(OWN_REGION)) == Some(&other)).then_some(())
         })
         .await;
     assert!(killed.elapsed() < LEASE + SLACK, "{:?}", killed.elapsed());
@@ -237,12 +237,12 @@ async fn a_replica_that_was_stopped_beyond_its_leases_changes_nothing_when_it_go
     first.process.pause().expect("a running replica");
     let before = calls_by(&scenario, &owner, true);
     let holders = shared_by(&scenario, 1).await;
-    assert_eq!(holders[&slot(OWN_REGION)], other);
+    assert_eq!(holders[&shard(OWN_REGION)], other);
 
     first.process.resume().expect("a stopped replica");
-    // It has a share again, but not this slot.
+    // It has a share again, but not this shard.
     let holders = shared_by(&scenario, 2).await;
-    assert_eq!(holders[&slot(OWN_REGION)], other);
+    assert_eq!(holders[&shard(OWN_REGION)], other);
     scenario.sim().clear_faults();
     scenario.completed(5).await;
     assert_eq!(scenario.copies_made(), 5);
@@ -252,7 +252,7 @@ async fn a_replica_that_was_stopped_beyond_its_leases_changes_nothing_when_it_go
     scenario.judged();
 }
 
-/// One account with an image to copy in each of several regions, which belong to several slots.
+/// One account with an image to copy in each of several regions, which belong to several shards.
 const REGIONS: [&str; 8] = [
     "eu-west-1",
     "eu-west-2",
@@ -293,7 +293,7 @@ async fn scans(scenario: &Scenario) -> BTreeMap<String, Option<jiff::Timestamp>>
 }
 
 #[tokio::test]
-async fn three_replicas_share_the_slots_and_those_of_a_killed_one_are_taken_and_scanned_within_a_lease() {
+async fn three_replicas_share_the_shards_and_those_of_a_killed_one_are_taken_and_scanned_within_a_lease() {
     let scenario = Scenario::new(many_regions()).await;
     let first = scenario.start().await;
     let second = scenario.start_more("second");
@@ -304,10 +304,10 @@ async fn three_replicas_share_the_slots_and_those_of_a_killed_one_are_taken_and_
     let before = shared_by(&scenario, 3).await;
 
     // One that has targets to lose.
-    let owner = &before[&slot(REGION)];
+    let owner = &before[&shard(REGION)];
     let theirs: Vec<&str> = REGIONS
         .into_iter()
-        .filter(|region| before[&slot_of(ACCOUNT, region, SLOTS)] == *owner)
+        .filter(|region| before[&shard_of(ACCOUNT, region, SHARDS)] == *owner)
         .collect();
     let (killed, calls) = (Instant::now(), scenario.sim().journal().len());
     let _others = match owner.as_str() {
@@ -362,12 +362,12 @@ async fn replicas_that_are_added_and_removed_while_images_are_copied_double_noth
 }
 
 #[tokio::test]
-async fn the_work_on_policies_moves_with_the_first_slot() {
+async fn the_work_on_policies_moves_with_the_first_shard() {
     let scenario = Scenario::new(many_regions()).await;
     let first = scenario.start().await;
     let mut second = scenario.start_more("second");
     let holders = shared_by(&scenario, 2).await;
-    assert_eq!(holders[&0], "amiseal", "the first slot is the last to be given up");
+    assert_eq!(holders[&0], "amiseal", "the first shard is the last to be given up");
     scenario.apply(&policy_for("one", &REGIONS[..2])).await;
     scenario.completed(4).await;
     first.kill();
@@ -388,16 +388,19 @@ async fn the_work_on_policies_moves_with_the_first_slot() {
 }
 
 #[tokio::test]
-async fn a_replica_with_another_number_of_slots_waits_until_the_others_have_gone() {
+async fn a_replica_with_another_number_of_shards_waits_until_the_others_have_gone() {
     let scenario = Scenario::new(small_world(&[&plain("web")])).await;
     let first = scenario.start().await;
-    let other = scenario.describe("second").args(["--slots", "8"]);
+    let other = scenario.describe("second").args(["--shards", "8"]);
     let mut second = Replica {
         process: other.spawn().expect("a replica"),
     };
     second
         .process
-        .wait_for_line("another replica has another number of slots", Duration::from_secs(30))
+        .wait_for_line(
+            "another replica runs with a different --shards",
+            Duration::from_secs(30),
+        )
         .await
         .expect("it says why it waits");
     scenario.apply(&policy("production", &[ACCOUNT])).await;
@@ -405,7 +408,7 @@ async fn a_replica_with_another_number_of_slots_waits_until_the_others_have_gone
     let held = counts(&scenario).await;
     assert_eq!(held, BTreeMap::from([("amiseal".to_owned(), 16)]));
     let (_, metrics) = second.get("/metrics").await;
-    for line in ["amiseal_slots 8", "amiseal_slots_held 0"] {
+    for line in ["amiseal_shards 8", "amiseal_shards_held 0"] {
         assert!(metrics.lines().any(|shown| shown == line), "{line}: {metrics}");
     }
 

@@ -17,7 +17,7 @@ pub(crate) enum Fault {
     CrashAfterError,
     /// A second process works beside the first for a while and knows nothing of it.
     SecondLeader,
-    /// A second replica takes its share of the slots, and dies after a while.
+    /// A second replica takes its share of the shards, and dies after a while.
     SecondReplica,
     /// The process hangs at a call for longer than its Lease holds; another works meanwhile.
     Paused,

@@ -41,7 +41,7 @@ pub(crate) enum Promise {
     StatusIsTrue,
     /// What is on record of attempts and copies is not lost.
     NothingForgotten,
-    /// What is changed in an account and region is changed by the replica that holds its slot.
+    /// What is changed in an account and region is changed by the replica that holds its shard.
     OneWriter,
     /// Snapshots in flight and attempts are bounded.
     Bounded,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
-use amiseal::controller::{self, Options, Parts, SlotOptions, Slots, Watching};
+use amiseal::controller::{self, Options, Parts, ShardOptions, Shards, Watching};
 use amiseal::domain::{AccountId, Region};
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
@@ -18,7 +18,7 @@ use super::time::Virtual;
 use super::{wire, world};
 
 /// So few and so long that what is asked of the API server is mostly about images.
-pub(crate) const SLOTS: u16 = 2;
+pub(crate) const SHARDS: u16 = 2;
 pub(crate) const LEASE: Duration = Duration::from_secs(1800);
 /// Likewise so long that few watches begin: longer than what is refused for a while.
 const WATCHING: Watching = Watching {
@@ -56,14 +56,14 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
     let registry = Registry::new();
     let shared: Arc<dyn Clock> = Arc::new(clock.of_process());
     let client = stage.api.client(&process.to_string());
-    let slots = SlotOptions {
+    let shards = ShardOptions {
         namespace: replica.namespace.to_owned(),
         identity: replica.identity.to_owned(),
         duration: LEASE,
-        slots: SLOTS,
+        shards: SHARDS,
     };
-    let slots = Slots::new(client.clone(), slots, shared.clone());
-    let gate = slots.clone();
+    let shards = Shards::new(client.clone(), shards, shared.clone());
+    let gate = shards.clone();
     let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
     let mut options = AwsOptions::new(shared.clone(), gate, AwsMetrics::register(&registry)?);
     options.http_client = Some(wire::client(stage, process));
@@ -75,7 +75,7 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
         client,
         aws: Box::pin(Aws::new(options)).await?,
         clock: shared,
-        slots: slots.clone(),
+        shards: shards.clone(),
         metrics: Metrics::register(&registry)?,
         options: Options {
             watching: WATCHING,
@@ -86,7 +86,7 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
     };
     tokio::select! {
         ended = Box::pin(controller::run(parts, std::future::pending())) => ended,
-        () = slots.keep(std::future::pending()) => Ok(()),
+        () = shards.keep(std::future::pending()) => Ok(()),
     }
 }
 

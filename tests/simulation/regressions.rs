@@ -45,7 +45,7 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
         701_080,
         &["MigrationStatusForged@79", "SessionsEnded@137"],
     ),
-    // A policy was put into Audit while nobody held the slot. Who took it over asked for a session that may write for the target,
+    // A policy was put into Audit while nobody held the shard. Who took it over asked for a session that may write for the target,
     // which had not heard of that yet.
     (
         "a target that had not heard of Audit",

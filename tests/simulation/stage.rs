@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use amiseal::plan::slots::slot_of;
+use amiseal::plan::shards::shard_of;
 use ec2sim::spec::Settings;
 use ec2sim::{Act, AttributeLie, Edit, Failure as AwsFailure, FaultRule, Sim};
 use kubesim::{ApiServer, Break, Change, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict, Version};
@@ -17,7 +17,7 @@ use super::disturbances::answer;
 use super::fate::{Fate, Side};
 use super::invariants::UNKNOWN_FOR;
 use super::people;
-use super::product::{LEASE, Replica, SECOND, SLOTS, STRANGER};
+use super::product::{LEASE, Replica, SECOND, SHARDS, STRANGER};
 use super::time::{Virtual, age_at};
 use super::wire::LATENCY;
 use super::world::OTHER_KEY;
@@ -100,7 +100,7 @@ type Mend = Box<dyn FnOnce(&Stage) + Send>;
 pub(crate) struct Notes {
     /// Originals that the guest could launch, and since when it cannot any more.
     pub(crate) unshared: BTreeMap<String, Duration>,
-    /// Calls that change something, by replicas that did not hold the slot.
+    /// Calls that change something, by replicas that did not hold the shard.
     pub(crate) usurped: Vec<String>,
     /// Accounts and regions in which what was on record of a copy was taken away, and when that was last.
     pub(crate) records_lost: BTreeMap<(String, String), Duration>,
@@ -220,7 +220,7 @@ impl Stage {
         lot
     }
 
-    /// A call that changes something in an account and region whose slot is not the process's.
+    /// A call that changes something in an account and region whose shard is not the process's.
     fn usurps(&self, process: u64, asked: &BTreeMap<String, String>) -> Option<String> {
         let operation = asked.get("Action")?;
         let reads = ["Describe", "Get", "Assume"]
@@ -240,28 +240,28 @@ impl Stage {
             place.map(|(account, region)| (account.id.clone(), region.name.clone()))
         })?;
         let replica = self.lock().replicas.get(&process).cloned()?;
-        let slot = format!("amiseal-slot-{}", slot_of(&account, &region, SLOTS));
-        let lease = self.lease(replica.namespace, &slot);
+        let shard = format!("amiseal-shard-{}", shard_of(&account, &region, SHARDS));
+        let lease = self.lease(replica.namespace, &shard);
         let now = self.clock.age();
         let is_held = lease
             .as_ref()
             .is_some_and(|(holder, renewed)| holder == replica.identity && now <= *renewed + LEASE);
         let how = || {
             format!(
-                "{operation} of {named} by {} at {now:?}, while {slot} is held by (who, renewed at) {lease:?}",
+                "{operation} of {named} by {} at {now:?}, while {shard} is held by (who, renewed at) {lease:?}",
                 replica.identity
             )
         };
         (!is_held).then(how)
     }
 
-    /// Whether a process that is alive holds the slot of an account and region, as far as the Lease says.
+    /// Whether a process that is alive holds the shard of an account and region, as far as the Lease says.
     pub(crate) fn serves(&self, account: &str, region: &str) -> bool {
-        let slot = format!("amiseal-slot-{}", slot_of(account, region, SLOTS));
+        let shard = format!("amiseal-shard-{}", shard_of(account, region, SHARDS));
         let replicas = self.lock().replicas.clone();
         let mut alive = replicas.iter().filter(|(process, _)| self.fate.is_alive(**process));
         alive.any(|(_, replica)| {
-            let lease = self.api.get("Lease", (replica.namespace, &slot));
+            let lease = self.api.get("Lease", (replica.namespace, &shard));
             lease.is_some_and(|lease| lease["spec"]["holderIdentity"] == replica.identity)
         })
     }

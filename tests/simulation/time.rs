@@ -71,7 +71,7 @@ impl Clock for Virtual {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn wall(&self, duration: Duration) -> Duration {
+    fn to_real_time(&self, duration: Duration) -> Duration {
         duration
     }
 }

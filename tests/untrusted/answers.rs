@@ -7,8 +7,8 @@ use amiseal::api::{Backups, OtherKey};
 use amiseal::aws::{AwsError, CopyRequest, Session};
 use amiseal::domain::{ImageId, Inventory, KeyArn, KeyUsability};
 use amiseal::plan::adopt::{self, Adoptable};
-use amiseal::plan::classify::{Class, Terms, class_of, classify};
-use amiseal::plan::naming::CopyOf;
+use amiseal::plan::classify::{Class, Criteria, class_of, classify};
+use amiseal::plan::naming::CopyIdentity;
 use amiseal::plan::select::Selector;
 use amiseal::plan::verify::{Verdict, verify};
 use ec2sim::Sim;
@@ -115,7 +115,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
     let selector = Selector::new(&amiseal::api::ImageSelector::default(), Backups::Exclude);
     let contested = HashMap::new();
     let pinned = HashMap::new();
-    let terms = Terms {
+    let terms = Criteria {
         account: &account,
         region: &region,
         selector: &selector,
@@ -134,7 +134,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
         if class_of(image, inventory, terms) == Some(Class::Encrypted) {
             found.push(image.id.clone());
         }
-        let of = CopyOf {
+        let of = CopyIdentity {
             account: account.clone(),
             region: region.clone(),
             source: image.id.clone(),

@@ -43,7 +43,7 @@ impl Clock for NoWaiting {
         Box::pin(async {})
     }
 
-    fn wall(&self, _: Duration) -> Duration {
+    fn to_real_time(&self, _: Duration) -> Duration {
         Duration::ZERO
     }
 }

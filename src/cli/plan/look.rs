@@ -16,12 +16,12 @@ use crate::controller::survey::{session_key, survey, unusable_keys};
 use crate::domain::{AccountId, Image, ImageState, Malformed, Region};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
-use crate::plan::obstacle::{self, KeyView, Trouble};
-use crate::plan::permit;
+use crate::plan::obstacle::{self, KeyView, Problem};
+use crate::plan::permissions;
 use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 use crate::plan::source_keys::{self, SourceKeys};
-use crate::plan::{request, trouble};
+use crate::plan::{problem, request};
 
 /// How to look.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ async fn visit(
             Ok(target) => Box::pin(target.report(&older)).await,
             Err(malformed) => {
                 let mut report = TargetReport::new(&spec);
-                report.problem(&Trouble::new(
+                report.problem(&Problem::new(
                     reason::INVALID_REQUEST,
                     format!("{malformed}: correct the policy."),
                 ));
@@ -163,11 +163,11 @@ impl<'a> Target<'a> {
 
     async fn look(&self, session: &Arc<Session>, older: &[Older]) -> Result<TargetReport, AwsError> {
         let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
-        let (key, key_trouble) = match survey.key {
+        let (key, key_problem) = match survey.key {
             Ok(key) => (key, None),
             Err(error) => (
                 KeyView::Unknown,
-                Some(trouble::of_key_error(&error, &self.spec.kms_key_id)),
+                Some(problem::of_key_error(&error, &self.spec.kms_key_id)),
             ),
         };
         let mut findings = examine(Seen {
@@ -176,7 +176,7 @@ impl<'a> Target<'a> {
             region: &self.region,
             inventory: &survey.inventory,
             key: &key,
-            key_trouble: key_trouble.as_ref(),
+            key_problem: key_problem.as_ref(),
             older,
         });
         let images = findings.to_copy().iter().map(|image| &***image);
@@ -199,7 +199,7 @@ impl<'a> Target<'a> {
             if !copies.is_empty() {
                 let sample = Sample {
                     copies: &copies,
-                    copy: permit::sample_copy(&survey.inventory).map(|image| &**image),
+                    copy: permissions::sample_copy(&survey.inventory).map(|image| &**image),
                     key: key.arn(),
                 };
                 let asking_key = session_key(self.spec, &self.account, &self.region, Access::DryRun);

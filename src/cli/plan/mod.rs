@@ -1,13 +1,13 @@
 //! `amiseal plan`: what `mode: Enforce` would do, without a cluster.
 
 mod input;
-mod leaves;
 mod look;
 mod metadata;
 mod progress;
 mod render;
 mod scalar;
-mod structure;
+mod schema;
+mod text_rules;
 mod validate;
 mod words;
 mod yaml;

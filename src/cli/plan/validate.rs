@@ -4,9 +4,9 @@ use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, com
 use serde_json::Value;
 
 use super::input::check_kind;
-use super::leaves::Leaves;
+use super::text_rules::Leaves;
 use super::yaml::Document;
-use super::{metadata, structure};
+use super::{metadata, schema};
 use crate::api::{AMIEncryptionPolicy, crds};
 
 /// The schema of a policy.
@@ -46,7 +46,7 @@ impl Rules {
             object.remove("status");
         }
         let mut wrong: Vec<String> = wrong.into_iter().map(|(path, what)| format!("{path} {what}")).collect();
-        wrong.extend(structure::check(&self.schema, &self.leaves, &written, &mut document));
+        wrong.extend(schema::check(&self.schema, &self.leaves, &written, &mut document));
         wrong.extend(metadata::check(&mut document, &written));
         if !wrong.is_empty() {
             return Err(wrong);

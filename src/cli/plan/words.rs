@@ -2,9 +2,9 @@
 
 use crate::api::conditions::reason;
 use crate::domain::{AccountId, AwsError, Cause, Region};
-use crate::plan::obstacle::Trouble;
+use crate::plan::obstacle::Problem;
+use crate::plan::problem;
 use crate::plan::report::TargetReport;
-use crate::plan::trouble;
 
 /// There are no credentials to begin with. No condition has this reason: it is nothing that a policy can be stalled by.
 const NO_CREDENTIALS: &str = "NoCredentials";
@@ -12,21 +12,21 @@ const NO_CREDENTIALS: &str = "NoCredentials";
 const CREDENTIALS_NOT_ACCEPTED: &str = "CredentialsNotAccepted";
 
 /// What to say of an error in this account and region.
-pub(super) fn of_error(error: &AwsError, account: &AccountId, region: &Region) -> Trouble {
+pub(super) fn of_error(error: &AwsError, account: &AccountId, region: &Region) -> Problem {
     match error.cause {
-        Some(Cause::NoCredentials) => Trouble::new(
+        Some(Cause::NoCredentials) => Problem::new(
             NO_CREDENTIALS,
             "You have no AWS credentials here: sign in, for example with `aws sso login`, or set AWS_PROFILE, or \
              AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         ),
-        Some(Cause::RegionNotEnabled) => Trouble::new(
+        Some(Cause::RegionNotEnabled) => Problem::new(
             reason::REGION_NOT_ENABLED,
             format!(
                 "AWS accepts no credentials in {region}: enable the region in the account {account} and in that of your \
                  own credentials, or take it out of the policy."
             ),
         ),
-        _ => trouble::of_error(error),
+        _ => problem::of_error(error),
     }
 }
 
@@ -37,7 +37,8 @@ pub(super) fn doubt_credentials(reports: &mut [TargetReport]) {
     }
     for report in reports {
         let (account, region) = (report.account_id.clone(), report.region.clone());
-        let not_accepted = |problem: &&mut crate::plan::report::Problem| problem.reason == reason::REGION_NOT_ENABLED;
+        let not_accepted =
+            |problem: &&mut crate::plan::report::ReportedProblem| problem.reason == reason::REGION_NOT_ENABLED;
         for problem in report.problems.iter_mut().filter(not_accepted) {
             problem.reason = CREDENTIALS_NOT_ACCEPTED;
             problem.message = format!(
@@ -78,6 +79,6 @@ mod tests {
             );
         }
         let other = denied(Cause::WrongAccount);
-        assert_eq!(of_error(&other, &account(), &region()), trouble::of_error(&other));
+        assert_eq!(of_error(&other, &account(), &region()), problem::of_error(&other));
     }
 }

@@ -7,7 +7,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, 
 use serde_json::{Map, Number, Value};
 
 use super::scalar::Scalar;
-use super::structure::below;
+use super::schema::below;
 
 /// A policy has no more than ten levels. More would only be a burden to whatever walks through them.
 const MAX_DEPTH: usize = 100;

@@ -8,7 +8,7 @@ use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, 
 
 fn classified(world: World, other_key: OtherKey, selector: &ImageSelector) -> Classified {
     let none = HashSet::new();
-    let terms = Terms {
+    let terms = Criteria {
         account: &account(),
         region: &region(),
         selector: &Selector::new(selector, Backups::Exclude),
@@ -76,7 +76,7 @@ fn a_copy_under_the_key_that_the_policy_had_when_it_was_made_still_supersedes_it
     let selector = Selector::new(&ImageSelector::default(), Backups::Exclude);
     let inventory = world.inventory(at(0));
     let with = |pinned: &HashMap<ImageId, KeyArn>| {
-        let terms = Terms {
+        let terms = Criteria {
             account: &account,
             region: &region,
             selector: &selector,
@@ -117,7 +117,7 @@ fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is()
     let (nobodys, others) = (HashMap::new(), HashMap::from([(image_id(1), "other".to_owned())]));
     let selector = Selector::new(&ImageSelector::default(), Backups::Exclude);
     let governing = |contested: &HashMap<ImageId, String>, older: &[Older], ours: &HashSet<ImageId>| {
-        let terms = Terms {
+        let terms = Criteria {
             account: &account(),
             region: &region(),
             selector: &selector,

@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageCounts, Mode};
-use crate::domain::{Image, Lacking};
+use crate::domain::{Image, MissingPermissions};
 use crate::plan::cost::{self, Pace};
-use crate::plan::obstacle::Trouble;
-use crate::plan::permit;
+use crate::plan::obstacle::Problem;
+use crate::plan::permissions;
 
 /// What would become of one policy's images in one account and region.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,7 +65,7 @@ pub struct TargetReport {
     /// Actions that the role lacks; none when it was not asked.
     pub missing_permissions: Option<Vec<&'static str>>,
     /// What has to be mended before migrating can begin.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ReportedProblem>,
 }
 
 /// A policy's key in a region.
@@ -157,7 +157,7 @@ impl ImageName {
 
 /// Something that has to be mended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct ReportedProblem {
     /// The reason that a target's condition would have.
     pub reason: &'static str,
     /// What it means and what mends it.
@@ -198,20 +198,20 @@ impl TargetReport {
     }
 
     /// Adds something that has to be mended.
-    pub fn problem(&mut self, trouble: &Trouble) {
-        self.problems.push(Problem {
-            reason: trouble.reason,
-            message: trouble.message.clone(),
+    pub fn problem(&mut self, problem: &Problem) {
+        self.problems.push(ReportedProblem {
+            reason: problem.reason,
+            message: problem.message.clone(),
         });
     }
 
     /// Records which actions the role lacks.
-    pub fn lacks(&mut self, lacking: &Lacking) {
+    pub fn lacks(&mut self, lacking: &MissingPermissions) {
         for action in &lacking.certain {
             let message = format!("The role lacks {action}: allow it in the role's policy.");
-            self.problem(&Trouble::new(reason::ACCESS_DENIED, message));
+            self.problem(&Problem::new(reason::ACCESS_DENIED, message));
         }
-        if let Some(doubt) = permit::doubt(lacking) {
+        if let Some(doubt) = permissions::doubt(lacking) {
             self.problem(&doubt);
         }
         self.missing_permissions = Some([lacking.certain.as_slice(), &lacking.untagged].concat());

@@ -6,26 +6,26 @@ use std::ops::ControlFlow;
 
 use super::images_in_words;
 use crate::domain::{AwsError, Cause, ErrorClass, ImageId};
-use crate::plan::obstacle::Trouble;
-use crate::plan::trouble;
+use crate::plan::obstacle::Problem;
+use crate::plan::problem;
 
 /// What AWS answered about the images that would be copied.
 #[derive(Debug, Default)]
 pub struct Answers {
     /// What stands in the way of an image, if anything does; or what hindered the answer.
-    of_images: HashMap<ImageId, Result<Option<Trouble>, Trouble>>,
+    of_images: HashMap<ImageId, Result<Option<Problem>, Problem>>,
     /// What hindered asking about all the others.
-    ended: Option<Trouble>,
+    ended: Option<Problem>,
 }
 
 impl Answers {
     /// Takes in what stands in the way of an image, or why that could not be asked. Says whether to ask about the next one.
-    pub fn take(&mut self, image: &ImageId, answer: Result<Option<Trouble>, AwsError>) -> ControlFlow<()> {
+    pub fn take(&mut self, image: &ImageId, answer: Result<Option<Problem>, AwsError>) -> ControlFlow<()> {
         let answer = match answer {
             Ok(obstacle) => Ok(obstacle),
-            Err(error) if is_of_one_image(&error) => Err(trouble::of_error(&error)),
+            Err(error) if is_of_one_image(&error) => Err(problem::of_error(&error)),
             Err(error) => {
-                self.ended = Some(trouble::of_error(&error));
+                self.ended = Some(problem::of_error(&error));
                 return ControlFlow::Break(());
             }
         };
@@ -34,7 +34,7 @@ impl Answers {
     }
 
     /// What stands in the way of an image, if anything does; or what hindered the answer.
-    pub(super) fn of(&self, image: &ImageId) -> Result<Option<&Trouble>, &Trouble> {
+    pub(super) fn of(&self, image: &ImageId) -> Result<Option<&Problem>, &Problem> {
         match (self.of_images.get(image), &self.ended) {
             (Some(Ok(obstacle)), _) => Ok(obstacle.as_ref()),
             (Some(Err(hindrance)), _) | (None, Some(hindrance)) => Err(hindrance),
@@ -54,12 +54,12 @@ fn is_of_one_image(error: &AwsError) -> bool {
 }
 
 /// Images that may be copied, or may not be: nobody knows whom they are shared with.
-pub(super) fn undecided(hindrance: &Trouble, images: u32) -> Trouble {
+pub(super) fn undecided(hindrance: &Problem, images: u32) -> Problem {
     let message = format!(
         "{} It is undecided whether {} can be copied: whom the original is shared with is not known, and a copy under \
          the AWS managed key cannot be shared.",
         hindrance.message,
         images_in_words(images)
     );
-    Trouble::new(hindrance.reason, message)
+    Problem::new(hindrance.reason, message)
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::{AMIEncryptionPolicySpec, Backups, ImageSelector, ImageTerm};
 use crate::domain::{
-    AwsError, BlockDevice, Cause, ErrorClass, ImageState, Kept, Key, KeyProblem, KeyUsability, Lacking,
+    AwsError, BlockDevice, Cause, ErrorClass, ImageState, Kept, Key, KeyProblem, KeyUsability, MissingPermissions,
 };
 use crate::plan::expand;
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, snapshot_id};
@@ -22,7 +22,7 @@ fn known(usability: KeyUsability) -> KeyView {
     })
 }
 
-fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, older: &[Older]) -> TargetReport {
+fn reported(world: World, view: &KeyView, key_problem: Option<&Problem>, older: &[Older]) -> TargetReport {
     let inventory = world.inventory(at(0));
     let seen = Seen {
         spec: &spec(),
@@ -30,7 +30,7 @@ fn reported(world: World, view: &KeyView, key_trouble: Option<&Trouble>, older: 
         region: &region(),
         inventory: &inventory,
         key: view,
-        key_trouble,
+        key_problem,
         older,
     };
     examine(seen).report(Pace::default(), true)
@@ -47,7 +47,7 @@ fn an_image_is_copied_is_under_way_or_cannot_be_and_never_two_of_these() {
     let sources = [image(1, 2), image(2, 1), public, image(4, 1), image(5, 1)];
     let mut world = World::of(sources.clone());
     encrypted_copy(&sources[1], 12, &key(1), &mut world);
-    let of = CopyOf {
+    let of = CopyIdentity {
         source: image_id(4),
         ..crate::plan::testing::copy_of()
     };
@@ -91,7 +91,7 @@ fn nothing_is_copied_under_a_key_that_cannot_be_used_and_the_key_is_a_problem_of
 
 #[test]
 fn a_key_that_could_not_be_read_is_told_by_what_hindered_reading_it() {
-    let denied = Trouble::new(reason::ACCESS_DENIED, "kms:DescribeKey: not permitted");
+    let denied = Problem::new(reason::ACCESS_DENIED, "kms:DescribeKey: not permitted");
     let report = reported(World::of([image(1, 1)]), &KeyView::Unknown, Some(&denied), &[]);
     assert_eq!(report.cannot_migrate[0].message, denied.message);
     assert_eq!(report.problems.len(), 1);
@@ -204,7 +204,7 @@ fn encrypted(number: u64, world: &mut World) {
 
 #[test]
 fn images_whose_encryption_could_not_be_told_are_a_problem_of_their_own_unless_the_key_is_not_known() {
-    let denied = Trouble::new(reason::ACCESS_DENIED, "kms:DescribeKey: not permitted.");
+    let denied = Problem::new(reason::ACCESS_DENIED, "kms:DescribeKey: not permitted.");
     let good = known(KeyUsability::Usable);
     let disabled = known(KeyUsability::Unusable(KeyProblem::Disabled));
     let missing = KeyView::Unresolved(KeyProblem::NotFound);
@@ -249,7 +249,7 @@ fn images_whose_encryption_could_not_be_told_are_a_problem_of_their_own_unless_t
 #[test]
 fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
     use ErrorClass::{Conflict, Denied, Invalid, NotFound, NotOurs, Quota, Throttled, Transient};
-    let shared = Trouble::new(reason::DEFAULT_KEY_CANNOT_BE_SHARED, "The image is shared with others.");
+    let shared = Problem::new(reason::DEFAULT_KEY_CANNOT_BE_SHARED, "The image is shared with others.");
     let gone = Some(Cause::ImageNotFound);
     let absurd = Some(Cause::MalformedAnswer);
     let nobody = Some(Cause::NoCredentials);
@@ -276,7 +276,7 @@ fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
             region: &region(),
             inventory: &inventory,
             key: &known(KeyUsability::Usable),
-            key_trouble: None,
+            key_problem: None,
             older: &[],
         };
         let mut findings = examine(seen);
@@ -334,7 +334,7 @@ fn the_outcome_is_the_worst_that_there_is_to_say() {
     public.public = true;
     let blocked = usable(World::of([public]));
     let mut lacking = nothing.clone();
-    lacking.lacks(&Lacking {
+    lacking.lacks(&MissingPermissions {
         certain: vec!["ec2:CopyImage"],
         untagged: Vec::new(),
     });
@@ -392,7 +392,7 @@ fn a_short_report_names_a_few_images_and_counts_all() {
         region: &region(),
         inventory: &inventory,
         key: &known(KeyUsability::Usable),
-        key_trouble: None,
+        key_problem: None,
         older: &[],
     };
     let report = examine(seen).report(Pace::default(), false);

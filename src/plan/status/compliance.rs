@@ -41,7 +41,7 @@ pub(super) fn of(
     } else if counts.unknown > 0 {
         let message = classified.unknown.message();
         let message = message.unwrap_or_else(|| "The policy's key is not known: see KeyUsable.".to_owned());
-        let message = format!("The encryption of some images cannot be told. {message}");
+        let message = format!("The encryption of some images is unknown. {message}");
         (Status::Unknown, reason::UNKNOWN_IMAGES, message)
     } else if !classified.contested.is_empty() {
         let policies: Vec<String> = classified.contested.keys().cloned().collect();

@@ -162,20 +162,24 @@ fn all_of(type_: &str, expected: usize, targets: &[Counted<'_>]) -> (Status, &'s
     }
     let missing = expected.saturating_sub(targets.len());
     if not.count > 0 {
-        let message = format!("Not in {} of {expected} targets: {}.", not.count, not.listed());
+        let message = format!("False on {} of {expected} targets: {}.", not.count, not.listed());
         (Status::False, reason::SOME_TARGETS, message)
     } else if unknown.count > 0 {
         let message = format!(
-            "Not known of {} of {expected} targets: {}.",
+            "Unknown on {} of {expected} targets: {}.",
             unknown.count + missing,
             unknown.listed()
         );
         (Status::Unknown, reason::SOME_TARGETS, message)
     } else if missing > 0 {
-        let message = format!("Not known yet of {missing} of {expected} targets.");
+        let message = format!("Not yet known for {missing} of {expected} targets.");
         (Status::Unknown, reason::SOME_TARGETS, message)
     } else {
-        (Status::True, reason::SUCCEEDED, format!("In all {expected} targets."))
+        (
+            Status::True,
+            reason::SUCCEEDED,
+            format!("True on all {expected} targets."),
+        )
     }
 }
 

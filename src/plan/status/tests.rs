@@ -27,13 +27,13 @@ fn counts(change: impl FnOnce(&mut ImageCounts)) -> Classified {
     classified
 }
 
-fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> Looked<'a> {
-    Looked::Scanned {
+fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> ScanResult<'a> {
+    ScanResult::Scanned {
         at,
         classified,
         caller: "arn:aws:sts::111122223333:x",
         key,
-        key_trouble: None,
+        key_problem: None,
         key_read: None,
         unstarted: false,
         migrates: true,
@@ -41,11 +41,11 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> L
         lacking: None,
         unanswered: None,
         asked: None,
-        trouble: None,
+        problem: None,
     }
 }
 
-fn of(looked: &Looked<'_>, migrations: MigrationCounts) -> AMIEncryptionTargetStatus {
+fn of(looked: &ScanResult<'_>, migrations: MigrationCounts) -> AMIEncryptionTargetStatus {
     target(
         &AMIEncryptionTargetStatus::default(),
         &spec(),
@@ -150,11 +150,11 @@ fn nothing_complies_that_is_not_looked_at_since_the_policy_is_suspended() {
 
 #[test]
 fn what_was_not_looked_through_is_unknown_and_never_zero() {
-    let trouble = Trouble::new(
+    let problem = Problem::new(
         reason::ROLE_NOT_ASSUMABLE,
         "sts:AssumeRole: the role cannot be assumed.",
     );
-    let status = of(&Looked::Failed(&trouble), MigrationCounts::default());
+    let status = of(&ScanResult::Failed(&problem), MigrationCounts::default());
     assert_eq!(status.images, None);
     assert_eq!(
         said(&status, conditions::REACHABLE),
@@ -168,8 +168,8 @@ fn what_was_not_looked_through_is_unknown_and_never_zero() {
         said(&status, conditions::STALLED),
         pair("True", reason::ROLE_NOT_ASSUMABLE)
     );
-    let passing = Trouble::new(reason::THROTTLED, "ec2:DescribeImages: throttled by AWS.");
-    let status = of(&Looked::Failed(&passing), MigrationCounts::default());
+    let passing = Problem::new(reason::THROTTLED, "ec2:DescribeImages: throttled by AWS.");
+    let status = of(&ScanResult::Failed(&passing), MigrationCounts::default());
     assert_eq!(said(&status, conditions::STALLED), pair("False", reason::NOT_STALLED));
     assert_eq!(said(&status, conditions::RECONCILING), pair("True", reason::THROTTLED));
 }
@@ -190,15 +190,15 @@ fn a_key_that_cannot_be_used_is_said_and_keeps_the_target_from_being_ready() {
 #[test]
 fn reconciling_and_stalled_are_never_both_true() {
     let classified = counts(|c| c.unencrypted = 1);
-    let trouble = Trouble::new(reason::ACCESS_DENIED, "ec2:DescribeImages: not permitted.");
+    let problem = Problem::new(reason::ACCESS_DENIED, "ec2:DescribeImages: not permitted.");
     let usable = known_key(KeyUsability::Usable);
     let busy = MigrationCounts {
         in_progress: 1,
         ..MigrationCounts::default()
     };
     for looked in [
-        Looked::NotYet,
-        Looked::Failed(&trouble),
+        ScanResult::NotYet,
+        ScanResult::Failed(&problem),
         scanned(at(0), &classified, &usable),
     ] {
         let status = of(&looked, busy);
@@ -284,15 +284,15 @@ fn a_target_whose_copies_wait_since_its_role_could_not_be_asked_about_says_why()
     let usable = known_key(KeyUsability::Usable);
     let classified = counts(|c| c.unencrypted = 1);
     for (reason, stalls) in [(reason::THROTTLED, "False"), (reason::ACCESS_DENIED, "True")] {
-        let trouble = Trouble::new(reason, "ec2:CopyImage: no.");
+        let problem = Problem::new(reason, "ec2:CopyImage: no.");
         let mut looked = scanned(at(0), &classified, &usable);
-        if let Looked::Scanned { unanswered, .. } = &mut looked {
-            *unanswered = Some(&trouble);
+        if let ScanResult::Scanned { unanswered, .. } = &mut looked {
+            *unanswered = Some(&problem);
         }
         let status = of(&looked, MigrationCounts::default());
         assert_eq!(said(&status, conditions::PERMITTED), pair("Unknown", reason));
         let condition = conditions::find(&status.conditions, conditions::PERMITTED).expect("a condition");
-        assert!(condition.message.ends_with(&trouble.message), "{}", condition.message);
+        assert!(condition.message.ends_with(&problem.message), "{}", condition.message);
         assert_eq!(said(&status, conditions::READY), pair("False", reason));
         assert_eq!(said(&status, conditions::STALLED).0, stalls);
     }
@@ -302,14 +302,14 @@ fn a_target_whose_copies_wait_since_its_role_could_not_be_asked_about_says_why()
 fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_being_ready() {
     let usable = known_key(KeyUsability::Usable);
     let classified = counts(|c| c.unencrypted = 1);
-    let with = |lacking: Option<&Lacking>| {
+    let with = |lacking: Option<&MissingPermissions>| {
         let mut looked = scanned(at(0), &classified, &usable);
-        if let Looked::Scanned { lacking: asked, .. } = &mut looked {
+        if let ScanResult::Scanned { lacking: asked, .. } = &mut looked {
             *asked = lacking;
         }
         of(&looked, MigrationCounts::default())
     };
-    let lacking = |certain: &[&'static str], untagged: &[&'static str]| Lacking {
+    let lacking = |certain: &[&'static str], untagged: &[&'static str]| MissingPermissions {
         certain: certain.to_vec(),
         untagged: untagged.to_vec(),
     };
@@ -336,11 +336,11 @@ fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_b
 }
 
 #[test]
-fn what_kept_a_target_from_migrating_is_no_trouble_once_nothing_is_left_to_migrate() {
+fn what_kept_a_target_from_migrating_is_no_problem_once_nothing_is_left_to_migrate() {
     let usable = known_key(KeyUsability::Usable);
     let classified = counts(|c| c.encrypted = 1);
-    let trouble = Trouble::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
-    let lacks = Lacking {
+    let problem = Problem::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
+    let lacks = MissingPermissions {
         certain: vec!["ec2:CopyImage"],
         untagged: Vec::new(),
     };
@@ -349,13 +349,13 @@ fn what_kept_a_target_from_migrating_is_no_trouble_once_nothing_is_left_to_migra
         // What the role lacks stays said while it can be asked about.
         (Some(&lacks), None, true, pair("False", reason::ACCESS_DENIED)),
         (Some(&lacks), None, false, nothing_left.clone()),
-        (None, Some(&trouble), true, nothing_left),
+        (None, Some(&problem), true, nothing_left),
     ];
     for (asked, no_answer, about, permitted) in table {
         let mut current = AMIEncryptionTargetStatus::default();
         for something in [true, false] {
             let mut looked = scanned(at(0), &classified, &usable);
-            if let Looked::Scanned {
+            if let ScanResult::Scanned {
                 migrates,
                 asks,
                 lacking,

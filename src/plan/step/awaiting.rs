@@ -3,9 +3,9 @@
 use super::Decider;
 use crate::api::conditions;
 
-const A_LOOK: &str = "Waits until amiseal has looked for copies of the image that are there already.";
-const THE_ROLE: &str = "Waits until AWS answers what the role may do.";
-const A_SLOT: &str = "Waits until AWS copies fewer snapshots in this account and region.";
+const A_LOOK: &str = "Waiting until amiseal has looked for existing copies of the image.";
+const THE_ROLE: &str = "Waiting for AWS to answer the permission check.";
+const A_FREE_COPY: &str = "Waiting for a free snapshot-copy slot in this account and region.";
 
 impl Decider<'_> {
     /// What it waits for, of several things what comes first.
@@ -16,13 +16,13 @@ impl Decider<'_> {
         } else if self.o.unanswered {
             THE_ROLE
         } else {
-            A_SLOT
+            A_FREE_COPY
         }
     }
 
     /// Whether copies of the source were looked for before, as the recorded status says.
     fn waits_for_more(&self) -> bool {
         let ready = conditions::find(&self.o.status.conditions, conditions::READY);
-        ready.is_some_and(|ready| [THE_ROLE, A_SLOT].contains(&ready.message.as_str()))
+        ready.is_some_and(|ready| [THE_ROLE, A_FREE_COPY].contains(&ready.message.as_str()))
     }
 }

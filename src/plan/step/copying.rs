@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::conclude::stalled;
-use super::{CopyCall, Decider, Step, Then, ask_for, burnt, passed, passed_over, was_refused};
+use super::statuses::stalled;
+use super::{CopyCall, Decider, Effect, Next, Step, attempt_failed, confirm_absence, passed, passed_over, was_refused};
 use crate::api::{AMIMigrationStatus, CopyStatus, MigrationState};
 use crate::domain::{ImageId, ImageState};
 use crate::plan::adopt::{self, Adoptable};
@@ -26,7 +26,7 @@ impl Decider<'_> {
             None => self.still_copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.still_copying(status),
-                ImageState::Failed => self.calling(status, MigrationState::Copying, Then::RemoveFailed(id)),
+                ImageState::Failed => self.calling(status, MigrationState::Copying, Next::Do(Effect::RemoveFailed(id))),
                 ImageState::Deregistered => self.again(status, "The copy was deregistered."),
                 ImageState::Available | ImageState::Disabled => self.judge(status, image),
             },
@@ -41,9 +41,9 @@ impl Decider<'_> {
 
     fn remove_remains(&self, status: AMIMigrationStatus, copy: ImageId) -> Step {
         if self.o.gone != Some(&copy) {
-            return ask_for(self.o, &copy);
+            return confirm_absence(self.o, &copy);
         }
-        self.calling(status, MigrationState::Copying, Then::RemoveRemains(copy))
+        self.calling(status, MigrationState::Copying, Next::Do(Effect::RemoveRemains(copy)))
     }
 
     /// The copy is not done, as far as this process has seen. Another one that has recorded more has seen more.
@@ -54,7 +54,7 @@ impl Decider<'_> {
         ) {
             return Step {
                 status: self.o.status.clone(),
-                then: Then::Wait,
+                then: Next::Wait,
             };
         }
         self.copying(status)
@@ -65,8 +65,8 @@ impl Decider<'_> {
         if let Some(step) = self.adopted(&status) {
             return step;
         }
-        if let Some(trouble) = self.obstacle(&status) {
-            return stalled(self.o, status, MigrationState::Copying, &trouble, self.now);
+        if let Some(problem) = self.obstacle(&status) {
+            return stalled(self.o, status, MigrationState::Copying, &problem, self.now);
         }
         if !self.o.looked_since_created || was_refused(self.o.status) && !self.o.admitted {
             return self.until_asked_again(status);
@@ -77,16 +77,16 @@ impl Decider<'_> {
             name: copy.name.clone(),
             description: self.source.description.clone(),
         };
-        self.calling(status, MigrationState::Copying, Then::Copy(call))
+        self.calling(status, MigrationState::Copying, Next::Do(Effect::Copy(call)))
     }
 
     /// What the last call has run into stays said until the next one. An obstacle that came in between and has gone does not.
     fn until_asked_again(&self, status: AMIMigrationStatus) -> Step {
-        match (status.state, self.o.trouble) {
-            (_, Some(trouble)) => stalled(self.o, status, MigrationState::Copying, trouble, self.now),
+        match (status.state, self.o.problem) {
+            (_, Some(problem)) => stalled(self.o, status, MigrationState::Copying, problem, self.now),
             (Some(MigrationState::Copying), None) => Step {
                 status,
-                then: Then::Wait,
+                then: Next::Wait,
             },
             (_, None) => self.copying(status),
         }
@@ -147,12 +147,12 @@ impl Decider<'_> {
     /// The inventory lacks a copy that has had the time to show.
     pub(super) fn missing(&self, status: AMIMigrationStatus, copy: &ImageId) -> Step {
         if self.o.gone != Some(copy) {
-            return ask_for(self.o, copy);
+            return confirm_absence(self.o, copy);
         }
         if self.o.unseen {
             return Step {
                 status: passed_over(self.o, status, self.now),
-                then: Then::Wait,
+                then: Next::Wait,
             };
         }
         self.again(status, "The copy has vanished.")
@@ -161,8 +161,8 @@ impl Decider<'_> {
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
     pub(super) fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
         Step {
-            status: burnt(self.o, status, message, self.now),
-            then: Then::Wait,
+            status: attempt_failed(self.o, status, message, self.now),
+            then: Next::Wait,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, CopyStatus, MigrationState};
 use crate::domain::ImageState;
 use crate::plan::adopt;
-use crate::plan::obstacle::Trouble;
+use crate::plan::obstacle::Problem;
 use crate::plan::source_keys;
 
 impl Decider<'_> {
@@ -42,14 +42,14 @@ impl Decider<'_> {
     }
 
     /// Whether all attempts have failed, and nothing has happened since that calls for another one.
-    pub(super) fn exhausted(&self, status: &AMIMigrationStatus) -> Option<Trouble> {
+    pub(super) fn exhausted(&self, status: &AMIMigrationStatus) -> Option<Problem> {
         let copy = status.copy.as_ref().filter(|copy| copy.image_id.is_none())?;
         let pending = self.o.status.state.unwrap_or_default() == MigrationState::Pending;
         let failures = self.failures(Some(copy));
         if !pending || failures < self.o.settings.copy.max_attempts {
             return None;
         }
-        if self.o.pardoned == Some(copy.attempt) {
+        if self.o.extra_attempt_after == Some(copy.attempt) {
             return None;
         }
         // One more was allowed already, and waits for its turn: what allowed it is not on record any more. Before any attempt
@@ -81,7 +81,7 @@ impl Decider<'_> {
         } else {
             format!("see what came of {}, {check}", wrong.join(", "))
         };
-        Some(Trouble::new(
+        Some(Problem::new(
             reason::ATTEMPTS_EXHAUSTED,
             format!(
                 "{failures} attempts to copy the image failed: {mend}, then change the annotation amiseal.dev/retry; \

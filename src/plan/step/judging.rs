@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::answered::{done_message, done_reason};
-use super::conclude::{self, completed, progressing, stalled};
-use super::{Decider, Step, Then};
+use super::statuses::{self, completed, progressing, stalled};
+use super::transitions::{done_message, done_reason};
+use super::{Decider, Effect, Next, Question, Step};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus, TagPublication};
 use crate::domain::{Image, KeyArn};
-use crate::plan::obstacle::{self, Trouble};
-use crate::plan::promote::{self, Obstacle};
+use crate::plan::obstacle::{self, Problem};
+use crate::plan::promote::{self, Blocked};
 use crate::plan::verify::{Pair, Verdict, verify, verify_published};
 
 impl Decider<'_> {
@@ -50,18 +50,18 @@ impl Decider<'_> {
                 let message = format!(
                     "The copy's snapshot of device {device} is {found}: check the key's policy, and {way_out}."
                 );
-                self.refuse(status, &Trouble::new(reason::COPY_NOT_ENCRYPTED, message))
+                self.refuse(status, &Problem::new(reason::COPY_NOT_ENCRYPTED, message))
             }
             Verdict::AlsoUnder { device, other } => {
                 let message = format!(
                     "The copy's snapshot of device {device} can be read by another key too: disassociate {other} from it \
                      (ec2:DisassociateKmsKeyId)."
                 );
-                self.refuse(status, &Trouble::new(reason::COPY_NOT_ENCRYPTED, message))
+                self.refuse(status, &Problem::new(reason::COPY_NOT_ENCRYPTED, message))
             }
             Verdict::Differs { what } => {
-                let trouble = mismatch(&status, copy, &what);
-                self.refuse(status, &trouble)
+                let problem = mismatch(&status, copy, &what);
+                self.refuse(status, &problem)
             }
             Verdict::LacksWatermark { key } => {
                 let account = format!("{}:", self.o.of.account);
@@ -71,23 +71,23 @@ impl Decider<'_> {
                 };
                 let message =
                     format!("The copy lacks the original's watermark {key}: {way_out}, or exempt the original.");
-                self.refuse(status, &Trouble::new(reason::ATTRIBUTE_MISMATCH, message))
+                self.refuse(status, &Problem::new(reason::ATTRIBUTE_MISMATCH, message))
             }
         }
     }
 
     /// The copy is not what was asked for.
-    fn refuse(&self, mut status: AMIMigrationStatus, trouble: &Trouble) -> Step {
-        conclude::not_verified(self.o, &mut status, trouble, self.now);
-        stalled(self.o, status, MigrationState::Verifying, trouble, self.now)
+    fn refuse(&self, mut status: AMIMigrationStatus, problem: &Problem) -> Step {
+        statuses::not_verified(self.o, &mut status, problem, self.now);
+        stalled(self.o, status, MigrationState::Verifying, problem, self.now)
     }
 
     /// Nobody can launch from the copy until its owner enables it. Disabling has taken its launch permissions, which enabling does
     /// not bring back.
     pub(super) fn disabled(&self, mut status: AMIMigrationStatus, copy: &Image) -> Step {
-        let trouble = obstacle::disabled_copy(&copy.id);
-        conclude::withdrawn(self.o, &mut status, &trouble, self.now);
-        stalled(self.o, status, MigrationState::Verifying, &trouble, self.now)
+        let problem = obstacle::disabled_copy(&copy.id);
+        statuses::withdrawn(self.o, &mut status, &problem, self.now);
+        stalled(self.o, status, MigrationState::Verifying, &problem, self.now)
     }
 
     /// Compares what only a read of the image's attribute shows, once for each copy: it cannot be changed. None if nothing is wrong.
@@ -96,15 +96,15 @@ impl Decider<'_> {
         if verified.is_some_and(|verified| verified.status == "True") || !uses_uefi_data(self.source, copy) {
             return None;
         }
-        let trouble = mismatch(status, copy, "uefiData");
-        let is_known = verified.is_some_and(|verified| verified.message == trouble.message);
+        let problem = mismatch(status, copy, "uefiData");
+        let is_known = verified.is_some_and(|verified| verified.message == problem.message);
         match self.o.uefi_differs {
             Some(false) => None,
             None if !is_known => {
-                let then = Then::ReadUefiData(copy.id.clone());
+                let then = Next::Ask(Question::UefiData(copy.id.clone()));
                 Some(self.calling(status.clone(), MigrationState::Verifying, then))
             }
-            None | Some(true) => Some(self.refuse(status.clone(), &trouble)),
+            None | Some(true) => Some(self.refuse(status.clone(), &problem)),
         }
     }
 
@@ -114,7 +114,7 @@ impl Decider<'_> {
         if let Some(step) = self.compare_uefi_data(&status, copy) {
             return step;
         }
-        conclude::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
+        statuses::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
         if self.o.uefi_differs.is_some() {
             // On record before anything else is asked for, so that it need not be read again.
             return self.at_work(status, promoting);
@@ -124,40 +124,40 @@ impl Decider<'_> {
             && self.o.older_unpublished
             && !promote::missing_tags(self.source, copy).is_empty()
         {
-            let message = "Waits until the tags of older originals are published.";
+            let message = "Waiting until the tags of older originals are published.";
             return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
         }
         let nobody = BTreeSet::new();
         let permissions = match self.o.permissions {
             Some(permissions) => permissions,
             None if self.preserves() => {
-                return self.calling(status, promoting, Then::ReadPermissions);
+                return self.calling(status, promoting, Next::Ask(Question::LaunchPermissions));
             }
             None => &nobody,
         };
-        let list = match promote::publications(self.source, copy, permissions, settings, self.o.today) {
+        let list = match promote::publications(self.source, copy, permissions, settings, self.o.system_time) {
             Ok(list) => list,
-            Err(Obstacle::Public) => {
+            Err(Blocked::Public) => {
                 return stalled(self.o, status, promoting, &obstacle::public_image(), self.now);
             }
-            Err(Obstacle::TooManyTags) => {
+            Err(Blocked::TooManyTags) => {
                 let message = "The original's tags and amiseal's own are more than the 50 that AWS allows: remove some, \
                                or set promotion.tags: Withhold.";
                 return stalled(
                     self.o,
                     status,
                     promoting,
-                    &Trouble::new(reason::TOO_MANY_TAGS, message),
+                    &Problem::new(reason::TOO_MANY_TAGS, message),
                     self.now,
                 );
             }
         };
         if list.is_empty() {
-            conclude::promoted(self.o, &mut status, promote::leaves_out(self.source, copy), self.now);
+            statuses::promoted(self.o, &mut status, promote::leaves_out(self.source, copy), self.now);
             let (why, message) = (done_reason(&status), done_message(self.o, &copy.id));
             return completed(self.o, status, why, &message, self.now);
         }
-        self.calling(status, promoting, Then::Publish(copy.id.clone(), list))
+        self.calling(status, promoting, Next::Do(Effect::Publish(copy.id.clone(), list)))
     }
 }
 
@@ -173,10 +173,10 @@ fn uses_uefi_data(source: &Image, copy: &Image) -> bool {
 }
 
 /// The copy differs in something that cannot be changed.
-fn mismatch(status: &AMIMigrationStatus, copy: &Image, what: &str) -> Trouble {
+fn mismatch(status: &AMIMigrationStatus, copy: &Image, what: &str) -> Problem {
     let way_out = way_out(status, copy);
     let message = format!("The copy differs from the original in {what}: {way_out}, or exempt the original.");
-    Trouble::new(reason::ATTRIBUTE_MISMATCH, message)
+    Problem::new(reason::ATTRIBUTE_MISMATCH, message)
 }
 
 /// Whether the recorded copy was ever verified and published: that stays on record until the copy is no more.

@@ -27,7 +27,7 @@ pub(crate) fn describe(name: &str, kubeconfig: &Path, endpoint: &str, log: PathB
 impl Replica {
     pub(crate) async fn leads(&mut self) {
         self.process
-            .wait_for_line(" leads", SOON)
+            .wait_for_line("became leader", SOON)
             .await
             .expect("the replica leads");
     }

@@ -76,7 +76,7 @@ impl Scenario {
         replica::describe(name, &self.kubeconfig, &self.server.endpoint(), log)
     }
 
-    /// Starts a replica and waits until it leads: it holds slot 0.
+    /// Starts a replica and waits until it leads: it holds shard 0.
     pub(crate) async fn start(&self) -> Replica {
         let mut replica = self.start_more("amiseal");
         replica.leads().await;

@@ -80,7 +80,7 @@ async fn a_denied_action_is_named_and_when_it_is_allowed_a_change_of_the_policy_
 
     for Lacking { account, action, .. } in &MIGRATIONS {
         let image = scenario.image(&format!("web-{account}"));
-        let allow = format!("allow {action} to the role");
+        let allow = format!("grant {action} to the role");
         stalls_saying(&scenario, &image, reason::ACCESS_DENIED, &[&allow]).await;
     }
     for Lacking { account, action, .. } in &TARGETS {

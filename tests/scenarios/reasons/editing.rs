@@ -150,7 +150,7 @@ async fn after_the_selector_is_narrowed_what_has_begun_is_finished_and_what_wait
     let _replica = scenario.start().await;
     let policy = one_at_a_time(&[ACCOUNT]);
     scenario.apply(&policy).await;
-    // What is refused gives its slot to the next.
+    // What is refused gives its shard to the next.
     scenario.stalls(&refused, reason::ACCESS_DENIED).await;
     copies(&scenario, 1).await;
     let begun = scenario.image("old-begun");

@@ -272,7 +272,7 @@ async fn a_key_that_the_role_may_not_describe_is_named() {
     let target = format!("production.{ACCOUNT}.{REGION}");
     let words = [
         "the key alias/ami",
-        "allow kms:DescribeKey to the role",
+        "grant kms:DescribeKey to the role",
         "the key's own policy",
     ];
     target_says(

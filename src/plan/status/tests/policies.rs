@@ -14,8 +14,8 @@ fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
             ..MigrationCounts::default()
         },
     );
-    let trouble = Trouble::new(reason::WRONG_ACCOUNT, "sts:GetCallerIdentity: another account.");
-    let bad = of(&Looked::Failed(&trouble), MigrationCounts::default());
+    let problem = Problem::new(reason::WRONG_ACCOUNT, "sts:GetCallerIdentity: another account.");
+    let bad = of(&ScanResult::Failed(&problem), MigrationCounts::default());
     let spec: AMIEncryptionPolicySpec = serde_json::from_value(serde_json::json!({"accounts": []})).expect("a spec");
     let counted = |status, current| Counted {
         name: "production.111122223333.eu-west-1",
@@ -53,7 +53,7 @@ fn a_policy_sums_its_targets_and_does_not_know_what_it_has_not_heard() {
     let message = conditions::find(&one_bad.conditions, conditions::READY).map(|ready| ready.message.clone());
     assert_eq!(
         message.as_deref(),
-        Some("Not in 1 of 2 targets: WrongAccount in production.111122223333.eu-west-1.")
+        Some("False on 1 of 2 targets: WrongAccount in production.111122223333.eu-west-1.")
     );
 }
 
@@ -100,10 +100,10 @@ fn a_policy_that_is_suspended_or_has_failed_in_part_is_not_in_progress_and_names
     };
     let none = MigrationCounts::default();
     let good = of(&scanned(at(0), &classified, &usable), none);
-    let unseen = of(&Looked::NotYet, none);
+    let unseen = of(&ScanResult::NotYet, none);
     let working = of(&scanned(at(0), &classified, &usable), busy);
-    let trouble = Trouble::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
-    let bad = of(&Looked::Failed(&trouble), none);
+    let problem = Problem::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
+    let bad = of(&ScanResult::Failed(&problem), none);
     let suspended = AMIEncryptionTargetSpec {
         suspend: true,
         ..spec()
@@ -129,7 +129,7 @@ fn a_policy_that_is_suspended_or_has_failed_in_part_is_not_in_progress_and_names
             named(&[&good, &good]),
             "current",
             conditions::READY,
-            "In all 2",
+            "True on all 2",
         ),
         (
             &goes_on,

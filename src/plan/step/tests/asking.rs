@@ -6,14 +6,14 @@ use super::*;
 fn the_intent_is_on_record_before_aws_is_asked() {
     let mut case = Case::new();
     let first = case.step();
-    assert_eq!(first.then, Then::Wait);
+    assert_eq!(first.then, Next::Wait);
     let intent = first.status.copy.clone().expect("an intent");
     assert_eq!(
         (first.status.state, intent.attempt, &intent.image_id),
         (Some(MigrationState::Copying), 1, &None)
     );
     case.status = first.status;
-    let Then::Copy(call) = case.step().then else {
+    let Next::Do(Effect::Copy(call)) = case.step().then else {
         panic!("no call")
     };
     assert_eq!((call.client_token, call.name), (intent.client_token, intent.name));
@@ -47,7 +47,7 @@ fn nothing_is_asked_of_aws_without_admission_a_key_a_look_or_leave() {
     for (change, why, stalls) in table {
         let mut case = Case::new();
         change(&mut case);
-        assert_eq!(case.settle(), Then::Wait, "{why}");
+        assert_eq!(case.settle(), Next::Wait, "{why}");
         assert_eq!((case.reason(), case.stalls()), (why, stalls));
     }
 }
@@ -55,12 +55,12 @@ fn nothing_is_asked_of_aws_without_admission_a_key_a_look_or_leave() {
 #[test]
 fn what_the_last_call_ran_into_stays_said_while_copies_are_looked_for_again() {
     let mut case = Case::new();
-    case.trouble = Some(Trouble::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."));
-    assert!(matches!(case.settle(), Then::Copy(_)));
+    case.problem = Some(Problem::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."));
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
     assert_eq!((case.reason(), case.stalls()), (reason::SNAPSHOT_NOT_SHARED, true));
     case.looked = false;
     let step = case.step();
-    assert_eq!((step.then, &step.status), (Then::Wait, &case.status));
+    assert_eq!((step.then, &step.status), (Next::Wait, &case.status));
 }
 
 #[test]
@@ -68,42 +68,42 @@ fn what_a_call_ran_into_is_said_again_once_an_obstacle_that_came_in_between_is_g
     let mut case = Case::new();
     let (usable, refused) = (
         case.key.clone(),
-        Trouble::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."),
+        Problem::new(reason::SNAPSHOT_NOT_SHARED, "It is not shared: share it."),
     );
-    case.trouble = Some(refused);
-    assert!(matches!(case.settle(), Then::Copy(_)));
+    case.problem = Some(refused);
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
     case.admitted = false;
     case.key = KeyView::Unknown;
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::KEY_UNAVAILABLE));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::KEY_UNAVAILABLE));
     case.key = usable;
     assert_eq!(
         (case.settle(), case.reason()),
-        (Then::Wait, reason::SNAPSHOT_NOT_SHARED)
+        (Next::Wait, reason::SNAPSHOT_NOT_SHARED)
     );
     assert!(case.stalls(), "the copy waits for a place like before");
 }
 
 #[test]
 fn no_copy_is_asked_for_while_the_role_lacks_what_migrating_needs_and_what_was_begun_goes_on() {
-    let denied = || Some(Trouble::new(reason::ACCESS_DENIED, "AWS denies it: allow it."));
+    let denied = || Some(Problem::new(reason::ACCESS_DENIED, "AWS denies it: allow it."));
     let mut case = Case::new();
     case.denied = denied();
-    assert_eq!((case.settle(), case.stalls()), (Then::Wait, true));
+    assert_eq!((case.settle(), case.stalls()), (Next::Wait, true));
     assert_eq!(
         (case.reason(), case.state()),
         (reason::ACCESS_DENIED, MigrationState::Pending)
     );
     case.denied = None;
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("{:?}", case.status)
     };
     assert!(!case.stalls());
     // An intent alone is not begun: AWS would deny it.
     case.denied = denied();
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Copying));
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
 }
 
 #[test]
@@ -114,13 +114,13 @@ fn nothing_is_begun_under_a_key_that_the_policy_names_no_more() {
         usability: KeyUsability::Usable,
         aws_managed: false,
     });
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Pending));
     assert_eq!(case.status.copy, None);
     // What was begun under the old key is finished under it.
     let mut begun = Case::new();
-    assert!(matches!(begun.settle(), Then::Copy(_)));
+    assert!(matches!(begun.settle(), Next::Do(Effect::Copy(_))));
     begun.key = case.key.clone();
-    assert!(matches!(begun.settle(), Then::Copy(_)));
+    assert!(matches!(begun.settle(), Next::Do(Effect::Copy(_))));
 }
 
 #[test]
@@ -134,17 +134,17 @@ fn a_copy_under_the_aws_managed_key_is_not_made_for_an_image_that_is_shared() {
     case.permissions = BTreeSet::from([LaunchPermission::Account("999988887777".parse().expect("account"))]);
     assert_eq!(
         (case.settle(), case.reason()),
-        (Then::Wait, reason::DEFAULT_KEY_CANNOT_BE_SHARED)
+        (Next::Wait, reason::DEFAULT_KEY_CANNOT_BE_SHARED)
     );
     case.admitted = false;
     assert_eq!(case.step().status, case.status, "the next scan brings no news");
     case.permissions.clear();
     assert_eq!(
         (case.settle(), case.reason()),
-        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+        (Next::Wait, reason::WAITING_FOR_ADMISSION)
     );
     case.admitted = true;
-    assert!(matches!(case.settle(), Then::Copy(_)));
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
 }
 
 #[test]
@@ -157,42 +157,48 @@ fn a_migration_whose_cause_is_gone_goes_on_by_itself() {
         usability: problem,
         aws_managed: false,
     });
-    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.settle(), Next::Wait);
     assert_eq!(
         (case.reason(), case.state()),
         (reason::KEY_DISABLED, MigrationState::Pending)
     );
     case.key = usable;
-    assert!(matches!(case.settle(), Then::Copy(_)));
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
     assert!(!case.stalls());
 }
 
 #[test]
 fn a_refused_call_shows_until_it_succeeds_and_is_written_once() {
     let mut case = Case::new();
-    assert!(matches!(case.settle(), Then::Copy(_)));
-    case.trouble = Some(Trouble::new(reason::ACCESS_DENIED, "ec2:CopyImage: not permitted."));
-    assert!(matches!(case.settle(), Then::Copy(_)), "the call is tried again");
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
+    case.problem = Some(Problem::new(reason::ACCESS_DENIED, "ec2:CopyImage: not permitted."));
+    assert!(
+        matches!(case.settle(), Next::Do(Effect::Copy(_))),
+        "the call is tried again"
+    );
     assert_eq!(
         (case.reason(), case.stalls(), case.state()),
         (reason::ACCESS_DENIED, true, MigrationState::Copying)
     );
     case.now += 900;
-    assert_eq!(case.step().status, case.status, "the same trouble later is no news");
+    assert_eq!(case.step().status, case.status, "the same problem later is no news");
 }
 
 #[test]
 fn a_copy_that_was_refused_has_given_its_place_away_and_waits_for_another() {
     let mut case = Case::new();
-    assert!(matches!(case.settle(), Then::Copy(_)));
-    case.trouble = Some(Trouble::new(reason::ACCESS_DENIED, "Allow it."));
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
+    case.problem = Some(Problem::new(reason::ACCESS_DENIED, "Allow it."));
     case.admitted = false;
-    assert_eq!((case.settle(), case.stalls()), (Then::Wait, true));
+    assert_eq!((case.settle(), case.stalls()), (Next::Wait, true));
     // Nor does another process ask, which knows nothing of the refusal but what is on record.
-    case.trouble = None;
-    assert_eq!((case.settle(), case.stalls()), (Then::Wait, true));
+    case.problem = None;
+    assert_eq!((case.settle(), case.stalls()), (Next::Wait, true));
     case.admitted = true;
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 1, .. }))
+    ));
     assert!(!case.stalls());
 }
 
@@ -205,7 +211,7 @@ fn failed_attempts_are_removed_and_end_after_as_many_as_the_policy_allows() {
         (MigrationState::Pending, reason::COPY_FAILED)
     );
     case.fail_next_attempt(102);
-    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.settle(), Next::Wait);
     assert_eq!((case.reason(), case.stalls()), (reason::ATTEMPTS_EXHAUSTED, true));
     assert_eq!(case.status.copy.as_ref().map(|copy| copy.attempt), Some(2));
 }
@@ -216,28 +222,31 @@ fn exhausted_attempts_go_on_with_the_annotation_or_after_a_day() {
         let mut case = Case::new();
         case.fail_next_attempt(101);
         case.fail_next_attempt(102);
-        assert_eq!(case.settle(), Then::Wait);
+        assert_eq!(case.settle(), Next::Wait);
         case
     };
     let mut case = exhausted();
     case.retry = Some("now".to_owned());
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 3, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 3, .. }))
+    ));
     case.fail_next_attempt(103);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
 
     let mut case = exhausted();
     case.now += 23 * 3600;
-    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.settle(), Next::Wait);
     // What is stalled is not admitted; it has to say first that it waits, and that must not stall it again.
     case.now += 3600;
     case.admitted = false;
     assert_eq!(
         (case.settle(), case.reason()),
-        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+        (Next::Wait, reason::WAITING_FOR_ADMISSION)
     );
     case.admitted = true;
     case.fail_next_attempt(103);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
 }
 
 #[test]
@@ -245,10 +254,10 @@ fn a_change_of_the_policy_allows_exhausted_attempts_one_more_and_no_others() {
     let mut case = Case::new();
     case.fail_next_attempt(101);
     case.fail_next_attempt(102);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
-    case.pardoned = Some(1);
-    assert_eq!(case.settle(), Then::Wait, "the change came before the second attempt");
-    case.pardoned = Some(2);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
+    case.extra_attempt_after = Some(1);
+    assert_eq!(case.settle(), Next::Wait, "the change came before the second attempt");
+    case.extra_attempt_after = Some(2);
     case.fail_next_attempt(103);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
 }

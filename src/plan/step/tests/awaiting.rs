@@ -4,7 +4,7 @@ use super::*;
 
 /// The reason and the message of a migration that waits.
 fn said(case: &mut Case) -> (String, String) {
-    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.settle(), Next::Wait);
     let ready = conditions::find(&case.status.conditions, conditions::READY).expect("a condition");
     (ready.reason.clone(), ready.message.clone())
 }
@@ -15,15 +15,15 @@ fn a_migration_says_truly_what_it_waits_for() {
     let table: [(Change, &str); 3] = [
         (
             |case| case.looked = false,
-            "Waits until amiseal has looked for copies of the image that are there already.",
+            "Waiting until amiseal has looked for existing copies of the image.",
         ),
         (
             |case| case.unanswered = true,
-            "Waits until AWS answers what the role may do.",
+            "Waiting for AWS to answer the permission check.",
         ),
         (
             |_| {},
-            "Waits until AWS copies fewer snapshots in this account and region.",
+            "Waiting for a free snapshot-copy slot in this account and region.",
         ),
     ];
     for (change, message) in table {

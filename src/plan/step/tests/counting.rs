@@ -12,7 +12,7 @@ fn attempt(case: &Case) -> u32 {
 
 /// AWS makes the copy of the next attempt otherwise than the original is.
 fn make_wrong_copy(case: &mut Case, number: u64) {
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call: {:?}", case.status)
     };
     let id = case.make_copy(&call, number);
@@ -22,23 +22,26 @@ fn make_wrong_copy(case: &mut Case, number: u64) {
         attributes.insert("architecture", "arm64".into());
         copy.attributes = Arc::new(attributes);
     });
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTRIBUTE_MISMATCH));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTRIBUTE_MISMATCH));
 }
 
 #[test]
 fn a_token_that_was_used_before_is_passed_over_and_nothing_has_failed() {
     let mut case = Case::new();
     for _ in 0..5 {
-        assert!(matches!(case.settle(), Then::Copy(_)));
+        assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
         let inventory = case.inventory();
         case.status = passed_over(case.observation(&inventory), case.status.clone(), at(case.now));
         assert_eq!((case.state(), failures(&case)), (MigrationState::Pending, Some(0)));
     }
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 6, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 6, .. }))
+    ));
     case.fail_next_attempt(101);
     assert_eq!(failures(&case), Some(1));
     case.fail_next_attempt(102);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
     assert_eq!((attempt(&case), failures(&case)), (7, Some(2)));
 }
 
@@ -46,12 +49,12 @@ fn a_token_that_was_used_before_is_passed_over_and_nothing_has_failed() {
 fn a_copy_that_aws_has_never_shown_is_passed_over_and_one_that_it_has_shown_has_failed() {
     for (unseen, failed) in [(true, Some(0)), (false, Some(1))] {
         let mut case = Case::new();
-        assert!(matches!(case.settle(), Then::Copy(_)));
+        assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
         case.accept_copy(&image_id(101));
-        assert_eq!(case.settle(), Then::Wait);
+        assert_eq!(case.settle(), Next::Wait);
         case.now += 600;
         (case.admitted, case.unseen) = (false, unseen);
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Pending));
         assert_eq!(failures(&case), failed);
     }
 }
@@ -69,7 +72,7 @@ fn wrong_copies_of_ours_count_when_the_policy_was_deleted_and_applied_again() {
     assert_eq!((attempt(&case), failures(&case)), (2, Some(1)));
 
     case.status = AMIMigrationStatus::default();
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
     assert_eq!(
         (attempt(&case), failures(&case), case.state()),
         (2, Some(2), MigrationState::Pending)
@@ -83,16 +86,19 @@ fn wrong_copies_of_ours_count_when_the_policy_was_deleted_and_applied_again() {
     late.admitted = false;
     assert_eq!(
         (late.settle(), late.reason()),
-        (Then::Wait, reason::WAITING_FOR_ADMISSION)
+        (Next::Wait, reason::WAITING_FOR_ADMISSION)
     );
     late.world = World {
         images: case.world.images.clone(),
         snapshots: case.world.snapshots.clone(),
     };
-    assert_eq!((late.settle(), late.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((late.settle(), late.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
 
     case.retry = Some("now".to_owned());
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 3, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 3, .. }))
+    ));
 }
 
 #[test]
@@ -103,13 +109,13 @@ fn a_status_of_an_older_version_counts_its_attempts() {
     if let Some(copy) = &mut case.status.copy {
         copy.failures = None;
     }
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
 }
 
 #[test]
 fn a_copy_that_failed_and_vanished_is_known_by_what_is_left_of_it_and_that_is_removed_at_once() {
     let mut case = Case::new();
-    assert!(matches!(case.settle(), Then::Copy(_)));
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
     let copy = image_id(101);
     case.accept_copy(&copy);
     let remains = |pending, failed| Remains {
@@ -121,14 +127,18 @@ fn a_copy_that_failed_and_vanished_is_known_by_what_is_left_of_it_and_that_is_re
     // It may just not show, or somebody has deregistered it and kept its snapshots.
     for (pending, failed) in [(true, false), (true, true), (false, false)] {
         case.remains.insert(copy.clone(), remains(pending, failed));
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Copying));
     }
     case.remains.insert(copy.clone(), remains(false, true));
     let inventory = case.inventory();
     let unasked = next(case.observation(&inventory), at(case.now));
-    assert_eq!(unasked.then, Then::AskFor(copy.clone()), "a listing may have missed it");
-    assert_eq!(case.settle(), Then::RemoveRemains(copy.clone()));
+    assert_eq!(
+        unasked.then,
+        Next::Ask(Question::Absence(copy.clone())),
+        "a listing may have missed it"
+    );
+    assert_eq!(case.settle(), Next::Do(Effect::RemoveRemains(copy.clone())));
     // Those of another image are none of its.
     case.remains = HashMap::from([(image_id(102), remains(false, true))]);
-    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.settle(), Next::Wait);
 }

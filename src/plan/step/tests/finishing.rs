@@ -5,15 +5,15 @@ use super::*;
 #[test]
 fn a_good_copy_with_nothing_to_publish_completes_the_migration() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
     case.change_copy(&id, |copy| copy.state = ImageState::Pending);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Copying));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Copying));
     case.change_copy(&id, |copy| copy.state = ImageState::Available);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     assert_eq!((case.reason(), case.status.snapshots.len()), (reason::SUCCEEDED, 2));
     for type_ in [
         conditions::COPIED,
@@ -30,19 +30,22 @@ fn what_is_to_be_published_is_announced_before_and_done_once() {
     let mut case = Case::new();
     let shared = BTreeSet::from([LaunchPermission::Account("999988887777".parse().expect("account"))]);
     case.permissions = shared.clone();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
     assert_eq!(
         case.settle(),
-        Then::Publish(id.clone(), vec![Publication::LaunchPermissions(shared)])
+        Next::Do(Effect::Publish(
+            id.clone(),
+            vec![Publication::LaunchPermissions(shared)]
+        ))
     );
     assert_eq!(case.state(), MigrationState::Promoting);
     let inventory = case.inventory();
     case.status = published(case.observation(&inventory), &id, at(case.now));
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
 }
 
 #[test]
@@ -67,17 +70,17 @@ fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
     ];
     for (spoil, why) in spoil {
         let mut case = Case::new();
-        let Then::Copy(call) = case.settle() else {
+        let Next::Do(Effect::Copy(call)) = case.settle() else {
             panic!("no call")
         };
         let id = case.make_copy(&call, 101);
         case.accept_copy(&id);
         spoil(&mut case, &id);
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
         assert_eq!((case.reason(), case.stalls()), (why, true));
         // The mend that the message names: then another copy is made, under another token and name.
         case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
-        let Then::Copy(again) = case.settle() else {
+        let Next::Do(Effect::Copy(again)) = case.settle() else {
             panic!("no call")
         };
         assert_eq!(again.attempt, 2);
@@ -101,30 +104,34 @@ fn uefi_data_is_read_where_it_matters_and_a_copy_that_has_lost_it_is_never_promo
     for (change, is_read) in matters {
         let mut case = Case::new();
         case.change_copy(&image_id(1), change);
-        let Then::Copy(call) = case.settle() else {
+        let Next::Do(Effect::Copy(call)) = case.settle() else {
             panic!("no call")
         };
         let id = case.make_copy(&call, 101);
         case.accept_copy(&id);
         let inventory = case.inventory();
         let unread = next(case.observation(&inventory), at(case.now));
-        assert_eq!(unread.then == Then::ReadUefiData(id.clone()), is_read, "{unread:?}");
+        assert_eq!(
+            unread.then == Next::Ask(Question::UefiData(id.clone())),
+            is_read,
+            "{unread:?}"
+        );
         assert!(!is_read || !conditions::is_true(&unread.status.conditions, conditions::VERIFIED));
         case.uefi_differs = true;
-        let done = (Then::Wait, MigrationState::Completed);
+        let done = (Next::Wait, MigrationState::Completed);
         if !is_read {
             assert_eq!((case.settle(), case.state()), done);
             continue;
         }
-        assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTRIBUTE_MISMATCH));
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTRIBUTE_MISMATCH));
         // It cannot have changed, and is not read again.
         let inventory = case.inventory();
         let again = next(case.observation(&inventory), at(case.now));
-        assert_eq!((again.then, &again.status), (Then::Wait, &case.status));
+        assert_eq!((again.then, &again.status), (Next::Wait, &case.status));
         // That of another copy may be what it should be.
         case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
         case.uefi_differs = false;
-        let Then::Copy(call) = case.settle() else {
+        let Next::Do(Effect::Copy(call)) = case.settle() else {
             panic!("no call")
         };
         let id = case.make_copy(&call, 102);
@@ -136,14 +143,14 @@ fn uefi_data_is_read_where_it_matters_and_a_copy_that_has_lost_it_is_never_promo
 #[test]
 fn a_copy_whose_snapshots_were_not_read_waits_for_the_reading() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
     let snapshot = case.world.images[&id].volumes().next().expect("a volume").2.clone();
     let read = case.world.snapshots.remove(&snapshot).expect("known");
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
     assert!(!case.stalls());
     case.world.snapshots.insert(
         snapshot.clone(),
@@ -152,15 +159,15 @@ fn a_copy_whose_snapshots_were_not_read_waits_for_the_reading() {
             ..read.clone()
         },
     );
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
     case.world.snapshots.insert(snapshot, read);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
 }
 
 #[test]
 fn a_status_that_claims_to_be_finished_with_a_copy_that_has_failed_is_not_believed() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
@@ -168,17 +175,23 @@ fn a_status_that_claims_to_be_finished_with_a_copy_that_has_failed_is_not_believ
     case.status.state = Some(MigrationState::Completed);
     let copy = case.world.images.get_mut(&id).expect("a copy");
     Arc::make_mut(copy).state = ImageState::Failed;
-    assert_eq!(case.settle(), Then::RemoveFailed(id));
+    assert_eq!(case.settle(), Next::Do(Effect::RemoveFailed(id)));
 }
 
 #[test]
 fn a_status_that_claims_to_be_finished_without_a_copy_is_not_believed() {
     let mut case = Case::new();
     case.status.state = Some(MigrationState::Completed);
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 1, .. }))
+    ));
     // The same with an intent on record.
     case.status.state = Some(MigrationState::Completed);
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 1, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 1, .. }))
+    ));
     assert_eq!(case.state(), MigrationState::Copying);
 }
 
@@ -190,11 +203,11 @@ fn a_status_that_claims_to_be_finished_without_a_copy_is_not_passed_on_where_not
         let mut case = Case::new();
         hold(&mut case);
         case.status.state = Some(MigrationState::Completed);
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Pending));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Pending));
     }
     // Before the first scan of a new process, too, and with an intent on record the answer is still to be awaited.
     let mut case = Case::new();
-    assert!(matches!(case.settle(), Then::Copy(_)));
+    assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
     case.status.state = Some(MigrationState::Completed);
     let inventory = case.inventory();
     let unseen = Observation {
@@ -207,40 +220,43 @@ fn a_status_that_claims_to_be_finished_without_a_copy_is_not_passed_on_where_not
 #[test]
 fn a_finished_migration_is_opened_again_when_its_copy_is_gone() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     case.world.images.remove(&id);
     // It may just not show. Until it does, nothing is claimed of it, and no other one is made.
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
     assert!(case.status.copy.as_ref().is_some_and(|copy| copy.image_id.is_some()));
     assert!(!conditions::is_true(&case.status.conditions, conditions::VERIFIED));
     assert!(!conditions::is_true(&case.status.conditions, conditions::READY));
     case.now += 600;
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 2, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 2, .. }))
+    ));
 }
 
 #[test]
 fn a_finished_migration_whose_copy_does_not_show_is_finished_again_when_it_does() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     let done = case.status.clone();
     let copy = case.world.images.remove(&id).expect("a copy");
     // A scan that is older than the migration contradicts nothing.
     case.looked = false;
-    assert_eq!((case.settle(), &case.status), (Then::Wait, &done));
+    assert_eq!((case.settle(), &case.status), (Next::Wait, &done));
     case.looked = true;
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
     case.world.images.insert(id, copy);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     assert!(conditions::is_true(&case.status.conditions, conditions::VERIFIED));
     assert_eq!(case.status.copy, done.copy);
 }
@@ -248,24 +264,24 @@ fn a_finished_migration_whose_copy_does_not_show_is_finished_again_when_it_does(
 #[test]
 fn a_finished_migration_says_that_its_original_is_gone_and_since_when_and_takes_it_back_when_it_shows_again() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     let source = case.world.images.remove(&image_id(1)).expect("the original");
     case.settings.suspend = true;
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SUCCEEDED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SUCCEEDED));
     case.settings.suspend = false;
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SOURCE_GONE));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
     let since = case.status.source_gone_time.clone();
     assert_eq!(since, Some(Time(at(case.now))));
     case.now += 5000;
-    assert_eq!((case.settle(), &case.status.source_gone_time), (Then::Wait, &since));
+    assert_eq!((case.settle(), &case.status.source_gone_time), (Next::Wait, &since));
     // It was restored from the Recycle Bin.
     case.world.images.insert(image_id(1), source);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SUCCEEDED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SUCCEEDED));
     assert_eq!(case.status.source_gone_time, None);
 }
 
@@ -306,12 +322,12 @@ fn an_image_that_cannot_be_copied_for_its_own_sake_stalls_without_a_call_and_goe
     for (change, why) in changes {
         let mut case = Case::new();
         change(&mut case, true);
-        assert_eq!((case.settle(), case.reason()), (Then::Wait, why));
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, why));
         assert!(case.stalls());
         assert_eq!(case.status.stalled.as_deref(), Some(why));
-        assert!(crate::plan::migrations::stands_aside(&case.status));
+        assert!(crate::plan::migrations::is_blocked_by_image(&case.status));
         change(&mut case, false);
-        assert!(matches!(case.settle(), Then::Copy(_)), "{why}");
+        assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))), "{why}");
         assert_eq!(case.status.stalled, None);
     }
 }
@@ -320,17 +336,17 @@ fn an_image_that_cannot_be_copied_for_its_own_sake_stalls_without_a_call_and_goe
 fn a_copy_that_cannot_be_compared_since_an_answer_cannot_be_read_says_so_and_is_finished_when_it_can() {
     for of_copy in [true, false] {
         let mut case = Case::new();
-        let Then::Copy(call) = case.settle() else {
+        let Next::Do(Effect::Copy(call)) = case.settle() else {
             panic!("no call")
         };
         let id = case.make_copy(&call, 101);
         case.accept_copy(&id);
         let odd = if of_copy { id } else { image_id(1) };
         case.change_copy(&odd, |image| image.unread = Some("imageOwnerId is missing".into()));
-        assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::UNKNOWN_IMAGES));
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::UNKNOWN_IMAGES));
         assert!(case.stalls());
         case.change_copy(&odd, |image| image.unread = None);
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     }
 }
 
@@ -340,17 +356,17 @@ fn a_policy_that_asks_for_more_to_be_published_opens_a_finished_migration_again(
     Arc::make_mut(case.world.images.get_mut(&image_id(1)).expect("source"))
         .tags
         .insert("team".into(), "shop".into());
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     case.settings.promotion = PromotionSettings {
         tags: TagPublication::Publish,
         ..PromotionSettings::default()
     };
-    let Then::Publish(_, list) = case.settle() else {
+    let Next::Do(Effect::Publish(_, list)) = case.settle() else {
         panic!("nothing published")
     };
     assert!(
@@ -366,14 +382,14 @@ fn when_the_original_is_gone_the_migration_ends_and_says_so() {
     case.looked = false;
     assert_eq!(case.step().status.state, None, "the scan is older than the migration");
     case.looked = true;
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     assert_eq!(case.reason(), reason::SOURCE_GONE);
 }
 
 #[test]
 fn what_another_process_has_seen_further_is_not_taken_back() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
@@ -382,9 +398,9 @@ fn what_another_process_has_seen_further_is_not_taken_back() {
         case.status.state = Some(state);
         case.change_copy(&id, |copy| copy.state = ImageState::Pending);
         let before = case.status.clone();
-        assert_eq!((case.settle(), &case.status), (Then::Wait, &before));
+        assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
         let copy = case.world.images.remove(&id).expect("a copy");
-        assert_eq!((case.settle(), &case.status), (Then::Wait, &before));
+        assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
         case.world.images.insert(id.clone(), copy);
     }
 }
@@ -392,7 +408,7 @@ fn what_another_process_has_seen_further_is_not_taken_back() {
 #[test]
 fn what_a_listing_does_not_show_is_asked_for_by_its_id_before_it_counts_as_gone() {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
@@ -413,20 +429,26 @@ fn what_a_listing_does_not_show_is_asked_for_by_its_id_before_it_counts_as_gone(
         case.step();
         case.now += 600;
         let step = next_of(&case, None);
-        assert_eq!((step.then, &step.status), (Then::AskFor(id.clone()), &case.status));
+        assert_eq!(
+            (step.then, &step.status),
+            (Next::Ask(Question::Absence(id.clone())), &case.status)
+        );
         // Another one's absence says nothing of it.
-        assert_eq!(next_of(&case, Some(&another)).then, Then::AskFor(id.clone()));
+        assert_eq!(
+            next_of(&case, Some(&another)).then,
+            Next::Ask(Question::Absence(id.clone()))
+        );
         case.world.images.insert(id.clone(), copy);
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     }
     case.status.state = Some(MigrationState::Pending);
     let source = case.world.images.remove(&image_id(1)).expect("the source");
-    assert_eq!(next_of(&case, None).then, Then::AskFor(image_id(1)));
+    assert_eq!(next_of(&case, None).then, Next::Ask(Question::Absence(image_id(1))));
     // AWS still shows it for a while after somebody has deregistered it.
     let mut deregistered = source;
     Arc::make_mut(&mut deregistered).state = ImageState::Deregistered;
     case.world.images.insert(image_id(1), deregistered);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::SOURCE_GONE));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
 }
 
 #[test]
@@ -440,9 +462,9 @@ fn what_is_about_to_be_replaced_under_another_key_says_what_it_said() {
         })
     };
     case.key = unusable(1);
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::KEY_WRONG_USAGE));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::KEY_WRONG_USAGE));
     let before = case.status.clone();
     case.key = unusable(2);
-    assert_eq!(case.settle(), Then::Wait);
+    assert_eq!(case.settle(), Next::Wait);
     assert_eq!(case.status, before);
 }

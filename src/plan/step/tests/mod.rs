@@ -20,7 +20,7 @@ use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, 
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
 struct Case {
-    of: CopyOf,
+    of: CopyIdentity,
     status: AMIMigrationStatus,
     settings: AMIEncryptionTargetSpec,
     world: World,
@@ -31,10 +31,10 @@ struct Case {
     permissions: BTreeSet<LaunchPermission>,
     uefi_differs: bool,
     retry: Option<String>,
-    pardoned: Option<u32>,
-    denied: Option<Trouble>,
+    extra_attempt_after: Option<u32>,
+    denied: Option<Problem>,
     unanswered: bool,
-    trouble: Option<Trouble>,
+    problem: Option<Problem>,
     unseen: bool,
     remains: HashMap<ImageId, Remains>,
     /// The recorded attempt that the process knows of, and since when.
@@ -66,10 +66,10 @@ impl Case {
             permissions: BTreeSet::new(),
             uefi_differs: false,
             retry: None,
-            pardoned: None,
+            extra_attempt_after: None,
             denied: None,
             unanswered: false,
-            trouble: None,
+            problem: None,
             unseen: false,
             remains: HashMap::new(),
             known: RefCell::default(),
@@ -93,20 +93,20 @@ impl Case {
         let mut observation = self.observation(&inventory);
         let step = next(observation, at(self.now));
         let step = match &step.then {
-            Then::AskFor(image) => {
+            Next::Ask(Question::Absence(image)) => {
                 let observation = Observation {
                     gone: Some(image),
                     ..observation
                 };
                 return next(observation, at(self.now));
             }
-            Then::ReadUefiData(_) => {
+            Next::Ask(Question::UefiData(_)) => {
                 observation.uefi_differs = Some(self.uefi_differs);
                 next(observation, at(self.now))
             }
             _ => step,
         };
-        if step.then != Then::ReadPermissions {
+        if step.then != Next::Ask(Question::LaunchPermissions) {
             return step;
         }
         observation.permissions = Some(&self.permissions);
@@ -122,7 +122,7 @@ impl Case {
             looked_since_created: self.looked,
             known_since: at(self.known_since()),
             retry: self.retry.as_deref(),
-            pardoned: self.pardoned,
+            extra_attempt_after: self.extra_attempt_after,
             settings: &self.settings,
             inventory: Some(inventory),
             key: &self.key,
@@ -132,11 +132,11 @@ impl Case {
             admitted: self.admitted,
             gone: None,
             unseen: self.unseen,
-            today: at(self.now),
+            system_time: at(self.now),
             permissions: None,
             uefi_differs: None,
             older_unpublished: false,
-            trouble: self.trouble.as_ref(),
+            problem: self.problem.as_ref(),
         }
     }
 
@@ -149,7 +149,7 @@ impl Case {
     }
 
     /// Writes statuses until there is a call or nothing to do.
-    fn settle(&mut self) -> Then {
+    fn settle(&mut self) -> Next {
         for _ in 0..10 {
             let step = self.step();
             if step.status == self.status {
@@ -199,16 +199,16 @@ impl Case {
     }
 
     fn fail_next_attempt(&mut self, number: u64) {
-        let Then::Copy(call) = self.settle() else {
+        let Next::Do(Effect::Copy(call)) = self.settle() else {
             panic!("{:?}", self.status)
         };
         let id = self.make_copy(&call, number);
         self.accept_copy(&id);
         self.change_copy(&id, |copy| copy.state = ImageState::Failed);
-        assert_eq!(self.settle(), Then::RemoveFailed(id.clone()));
+        assert_eq!(self.settle(), Next::Do(Effect::RemoveFailed(id.clone())));
         let inventory = self.inventory();
         let observation = self.observation(&inventory);
-        let lost = burnt(
+        let lost = attempt_failed(
             observation,
             self.status.clone(),
             "AWS could not make the copy.",

@@ -5,12 +5,12 @@ use super::*;
 /// A migration that has made its copy and completed, and the copy.
 fn finished() -> (Case, ImageId) {
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     (case, id)
 }
 
@@ -32,7 +32,7 @@ fn no_later_change_of_the_original_or_of_the_copy_turns_a_finished_migration_bac
             });
             assert_eq!(
                 (case.settle(), &case.status),
-                (Then::Wait, &before),
+                (Next::Wait, &before),
                 "{attribute} {of_copy}"
             );
         }
@@ -46,7 +46,7 @@ fn a_finished_migration_that_was_turned_back_for_a_change_of_its_original_is_fin
         Arc::make_mut(&mut source.attributes).insert("imdsSupport", "v2.0".into());
     });
     case.status.state = Some(MigrationState::Verifying);
-    assert!(matches!(case.settle(), Then::Publish(_, list) if list == [Publication::ImdsV2]));
+    assert!(matches!(case.settle(), Next::Do(Effect::Publish(_, list)) if list == [Publication::ImdsV2]));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn nobody_is_told_to_deregister_a_copy_that_was_published_and_no_other_is_made_b
     let (mut case, id) = finished();
     let snapshot = case.world.images[&id].volumes().next().expect("a volume").2.clone();
     case.world.snapshots.get_mut(&snapshot).expect("known").key = Some(key(2));
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::COPY_NOT_ENCRYPTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::COPY_NOT_ENCRYPTED));
     assert!(!says(&case).contains("deregister"), "{}", says(&case));
     let verified = conditions::find(&case.status.conditions, conditions::VERIFIED).expect("it was verified");
     assert_eq!(
@@ -63,7 +63,7 @@ fn nobody_is_told_to_deregister_a_copy_that_was_published_and_no_other_is_made_b
     );
     // One that never was may go.
     let mut case = Case::new();
-    let Then::Copy(call) = case.settle() else {
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")
     };
     let id = case.make_copy(&call, 101);
@@ -71,7 +71,7 @@ fn nobody_is_told_to_deregister_a_copy_that_was_published_and_no_other_is_made_b
     case.change_copy(&id, |copy| {
         copy.devices.pop();
     });
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTRIBUTE_MISMATCH));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTRIBUTE_MISMATCH));
     assert!(says(&case).contains(&format!("deregister {id}")), "{}", says(&case));
 }
 
@@ -83,14 +83,14 @@ fn a_key_that_somebody_associates_with_a_copys_snapshot_is_named_and_taken_away_
         case.world.snapshots.get_mut(&snapshot).expect("known").also = other;
     };
     associate(&mut case, Some(Box::new(key(2))));
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::COPY_NOT_ENCRYPTED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::COPY_NOT_ENCRYPTED));
     assert!(
         says(&case).contains(&format!("disassociate {}", key(2))),
         "{}",
         says(&case)
     );
     associate(&mut case, None);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_copy_that_somebody_disables_stalls_its_migration_until_it_is_enabled_and_th
         case.settings.mode = mode;
         case.permissions = shared.clone();
         case.change_copy(&id, |copy| copy.state = ImageState::Disabled);
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Verifying));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
         assert_eq!((case.reason(), case.stalls()), (reason::COPY_DISABLED, true));
         assert!(says(&case).contains(&format!("enable {id}")), "{}", says(&case));
         assert!(!says(&case).contains("deregister"), "{}", says(&case));
@@ -109,11 +109,14 @@ fn a_copy_that_somebody_disables_stalls_its_migration_until_it_is_enabled_and_th
         case.change_copy(&id, |copy| copy.state = ImageState::Available);
         assert_eq!(
             case.settle(),
-            Then::Publish(id.clone(), vec![Publication::LaunchPermissions(shared.clone())])
+            Next::Do(Effect::Publish(
+                id.clone(),
+                vec![Publication::LaunchPermissions(shared.clone())]
+            ))
         );
         let inventory = case.inventory();
         case.status = published(case.observation(&inventory), &id, at(case.now));
-        assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+        assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     }
 }
 
@@ -122,14 +125,17 @@ fn no_second_copy_is_made_beside_one_that_is_disabled_also_where_nothing_is_on_r
     let (mut case, id) = finished();
     case.change_copy(&id, |copy| copy.state = ImageState::Disabled);
     case.status = AMIMigrationStatus::default();
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::COPY_DISABLED));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::COPY_DISABLED));
     let recorded = case.status.copy.as_ref().and_then(|copy| copy.image_id.clone());
     assert_eq!(recorded.as_deref(), Some(id.as_str()));
     case.change_copy(&id, |copy| copy.state = ImageState::Available);
-    assert_eq!((case.settle(), case.state()), (Then::Wait, MigrationState::Completed));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
     // When it is gone, another one is made.
     case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
-    assert!(matches!(case.settle(), Then::Copy(CopyCall { attempt: 2, .. })));
+    assert!(matches!(
+        case.settle(),
+        Next::Do(Effect::Copy(CopyCall { attempt: 2, .. }))
+    ));
 }
 
 #[test]
@@ -139,5 +145,5 @@ fn an_image_that_a_status_calls_its_copy_is_compared_whole_unless_aws_says_so_to
         copy.copied_from = None;
         Arc::make_mut(&mut copy.attributes).insert("architecture", "arm64".into());
     });
-    assert_eq!((case.settle(), case.reason()), (Then::Wait, reason::ATTRIBUTE_MISMATCH));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTRIBUTE_MISMATCH));
 }

@@ -46,7 +46,7 @@ proptest! {
                         continue;
                     }
                     match step.then {
-                        Then::Copy(call) => {
+                        Next::Do(Effect::Copy(call)) => {
                             let recorded = case.status.copy.clone().expect("an intent");
                             prop_assert_eq!(&recorded.client_token, &call.client_token);
                             let known = tokens.get(&call.client_token).cloned();
@@ -62,15 +62,15 @@ proptest! {
                                 case.accept_copy(&id);
                             }
                         }
-                        Then::RemoveFailed(id) => {
+                        Next::Do(Effect::RemoveFailed(id)) => {
                             prop_assert_eq!(case.world.images[&id].state, ImageState::Failed);
                             case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
                             let inventory = case.inventory();
-                            let lost = burnt(case.observation(&inventory), case.status.clone(), "failed", at(case.now));
+                            let lost = attempt_failed(case.observation(&inventory), case.status.clone(), "failed", at(case.now));
                             case.status = lost;
                         }
-                        Then::Publish(..) | Then::ReadPermissions | Then::ReadUefiData(_) | Then::AskFor(_) | Then::RemoveRemains(_) => prop_assert!(false, "nothing is to be published"),
-                        Then::Wait => {}
+                        Next::Do(Effect::Publish(..)) | Next::Ask(Question::LaunchPermissions) | Next::Ask(Question::UefiData(_)) | Next::Ask(Question::Absence(_)) | Next::Do(Effect::RemoveRemains(_)) => prop_assert!(false, "nothing is to be published"),
+                        Next::Wait => {}
                     }
                 }
                 Event::Forget => case.status = AMIMigrationStatus::default(),

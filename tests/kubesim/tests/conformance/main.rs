@@ -57,7 +57,7 @@ const SCRIPTS: &[(&str, Script)] = &[
     ("watching from too long ago", |run| Box::pin(watching::expiry(run))),
     ("events", |run| Box::pin(others::events(run))),
     ("leases", |run| Box::pin(others::leases(run))),
-    ("slots", |run| Box::pin(others::slots(run))),
+    ("shards", |run| Box::pin(others::shards(run))),
     ("contested leases", |run| Box::pin(others::contested_leases(run))),
 ];
 

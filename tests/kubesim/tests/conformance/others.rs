@@ -97,44 +97,44 @@ pub(crate) async fn leases(run: &mut Run) {
 }
 
 /// As replicas keep theirs: made and renewed whole, found by a label, given up, and deleted by whoever saw them last.
-pub(crate) async fn slots(run: &mut Run) {
-    let slot = |name: &str, kind: &str, holder: &str, at: &Value| {
-        let mut slot = lease(&json!({
+pub(crate) async fn shards(run: &mut Run) {
+    let shard = |name: &str, kind: &str, holder: &str, at: &Value| {
+        let mut shard = lease(&json!({
             "acquireTime": "2026-01-02T03:04:05.000000Z", "renewTime": "2026-01-02T03:04:05.123456Z",
             "holderIdentity": holder, "leaseDurationSeconds": 15, "leaseTransitions": 0,
         }));
         let metadata = json!({"metadata": {
-            "name": name, "labels": {"amiseal.dev/lease": kind}, "annotations": {"amiseal.dev/slots": "16"},
+            "name": name, "labels": {"amiseal.dev/lease": kind}, "annotations": {"amiseal.dev/shards": "16"},
         }});
-        merge(&mut slot, &metadata);
+        merge(&mut shard, &metadata);
         if !at.is_null() {
             merge(
-                &mut slot,
+                &mut shard,
                 &json!({"metadata": {"resourceVersion": version(at), "uid": uid(at)}}),
             );
         }
-        slot
+        shard
     };
     let new = Value::Null;
-    let one = run.create(LEASE, slot("amiseal-slot-1", "slot", "one", &new)).await;
-    run.create(LEASE, slot("amiseal-slot-1", "slot", "two", &new)).await;
+    let one = run.create(LEASE, shard("amiseal-shard-1", "shard", "one", &new)).await;
+    run.create(LEASE, shard("amiseal-shard-1", "shard", "two", &new)).await;
     let replica = run
-        .create(LEASE, slot("amiseal-replica-one", "replica", "one", &new))
+        .create(LEASE, shard("amiseal-replica-one", "replica", "one", &new))
         .await;
     run.create(LEASE, lease(&json!({}))).await;
     for selector in [
         "amiseal.dev/lease",
         "amiseal.dev/lease=replica",
-        "amiseal.dev/lease,amiseal.dev/lease==slot",
+        "amiseal.dev/lease,amiseal.dev/lease==shard",
         "other",
     ] {
         run.list(LEASE, &ListParams::default().labels(selector)).await;
     }
-    let at = (LEASE, "amiseal-slot-1", "");
-    run.replace(at, &slot("amiseal-slot-1", "slot", "", &one)).await;
-    run.replace(at, &slot("amiseal-slot-1", "slot", "two", &one)).await;
-    let freed = run.get(LEASE, "amiseal-slot-1").await;
-    run.replace(at, &slot("amiseal-slot-1", "slot", "two", &freed)).await;
+    let at = (LEASE, "amiseal-shard-1", "");
+    run.replace(at, &shard("amiseal-shard-1", "shard", "", &one)).await;
+    run.replace(at, &shard("amiseal-shard-1", "shard", "two", &one)).await;
+    let freed = run.get(LEASE, "amiseal-shard-1").await;
+    run.replace(at, &shard("amiseal-shard-1", "shard", "two", &freed)).await;
     let as_seen = |object: &Value| DeleteParams {
         preconditions: Some(Preconditions {
             uid: None,
@@ -142,11 +142,11 @@ pub(crate) async fn slots(run: &mut Run) {
         }),
         ..DeleteParams::default()
     };
-    run.delete(LEASE, "amiseal-slot-1", &as_seen(&freed)).await;
+    run.delete(LEASE, "amiseal-shard-1", &as_seen(&freed)).await;
     run.delete(LEASE, "amiseal-replica-one", &as_seen(&replica)).await;
     // Somebody has deleted it meanwhile.
     let replica_at = (LEASE, "amiseal-replica-one", "");
-    run.replace(replica_at, &slot("amiseal-replica-one", "replica", "one", &replica))
+    run.replace(replica_at, &shard("amiseal-replica-one", "replica", "one", &replica))
         .await;
     run.list(LEASE, &ListParams::default().labels("amiseal.dev/lease"))
         .await;

@@ -160,7 +160,7 @@ async fn start_controller(control_plane: &ControlPlane, endpoint: &str) -> Resul
         .spawn()?;
     let line = controller.wait_for_line("/metrics", READY).await?;
     let listens = address_in(&line).with_context(|| format!("no address in the log line {line}"))?;
-    controller.wait_for_line("\"leads\"", READY).await?;
+    controller.wait_for_line("became leader", READY).await?;
     Ok((controller, listens))
 }
 

@@ -10,22 +10,22 @@ use futures::pin_mut;
 use kube::Client;
 
 use super::lease::Leases;
-use super::{SlotOptions, Slots};
+use super::{ShardOptions, Shards};
 use crate::clock::Clock;
 use crate::controller::answers::is_unreachable;
-use crate::plan::slots::{Keeper, Name, Outcome, Planned, Write, Written, look_every, request_timeout};
+use crate::plan::shards::{Keeper, Name, Outcome, Planned, Write, Written, look_every, request_timeout};
 
-/// How long the visits to a slot that is given up may go on: a call to AWS takes as long, with all its attempts.
+/// How long the visits to a shard that is given up may go on: a call to AWS takes as long, with all its attempts.
 const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 
 struct Keeping<'a> {
-    slots: &'a Slots,
+    shards: &'a Shards,
     clock: &'a dyn Clock,
     keeper: Keeper,
     leases: Leases,
     namespace: &'a str,
     duration: Duration,
-    /// Slots that are given up, and until when their visits may go on.
+    /// Shards that are given up, and until when their visits may go on.
     leaving: BTreeMap<u16, Duration>,
     /// Not to be looked before then.
     rests: Duration,
@@ -35,15 +35,15 @@ struct Keeping<'a> {
 }
 
 pub(super) async fn keep(
-    slots: &Slots,
+    shards: &Shards,
     client: Client,
-    options: &SlotOptions,
+    options: &ShardOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let terms = Slots::terms(options);
+    let terms = Shards::terms(options);
     let mut keeping = Keeping {
-        slots,
-        clock: &*slots.clock,
+        shards,
+        clock: &*shards.clock,
         keeper: Keeper::new(terms.clone()),
         leases: Leases::new(client, &options.namespace, terms),
         namespace: &options.namespace,
@@ -62,7 +62,7 @@ pub(super) async fn keep(
         let wait = next.saturating_sub(keeping.clock.monotonic());
         tokio::select! {
             () = keeping.clock.sleep(wait) => {}
-            () = slots.idle.notified() => {}
+            () = shards.idle.notified() => {}
             () = &mut shutdown => {
                 keeping.keeper.retire();
                 shutdown = Either::Right(future::pending());
@@ -79,29 +79,29 @@ impl Keeping<'_> {
             self.look().await;
         }
         let now = self.clock.monotonic();
-        let planned = self.keeper.plan(now, |slot| self.slots.is_idle(slot));
+        let planned = self.keeper.plan(now, |shard| self.shards.is_idle(shard));
         self.tell(&planned);
-        for slot in &planned.lost {
-            tracing::warn!(slot, "the slot's Lease was not renewed in time: all work on it ends");
-            self.slots.lose(*slot);
-            self.leaving.remove(slot);
+        for shard in &planned.lost {
+            tracing::warn!(shard, "lost a shard: its Lease was not renewed in time");
+            self.shards.lose(*shard);
+            self.leaving.remove(shard);
         }
-        for slot in &planned.leaving {
-            tracing::info!(slot, "gives up a slot");
-            self.slots.leave(*slot);
-            self.leaving.insert(*slot, now + LEAVES_WITHIN);
+        for shard in &planned.leaving {
+            tracing::info!(shard, "releasing a shard");
+            self.shards.leave(*shard);
+            self.leaving.insert(*shard, now + LEAVES_WITHIN);
         }
         for write in planned.writes.iter().filter(|write| write.what == Written::GivenUp) {
-            if let Name::Slot(slot) = write.lease {
+            if let Name::Shard(shard) = write.lease {
                 // Before it is sent: another may have it from then on, whatever the answer.
-                self.slots.hold(slot, Duration::ZERO);
+                self.shards.hold(shard, Duration::ZERO);
             }
         }
         self.write(planned.writes).await;
         let now = self.clock.monotonic();
-        for (slot, until) in &self.leaving {
+        for (shard, until) in &self.leaving {
             if now >= *until {
-                self.slots.lose(*slot);
+                self.shards.lose(*shard);
             }
         }
         let ends = self.leaving.values().filter(|until| **until > now).min();
@@ -118,10 +118,10 @@ impl Keeping<'_> {
                 if self.is_unanswered.swap(false, Ordering::Relaxed) {
                     tracing::info!(
                         namespace = self.namespace,
-                        "the API server answers again what Leases there are"
+                        "the API server answers reads of Leases again"
                     );
                 }
-                self.slots.looked.send_replace(true);
+                self.shards.looked.send_replace(true);
                 let list = self.leases.note(list);
                 self.keeper.looked(list, sent, answered);
                 // After a lost race it is looked again soon, but not without end.
@@ -170,21 +170,21 @@ impl Keeping<'_> {
                 self.rests = answered + look_every(self.duration);
             }
             let is_new = self.keeper.answered(&write, outcome, sent, answered);
-            let Name::Slot(slot) = write.lease else { continue };
+            let Name::Shard(shard) = write.lease else { continue };
             if write.what == Written::GivenUp && done {
-                self.leaving.remove(&slot);
+                self.leaving.remove(&shard);
             }
-            if let Some(until) = self.keeper.until(slot) {
+            if let Some(until) = self.keeper.until(shard) {
                 if is_new {
-                    self.slots.gain(slot, until);
-                    gained.push(slot);
+                    self.shards.gain(shard, until);
+                    gained.push(shard);
                 } else {
-                    self.slots.extend(slot, until);
+                    self.shards.extend(shard, until);
                 }
             }
         }
         if !gained.is_empty() {
-            tracing::info!(slots = ?gained, "works on slots");
+            tracing::info!(shards = ?gained, "acquired shards");
         }
     }
 
@@ -203,11 +203,11 @@ impl Keeping<'_> {
         self.contradicted = planned.contradicted;
         match planned.contradicted {
             Some(theirs) => tracing::warn!(
-                ours = self.slots.count(),
+                ours = self.shards.count(),
                 theirs,
-                "another replica has another number of slots: whoever holds none takes none until that one is gone; start all with the same --slots"
+                "another replica runs with a different --shards: replicas without shards take none until it stops; start all with the same value"
             ),
-            None => tracing::info!("all replicas have the same number of slots"),
+            None => tracing::info!("all replicas have the same number of shards"),
         }
     }
 

@@ -13,18 +13,18 @@ use sha2::{Digest, Sha256};
 use crate::api::labels;
 use crate::controller::answers::is_unreachable;
 use crate::controller::apply::FIELD_MANAGER;
-use crate::plan::slots::{Name, Outcome, Record, Terms, Write, Written};
+use crate::plan::shards::{Criteria, Name, Outcome, Record, Write, Written};
 
 /// The Leases of one namespace.
 pub(super) struct Leases {
     api: Api<Lease>,
-    terms: Terms,
+    terms: Criteria,
     /// As last seen or written: what others have put there stays.
     known: BTreeMap<Name, Lease>,
 }
 
 impl Leases {
-    pub(super) fn new(client: Client, namespace: &str, terms: Terms) -> Self {
+    pub(super) fn new(client: Client, namespace: &str, terms: Criteria) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
             terms,
@@ -115,18 +115,18 @@ impl Leases {
 }
 
 /// A Lease as it is to be. Its times are for people: nothing is decided on them.
-fn changed(terms: &Terms, name: &Name, known: Option<&Lease>, what: Written, now: Timestamp) -> Lease {
+fn changed(terms: &Criteria, name: &Name, known: Option<&Lease>, what: Written, now: Timestamp) -> Lease {
     let mut lease = known.cloned().unwrap_or_default();
     lease.metadata.name = Some(object_name(name));
     lease.metadata.managed_fields = None;
     let kind = match name {
-        Name::Slot(_) => "slot",
+        Name::Shard(_) => "shard",
         Name::Replica(_) => "replica",
     };
     lease.labels_mut().insert(labels::LEASE.to_owned(), kind.to_owned());
     lease
         .annotations_mut()
-        .insert(labels::SLOTS.to_owned(), terms.slots.to_string());
+        .insert(labels::SHARDS.to_owned(), terms.shards.to_string());
     let before = lease.spec.take().unwrap_or_default();
     let holder = match what {
         Written::GivenUp => String::new(),
@@ -159,21 +159,21 @@ fn record(lease: &Lease, otherwise: Duration) -> Record {
         version: lease.resource_version().unwrap_or_default(),
         holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
         duration: duration.map_or(otherwise, Duration::from_secs),
-        slots: lease
+        shards: lease
             .annotations()
-            .get(labels::SLOTS)
-            .and_then(|slots| slots.parse().ok()),
+            .get(labels::SHARDS)
+            .and_then(|shards| shards.parse().ok()),
     }
 }
 
-const SLOT: &str = "amiseal-slot-";
+const SHARD: &str = "amiseal-shard-";
 const REPLICA: &str = "amiseal-replica-";
 
 /// Which Lease it is.
 fn name(lease: &Lease) -> Option<Name> {
     let name = lease.name_any();
-    if let Some(slot) = name.strip_prefix(SLOT) {
-        return slot.parse().ok().map(Name::Slot);
+    if let Some(shard) = name.strip_prefix(SHARD) {
+        return shard.parse().ok().map(Name::Shard);
     }
     // The name of the object is made from the identity and may have lost some of it. A Lease that was given up is deleted.
     name.strip_prefix(REPLICA)?;
@@ -184,7 +184,7 @@ fn name(lease: &Lease) -> Option<Name> {
 /// The Lease's name in the API server.
 fn object_name(name: &Name) -> String {
     match name {
-        Name::Slot(slot) => format!("{SLOT}{slot}"),
+        Name::Shard(shard) => format!("{SHARD}{shard}"),
         Name::Replica(identity) => format!("{REPLICA}{}", sanitised(identity)),
     }
 }
@@ -240,21 +240,21 @@ mod tests {
 
     #[test]
     fn a_lease_that_was_given_up_reads_as_nobodys_and_every_new_holder_counts() {
-        let terms = Terms {
+        let terms = Criteria {
             identity: "amiseal-0".to_owned(),
-            slots: 16,
+            shards: 16,
             duration: Duration::from_secs(15),
         };
-        let slot = Name::Slot(3);
-        let changed = |known, what| changed(&terms, &slot, known, what, Timestamp::UNIX_EPOCH);
+        let shard = Name::Shard(3);
+        let changed = |known, what| changed(&terms, &shard, known, what, Timestamp::UNIX_EPOCH);
         let first = changed(None, Written::Taken);
         assert_eq!(
             (name(&first), first.name_any()),
-            (Some(slot.clone()), "amiseal-slot-3".to_owned())
+            (Some(shard.clone()), "amiseal-shard-3".to_owned())
         );
         let record = |lease| record(lease, terms.duration);
         assert_eq!(record(&first).holder.as_deref(), Some("amiseal-0"));
-        assert_eq!(record(&first).slots, Some(16));
+        assert_eq!(record(&first).shards, Some(16));
         let transitions = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
         let again = changed(Some(&first), Written::Renewed);
         assert_eq!((transitions(&first), transitions(&again)), (Some(0), Some(0)));

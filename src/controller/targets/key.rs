@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::Work;
+use super::TargetReconciler;
 use crate::controller::survey::{unusable_keys, view_of};
 use crate::domain::AwsError;
 use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
 
-impl Work<'_> {
+impl TargetReconciler<'_> {
     /// Reads the key again, when that is due.
     pub(super) async fn follow_key(&self) {
         let now = self.ctx.clock.now();
-        let due = self.place(|place| place.key.due().is_some_and(|due| due <= now));
+        let due = self.state(|state| state.key.due().is_some_and(|due| due <= now));
         if due {
             self.read_key().await;
             self.classify();
@@ -29,15 +29,15 @@ impl Work<'_> {
     /// Reads the keys that originals are encrypted under, after a scan or when that is due.
     pub(super) async fn follow_source_keys(&self, has_scanned: bool) {
         let now = self.ctx.clock.now();
-        let due = self.place(|place| place.source_keys.due().is_some_and(|due| due <= now));
+        let due = self.state(|state| state.source_keys.due().is_some_and(|due| due <= now));
         if !due && !has_scanned {
             return;
         }
-        let (inventory, classified, key) = self.place(|place| {
+        let (inventory, classified, key) = self.state(|state| {
             (
-                place.inventory.clone(),
-                place.classified.clone(),
-                place.key.view().clone(),
+                state.inventory.clone(),
+                state.classified.clone(),
+                state.key.view().clone(),
             )
         });
         let (Some(inventory), Some(classified)) = (inventory, classified) else {
@@ -48,9 +48,9 @@ impl Work<'_> {
         let keys = source_keys::to_read(images, &inventory, key.arn());
         let problems = unusable_keys(&self.session, &keys).await;
         let read = SourceKeys::read(problems, self.ctx.clock.now());
-        let is_news = self.place(|place| {
-            let is_news = !place.source_keys.says_as(&read);
-            place.source_keys = Arc::new(read);
+        let is_news = self.state(|state| {
+            let is_news = !state.source_keys.says_as(&read);
+            state.source_keys = Arc::new(read);
             is_news
         });
         if is_news {
@@ -61,18 +61,18 @@ impl Work<'_> {
     /// Has those keys read again at the next visit: a copy has failed, maybe for one of them.
     pub(super) fn doubt_source_keys(&self) {
         let now = self.ctx.clock.now();
-        self.place(|place| Arc::make_mut(&mut place.source_keys).doubt(now));
+        self.state(|state| Arc::make_mut(&mut state.source_keys).doubt(now));
     }
 
     /// Takes in what KMS says of the key.
     pub(super) fn know_key(&self, answer: Result<KeyView, AwsError>) {
         let now = self.ctx.clock.now();
         match answer {
-            Ok(view) => self.place(|place| place.key.read(view, now)),
+            Ok(view) => self.state(|state| state.key.read(view, now)),
             Err(error) => {
-                tracing::warn!(target = self.name, %error, "could not read the key");
+                tracing::warn!(%error, "could not read the key");
                 let key = &self.target.spec.kms_key_id;
-                self.place(|place| place.key.failed(&error, key, now));
+                self.state(|state| state.key.failed(&error, key, now));
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
 
-use super::look::{copy_of, is_stalled, state};
-use super::{Work, belongs};
+use super::scan::{is_stalled, migration_state, recorded_copy};
+use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, MigrationState, labels};
 use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
 use crate::domain::{ImageId, Inventory};
@@ -19,15 +19,15 @@ use crate::plan::source_keys;
 /// How long a migration that was created may take to show in the watch before it is created again.
 const SHOWS_AFTER: Duration = Duration::from_secs(30);
 
-impl Work<'_> {
+impl TargetReconciler<'_> {
     /// Creates the migrations that are missing and deletes those that nobody wants any more. Says whether it did either,
     /// and so has to look again when that shows.
     pub(super) async fn adjust_children(&self) -> Result<bool, kube::Error> {
-        let (inventory, classified, key) = self.place(|place| {
+        let (inventory, classified, key) = self.state(|state| {
             (
-                place.inventory.clone(),
-                place.classified.clone(),
-                place.key.view().clone(),
+                state.inventory.clone(),
+                state.classified.clone(),
+                state.key.view().clone(),
             )
         });
         let (Some(inventory), Some(classified), Some(key)) = (inventory, classified, key.arn()) else {
@@ -39,7 +39,8 @@ impl Work<'_> {
             .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m)))
             .collect();
         let (ttl, now) = (self.target.spec.history_ttl.as_std(), self.ctx.clock.now());
-        let is_done = |m: &AMIMigration| state(m) == MigrationState::Completed && m.spec.key_arn == key.as_str();
+        let is_done =
+            |m: &AMIMigration| migration_state(m) == MigrationState::Completed && m.spec.key_arn == key.as_str();
         let has_made_copies = self.migrations.iter().any(|m| is_done(m));
         let has_own_key = |source: &ImageId| {
             let image = inventory.images.get(source);
@@ -47,14 +48,14 @@ impl Work<'_> {
         };
         let is_aside = |source: &ImageId, status: &AMIMigrationStatus| {
             let is_explained = || has_made_copies || has_own_key(source);
-            migrations::stands_aside(status) || migrations::is_exhausted_for_its_own_sake(status, is_explained)
+            migrations::is_blocked_by_image(status) || migrations::is_exhausted_for_its_own_sake(status, is_explained)
         };
         let present: Vec<Present> = by_source
             .iter()
             .map(|(source, m)| Present {
                 source: source.clone(),
                 key: m.spec.key_arn.clone(),
-                state: state(m),
+                state: migration_state(m),
                 begun: has_begun(m),
                 dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
                 aside: m.status.as_ref().is_some_and(|status| is_aside(source, status)),
@@ -65,38 +66,40 @@ impl Work<'_> {
         let changes = migrations::changes(&classified.wanted, &present, &taken, key, |id| {
             inventory.images.contains_key(id)
         });
-        let mut settling = !changes.delete.is_empty();
+        let mut is_being_set_back = !changes.delete.is_empty();
         let api = Api::<AMIMigration>::all(self.ctx.client.clone());
         for source in &changes.delete {
             if let Some(migration) = by_source.get(source) {
                 delete(&api, migration).await?;
             }
         }
-        self.place(|place| {
-            place
+        self.state(|state| {
+            state
                 .awaited
                 .retain(|source, until| *until > now && !by_source.contains_key(source))
         });
         for source in &changes.create {
-            settling = true;
-            if self.place(|place| place.awaited.contains_key(source)) {
+            is_being_set_back = true;
+            if self.state(|state| state.awaited.contains_key(source)) {
                 continue;
             }
             if self.create(&api, source, key.as_str()).await? {
-                self.place(|place| place.awaited.insert(source.clone(), now + SHOWS_AFTER));
+                self.state(|state| state.awaited.insert(source.clone(), now + SHOWS_AFTER));
             }
         }
-        if settling {
+        if is_being_set_back {
             self.classify();
         }
-        Ok(settling)
+        Ok(is_being_set_back)
     }
 
     /// Images that have a migration of another owner, whose name is taken: another policy's, or that of a former policy or target
     /// of the same name which Kubernetes has not collected yet. When it goes, this target is woken.
     fn taken_by_others(&self) -> HashSet<ImageId> {
         let others = self.record();
-        let others = others.iter().filter(|migration| !belongs(migration, &self.uid));
+        let others = others
+            .iter()
+            .filter(|migration| !is_controlled_by(migration, &self.uid));
         others.filter_map(|m| m.spec.source_image_id.parse().ok()).collect()
     }
 
@@ -135,9 +138,9 @@ impl Work<'_> {
 /// Whether AWS was asked for a copy that may be there or come to be. Not when every call was refused, nor when the last
 /// attempt has come to nothing.
 fn has_begun(migration: &AMIMigration) -> bool {
-    let asks = state(migration) != MigrationState::Pending && !is_stalled(migration);
+    let asks = migration_state(migration) != MigrationState::Pending && !is_stalled(migration);
     let intends = migration.status.as_ref().is_some_and(|s| s.copy.is_some());
-    copy_of(migration).is_some() || intends && asks
+    recorded_copy(migration).is_some() || intends && asks
 }
 
 /// Deletes a migration as it was seen, and no later one. AWS is not touched by it.

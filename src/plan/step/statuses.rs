@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Observation, Step, Then};
+use super::{Next, Observation, Step};
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus};
 use crate::domain::ImageId;
-use crate::plan::obstacle::Trouble;
+use crate::plan::obstacle::Problem;
 
 /// Work goes on by itself.
 pub(super) fn progressing(
@@ -26,7 +26,7 @@ pub(super) fn progressing(
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
     Step {
         status,
-        then: Then::Wait,
+        then: Next::Wait,
     }
 }
 
@@ -35,18 +35,18 @@ pub(super) fn stalled(
     o: Observation<'_>,
     mut status: AMIMigrationStatus,
     state: MigrationState,
-    trouble: &Trouble,
+    problem: &Problem,
     now: Timestamp,
 ) -> Step {
     status.state = Some(state);
-    status.stalled = Some(trouble.reason.to_owned());
+    status.stalled = Some(problem.reason.to_owned());
     let mut write = writer(o, &mut status, now);
-    write.set(conditions::READY, Status::False, trouble.reason, &trouble.message);
-    write.set(conditions::RECONCILING, Status::False, trouble.reason, "");
-    write.set(conditions::STALLED, Status::True, trouble.reason, &trouble.message);
+    write.set(conditions::READY, Status::False, problem.reason, &problem.message);
+    write.set(conditions::RECONCILING, Status::False, problem.reason, "");
+    write.set(conditions::STALLED, Status::True, problem.reason, &problem.message);
     Step {
         status,
-        then: Then::Wait,
+        then: Next::Wait,
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn waiting(
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
     Step {
         status,
-        then: Then::Wait,
+        then: Next::Wait,
     }
 }
 
@@ -86,14 +86,14 @@ pub(super) fn completed(
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
     Step {
         status,
-        then: Then::Wait,
+        then: Next::Wait,
     }
 }
 
 /// The original is gone, and nothing is left to do.
 pub(super) fn source_gone(o: Observation<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> Step {
     status.source_gone_time.get_or_insert(Time(now));
-    let message = "The original is gone; its copy, if there is one, stays.";
+    let message = "The original no longer exists; its copy, if any, stays.";
     completed(o, status, reason::SOURCE_GONE, message, now)
 }
 
@@ -112,21 +112,21 @@ pub(super) fn verified(
         reason::SUCCEEDED,
         "AWS has made the copy.",
     );
-    let message = "Every snapshot is encrypted under the key, and nothing else differs that a copy keeps.";
+    let message = "Every snapshot is encrypted under the key, and the copy matches the original.";
     write.set(conditions::VERIFIED, Status::True, reason::SUCCEEDED, message);
 }
 
 /// The copy is there and is not what it should be.
-pub(super) fn not_verified(o: Observation<'_>, status: &mut AMIMigrationStatus, trouble: &Trouble, now: Timestamp) {
+pub(super) fn not_verified(o: Observation<'_>, status: &mut AMIMigrationStatus, problem: &Problem, now: Timestamp) {
     let mut write = writer(o, status, now);
-    write.set(conditions::VERIFIED, Status::False, trouble.reason, &trouble.message);
+    write.set(conditions::VERIFIED, Status::False, problem.reason, &problem.message);
 }
 
 /// The copy has lost what it took over, which has to be published anew; that it was published stays on record.
-pub(super) fn withdrawn(o: Observation<'_>, status: &mut AMIMigrationStatus, trouble: &Trouble, now: Timestamp) {
+pub(super) fn withdrawn(o: Observation<'_>, status: &mut AMIMigrationStatus, problem: &Problem, now: Timestamp) {
     if conditions::find(&status.conditions, conditions::PROMOTED).is_some() {
         let mut write = writer(o, status, now);
-        write.set(conditions::PROMOTED, Status::False, trouble.reason, &trouble.message);
+        write.set(conditions::PROMOTED, Status::False, problem.reason, &problem.message);
     }
     status.promotion = None;
 }
@@ -143,7 +143,7 @@ pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, mes
 
 /// A copy that was there does not show: nothing more is claimed of it until it does.
 pub(super) fn copy_unseen(o: Observation<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now: Timestamp) -> Step {
-    let message = format!("The copy {copy} does not show. If it stays so for ten minutes, another one is made.");
+    let message = format!("AWS does not list the copy {copy}. If that lasts ten minutes, amiseal makes another one.");
     let mut write = writer(o, &mut status, now);
     write.set(conditions::COPIED, Status::Unknown, reason::VERIFYING, &message);
     write.set(conditions::VERIFIED, Status::Unknown, reason::VERIFYING, &message);

@@ -8,35 +8,35 @@ use proptest::prelude::*;
 use super::*;
 
 const DURATION: Duration = Duration::from_secs(10);
-const SLOTS: u16 = 5;
+const SHARDS: u16 = 5;
 
 #[test]
-fn the_slot_of_an_account_and_region_is_written_down_for_good() {
-    for (account, region, slots, slot) in [
+fn the_shard_of_an_account_and_region_is_written_down_for_good() {
+    for (account, region, shards, shard) in [
         ("111122223333", "eu-west-1", 16, 10),
         ("111122223333", "us-east-1", 16, 13),
         ("444455556666", "eu-west-1", 16, 13),
         ("444455556666", "eu-west-1", 1, 0),
         ("999900001111", "ap-southeast-2", 1024, 334),
     ] {
-        assert_eq!(slot_of(account, region, slots), slot, "{account} {region} {slots}");
+        assert_eq!(shard_of(account, region, shards), shard, "{account} {region} {shards}");
     }
 }
 
 #[test]
-fn accounts_and_regions_spread_evenly_over_the_slots() {
+fn accounts_and_regions_spread_evenly_over_the_shards() {
     let mut counts = [0_u32; 16];
     for account in 0..1000 {
         for region in ["eu-west-1", "eu-central-1", "us-east-1", "us-west-2"] {
-            counts[usize::from(slot_of(&format!("{account:012}"), region, 16))] += 1;
+            counts[usize::from(shard_of(&format!("{account:012}"), region, 16))] += 1;
         }
     }
     assert!(counts.iter().all(|count| (200..300).contains(count)), "{counts:?}");
 }
 
 #[test]
-fn a_share_is_rounded_up_so_that_all_slots_find_a_holder() {
-    for (slots, replicas, expected) in [
+fn a_share_is_rounded_up_so_that_all_shards_find_a_holder() {
+    for (shards, replicas, expected) in [
         (16, 1, 16),
         (16, 2, 8),
         (16, 3, 6),
@@ -45,7 +45,7 @@ fn a_share_is_rounded_up_so_that_all_slots_find_a_holder() {
         (1, 2, 1),
         (16, 0, 16),
     ] {
-        assert_eq!(share(slots, replicas), expected, "{slots} for {replicas}");
+        assert_eq!(share(shards, replicas), expected, "{shards} for {replicas}");
     }
 }
 
@@ -55,8 +55,8 @@ fn a_lease_is_believed_for_a_shorter_time_than_it_takes_to_be_taken_and_has_gone
         let duration = Duration::from_secs(seconds);
         assert!(holds_for(duration) < runs_out_after(duration));
         assert!(runs_out_after(duration) + look_every(duration) < duration);
-        for slot in 0..32 {
-            let renewed = renew_after(duration, &Name::Slot(slot));
+        for shard in 0..32 {
+            let renewed = renew_after(duration, &Name::Shard(shard));
             // A renewal may fail, and be tried again, before anything is lost.
             assert!(
                 renewed + request_timeout(duration) + look_every(duration) < holds_for(duration),
@@ -74,7 +74,7 @@ struct Server {
 }
 
 impl Server {
-    fn write(&mut self, write: &Write, terms: &Terms) -> Outcome {
+    fn write(&mut self, write: &Write, terms: &Criteria) -> Outcome {
         let known = self.leases.get(&write.lease).map(|record| record.version.clone());
         if known != write.version {
             return Outcome::Refused;
@@ -89,7 +89,7 @@ impl Server {
             version: version.clone(),
             holder: (write.what != Written::GivenUp).then(|| terms.identity.clone()),
             duration: terms.duration,
-            slots: Some(terms.slots),
+            shards: Some(terms.shards),
         };
         self.leases.insert(write.lease.clone(), record);
         Outcome::Done(version)
@@ -97,21 +97,21 @@ impl Server {
 }
 
 struct Replica {
-    terms: Terms,
+    terms: Criteria,
     keeper: Keeper,
     /// Its clock has begun at another moment than the others'.
     offset: Duration,
     /// A write that has not arrived yet, and when it was sent by its clock.
     on_its_way: Option<(Write, Duration)>,
-    /// Whether work is under way on its slots, so that they cannot be given up.
+    /// Whether work is under way on its shards, so that they cannot be given up.
     busy: bool,
 }
 
 impl Replica {
-    fn new(number: usize, slots: u16) -> Self {
-        let terms = Terms {
+    fn new(number: usize, shards: u16) -> Self {
+        let terms = Criteria {
             identity: format!("amiseal-{number}"),
-            slots,
+            shards,
             duration: DURATION,
         };
         Self {
@@ -123,8 +123,8 @@ impl Replica {
         }
     }
 
-    fn believes(&self, slot: u16, now: Duration) -> bool {
-        self.keeper.until(slot).is_some_and(|until| now + self.offset < until)
+    fn believes(&self, shard: u16, now: Duration) -> bool {
+        self.keeper.until(shard).is_some_and(|until| now + self.offset < until)
     }
 
     fn look(&mut self, server: &Server, now: Duration) {
@@ -201,11 +201,11 @@ fn settle(server: &mut Server, replicas: &mut [Replica], now: &mut Duration, sec
     last
 }
 
-fn holders(replicas: &[Replica], slot: u16, now: Duration) -> Vec<usize> {
+fn holders(replicas: &[Replica], shard: u16, now: Duration) -> Vec<usize> {
     let holders = replicas
         .iter()
         .enumerate()
-        .filter(|(_, replica)| replica.believes(slot, now));
+        .filter(|(_, replica)| replica.believes(shard, now));
     holders.map(|(number, _)| number).collect()
 }
 
@@ -214,7 +214,7 @@ fn played(events: &[Event], numbers: &[u16]) -> (Server, Vec<Replica>, Duration)
     let mut replicas: Vec<_> = numbers
         .iter()
         .enumerate()
-        .map(|(number, slots)| Replica::new(number, *slots))
+        .map(|(number, shards)| Replica::new(number, *shards))
         .collect();
     let mut now = Duration::ZERO;
     for event in events {
@@ -235,37 +235,37 @@ fn played(events: &[Event], numbers: &[u16]) -> (Server, Vec<Replica>, Duration)
 
 /// No two believe to work on the same account and region.
 fn check_single(replicas: &[Replica], numbers: &[u16], now: Duration) {
-    for slot in 0..SLOTS {
-        let of_same: Vec<_> = holders(replicas, slot, now);
-        let same = numbers.iter().all(|slots| *slots == numbers[0]);
-        assert!(!same || of_same.len() <= 1, "slot {slot} is held by {of_same:?}");
+    for shard in 0..SHARDS {
+        let of_same: Vec<_> = holders(replicas, shard, now);
+        let same = numbers.iter().all(|shards| *shards == numbers[0]);
+        assert!(!same || of_same.len() <= 1, "shard {shard} is held by {of_same:?}");
     }
     let by_number = |number: u16| {
-        let of_number = replicas.iter().filter(move |replica| replica.terms.slots == number);
+        let of_number = replicas.iter().filter(move |replica| replica.terms.shards == number);
         of_number
-            .filter(|replica| (0..number).any(|slot| replica.believes(slot, now)))
+            .filter(|replica| (0..number).any(|shard| replica.believes(shard, now)))
             .count()
     };
     let numbers: std::collections::BTreeSet<u16> = numbers.iter().copied().collect();
     let at_work = numbers.iter().filter(|number| by_number(**number) > 0).count();
-    assert!(at_work <= 1, "slots are held by different numbers of them");
+    assert!(at_work <= 1, "shards are held by different numbers of them");
 }
 
 #[test]
-fn replicas_share_the_slots_and_one_that_comes_has_its_part_at_once() {
+fn replicas_share_the_shards_and_one_that_comes_has_its_part_at_once() {
     let (mut server, mut now) = (Server::default(), Duration::ZERO);
-    let mut replicas = vec![Replica::new(0, SLOTS)];
+    let mut replicas = vec![Replica::new(0, SHARDS)];
     let counts = |replicas: &[Replica], now| -> Vec<usize> {
-        let count = |replica: &Replica| (0..SLOTS).filter(|slot| replica.believes(*slot, now)).count();
+        let count = |replica: &Replica| (0..SHARDS).filter(|shard| replica.believes(*shard, now)).count();
         replicas.iter().map(count).collect()
     };
     // Sees that there is nothing, shows itself, sees that nobody else does, takes all.
     settle(&mut server, &mut replicas, &mut now, 1);
     assert_eq!(counts(&replicas, now), [5]);
-    replicas.push(Replica::new(1, SLOTS));
+    replicas.push(Replica::new(1, SHARDS));
     settle(&mut server, &mut replicas, &mut now, 2);
     assert_eq!(counts(&replicas, now), [3, 2]);
-    replicas.push(Replica::new(2, SLOTS));
+    replicas.push(Replica::new(2, SHARDS));
     settle(&mut server, &mut replicas, &mut now, 2);
     assert_eq!(counts(&replicas, now), [2, 2, 1]);
     // The policies stay where they were.
@@ -280,15 +280,15 @@ fn replicas_share_the_slots_and_one_that_comes_has_its_part_at_once() {
 #[test]
 fn what_a_killed_replica_held_is_taken_within_the_duration_of_a_lease() {
     let (mut server, mut now) = (Server::default(), Duration::ZERO);
-    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS)];
+    let mut replicas = vec![Replica::new(0, SHARDS), Replica::new(1, SHARDS)];
     settle(&mut server, &mut replicas, &mut now, 20);
     replicas.remove(0);
     let killed = now;
-    while (0..SLOTS).any(|slot| holders(&replicas, slot, now).is_empty()) {
+    while (0..SHARDS).any(|shard| holders(&replicas, shard, now).is_empty()) {
         now += look_every(DURATION);
         replicas[0].look(&server, now);
         replicas[0].act(&mut server, now, None);
-        assert!(now - killed <= DURATION, "nobody works on some slots");
+        assert!(now - killed <= DURATION, "nobody works on some shards");
     }
     let left = Name::Replica("amiseal-0".to_owned());
     assert!(server.leases.contains_key(&left));
@@ -300,43 +300,43 @@ fn what_a_killed_replica_held_is_taken_within_the_duration_of_a_lease() {
 }
 
 #[test]
-fn a_replica_that_is_started_again_under_its_name_has_its_slots_back_at_once() {
+fn a_replica_that_is_started_again_under_its_name_has_its_shards_back_at_once() {
     let (mut server, mut now) = (Server::default(), Duration::ZERO);
-    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS)];
+    let mut replicas = vec![Replica::new(0, SHARDS), Replica::new(1, SHARDS)];
     settle(&mut server, &mut replicas, &mut now, 20);
-    let before: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
-    replicas[0] = Replica::new(0, SLOTS);
+    let before: Vec<_> = (0..SHARDS).map(|shard| holders(&replicas, shard, now)).collect();
+    replicas[0] = Replica::new(0, SHARDS);
     settle(&mut server, &mut replicas, &mut now, 1);
-    let after: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
+    let after: Vec<_> = (0..SHARDS).map(|shard| holders(&replicas, shard, now)).collect();
     assert_eq!(before, after);
 }
 
 #[test]
 fn a_lease_that_somebody_deletes_is_made_anew_by_its_holder_and_taken_by_nobody() {
     let (mut server, mut now) = (Server::default(), Duration::ZERO);
-    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS)];
+    let mut replicas = vec![Replica::new(0, SHARDS), Replica::new(1, SHARDS)];
     settle(&mut server, &mut replicas, &mut now, 20);
     let holder = holders(&replicas, 4, now);
-    server.leases.remove(&Name::Slot(4));
+    server.leases.remove(&Name::Shard(4));
     for number in [1 - holder[0], holder[0]] {
         replicas[number].look(&server, now);
         replicas[number].act(&mut server, now, None);
         assert_eq!(holders(&replicas, 4, now), holder);
     }
     assert_eq!(
-        server.leases[&Name::Slot(4)].holder,
+        server.leases[&Name::Shard(4)].holder,
         Some(replicas[holder[0]].terms.identity.clone())
     );
 }
 
 #[test]
-fn another_number_of_slots_takes_over_when_the_last_one_of_the_old_has_gone() {
+fn another_number_of_shards_takes_over_when_the_last_one_of_the_old_has_gone() {
     let (mut server, mut now) = (Server::default(), Duration::ZERO);
-    let mut replicas = vec![Replica::new(0, SLOTS), Replica::new(1, SLOTS), Replica::new(2, 3)];
+    let mut replicas = vec![Replica::new(0, SHARDS), Replica::new(1, SHARDS), Replica::new(2, 3)];
     settle(&mut server, &mut replicas[..2], &mut now, 20);
-    let held = |replica: &Replica, now| (0..SLOTS).filter(|slot| replica.believes(*slot, now)).count();
+    let held = |replica: &Replica, now| (0..SHARDS).filter(|shard| replica.believes(*shard, now)).count();
     let planned = settle(&mut server, &mut replicas, &mut now, 20);
-    assert_eq!(planned[2].contradicted, Some(SLOTS));
+    assert_eq!(planned[2].contradicted, Some(SHARDS));
     assert_eq!(planned[0].contradicted, Some(3));
     replicas[0].keeper.retire();
     settle(&mut server, &mut replicas, &mut now, 2);
@@ -352,7 +352,7 @@ fn another_number_of_slots_takes_over_when_the_last_one_of_the_old_has_gone() {
 }
 
 #[test]
-fn a_slot_whose_giving_up_got_no_answer_is_not_believed_to_be_held() {
+fn a_shard_whose_giving_up_got_no_answer_is_not_believed_to_be_held() {
     let events = [
         Event::Looks(1),
         Event::Acts(1, None),
@@ -370,7 +370,7 @@ fn a_slot_whose_giving_up_got_no_answer_is_not_believed_to_be_held() {
         Event::Looks(0),
         Event::Acts(0, None),
     ];
-    played(&events, &[SLOTS; 3]);
+    played(&events, &[SHARDS; 3]);
 }
 
 #[test]
@@ -387,41 +387,41 @@ fn a_lease_that_was_not_looked_at_for_a_while_has_not_run_out_by_that() {
         Event::Passes(2716),
         Event::Acts(1, None),
     ];
-    played(&events, &[SLOTS, 3, SLOTS]);
+    played(&events, &[SHARDS, 3, SHARDS]);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_two_replicas_hold_a_slot_at_a_time(events in prop::collection::vec(event(3), 1..120)) {
-        played(&events, &[SLOTS; 3]);
+    fn no_two_replicas_hold_a_shard_at_a_time(events in prop::collection::vec(event(3), 1..120)) {
+        played(&events, &[SHARDS; 3]);
     }
 
     #[test]
-    fn replicas_with_different_numbers_of_slots_never_work_at_a_time(events in prop::collection::vec(event(3), 1..120)) {
-        played(&events, &[SLOTS, 3, SLOTS]);
+    fn replicas_with_different_numbers_of_shards_never_work_at_a_time(events in prop::collection::vec(event(3), 1..120)) {
+        played(&events, &[SHARDS, 3, SHARDS]);
     }
 
     #[test]
-    fn whatever_has_happened_all_slots_find_a_holder_and_stay_with_it(events in prop::collection::vec(event(3), 1..60)) {
-        let (mut server, mut replicas, mut now) = played(&events, &[SLOTS; 3]);
+    fn whatever_has_happened_all_shards_find_a_holder_and_stay_with_it(events in prop::collection::vec(event(3), 1..60)) {
+        let (mut server, mut replicas, mut now) = played(&events, &[SHARDS; 3]);
         for (number, replica) in replicas.iter_mut().enumerate() {
             if replica.keeper.retires() {
                 // Another Pod instead.
-                *replica = Replica::new(10 + number, SLOTS);
+                *replica = Replica::new(10 + number, SHARDS);
             }
         }
         settle(&mut server, &mut replicas, &mut now, 25);
-        let before: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
+        let before: Vec<_> = (0..SHARDS).map(|shard| holders(&replicas, shard, now)).collect();
         prop_assert!(before.iter().all(|holders| holders.len() == 1), "{before:?}");
-        let most = share(SLOTS, replicas.len());
+        let most = share(SHARDS, replicas.len());
         for number in 0..replicas.len() {
             let count = before.iter().filter(|holders| holders[0] == number).count();
             prop_assert!(count <= most, "{number} holds {count} of {before:?}");
         }
         let last = settle(&mut server, &mut replicas, &mut now, 25);
-        let after: Vec<_> = (0..SLOTS).map(|slot| holders(&replicas, slot, now)).collect();
+        let after: Vec<_> = (0..SHARDS).map(|shard| holders(&replicas, shard, now)).collect();
         prop_assert_eq!(before, after);
         for planned in last {
             prop_assert!(planned.leaving.is_empty() && planned.lost.is_empty());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use super::{Work, belongs};
+use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIEncryptionTarget, Backups, ImageSelector};
 use crate::domain::ImageId;
 use crate::plan::classify::Older;
@@ -13,14 +13,14 @@ use crate::plan::select::Selector;
 
 /// What other policies govern.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::controller) struct Rivals {
+pub(in crate::controller) struct OtherPolicies {
     /// Sources of their migrations, and whose they are: that policy governs those images until the migration is gone.
     pub(super) contested: HashMap<ImageId, String>,
     /// What the older ones select, they govern: their names, and what they select.
     older: Vec<(String, ImageSelector, Backups)>,
 }
 
-impl Rivals {
+impl OtherPolicies {
     pub(super) fn older(&self) -> Vec<Older> {
         let older = self.older.iter().map(|(policy, selector, backups)| Older {
             policy: policy.clone(),
@@ -30,31 +30,31 @@ impl Rivals {
     }
 }
 
-impl Work<'_> {
+impl TargetReconciler<'_> {
     /// Counts the images anew when another policy has come to govern others than it did. Says whether it has.
-    pub(super) fn follow_rivals(&self) {
-        let rivals = self.rivals();
-        let has_changed = self.place(|place| place.classified.is_some() && place.rivals != rivals);
+    pub(super) fn follow_other_policies(&self) {
+        let other_policies = self.other_policies();
+        let has_changed = self.state(|state| state.classified.is_some() && state.other_policies != other_policies);
         if has_changed {
             self.classify();
         }
     }
 
     /// Lets the targets of other policies look again: what this one asks for has changed.
-    pub(super) fn wake_rivals(&self) {
+    pub(super) fn wake_other_policies(&self) {
         for target in self.neighbours() {
-            self.ctx.fleet.wake_target(&target);
+            self.ctx.registry.wake_target(&target);
         }
     }
 
     /// What other policies govern now.
-    pub(super) fn rivals(&self) -> Rivals {
+    pub(super) fn other_policies(&self) -> OtherPolicies {
         let spec = &self.target.spec;
         let record = self.record();
         let contested = record
             .iter()
-            .filter(|m| m.spec.policy != spec.policy && !belongs(m, &self.uid));
-        let mut rivals = Rivals {
+            .filter(|m| m.spec.policy != spec.policy && !is_controlled_by(m, &self.uid));
+        let mut other_policies = OtherPolicies {
             contested: contested
                 .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m.spec.policy.clone())))
                 .collect(),
@@ -65,12 +65,12 @@ impl Work<'_> {
             Some((policy.metadata.creation_timestamp.clone()?, policy.name_any()))
         };
         let Some(ours) = age(&spec.policy) else {
-            return rivals;
+            return other_policies;
         };
         let is_older = |theirs: &AMIEncryptionTarget| {
             theirs.spec.policy != spec.policy && age(&theirs.spec.policy).is_some_and(|theirs| theirs < ours)
         };
-        let mut older = self.ctx.placed_targets.of(&spec.account_id, &spec.region);
+        let mut older = self.ctx.targets_by_scope.of(&spec.account_id, &spec.region);
         older.retain(|theirs| is_older(theirs));
         // The order is that of a hash table, and must make no difference.
         older.sort_by_key(|theirs| theirs.name_any());
@@ -78,14 +78,14 @@ impl Work<'_> {
             let spec = &older.spec;
             (spec.policy.clone(), spec.image_selector.clone(), spec.backups)
         };
-        rivals.older = older.iter().map(selects).collect();
-        rivals
+        other_policies.older = older.iter().map(selects).collect();
+        other_policies
     }
 
     /// The names of the targets of this account and region, but for this one.
     fn neighbours(&self) -> Vec<String> {
         let spec = &self.target.spec;
-        let targets = self.ctx.placed_targets.of(&spec.account_id, &spec.region);
+        let targets = self.ctx.targets_by_scope.of(&spec.account_id, &spec.region);
         let others = targets.iter().map(|target| target.name_any());
         others.filter(|name| *name != self.name).collect()
     }

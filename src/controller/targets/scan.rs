@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use super::Work;
+use super::TargetReconciler;
 use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIMigration, AMIMigrationStatus, MigrationState, conditions};
 use crate::aws::{AwsError, Detail, ErrorClass};
-use crate::controller::fleet::jittered;
+use crate::controller::registry::jittered;
 use crate::controller::survey::survey;
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::adopt::Recorded;
-use crate::plan::classify::{self, Classified, Terms};
-use crate::plan::trouble;
+use crate::plan::classify::{self, Classified, Criteria};
+use crate::plan::problem;
 
-impl Work<'_> {
+impl TargetReconciler<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
     pub(super) async fn scan(&self) {
         let started = self.ctx.clock.monotonic();
         let asked = self.asked();
-        self.place(|place| place.asked.clone_from(&asked));
+        self.state(|state| state.asked.clone_from(&asked));
         let outcome = survey(&self.session, &self.target.spec.kms_key_id, Detail::Everything).await;
         let now = self.ctx.clock.now();
         let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
@@ -30,47 +30,46 @@ impl Work<'_> {
             Ok(scan) => {
                 if scan.key.is_err() {
                     // What the last scan knew of a key that cannot be read now may not hold any more.
-                    self.place(|place| place.key.forget());
+                    self.state(|state| state.key.forget());
                 }
                 self.know_key(scan.key);
                 self.warn_of_unread(&scan.inventory);
                 tracing::info!(
-                    target = self.name,
                     images = scan.inventory.images.len(),
                     snapshots = scan.inventory.snapshots.len(),
                     seconds,
-                    "looked through the account and region"
+                    "scan completed"
                 );
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
                 let may_lack_images = scan.inventory.may_lack_images;
-                self.place(|place| {
-                    place.progress = scan.inventory.progress.clone();
-                    place.poll_due = None;
-                    place.looking.succeeded();
-                    place.inventory = Some(Arc::new(scan.inventory));
-                    place.scanned_for = asked;
-                    place.caller = scan.caller;
-                    place.permits.scanned();
-                    place.trouble = None;
-                    place.failures = 0;
-                    place.scan_due = Some(now + interval);
-                    place.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
+                self.state(|state| {
+                    state.progress = scan.inventory.progress.clone();
+                    state.poll_due = None;
+                    state.looking.succeeded();
+                    state.inventory = Some(Arc::new(scan.inventory));
+                    state.scanned_for = asked;
+                    state.caller = scan.caller;
+                    state.permission_check.scanned();
+                    state.problem = None;
+                    state.failures = 0;
+                    state.scan_due = Some(now + interval);
+                    state.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
                     // Before AWS is asked for a copy, what is there is asked for by its source.
-                    let is_covered = |m: &&Arc<AMIMigration>| !may_lack_images || copy_of(m).is_some();
+                    let is_covered = |m: &&Arc<AMIMigration>| !may_lack_images || recorded_copy(m).is_some();
                     let covered = self.migrations.iter().filter(is_covered);
-                    place.covered = covered.filter_map(|m| m.uid()).collect();
+                    state.covered = covered.filter_map(|m| m.uid()).collect();
                 });
                 self.classify();
                 self.wake_migrations();
             }
             Err(error) => {
                 self.note(&error);
-                self.place(|place| {
-                    place.failures += 1;
-                    let wait = trouble::retry_after(&error, place.failures);
-                    tracing::warn!(target = self.name, %error, failures = place.failures, "could not look through");
-                    place.scan_due = Some(now + jittered(wait, &self.name));
-                    place.trouble = Some(trouble::of_error(&error));
+                self.state(|state| {
+                    state.failures += 1;
+                    let wait = problem::retry_after(&error, state.failures);
+                    tracing::warn!(%error, failures = state.failures, "scan failed");
+                    state.scan_due = Some(now + jittered(wait, &self.name));
+                    state.problem = Some(problem::of_error(&error));
                 });
             }
         }
@@ -78,12 +77,12 @@ impl Work<'_> {
 
     /// Says which images could not be read, of those that could be before or were not there.
     fn warn_of_unread(&self, inventory: &Inventory) {
-        let known = self.place(|place| place.inventory.clone());
+        let known = self.state(|state| state.inventory.clone());
         for image in inventory.images.values() {
             let Some(why) = &image.unread else { continue };
             let before = known.as_ref().and_then(|known| known.images.get(&image.id));
             if before.is_none_or(|before| before.unread != image.unread) {
-                tracing::warn!(target = self.name, image = %image.id, why, "AWS's answer about an image cannot be read");
+                tracing::warn!(image = %image.id, why, "AWS's answer about an image cannot be read");
             }
         }
     }
@@ -103,7 +102,7 @@ impl Work<'_> {
 
     /// Counts the images anew from what is known.
     pub(super) fn classify(&self) {
-        let rivals = self.rivals();
+        let other_policies = self.other_policies();
         let copies = self.recorded_copies();
         let published = self.copies_that(|status| conditions::find(&status.conditions, conditions::PROMOTED).is_some());
         let refused = self.refused_copies();
@@ -113,16 +112,16 @@ impl Work<'_> {
             .filter_map(|m| m.spec.source_image_id.parse().ok())
             .collect();
         let spec = &self.target.spec;
-        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view().clone()));
+        let (inventory, key) = self.state(|state| (state.inventory.clone(), state.key.view().clone()));
         let Some(inventory) = inventory else { return };
-        let terms = Terms {
+        let terms = Criteria {
             account: &self.account,
             region: &self.region,
             selector: &self.selector,
             other_key: spec.other_key,
             key: key.arn(),
-            contested: &rivals.contested,
-            older: &rivals.older(),
+            contested: &other_policies.contested,
+            older: &other_policies.older(),
             ours: &ours,
             copies: &copies,
             recorded: Recorded {
@@ -132,34 +131,34 @@ impl Work<'_> {
             pinned: &self.pinned_keys(),
         };
         let classified: Arc<Classified> = Arc::new(classify::classify(&inventory, terms));
-        self.place(|place| {
-            place.classified = Some(classified);
-            place.rivals = rivals;
-            place.refused = refused;
+        self.state(|state| {
+            state.classified = Some(classified);
+            state.other_policies = other_policies;
+            state.refused = refused;
         });
     }
 
     /// The keys of finished migrations, by their source.
     fn pinned_keys(&self) -> HashMap<ImageId, KeyArn> {
-        let finished = |m: &&Arc<AMIMigration>| state(m) == MigrationState::Completed;
+        let finished = |m: &&Arc<AMIMigration>| migration_state(m) == MigrationState::Completed;
         let pinned = |m: &Arc<AMIMigration>| Some((m.spec.source_image_id.parse().ok()?, m.spec.key_arn.parse().ok()?));
         self.migrations.iter().filter(finished).filter_map(pinned).collect()
     }
 
     /// The copies that migrations, not yet done with them, have on record.
     fn recorded_copies(&self) -> HashSet<ImageId> {
-        let unfinished = |m: &&Arc<AMIMigration>| state(m) != MigrationState::Completed;
+        let unfinished = |m: &&Arc<AMIMigration>| migration_state(m) != MigrationState::Completed;
         self.migrations
             .iter()
             .filter(unfinished)
-            .filter_map(|m| copy_of(m))
+            .filter_map(|m| recorded_copy(m))
             .collect()
     }
 
     /// Counts the images anew when a migration has come to judge its copy otherwise, by what no listing shows.
     pub(super) fn follow_judgements(&self) {
         let refused = self.refused_copies();
-        let has_changed = self.place(|place| place.classified.is_some() && place.refused != refused);
+        let has_changed = self.state(|state| state.classified.is_some() && state.refused != refused);
         if has_changed {
             self.classify();
         }
@@ -178,25 +177,25 @@ impl Work<'_> {
         self.migrations
             .iter()
             .filter(meant)
-            .filter_map(|m| copy_of(m))
+            .filter_map(|m| recorded_copy(m))
             .collect()
     }
 
     /// Reads which copies are in flight, when that is due. Says whether it was read.
     pub(super) async fn follow_copies(&self) -> bool {
         let now = self.ctx.clock.now();
-        let (due, waits) = self.place(|place| {
+        let (due, waits) = self.state(|state| {
             // What has failed is tried again when its own time has come, and what is due otherwise waits for that.
-            let due = place.looking.due().or(place.poll_due);
-            (due.is_some_and(|due| due <= now), place.looking.waits(now))
+            let due = state.looking.due().or(state.poll_due);
+            (due.is_some_and(|due| due <= now), state.looking.waits(now))
         });
         if waits || !due && self.created_since_looked().is_empty() {
             return false;
         }
         let read = self.session.progress().await.map(|progress| {
-            self.place(|place| {
-                place.progress = progress;
-                place.poll_due = None;
+            self.state(|state| {
+                state.progress = progress;
+                state.poll_due = None;
             });
         });
         self.followed(read)
@@ -207,13 +206,13 @@ impl Work<'_> {
         let mut migrations = self.done();
         migrations.extend(self.created_since_looked());
         if migrations.is_empty() {
-            self.place(|place| place.looking.succeeded());
+            self.state(|state| state.looking.succeeded());
             return false;
         }
         let read = self.look_at(&migrations).await;
         let has_looked = self.followed(read);
         if has_looked {
-            self.place(|place| place.looking.succeeded());
+            self.state(|state| state.looking.succeeded());
         }
         has_looked
     }
@@ -224,41 +223,43 @@ impl Work<'_> {
         self.note(&error);
         let now = self.ctx.clock.now();
         let spread = |wait| jittered(wait, &self.name);
-        let failures = self.place(|place| place.looking.failed(&error, now, spread));
-        tracing::warn!(target = self.name, %error, failures, "could not look at the copies in flight");
+        let failures = self.state(|state| state.looking.failed(&error, now, spread));
+        tracing::warn!(%error, failures, "could not read the copies in flight");
         false
     }
 
     /// Migrations that are newer than the last look for copies of their source: nothing is asked of AWS for them yet.
     fn created_since_looked(&self) -> Vec<&Arc<AMIMigration>> {
         let now = self.ctx.clock.now();
-        if self.place(|place| place.looking.waits(now)) {
+        if self.state(|state| state.looking.waits(now)) {
             return Vec::new();
         }
-        let covered = |uid: &str| self.place(|place| place.covered.contains(uid));
+        let covered = |uid: &str| self.state(|state| state.covered.contains(uid));
         self.migrations
             .iter()
-            .filter(|m| state(m) != MigrationState::Completed && m.uid().is_some_and(|uid| !covered(&uid)))
+            .filter(|m| migration_state(m) != MigrationState::Completed && m.uid().is_some_and(|uid| !covered(&uid)))
             .collect()
     }
 
     /// Migrations whose copy has no snapshot in flight any more, and is not known to be done.
     fn done(&self) -> Vec<&Arc<AMIMigration>> {
-        let (inventory, flying) = self.place(|place| {
-            let flying: BTreeSet<ImageId> = place
+        let (inventory, flying) = self.state(|state| {
+            let flying: BTreeSet<ImageId> = state
                 .progress
                 .pending
                 .iter()
                 .filter_map(|s| s.for_image.clone())
                 .collect();
-            (place.inventory.clone(), flying)
+            (state.inventory.clone(), flying)
         });
         let Some(inventory) = inventory else { return Vec::new() };
         self.migrations
             .iter()
-            .filter(|m| matches!(state(m), MigrationState::Copying | MigrationState::Verifying) && !is_stalled(m))
             .filter(|m| {
-                copy_of(m).is_some_and(|copy| {
+                matches!(migration_state(m), MigrationState::Copying | MigrationState::Verifying) && !is_stalled(m)
+            })
+            .filter(|m| {
+                recorded_copy(m).is_some_and(|copy| {
                     let known = inventory.images.get(&copy).is_some_and(|image| {
                         image.state == ImageState::Failed
                             || image.state == ImageState::Available
@@ -290,17 +291,17 @@ impl Work<'_> {
             .any(|(_, copy)| remains.get(copy).is_some_and(|left| left.failed));
         let any = |state| images.iter().any(|image| image.state == state);
         let (failed, good) = (any(ImageState::Failed) || vanished, any(ImageState::Available));
-        self.place(|place| {
-            if let Some(inventory) = &mut place.inventory {
+        self.state(|state| {
+            if let Some(inventory) = &mut state.inventory {
                 let inventory = Arc::make_mut(inventory);
                 inventory.fold(sources, began, images, snapshots);
                 for (_, copy) in &missing {
                     inventory.not_shown(copy, remains.remove(copy));
                 }
             }
-            place.covered.extend(migrations.iter().filter_map(|m| m.uid()));
+            state.covered.extend(migrations.iter().filter_map(|m| m.uid()));
             if good {
-                place.permits.copied();
+                state.permission_check.copied();
             }
         });
         if failed {
@@ -310,7 +311,7 @@ impl Work<'_> {
         }
         self.classify();
         for migration in migrations {
-            self.ctx.fleet.wake_migration(&migration.name_any());
+            self.ctx.registry.wake_migration(&migration.name_any());
         }
         Ok(())
     }
@@ -318,15 +319,16 @@ impl Work<'_> {
 
 /// Source and copy of the migrations whose copy is on record and not shown.
 fn missing(migrations: &[&Arc<AMIMigration>], shown: &HashSet<&ImageId>) -> Vec<(ImageId, ImageId)> {
-    let follows = |m: &&&Arc<AMIMigration>| matches!(state(m), MigrationState::Copying | MigrationState::Verifying);
+    let follows =
+        |m: &&&Arc<AMIMigration>| matches!(migration_state(m), MigrationState::Copying | MigrationState::Verifying);
     let missing = migrations.iter().filter(follows).filter_map(|migration| {
-        let copy = copy_of(migration).filter(|copy| !shown.contains(copy))?;
+        let copy = recorded_copy(migration).filter(|copy| !shown.contains(copy))?;
         Some((migration.spec.source_image_id.parse().ok()?, copy))
     });
     missing.collect()
 }
 
-pub(super) fn state(migration: &AMIMigration) -> MigrationState {
+pub(super) fn migration_state(migration: &AMIMigration) -> MigrationState {
     migration
         .status
         .as_ref()
@@ -334,7 +336,7 @@ pub(super) fn state(migration: &AMIMigration) -> MigrationState {
         .unwrap_or_default()
 }
 
-pub(super) fn copy_of(migration: &AMIMigration) -> Option<ImageId> {
+pub(super) fn recorded_copy(migration: &AMIMigration) -> Option<ImageId> {
     migration
         .status
         .as_ref()?

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::obstacle::Trouble;
+use super::obstacle::Problem;
 use crate::api::conditions::reason;
 use crate::domain::{AwsError, Cause, ErrorClass};
 
@@ -19,7 +19,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_se
 const THROTTLED: Duration = Duration::from_secs(60);
 
 /// What to say of an error, if it is anything that a person should know of.
-pub fn of_error(error: &AwsError) -> Trouble {
+pub fn of_error(error: &AwsError) -> Problem {
     let reason = match error.cause {
         Some(Cause::ProductCode) => reason::PRODUCT_CODE_NOT_COPYABLE,
         Some(Cause::SnapshotNotShared | Cause::NotAuthorizedForImage) => reason::SNAPSHOT_NOT_SHARED,
@@ -38,21 +38,21 @@ pub fn of_error(error: &AwsError) -> Trouble {
             ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict => reason::INVALID_REQUEST,
         },
     };
-    Trouble::new(reason, format!("{error}."))
+    Problem::new(reason, format!("{error}."))
 }
 
 /// What to say where the key `key` could not be read; it is named as the policy names it.
-pub fn of_key_error(error: &AwsError, key: &str) -> Trouble {
-    let trouble = of_error(error);
+pub fn of_key_error(error: &AwsError, key: &str) -> Problem {
+    let problem = of_error(error);
     let action = error.action();
-    if trouble.reason != reason::ACCESS_DENIED || error.said.is_some() || error.cause.is_some() {
-        return trouble;
+    if problem.reason != reason::ACCESS_DENIED || error.said.is_some() || error.cause.is_some() {
+        return problem;
     }
     let message = format!(
-        "KMS denies {action} on the key {key}: allow {action} to the role, and see that the key's own policy lets the \
+        "KMS denies {action} on the key {key}: grant {action} to the role, and see that the key's own policy lets the \
          account use it."
     );
-    Trouble::new(reason::ACCESS_DENIED, message)
+    Problem::new(reason::ACCESS_DENIED, message)
 }
 
 /// Whether a person has to act before the call can succeed.
@@ -125,14 +125,14 @@ mod tests {
             operation: "kms:DescribeKey",
             ..error(ErrorClass::Denied, None, None)
         };
-        let trouble = of_key_error(&denied, "alias/ami");
-        assert_eq!(trouble.reason, reason::ACCESS_DENIED);
+        let problem = of_key_error(&denied, "alias/ami");
+        assert_eq!(problem.reason, reason::ACCESS_DENIED);
         for words in [
             "the key alias/ami",
-            "allow kms:DescribeKey to the role",
+            "grant kms:DescribeKey to the role",
             "key's own policy",
         ] {
-            assert!(trouble.message.contains(words), "{}", trouble.message);
+            assert!(problem.message.contains(words), "{}", problem.message);
         }
         let expired = error(ErrorClass::Denied, Some(Cause::CredentialsExpired), None);
         assert_eq!(of_key_error(&expired, "alias/ami"), of_error(&expired));

@@ -1,6 +1,5 @@
 //! Migrations: takes one step, persists it, returns. The change of status leads to the next.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,19 +9,19 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{AFTER_CONFLICT, Outcome, write_status};
-use super::fleet::View;
-use super::memory::CallTrouble;
-use super::target::{belongs, newly_true};
+use super::memory::CallProblem;
+use super::registry::AccountView;
+use super::targets::{is_controlled_by, newly_true};
 use super::{Context, policy};
 use crate::api::conditions;
 use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels};
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
-use crate::domain::{ImageId, Inventory, LaunchPermission, Malformed, writes};
+use crate::domain::{ImageId, Inventory, Malformed, writes};
 use crate::plan::allowance::Urgency;
-use crate::plan::naming::CopyOf;
-use crate::plan::obstacle::Trouble;
-use crate::plan::step::{self, Observation, Step, Then};
-use crate::plan::{source_keys, trouble};
+use crate::plan::naming::CopyIdentity;
+use crate::plan::obstacle::Problem;
+use crate::plan::step::{self, Answers, Effect, Next, Observation, Question, Step};
+use crate::plan::{problem, source_keys};
 
 mod calls;
 
@@ -31,7 +30,6 @@ const UNTIL_WRITTEN: Duration = Duration::from_secs(10);
 
 /// Takes the next step of a migration.
 pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
-    let name = migration.name_any();
     if migration.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -40,184 +38,200 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         return Ok(Action::await_change());
     };
     if policy::is_withdrawn(&target, &ctx.policies) {
-        return Ok(Action::requeue(ctx.clock.wall(policy::HEARD_AFTER)));
+        return Ok(Action::requeue(ctx.clock.to_real_time(policy::HEARD_AFTER)));
     }
-    let of = match copy_of(&migration) {
+    let of = match copy_identity(&migration) {
         Ok(of) => of,
         Err(malformed) => {
             // The API server refuses such a spec; this is for one that was stored before it did.
-            tracing::error!(migration = name, %malformed, "cannot work on this migration");
+            tracing::error!(%malformed, "cannot work on this migration");
             return Ok(Action::await_change());
         }
     };
     let uid = migration.uid().unwrap_or_default();
     let view = ctx
-        .fleet
+        .registry
         .view(&target.name_any(), &target.uid().unwrap_or_default(), &uid);
     let Some(view) = view else {
         return Ok(Action::await_change());
     };
-    let turn = Turn {
+    let reconciler = MigrationReconciler {
         ctx: &ctx,
         migration: &migration,
         target: &target,
-        name,
         uid,
         of,
         view,
         session: OnceLock::new(),
     };
-    turn.take().await
+    reconciler.reconcile().await
 }
 
-/// One visit to one migration.
-struct Turn<'a> {
+/// What came of a question.
+enum Asked {
+    /// An answer.
+    Answered,
+    /// The image is not there. That AWS does not know it says nothing of other reads.
+    Absent,
+    /// The image is there, and known now: everything is decided anew.
+    Shown,
+}
+
+/// One reconcile of one migration.
+struct MigrationReconciler<'a> {
     ctx: &'a Context,
     migration: &'a AMIMigration,
     target: &'a AMIEncryptionTarget,
-    name: String,
     uid: String,
-    of: CopyOf,
-    view: View,
+    of: CopyIdentity,
+    view: AccountView,
     /// The session of this visit's calls, once there is one.
     session: OnceLock<Session>,
 }
 
-impl Turn<'_> {
-    async fn take(&self) -> Result<Action, kube::Error> {
+impl MigrationReconciler<'_> {
+    /// Asks what the next step wants to know, records what it says, and then makes its one change.
+    async fn reconcile(&self) -> Result<Action, kube::Error> {
         self.let_younger_go_on();
         let current = self.migration.status.clone().unwrap_or_default();
         let recorded = self.recorded();
+        let recorded = recorded.as_ref();
         if source_keys::is_asked_about(&current, self.retry()) {
             let now = self.ctx.clock.now();
-            self.ctx.fleet.doubt_source_keys(&self.target.name_any(), now);
+            self.ctx.registry.doubt_source_keys(&self.target.name_any(), now);
         }
-        let admitted = self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.granted.contains_key(&self.of.source)
-        });
-        let mut observation = Observation {
+        let mut answers = Answers::default();
+        let mut problem = recorded.and_then(|recorded| recorded.problem.as_ref());
+        let (observation, Step { status, then }) = loop {
+            let observation = self.observation(&current, problem, &answers);
+            let step = step::next(observation, self.ctx.clock.now());
+            let Next::Ask(question) = &step.then else {
+                break (observation, step);
+            };
+            if answers.has(question) {
+                // A decision that wants to know the same again would do so for ever.
+                break (observation, step);
+            }
+            if let Some(wait) = self.wait_out(recorded) {
+                return self.write_or(step.status, &current, Action::requeue(wait)).await;
+            }
+            let Some(session) = self.session() else {
+                return Ok(Action::await_change());
+            };
+            match self.ask(session, question, &mut answers).await {
+                Ok(Asked::Answered) => problem = self.problem_of_writes(problem, recorded),
+                Ok(Asked::Absent) => {}
+                Ok(Asked::Shown) => return Ok(Action::requeue(Duration::ZERO)),
+                Err(error) => return Ok(self.failed(&error, recorded)),
+            }
+        };
+        if status != current {
+            return self.write(&status, &current).await;
+        }
+        self.give_way(observation.admitted, &then, &status, recorded);
+        match then {
+            Next::Wait | Next::Ask(_) => {
+                let wait = self.wait_out(recorded).filter(|_| step::was_refused(&status));
+                Ok(wait.map_or_else(Action::await_change, Action::requeue))
+            }
+            Next::Do(effect) => self.make(observation, effect, recorded).await,
+        }
+    }
+
+    /// What the next step is decided on.
+    fn observation<'a>(
+        &'a self,
+        current: &'a AMIMigrationStatus,
+        problem: Option<&'a Problem>,
+        answers: &'a Answers,
+    ) -> Observation<'a> {
+        let memory = &self.ctx.registry.memory;
+        Observation {
             of: &self.of,
-            status: &current,
+            status: current,
             generation: self.migration.metadata.generation,
             scanned_since_created: self.view.scanned_since_created,
             looked_since_created: self.view.looked_since_created,
-            known_since: self.ctx.fleet.memory.known_since(self.migration, self.ctx.clock.now()),
+            known_since: memory.known_since(self.migration, self.ctx.clock.now()),
             retry: self.retry(),
-            pardoned: self.ctx.fleet.memory.pardoned(&self.uid),
+            extra_attempt_after: memory.extra_attempt_after(&self.uid),
             settings: &self.target.spec,
             inventory: self.view.inventory.as_deref(),
             key: &self.view.key,
             source_keys: &self.view.source_keys,
             denied: self.view.denied.as_ref(),
             unanswered: self.view.unanswered,
-            admitted,
-            gone: None,
-            unseen: self.has_never_seen_copy(&current),
-            today: self.ctx.clock.today(),
-            permissions: None,
-            uefi_differs: None,
+            admitted: self.is_admitted(),
+            gone: answers.gone.as_ref(),
+            unseen: self.has_never_seen_copy(current),
+            system_time: self.ctx.clock.system_time(),
+            permissions: answers.permissions.as_ref(),
+            uefi_differs: answers.uefi_differs,
             older_unpublished: self.older_unpublished(),
-            trouble: recorded.as_ref().and_then(|recorded| recorded.trouble.as_ref()),
-        };
-        let mut step = step::next(observation, self.ctx.clock.now());
-        if let Then::AskFor(image) = step.then.clone() {
-            if let Some(wait) = self.wait_out(recorded.as_ref()) {
-                return Ok(Action::requeue(wait));
-            }
-            let Some(session) = self.session() else {
-                return Ok(Action::await_change());
-            };
-            match self.is_there(session, &image).await {
-                // It is known now.
-                Ok(true) => return Ok(Action::requeue(Duration::ZERO)),
-                Ok(false) => {
-                    let observation = Observation {
-                        gone: Some(&image),
-                        ..observation
-                    };
-                    step = step::next(observation, self.ctx.clock.now());
+            problem,
+        }
+    }
+
+    fn is_admitted(&self) -> bool {
+        let (account, region) = (&self.of.account, &self.of.region);
+        self.ctx
+            .registry
+            .copy_budget(account, region, |budget| budget.granted.contains_key(&self.of.source))
+    }
+
+    /// Asks AWS what a decision wants to know.
+    async fn ask(&self, session: &Session, question: &Question, answers: &mut Answers) -> Result<Asked, AwsError> {
+        match question {
+            Question::Absence(image) => {
+                if self.is_there(session, image).await? {
+                    return Ok(Asked::Shown);
                 }
-                Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
+                answers.gone = Some(image.clone());
+                return Ok(Asked::Absent);
+            }
+            Question::UefiData(copy) => answers.uefi_differs = Some(self.uefi_differs(session, copy).await?),
+            Question::LaunchPermissions => {
+                // They are read once more just before what they say is published: room for both, or for neither.
+                session.reserve(&self.ctx.registry.memory.was_put_off(&self.uid))?;
+                answers.permissions = Some(session.launch_permissions(&self.of.source).await?);
             }
         }
-        if let Then::ReadUefiData(copy) = step.then.clone() {
-            if let Some(wait) = self.wait_out(recorded.as_ref()) {
-                return self.write_or(step.status, &current, Action::requeue(wait)).await;
-            }
-            let Some(session) = self.session() else {
-                return Ok(Action::await_change());
-            };
-            match self.uefi_differs(session, &copy).await {
-                Ok(differs) => {
-                    observation = Observation {
-                        uefi_differs: Some(differs),
-                        trouble: self.trouble_of_writes(observation.trouble, recorded.as_ref()),
-                        ..observation
-                    };
-                    step = step::next(observation, self.ctx.clock.now());
-                }
-                Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
-            }
+        Ok(Asked::Answered)
+    }
+
+    /// Lets others copy where this migration does not, and asks for its turn again where it can do with it.
+    fn give_way(&self, admitted: bool, then: &Next, status: &AMIMigrationStatus, recorded: Option<&CallProblem>) {
+        if *then != Next::Wait {
+            return;
         }
-        let permissions: BTreeSet<LaunchPermission>;
-        if step.then == Then::ReadPermissions {
-            if let Some(wait) = self.wait_out(recorded.as_ref()) {
-                return self.write_or(step.status, &current, Action::requeue(wait)).await;
-            }
-            let Some(session) = self.session() else {
-                return Ok(Action::await_change());
-            };
-            // They are read once more just before what they say is published: room for both, or for neither.
-            if let Err(error) = session.reserve(&self.ctx.fleet.memory.was_put_off(&self.uid)) {
-                return Ok(self.failed(&error, recorded.as_ref()));
-            }
-            match session.launch_permissions(&self.of.source).await {
-                Ok(read) => {
-                    permissions = read;
-                    let observation = Observation {
-                        permissions: Some(&permissions),
-                        trouble: self.trouble_of_writes(observation.trouble, recorded.as_ref()),
-                        ..observation
-                    };
-                    step = step::next(observation, self.ctx.clock.now());
-                }
-                Err(error) => return Ok(self.failed(&error, recorded.as_ref())),
-            }
+        if admitted && status.state == Some(MigrationState::Pending) {
+            self.release_copies();
+        } else if admitted || !step::was_refused(status) || self.wait_out(recorded).is_some() {
+            return;
         }
-        let Step { status, then } = step;
-        if status != current {
-            return self.write(&status, &current).await;
-        }
-        if admitted && status.state == Some(MigrationState::Pending) && then == Then::Wait {
-            // It does not want the slot after all.
-            self.release_slot();
-            self.ctx.fleet.wake_target(&self.target.name_any());
-        }
-        let wait = self.wait_out(recorded.as_ref());
-        if then == Then::Wait && wait.is_none() && !admitted && step::was_refused(&status) {
-            // Now it can do with a place again.
-            self.ctx.fleet.wake_target(&self.target.name_any());
-        }
-        if !matches!(then, Then::Wait)
-            && !self
-                .ctx
-                .fleet
-                .memory
-                .may_write(self.migration, self.ctx.clock.monotonic())
-        {
+        self.ctx.registry.wake_target(&self.target.name_any());
+    }
+
+    /// Makes a change in AWS, once whatever the last call ran into is waited out.
+    async fn make(
+        &self,
+        observation: Observation<'_>,
+        effect: Effect,
+        recorded: Option<&CallProblem>,
+    ) -> Result<Action, kube::Error> {
+        let memory = &self.ctx.registry.memory;
+        if !memory.may_write(self.migration, self.ctx.clock.monotonic()) {
             // What comes of a call has to be put on record, or the call is made again and again.
-            return Ok(Action::requeue(self.ctx.clock.wall(UNTIL_WRITTEN)));
+            return Ok(Action::requeue(self.ctx.clock.to_real_time(UNTIL_WRITTEN)));
         }
-        match (then, wait) {
-            (Then::Wait, Some(wait)) if step::was_refused(&status) => Ok(Action::requeue(wait)),
-            (Then::Wait | Then::ReadPermissions | Then::ReadUefiData(_) | Then::AskFor(_), _) => {
-                Ok(Action::await_change())
-            }
-            (_, Some(wait)) => Ok(Action::requeue(wait)),
-            (Then::Copy(call), None) => self.copy(observation, &call, recorded.as_ref()).await,
-            (Then::RemoveFailed(image), None) => self.remove_failed(observation, &image, recorded.as_ref()).await,
-            (Then::RemoveRemains(image), None) => self.remove_remains(observation, &image, recorded.as_ref()).await,
-            (Then::Publish(image, list), None) => self.publish(observation, &image, &list, recorded.as_ref()).await,
+        if let Some(wait) = self.wait_out(recorded) {
+            return Ok(Action::requeue(wait));
+        }
+        match effect {
+            Effect::Copy(call) => self.copy(observation, &call, recorded).await,
+            Effect::RemoveFailed(image) => self.remove_failed(observation, &image, recorded).await,
+            Effect::RemoveRemains(image) => self.remove_remains(observation, &image, recorded).await,
+            Effect::Publish(image, list) => self.publish(observation, &image, &list, recorded).await,
         }
     }
 
@@ -235,7 +249,7 @@ impl Turn<'_> {
         };
         let inventory = self.view.inventory.as_ref();
         let is_shown = inventory.is_some_and(|inventory| inventory.images.contains_key(&copy));
-        self.ctx.fleet.memory.was_never_seen(&self.uid, &copy, is_shown)
+        self.ctx.registry.memory.was_never_seen(&self.uid, &copy, is_shown)
     }
 
     /// Asks for an image that the listings do not show, by its ID.
@@ -243,7 +257,7 @@ impl Turn<'_> {
         let found = session.images(std::slice::from_ref(image)).await?;
         let is_there = !found.is_empty();
         if is_there {
-            tracing::warn!(migration = self.name, %image, "a listing has missed an image that is there");
+            tracing::warn!(%image, "a listing has missed an image that is there");
             self.amend(|inventory| found.into_iter().for_each(|image| inventory.insert(image)));
         }
         Ok(is_there)
@@ -256,27 +270,29 @@ impl Turn<'_> {
     }
 
     /// After a read: what a read ran into is over, what a call to write ran into stays said until one succeeds.
-    fn trouble_of_writes<'t>(
+    fn problem_of_writes<'t>(
         &self,
-        trouble: Option<&'t Trouble>,
-        recorded: Option<&CallTrouble>,
-    ) -> Option<&'t Trouble> {
+        problem: Option<&'t Problem>,
+        recorded: Option<&CallProblem>,
+    ) -> Option<&'t Problem> {
         let could_not_read = recorded.is_some_and(|recorded| recorded.reads);
         if could_not_read {
-            self.ctx.fleet.memory.set_trouble(&self.uid, None);
+            self.ctx.registry.memory.set_problem(&self.uid, None);
         }
-        trouble.filter(|_| !could_not_read)
+        problem.filter(|_| !could_not_read)
     }
 
-    fn release_slot(&self) {
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.granted.remove(&self.of.source)
-        });
+    fn release_copies(&self) {
+        self.ctx
+            .registry
+            .copy_budget(&self.of.account, &self.of.region, |budget| {
+                budget.granted.remove(&self.of.source)
+            });
     }
 
     fn amend(&self, change: impl FnOnce(&mut Inventory)) {
         self.ctx
-            .fleet
+            .registry
             .amend(&self.target.name_any(), &self.target.uid().unwrap_or_default(), change);
     }
 
@@ -299,7 +315,7 @@ impl Turn<'_> {
         let uid = self.target.uid().unwrap_or_default();
         self.neighbours()
             .iter()
-            .filter(|m| !is_settled(m) && belongs(m, &uid))
+            .filter(|m| !is_settled(m) && is_controlled_by(m, &uid))
             .filter_map(|m| m.spec.source_image_id.parse::<ImageId>().ok())
             .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
     }
@@ -310,7 +326,7 @@ impl Turn<'_> {
         if !publishes
             || !self
                 .ctx
-                .fleet
+                .registry
                 .memory
                 .has_just_settled(&self.uid, is_settled(self.migration))
         {
@@ -318,16 +334,16 @@ impl Turn<'_> {
         }
         let uid = self.target.uid().unwrap_or_default();
         let promoting = |m: &AMIMigration| m.status.as_ref().and_then(|s| s.state) == Some(MigrationState::Promoting);
-        let waits = |m: &&Arc<AMIMigration>| promoting(m) && !is_settled(m) && belongs(m, &uid);
+        let waits = |m: &&Arc<AMIMigration>| promoting(m) && !is_settled(m) && is_controlled_by(m, &uid);
         for waiting in self.neighbours().iter().filter(waits) {
-            self.ctx.fleet.wake_migration(&waiting.name_any());
+            self.ctx.registry.wake_migration(&waiting.name_any());
         }
     }
 
     /// The migrations of the same account and region.
     fn neighbours(&self) -> Vec<Arc<AMIMigration>> {
         let spec = &self.migration.spec;
-        self.ctx.placed_migrations.of(&spec.account_id, &spec.region)
+        self.ctx.migrations_by_scope.of(&spec.account_id, &spec.region)
     }
 
     /// The annotation by which people ask for another try.
@@ -336,47 +352,52 @@ impl Turn<'_> {
     }
 
     /// What the last call ran into. Nothing is waited for any more once somebody has asked for another try.
-    fn recorded(&self) -> Option<CallTrouble> {
-        let recorded = self.ctx.fleet.memory.trouble(&self.uid)?;
+    fn recorded(&self) -> Option<CallProblem> {
+        let recorded = self.ctx.registry.memory.problem(&self.uid)?;
         if recorded.retry.as_deref() == self.retry() {
             return Some(recorded);
         }
-        let pardoned = CallTrouble {
+        let extra_attempt_after = CallProblem {
             until: self.ctx.clock.now(),
             failures: 0,
             retry: self.retry().map(str::to_owned),
             ..recorded
         };
-        self.ctx.fleet.memory.set_trouble(&self.uid, Some(pardoned.clone()));
+        self.ctx
+            .registry
+            .memory
+            .set_problem(&self.uid, Some(extra_attempt_after.clone()));
         // Nor for a quota that was used up.
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            if let Some(used_up) = &mut slots.used_up {
-                used_up.until = self.ctx.clock.now();
-            }
-        });
-        self.ctx.fleet.wake_target(&self.target.name_any());
-        Some(pardoned)
+        self.ctx
+            .registry
+            .copy_budget(&self.of.account, &self.of.region, |budget| {
+                if let Some(used_up) = &mut budget.used_up {
+                    used_up.until = self.ctx.clock.now();
+                }
+            });
+        self.ctx.registry.wake_target(&self.target.name_any());
+        Some(extra_attempt_after)
     }
 
     /// How long a call still has to wait after the last one's failure, on the wall.
-    fn wait_out(&self, recorded: Option<&CallTrouble>) -> Option<Duration> {
+    fn wait_out(&self, recorded: Option<&CallProblem>) -> Option<Duration> {
         let left = recorded?.until.duration_since(self.ctx.clock.now());
         Duration::try_from(left)
             .ok()
             .filter(|wait| !wait.is_zero())
-            .map(|wait| self.ctx.clock.wall(wait))
+            .map(|wait| self.ctx.clock.to_real_time(wait))
     }
 
     /// Records a failed call: what it says shows in the status when a person should know, and the next one waits.
-    fn failed(&self, error: &AwsError, recorded: Option<&CallTrouble>) -> Action {
+    fn failed(&self, error: &AwsError, recorded: Option<&CallProblem>) -> Action {
         if error.is(Cause::NoRoom) {
             // Nothing has failed: its turn has not come.
             let wait = error.retry_after.unwrap_or(AFTER_CONFLICT);
-            return Action::requeue(self.ctx.clock.wall(wait));
+            return Action::requeue(self.ctx.clock.to_real_time(wait));
         }
         let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
-        let wait = trouble::retry_image_after(error, failures);
-        tracing::warn!(migration = self.name, %error, failures, "a call failed");
+        let wait = problem::retry_image_after(error, failures);
+        tracing::warn!(%error, failures, "a call failed");
         self.ctx
             .metrics
             .reconcile_errors
@@ -386,29 +407,29 @@ impl Turn<'_> {
             && let Some(session) = &self.view.session
         {
             self.ctx.aws.forget(session.key());
-            self.ctx.fleet.wake_target(&self.target.name_any());
+            self.ctx.registry.wake_target(&self.target.name_any());
         }
         if error.class == ErrorClass::Denied {
-            self.ctx.fleet.doubt_permissions(&self.target.name_any());
+            self.ctx.registry.doubt_permissions(&self.target.name_any());
         }
-        let record = CallTrouble {
-            trouble: trouble::needs_a_person(error).then(|| trouble::of_error(error)),
+        let record = CallProblem {
+            problem: problem::needs_a_person(error).then(|| problem::of_error(error)),
             until: self.ctx.clock.now() + wait,
             failures,
             reads: !writes(error.operation),
             retry: self.retry().map(str::to_owned),
         };
-        let says = record.trouble.is_some();
-        self.ctx.fleet.memory.set_trouble(&self.uid, Some(record));
+        let says = record.problem.is_some();
+        self.ctx.registry.memory.set_problem(&self.uid, Some(record));
         if error.is(Cause::ImageNotFound) || error.is(Cause::ImageUnavailable) {
-            self.ctx.fleet.scan_soon(&self.target.name_any());
-            self.ctx.fleet.wake_target(&self.target.name_any());
+            self.ctx.registry.scan_soon(&self.target.name_any());
+            self.ctx.registry.wake_target(&self.target.name_any());
         }
         // The status is to say so now; the wait is kept by the record.
         Action::requeue(if says {
             Duration::ZERO
         } else {
-            self.ctx.clock.wall(wait)
+            self.ctx.clock.to_real_time(wait)
         })
     }
 
@@ -430,7 +451,7 @@ impl Turn<'_> {
         match write_status(self.ctx, self.migration, status, Urgency::Now).await? {
             Outcome::Written => {}
             Outcome::Gone => return Ok(Action::await_change()),
-            Outcome::Discarded(wait) => return Ok(Action::requeue(self.ctx.clock.wall(wait))),
+            Outcome::Discarded(wait) => return Ok(Action::requeue(self.ctx.clock.to_real_time(wait))),
         }
         self.tell(status, current).await;
         Ok(Action::await_change())
@@ -469,8 +490,8 @@ fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTar
     (target.uid().as_ref() == Some(&owner.uid)).then_some(target)
 }
 
-fn copy_of(migration: &AMIMigration) -> Result<CopyOf, Malformed> {
-    Ok(CopyOf {
+fn copy_identity(migration: &AMIMigration) -> Result<CopyIdentity, Malformed> {
+    Ok(CopyIdentity {
         account: migration.spec.account_id.parse()?,
         region: migration.spec.region.parse()?,
         source: migration.spec.source_image_id.parse()?,

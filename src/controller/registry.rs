@@ -12,23 +12,23 @@ use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
 use super::memory::Memory;
-use super::target::Rivals;
+use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
 use crate::plan::classify::Classified;
 use crate::plan::key::KeyWatch;
-use crate::plan::obstacle::{KeyView, Trouble};
-use crate::plan::permit::{self, Permits};
+use crate::plan::obstacle::{KeyView, Problem};
+use crate::plan::permissions::{self, PermissionCheck};
 use crate::plan::retry::Retry;
 use crate::plan::schedule::Head;
 use crate::plan::source_keys::SourceKeys;
 
 /// Everything that is known.
 #[derive(Debug)]
-pub(crate) struct Fleet {
-    targets: Mutex<HashMap<String, Arc<Mutex<Place>>>>,
-    slots: Mutex<SlotsByPlace>,
+pub(crate) struct Registry {
+    targets: Mutex<HashMap<String, Arc<Mutex<TargetState>>>>,
+    copy_budgets: Mutex<CopyBudgets>,
     /// What is remembered of single objects.
     pub(super) memory: Memory,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
@@ -36,11 +36,11 @@ pub(crate) struct Fleet {
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
 }
 
-type SlotsByPlace = HashMap<(AccountId, Region), Arc<Mutex<Slots>>>;
+type CopyBudgets = HashMap<(AccountId, Region), Arc<Mutex<CopyBudget>>>;
 
 /// What is known of one target's account and region.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct TargetState {
     /// The target that this is known of; another one under the same name starts anew.
     pub(super) uid: String,
     /// The generation of the spec that it was found out under.
@@ -54,7 +54,7 @@ pub(crate) struct Place {
     /// What they amount to.
     pub(super) classified: Option<Arc<Classified>>,
     /// What other policies governed when that was found.
-    pub(super) rivals: Rivals,
+    pub(super) other_policies: OtherPolicies,
     /// Copies that migrations had found not to be what was asked for, when images were last classified.
     pub(super) refused: HashSet<ImageId>,
     /// The key, and how the spec names it.
@@ -76,9 +76,9 @@ pub(crate) struct Place {
     /// The looks at copies that have failed, and when they are tried again, whatever else is due or not.
     pub(super) looking: Retry,
     /// What the role may do.
-    pub(super) permits: Permits,
+    pub(super) permission_check: PermissionCheck,
     /// What hinders scanning.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) problem: Option<Problem>,
     /// Scans that have failed in a row.
     pub(super) failures: u32,
     /// UIDs of the migrations that were there when the scan began.
@@ -89,9 +89,9 @@ pub(crate) struct Place {
     pub(super) awaited: HashMap<ImageId, Timestamp>,
 }
 
-/// The slots for snapshot copies of one account and region, over all policies.
+/// The budget of snapshot copies of one account and region, over all policies.
 #[derive(Debug, Default)]
-pub(crate) struct Slots {
+pub(crate) struct CopyBudget {
     /// Admitted, but no intent on record yet: the source image and how many snapshots it needs.
     pub(super) granted: HashMap<ImageId, u32>,
     /// Who waits at the head of the line.
@@ -114,12 +114,12 @@ pub(crate) struct UsedUp {
 
 /// What a migration's step is decided on.
 #[derive(Debug, Clone)]
-pub(crate) struct View {
+pub(crate) struct AccountView {
     pub(super) session: Option<Arc<Session>>,
     pub(super) inventory: Option<Arc<Inventory>>,
     pub(super) key: Arc<KeyView>,
     pub(super) source_keys: Arc<SourceKeys>,
-    pub(super) denied: Option<Trouble>,
+    pub(super) denied: Option<Problem>,
     pub(super) unanswered: bool,
     pub(super) scanned_since_created: bool,
     pub(super) looked_since_created: bool,
@@ -133,15 +133,15 @@ pub(crate) struct Wakes {
     pub(super) policies: UnboundedReceiver<ObjectRef<AMIEncryptionPolicy>>,
 }
 
-impl Fleet {
+impl Registry {
     /// Nothing is known yet.
     pub(super) fn new() -> (Self, Wakes) {
         let (wake_migration, migrations) = unbounded();
         let (wake_target, targets) = unbounded();
         let (wake_policy, policies) = unbounded();
-        let fleet = Self {
+        let registry = Self {
             targets: Mutex::default(),
-            slots: Mutex::default(),
+            copy_budgets: Mutex::default(),
             memory: Memory::default(),
             wake_migration,
             wake_target,
@@ -152,11 +152,11 @@ impl Fleet {
             targets,
             policies,
         };
-        (fleet, wakes)
+        (registry, wakes)
     }
 
     /// What is known of a target. Locks are held for moments and never across a call.
-    pub(super) fn place(&self, name: &str) -> Arc<Mutex<Place>> {
+    pub(super) fn target_state(&self, name: &str) -> Arc<Mutex<TargetState>> {
         lock(&self.targets).entry(name.to_owned()).or_default().clone()
     }
 
@@ -165,7 +165,7 @@ impl Fleet {
         let gone = lock(&self.targets)
             .extract_if(|name, _| !names.contains(name))
             .collect::<Vec<_>>();
-        let session = |(name, place): (String, Arc<Mutex<Place>>)| (name, lock(&place).session.clone());
+        let session = |(name, state): (String, Arc<Mutex<TargetState>>)| (name, lock(&state).session.clone());
         gone.into_iter().map(session).collect()
     }
 
@@ -176,13 +176,13 @@ impl Fleet {
         is_lost: impl Fn(&AccountId, &Region) -> bool,
         migrations: &HashSet<String>,
     ) -> Vec<(String, Arc<Session>)> {
-        lock(&self.slots).retain(|(account, region), _| !is_lost(account, region));
+        lock(&self.copy_budgets).retain(|(account, region), _| !is_lost(account, region));
         self.memory.forget(migrations);
-        let places = lock(&self.targets).clone();
+        let states = lock(&self.targets).clone();
         let lost = |session: &Arc<Session>| is_lost(&session.key().account, &session.key().region);
-        let used = places
+        let used = states
             .into_iter()
-            .filter_map(|(name, place)| Some((name, lock(&place).session.clone()?)));
+            .filter_map(|(name, state)| Some((name, lock(&state).session.clone()?)));
         let mut forgotten: Vec<_> = used.filter(|(_, session)| lost(session)).collect();
         // The order is that of a hash table, and must make no difference.
         forgotten.sort_by(|one, other| one.0.cmp(&other.0));
@@ -194,29 +194,29 @@ impl Fleet {
     }
 
     /// What the migration `migration` of the target `name` is to be decided on; both `uid` and `migration` are UIDs.
-    pub(super) fn view(&self, name: &str, uid: &str, migration: &str) -> Option<View> {
-        let place = lock(&self.targets).get(name).cloned()?;
-        let place = lock(&place);
-        (place.uid == uid).then(|| View {
-            session: place.session.clone(),
-            inventory: place.inventory.clone(),
-            key: place.key.view().clone(),
-            source_keys: place.source_keys.clone(),
-            denied: place.permits.lacking().and_then(permit::obstacle),
-            unanswered: place.permits.unanswered().is_some(),
-            scanned_since_created: place.scanned.contains(migration),
-            looked_since_created: place.covered.contains(migration),
+    pub(super) fn view(&self, name: &str, uid: &str, migration: &str) -> Option<AccountView> {
+        let state = lock(&self.targets).get(name).cloned()?;
+        let state = lock(&state);
+        (state.uid == uid).then(|| AccountView {
+            session: state.session.clone(),
+            inventory: state.inventory.clone(),
+            key: state.key.view().clone(),
+            source_keys: state.source_keys.clone(),
+            denied: state.permission_check.lacking().and_then(permissions::obstacle),
+            unanswered: state.permission_check.unanswered().is_some(),
+            scanned_since_created: state.scanned.contains(migration),
+            looked_since_created: state.covered.contains(migration),
         })
     }
 
     /// Changes what is known of a target's images.
     pub(super) fn amend(&self, name: &str, uid: &str, change: impl FnOnce(&mut Inventory)) {
-        let Some(place) = lock(&self.targets).get(name).cloned() else {
+        let Some(state) = lock(&self.targets).get(name).cloned() else {
             return;
         };
-        let mut place = lock(&place);
-        if place.uid == uid
-            && let Some(inventory) = &mut place.inventory
+        let mut state = lock(&state);
+        if state.uid == uid
+            && let Some(inventory) = &mut state.inventory
         {
             change(Arc::make_mut(inventory));
         }
@@ -224,26 +224,31 @@ impl Fleet {
 
     /// Has a target looked through at its next visit.
     pub(super) fn scan_soon(&self, name: &str) {
-        lock(&self.place(name)).scan_due = None;
+        lock(&self.target_state(name)).scan_due = None;
     }
 
     /// Has it asked anew what the role may do.
     pub(super) fn doubt_permissions(&self, name: &str) {
-        lock(&self.place(name)).permits.doubt();
+        lock(&self.target_state(name)).permission_check.doubt();
         self.wake_target(name);
     }
 
     /// Has the keys of its originals read again.
     pub(super) fn doubt_source_keys(&self, name: &str, now: Timestamp) {
-        Arc::make_mut(&mut lock(&self.place(name)).source_keys).doubt(now);
+        Arc::make_mut(&mut lock(&self.target_state(name)).source_keys).doubt(now);
         self.wake_target(name);
     }
 
-    /// Works on the slots of an account and region. What takes long there holds up no other.
-    pub(super) fn slots<T>(&self, account: &AccountId, region: &Region, work: impl FnOnce(&mut Slots) -> T) -> T {
-        let place = (account.clone(), region.clone());
-        let slots = lock(&self.slots).entry(place).or_default().clone();
-        work(&mut lock(&slots))
+    /// Works on the copy budget of an account and region. What takes long there holds up no other.
+    pub(super) fn copy_budget<T>(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        work: impl FnOnce(&mut CopyBudget) -> T,
+    ) -> T {
+        let state = (account.clone(), region.clone());
+        let budget = lock(&self.copy_budgets).entry(state).or_default().clone();
+        work(&mut lock(&budget))
     }
 
     /// Lets a migration look again.
@@ -252,7 +257,7 @@ impl Fleet {
         let _ = self.wake_migration.unbounded_send(ObjectRef::new(name));
     }
 
-    /// A way to let targets look again, for those who have not the fleet.
+    /// A way to let targets look again, for those who have not the registry.
     pub(super) fn waker(&self) -> UnboundedSender<ObjectRef<AMIEncryptionTarget>> {
         self.wake_target.clone()
     }
@@ -268,7 +273,7 @@ impl Fleet {
     }
 }
 
-impl Place {
+impl TargetState {
     /// Starts anew for another target, and looks again at once for a changed spec. Says whether it has changed.
     pub(super) fn adjust(&mut self, target: &AMIEncryptionTarget, session: &Arc<Session>, now: Timestamp) -> bool {
         let uid = target.metadata.uid.as_deref().unwrap_or_default();
@@ -286,7 +291,7 @@ impl Place {
             self.scan_due = None;
             self.failures = 0;
             self.looking.succeeded();
-            self.permits = Permits::default();
+            self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {
             // Nothing is copied under the former key while the scan that would read the new one fails.

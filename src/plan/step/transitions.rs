@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Observation;
-use super::conclude::{self, completed, progressing};
+use super::statuses::{self, completed, progressing};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState};
 use crate::domain::ImageId;
@@ -35,7 +35,7 @@ pub fn copy_accepted(o: Observation<'_>, image: &ImageId, now: Timestamp) -> AMI
 /// The status after everything that the copy lacked was published.
 pub fn published(o: Observation<'_>, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
     let mut status = o.status.clone();
-    conclude::promoted(o, &mut status, leaves_out(o, copy), now);
+    statuses::promoted(o, &mut status, leaves_out(o, copy), now);
     completed(o, status, done_reason(o.status), &done_message(o, copy), now).status
 }
 
@@ -58,8 +58,13 @@ pub(super) fn done_message(o: Observation<'_>, copy: &ImageId) -> String {
     }
 }
 
-/// The status after an attempt has failed: its token is burnt, and the next attempt has to be admitted.
-pub fn burnt(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
+/// The status after an attempt has failed: its token is of no more use, and the next attempt has to be admitted.
+pub fn attempt_failed(
+    o: Observation<'_>,
+    mut status: AMIMigrationStatus,
+    message: &str,
+    now: Timestamp,
+) -> AMIMigrationStatus {
     if let Some(copy) = &mut status.copy {
         let before = copy.failures.unwrap_or(copy.attempt.saturating_sub(1));
         copy.failures = Some(before.saturating_add(1));
@@ -73,7 +78,7 @@ pub fn passed_over(o: Observation<'_>, mut status: AMIMigrationStatus, now: Time
     if let Some(copy) = &mut status.copy {
         copy.failures.get_or_insert(copy.attempt.saturating_sub(1));
     }
-    let message = "AWS had given the attempt's name or token away already.";
+    let message = "AWS had already used the attempt's name or client token.";
     given_up(o, status, message, now)
 }
 
@@ -82,6 +87,6 @@ fn given_up(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, n
         copy.image_id = None;
     }
     status.snapshots = Vec::new();
-    conclude::copy_lost(o, &mut status, message, now);
+    statuses::copy_lost(o, &mut status, message, now);
     progressing(o, status, MigrationState::Pending, reason::COPY_FAILED, message, now).status
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::obstacle::Trouble;
+use super::obstacle::Problem;
 use crate::api::conditions::reason;
 use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Mode};
-use crate::domain::{Image, ImageState, Inventory, Lacking};
+use crate::domain::{Image, ImageState, Inventory, MissingPermissions};
 
 /// After how long it is asked again whether the role may do what it could not, or might not.
 pub const ASK_AGAIN: Duration = Duration::from_secs(600);
@@ -31,21 +31,21 @@ pub fn asks_for_changes(policy: &AMIEncryptionPolicySpec, target: &AMIEncryption
 ///
 /// It is asked while something is missing or in doubt, and at most every so often: not with every call that is denied.
 #[derive(Debug, Default)]
-pub struct Permits {
+pub struct PermissionCheck {
     /// The last answer.
-    lacking: Option<Lacking>,
+    lacking: Option<MissingPermissions>,
     /// Whether it may not hold any more.
     doubted: bool,
     /// Not before then.
     due: Option<Timestamp>,
     failures: u32,
     /// Why AWS, which was asked and has never answered, did not; none where no answer can be had.
-    unanswered: Option<Trouble>,
+    unanswered: Option<Problem>,
 }
 
-impl Permits {
+impl PermissionCheck {
     /// The last answer.
-    pub fn lacking(&self) -> Option<&Lacking> {
+    pub fn lacking(&self) -> Option<&MissingPermissions> {
         self.lacking.as_ref()
     }
 
@@ -84,7 +84,7 @@ impl Permits {
     }
 
     /// AWS has answered. Says whether otherwise than before.
-    pub fn answered(&mut self, lacking: Lacking, now: Timestamp) -> bool {
+    pub fn answered(&mut self, lacking: MissingPermissions, now: Timestamp) -> bool {
         let changed = self.lacking.as_ref() != Some(&lacking);
         *self = Self {
             due: Some(now + ASK_AGAIN),
@@ -94,16 +94,16 @@ impl Permits {
         changed
     }
 
-    /// AWS could not be asked, which is to be tried again after what `wait` says of the `n`th failure in a row. `trouble`
+    /// AWS could not be asked, which is to be tried again after what `wait` says of the `n`th failure in a row. `problem`
     /// says why, if an answer may be had then.
-    pub fn failed(&mut self, now: Timestamp, trouble: Option<Trouble>, wait: impl FnOnce(u32) -> Duration) {
+    pub fn failed(&mut self, now: Timestamp, problem: Option<Problem>, wait: impl FnOnce(u32) -> Duration) {
         self.failures += 1;
         self.due = Some(now + wait(self.failures));
-        self.unanswered = trouble.filter(|_| self.lacking.is_none());
+        self.unanswered = problem.filter(|_| self.lacking.is_none());
     }
 
     /// Why copies have to wait for an answer. Where none can be had they do not: AWS denies what it denies.
-    pub fn unanswered(&self) -> Option<&Trouble> {
+    pub fn unanswered(&self) -> Option<&Problem> {
         self.unanswered.as_ref()
     }
 
@@ -113,28 +113,25 @@ impl Permits {
 }
 
 /// What stands in the way of asking for any copy.
-pub fn obstacle(lacking: &Lacking) -> Option<Trouble> {
+pub fn obstacle(lacking: &MissingPermissions) -> Option<Problem> {
     let actions = &lacking.certain;
     (!actions.is_empty()).then(|| {
-        Trouble::new(
+        Problem::new(
             reason::ACCESS_DENIED,
-            format!(
-                "AWS denies what migrating needs: allow {} to the role.",
-                sentence(actions)
-            ),
+            format!("The role lacks permissions: grant {} to the role.", sentence(actions)),
         )
     })
 }
 
 /// What may come to stand in the way once a copy is there.
-pub fn doubt(lacking: &Lacking) -> Option<Trouble> {
+pub fn doubt(lacking: &MissingPermissions) -> Option<Problem> {
     let actions = &lacking.untagged;
     (!actions.is_empty()).then(|| {
-        Trouble::new(
+        Problem::new(
             reason::ACCESS_DENIED,
             format!(
                 "AWS denies {actions} for an image without amiseal's tags, and there is none with them to ask about yet: \
-                 allow {actions} to the role, at least for images and snapshots with the tag {TAG_SOURCE_IMAGE}.",
+                 grant {actions} to the role, at least for images and snapshots with the tag {TAG_SOURCE_IMAGE}.",
                 actions = sentence(actions)
             ),
         )
@@ -236,69 +233,81 @@ mod tests {
 
     #[test]
     fn permissions_are_asked_until_none_is_missing_and_again_in_doubt_but_never_too_soon() {
-        let lacking = |certain: &[&'static str], untagged: &[&'static str]| Lacking {
+        let lacking = |certain: &[&'static str], untagged: &[&'static str]| MissingPermissions {
             certain: certain.to_vec(),
             untagged: untagged.to_vec(),
         };
         let soon = i64::try_from(ASK_AGAIN.as_secs()).expect("seconds");
-        let mut permits = Permits::default();
-        assert!(permits.is_due(at(0)), "nothing is known");
-        let throttled = Trouble::new(reason::THROTTLED, "Too many calls.");
-        permits.failed(at(0), Some(throttled.clone()), |failures| {
+        let mut permission_check = PermissionCheck::default();
+        assert!(permission_check.is_due(at(0)), "nothing is known");
+        let throttled = Problem::new(reason::THROTTLED, "Too many calls.");
+        permission_check.failed(at(0), Some(throttled.clone()), |failures| {
             Duration::from_secs(10 * u64::from(failures))
         });
-        assert!(!permits.is_due(at(9)) && permits.is_due(at(10)));
-        assert_eq!(permits.unanswered(), Some(&throttled), "an answer may come");
-        permits.failed(at(10), None, |failures| Duration::from_secs(10 * u64::from(failures)));
-        assert!(!permits.is_due(at(29)) && permits.is_due(at(30)), "the second in a row");
-        assert_eq!(permits.unanswered(), None, "none can be had");
+        assert!(!permission_check.is_due(at(9)) && permission_check.is_due(at(10)));
+        assert_eq!(permission_check.unanswered(), Some(&throttled), "an answer may come");
+        permission_check.failed(at(10), None, |failures| Duration::from_secs(10 * u64::from(failures)));
+        assert!(
+            !permission_check.is_due(at(29)) && permission_check.is_due(at(30)),
+            "the second in a row"
+        );
+        assert_eq!(permission_check.unanswered(), None, "none can be had");
 
-        permits.failed(at(30), Some(throttled.clone()), |_| Duration::ZERO);
-        assert!(permits.answered(lacking(&["ec2:A"], &[]), at(30)), "it is news");
-        assert_eq!(permits.unanswered(), None);
-        permits.failed(at(30), Some(throttled), |_| ASK_AGAIN);
-        assert_eq!(permits.unanswered(), None, "the last answer stands");
-        assert!(!permits.is_due(at(29 + soon)) && permits.is_due(at(30 + soon)));
-        assert!(!permits.answered(lacking(&["ec2:A"], &[]), at(700)), "it is no news");
+        permission_check.failed(at(30), Some(throttled.clone()), |_| Duration::ZERO);
+        assert!(
+            permission_check.answered(lacking(&["ec2:A"], &[]), at(30)),
+            "it is news"
+        );
+        assert_eq!(permission_check.unanswered(), None);
+        permission_check.failed(at(30), Some(throttled), |_| ASK_AGAIN);
+        assert_eq!(permission_check.unanswered(), None, "the last answer stands");
+        assert!(!permission_check.is_due(at(29 + soon)) && permission_check.is_due(at(30 + soon)));
+        assert!(
+            !permission_check.answered(lacking(&["ec2:A"], &[]), at(700)),
+            "it is no news"
+        );
 
-        assert!(permits.answered(Lacking::default(), at(1400)));
+        assert!(permission_check.answered(MissingPermissions::default(), at(1400)));
         assert_eq!(
-            (permits.is_due(at(9999)), permits.due()),
+            (permission_check.is_due(at(9999)), permission_check.due()),
             (false, None),
             "nothing is missing"
         );
-        permits.scanned();
-        assert!(!permits.is_due(at(9999)), "a scan is no reason to doubt that");
-        permits.doubt();
-        assert!(!permits.is_due(at(1399 + soon)) && permits.is_due(at(1400 + soon)));
+        permission_check.scanned();
+        assert!(!permission_check.is_due(at(9999)), "a scan is no reason to doubt that");
+        permission_check.doubt();
+        assert!(!permission_check.is_due(at(1399 + soon)) && permission_check.is_due(at(1400 + soon)));
 
-        permits.answered(lacking(&[], &["ec2:A"]), at(3000));
-        permits.copied();
-        assert!(permits.is_due(at(3000)), "now there is a copy to ask about");
+        permission_check.answered(lacking(&[], &["ec2:A"]), at(3000));
+        permission_check.copied();
+        assert!(permission_check.is_due(at(3000)), "now there is a copy to ask about");
     }
 
     #[test]
     fn what_is_certainly_denied_stands_in_the_way_and_is_named_one_by_one() {
-        let lacking = |certain: &[&'static str], untagged: &[&'static str]| Lacking {
+        let lacking = |certain: &[&'static str], untagged: &[&'static str]| MissingPermissions {
             certain: certain.to_vec(),
             untagged: untagged.to_vec(),
         };
         assert_eq!(
-            (obstacle(&Lacking::default()), doubt(&Lacking::default())),
+            (
+                obstacle(&MissingPermissions::default()),
+                doubt(&MissingPermissions::default())
+            ),
             (None, None)
         );
         let cases = [
-            (&["ec2:A"][..], "allow ec2:A to the role."),
-            (&["ec2:A", "ec2:B"], "allow ec2:A and ec2:B to the role."),
+            (&["ec2:A"][..], "grant ec2:A to the role."),
+            (&["ec2:A", "ec2:B"], "grant ec2:A and ec2:B to the role."),
             (
                 &["ec2:A", "ec2:B", "ec2:C"],
-                "allow ec2:A, ec2:B and ec2:C to the role.",
+                "grant ec2:A, ec2:B and ec2:C to the role.",
             ),
         ];
         for (actions, words) in cases {
-            let trouble = obstacle(&lacking(actions, &[])).expect("an obstacle");
-            assert_eq!(trouble.reason, reason::ACCESS_DENIED);
-            assert!(trouble.message.ends_with(words), "{}", trouble.message);
+            let problem = obstacle(&lacking(actions, &[])).expect("an obstacle");
+            assert_eq!(problem.reason, reason::ACCESS_DENIED);
+            assert!(problem.message.ends_with(words), "{}", problem.message);
         }
         let doubtful = lacking(&[], &["ec2:A"]);
         assert_eq!(obstacle(&doubtful), None);

@@ -6,33 +6,33 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::look::{copy_of, is_stalled, state};
-use super::{Work, belongs};
+use super::scan::{is_stalled, migration_state, recorded_copy};
+use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::schedule::{self, Asked, Candidate};
 use crate::plan::select::Selection;
-use crate::plan::{obstacle, permit, step};
+use crate::plan::{obstacle, permissions, step};
 
-impl Work<'_> {
+impl TargetReconciler<'_> {
     /// Admits what fits, wakes who was admitted, and says when to look at the copies in flight next.
     pub(super) fn admit(&self) {
-        let (inventory, key, progress) = self.place(|place| {
+        let (inventory, key, progress) = self.state(|state| {
             (
-                place.inventory.clone(),
-                place.key.view().clone(),
-                place.progress.clone(),
+                state.inventory.clone(),
+                state.key.view().clone(),
+                state.progress.clone(),
             )
         });
         let Some(inventory) = inventory else { return };
         let now = self.ctx.clock.now();
-        let permitted = self.place(|place| {
-            let denied = place.permits.lacking().and_then(permit::obstacle);
-            denied.is_none() && place.permits.unanswered().is_none()
+        let permitted = self.state(|state| {
+            let denied = state.permission_check.lacking().and_then(permissions::obstacle);
+            denied.is_none() && state.permission_check.unanswered().is_none()
         });
         let usable = key.arn().is_some() && key.problem().is_none() && permitted;
         let limit = self.target.spec.copy.max_concurrent_snapshots;
-        let (admitted, in_flight, waits) = self.ctx.fleet.slots(&self.account, &self.region, |slots| {
+        let (admitted, in_flight, waits) = self.ctx.registry.copy_budget(&self.account, &self.region, |budget| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
             let record = self.record();
             // A grant ends when the intent is on record, or when the migration no longer wants it.
@@ -41,69 +41,70 @@ impl Work<'_> {
                 .filter(|m| is_pending(m) || self.may_ask_again(m, now))
                 .filter_map(|m| source_of(m))
                 .collect();
-            slots.granted.retain(|source, _| pending.contains(source));
-            slots.cap = slots.cap.filter(|(_, until)| *until > now);
-            let budget = slots.cap.map_or(limit, |(cap, _)| cap.min(limit));
-            let granted: u32 = slots.granted.values().sum();
+            budget.granted.retain(|source, _| pending.contains(source));
+            budget.cap = budget.cap.filter(|(_, until)| *until > now);
+            let allowed = budget.cap.map_or(limit, |(cap, _)| cap.min(limit));
+            let granted: u32 = budget.granted.values().sum();
             let asked = asked(&record, &inventory, |migration| {
-                self.ctx.fleet.memory.known_since(migration, now)
+                self.ctx.registry.memory.known_since(migration, now)
             });
             let in_flight = schedule::in_flight(&progress, &asked).saturating_add(granted);
             let mut waiting = match key.arn() {
                 Some(key) if usable => self.candidates(&record, &inventory, key, now),
                 _ => Vec::new(),
             };
-            waiting.retain(|candidate| !slots.granted.contains_key(&candidate.source));
-            let mut waiting = schedule::within_quota(waiting, slots.used_up.map(|used_up| used_up.until), now);
-            if slots.used_up.is_some() && !slots.granted.is_empty() {
+            waiting.retain(|candidate| !budget.granted.contains_key(&candidate.source));
+            let mut waiting = schedule::within_quota(waiting, budget.used_up.map(|used_up| used_up.until), now);
+            if budget.used_up.is_some() && !budget.granted.is_empty() {
                 waiting.clear();
             }
             let candidates = waiting.len();
-            let (admitted, head) = schedule::admit(waiting, in_flight, budget, slots.head.as_ref());
-            slots.head = head;
-            if let Some(used_up) = slots.used_up.as_mut().filter(|_| !admitted.is_empty()) {
+            let (admitted, head) = schedule::admit(waiting, in_flight, allowed, budget.head.as_ref());
+            budget.head = head;
+            if let Some(used_up) = budget.used_up.as_mut().filter(|_| !admitted.is_empty()) {
                 // The next one has to wait for what AWS says to this one.
-                used_up.until = now + permit::ASK_AGAIN;
+                used_up.until = now + permissions::ASK_AGAIN;
             }
             for candidate in &admitted {
-                slots.granted.insert(candidate.source.clone(), candidate.snapshots);
+                budget.granted.insert(candidate.source.clone(), candidate.snapshots);
             }
             let taken = in_flight + admitted.iter().map(|c| c.snapshots).sum::<u32>();
             let waits = candidates > admitted.len();
-            slots.taken = taken;
+            budget.taken = taken;
             (admitted, taken, waits)
         });
         for candidate in &admitted {
-            tracing::debug!(target = self.name, image = %candidate.source, "admitted");
+            tracing::debug!(image = %candidate.source, "admitted");
             self.wake(&candidate.source);
         }
         self.ctx
             .metrics
             .snapshots_in_flight(&self.account, &self.region, in_flight);
-        self.place(|place| {
+        self.state(|state| {
             if in_flight == 0 && !waits && !self.follows() {
-                place.poll_due = None;
-            } else if place.poll_due.is_none() || !admitted.is_empty() {
-                let wait = schedule::next_poll(&place.progress, now, self.ctx.options.poll);
+                state.poll_due = None;
+            } else if state.poll_due.is_none() || !admitted.is_empty() {
+                let wait = schedule::next_poll(&state.progress, now, self.ctx.options.poll);
                 let due = now + wait;
-                place.poll_due = Some(place.poll_due.map_or(due, |old| old.min(due)));
+                state.poll_due = Some(state.poll_due.map_or(due, |old| old.min(due)));
             }
         });
     }
 
     /// Whether a migration of this target waits for what the next look may show.
     fn follows(&self) -> bool {
-        let waits = |m: &AMIMigration| matches!(state(m), MigrationState::Copying | MigrationState::Verifying);
+        let waits =
+            |m: &AMIMigration| matches!(migration_state(m), MigrationState::Copying | MigrationState::Verifying);
         self.migrations.iter().any(|m| waits(m) && !is_stalled(m))
     }
 
     /// The migrations of this account and region, whichever policy made them, as they are now.
     pub(super) fn record(&self) -> Vec<Arc<AMIMigration>> {
         let spec = &self.target.spec;
-        self.ctx.placed_migrations.of(&spec.account_id, &spec.region)
+        self.ctx.migrations_by_scope.of(&spec.account_id, &spec.region)
     }
 
-    /// Migrations of this target that wait for a slot. Those of an image that is not selected any more, or under another
+    /// Migrations of this target that wait to be admitted. Those of an image that is not selected any more, or under another
     /// key than the policy's, are about to go.
     fn candidates(
         &self,
@@ -125,12 +126,12 @@ impl Work<'_> {
                 source,
             })
         };
-        self.place(|place| {
+        self.state(|state| {
             record
                 .iter()
-                .filter(|m| (is_pending(m) || self.may_ask_again(m, now)) && belongs(m, &self.uid))
+                .filter(|m| (is_pending(m) || self.may_ask_again(m, now)) && is_controlled_by(m, &self.uid))
                 // Nothing is asked of AWS before copies of the source were looked for.
-                .filter(|m| m.uid().is_some_and(|uid| place.covered.contains(&uid)))
+                .filter(|m| m.uid().is_some_and(|uid| state.covered.contains(&uid)))
                 .filter_map(|m| candidate(m))
                 .collect()
         })
@@ -141,10 +142,10 @@ impl Work<'_> {
         let uid = migration.uid().unwrap_or_default();
         let waited = || {
             self.ctx
-                .fleet
+                .registry
                 .memory
-                .trouble(&uid)
-                .is_none_or(|trouble| trouble.until <= now)
+                .problem(&uid)
+                .is_none_or(|problem| problem.until <= now)
         };
         migration.status.as_ref().is_some_and(step::was_refused) && waited()
     }
@@ -155,7 +156,7 @@ impl Work<'_> {
             .iter()
             .filter(|m| m.spec.source_image_id == source.as_str())
         {
-            self.ctx.fleet.wake_migration(&migration.name_any());
+            self.ctx.registry.wake_migration(&migration.name_any());
         }
     }
 }
@@ -168,9 +169,9 @@ fn asked(
 ) -> Vec<Asked> {
     record
         .iter()
-        .filter(|m| state(m) == MigrationState::Copying && !m.status.as_ref().is_some_and(step::was_refused))
+        .filter(|m| migration_state(m) == MigrationState::Copying && !m.status.as_ref().is_some_and(step::was_refused))
         .filter_map(|m| {
-            let image = copy_of(m);
+            let image = recorded_copy(m);
             let done = image
                 .as_ref()
                 .and_then(|id| inventory.images.get(id))
@@ -191,7 +192,7 @@ fn asked(
 }
 
 fn is_pending(migration: &AMIMigration) -> bool {
-    state(migration) == MigrationState::Pending && !is_stalled(migration)
+    migration_state(migration) == MigrationState::Pending && !is_stalled(migration)
 }
 
 fn source_of(migration: &AMIMigration) -> Option<ImageId> {

@@ -1,8 +1,8 @@
-//! Who works on which accounts and regions: a fixed number of slots, one Lease each, shared among the replicas that live.
+//! Who works on which accounts and regions: a fixed number of shards, one Lease each, shared among the replicas that live.
 //!
 //! Everything here is decided on what one replica has seen and on its own monotonic clock. What another machine's clock
 //! says never counts: a Lease has run out when it was not seen to change for a while, and a replica's own holding ends a
-//! shorter while after it sent the request that renewed it. So two never hold a slot at a time, as long as their clocks
+//! shorter while after it sent the request that renewed it. So two never hold a shard at a time, as long as their clocks
 //! run at about the same speed.
 
 mod keeper;
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-pub use keeper::{Keeper, Outcome, Planned, Terms, Write, Written};
+pub use keeper::{Criteria, Keeper, Outcome, Planned, Write, Written};
 
-/// The slot of an account and region: of all policies' targets and migrations there.
+/// The shard of an account and region: of all policies' targets and migrations there.
 ///
 /// It is written down here for good: the first eight bytes of the SHA-256 of `account/region`, as a number with the most
-/// significant byte first, modulo the number of slots.
-pub fn slot_of(account: &str, region: &str, slots: u16) -> u16 {
-    let number = number_of(&format!("{account}/{region}")) % u64::from(slots.max(1));
+/// significant byte first, modulo the number of shards.
+pub fn shard_of(account: &str, region: &str, shards: u16) -> u16 {
+    let number = number_of(&format!("{account}/{region}")) % u64::from(shards.max(1));
     u16::try_from(number).unwrap_or_default()
 }
 
@@ -31,9 +31,9 @@ fn number_of(text: &str) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The most slots of `slots` that one of `replicas` may hold.
-pub fn share(slots: u16, replicas: usize) -> usize {
-    usize::from(slots).div_ceil(replicas.max(1))
+/// The most shards of `shards` that one of `replicas` may hold.
+pub fn share(shards: u16, replicas: usize) -> usize {
+    usize::from(shards).div_ceil(replicas.max(1))
 }
 
 /// How long a replica believes to hold a Lease after it sent the request that renewed it.
@@ -68,15 +68,15 @@ pub(super) fn renew_after(duration: Duration, lease: &Name) -> Duration {
 pub enum Name {
     /// Of a replica: it lives.
     Replica(String),
-    /// Of a slot: its holder works on the slot's accounts and regions.
-    Slot(u16),
+    /// Of a shard: its holder works on the shard's accounts and regions.
+    Shard(u16),
 }
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Replica(identity) => write!(f, "replica {identity}"),
-            Self::Slot(slot) => write!(f, "slot {slot}"),
+            Self::Shard(shard) => write!(f, "shard {shard}"),
         }
     }
 }
@@ -90,6 +90,6 @@ pub struct Record {
     pub holder: Option<String>,
     /// How long it holds.
     pub duration: Duration,
-    /// The number of slots that its holder knows.
-    pub slots: Option<u16>,
+    /// The number of shards that its holder knows.
+    pub shards: Option<u16>,
 }

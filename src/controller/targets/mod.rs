@@ -4,9 +4,9 @@
 mod admit;
 mod children;
 mod key;
-mod look;
-mod permit;
-mod rivals;
+mod other_policies;
+mod permissions;
+mod scan;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::apply::{AFTER_CONFLICT, Outcome, write_status};
-use super::fleet::{Place, lock};
+use super::registry::{TargetState, lock};
 use super::survey::session_key;
 use super::{Context, policy};
 use crate::api::{
@@ -30,17 +30,17 @@ use crate::domain::{AccountId, Malformed, Region};
 use crate::plan::allowance::Urgency;
 use crate::plan::classify::Classified;
 use crate::plan::freshness;
-use crate::plan::permit::{asks_for_changes, is_withdrawn};
+use crate::plan::permissions::{asks_for_changes, is_withdrawn};
 use crate::plan::select::Selector;
-use crate::plan::status::{self, Looked};
+use crate::plan::status::{self, ScanResult};
 
-pub(super) use rivals::Rivals;
+pub(super) use other_policies::OtherPolicies;
 
 /// A wait shorter than this, in the clock's time, is taken as no wait.
 const SOON: Duration = Duration::from_millis(200);
 
-/// One target at work.
-struct Work<'a> {
+/// Reconciles one target.
+struct TargetReconciler<'a> {
     ctx: &'a Context,
     target: &'a AMIEncryptionTarget,
     name: String,
@@ -62,75 +62,75 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         return Ok(Action::await_change());
     };
     if is_withdrawn(&policy.spec, &target.spec) {
-        return Ok(Action::requeue(ctx.clock.wall(policy::HEARD_AFTER)));
+        return Ok(Action::requeue(ctx.clock.to_real_time(policy::HEARD_AFTER)));
     }
-    let work = match Work::new(&ctx, &target) {
+    let reconciler = match TargetReconciler::new(&ctx, &target) {
         Ok(work) => work,
         Err(malformed) => {
             // The API server refuses such a spec; this is for one that was stored before it did.
-            tracing::error!(target = target.name_any(), %malformed, "cannot work on this target");
+            tracing::error!(%malformed, "cannot work on this target");
             return Ok(Action::await_change());
         }
     };
     if target.status.as_ref().is_none_or(|status| status.conditions.is_empty()) {
         // Before the first scan, which may take a while. The change leads here again.
-        return work.tell().await;
+        return reconciler.tell().await;
     }
-    if work.is_new_spec {
-        work.wake_rivals();
+    if reconciler.is_new_spec {
+        reconciler.wake_other_policies();
         // By the new selector and key, whether or not the scan that follows succeeds.
-        work.classify();
+        reconciler.classify();
     }
     if target.spec.suspend {
-        if work.is_new_spec {
+        if reconciler.is_new_spec {
             // No scan follows that would let them say so.
-            work.wake_migrations();
+            reconciler.wake_migrations();
         }
-        work.count_nothing_in_flight();
-        return work.tell().await;
+        reconciler.count_nothing_in_flight();
+        return reconciler.tell().await;
     }
     let now = ctx.clock.now();
-    let asked = work.asked();
-    let is_scan_due = work.place(|place| place.scan_due.is_none_or(|due| due <= now) || place.asked != asked);
+    let asked = reconciler.asked();
+    let is_scan_due = reconciler.state(|state| state.scan_due.is_none_or(|due| due <= now) || state.asked != asked);
     if is_scan_due {
-        work.scan().await;
+        reconciler.scan().await;
     } else {
-        work.follow_key().await;
+        reconciler.follow_key().await;
     }
-    work.follow_rivals();
-    work.follow_judgements();
+    reconciler.follow_other_policies();
+    reconciler.follow_judgements();
     let asks = asks_for_changes(&policy.spec, &target.spec);
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
-    let mut settling = work.enforces() && !asks;
-    if !work.enforces() || !asks {
-        work.place(|place| {
-            place.poll_due = None;
-            place.looking.succeeded();
+    let mut is_being_set_back = reconciler.enforces() && !asks;
+    if !reconciler.enforces() || !asks {
+        reconciler.state(|state| {
+            state.poll_due = None;
+            state.looking.succeeded();
         });
-        work.count_nothing_in_flight();
+        reconciler.count_nothing_in_flight();
     } else {
-        work.ask_permissions().await;
-        work.follow_source_keys(is_scan_due).await;
-        settling = work.adjust_children().await?;
-        if work.place(|place| std::mem::take(&mut place.renewed)) {
-            work.begin_anew();
+        reconciler.ask_permissions().await;
+        reconciler.follow_source_keys(is_scan_due).await;
+        is_being_set_back = reconciler.adjust_children().await?;
+        if reconciler.state(|state| std::mem::take(&mut state.renewed)) {
+            reconciler.begin_anew();
         }
-        if work.follow_copies().await {
-            // Slots first: what is done can wait.
-            work.admit();
-            if work.look_closely().await {
-                work.admit();
+        if reconciler.follow_copies().await {
+            // CopyBudget first: what is done can wait.
+            reconciler.admit();
+            if reconciler.look_closely().await {
+                reconciler.admit();
             }
         } else {
-            work.admit();
+            reconciler.admit();
         }
     }
-    let again = work.write_status().await?;
-    let again = if settling { Some(AFTER_CONFLICT) } else { again };
-    Ok(Action::requeue(work.next_visit(again)))
+    let again = reconciler.write_status().await?;
+    let again = if is_being_set_back { Some(AFTER_CONFLICT) } else { again };
+    Ok(Action::requeue(reconciler.next_visit(again)))
 }
 
-impl<'a> Work<'a> {
+impl<'a> TargetReconciler<'a> {
     fn new(ctx: &'a Context, target: &'a AMIEncryptionTarget) -> Result<Self, Malformed> {
         let spec = &target.spec;
         let account: AccountId = spec.account_id.parse()?;
@@ -142,15 +142,15 @@ impl<'a> Work<'a> {
         let key = session_key(spec, &account, &region, access);
         let session = ctx.aws.session(&key);
         let (name, uid) = (target.name_any(), target.uid().unwrap_or_default());
-        let place = ctx.fleet.place(&name);
-        let mut place = lock(&place);
-        if let Some(old) = place.session.clone().filter(|_| !place.uses(&key)) {
+        let state = ctx.registry.target_state(&name);
+        let mut state = lock(&state);
+        if let Some(old) = state.session.clone().filter(|_| !state.uses(&key)) {
             ctx.aws.forget(old.key());
         }
-        let is_new_spec = place.adjust(target, &session, ctx.clock.now());
-        drop(place);
-        let mut migrations = ctx.placed_migrations.of(&spec.account_id, &spec.region);
-        migrations.retain(|m| belongs(m, &uid));
+        let is_new_spec = state.adjust(target, &session, ctx.clock.now());
+        drop(state);
+        let mut migrations = ctx.migrations_by_scope.of(&spec.account_id, &spec.region);
+        migrations.retain(|m| is_controlled_by(m, &uid));
         let selector = Selector::new(&spec.image_selector, spec.backups);
         Ok(Self {
             ctx,
@@ -166,13 +166,13 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn place<T>(&self, read: impl FnOnce(&mut Place) -> T) -> T {
-        read(&mut lock(&self.ctx.fleet.place(&self.name)))
+    fn state<T>(&self, read: impl FnOnce(&mut TargetState) -> T) -> T {
+        read(&mut lock(&self.ctx.registry.target_state(&self.name)))
     }
 
     fn wake_migrations(&self) {
         for migration in &self.migrations {
-            self.ctx.fleet.wake_migration(&migration.name_any());
+            self.ctx.registry.wake_migration(&migration.name_any());
         }
     }
 
@@ -183,38 +183,38 @@ impl<'a> Work<'a> {
         // At the start of a process every spec is new to it, but not every one has changed.
         let has_changed = observed.is_some_and(|seen| seen >= 0 && Some(seen) != self.target.metadata.generation);
         self.ctx
-            .fleet
-            .slots(&self.account, &self.region, |slots| slots.used_up = None);
+            .registry
+            .copy_budget(&self.account, &self.region, |budget| budget.used_up = None);
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
-            if !look::is_stalled(migration) && self.ctx.fleet.memory.trouble(&uid).is_none() {
+            if !scan::is_stalled(migration) && self.ctx.registry.memory.problem(&uid).is_none() {
                 continue;
             }
-            self.ctx.fleet.memory.set_trouble(&uid, None);
+            self.ctx.registry.memory.set_problem(&uid, None);
             let last = migration.status.as_ref().and_then(|s| s.copy.as_ref());
             if let Some(last) = last.filter(|_| has_changed) {
-                self.ctx.fleet.memory.pardon(&uid, last.attempt);
+                self.ctx.registry.memory.allow_extra_attempt(&uid, last.attempt);
             }
-            self.ctx.fleet.wake_migration(&migration.name_any());
+            self.ctx.registry.wake_migration(&migration.name_any());
         }
     }
 
     /// When the last complete scan began, by the machine's clock as it is set now; before this process has made one, by the status.
     fn last_scan(&self, status: &AMIEncryptionTargetStatus) -> Option<Timestamp> {
-        let scanned = self.place(|place| place.inventory.as_ref().map(|inventory| inventory.scanned));
+        let scanned = self.state(|state| state.inventory.as_ref().map(|inventory| inventory.scanned));
         let Some(scanned) = scanned else {
             return Some(status.last_scan_time.as_ref()?.0);
         };
         let age = self.ctx.clock.now().duration_since(scanned);
-        self.ctx.clock.today().checked_sub(age).ok()
+        self.ctx.clock.system_time().checked_sub(age).ok()
     }
 
     /// Takes back how many snapshot copies are in flight, where no target looks any more.
     fn count_nothing_in_flight(&self) {
         let (account, region) = (self.account.as_str(), self.region.as_str());
         let looks = |target: &Arc<AMIEncryptionTarget>| target.spec.mode == Mode::Enforce && !target.spec.suspend;
-        if !self.ctx.placed_targets.of(account, region).iter().any(looks) {
-            self.ctx.metrics.forget_place(account, region);
+        if !self.ctx.targets_by_scope.of(account, region).iter().any(looks) {
+            self.ctx.metrics.forget_scope(account, region);
         }
     }
 
@@ -229,7 +229,7 @@ impl<'a> Work<'a> {
     }
 
     fn enforces(&self) -> bool {
-        self.target.spec.mode == Mode::Enforce && self.place(|place| place.inventory.is_some())
+        self.target.spec.mode == Mode::Enforce && self.state(|state| state.inventory.is_some())
     }
 
     fn counts(&self) -> MigrationCounts {
@@ -256,7 +256,9 @@ impl<'a> Work<'a> {
     /// Writes the status, and has nothing else to do until something changes.
     async fn tell(&self) -> Result<Action, kube::Error> {
         let again = self.write_status().await?;
-        Ok(again.map_or_else(Action::await_change, |wait| Action::requeue(self.ctx.clock.wall(wait))))
+        Ok(again.map_or_else(Action::await_change, |wait| {
+            Action::requeue(self.ctx.clock.to_real_time(wait))
+        }))
     }
 
     /// Writes the status when it differs. A time means that it was not written, and is to be decided again after it.
@@ -265,25 +267,25 @@ impl<'a> Work<'a> {
         let counts = self.counts();
         let now = self.ctx.clock.now();
         let (migrates, asks) = (self.has_image_to_ask_about(false), self.has_image_to_ask_about(true));
-        let decided = self.place(|place| {
-            let looked = match (&place.inventory, &place.classified, &place.trouble) {
-                (Some(inventory), Some(classified), trouble) => Looked::Scanned {
+        let decided = self.state(|state| {
+            let looked = match (&state.inventory, &state.classified, &state.problem) {
+                (Some(inventory), Some(classified), problem) => ScanResult::Scanned {
                     at: inventory.scanned,
                     classified,
-                    caller: &place.caller,
-                    key: place.key.view(),
-                    key_trouble: place.key.trouble(),
-                    key_read: place.key.read_at(),
+                    caller: &state.caller,
+                    key: state.key.view(),
+                    key_problem: state.key.problem(),
+                    key_read: state.key.read_at(),
                     unstarted: self.has_unstarted(classified),
                     migrates,
                     asks,
-                    lacking: place.permits.lacking(),
-                    unanswered: place.permits.unanswered(),
-                    asked: place.scanned_for.as_deref(),
-                    trouble: trouble.as_ref().or(place.looking.trouble()),
+                    lacking: state.permission_check.lacking(),
+                    unanswered: state.permission_check.unanswered(),
+                    asked: state.scanned_for.as_deref(),
+                    problem: problem.as_ref().or(state.looking.problem()),
                 },
-                (_, _, Some(trouble)) => Looked::Failed(trouble),
-                _ => Looked::NotYet,
+                (_, _, Some(problem)) => ScanResult::Failed(problem),
+                _ => ScanResult::NotYet,
             };
             status::target(
                 &current,
@@ -298,20 +300,13 @@ impl<'a> Work<'a> {
             .metrics
             .observe_target(self.target, &decided, &self.migrations, self.last_scan(&decided));
         let more_to_come = counts.in_progress > 0 || (counts.pending > 0 && self.enforces());
-        let only_counts = {
-            let mut same = decided.clone();
-            same.images = current.images;
-            same.migrations = current.migrations;
-            same.duplicate_gib = current.duplicate_gib;
-            same == current
-        };
         if decided == current {
             return Ok(None);
         }
         let says_the_same = decided.observed_generation == current.observed_generation
             && conditions::say_the_same(&current.conditions, &decided.conditions);
         let urgency = match says_the_same {
-            true if only_counts && more_to_come => Urgency::WhileBusy,
+            true if more_to_come => Urgency::WhileBusy,
             true => Urgency::Later,
             false => Urgency::Now,
         };
@@ -349,24 +344,27 @@ impl<'a> Work<'a> {
             .status
             .as_ref()
             .and_then(|status| status.last_scan_time.as_ref());
-        let (trouble, scanned) = self.place(|place| {
-            let scanned = place.inventory.as_ref().map(|inventory| inventory.scanned);
-            (place.trouble.is_some(), scanned)
+        let (problem, scanned) = self.state(|state| {
+            let scanned = state.inventory.as_ref().map(|inventory| inventory.scanned);
+            (state.problem.is_some(), scanned)
         });
-        let scanned = scanned.or(record.map(|time| time.0)).filter(|_| trouble)?;
+        let scanned = scanned.or(record.map(|time| time.0)).filter(|_| problem)?;
         Some(freshness::holds_until(scanned, &self.target.spec)).filter(|due| *due > now)
     }
 
     /// When to come back: on the wall, as kube keeps its own timers.
     fn next_visit(&self, again: Option<Duration>) -> Duration {
         let now = self.ctx.clock.now();
-        let [scan, look, key, of_sources] = self.place(|place| {
-            let look = place.looking.due().or(place.poll_due);
-            let of_sources = place.source_keys.due();
-            [place.scan_due, look, place.key.due(), of_sources]
+        let [scan, look, key, of_sources] = self.state(|state| {
+            let look = state.looking.due().or(state.poll_due);
+            let of_sources = state.source_keys.due();
+            [state.scan_due, look, state.key.due(), of_sources]
         });
         let enforces = self.enforces();
-        let quota = self.ctx.fleet.slots(&self.account, &self.region, |slots| slots.used_up);
+        let quota = self
+            .ctx
+            .registry
+            .copy_budget(&self.account, &self.region, |budget| budget.used_up);
         let quota = quota.map(|used_up| used_up.until).filter(|until| *until > now);
         let of_copies = [of_sources, quota].into_iter().flatten().filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
@@ -376,7 +374,7 @@ impl<'a> Work<'a> {
             .min();
         let wait = due.map_or(SOON, |due| until(due, now));
         let wait = again.map_or(wait, |again| wait.min(again));
-        self.ctx.clock.wall(wait.max(SOON))
+        self.ctx.clock.to_real_time(wait.max(SOON))
     }
 }
 
@@ -388,8 +386,8 @@ pub(super) fn newly_true<'a>(type_: &str, before: &[Condition], now: &'a [Condit
     (!known).then_some((condition.reason.as_str(), condition.message.as_str()))
 }
 
-/// Whether a migration belongs to the target with this UID.
-pub(super) fn belongs(migration: &AMIMigration, uid: &str) -> bool {
+/// Whether the target with this UID controls a migration.
+pub(super) fn is_controlled_by(migration: &AMIMigration, uid: &str) -> bool {
     migration
         .owner_references()
         .iter()

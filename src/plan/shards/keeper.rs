@@ -7,11 +7,11 @@ use super::{Name, Record, holds_for, look_every, number_of, renew_after, runs_ou
 
 /// Who a replica is, and what it goes by.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub struct Criteria {
     /// Its name. No two that live have the same.
     pub identity: String,
-    /// The number of slots.
-    pub slots: u16,
+    /// The number of shards.
+    pub shards: u16,
     /// How long a Lease holds.
     pub duration: Duration,
 }
@@ -19,9 +19,9 @@ pub struct Terms {
 /// What one replica knows. All moments are of its own monotonic clock.
 #[derive(Debug)]
 pub struct Keeper {
-    terms: Terms,
+    terms: Criteria,
     seen: BTreeMap<Name, Seen>,
-    /// Slots without a Lease, and since when that was seen.
+    /// Shards without a Lease, and since when that was seen.
     missing: BTreeMap<u16, Duration>,
     held: BTreeMap<Name, Held>,
     /// When the request was sent that showed all this.
@@ -91,9 +91,9 @@ pub enum Outcome {
 /// What is to be done now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planned {
-    /// Slots that are not held any more: all work on them ends at once.
+    /// Shards that are not held any more: all work on them ends at once.
     pub lost: Vec<u16>,
-    /// Slots to be given up: no more work on them is begun.
+    /// Shards to be given up: no more work on them is begun.
     pub leaving: Vec<u16>,
     /// What to write, in any order.
     pub writes: Vec<Write>,
@@ -101,7 +101,7 @@ pub struct Planned {
     pub next: Duration,
     /// How many replicas live, this one included.
     pub replicas: usize,
-    /// Another number of slots that a replica lives by, which keeps this one from taking any.
+    /// Another number of shards that a replica lives by, which keeps this one from taking any.
     pub contradicted: Option<u16>,
 }
 
@@ -113,7 +113,7 @@ impl Seen {
 
 impl Keeper {
     /// Nothing was seen yet, and nothing is held.
-    pub fn new(terms: Terms) -> Self {
+    pub fn new(terms: Criteria) -> Self {
         Self {
             terms,
             seen: BTreeMap::new(),
@@ -141,9 +141,9 @@ impl Keeper {
         self.retires && self.held.is_empty()
     }
 
-    /// Until when a slot may be believed to be held.
-    pub fn until(&self, slot: u16) -> Option<Duration> {
-        let held = self.held.get(&Name::Slot(slot)).filter(|held| !held.is_given_up);
+    /// Until when a shard may be believed to be held.
+    pub fn until(&self, shard: u16) -> Option<Duration> {
+        let held = self.held.get(&Name::Shard(shard)).filter(|held| !held.is_given_up);
         held.map(|held| held.until)
     }
 
@@ -174,8 +174,8 @@ impl Keeper {
             let since = known.map_or(answered, |seen| seen.since);
             self.seen.insert(lease, Seen { record, since });
         }
-        let missing = (0..self.terms.slots).filter(|slot| !self.seen.contains_key(&Name::Slot(*slot)));
-        let missing = missing.map(|slot| (slot, self.missing.get(&slot).copied().unwrap_or(answered)));
+        let missing = (0..self.terms.shards).filter(|shard| !self.seen.contains_key(&Name::Shard(*shard)));
+        let missing = missing.map(|shard| (shard, self.missing.get(&shard).copied().unwrap_or(answered)));
         self.missing = missing.collect();
         for (lease, held) in &mut self.held {
             match self.seen.get(lease) {
@@ -192,7 +192,7 @@ impl Keeper {
         }
     }
 
-    /// Decides what to do. `is_idle` says whether a slot has no work under way, nor any memory left of it.
+    /// Decides what to do. `is_idle` says whether a shard has no work under way, nor any memory left of it.
     pub fn plan(&mut self, now: Duration, is_idle: impl Fn(u16) -> bool) -> Planned {
         let mut planned = Planned {
             lost: self.lose(now),
@@ -240,7 +240,7 @@ impl Keeper {
                     version: version.clone(),
                     holder: Some(self.terms.identity.clone()),
                     duration: self.terms.duration,
-                    slots: Some(self.terms.slots),
+                    shards: Some(self.terms.shards),
                 };
                 self.note(&write.lease, record, answered);
                 let before = self.held.get(&write.lease);
@@ -280,8 +280,8 @@ impl Keeper {
     }
 
     fn note(&mut self, lease: &Name, record: Record, answered: Duration) {
-        if let Name::Slot(slot) = lease {
-            self.missing.remove(slot);
+        if let Name::Shard(shard) = lease {
+            self.missing.remove(shard);
         }
         let seen = Seen {
             record,
@@ -294,13 +294,13 @@ impl Keeper {
         Name::Replica(self.terms.identity.clone())
     }
 
-    /// Forgets what is held no more, and says which slots these are.
+    /// Forgets what is held no more, and says which shards these are.
     fn lose(&mut self, now: Duration) -> Vec<u16> {
         let mut lost = Vec::new();
         self.held.retain(|lease, held| {
             let holds = now < held.until;
-            if let (false, Name::Slot(slot)) = (holds, lease) {
-                lost.push(*slot);
+            if let (false, Name::Shard(shard)) = (holds, lease) {
+                lost.push(*shard);
             }
             holds
         });
@@ -313,50 +313,52 @@ impl Keeper {
         self.looked.is_some_and(|looked| looked >= seen.runs_out())
     }
 
-    /// How many replicas live by our number of slots.
+    /// How many replicas live by our number of shards.
     fn replicas(&self) -> usize {
         let others = self.seen.iter().filter(|(lease, seen)| match lease {
             Name::Replica(identity) => {
                 *identity != self.terms.identity
                     && seen.record.holder.is_some()
-                    && seen.record.slots == Some(self.terms.slots)
+                    && seen.record.shards == Some(self.terms.shards)
                     && !self.has_run_out(seen)
             }
-            Name::Slot(_) => false,
+            Name::Shard(_) => false,
         });
         others.count() + 1
     }
 
-    /// Another number of slots that somebody lives by.
+    /// Another number of shards that somebody lives by.
     fn contradiction(&self) -> Option<u16> {
         self.seen.values().find_map(|seen| {
             let holder = seen.record.holder.as_ref()?;
             let lives = *holder != self.terms.identity && !self.has_run_out(seen);
-            seen.record.slots.filter(|slots| lives && *slots != self.terms.slots)
+            seen.record
+                .shards
+                .filter(|shards| lives && *shards != self.terms.shards)
         })
     }
 
-    /// The slots that are held and stay so.
+    /// The shards that are held and stay so.
     fn staying(&self) -> Vec<u16> {
         let staying = self.held.iter().filter(|(_, held)| !held.leaves);
         staying
             .filter_map(|(lease, _)| match lease {
-                Name::Slot(slot) => Some(*slot),
+                Name::Shard(shard) => Some(*shard),
                 Name::Replica(_) => None,
             })
             .collect()
     }
 
-    /// Gives up what exceeds our share, and says which slots these are. The policies' slot is the last to go.
+    /// Gives up what exceeds our share, and says which shards these are. The policies' shard is the last to go.
     fn leave(&mut self, replicas: usize) -> Vec<u16> {
         let most = if self.retires {
             0
         } else {
-            share(self.terms.slots, replicas)
+            share(self.terms.shards, replicas)
         };
         let leaving: Vec<u16> = self.staying().into_iter().skip(most).collect();
-        for slot in &leaving {
-            if let Some(held) = self.held.get_mut(&Name::Slot(*slot)) {
+        for shard in &leaving {
+            if let Some(held) = self.held.get_mut(&Name::Shard(*shard)) {
                 held.leaves = true;
             }
         }
@@ -369,11 +371,11 @@ impl Keeper {
         let mut writes = Vec::new();
         for (lease, held) in &self.held {
             let has_left = match lease {
-                Name::Slot(slot) => held.leaves && is_idle(*slot),
+                Name::Shard(shard) => held.leaves && is_idle(*shard),
                 Name::Replica(_) => self.retires && self.held.len() == 1,
             };
             let what = match (has_left, lease) {
-                (true, Name::Slot(_)) if held.version.is_some() => Written::GivenUp,
+                (true, Name::Shard(_)) if held.version.is_some() => Written::GivenUp,
                 (true, Name::Replica(_)) if held.version.is_some() => Written::Deleted,
                 _ if now >= held.renew => Written::Renewed,
                 _ => continue,
@@ -394,10 +396,10 @@ impl Keeper {
         writes
     }
 
-    /// Whether a free slot may be taken at all.
+    /// Whether a free shard may be taken at all.
     ///
     /// Others have to see us, and we what they have done since they could. With that, of two replicas that live by
-    /// different numbers of slots one sees the other before it takes any. Whoever holds a slot may go on then: the other
+    /// different numbers of shards one sees the other before it takes any. Whoever holds a shard may go on then: the other
     /// sees that, too.
     fn may_take(&self, now: Duration, contradicted: Option<u16>) -> bool {
         let Some(ours) = self.held.get(&self.ours()).filter(|ours| now < ours.until) else {
@@ -408,15 +410,15 @@ impl Keeper {
         !self.retires && has_looked && !self.is_outdated && (contradicted.is_none() || holds)
     }
 
-    /// The slots to take, as many as are missing to our share. Replicas begin with different ones, so as to collide less.
+    /// The shards to take, as many as are missing to our share. Replicas begin with different ones, so as to collide less.
     fn takeable(&self, replicas: usize, is_idle: &impl Fn(u16) -> bool) -> Vec<Write> {
-        let room = share(self.terms.slots, replicas).saturating_sub(self.staying().len());
+        let room = share(self.terms.shards, replicas).saturating_sub(self.staying().len());
         let candidates =
-            (0..self.terms.slots).filter(|slot| !self.held.contains_key(&Name::Slot(*slot)) && is_idle(*slot));
-        let mut free: Vec<u16> = candidates.filter(|slot| self.is_free(*slot, replicas)).collect();
-        free.sort_by_key(|slot| number_of(&format!("{}/{slot}", self.terms.identity)));
-        let taken = free.into_iter().take(room).map(|slot| {
-            let lease = Name::Slot(slot);
+            (0..self.terms.shards).filter(|shard| !self.held.contains_key(&Name::Shard(*shard)) && is_idle(*shard));
+        let mut free: Vec<u16> = candidates.filter(|shard| self.is_free(*shard, replicas)).collect();
+        free.sort_by_key(|shard| number_of(&format!("{}/{shard}", self.terms.identity)));
+        let taken = free.into_iter().take(room).map(|shard| {
+            let lease = Name::Shard(shard);
             Write {
                 version: self.seen.get(&lease).map(|seen| seen.record.version.clone()),
                 lease,
@@ -426,15 +428,15 @@ impl Keeper {
         taken.collect()
     }
 
-    /// Whether nobody can believe to hold a slot.
-    fn is_free(&self, slot: u16, replicas: usize) -> bool {
-        match self.seen.get(&Name::Slot(slot)) {
+    /// Whether nobody can believe to hold a shard.
+    fn is_free(&self, shard: u16, replicas: usize) -> bool {
+        match self.seen.get(&Name::Shard(shard)) {
             // Ours from before we were started again.
             Some(seen) if seen.record.holder.as_deref() == Some(&self.terms.identity) => true,
             Some(seen) => seen.record.holder.is_none() || self.has_run_out(seen),
             // Somebody may have deleted it while it was held: whoever holds it makes it anew.
             None => {
-                let since = self.missing.get(&slot).zip(self.looked);
+                let since = self.missing.get(&shard).zip(self.looked);
                 let lasts =
                     |(since, looked): (&Duration, Duration)| looked >= *since + runs_out_after(self.terms.duration);
                 replicas == 1 || since.is_some_and(lasts)
@@ -442,9 +444,9 @@ impl Keeper {
         }
     }
 
-    /// The Leases of replicas that are no more, for whoever holds the first slot to delete.
+    /// The Leases of replicas that are no more, for whoever holds the first shard to delete.
     fn collect(&self) -> Vec<Write> {
-        if self.retires || !self.held.contains_key(&Name::Slot(0)) {
+        if self.retires || !self.held.contains_key(&Name::Shard(0)) {
             return Vec::new();
         }
         let mut writes = Vec::new();

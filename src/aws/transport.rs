@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::associated::{AssociatedKeys, associated_keys};
-use super::whole;
+use super::xml;
 
 /// The room that a large answer takes: an interceptor of the call that is answered. It lasts until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
@@ -153,7 +153,7 @@ impl HttpConnector for Gated {
                 .map_err(|error| ConnectorError::io(error.into()))?;
             let body = body.into_bytes();
             if response.status().is_success() {
-                whole::check(&body).map_err(|broken| ConnectorError::io(broken.into()))?;
+                xml::check(&body).map_err(|broken| ConnectorError::io(broken.into()))?;
                 if let Some(keys) = associated_keys(&body) {
                     response.add_extension(Arc::new(keys));
                 }

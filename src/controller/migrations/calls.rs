@@ -7,27 +7,27 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::Turn;
+use super::MigrationReconciler;
 use crate::api::conditions::reason;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
-use crate::controller::fleet::UsedUp;
-use crate::controller::memory::CallTrouble;
+use crate::controller::memory::CallProblem;
+use crate::controller::registry::UsedUp;
 use crate::domain::{Image, ImageId};
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, CopyCall, Observation};
-use crate::plan::{request, source_keys, trouble};
+use crate::plan::{problem, request, source_keys};
 
 /// How long after the intent a copy that AWS says exists may stay invisible.
 const SHOWS_AFTER: f64 = 600.0;
 /// How long a limit that AWS has shown is believed.
 const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
 
-impl Turn<'_> {
+impl MigrationReconciler<'_> {
     pub(super) async fn copy(
         &self,
         observation: Observation<'_>,
         call: &CopyCall,
-        recorded: Option<&CallTrouble>,
+        recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
@@ -39,7 +39,7 @@ impl Turn<'_> {
             description: call
                 .description
                 .clone()
-                .filter(|_| !self.ctx.fleet.memory.leaves_out_description(&self.uid)),
+                .filter(|_| !self.ctx.registry.memory.leaves_out_description(&self.uid)),
             key: self.of.key.clone(),
             client_token: call.client_token.clone(),
             tags: request::tags(&self.target.spec.copy.extra_tags, &self.of.source, call.attempt),
@@ -53,12 +53,9 @@ impl Turn<'_> {
         let is_refused = |error: &AwsError| error.class == ErrorClass::Invalid && error.cause.is_none();
         if is_odd && answer.as_ref().is_err_and(is_refused) {
             // A description must not cost the copy; that it was left out is said when the copy is done.
-            tracing::info!(
-                migration = self.name,
-                "asks once more without the description, which has signs beyond ASCII"
-            );
+            tracing::info!("asks once more without the description, which has signs beyond ASCII");
             wanted.description = None;
-            self.ctx.fleet.memory.leave_out_description(&self.uid);
+            self.ctx.registry.memory.leave_out_description(&self.uid);
             answer = session.copy_image(&wanted).await;
         }
         match answer {
@@ -86,23 +83,25 @@ impl Turn<'_> {
         image: &ImageId,
         asked: Timestamp,
     ) -> Result<Action, kube::Error> {
-        self.ctx.fleet.memory.set_trouble(&self.uid, None);
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.used_up = slots.used_up.filter(|used_up| used_up.since > asked);
-        });
+        self.ctx.registry.memory.set_problem(&self.uid, None);
+        self.ctx
+            .registry
+            .copy_budget(&self.of.account, &self.of.region, |budget| {
+                budget.used_up = budget.used_up.filter(|used_up| used_up.since > asked);
+            });
         let now = self.ctx.clock.now();
         match session.fate_of(image).await {
             Ok(Fate::Gone) => {
-                tracing::info!(migration = self.name, %image, "AWS answers with a copy that was deregistered before");
+                tracing::info!(%image, "AWS answers with a copy that was deregistered before");
                 let status = step::passed_over(observation, observation.status.clone(), now);
                 return self.write(&status, observation.status).await;
             }
             Ok(Fate::There(copy)) => self.amend(|inventory| inventory.insert(*copy)),
-            Ok(Fate::Unknown) => self.ctx.fleet.memory.not_seen(&self.uid, image.clone()),
+            Ok(Fate::Unknown) => self.ctx.registry.memory.not_seen(&self.uid, image.clone()),
             // It shows later.
-            Err(error) => tracing::debug!(migration = self.name, %image, %error, "could not look at the copy"),
+            Err(error) => tracing::debug!(%image, %error, "could not look at the copy"),
         }
-        tracing::info!(migration = self.name, %image, "AWS copies the image");
+        tracing::info!(%image, "started a copy");
         let status = step::copy_accepted(observation, image, now);
         self.write(&status, observation.status).await
     }
@@ -114,7 +113,7 @@ impl Turn<'_> {
         session: &Session,
         observation: Observation<'_>,
         error: &AwsError,
-        recorded: Option<&CallTrouble>,
+        recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
         let sources = std::slice::from_ref(&self.of.source);
         if let Err(error) = session.reserve(&["ec2:DescribeImages", "ec2:DescribeSnapshots"]) {
@@ -126,7 +125,7 @@ impl Turn<'_> {
         };
         self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
         let waited = began.duration_since(observation.known_since).as_secs_f64() >= SHOWS_AFTER;
-        let view = self.ctx.fleet.view(
+        let view = self.ctx.registry.view(
             &self.target.name_any(),
             &self.target.uid().unwrap_or_default(),
             &self.migration.uid().unwrap_or_default(),
@@ -140,7 +139,7 @@ impl Turn<'_> {
             .zip(source)
             .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
         if found.is_some() {
-            self.ctx.fleet.memory.set_trouble(&self.uid, None);
+            self.ctx.registry.memory.set_problem(&self.uid, None);
             return Ok(Action::requeue(Duration::ZERO));
         }
         // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
@@ -155,7 +154,7 @@ impl Turn<'_> {
         &self,
         observation: Observation<'_>,
         image: &ImageId,
-        recorded: Option<&CallTrouble>,
+        recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
@@ -178,7 +177,7 @@ impl Turn<'_> {
         &self,
         observation: Observation<'_>,
         copy: &ImageId,
-        recorded: Option<&CallTrouble>,
+        recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
@@ -191,7 +190,7 @@ impl Turn<'_> {
         };
         for snapshot in &remains.snapshots {
             if inventory.uses_any(std::slice::from_ref(snapshot)) {
-                tracing::warn!(migration = self.name, %snapshot, "an image has come to use what is left of a failed copy");
+                tracing::warn!(%snapshot, "an image has come to use what is left of a failed copy");
                 continue;
             }
             match session.delete_snapshot(snapshot).await {
@@ -229,8 +228,8 @@ impl Turn<'_> {
             .events
             .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
             .await;
-        self.ctx.fleet.memory.set_trouble(&self.uid, None);
-        let status = step::burnt(observation, observation.status.clone(), &message, self.ctx.clock.now());
+        self.ctx.registry.memory.set_problem(&self.uid, None);
+        let status = step::attempt_failed(observation, observation.status.clone(), &message, self.ctx.clock.now());
         self.write(&status, observation.status).await
     }
 
@@ -240,7 +239,7 @@ impl Turn<'_> {
         observation: Observation<'_>,
         image: &ImageId,
         list: &[Publication],
-        recorded: Option<&CallTrouble>,
+        recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
@@ -248,10 +247,10 @@ impl Turn<'_> {
         let mut calls: Vec<&'static str> = list.iter().map(operation).collect();
         if let Err(error) = session.reserve(&calls) {
             calls.push("ec2:DescribeImageAttribute");
-            self.ctx.fleet.memory.put_off(&self.uid, calls);
+            self.ctx.registry.memory.put_off(&self.uid, calls);
             return Ok(self.failed(&error, recorded));
         }
-        self.ctx.fleet.memory.put_off(&self.uid, Vec::new());
+        self.ctx.registry.memory.put_off(&self.uid, Vec::new());
         for publication in list {
             let done = match publication {
                 Publication::ImdsV2 => session.require_imds_v2(image).await,
@@ -264,7 +263,7 @@ impl Turn<'_> {
             if let Err(error) = done {
                 return Ok(self.failed(&error, recorded));
             }
-            tracing::info!(migration = self.name, %image, what = what(publication), "published");
+            tracing::info!(%image, what = what(publication), "published");
             // AWS has said yes; a describe may take a while to show it.
             self.amend(|inventory| {
                 if let Some(copy) = inventory.images.get(image) {
@@ -272,7 +271,7 @@ impl Turn<'_> {
                 }
             });
         }
-        self.ctx.fleet.memory.set_trouble(&self.uid, None);
+        self.ctx.registry.memory.set_problem(&self.uid, None);
         let status = step::published(observation, image, self.ctx.clock.now());
         self.write(&status, observation.status).await
     }
@@ -280,22 +279,26 @@ impl Turn<'_> {
     /// A quota of the account is used up: no other copy is asked for until it is time to try again.
     fn learn_quota(&self, error: &AwsError) {
         let since = self.ctx.clock.now();
-        let until = since + trouble::retry_after(error, 1);
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.used_up = Some(UsedUp { since, until });
-        });
+        let until = since + problem::retry_after(error, 1);
+        self.ctx
+            .registry
+            .copy_budget(&self.of.account, &self.of.region, |budget| {
+                budget.used_up = Some(UsedUp { since, until });
+            });
     }
 
     /// AWS copies fewer snapshots here than was thought: what was thought to be in flight without this image is as much as
-    /// goes. Believed for a short time only, as others may have taken the slots.
+    /// goes. Believed for a short time only, as others may copy more.
     fn learn_limit(&self) {
         let inventory = self.view.inventory.as_ref();
         let source = inventory.and_then(|inventory| inventory.images.get(&self.of.source));
         let ours = source.map_or(1, |image| image.snapshot_count());
         let until = self.ctx.clock.now() + LIMIT_BELIEVED;
-        self.ctx.fleet.slots(&self.of.account, &self.of.region, |slots| {
-            slots.cap = Some((slots.taken.saturating_sub(ours).max(1), until));
-        });
+        self.ctx
+            .registry
+            .copy_budget(&self.of.account, &self.of.region, |budget| {
+                budget.cap = Some((budget.taken.saturating_sub(ours).max(1), until));
+            });
     }
 }
 

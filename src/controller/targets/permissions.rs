@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Work;
-use super::look::state;
+use super::TargetReconciler;
+use super::scan::migration_state;
 use crate::api::{AMIMigration, MigrationState};
 use crate::aws::Sample;
 use crate::domain::{Image, ImageState, Inventory};
-use crate::plan::{permit, request, trouble};
+use crate::plan::{permissions, problem, request};
 
 /// Among how many images those to ask about are chosen.
 const CHOICE: usize = 100;
 
-impl Work<'_> {
+impl TargetReconciler<'_> {
     /// Asks by dry runs, when that is due. Until the answer is that all is allowed, it is asked again every few minutes.
     pub(super) async fn ask_permissions(&self) {
         let now = self.ctx.clock.now();
-        if !self.place(|place| place.permits.is_due(now)) {
+        if !self.state(|state| state.permission_check.is_due(now)) {
             return;
         }
-        let (inventory, key) = self.place(|place| (place.inventory.clone(), place.key.view().clone()));
+        let (inventory, key) = self.state(|state| (state.inventory.clone(), state.key.view().clone()));
         let Some(inventory) = inventory else { return };
-        let done = self.place(|place| place.permits.is_doubted());
+        let done = self.state(|state| state.permission_check.is_doubted());
         let copies = {
             let images = self.to_ask_about(&inventory, done);
             let images = images.iter().copied();
@@ -35,7 +35,7 @@ impl Work<'_> {
         }
         let sample = Sample {
             copies: &copies,
-            copy: permit::sample_copy(&inventory).map(|image| &**image),
+            copy: permissions::sample_copy(&inventory).map(|image| &**image),
             key: key.arn(),
         };
         let answer = Box::pin(self.session.missing_permissions(sample)).await;
@@ -43,16 +43,16 @@ impl Work<'_> {
         let changed = match answer {
             Ok(lacking) => {
                 if !lacking.is_empty() {
-                    tracing::warn!(target = self.name, ?lacking, "AWS denies what migrating needs");
+                    tracing::warn!(?lacking, "the role lacks permissions");
                 }
-                self.place(|place| place.permits.answered(lacking, now))
+                self.state(|state| state.permission_check.answered(lacking, now))
             }
             Err(error) => {
                 self.note(&error);
-                tracing::warn!(target = self.name, %error, "could not ask what the role may do");
-                let wait = |failures| trouble::retry_after(&error, failures);
-                let trouble = trouble::may_be_answered(&error).then(|| trouble::of_error(&error));
-                self.place(|place| place.permits.failed(now, trouble, wait));
+                tracing::warn!(%error, "could not check the role's permissions");
+                let wait = |failures| problem::retry_after(&error, failures);
+                let problem = problem::may_be_answered(&error).then(|| problem::of_error(&error));
+                self.state(|state| state.permission_check.failed(now, problem, wait));
                 false
             }
         };
@@ -63,24 +63,24 @@ impl Work<'_> {
 
     /// When to ask again.
     pub(super) fn permissions_due(&self) -> Option<Timestamp> {
-        let due = self.place(|place| place.permits.due())?;
-        self.has_image_to_ask_about(self.place(|place| place.permits.is_doubted()))
+        let due = self.state(|state| state.permission_check.due())?;
+        self.has_image_to_ask_about(self.state(|state| state.permission_check.is_doubted()))
             .then_some(due)
     }
 
     /// Whether there is any image to ask about: one that is still to be copied or to be found copied, or one that is `done` with.
     pub(super) fn has_image_to_ask_about(&self, done: bool) -> bool {
-        let inventory = self.place(|place| place.inventory.clone());
+        let inventory = self.state(|state| state.inventory.clone());
         inventory.is_some_and(|inventory| !self.to_ask_about(&inventory, done).is_empty())
     }
 
     /// Images that are still to be copied or to be found copied, or with `done` also those that are done with: no more than are
     /// worth choosing from.
     fn to_ask_about<'i>(&self, inventory: &'i Inventory, done: bool) -> Vec<&'i Arc<Image>> {
-        let Some(classified) = self.place(|place| place.classified.clone()) else {
+        let Some(classified) = self.state(|state| state.classified.clone()) else {
             return Vec::new();
         };
-        let is_completed = |m: &&Arc<AMIMigration>| state(m) == MigrationState::Completed;
+        let is_completed = |m: &&Arc<AMIMigration>| migration_state(m) == MigrationState::Completed;
         let completed = self.migrations.iter().filter(is_completed);
         let completed: HashSet<&str> = completed.map(|m| m.spec.source_image_id.as_str()).collect();
         classified

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::leaves::Leaves;
+use super::text_rules::Leaves;
 
 /// What is wrong with `document`, in which numbers and truth values are `written` so, by their paths.
 ///

@@ -9,7 +9,7 @@ use crate::domain::{Attributes, KeyArn, VolumeKind};
 
 /// What one read has come across so far.
 #[derive(Debug, Default)]
-pub(super) struct Common {
+pub(super) struct Interner {
     detail: Detail,
     texts: HashSet<Arc<str>>,
     attributes: HashSet<Arc<Attributes>>,
@@ -20,7 +20,7 @@ pub(super) struct Common {
     keys: HashMap<Box<str>, Option<KeyArn>>,
 }
 
-impl Common {
+impl Interner {
     /// For a read that keeps this of each image.
     pub(super) fn keeping(detail: Detail) -> Self {
         Self {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_before_is_not_kept_twice() {
-        let mut common = Common::default();
+        let mut common = Interner::default();
         let texts = [
             common.text("/dev/xvda"),
             common.text("/dev/xvda"),

@@ -1,0 +1,88 @@
+//! What comes and goes with a shard: objects to look at, and what is known of their accounts and regions.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kube::{Resource, ResourceExt};
+
+use super::Context;
+use super::index::Scoped;
+use super::shards::{Change, Changes, POLICIES};
+use crate::domain::{AccountId, Region};
+
+/// The shard of an object.
+pub(super) fn shard_of<K: Scoped>(object: &K, context: &Context) -> u16 {
+    let (account, region) = object.scope();
+    context.shards.shard_of(account, region)
+}
+
+/// Has everything of a shard looked at that is gained, and forgets what is known of one that is lost: by the time that it
+/// comes back, it is not true any more, and others show it in their metrics.
+pub(super) async fn follow(context: &Context, mut changes: Changes) {
+    let metrics = &context.metrics;
+    metrics.shards.set(context.shards.count().into());
+    metrics.shards_held.set(0);
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::Gained(shard) => {
+                metrics.shards_held.inc();
+                if shard == POLICIES {
+                    metrics.leader.set(1);
+                    tracing::info!("became leader");
+                }
+                // Until everything was listed, the listing leads to all there is.
+                if context.is_listed() {
+                    wake(context, shard);
+                }
+            }
+            Change::Lost(shard) => {
+                metrics.shards_held.dec();
+                if shard == POLICIES {
+                    metrics.leader.set(0);
+                    tracing::info!("lost leadership");
+                }
+                forget(context, shard);
+                context.shards.cleared(shard);
+            }
+        }
+    }
+}
+
+fn wake(context: &Context, shard: u16) {
+    for target in of_shard(context, context.targets.state(), shard) {
+        context.registry.wake_target(&target.name_any());
+    }
+    for migration in of_shard(context, context.migrations.state(), shard) {
+        context.registry.wake_migration(&migration.name_any());
+    }
+    if shard == POLICIES {
+        for policy in context.policies.state() {
+            context.registry.wake_policy(&policy.name_any());
+        }
+    }
+}
+
+fn forget(context: &Context, shard: u16) {
+    let migrations = of_shard(context, context.migrations.state(), shard);
+    let migrations: HashSet<String> = migrations.filter_map(|migration| migration.uid()).collect();
+    let is_lost = |account: &AccountId, region: &Region| {
+        let theirs = context.shards.shard_of(account.as_str(), region.as_str());
+        theirs == shard
+    };
+    for (target, session) in context.registry.forget(is_lost, &migrations) {
+        let key = session.key();
+        context.aws.forget(key);
+        context.metrics.forget_target(&target);
+        context.metrics.forget_scope(key.account.as_str(), key.region.as_str());
+    }
+}
+
+fn of_shard<K: Scoped + Resource<DynamicType = ()>>(
+    context: &Context,
+    objects: Vec<Arc<K>>,
+    shard: u16,
+) -> impl Iterator<Item = Arc<K>> {
+    objects
+        .into_iter()
+        .filter(move |object| shard_of(&**object, context) == shard)
+}
