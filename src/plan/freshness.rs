@@ -63,7 +63,7 @@ mod tests {
     use crate::domain::{Key, KeyUsability};
     use crate::plan::classify::Classified;
     use crate::plan::obstacle::KeyView;
-    use crate::plan::status::{ScanResult, target};
+    use crate::plan::status::{Scan, ScanResult, target};
     use crate::plan::testing::{at, key};
 
     /// A target that is scanned every 15 minutes.
@@ -107,20 +107,22 @@ mod tests {
     fn what_a_scan_has_found_is_unknown_two_intervals_later_the_same_before_and_after_a_restart() {
         let (classified, view) = (Classified::default(), usable());
         let problem = Problem::new(reason::ROLE_NOT_ASSUMABLE, "sts:AssumeRole: no.");
-        let looked = |problem| ScanResult::Scanned {
-            at: at(0),
-            classified: &classified,
-            caller: "arn:aws:sts::111122223333:x",
-            key: &view,
-            key_problem: None,
-            key_read: Some(at(0)),
-            unstarted: false,
-            migrates: false,
-            asks: false,
-            lacking: None,
-            unanswered: None,
-            asked: None,
-            problem,
+        let looked = |problem| {
+            ScanResult::Scanned(Scan {
+                at: at(0),
+                classified: &classified,
+                caller: "arn:aws:sts::111122223333:x",
+                key: &view,
+                key_problem: None,
+                key_read: Some(at(0)),
+                unstarted: false,
+                migrates: false,
+                asks: false,
+                lacking: None,
+                unanswered: None,
+                asked: None,
+                problem,
+            })
         };
         let pair = |status: &str, why: &str| (status.to_owned(), why.to_owned());
         let fine = said(&AMIEncryptionTargetStatus::default(), &looked(None), 1);
@@ -153,7 +155,7 @@ mod tests {
     fn a_key_that_is_read_besides_the_scans_stays_known() {
         let (classified, view) = (Classified::default(), usable());
         let problem = Problem::new(reason::ENDPOINT_UNREACHABLE, "ec2:DescribeSnapshots: no answer.");
-        let looked = ScanResult::Scanned {
+        let looked = ScanResult::Scanned(Scan {
             at: at(0),
             classified: &classified,
             caller: "arn:aws:sts::111122223333:x",
@@ -167,7 +169,7 @@ mod tests {
             unanswered: None,
             asked: None,
             problem: Some(&problem),
-        };
+        });
         let [compliant, usable] = verdicts(&said(&AMIEncryptionTargetStatus::default(), &looked, 3600));
         assert_eq!((compliant.0.as_str(), usable.0.as_str()), ("Unknown", "True"));
     }

@@ -5,8 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::classify::{Classified, Named};
 use super::freshness;
-use super::obstacle::{self, KeyView, Problem};
-use super::permissions;
+use super::obstacle::{KeyView, Problem};
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, Duration, MigrationCounts, Mode, OrphanedCopies,
@@ -14,6 +13,7 @@ use crate::api::{
 };
 use crate::domain::MissingPermissions;
 
+mod aspects;
 mod compliance;
 mod policy;
 
@@ -31,36 +31,40 @@ pub enum ScanResult<'a> {
     /// It was not looked through yet since this process began.
     NotYet,
     /// It was, completely.
-    Scanned {
-        /// When the scan began.
-        at: Timestamp,
-        /// What it amounts to.
-        classified: &'a Classified,
-        /// Who AWS says we are.
-        caller: &'a str,
-        /// What is known of the key.
-        key: &'a KeyView,
-        /// Why the key could not be read, if it could not.
-        key_problem: Option<&'a Problem>,
-        /// When the key was read last.
-        key_read: Option<Timestamp>,
-        /// Whether images that are to be migrated have no migration yet.
-        unstarted: bool,
-        /// Whether any image is still to be migrated, for which the role needs its permissions.
-        migrates: bool,
-        /// Whether there is any image to ask about what the role may do, be it one that is done.
-        asks: bool,
-        /// What the role lacks; none if that was not asked.
-        lacking: Option<&'a MissingPermissions>,
-        /// Why it is not known yet what the role lacks, if copies wait for that.
-        unanswered: Option<&'a Problem>,
-        /// What people had asked for by annotation when that scan began.
-        asked: Option<&'a str>,
-        /// What hinders today's scan, if the one that is shown is an older one.
-        problem: Option<&'a Problem>,
-    },
+    Scanned(Scan<'a>),
     /// It could not be, and was not before either.
     Failed(&'a Problem),
+}
+
+/// A complete scan, and what is known besides.
+#[derive(Debug, Clone)]
+pub struct Scan<'a> {
+    /// When the scan began.
+    pub at: Timestamp,
+    /// What it amounts to.
+    pub classified: &'a Classified,
+    /// Who AWS says we are.
+    pub caller: &'a str,
+    /// What is known of the key.
+    pub key: &'a KeyView,
+    /// Why the key could not be read, if it could not.
+    pub key_problem: Option<&'a Problem>,
+    /// When the key was read last.
+    pub key_read: Option<Timestamp>,
+    /// Whether images that are to be migrated have no migration yet.
+    pub unstarted: bool,
+    /// Whether any image is still to be migrated, for which the role needs its permissions.
+    pub migrates: bool,
+    /// Whether there is any image to ask about what the role may do, be it one that is done.
+    pub asks: bool,
+    /// What the role lacks; none if that was not asked.
+    pub lacking: Option<&'a MissingPermissions>,
+    /// Why it is not known yet what the role lacks, if copies wait for that.
+    pub unanswered: Option<&'a Problem>,
+    /// What people had asked for by annotation when that scan began.
+    pub asked: Option<&'a str>,
+    /// What hinders today's scan, if the one that is shown is an older one.
+    pub problem: Option<&'a Problem>,
 }
 
 /// The status of a target.
@@ -82,137 +86,20 @@ pub fn target(
         now,
     };
     if spec.suspend {
-        let message = "The policy is suspended: set spec.suspend: false to go on.";
-        // That nothing is done is what is asked for: neither is it under way, nor has it failed.
-        write.set(conditions::READY, Status::True, reason::SUSPENDED, message);
-        write.set(conditions::RECONCILING, Status::False, reason::SUSPENDED, "");
-        write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-        if conditions::is_true(&current.conditions, conditions::COMPLIANT) {
-            // What is registered, shared or selected from now on is not seen.
-            let message = "amiseal does not scan while the policy is suspended. At the last scan everything complied.";
-            write.set(conditions::COMPLIANT, Status::Unknown, reason::SUSPENDED, message);
-        }
+        suspended(&mut write, current);
         status.conditions = conditions;
         return status;
     }
     match looked {
-        ScanResult::NotYet => {
-            let message = "Waiting for the first complete scan.";
-            for type_ in [conditions::REACHABLE, conditions::KEY_USABLE, conditions::COMPLIANT] {
-                // What an earlier process found stays said until this one has looked.
-                if conditions::find(&current.conditions, type_).is_none() {
-                    write.set(type_, Status::Unknown, reason::INITIALIZING, message);
-                }
-            }
-            write.set(conditions::READY, Status::False, reason::INITIALIZING, message);
-            write.set(conditions::RECONCILING, Status::True, reason::INITIALIZING, message);
-            write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
-        }
+        ScanResult::NotYet => initializing(&mut write, current),
         ScanResult::Failed(problem) => {
             write.set(conditions::REACHABLE, Status::False, problem.reason, &problem.message);
             freshness::doubt_record(&mut write, problem, spec, current);
             not_ready(&mut write, problem);
         }
-        ScanResult::Scanned {
-            at,
-            classified,
-            caller,
-            key,
-            key_problem,
-            key_read,
-            unstarted,
-            migrates,
-            asks,
-            lacking,
-            unanswered,
-            asked,
-            problem,
-        } => {
-            // What hindered migrating hinders nothing any more when nothing is left to migrate; and where there is nothing to ask
-            // about, the last answer may not hold any more.
-            let lacking = lacking.filter(|lacking| *asks || lacking.certain.is_empty());
-            let unanswered = unanswered.filter(|_| *migrates);
-            status.images = Some(classified.counts);
-            status.key_arn = key.arn().map(ToString::to_string);
-            status.caller_arn = Some((*caller).to_owned());
-            status.duplicate_gib = Some(gib(classified.duplicate_bytes));
-            status.orphaned_copies = (classified.orphans.images > 0).then(|| OrphanedCopies {
-                images: classified.orphans.images,
-                gib: gib(classified.orphans.bytes),
-            });
-            status.observed_scan = asked.map(|asked| asked.chars().take(256).collect());
-            status.contested_by = classified.contested.keys().take(GOVERNORS).cloned().collect();
-            // Elsewhere their migrations name them.
-            status.unencrypted_images = if spec.mode == Mode::Audit || key.arn().is_none() {
-                unencrypted(classified)
-            } else {
-                Vec::new()
-            };
-            let key_obstacle = key.problem().map(|problem| obstacle::of_key(problem, &spec.kms_key_id));
-            match (&key_obstacle, key_problem) {
-                (Some(problem), _) => {
-                    write.set(conditions::KEY_USABLE, Status::False, problem.reason, &problem.message)
-                }
-                (None, Some(problem)) => {
-                    write.set(
-                        conditions::KEY_USABLE,
-                        Status::Unknown,
-                        problem.reason,
-                        &problem.message,
-                    );
-                }
-                (None, None) => {
-                    let message = "The key is enabled and can encrypt images.";
-                    write.set(conditions::KEY_USABLE, Status::True, reason::SUCCEEDED, message);
-                }
-            }
-            let (compliant, why, message) = compliance::of(classified, spec, key.arn().is_some());
-            write.set(conditions::COMPLIANT, compliant, why, &message);
-            if !status.contested_by.is_empty() {
-                let message = compliance::contested(&status.contested_by);
-                write.set(conditions::CONTESTED, true, reason::CONTESTED, &message);
-            } else if conditions::find(&current.conditions, conditions::CONTESTED).is_some() {
-                write.set(conditions::CONTESTED, false, reason::SUCCEEDED, "");
-            }
-            let denied = lacking.and_then(permissions::obstacle);
-            match lacking {
-                Some(lacking) => permitted(&mut write, lacking, denied.as_ref()),
-                None if let Some(problem) = unanswered => {
-                    let message = format!("The role's permissions could not be checked: {}", problem.message);
-                    write.set(conditions::PERMITTED, Status::Unknown, problem.reason, &message);
-                }
-                None if spec.mode == Mode::Audit
-                    && conditions::find(&current.conditions, conditions::PERMITTED).is_some() =>
-                {
-                    let message = "In mode Audit, amiseal does not check the role's write permissions.";
-                    write.set(conditions::PERMITTED, Status::Unknown, reason::AUDIT, message);
-                }
-                None if !migrates
-                    && conditions::find(&current.conditions, conditions::PERMITTED)
-                        .is_some_and(|permitted| permitted.status != Status::True.as_str()) =>
-                {
-                    let message = "No image is left to migrate, so amiseal does not check the role's permissions.";
-                    write.set(conditions::PERMITTED, Status::Unknown, reason::SUCCEEDED, message);
-                }
-                None => {}
-            }
-            match problem {
-                Some(problem) => {
-                    write.set(conditions::REACHABLE, Status::False, problem.reason, &problem.message);
-                    freshness::doubt(&mut write, problem, spec, *at, *key_read);
-                }
-                None => {
-                    let message = "The last scan read every image and snapshot.";
-                    write.set(conditions::REACHABLE, Status::True, reason::SUCCEEDED, message);
-                }
-            }
-            let hindrance = problem.or(key_obstacle.as_ref()).or(*key_problem);
-            let denied = denied.as_ref().filter(|_| *migrates);
-            match hindrance.or(denied).or(unanswered) {
-                Some(problem) => not_ready(&mut write, problem),
-                None => ready(&mut write, spec, migrations, *unstarted),
-            }
-            status.last_scan_time = Some(Time(*at));
+        ScanResult::Scanned(scan) => {
+            record(&mut status, scan, spec);
+            aspects::write(&mut write, scan, spec, current, migrations);
         }
     }
     status.conditions = conditions;
@@ -220,24 +107,52 @@ pub fn target(
     status
 }
 
-/// Whether the role may do what migrating needs.
-fn permitted(write: &mut Writer<'_>, lacking: &MissingPermissions, denied: Option<&Problem>) {
-    let doubt = permissions::doubt(lacking);
-    match (denied, &doubt) {
-        (Some(denied), doubt) => {
-            let doubt = doubt
-                .iter()
-                .map(|doubt| format!(" {}", doubt.message))
-                .collect::<String>();
-            let message = denied.message.clone() + &doubt;
-            write.set(conditions::PERMITTED, Status::False, denied.reason, &message);
-        }
-        (None, Some(doubt)) => write.set(conditions::PERMITTED, Status::Unknown, doubt.reason, &doubt.message),
-        (None, None) => {
-            let message = "Dry runs confirm that the role has every permission Enforce needs.";
-            write.set(conditions::PERMITTED, Status::True, reason::SUCCEEDED, message);
+/// That nothing is done is what is asked for: neither is it under way, nor has it failed.
+fn suspended(write: &mut Writer<'_>, current: &AMIEncryptionTargetStatus) {
+    let message = "The policy is suspended: set spec.suspend: false to go on.";
+    write.set(conditions::READY, Status::True, reason::SUSPENDED, message);
+    write.set(conditions::RECONCILING, Status::False, reason::SUSPENDED, "");
+    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+    if conditions::is_true(&current.conditions, conditions::COMPLIANT) {
+        // What is registered, shared or selected from now on is not seen.
+        let message = "amiseal does not scan while the policy is suspended. At the last scan everything complied.";
+        write.set(conditions::COMPLIANT, Status::Unknown, reason::SUSPENDED, message);
+    }
+}
+
+fn initializing(write: &mut Writer<'_>, current: &AMIEncryptionTargetStatus) {
+    let message = "Waiting for the first complete scan.";
+    for type_ in [conditions::REACHABLE, conditions::KEY_USABLE, conditions::COMPLIANT] {
+        // What an earlier process found stays said until this one has looked.
+        if conditions::find(&current.conditions, type_).is_none() {
+            write.set(type_, Status::Unknown, reason::INITIALIZING, message);
         }
     }
+    write.set(conditions::READY, Status::False, reason::INITIALIZING, message);
+    write.set(conditions::RECONCILING, Status::True, reason::INITIALIZING, message);
+    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+}
+
+/// What a scan has found, beside conditions.
+fn record(status: &mut AMIEncryptionTargetStatus, scan: &Scan<'_>, spec: &AMIEncryptionTargetSpec) {
+    let Scan { classified, key, .. } = scan;
+    status.images = Some(classified.counts);
+    status.key_arn = key.arn().map(ToString::to_string);
+    status.caller_arn = Some(scan.caller.to_owned());
+    status.duplicate_gib = Some(gib(classified.duplicate_bytes));
+    status.orphaned_copies = (classified.orphans.images > 0).then(|| OrphanedCopies {
+        images: classified.orphans.images,
+        gib: gib(classified.orphans.bytes),
+    });
+    status.observed_scan = scan.asked.map(|asked| asked.chars().take(256).collect());
+    status.contested_by = governors(classified);
+    // Elsewhere their migrations name them.
+    status.unencrypted_images = if spec.mode == Mode::Audit || key.arn().is_none() {
+        unencrypted(classified)
+    } else {
+        Vec::new()
+    };
+    status.last_scan_time = Some(Time(scan.at));
 }
 
 fn not_ready(write: &mut Writer<'_>, problem: &Problem) {
@@ -258,27 +173,9 @@ fn not_ready(write: &mut Writer<'_>, problem: &Problem) {
     );
 }
 
-fn ready(write: &mut Writer<'_>, spec: &AMIEncryptionTargetSpec, migrations: MigrationCounts, unstarted: bool) {
-    let mode = spec.mode;
-    let message = match mode {
-        // AWS holds an assumed role's session to reading; the controller's own identity cannot be narrowed.
-        Mode::Audit if spec.role_arn.is_none() => {
-            "Every selected image is classified; mode Audit changes nothing. No role is assumed, so only amiseal itself \
-             holds this: name a role, and AWS refuses every change as well."
-        }
-        Mode::Audit => "Every selected image is classified; mode Audit changes nothing.",
-        Mode::Enforce => "Every selected image is classified, and those that can be are migrated.",
-    };
-    write.set(conditions::READY, Status::True, reason::SUCCEEDED, message);
-    let busy = mode == Mode::Enforce && (unstarted || migrations.pending + migrations.in_progress > 0);
-    let why = if busy { reason::PROGRESSING } else { reason::SUCCEEDED };
-    write.set(
-        conditions::RECONCILING,
-        busy,
-        why,
-        if busy { "Images are being migrated." } else { "" },
-    );
-    write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
+/// The policies that govern images which this one selects too.
+fn governors(classified: &Classified) -> Vec<String> {
+    classified.contested.keys().take(GOVERNORS).cloned().collect()
 }
 
 /// What is not encrypted and has no migration to say so.

@@ -32,7 +32,7 @@ use crate::plan::classify::Classified;
 use crate::plan::freshness;
 use crate::plan::permissions::{asks_for_changes, is_withdrawn};
 use crate::plan::select::Selector;
-use crate::plan::status::{self, ScanResult};
+use crate::plan::status::{self, Scan, ScanResult};
 
 pub(super) use other_policies::OtherPolicies;
 
@@ -269,7 +269,7 @@ impl<'a> TargetReconciler<'a> {
         let (migrates, asks) = (self.has_image_to_ask_about(false), self.has_image_to_ask_about(true));
         let decided = self.state(|state| {
             let looked = match (&state.inventory, &state.classified, &state.problem) {
-                (Some(inventory), Some(classified), problem) => ScanResult::Scanned {
+                (Some(inventory), Some(classified), problem) => ScanResult::Scanned(Scan {
                     at: inventory.scanned,
                     classified,
                     caller: &state.caller,
@@ -283,7 +283,7 @@ impl<'a> TargetReconciler<'a> {
                     unanswered: state.permission_check.unanswered(),
                     asked: state.scanned_for.as_deref(),
                     problem: problem.as_ref().or(state.looking.problem()),
-                },
+                }),
                 (_, _, Some(problem)) => ScanResult::Failed(problem),
                 _ => ScanResult::NotYet,
             };

@@ -28,7 +28,7 @@ fn counts(change: impl FnOnce(&mut ImageCounts)) -> Classified {
 }
 
 fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> ScanResult<'a> {
-    ScanResult::Scanned {
+    ScanResult::Scanned(Scan {
         at,
         classified,
         caller: "arn:aws:sts::111122223333:x",
@@ -42,7 +42,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> S
         unanswered: None,
         asked: None,
         problem: None,
-    }
+    })
 }
 
 fn of(looked: &ScanResult<'_>, migrations: MigrationCounts) -> AMIEncryptionTargetStatus {
@@ -286,7 +286,7 @@ fn a_target_whose_copies_wait_since_its_role_could_not_be_asked_about_says_why()
     for (reason, stalls) in [(reason::THROTTLED, "False"), (reason::ACCESS_DENIED, "True")] {
         let problem = Problem::new(reason, "ec2:CopyImage: no.");
         let mut looked = scanned(at(0), &classified, &usable);
-        if let ScanResult::Scanned { unanswered, .. } = &mut looked {
+        if let ScanResult::Scanned(Scan { unanswered, .. }) = &mut looked {
             *unanswered = Some(&problem);
         }
         let status = of(&looked, MigrationCounts::default());
@@ -304,7 +304,7 @@ fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_b
     let classified = counts(|c| c.unencrypted = 1);
     let with = |lacking: Option<&MissingPermissions>| {
         let mut looked = scanned(at(0), &classified, &usable);
-        if let ScanResult::Scanned { lacking: asked, .. } = &mut looked {
+        if let ScanResult::Scanned(Scan { lacking: asked, .. }) = &mut looked {
             *asked = lacking;
         }
         of(&looked, MigrationCounts::default())
@@ -355,13 +355,13 @@ fn what_kept_a_target_from_migrating_is_no_problem_once_nothing_is_left_to_migra
         let mut current = AMIEncryptionTargetStatus::default();
         for something in [true, false] {
             let mut looked = scanned(at(0), &classified, &usable);
-            if let ScanResult::Scanned {
+            if let ScanResult::Scanned(Scan {
                 migrates,
                 asks,
                 lacking,
                 unanswered,
                 ..
-            } = &mut looked
+            }) = &mut looked
             {
                 (*migrates, *asks, *lacking, *unanswered) = (something, something || about, asked, no_answer);
             }
