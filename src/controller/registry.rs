@@ -15,12 +15,13 @@ use super::memory::Memory;
 use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
-use crate::domain::{AccountId, ImageId, Inventory, Region, SnapshotProgress};
+use crate::domain::{AccountId, ImageId, Inventory, Region};
 use crate::plan::classify::Classified;
+use crate::plan::copy_watch::CopyWatch;
 use crate::plan::key::KeyWatch;
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::permissions::{self, PermissionCheck};
-use crate::plan::retry::Retry;
+use crate::plan::scan_schedule::ScanSchedule;
 use crate::plan::schedule::Head;
 use crate::plan::source_keys::SourceKeys;
 
@@ -64,23 +65,12 @@ pub(crate) struct TargetState {
     pub(super) source_keys: Arc<SourceKeys>,
     /// Who AWS says we are.
     pub(super) caller: String,
+    /// When it is scanned, and what hinders that.
+    pub(super) scans: ScanSchedule,
     /// Copies in flight.
-    pub(super) progress: SnapshotProgress,
-    /// When the next scan is due; none means now.
-    pub(super) scan_due: Option<Timestamp>,
-    /// What people had asked for by annotation when the last scan began, and when the last complete one did.
-    pub(super) asked: Option<String>,
-    pub(super) scanned_for: Option<String>,
-    /// When the next look at the copies in flight is due; none means that there is none.
-    pub(super) poll_due: Option<Timestamp>,
-    /// The looks at copies that have failed, and when they are tried again, whatever else is due or not.
-    pub(super) looking: Retry,
+    pub(super) copies: CopyWatch,
     /// What the role may do.
     pub(super) permission_check: PermissionCheck,
-    /// What hinders scanning.
-    pub(super) problem: Option<Problem>,
-    /// Scans that have failed in a row.
-    pub(super) failures: u32,
     /// UIDs of the migrations that were there when the scan began.
     pub(super) scanned: HashSet<String>,
     /// UIDs of the migrations that were there when copies of their source were last looked for.
@@ -224,7 +214,7 @@ impl Registry {
 
     /// Has a target looked through at its next visit.
     pub(super) fn scan_soon(&self, name: &str) {
-        lock(&self.target_state(name)).scan_due = None;
+        lock(&self.target_state(name)).scans.soon();
     }
 
     /// Has it asked anew what the role may do.
@@ -288,9 +278,8 @@ impl TargetState {
         if changed {
             self.generation = generation;
             self.renewed = true;
-            self.scan_due = None;
-            self.failures = 0;
-            self.looking.succeeded();
+            self.scans.renewed();
+            self.copies.succeeded();
             self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {

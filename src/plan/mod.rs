@@ -6,6 +6,7 @@
 pub mod adopt;
 pub mod allowance;
 pub mod classify;
+pub mod copy_watch;
 pub mod cost;
 pub mod expand;
 pub mod freshness;
@@ -19,6 +20,7 @@ pub mod promote;
 pub mod report;
 pub mod request;
 pub mod retry;
+pub mod scan_schedule;
 pub mod schedule;
 pub mod select;
 pub mod shards;

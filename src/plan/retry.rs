@@ -57,19 +57,10 @@ mod tests {
     use super::*;
     use crate::api::conditions::reason;
     use crate::domain::ErrorClass;
-    use crate::plan::testing::at;
+    use crate::plan::testing::{at, failed_call};
 
     fn error(class: ErrorClass) -> AwsError {
-        AwsError {
-            class,
-            cause: None,
-            code: None,
-            operation: "ec2:DescribeImages",
-            action: None,
-            retry_after: None,
-            limit: None,
-            said: None,
-        }
+        failed_call("ec2:DescribeImages", class)
     }
 
     #[test]

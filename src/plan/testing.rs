@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::naming::CopyIdentity;
 use crate::domain::{
-    AccountId, BlockDevice, CopyRecord, EbsVolume, Image, ImageId, ImageState, Inventory, Kept, KeyArn, Region,
-    Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
+    AccountId, AwsError, BlockDevice, CopyRecord, EbsVolume, ErrorClass, Image, ImageId, ImageState, Inventory, Kept,
+    KeyArn, Region, Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -157,4 +157,18 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
         }));
     }
     copy
+}
+
+/// A failed call of this class.
+pub(crate) fn failed_call(operation: &'static str, class: ErrorClass) -> AwsError {
+    AwsError {
+        class,
+        cause: None,
+        code: None,
+        operation,
+        action: None,
+        retry_after: None,
+        limit: None,
+        said: None,
+    }
 }

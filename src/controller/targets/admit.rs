@@ -21,7 +21,7 @@ impl TargetReconciler<'_> {
             (
                 state.inventory.clone(),
                 state.key.view().clone(),
-                state.progress.clone(),
+                state.copies.progress().clone(),
             )
         });
         let Some(inventory) = inventory else { return };
@@ -81,13 +81,9 @@ impl TargetReconciler<'_> {
             .metrics
             .snapshots_in_flight(&self.account, &self.region, in_flight);
         self.state(|state| {
-            if in_flight == 0 && !waits && !self.follows() {
-                state.poll_due = None;
-            } else if state.poll_due.is_none() || !admitted.is_empty() {
-                let wait = schedule::next_poll(&state.progress, now, self.ctx.options.poll);
-                let due = now + wait;
-                state.poll_due = Some(state.poll_due.map_or(due, |old| old.min(due)));
-            }
+            let is_busy = in_flight > 0 || waits || self.follows();
+            let bounds = self.ctx.options.poll;
+            state.copies.plan(is_busy, !admitted.is_empty(), bounds, now);
         });
     }
 

@@ -91,7 +91,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     let now = ctx.clock.now();
     let asked = reconciler.asked();
-    let is_scan_due = reconciler.state(|state| state.scan_due.is_none_or(|due| due <= now) || state.asked != asked);
+    let is_scan_due = reconciler.state(|state| state.scans.is_due(asked.as_deref(), now));
     if is_scan_due {
         reconciler.scan().await;
     } else {
@@ -103,10 +103,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
     let mut is_being_set_back = reconciler.enforces() && !asks;
     if !reconciler.enforces() || !asks {
-        reconciler.state(|state| {
-            state.poll_due = None;
-            state.looking.succeeded();
-        });
+        reconciler.state(|state| state.copies.rest());
         reconciler.count_nothing_in_flight();
     } else {
         reconciler.ask_permissions().await;
@@ -268,7 +265,7 @@ impl<'a> TargetReconciler<'a> {
         let now = self.ctx.clock.now();
         let (migrates, asks) = (self.has_image_to_ask_about(false), self.has_image_to_ask_about(true));
         let decided = self.state(|state| {
-            let looked = match (&state.inventory, &state.classified, &state.problem) {
+            let looked = match (&state.inventory, &state.classified, state.scans.problem()) {
                 (Some(inventory), Some(classified), problem) => ScanResult::Scanned(Scan {
                     at: inventory.scanned,
                     classified,
@@ -281,8 +278,8 @@ impl<'a> TargetReconciler<'a> {
                     asks,
                     lacking: state.permission_check.lacking(),
                     unanswered: state.permission_check.unanswered(),
-                    asked: state.scanned_for.as_deref(),
-                    problem: problem.as_ref().or(state.looking.problem()),
+                    asked: state.scans.completed_for(),
+                    problem: problem.or(state.copies.problem()),
                 }),
                 (_, _, Some(problem)) => ScanResult::Failed(problem),
                 _ => ScanResult::NotYet,
@@ -346,7 +343,7 @@ impl<'a> TargetReconciler<'a> {
             .and_then(|status| status.last_scan_time.as_ref());
         let (problem, scanned) = self.state(|state| {
             let scanned = state.inventory.as_ref().map(|inventory| inventory.scanned);
-            (state.problem.is_some(), scanned)
+            (state.scans.problem().is_some(), scanned)
         });
         let scanned = scanned.or(record.map(|time| time.0)).filter(|_| problem)?;
         Some(freshness::holds_until(scanned, &self.target.spec)).filter(|due| *due > now)
@@ -356,9 +353,8 @@ impl<'a> TargetReconciler<'a> {
     fn next_visit(&self, again: Option<Duration>) -> Duration {
         let now = self.ctx.clock.now();
         let [scan, look, key, of_sources] = self.state(|state| {
-            let look = state.looking.due().or(state.poll_due);
             let of_sources = state.source_keys.due();
-            [state.scan_due, look, state.key.due(), of_sources]
+            [state.scans.due(), state.copies.due(), state.key.due(), of_sources]
         });
         let enforces = self.enforces();
         let quota = self

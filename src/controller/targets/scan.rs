@@ -14,14 +14,13 @@ use crate::controller::survey::survey;
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
 use crate::plan::adopt::Recorded;
 use crate::plan::classify::{self, Classified, Criteria};
-use crate::plan::problem;
 
 impl TargetReconciler<'_> {
     /// Looks through the whole account and region. What an earlier scan showed stays when this one fails.
     pub(super) async fn scan(&self) {
         let started = self.ctx.clock.monotonic();
         let asked = self.asked();
-        self.state(|state| state.asked.clone_from(&asked));
+        self.state(|state| state.scans.begins(asked.clone()));
         let outcome = survey(&self.session, &self.target.spec.kms_key_id, Detail::Everything).await;
         let now = self.ctx.clock.now();
         let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
@@ -43,16 +42,12 @@ impl TargetReconciler<'_> {
                 let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
                 let may_lack_images = scan.inventory.may_lack_images;
                 self.state(|state| {
-                    state.progress = scan.inventory.progress.clone();
-                    state.poll_due = None;
-                    state.looking.succeeded();
+                    state.copies.seen(scan.inventory.progress.clone());
+                    state.copies.succeeded();
                     state.inventory = Some(Arc::new(scan.inventory));
-                    state.scanned_for = asked;
                     state.caller = scan.caller;
                     state.permission_check.scanned();
-                    state.problem = None;
-                    state.failures = 0;
-                    state.scan_due = Some(now + interval);
+                    state.scans.completed(asked, now + interval);
                     state.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
                     // Before AWS is asked for a copy, what is there is asked for by its source.
                     let is_covered = |m: &&Arc<AMIMigration>| !may_lack_images || recorded_copy(m).is_some();
@@ -64,13 +59,9 @@ impl TargetReconciler<'_> {
             }
             Err(error) => {
                 self.note(&error);
-                self.state(|state| {
-                    state.failures += 1;
-                    let wait = problem::retry_after(&error, state.failures);
-                    tracing::warn!(%error, failures = state.failures, "scan failed");
-                    state.scan_due = Some(now + jittered(wait, &self.name));
-                    state.problem = Some(problem::of_error(&error));
-                });
+                let spread = |wait| jittered(wait, &self.name);
+                let failures = self.state(|state| state.scans.failed(&error, now, spread));
+                tracing::warn!(%error, failures, "scan failed");
             }
         }
     }
@@ -184,20 +175,12 @@ impl TargetReconciler<'_> {
     /// Reads which copies are in flight, when that is due. Says whether it was read.
     pub(super) async fn follow_copies(&self) -> bool {
         let now = self.ctx.clock.now();
-        let (due, waits) = self.state(|state| {
-            // What has failed is tried again when its own time has come, and what is due otherwise waits for that.
-            let due = state.looking.due().or(state.poll_due);
-            (due.is_some_and(|due| due <= now), state.looking.waits(now))
-        });
+        let (due, waits) = self.state(|state| (state.copies.is_due(now), state.copies.waits(now)));
         if waits || !due && self.created_since_looked().is_empty() {
             return false;
         }
-        let read = self.session.progress().await.map(|progress| {
-            self.state(|state| {
-                state.progress = progress;
-                state.poll_due = None;
-            });
-        });
+        let read = self.session.progress().await;
+        let read = read.map(|progress| self.state(|state| state.copies.seen(progress)));
         self.followed(read)
     }
 
@@ -206,13 +189,13 @@ impl TargetReconciler<'_> {
         let mut migrations = self.done();
         migrations.extend(self.created_since_looked());
         if migrations.is_empty() {
-            self.state(|state| state.looking.succeeded());
+            self.state(|state| state.copies.succeeded());
             return false;
         }
         let read = self.look_at(&migrations).await;
         let has_looked = self.followed(read);
         if has_looked {
-            self.state(|state| state.looking.succeeded());
+            self.state(|state| state.copies.succeeded());
         }
         has_looked
     }
@@ -223,7 +206,7 @@ impl TargetReconciler<'_> {
         self.note(&error);
         let now = self.ctx.clock.now();
         let spread = |wait| jittered(wait, &self.name);
-        let failures = self.state(|state| state.looking.failed(&error, now, spread));
+        let failures = self.state(|state| state.copies.failed(&error, now, spread));
         tracing::warn!(%error, failures, "could not read the copies in flight");
         false
     }
@@ -231,7 +214,7 @@ impl TargetReconciler<'_> {
     /// Migrations that are newer than the last look for copies of their source: nothing is asked of AWS for them yet.
     fn created_since_looked(&self) -> Vec<&Arc<AMIMigration>> {
         let now = self.ctx.clock.now();
-        if self.state(|state| state.looking.waits(now)) {
+        if self.state(|state| state.copies.waits(now)) {
             return Vec::new();
         }
         let covered = |uid: &str| self.state(|state| state.covered.contains(uid));
@@ -245,7 +228,8 @@ impl TargetReconciler<'_> {
     fn done(&self) -> Vec<&Arc<AMIMigration>> {
         let (inventory, flying) = self.state(|state| {
             let flying: BTreeSet<ImageId> = state
-                .progress
+                .copies
+                .progress()
                 .pending
                 .iter()
                 .filter_map(|s| s.for_image.clone())
