@@ -92,17 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 async fn run_until_stopped(args: &Args) -> Result<()> {
-    let mut config = kube::Config::infer()
-        .await
-        .context("no cluster: set KUBECONFIG, or run inside of one")?;
-    config.read_timeout = Some(READ_TIMEOUT);
-    let namespace = args
-        .namespace
-        .clone()
-        .unwrap_or_else(|| config.default_namespace.clone());
-    let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
-    let client = controller::observed(&client);
-
+    let (client, namespace) = cluster(args).await?;
     let registry = Registry::new();
     let metrics = Metrics::register(&registry)?;
     let aws_metrics = AwsMetrics::register(&registry)?;
@@ -118,31 +108,14 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         shards: args.shards,
     };
     let shards = Shards::new(client.clone(), shards, clock.clone());
-    let gate = shards.clone();
-    let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
-    let mut options = AwsOptions::new(clock.clone(), gate, aws_metrics);
-    options.share = args.aws_rate_share;
-    options.read_timeout = args.aws_read_timeout.as_std();
-    let aws = Box::pin(Aws::new(options)).await?;
-
-    let poll = args
-        .copy_poll_interval
-        .map_or_else(PollBounds::default, |fixed| PollBounds {
-            min: fixed.as_std(),
-            max: fixed.as_std(),
-        });
+    let aws = Box::pin(Aws::new(aws_options(args, &clock, &shards, aws_metrics))).await?;
     let parts = Parts {
         client,
         aws,
         clock,
         shards: shards.clone(),
         metrics,
-        options: Options {
-            poll,
-            concurrency: args.concurrency,
-            targets: args.target_concurrency,
-            ..Options::default()
-        },
+        options: options(args),
         instance: instance.clone(),
         health,
     };
@@ -175,6 +148,42 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     let (ran, kept) = tokio::join!(running, kept);
     kept.context("the Leases could not be given up; they run out by themselves")?;
     ran
+}
+
+/// A client of the API server, and the namespace of the Leases.
+async fn cluster(args: &Args) -> Result<(kube::Client, String)> {
+    let mut config = kube::Config::infer()
+        .await
+        .context("no cluster: set KUBECONFIG, or run inside of one")?;
+    config.read_timeout = Some(READ_TIMEOUT);
+    let namespace = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
+    let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    Ok((controller::observed(&client), namespace))
+}
+
+fn aws_options(args: &Args, clock: &Arc<dyn Clock>, shards: &Arc<Shards>, metrics: AwsMetrics) -> AwsOptions {
+    let shards = shards.clone();
+    let gate = move |account: &AccountId, region: &Region| shards.holds(account.as_str(), region.as_str());
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(gate), metrics);
+    options.share = args.aws_rate_share;
+    options.read_timeout = args.aws_read_timeout.as_std();
+    options
+}
+
+fn options(args: &Args) -> Options {
+    let fixed = args.copy_poll_interval.map(|fixed| PollBounds {
+        min: fixed.as_std(),
+        max: fixed.as_std(),
+    });
+    Options {
+        poll: fixed.unwrap_or_default(),
+        concurrency: args.concurrency,
+        targets: args.target_concurrency,
+        ..Options::default()
+    }
 }
 
 /// The replica's name. A container that is started again in its pod is the same replica, and has its Lease back at once.

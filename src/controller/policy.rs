@@ -12,7 +12,9 @@ use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
 use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_status};
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels};
+use crate::api::{
+    AMIEncryptionPolicy, AMIEncryptionPolicyStatus, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels,
+};
 use crate::aws::{Cause, PolicyGate};
 use crate::plan::allowance::Urgency;
 use crate::plan::{expand, permissions, status};
@@ -29,7 +31,7 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         return Ok(Action::await_change());
     }
     let name = policy.name_any();
-    let wanted: HashMap<String, AMIEncryptionTargetSpec> = expand::targets(&name, &policy.spec)
+    let wanted: Wanted = expand::targets(&name, &policy.spec)
         .into_iter()
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
         .collect();
@@ -37,92 +39,113 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     let (mut ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_made_by(t, &policy));
     // The order is that of a hash table, and must make no difference.
     ours.sort_by_cached_key(|target| target.name_any());
-    let scan = policy.annotations().get(labels::SCAN);
+    let is_blocked = adjust_targets(&ctx, &policy, &wanted, &ours, &others).await?;
+    let decided = decide(&ctx, &policy, &wanted, &ours);
+    if let Some(wait) = record(&ctx, &policy, &decided).await? {
+        return Ok(Action::requeue(ctx.clock.to_real_time(wait)));
+    }
+    Ok(if is_blocked {
+        Action::requeue(ctx.clock.to_real_time(COLLECTED_AFTER))
+    } else {
+        Action::await_change()
+    })
+}
 
+/// Targets by their names.
+type Wanted = HashMap<String, AMIEncryptionTargetSpec>;
+
+/// Applies the targets that are wanted and deletes those that no longer are. Says whether one has to wait until another of its
+/// name is gone.
+async fn adjust_targets(
+    ctx: &Context,
+    policy: &AMIEncryptionPolicy,
+    wanted: &Wanted,
+    ours: &[Arc<AMIEncryptionTarget>],
+    others: &[Arc<AMIEncryptionTarget>],
+) -> Result<bool, kube::Error> {
     let api = Api::<AMIEncryptionTarget>::all(ctx.client.clone());
-    let mut blocked = false;
-    for (target_name, spec) in &wanted {
+    let scan = policy.annotations().get(labels::SCAN);
+    let mut is_blocked = false;
+    for (name, spec) in wanted {
         // One that a former policy of this name left is collected by Kubernetes; to take it over would undo that.
-        if others.iter().any(|t| t.name_any() == *target_name) {
-            blocked = true;
+        if others.iter().any(|target| target.name_any() == *name) {
+            is_blocked = true;
             continue;
         }
-        let current = ctx.targets.get(&ObjectRef::new(target_name));
+        let current = ctx.targets.get(&ObjectRef::new(name));
         let is_as_asked = |t: &AMIEncryptionTarget| t.spec == *spec && t.annotations().get(labels::POLICY_SCAN) == scan;
-        if !current.is_some_and(|t| is_as_asked(&t)) {
+        if !current.is_some_and(|target| is_as_asked(&target)) {
             let parameters = PatchParams::apply(FIELD_MANAGER).force();
-            api.patch(
-                target_name,
-                &parameters,
-                &Patch::Apply(target(&policy, target_name, spec, scan)),
-            )
-            .await?;
+            let target = Patch::Apply(target(policy, name, spec, scan));
+            api.patch(name, &parameters, &target).await?;
         }
     }
-    for target in ours.iter().filter(|t| !wanted.contains_key(&t.name_any())) {
+    for target in ours.iter().filter(|target| !wanted.contains_key(&target.name_any())) {
         delete(&api, target).await?;
     }
+    Ok(is_blocked)
+}
 
-    let kept: Vec<_> = ours.iter().filter(|t| wanted.contains_key(&t.name_any())).collect();
+/// The status that sums up the targets.
+fn decide(
+    ctx: &Context,
+    policy: &AMIEncryptionPolicy,
+    wanted: &Wanted,
+    ours: &[Arc<AMIEncryptionTarget>],
+) -> AMIEncryptionPolicyStatus {
+    let named = ours.iter().map(|target| (target.name_any(), target));
+    let kept: Vec<_> = named.filter(|(name, _)| wanted.contains_key(name)).collect();
     let unseen = Default::default();
-    let names: Vec<String> = kept.iter().map(|target| target.name_any()).collect();
     let counted: Vec<_> = kept
         .iter()
-        .zip(&names)
-        .map(|(target, name)| status::Counted {
+        .map(|(name, target)| status::Counted {
             name,
             current: wanted.get(name) == Some(&target.spec)
                 && target.status.as_ref().and_then(|s| s.observed_generation) == target.metadata.generation,
             status: target.status.as_ref().unwrap_or(&unseen),
         })
         .collect();
-    let current = policy.status.clone().unwrap_or_default();
-    let generation = policy.metadata.generation;
-    let decided = status::policy(
-        &current,
+    status::policy(
+        &policy.status.clone().unwrap_or_default(),
         &policy.spec,
-        generation,
+        policy.metadata.generation,
         wanted.len(),
         &counted,
         ctx.clock.now(),
-    );
-    if decided != current {
-        // Its targets change together and often: their sum is written now and then.
-        let now = ctx.clock.monotonic();
-        let since = ctx
-            .registry
-            .memory
-            .written_at(&*policy)
-            .map(|at| now.saturating_sub(at));
-        let apart = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
-        let says_the_same = decided.observed_generation == current.observed_generation
-            && conditions::say_the_same(&current.conditions, &decided.conditions);
-        let urgency = match decided.migrations {
-            _ if !says_the_same => Urgency::Now,
-            Some(counts) if counts.in_progress > 0 => Urgency::WhileBusy,
-            _ => Urgency::Later,
-        };
-        if !apart.is_zero() {
-            return Ok(Action::requeue(ctx.clock.to_real_time(apart)));
-        }
-        match write_status(&ctx, &*policy, &decided, urgency).await? {
-            Outcome::Discarded(wait) => return Ok(Action::requeue(ctx.clock.to_real_time(wait))),
-            Outcome::Gone => {}
-            Outcome::Written => {
-                tell(
-                    &ctx,
-                    &policy,
-                    &status::changes(&current.conditions, &decided.conditions),
-                )
-                .await;
-            }
-        }
+    )
+}
+
+/// Writes the status when it differs, and tells of what has changed. A time means that it was not written, and is to be
+/// decided again after it.
+async fn record(
+    ctx: &Context,
+    policy: &AMIEncryptionPolicy,
+    decided: &AMIEncryptionPolicyStatus,
+) -> Result<Option<Duration>, kube::Error> {
+    let current = policy.status.clone().unwrap_or_default();
+    if *decided == current {
+        return Ok(None);
     }
-    Ok(if blocked {
-        Action::requeue(ctx.clock.to_real_time(COLLECTED_AFTER))
-    } else {
-        Action::await_change()
-    })
+    // Its targets change together and often: their sum is written now and then.
+    let now = ctx.clock.monotonic();
+    let since = ctx.registry.memory.written_at(policy).map(|at| now.saturating_sub(at));
+    let apart = since.map_or(Duration::ZERO, |since| WRITES_APART.saturating_sub(since));
+    if !apart.is_zero() {
+        return Ok(Some(apart));
+    }
+    let says_the_same = decided.observed_generation == current.observed_generation
+        && conditions::say_the_same(&current.conditions, &decided.conditions);
+    let urgency = match decided.migrations {
+        _ if !says_the_same => Urgency::Now,
+        Some(counts) if counts.in_progress > 0 => Urgency::WhileBusy,
+        _ => Urgency::Later,
+    };
+    match write_status(ctx, policy, decided, urgency).await? {
+        Outcome::Discarded(wait) => return Ok(Some(wait)),
+        Outcome::Gone => {}
+        Outcome::Written => tell(ctx, policy, &status::changes(&current.conditions, &decided.conditions)).await,
+    }
+    Ok(None)
 }
 
 /// Events of what people care about: whether all is ready, complies, needs them, or is another policy's.

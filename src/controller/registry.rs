@@ -17,12 +17,12 @@ use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{AccountId, ImageId, Inventory, Region};
 use crate::plan::classify::Classified;
+use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
 use crate::plan::key::KeyWatch;
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::permissions::{self, PermissionCheck};
 use crate::plan::scan_schedule::ScanSchedule;
-use crate::plan::schedule::Head;
 use crate::plan::source_keys::SourceKeys;
 
 /// Everything that is known.
@@ -77,29 +77,6 @@ pub(crate) struct TargetState {
     pub(super) covered: HashSet<String>,
     /// Sources whose migration was created lately, and until when it is waited for to show.
     pub(super) awaited: HashMap<ImageId, Timestamp>,
-}
-
-/// The budget of snapshot copies of one account and region, over all policies.
-#[derive(Debug, Default)]
-pub(crate) struct CopyBudget {
-    /// Admitted, but no intent on record yet: the source image and how many snapshots it needs.
-    pub(super) granted: HashMap<ImageId, u32>,
-    /// Who waits at the head of the line.
-    pub(super) head: Option<Head>,
-    /// How many snapshot copies were in flight or admitted when that was last decided.
-    pub(super) taken: u32,
-    /// What AWS turned out to allow, and until when that is believed.
-    pub(super) cap: Option<(u32, Timestamp)>,
-    /// Since when AWS has said that a quota of the account is used up, and until when no copy is asked for. It stays until
-    /// AWS takes a copy that was asked for later: from then on one is asked for at a time.
-    pub(super) used_up: Option<UsedUp>,
-}
-
-/// A quota of the account that is used up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct UsedUp {
-    pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
 }
 
 /// What a migration's step is decided on.
@@ -236,8 +213,8 @@ impl Registry {
         region: &Region,
         work: impl FnOnce(&mut CopyBudget) -> T,
     ) -> T {
-        let state = (account.clone(), region.clone());
-        let budget = lock(&self.copy_budgets).entry(state).or_default().clone();
+        let scope = (account.clone(), region.clone());
+        let budget = lock(&self.copy_budgets).entry(scope).or_default().clone();
         work(&mut lock(&budget))
     }
 

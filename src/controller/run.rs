@@ -237,7 +237,7 @@ async fn drive<K, R, F>(
             }
             let began = context.clock.monotonic();
             let reconciled = reconcile(object.clone(), context.clone());
-            let span = tracing::info_span!("reconcile", controller = name, object = object.name_any());
+            let span = tracing::info_span!(parent: None, "reconcile", controller = name, object = object.name_any());
             let until_lost = async move {
                 tokio::select! {
                     outcome = reconciled => outcome,

@@ -6,6 +6,7 @@
 pub mod adopt;
 pub mod allowance;
 pub mod classify;
+pub mod copy_budget;
 pub mod copy_watch;
 pub mod cost;
 pub mod expand;

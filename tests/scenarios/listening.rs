@@ -111,7 +111,7 @@ async fn an_api_server_whose_port_is_closed_is_said_in_one_line_and_that_it_is_o
     let log = scenario.log();
     let lines = || log.lines().skip(before);
     let said = |text: &str| lines().filter(|line| line.contains(text)).count();
-    assert_eq!(said("the API server cannot be reached"), 1, "{log}");
+    assert_eq!(said("cannot reach the API server"), 1, "{log}");
     assert_eq!(said(" ERROR "), 1, "{log}");
     let others: Vec<_> = lines()
         .filter(|line| line.contains(" WARN ") && !line.contains("was not renewed in time"))

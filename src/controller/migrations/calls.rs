@@ -11,7 +11,6 @@ use super::MigrationReconciler;
 use crate::api::conditions::reason;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
-use crate::controller::registry::UsedUp;
 use crate::domain::{Image, ImageId};
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, CopyCall, Observation};
@@ -19,8 +18,6 @@ use crate::plan::{problem, request, source_keys};
 
 /// How long after the intent a copy that AWS says exists may stay invisible.
 const SHOWS_AFTER: f64 = 600.0;
-/// How long a limit that AWS has shown is believed.
-const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
 
 impl MigrationReconciler<'_> {
     pub(super) async fn copy(
@@ -87,7 +84,7 @@ impl MigrationReconciler<'_> {
         self.ctx
             .registry
             .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.used_up = budget.used_up.filter(|used_up| used_up.since > asked);
+                budget.accepted(asked);
             });
         let now = self.ctx.clock.now();
         match session.fate_of(image).await {
@@ -283,21 +280,20 @@ impl MigrationReconciler<'_> {
         self.ctx
             .registry
             .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.used_up = Some(UsedUp { since, until });
+                budget.is_used_up(since, until);
             });
     }
 
-    /// AWS copies fewer snapshots here than was thought: what was thought to be in flight without this image is as much as
-    /// goes. Believed for a short time only, as others may copy more.
+    /// AWS copies fewer snapshots here than was thought.
     fn learn_limit(&self) {
         let inventory = self.view.inventory.as_ref();
         let source = inventory.and_then(|inventory| inventory.images.get(&self.of.source));
         let ours = source.map_or(1, |image| image.snapshot_count());
-        let until = self.ctx.clock.now() + LIMIT_BELIEVED;
+        let now = self.ctx.clock.now();
         self.ctx
             .registry
             .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.cap = Some((budget.taken.saturating_sub(ours).max(1), until));
+                budget.is_full(ours, now);
             });
     }
 }

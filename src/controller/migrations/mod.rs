@@ -176,7 +176,7 @@ impl MigrationReconciler<'_> {
         let (account, region) = (&self.of.account, &self.of.region);
         self.ctx
             .registry
-            .copy_budget(account, region, |budget| budget.granted.contains_key(&self.of.source))
+            .copy_budget(account, region, |budget| budget.is_granted(&self.of.source))
     }
 
     /// Asks AWS what a decision wants to know.
@@ -286,7 +286,7 @@ impl MigrationReconciler<'_> {
         self.ctx
             .registry
             .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.granted.remove(&self.of.source)
+                budget.release(&self.of.source)
             });
     }
 
@@ -357,26 +357,21 @@ impl MigrationReconciler<'_> {
         if recorded.retry.as_deref() == self.retry() {
             return Some(recorded);
         }
-        let extra_attempt_after = CallProblem {
+        let forgiven = CallProblem {
             until: self.ctx.clock.now(),
             failures: 0,
             retry: self.retry().map(str::to_owned),
             ..recorded
         };
-        self.ctx
-            .registry
-            .memory
-            .set_problem(&self.uid, Some(extra_attempt_after.clone()));
+        self.ctx.registry.memory.set_problem(&self.uid, Some(forgiven.clone()));
         // Nor for a quota that was used up.
         self.ctx
             .registry
             .copy_budget(&self.of.account, &self.of.region, |budget| {
-                if let Some(used_up) = &mut budget.used_up {
-                    used_up.until = self.ctx.clock.now();
-                }
+                budget.retry_now(self.ctx.clock.now());
             });
         self.ctx.registry.wake_target(&self.target.name_any());
-        Some(extra_attempt_after)
+        Some(forgiven)
     }
 
     /// How long a call still has to wait after the last one's failure, on the wall.

@@ -10,6 +10,7 @@ use super::scan::{is_stalled, migration_state, recorded_copy};
 use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIMigration, MigrationState};
 use crate::domain::{ImageId, ImageState, Inventory, KeyArn};
+use crate::plan::copy_budget::Admission;
 use crate::plan::schedule::{self, Asked, Candidate};
 use crate::plan::select::Selection;
 use crate::plan::{obstacle, permissions, step};
@@ -32,47 +33,28 @@ impl TargetReconciler<'_> {
         });
         let usable = key.arn().is_some() && key.problem().is_none() && permitted;
         let limit = self.target.spec.copy.max_concurrent_snapshots;
-        let (admitted, in_flight, waits) = self.ctx.registry.copy_budget(&self.account, &self.region, |budget| {
+        let admission = self.ctx.registry.copy_budget(&self.account, &self.region, |budget| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
             let record = self.record();
-            // A grant ends when the intent is on record, or when the migration no longer wants it.
             let pending: HashSet<ImageId> = record
                 .iter()
                 .filter(|m| is_pending(m) || self.may_ask_again(m, now))
                 .filter_map(|m| source_of(m))
                 .collect();
-            budget.granted.retain(|source, _| pending.contains(source));
-            budget.cap = budget.cap.filter(|(_, until)| *until > now);
-            let allowed = budget.cap.map_or(limit, |(cap, _)| cap.min(limit));
-            let granted: u32 = budget.granted.values().sum();
-            let asked = asked(&record, &inventory, |migration| {
-                self.ctx.registry.memory.known_since(migration, now)
-            });
-            let in_flight = schedule::in_flight(&progress, &asked).saturating_add(granted);
-            let mut waiting = match key.arn() {
+            budget.keep(&pending);
+            let known_since = |migration: &AMIMigration| self.ctx.registry.memory.known_since(migration, now);
+            let asked = schedule::in_flight(&progress, &asked(&record, &inventory, known_since));
+            let candidates = match key.arn() {
                 Some(key) if usable => self.candidates(&record, &inventory, key, now),
                 _ => Vec::new(),
             };
-            waiting.retain(|candidate| !budget.granted.contains_key(&candidate.source));
-            let mut waiting = schedule::within_quota(waiting, budget.used_up.map(|used_up| used_up.until), now);
-            if budget.used_up.is_some() && !budget.granted.is_empty() {
-                waiting.clear();
-            }
-            let candidates = waiting.len();
-            let (admitted, head) = schedule::admit(waiting, in_flight, allowed, budget.head.as_ref());
-            budget.head = head;
-            if let Some(used_up) = budget.used_up.as_mut().filter(|_| !admitted.is_empty()) {
-                // The next one has to wait for what AWS says to this one.
-                used_up.until = now + permissions::ASK_AGAIN;
-            }
-            for candidate in &admitted {
-                budget.granted.insert(candidate.source.clone(), candidate.snapshots);
-            }
-            let taken = in_flight + admitted.iter().map(|c| c.snapshots).sum::<u32>();
-            let waits = candidates > admitted.len();
-            budget.taken = taken;
-            (admitted, taken, waits)
+            budget.admit(candidates, asked, limit, now)
         });
+        let Admission {
+            admitted,
+            in_flight,
+            waits,
+        } = admission;
         for candidate in &admitted {
             tracing::debug!(image = %candidate.source, "admitted");
             self.wake(&candidate.source);

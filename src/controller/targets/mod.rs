@@ -181,7 +181,7 @@ impl<'a> TargetReconciler<'a> {
         let has_changed = observed.is_some_and(|seen| seen >= 0 && Some(seen) != self.target.metadata.generation);
         self.ctx
             .registry
-            .copy_budget(&self.account, &self.region, |budget| budget.used_up = None);
+            .copy_budget(&self.account, &self.region, |budget| budget.renewed());
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
             if !scan::is_stalled(migration) && self.ctx.registry.memory.problem(&uid).is_none() {
@@ -360,8 +360,7 @@ impl<'a> TargetReconciler<'a> {
         let quota = self
             .ctx
             .registry
-            .copy_budget(&self.account, &self.region, |budget| budget.used_up);
-        let quota = quota.map(|used_up| used_up.until).filter(|until| *until > now);
+            .copy_budget(&self.account, &self.region, |budget| budget.waits_until(now));
         let of_copies = [of_sources, quota].into_iter().flatten().filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
             .into_iter()
