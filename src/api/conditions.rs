@@ -1,4 +1,4 @@
-//! Condition types and their reasons, each with what it means and what mends it, and the one way to set a condition.
+//! Condition types and their reasons, each with what it means and what fixes it, and the one way to set a condition.
 //!
 //! A reason is a promise: alerts and scripts match on it, so it is never renamed. Messages are for people; they stay the
 //! same from one reconcile to the next as long as the cause does, and carry neither request IDs nor times.
@@ -35,13 +35,13 @@ pub const PROMOTED: &str = "Promoted";
 
 /// Why a condition is as it is.
 pub mod reason {
-    /// What was to be done is done. Nothing to mend.
+    /// What was to be done is done. Nothing to fix.
     pub const SUCCEEDED: &str = "Succeeded";
-    /// Work is under way. Nothing to mend.
+    /// Work is under way. Nothing to fix.
     pub const PROGRESSING: &str = "Progressing";
-    /// The object was seen for the first time, and nothing is known of it yet. Nothing to mend.
+    /// The object was seen for the first time, and nothing is known of it yet. Nothing to fix.
     pub const INITIALIZING: &str = "Initializing";
-    /// Nothing was asked for, or nothing is wrong. Nothing to mend.
+    /// Nothing was asked for, or nothing is wrong. Nothing to fix.
     pub const NOT_STALLED: &str = "NotStalled";
 
     /// The policy's mode is `Audit`: images are reported and not migrated. Set `spec.mode: Enforce` to migrate them.
@@ -73,11 +73,11 @@ pub mod reason {
     pub const VERIFYING: &str = "Verifying";
     /// The copy is getting what it takes over from the original. Wait.
     pub const PROMOTING: &str = "Promoting";
-    /// A copy that was there already was taken on. Nothing to mend.
+    /// A copy that was there already was taken on. Nothing to fix.
     pub const ADOPTED: &str = "Adopted";
     /// The last attempt failed, and another one follows. Wait.
     pub const COPY_FAILED: &str = "CopyFailed";
-    /// The original is gone; its copy stays. Nothing to mend.
+    /// The original is gone; its copy stays. Nothing to fix.
     pub const SOURCE_GONE: &str = "SourceGone";
 
     /// The image has an AWS Marketplace product code of another owner and cannot be copied. Ask the owner for an

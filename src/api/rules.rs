@@ -1,5 +1,5 @@
 //! The rules by which the API server refuses what cannot be right, each with a sentence that names the field and the
-//! mend.
+//! fix.
 //!
 //! They are CEL rather than `pattern` so that people read a sentence and not a regular expression. A rule on a region
 //! runs up to 8,000 times for one policy (200 accounts of 40 regions), and the API server budgets for that both when

@@ -187,8 +187,8 @@ impl AwsError {
     fn write_quota(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation;
         let code = self.code.as_deref().unwrap_or_default();
-        if let Some((_, what, mend)) = QUOTAS.iter().find(|(known, ..)| *known == code) {
-            return write!(f, "{operation}: {what} ({code}); {mend}");
+        if let Some((_, what, fix)) = QUOTAS.iter().find(|(known, ..)| *known == code) {
+            return write!(f, "{operation}: {what} ({code}); {fix}");
         }
         write!(f, "{operation}: a quota of the account is used up")?;
         match (code, &self.said) {

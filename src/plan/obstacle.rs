@@ -1,4 +1,4 @@
-//! Why an image cannot be copied now, and what mends it.
+//! Why an image cannot be copied now, and what fixes it.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ impl KeyView {
     }
 }
 
-/// A reason and a sentence that names the mend. Both stay the same while the cause does.
+/// A reason and a sentence that names the fix. Both stay the same while the cause does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// One of [`reason`].

@@ -118,7 +118,7 @@ pub fn to_check(source: &Image, inventory: &Inventory, key: &KeyArn) -> String {
 
 fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Problem> {
     let exempt = "or exempt the image with spec.imageSelector.exclude";
-    let (why, what, mend) = match problem {
+    let (why, what, fix) = match problem {
         KeyProblem::NotFound => (
             reason::SOURCE_KEY_NOT_FOUND,
             "does not exist any more, so that nobody can read the data",
@@ -142,7 +142,7 @@ fn of_source_key(problem: KeyProblem, device: &str, key: &KeyArn) -> Option<Prob
         // A snapshot is encrypted under it: it is not wrong for that.
         KeyProblem::WrongRegion | KeyProblem::WrongUsage => return None,
     };
-    let message = format!("The original's device {device} is encrypted under {key}, which {what}: {mend}.");
+    let message = format!("The original's device {device} is encrypted under {key}, which {what}: {fix}.");
     Some(Problem::new(why, message))
 }
 

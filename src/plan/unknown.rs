@@ -1,4 +1,4 @@
-//! Why an image's encryption cannot be told, and what mends that.
+//! Why an image's encryption cannot be told, and what fixes that.
 
 use super::obstacle::{self, Problem};
 use super::verify::{Encryption, encryption};
@@ -13,7 +13,7 @@ const NAMED: usize = 3;
 /// Images whose encryption cannot be told for the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// The cause, and what mends it.
+    /// The cause, and what fixes it.
     pub why: Problem,
     /// How many images.
     pub count: u32,
@@ -48,7 +48,7 @@ impl Unknown {
         }
     }
 
-    /// The images, their causes and what mends them, in a few sentences; none if there are no such images.
+    /// The images, their causes and what fixes them, in a few sentences; none if there are no such images.
     pub fn message(&self) -> Option<String> {
         let sentence = |group: &Group| {
             let mut named: Vec<String> = group.named.iter().map(ToString::to_string).collect();

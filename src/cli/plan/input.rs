@@ -1,4 +1,4 @@
-//! Policies from files: what is wrong with them is said in one sentence each, with file, document, field and mend.
+//! Policies from files: what is wrong with them is said in one sentence each, with file, document, field and fix.
 
 use std::fmt;
 use std::io::{self, Read};

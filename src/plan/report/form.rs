@@ -32,7 +32,7 @@ pub struct TargetReport {
     pub caller: Option<String>,
     /// The key.
     pub key: KeyReport,
-    /// How many images are in which class; none when the account and region could not be looked through.
+    /// How many images are in which class; none when the account and region could not be scanned.
     pub images: Option<ImageCounts>,
     /// What would be copied.
     pub to_copy: ToCopy,
@@ -64,7 +64,7 @@ pub struct TargetReport {
     pub stored_twice_after: u64,
     /// Actions that the role lacks; none when it was not asked.
     pub missing_permissions: Option<Vec<&'static str>>,
-    /// What has to be mended before migrating can begin.
+    /// What has to be fixed before migrating can begin.
     pub problems: Vec<ReportedProblem>,
 }
 
@@ -129,7 +129,7 @@ impl Copy {
 pub struct Group {
     /// The reason that a migration's condition would have.
     pub reason: &'static str,
-    /// What it means and what mends it.
+    /// What it means and what fixes it.
     pub message: String,
     /// How many images.
     pub count: u32,
@@ -155,17 +155,17 @@ impl ImageName {
     }
 }
 
-/// Something that has to be mended.
+/// Something that has to be fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedProblem {
     /// The reason that a target's condition would have.
     pub reason: &'static str,
-    /// What it means and what mends it.
+    /// What it means and what fixes it.
     pub message: String,
 }
 
 impl TargetReport {
-    /// A report that says nothing yet: of a target that was not looked through.
+    /// A report that says nothing yet: of a target that was not scanned.
     pub fn new(spec: &AMIEncryptionTargetSpec) -> Self {
         Self {
             policy: spec.policy.clone(),
@@ -197,7 +197,7 @@ impl TargetReport {
         }
     }
 
-    /// Adds something that has to be mended.
+    /// Adds something that has to be fixed.
     pub fn problem(&mut self, problem: &Problem) {
         self.problems.push(ReportedProblem {
             reason: problem.reason,
@@ -231,7 +231,7 @@ pub enum Outcome {
     NothingToDo,
     /// Images would be copied, or cannot be.
     Changes,
-    /// Something has to be mended first, so that the plan is not whole or cannot be carried out.
+    /// Something has to be fixed first, so that the plan is not whole or cannot be carried out.
     Problems,
 }
 
@@ -271,7 +271,7 @@ pub struct Assumptions {
 pub struct Totals {
     /// How many targets there are.
     pub targets: u32,
-    /// How many of them could not be looked through.
+    /// How many of them could not be scanned.
     pub unreachable: u32,
     /// How many images are in which class.
     pub images: ImageCounts,

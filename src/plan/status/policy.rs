@@ -139,7 +139,7 @@ fn progress(write: &mut Writer<'_>, expected: usize, targets: &[Counted<'_>]) {
         }
         (None, false) => {
             let message = format!(
-                "{} of {expected} targets cannot go on before somebody acts: {}. Their Stalled conditions name the mend.",
+                "{} of {expected} targets cannot go on before somebody acts: {}. Their Stalled conditions name the fix.",
                 stalled.len(),
                 listed(&stalled)
             );

@@ -76,7 +76,7 @@ impl Decider<'_> {
             .map(|copy| copy.id.as_str())
             .collect();
         let check = source_keys::to_check(self.source, self.inventory, &self.o.of.key);
-        let mend = if wrong.is_empty() {
+        let fix = if wrong.is_empty() {
             check
         } else {
             format!("see what came of {}, {check}", wrong.join(", "))
@@ -84,7 +84,7 @@ impl Decider<'_> {
         Some(Problem::new(
             reason::ATTEMPTS_EXHAUSTED,
             format!(
-                "{failures} attempts to copy the image failed: {mend}, then change the annotation amiseal.dev/retry; \
+                "{failures} attempts to copy the image failed: {fix}, then change the annotation amiseal.dev/retry; \
                  another attempt is made once a day."
             ),
         ))

@@ -78,7 +78,7 @@ fn a_copy_that_is_not_encrypted_or_differs_is_never_promoted() {
         spoil(&mut case, &id);
         assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Verifying));
         assert_eq!((case.reason(), case.stalls()), (why, true));
-        // The mend that the message names: then another copy is made, under another token and name.
+        // The fix that the message names: then another copy is made, under another token and name.
         case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
         let Next::Do(Effect::Copy(again)) = case.settle() else {
             panic!("no call")
