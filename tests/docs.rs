@@ -1,8 +1,10 @@
 //! The documents say what the code says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use amiseal::api::conditions::reason;
+use amiseal::domain::Operation;
 use regex::Regex;
 
 const REASONS: &str = include_str!("../docs/reasons.md");
@@ -26,6 +28,57 @@ fn every_reason_has_its_entry_and_every_entry_is_a_reason() {
         assert!(
             reason::ALL.contains(&entry),
             "docs/reasons.md has a row for {entry}, which is no reason"
+        );
+    }
+}
+
+/// The actions in a block of JSON that the guide shows, in its statement of this name, or in all of them.
+fn guide_actions(file: &str, statement: Option<&str>) -> BTreeSet<String> {
+    let guide = include_str!("../docs/guide.md");
+    let (_, rest) = guide.split_once(&format!("`{file}`:\n\n```json\n")).expect("a file");
+    let (json, _) = rest.split_once("\n```").expect("its end");
+    let policy: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let statements = statements
+        .iter()
+        .filter(|this| statement.is_none_or(|name| this["Sid"] == name));
+    let actions = statements.flat_map(|this| this["Action"].as_array().expect("actions"));
+    actions
+        .map(|action| action.as_str().expect("an action").to_owned())
+        .collect()
+}
+
+/// The actions of the operations that amiseal calls, as far as they are meant.
+fn called(which: impl Fn(&Operation) -> bool) -> BTreeSet<String> {
+    let operations = Operation::ALL.iter().filter(|operation| which(operation));
+    operations.map(|operation| operation.action().to_owned()).collect()
+}
+
+#[test]
+fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_others() {
+    let of_role = |operation: &Operation| operation.service() != "sts";
+    assert_eq!(
+        guide_actions("role.json", Some("Look")),
+        called(|operation| of_role(operation) && !operation.writes())
+    );
+    assert_eq!(
+        guide_actions("role.json", Some("Migrate")),
+        called(|operation| of_role(operation) && operation.writes())
+    );
+    // AWS answers everybody who they are, and tagging a session is a permission of its own.
+    let mut assumes = called(|operation| !of_role(operation) && *operation != Operation::GetCallerIdentity);
+    assumes.insert("sts:TagSession".to_owned());
+    assert_eq!(guide_actions("controller.json", None), assumes);
+    assert_eq!(guide_actions("trust.json", None), assumes);
+}
+
+#[test]
+fn the_readme_names_every_action_that_the_role_needs() {
+    let readme = include_str!("../README.md");
+    for action in called(|operation| *operation != Operation::GetCallerIdentity) {
+        assert!(
+            readme.contains(&format!("`{action}`")),
+            "README.md does not name {action}"
         );
     }
 }

@@ -8,9 +8,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_sts::types::Tag;
 
 use super::{Access, SessionKey};
-use crate::domain::AwsError;
-
-const ASSUME_ROLE: &str = "sts:AssumeRole";
+use crate::domain::{AwsError, Operation};
 
 /// What a session that only reads may do, whatever its role may.
 pub const READ_ONLY_POLICY: &str = concat!(
@@ -60,9 +58,9 @@ impl AssumedRole {
             .tags(tag)
             .send()
             .await
-            .map_err(|error| CredentialsError::provider_error(AwsError::from_sdk(ASSUME_ROLE, &error)))?;
+            .map_err(|error| CredentialsError::provider_error(AwsError::from_sdk(Operation::AssumeRole, &error)))?;
         let Some(given) = assumed.credentials else {
-            let error = AwsError::malformed(ASSUME_ROLE, &"an answer without credentials");
+            let error = AwsError::malformed(Operation::AssumeRole, &"an answer without credentials");
             return Err(CredentialsError::provider_error(error));
         };
         // The SDK panics where it cannot put them into a header.
@@ -71,12 +69,12 @@ impl AssumedRole {
             ("SessionToken", &given.session_token),
         ] {
             if !is_header_text(text) {
-                let error = AwsError::malformed(ASSUME_ROLE, &format_args!("{what} is not printable ASCII"));
+                let error = AwsError::malformed(Operation::AssumeRole, &format_args!("{what} is not printable ASCII"));
                 return Err(CredentialsError::provider_error(error));
             }
         }
         let expiry = SystemTime::try_from(given.expiration).map_err(|_| {
-            let error = AwsError::malformed(ASSUME_ROLE, &"an expiration out of range");
+            let error = AwsError::malformed(Operation::AssumeRole, &"an expiration out of range");
             CredentialsError::provider_error(error)
         })?;
         Ok(Credentials::new(
@@ -115,20 +113,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reading_session_may_describe_images_and_keys_and_nothing_else() {
+    fn a_reading_session_may_do_what_reads_and_nothing_else() {
         assert!(READ_ONLY_POLICY.len() <= 2048, "AWS's limit on a session policy");
         let policy: serde_json::Value = serde_json::from_str(READ_ONLY_POLICY).expect("JSON");
-        let statements = policy["Statement"].as_array().expect("statements");
-        for statement in statements {
+        let mut allowed = Vec::new();
+        for statement in policy["Statement"].as_array().expect("statements") {
             assert_eq!(statement["Effect"], "Allow");
             assert!(statement.get("NotAction").is_none());
-            for action in statement["Action"].as_array().expect("actions") {
-                let (_, name) = action.as_str().and_then(|a| a.split_once(':')).expect("an action");
-                let reads = name.starts_with("Describe") || name == "GetCallerIdentity";
-                assert!(reads, "{action} does more than read");
-            }
+            allowed.extend(statement["Action"].as_array().expect("actions"));
         }
-        assert!(!statements.is_empty());
+        let allows = |action: &serde_json::Value, operation: Operation| {
+            let action = action.as_str().expect("an action");
+            match action.strip_suffix('*') {
+                Some(beginning) => operation.action().starts_with(beginning),
+                None => operation.action() == action,
+            }
+        };
+        for operation in Operation::ALL {
+            // The controller assumes the role with its own identity, before there is a session.
+            let is_needed = !operation.writes() && *operation != Operation::AssumeRole;
+            let is_allowed = allowed.iter().any(|action| allows(action, *operation));
+            assert_eq!(is_allowed, is_needed, "{operation}");
+        }
+        for action in allowed {
+            assert!(
+                Operation::ALL.iter().any(|operation| allows(action, *operation)),
+                "{action}"
+            );
+            let (_, name) = action
+                .as_str()
+                .and_then(|action| action.split_once(':'))
+                .expect("an action");
+            let reads = name.starts_with("Describe") || name == "GetCallerIdentity";
+            assert!(reads, "{action} does more than read");
+        }
     }
 
     #[test]

@@ -12,12 +12,13 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::operations::Unlisted;
 use super::sentence;
 use super::xml::Broken;
-use crate::domain::{AwsError, Cause, ErrorClass};
+use crate::domain::{AwsError, Cause, ErrorClass, Operation};
 
 impl AwsError {
-    pub(super) fn new(operation: &'static str, class: ErrorClass, cause: Option<Cause>) -> Self {
+    pub(super) fn new(operation: Operation, class: ErrorClass, cause: Option<Cause>) -> Self {
         Self {
             class,
             cause,
@@ -31,14 +32,20 @@ impl AwsError {
     }
 
     /// What an answer of AWS means.
-    pub(super) fn answered(operation: &'static str, code: Option<&str>, message: Option<&str>, status: u16) -> Self {
+    pub(super) fn answered(operation: Operation, code: Option<&str>, message: Option<&str>, status: u16) -> Self {
         let message = message.unwrap_or_default();
-        tracing::debug!(operation, code, message, status, "AWS refused a call");
+        tracing::debug!(
+            operation = operation.action(),
+            code,
+            message,
+            status,
+            "AWS refused a call"
+        );
         let (class, cause) = classify(operation, code.unwrap_or_default(), message, status);
         let action = (class == ErrorClass::Denied)
             .then(|| refused_action(message))
             .flatten()
-            .filter(|action| *action != operation);
+            .filter(|action| *action != operation.action());
         let code = code.filter(|code| is_code(code));
         let speaks = cause.is_none() && has_no_words(class, code.unwrap_or_default());
         Self {
@@ -50,7 +57,7 @@ impl AwsError {
     }
 
     /// What an error of the SDK means.
-    pub(super) fn from_sdk<E>(operation: &'static str, error: &SdkError<E, Response>) -> Self
+    pub(super) fn from_sdk<E>(operation: Operation, error: &SdkError<E, Response>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
@@ -65,10 +72,13 @@ impl AwsError {
             return Self::answered(operation, meta.code(), meta.message(), status);
         }
         // Only the texts: the errors themselves hold whole answers, and those of STS hold credentials.
-        tracing::debug!(operation, error = %Chain(error), "a call failed before AWS answered");
+        tracing::debug!(operation = operation.action(), error = %Chain(error), "a call failed before AWS answered");
         if let Some(inner) = find::<AwsError>(error) {
             // Raised by our own interceptor or credentials provider; it knows better.
             return inner.clone();
+        }
+        if find::<Unlisted>(error).is_some() {
+            return Self::new(operation, ErrorClass::Invalid, None);
         }
         let of = |class, cause| Self::new(operation, class, Some(cause));
         if find::<Broken>(error).is_some() {
@@ -96,8 +106,8 @@ impl AwsError {
     }
 
     /// An answer that lacks what it must have.
-    pub(super) fn malformed(operation: &'static str, what: &dyn fmt::Display) -> Self {
-        tracing::debug!(operation, %what, "AWS sent a malformed answer");
+    pub(super) fn malformed(operation: Operation, what: &dyn fmt::Display) -> Self {
+        tracing::debug!(operation = operation.action(), %what, "AWS sent a malformed answer");
         Self::new(operation, ErrorClass::Invalid, Some(Cause::MalformedAnswer))
     }
 }
@@ -239,15 +249,15 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
 };
 
 /// Class and cause by code; by the HTTP status for codes that are not in the table.
-fn classify(operation: &str, code: &str, message: &str, status: u16) -> (ErrorClass, Option<Cause>) {
-    if operation == "ec2:CopyImage" && speaks_of_product_codes(code, message) {
+fn classify(operation: Operation, code: &str, message: &str, status: u16) -> (ErrorClass, Option<Cause>) {
+    if operation == Operation::CopyImage && speaks_of_product_codes(code, message) {
         return (ErrorClass::Invalid, Some(Cause::ProductCode));
     }
     let known = CODES
         .iter()
         .find(|(c, fragment, ..)| *c == code && message.contains(fragment));
     match known {
-        Some((.., ErrorClass::Denied, None)) if operation == "sts:AssumeRole" => {
+        Some((.., ErrorClass::Denied, None)) if operation == Operation::AssumeRole => {
             (ErrorClass::Denied, Some(Cause::RoleNotAssumable))
         }
         Some((.., class, cause)) => (*class, *cause),

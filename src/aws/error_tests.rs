@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn answered(operation: &'static str, code: &str, message: &str, status: u16) -> AwsError {
+fn answered(operation: Operation, code: &str, message: &str, status: u16) -> AwsError {
     AwsError::answered(operation, Some(code), Some(message), status)
 }
 
@@ -14,14 +14,28 @@ fn answers_are_classified_by_their_code() {
     let billing = "Images with EC2 BillingProduct codes cannot be copied to another AWS account";
     let tag_session = "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: sts:TagSession on resource: arn:aws:iam::2:role/r";
     for (operation, code, message, status, class, cause) in [
-        ("ec2:DescribeImages", "RequestLimitExceeded", "", 503, Throttled, None),
-        ("ec2:CopyImage", "EC2ThrottledException", "", 400, Throttled, None),
-        ("kms:DescribeKey", "ThrottlingException", "", 400, Throttled, None),
-        ("sts:AssumeRole", "Throttling", "", 400, Throttled, None),
-        ("ec2:DescribeImages", "UnauthorizedOperation", "", 403, Denied, None),
-        ("kms:DescribeKey", "AccessDeniedException", "", 400, Denied, None),
         (
-            "sts:AssumeRole",
+            Operation::DescribeImages,
+            "RequestLimitExceeded",
+            "",
+            503,
+            Throttled,
+            None,
+        ),
+        (Operation::CopyImage, "EC2ThrottledException", "", 400, Throttled, None),
+        (Operation::DescribeKey, "ThrottlingException", "", 400, Throttled, None),
+        (Operation::AssumeRole, "Throttling", "", 400, Throttled, None),
+        (
+            Operation::DescribeImages,
+            "UnauthorizedOperation",
+            "",
+            403,
+            Denied,
+            None,
+        ),
+        (Operation::DescribeKey, "AccessDeniedException", "", 400, Denied, None),
+        (
+            Operation::AssumeRole,
             "AccessDenied",
             "",
             403,
@@ -29,7 +43,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::RoleNotAssumable),
         ),
         (
-            "sts:AssumeRole",
+            Operation::AssumeRole,
             "AccessDenied",
             tag_session,
             403,
@@ -37,7 +51,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::SessionTagsDenied),
         ),
         (
-            "sts:AssumeRole",
+            Operation::AssumeRole,
             "InvalidClientTokenId",
             "",
             403,
@@ -45,7 +59,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::RegionNotEnabled),
         ),
         (
-            "sts:AssumeRole",
+            Operation::AssumeRole,
             "RegionDisabledException",
             "",
             403,
@@ -53,7 +67,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::RegionNotEnabled),
         ),
         (
-            "sts:AssumeRole",
+            Operation::AssumeRole,
             "PackedPolicyTooLarge",
             "",
             400,
@@ -61,7 +75,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::SessionPolicyTooLarge),
         ),
         (
-            "sts:AssumeRole",
+            Operation::AssumeRole,
             "ExpiredToken",
             "",
             403,
@@ -69,7 +83,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::CredentialsExpired),
         ),
         (
-            "ec2:DescribeImages",
+            Operation::DescribeImages,
             "AuthFailure",
             "",
             401,
@@ -77,7 +91,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::RegionNotEnabled),
         ),
         (
-            "ec2:DescribeImages",
+            Operation::DescribeImages,
             "RequestExpired",
             "",
             400,
@@ -85,7 +99,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::CredentialsExpired),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "InvalidAMIID.NotFound",
             "",
             400,
@@ -93,16 +107,16 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::ImageNotFound),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "InvalidAMIID.Unavailable",
             "",
             400,
             NotFound,
             Some(Cause::ImageUnavailable),
         ),
-        ("kms:DescribeKey", "NotFoundException", "", 400, NotFound, None),
+        (Operation::DescribeKey, "NotFoundException", "", 400, NotFound, None),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "ResourceLimitExceeded",
             "Too many snapshot copies in progress. The limit is 20 for this destination region.",
             400,
@@ -110,17 +124,17 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::CopyLimit),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "ResourceLimitExceeded",
             "You have reached your quota of archived snapshots",
             400,
             Quota,
             None,
         ),
-        ("ec2:CopyImage", "SnapshotLimitExceeded", "", 400, Quota, None),
-        ("ec2:CopyImage", "TagLimitExceeded", "", 400, Quota, None),
+        (Operation::CopyImage, "SnapshotLimitExceeded", "", 400, Quota, None),
+        (Operation::CopyImage, "TagLimitExceeded", "", 400, Quota, None),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "AuthFailure",
             "Not authorized for image:ami-0123456789abcdef0",
             403,
@@ -128,7 +142,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::NotAuthorizedForImage),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "AuthFailure",
             "Not authorized for snapshot snap-0123456789abcdef0",
             403,
@@ -136,7 +150,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::NotAuthorizedForImage),
         ),
         (
-            "ec2:DescribeImages",
+            Operation::DescribeImages,
             "AuthFailure",
             "Signature not yet current",
             401,
@@ -144,7 +158,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::ClockSkew),
         ),
         (
-            "ec2:DescribeImages",
+            Operation::DescribeImages,
             "OptInRequired",
             "You are not subscribed to this service. Please go to http://aws.amazon.com to subscribe.",
             401,
@@ -152,7 +166,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::AccountNotReady),
         ),
         (
-            "ec2:DescribeImages",
+            Operation::DescribeImages,
             "OptInRequired",
             "The region is not enabled for your account",
             403,
@@ -160,7 +174,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::RegionNotEnabled),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "OptInRequired",
             "To use this AWS Marketplace product you need to accept terms and subscribe",
             401,
@@ -168,7 +182,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::ProductCode),
         ),
         (
-            "ec2:DescribeImages",
+            Operation::DescribeImages,
             "PendingVerification",
             "Your account is currently being verified",
             400,
@@ -176,7 +190,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::AccountNotReady),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "InvalidAMIName.Duplicate",
             "",
             400,
@@ -184,7 +198,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::NameTaken),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "IdempotentParameterMismatch",
             "",
             400,
@@ -192,7 +206,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::TokenReused),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "InvalidRequest",
             storage,
             400,
@@ -200,7 +214,7 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::SnapshotNotShared),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "InvalidRequest",
             marketplace,
             400,
@@ -208,38 +222,45 @@ fn answers_are_classified_by_their_code() {
             Some(Cause::ProductCode),
         ),
         (
-            "ec2:CopyImage",
+            Operation::CopyImage,
             "InvalidRequest",
             billing,
             400,
             Invalid,
             Some(Cause::ProductCode),
         ),
-        ("ec2:CopyImage", "InvalidRequest", "something else", 400, Invalid, None),
-        ("ec2:CreateTags", "InvalidRequest", marketplace, 400, Invalid, None),
         (
-            "ec2:DeleteSnapshot",
+            Operation::CopyImage,
+            "InvalidRequest",
+            "something else",
+            400,
+            Invalid,
+            None,
+        ),
+        (Operation::CreateTags, "InvalidRequest", marketplace, 400, Invalid, None),
+        (
+            Operation::DeleteSnapshot,
             "InvalidSnapshot.InUse",
             "",
             400,
             Conflict,
             Some(Cause::SnapshotInUse),
         ),
-        ("ec2:DescribeImages", "InternalError", "", 500, Transient, None),
+        (Operation::DescribeImages, "InternalError", "", 500, Transient, None),
         (
-            "kms:DescribeKey",
+            Operation::DescribeKey,
             "DependencyTimeoutException",
             "",
             500,
             Transient,
             None,
         ),
-        ("ec2:DescribeImages", "NobodyKnowsThis", "", 503, Transient, None),
-        ("ec2:DescribeImages", "NobodyKnowsThis", "", 429, Throttled, None),
-        ("ec2:DescribeImages", "NobodyKnowsThis", "", 403, Denied, None),
-        ("ec2:DescribeImages", "NobodyKnowsThis", "", 404, NotFound, None),
-        ("ec2:DescribeImages", "NobodyKnowsThis", "", 400, Invalid, None),
-        ("ec2:DescribeImages", "", "", 502, Transient, None),
+        (Operation::DescribeImages, "NobodyKnowsThis", "", 503, Transient, None),
+        (Operation::DescribeImages, "NobodyKnowsThis", "", 429, Throttled, None),
+        (Operation::DescribeImages, "NobodyKnowsThis", "", 403, Denied, None),
+        (Operation::DescribeImages, "NobodyKnowsThis", "", 404, NotFound, None),
+        (Operation::DescribeImages, "NobodyKnowsThis", "", 400, Invalid, None),
+        (Operation::DescribeImages, "", "", 502, Transient, None),
     ] {
         let error = answered(operation, code, message, status);
         assert_eq!(
@@ -262,20 +283,25 @@ fn an_entry_is_never_hidden_by_an_earlier_one() {
 
 #[test]
 fn a_denial_names_the_action_that_is_missing() {
-    let plain = answered("ec2:CopyImage", "UnauthorizedOperation", "You are not authorized", 403);
+    let plain = answered(
+        Operation::CopyImage,
+        "UnauthorizedOperation",
+        "You are not authorized",
+        403,
+    );
     assert!(plain.to_string().contains("grant ec2:CopyImage"), "{plain}");
     let message = "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: ec2:CreateTags on resource: arn:aws:ec2:eu-west-1::image/* because no identity-based policy allows the ec2:CreateTags action. Encoded authorization failure message: abc";
-    let tags = answered("ec2:CopyImage", "UnauthorizedOperation", message, 403);
+    let tags = answered(Operation::CopyImage, "UnauthorizedOperation", message, 403);
     assert_eq!(tags.action(), "ec2:CreateTags");
     assert!(tags.to_string().contains("grant ec2:CreateTags"), "{tags}");
     let nonsense = "is not authorized to perform: <script> on resource: x";
-    let nonsense = answered("ec2:CopyImage", "UnauthorizedOperation", nonsense, 403);
+    let nonsense = answered(Operation::CopyImage, "UnauthorizedOperation", nonsense, 403);
     assert_eq!(nonsense.action(), "ec2:CopyImage");
 }
 
 #[test]
 fn a_quota_is_named_with_what_makes_room_and_a_refusal_without_words_of_ours_with_those_of_aws() {
-    let said = |code: &str, message: &str, status| answered("ec2:CopyImage", code, message, status).to_string();
+    let said = |code: &str, message: &str, status| answered(Operation::CopyImage, code, message, status).to_string();
     for (code, message, words) in [
         (
             "SnapshotLimitExceeded",
@@ -339,8 +365,8 @@ proptest! {
         status in prop::sample::select(vec![400_u16, 403, 500, 503]),
     ) {
         let message = format!("failed at 2026-11-01T00:00:00Z, request 0{request_id}");
-        let error = answered("ec2:CopyImage", known, &message, status);
-        let other = answered("ec2:CopyImage", known, "failed at 2026-11-01T00:00:10Z, request 0abcdefg-1", status);
+        let error = answered(Operation::CopyImage, known, &message, status);
+        let other = answered(Operation::CopyImage, known, "failed at 2026-11-01T00:00:10Z, request 0abcdefg-1", status);
         prop_assert_eq!(&error, &other);
         let text = error.to_string();
         prop_assert!(!text.contains(&request_id), "{}", text);
@@ -349,7 +375,7 @@ proptest! {
 
     #[test]
     fn a_code_that_is_no_code_is_dropped(code in "\\PC{0,80}") {
-        let error = AwsError::answered("ec2:CopyImage", Some(&code), None, 400);
+        let error = AwsError::answered(Operation::CopyImage, Some(&code), None, 400);
         let sound = error.code.is_none_or(|c| c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'));
         prop_assert!(sound);
     }

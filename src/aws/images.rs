@@ -12,15 +12,9 @@ use jiff::Timestamp;
 
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{ImageId, ImageState, InstanceTypes, KeyArn, LaunchPermission, Region, SnapshotId, Tags};
-
-const COPY_IMAGE: &str = "ec2:CopyImage";
-const DEREGISTER_IMAGE: &str = "ec2:DeregisterImage";
-const DELETE_SNAPSHOT: &str = "ec2:DeleteSnapshot";
-const MODIFY_IMAGE_ATTRIBUTE: &str = "ec2:ModifyImageAttribute";
-const ENABLE_IMAGE_DEPRECATION: &str = "ec2:EnableImageDeprecation";
-const CREATE_TAGS: &str = "ec2:CreateTags";
-const REPLACE_INSTANCE_TYPES: &str = "ec2:ReplaceImageInstanceTypeSpecification";
+use crate::domain::{
+    ImageId, ImageState, InstanceTypes, KeyArn, LaunchPermission, Operation, Region, SnapshotId, Tags,
+};
 
 /// An encrypted copy to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +59,10 @@ impl Session {
             client_token: &copy.client_token,
             tags: &copy.tags,
         });
-        let answer = self.call(COPY_IMAGE, request.send()).await?;
+        let answer = self.call(Operation::CopyImage, request.send()).await?;
         let id = answer.image_id.unwrap_or_default();
-        id.parse().map_err(|error| AwsError::malformed(COPY_IMAGE, &error))
+        id.parse()
+            .map_err(|error| AwsError::malformed(Operation::CopyImage, &error))
     }
 
     /// The call for a copy, as it is made and as a dry run asks about it.
@@ -107,7 +102,7 @@ impl Session {
             None | Some(ImageState::Failed) => {}
             Some(_) => {
                 let cause = Some(Cause::ImageNotFailed);
-                return Err(AwsError::new(DEREGISTER_IMAGE, ErrorClass::Conflict, cause));
+                return Err(AwsError::new(Operation::DeregisterImage, ErrorClass::Conflict, cause));
             }
         }
         let request = self
@@ -116,7 +111,7 @@ impl Session {
             .image_id(image.as_str())
             .delete_associated_snapshots(true)
             .send();
-        let answer = match self.call(DEREGISTER_IMAGE, request).await {
+        let answer = match self.call(Operation::DeregisterImage, request).await {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(BTreeSet::new()),
             answer => answer?,
         };
@@ -130,7 +125,7 @@ impl Session {
     /// Deletes a snapshot. AWS refuses when an image uses it; one that is gone is no error.
     pub async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), AwsError> {
         let request = self.ec2().delete_snapshot().snapshot_id(snapshot.as_str()).send();
-        gone_is_done(self.call(DELETE_SNAPSHOT, request).await)
+        gone_is_done(self.call(Operation::DeleteSnapshot, request).await)
     }
 
     /// Lets others launch an image, besides those who already may.
@@ -152,7 +147,7 @@ impl Session {
             .image_id(image.as_str())
             .launch_permission(change)
             .send();
-        self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+        self.call(Operation::ModifyImageAttribute, request).await.map(drop)
     }
 
     /// Sets an image's description.
@@ -163,7 +158,7 @@ impl Session {
             .image_id(image.as_str())
             .description(AttributeValue::builder().value(description).build())
             .send();
-        self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+        self.call(Operation::ModifyImageAttribute, request).await.map(drop)
     }
 
     /// Lets instances that are launched from an image use version 2 of the instance metadata service only. It cannot be taken back.
@@ -174,7 +169,7 @@ impl Session {
             .image_id(image.as_str())
             .imds_support(AttributeValue::builder().value("v2.0").build())
             .send();
-        self.call(MODIFY_IMAGE_ATTRIBUTE, request).await.map(drop)
+        self.call(Operation::ModifyImageAttribute, request).await.map(drop)
     }
 
     /// Sets on which instance types an image can be launched.
@@ -190,7 +185,9 @@ impl Session {
             .image_id(image.as_str())
             .instance_type_specification(types)
             .send();
-        self.call(REPLACE_INSTANCE_TYPES, request).await.map(drop)
+        self.call(Operation::ReplaceImageInstanceTypeSpecification, request)
+            .await
+            .map(drop)
     }
 
     /// Sets when an image becomes deprecated; AWS rounds to the minute, and refuses a time in the past.
@@ -201,7 +198,7 @@ impl Session {
             .image_id(image.as_str())
             .deprecate_at(DateTime::from_secs(at.as_second()))
             .send();
-        self.call(ENABLE_IMAGE_DEPRECATION, request).await.map(drop)
+        self.call(Operation::EnableImageDeprecation, request).await.map(drop)
     }
 
     /// Adds tags to an image, over those of the same keys.
@@ -215,7 +212,7 @@ impl Session {
             .resources(image.as_str())
             .set_tags(Some(sdk_tags(tags)))
             .send();
-        self.call(CREATE_TAGS, request).await.map(drop)
+        self.call(Operation::CreateTags, request).await.map(drop)
     }
 }
 

@@ -4,19 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_ec2::operation::copy_image::CopyImageError;
-use aws_sdk_ec2::operation::create_tags::CreateTagsError;
-use aws_sdk_ec2::operation::delete_snapshot::DeleteSnapshotError;
-use aws_sdk_ec2::operation::deregister_image::DeregisterImageError;
-use aws_sdk_ec2::operation::describe_image_attribute::DescribeImageAttributeError;
-use aws_sdk_ec2::operation::describe_images::DescribeImagesError;
-use aws_sdk_ec2::operation::describe_snapshots::DescribeSnapshotsError;
-use aws_sdk_ec2::operation::enable_image_deprecation::EnableImageDeprecationError;
-use aws_sdk_ec2::operation::modify_image_attribute::ModifyImageAttributeError;
-use aws_sdk_ec2::operation::replace_image_instance_type_specification::ReplaceImageInstanceTypeSpecificationError;
-use aws_sdk_kms::operation::describe_key::DescribeKeyError;
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -29,10 +16,11 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::error::{code_label, is_throttling};
-use super::limiter::{Bucket, Limiter};
+use super::limiter::Limiter;
+use super::operations::{code_of, operation_of};
 use super::provider::Shared;
 use super::{Access, SessionKey};
-use crate::domain::{AwsError, Cause, ErrorClass, writes};
+use crate::domain::{AwsError, Cause, ErrorClass, Operation};
 
 /// Sits in every client of a session.
 #[derive(Clone)]
@@ -62,11 +50,10 @@ impl Storable for Sent {
 }
 
 impl Attempts {
-    fn permit(&self, service: &str, operation: &str, body: Option<&[u8]>) -> Result<(), AwsError> {
-        if !writes(operation) {
+    fn permit(&self, operation: Operation, body: Option<&[u8]>) -> Result<(), AwsError> {
+        if !operation.writes() {
             return Ok(());
         }
-        let name = known_name(service, operation);
         let allowed = match self.key.access {
             Access::ReadOnly => false,
             Access::DryRun => body.is_some_and(is_dry_run),
@@ -74,9 +61,9 @@ impl Attempts {
         };
         if !allowed {
             let cause = Some(Cause::ReadOnlySession);
-            return Err(AwsError::new(name, ErrorClass::Denied, cause));
+            return Err(AwsError::new(operation, ErrorClass::Denied, cause));
         }
-        let refused = |cause| AwsError::new(name, ErrorClass::NotOurs, cause);
+        let refused = |cause| AwsError::new(operation, ErrorClass::NotOurs, cause);
         self.shared.may_write(&self.key).map_err(refused)
     }
 }
@@ -94,9 +81,9 @@ impl Intercept for Attempts {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let attempt = attempt_of(cfg);
-        let (service, operation) = call_of(cfg);
-        let bucket = Bucket::of(service, operation);
-        let permitted = self.permit(service, operation, context.request().body().bytes());
+        let operation = call_of(cfg)?;
+        let bucket = operation.bucket();
+        let permitted = self.permit(operation, context.request().body().bytes());
         match (attempt, bucket) {
             // What waited for its turn was counted then, and AWS never sees it.
             (1, Some(bucket)) if permitted.is_err() => self.limiter.give_back(bucket),
@@ -123,19 +110,19 @@ impl Intercept for Attempts {
             // Nothing was sent: there is nothing to count.
             return Ok(());
         };
-        let (service, operation) = call_of(cfg);
+        let operation = call_of(cfg)?;
         let code = match context.output_or_error() {
             Some(Ok(_)) => "OK",
             Some(Err(error)) => outcome(error),
             None => "Other",
         };
         if is_throttling(code)
-            && let Some(bucket) = Bucket::of(service, operation)
+            && let Some(bucket) = operation.bucket()
         {
             self.limiter.throttled(bucket);
         }
         let took = self.shared.clock.monotonic().saturating_sub(sent.at);
-        self.shared.metrics.request(service, operation, code, took);
+        self.shared.metrics.request(operation, code, took);
         Ok(())
     }
 }
@@ -145,35 +132,14 @@ fn is_dry_run(body: &[u8]) -> bool {
     body.split(|byte| *byte == b'&').any(|field| field == b"DryRun=true")
 }
 
-/// Service, as IAM writes it, and operation of the call at hand.
-fn call_of(cfg: &ConfigBag) -> (&'static str, &str) {
-    cfg.load::<Metadata>().map_or(("unknown", "unknown"), |call| {
-        let service = match call.service() {
-            "EC2" => "ec2",
-            "KMS" => "kms",
-            "STS" => "sts",
-            _ => "unknown",
-        };
-        (service, call.name())
-    })
+/// The operation of the call at hand.
+fn call_of(cfg: &ConfigBag) -> Result<Operation, BoxError> {
+    let call = cfg.load::<Metadata>().ok_or("a call without a name")?;
+    Ok(operation_of(call)?)
 }
 
 fn attempt_of(cfg: &ConfigBag) -> u32 {
     cfg.load::<RequestAttempts>().map_or(1, |attempts| attempts.attempts())
-}
-
-/// The writing calls by name; errors name their call for as long as the program lives.
-fn known_name(service: &str, operation: &str) -> &'static str {
-    match (service, operation) {
-        ("ec2", "CopyImage") => "ec2:CopyImage",
-        ("ec2", "CreateTags") => "ec2:CreateTags",
-        ("ec2", "DeleteSnapshot") => "ec2:DeleteSnapshot",
-        ("ec2", "DeregisterImage") => "ec2:DeregisterImage",
-        ("ec2", "EnableImageDeprecation") => "ec2:EnableImageDeprecation",
-        ("ec2", "ModifyImageAttribute") => "ec2:ModifyImageAttribute",
-        ("ec2", "ReplaceImageInstanceTypeSpecification") => "ec2:ReplaceImageInstanceTypeSpecification",
-        _ => "a writing call",
-    }
 }
 
 /// How a failed attempt is counted.
@@ -194,33 +160,6 @@ fn outcome(error: &OrchestratorError<Error>) -> &'static str {
     } else {
         "Other"
     }
-}
-
-/// AWS's code in an error whose type the SDK has erased: one of those of the calls that are made here.
-pub(super) fn code_of(error: &Error) -> Option<&str> {
-    macro_rules! first_of {
-        ($($kind:ty),+ $(,)?) => {
-            $(if let Some(error) = error.downcast_ref::<$kind>() {
-                return error.meta().code();
-            })+
-        };
-    }
-    first_of!(
-        DescribeImagesError,
-        DescribeSnapshotsError,
-        DescribeImageAttributeError,
-        CopyImageError,
-        CreateTagsError,
-        DeleteSnapshotError,
-        DeregisterImageError,
-        EnableImageDeprecationError,
-        ModifyImageAttributeError,
-        ReplaceImageInstanceTypeSpecificationError,
-        DescribeKeyError,
-        AssumeRoleError,
-        GetCallerIdentityError,
-    );
-    None
 }
 
 #[cfg(test)]

@@ -8,15 +8,13 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 
 use super::interner::Interner;
-use super::listing::{DESCRIBE_IMAGES, Listing, filter, listed};
+use super::listing::{Listing, filter, listed};
 use super::project;
 use super::session::Session;
 use crate::domain::{
-    AwsError, ErrorClass, Image, ImageId, ImageState, Inventory, LaunchPermission, PendingSnapshot, Snapshot,
-    SnapshotId, SnapshotProgress, SnapshotState, Snapshots,
+    AwsError, ErrorClass, Image, ImageId, ImageState, Inventory, LaunchPermission, Operation, PendingSnapshot,
+    Snapshot, SnapshotId, SnapshotProgress, SnapshotState, Snapshots,
 };
-
-const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
 
 /// How many values AWS takes in one filter.
 pub(super) const FILTER_VALUES: usize = 200;
@@ -131,12 +129,12 @@ impl Session {
             .image_id(image.as_str())
             .attribute(ImageAttributeName::LaunchPermission)
             .send();
-        let answer = self.call(DESCRIBE_IMAGE_ATTRIBUTE, request).await?;
-        listed(DESCRIBE_IMAGE_ATTRIBUTE, answer.launch_permissions)?
+        let answer = self.call(Operation::DescribeImageAttribute, request).await?;
+        listed(Operation::DescribeImageAttribute, answer.launch_permissions)?
             .into_iter()
             .map(project::launch_permission)
             .collect::<Result<_, _>>()
-            .map_err(|defect| AwsError::malformed(DESCRIBE_IMAGE_ATTRIBUTE, &defect))
+            .map_err(|defect| AwsError::malformed(Operation::DescribeImageAttribute, &defect))
     }
 
     /// Asks for one image by its ID, which tells more than a filter: one that was deregistered lately is known to AWS and not
@@ -149,18 +147,21 @@ impl Session {
             .include_disabled(true)
             .include_deprecated(true)
             .send();
-        let answer = match self.call(DESCRIBE_IMAGES, request).await {
+        let answer = match self.call(Operation::DescribeImages, request).await {
             Err(error) if error.class == ErrorClass::NotFound => return Ok(Fate::Unknown),
             answer => answer?,
         };
-        let images = listed(DESCRIBE_IMAGES, answer.images)?;
+        let images = listed(Operation::DescribeImages, answer.images)?;
         let Some(image) = images.first() else {
             return Ok(Fate::Gone);
         };
         let image = project::image(image, &mut Interner::default())
-            .map_err(|defect| AwsError::malformed(DESCRIBE_IMAGES, &defect))?;
+            .map_err(|defect| AwsError::malformed(Operation::DescribeImages, &defect))?;
         if image.id != *id {
-            return Err(AwsError::malformed(DESCRIBE_IMAGES, &"another image was asked for"));
+            return Err(AwsError::malformed(
+                Operation::DescribeImages,
+                &"another image was asked for",
+            ));
         }
         Ok(if image.state == ImageState::Deregistered {
             Fate::Gone
@@ -177,7 +178,7 @@ impl Session {
             .image_id(image.as_str())
             .attribute(ImageAttributeName::UefiData)
             .send();
-        let answer = self.call(DESCRIBE_IMAGE_ATTRIBUTE, request).await?;
+        let answer = self.call(Operation::DescribeImageAttribute, request).await?;
         let data = answer.uefi_data.and_then(|data| data.value);
         Ok(data.filter(|data| !data.is_empty()))
     }

@@ -3,10 +3,8 @@
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType};
 
 use super::session::Session;
-use crate::domain::{AwsError, ErrorClass};
+use crate::domain::{AwsError, ErrorClass, Operation};
 use crate::domain::{Key, KeyArn, KeyProblem, KeyUsability, Region};
-
-const DESCRIBE_KEY: &str = "kms:DescribeKey";
 
 impl Session {
     /// Resolves what a policy names, a key ID, key ARN, alias or alias ARN, to a key, and says whether EBS can encrypt with it.
@@ -19,12 +17,15 @@ impl Session {
             return Ok(Err(KeyProblem::WrongRegion));
         }
         let kms = self.kms();
-        let answer = match self.call(DESCRIBE_KEY, kms.describe_key().key_id(key).send()).await {
+        let answer = match self
+            .call(Operation::DescribeKey, kms.describe_key().key_id(key).send())
+            .await
+        {
             Ok(answer) => answer,
             Err(error) if is_absent(&error) => return Ok(Err(KeyProblem::NotFound)),
             Err(error) => return Err(error),
         };
-        let malformed = |what: &dyn std::fmt::Display| AwsError::malformed(DESCRIBE_KEY, what);
+        let malformed = |what: &dyn std::fmt::Display| AwsError::malformed(Operation::DescribeKey, what);
         let metadata = answer.key_metadata.ok_or_else(|| malformed(&"no key in the answer"))?;
         let arn = metadata.arn.as_deref().unwrap_or_default();
         let arn: KeyArn = arn.parse().map_err(|error| malformed(&error))?;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::metrics::AwsMetrics;
 use super::queue::Line;
 use crate::clock::Clock;
+use crate::domain::Bucket;
 
 /// The rate returns from its floor to the full share in this time.
 const RECOVERY: Duration = Duration::from_secs(300);
@@ -32,60 +33,14 @@ const FLIGHTS_OF_THE_SILENT: usize = 2;
 /// When to come back where too many calls are under way.
 const LANDED: Duration = Duration::from_secs(1);
 
-/// Calls that are counted together. AWS counts each call by itself ("Request throttling for the Amazon EC2 API"); those of
-/// which there are few are put together here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Bucket {
-    /// `Describe*`, filtered or paginated; everything that amiseal reads from EC2 is.
-    Read,
-    /// `DescribeSnapshots`: a large account has as many pages of these as of images.
-    Snapshots,
-    /// `CopyImage`.
-    Copy,
-    /// `DeregisterImage`, `DeleteSnapshot`, `ModifyImageAttribute`.
-    Modify,
-    /// `CreateTags`, `DeleteTags`.
-    Tag,
-    /// All other calls of EC2 that write.
-    Write,
-    /// KMS, whose own limits are far higher: this bounds a fault of ours.
-    Key,
-}
-
-impl Bucket {
-    const ALL: [Self; 7] = [
-        Self::Read,
-        Self::Snapshots,
-        Self::Copy,
-        Self::Modify,
-        Self::Tag,
-        Self::Write,
-        Self::Key,
-    ];
-
-    /// The bucket of a call; none for STS, whose calls count against the controller's account and are a few an hour.
-    pub(super) fn of(service: &str, operation: &str) -> Option<Self> {
-        match (service, operation) {
-            ("sts", _) => None,
-            ("kms", _) => Some(Self::Key),
-            (_, "CopyImage") => Some(Self::Copy),
-            (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => Some(Self::Modify),
-            (_, "CreateTags" | "DeleteTags") => Some(Self::Tag),
-            (_, "DescribeSnapshots") => Some(Self::Snapshots),
-            (_, operation) if operation.starts_with("Describe") => Some(Self::Read),
-            _ => Some(Self::Write),
-        }
-    }
-
-    /// AWS's capacity and refill a second.
-    fn limits(self) -> (f64, f64) {
-        match self {
-            Self::Read | Self::Snapshots | Self::Key => (100.0, 20.0),
-            Self::Copy => (100.0, 1.0),
-            Self::Modify => (100.0, 5.0),
-            Self::Tag => (100.0, 10.0),
-            Self::Write => (50.0, 5.0),
-        }
+/// AWS's capacity of a bucket, and its refill a second.
+fn limits(bucket: Bucket) -> (f64, f64) {
+    match bucket {
+        Bucket::Read | Bucket::Snapshots | Bucket::Key => (100.0, 20.0),
+        Bucket::Copy => (100.0, 1.0),
+        Bucket::Modify => (100.0, 5.0),
+        Bucket::Tag => (100.0, 10.0),
+        Bucket::Write => (50.0, 5.0),
     }
 }
 
@@ -329,7 +284,7 @@ struct Level {
 
 impl Level {
     fn full(bucket: Bucket, share: f64, now: Duration) -> Self {
-        let (capacity, refill) = bucket.limits();
+        let (capacity, refill) = limits(bucket);
         // Less than one token would never let a call pass.
         let capacity = (capacity * share).max(1.0);
         let refill = refill * share;

@@ -12,10 +12,7 @@ use super::parts::{Known, Part, Trial, Verdict, parts};
 use super::project::Defect;
 use super::session::Session;
 use super::transport::Room;
-use crate::domain::{AwsError, ErrorClass};
-
-pub(super) const DESCRIBE_IMAGES: &str = "ec2:DescribeImages";
-const DESCRIBE_SNAPSHOTS: &str = "ec2:DescribeSnapshots";
+use crate::domain::{AwsError, ErrorClass, Operation};
 
 /// AWS's largest page.
 const PAGE: i32 = 1000;
@@ -26,7 +23,7 @@ type Page<T> = (Vec<T>, Option<String>);
 /// What is listed.
 pub(super) trait Listed: Send + Sync + Sized + 'static {
     /// The call.
-    const OPERATION: &'static str;
+    const OPERATION: Operation;
     /// How every ID begins.
     const BEGINNING: &'static str;
     /// The filter of IDs.
@@ -47,7 +44,7 @@ pub(super) trait Listed: Send + Sync + Sized + 'static {
 }
 
 impl Listed for sdk::Image {
-    const OPERATION: &'static str = DESCRIBE_IMAGES;
+    const OPERATION: Operation = Operation::DescribeImages;
     const BEGINNING: &'static str = "ami-";
     const ID_FILTER: &'static str = "image-id";
     const NUMBER: usize = 0;
@@ -80,7 +77,7 @@ impl Listed for sdk::Image {
 }
 
 impl Listed for sdk::Snapshot {
-    const OPERATION: &'static str = DESCRIBE_SNAPSHOTS;
+    const OPERATION: Operation = Operation::DescribeSnapshots;
     const BEGINNING: &'static str = "snap-";
     const ID_FILTER: &'static str = "snapshot-id";
     const NUMBER: usize = 1;
@@ -111,7 +108,7 @@ impl Listed for sdk::Snapshot {
 }
 
 /// The list of an answer. AWS sends it also when it is empty: one that is not there is not known to be empty.
-pub(super) fn listed<T>(operation: &'static str, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
+pub(super) fn listed<T>(operation: Operation, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
     list.ok_or_else(|| AwsError::malformed(operation, &"no list in the answer"))
 }
 
@@ -191,7 +188,7 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
                 pages = Pages::end();
             } else {
                 tracing::info!(
-                    operation = T::OPERATION,
+                    operation = T::OPERATION.action(),
                     "reading the listing page by page: AWS does not divide it"
                 );
                 session.learn_listing(T::NUMBER, Known::distrust);

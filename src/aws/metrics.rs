@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus::{Counter, Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
+use crate::domain::Operation;
+
 /// The metrics `amiseal_aws_*`. Clones count into the same metrics.
 #[derive(Debug, Clone)]
 pub struct AwsMetrics {
@@ -49,7 +51,8 @@ impl AwsMetrics {
         Ok(metrics)
     }
 
-    pub(super) fn request(&self, service: &str, operation: &str, code: &str, took: Duration) {
+    pub(super) fn request(&self, operation: Operation, code: &str, took: Duration) {
+        let (service, operation) = (operation.service(), operation.name());
         self.requests.with_label_values(&[service, operation, code]).inc();
         self.duration
             .with_label_values(&[service, operation])

@@ -15,6 +15,7 @@ mod keys;
 mod limiter;
 mod listing;
 mod metrics;
+mod operations;
 mod pages;
 mod parts;
 mod permissions;

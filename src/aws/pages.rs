@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::project::Defect;
 use super::transport::Room;
-use crate::domain::AwsError;
+use crate::domain::{AwsError, Operation};
 
 /// A page of fewer than this is taken in at once: handing it to another thread would take longer.
 const SMALL: usize = 100;
@@ -16,7 +16,7 @@ const SMALL: usize = 100;
 /// Large pages are taken in on threads for work that takes a while. That leaves the next page free to come meanwhile, and, as each
 /// thread has its own part of the heap, it keeps what a page needs for a moment apart from what stays.
 pub(super) struct Gathering<S> {
-    operation: &'static str,
+    operation: Operation,
     /// Gone when it was finished.
     state: Arc<Mutex<Option<S>>>,
 }
@@ -32,7 +32,7 @@ impl<S> Clone for Gathering<S> {
 
 impl<S: Send + 'static> Gathering<S> {
     /// Begins with `state`; errors name `operation`.
-    pub(super) fn new(operation: &'static str, state: S) -> Self {
+    pub(super) fn new(operation: Operation, state: S) -> Self {
         Self {
             operation,
             state: Arc::new(Mutex::new(Some(state))),
@@ -142,7 +142,7 @@ impl Pages {
     }
 
     /// Notes the token that came with a page.
-    pub(super) fn turn(&mut self, operation: &'static str, next: Option<String>) -> Result<(), AwsError> {
+    pub(super) fn turn(&mut self, operation: Operation, next: Option<String>) -> Result<(), AwsError> {
         let next = next.filter(|token| !token.is_empty());
         let repeated = next.is_some() && next == self.next;
         self.repeats = if repeated { self.repeats + 1 } else { 0 };
@@ -159,7 +159,7 @@ impl Pages {
 mod tests {
     use super::*;
 
-    const OPERATION: &str = "ec2:DescribeImages";
+    const OPERATION: Operation = Operation::DescribeImages;
 
     #[test]
     fn pages_are_read_until_no_token_comes_and_not_forever() {

@@ -12,30 +12,22 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::images::{CopyCall, sdk_tags};
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{CopySample, Image, KeyArn, MissingPermissions};
-
-const DESCRIBE_IMAGE_ATTRIBUTE: &str = "ec2:DescribeImageAttribute";
-const COPY_IMAGE: &str = "ec2:CopyImage";
-const CREATE_TAGS: &str = "ec2:CreateTags";
-const MODIFY_IMAGE_ATTRIBUTE: &str = "ec2:ModifyImageAttribute";
-const ENABLE_IMAGE_DEPRECATION: &str = "ec2:EnableImageDeprecation";
-const DEREGISTER_IMAGE: &str = "ec2:DeregisterImage";
-const DELETE_SNAPSHOT: &str = "ec2:DeleteSnapshot";
+use crate::domain::{CopySample, Image, KeyArn, MissingPermissions, Operation};
 
 /// The actions on images and snapshots that `mode: Enforce` needs besides looking through them.
-const ACTIONS: [&str; 7] = [
-    DESCRIBE_IMAGE_ATTRIBUTE,
-    COPY_IMAGE,
-    CREATE_TAGS,
-    MODIFY_IMAGE_ATTRIBUTE,
-    ENABLE_IMAGE_DEPRECATION,
-    DEREGISTER_IMAGE,
-    DELETE_SNAPSHOT,
+const ACTIONS: [Operation; 7] = [
+    Operation::DescribeImageAttribute,
+    Operation::CopyImage,
+    Operation::CreateTags,
+    Operation::ModifyImageAttribute,
+    Operation::EnableImageDeprecation,
+    Operation::DeregisterImage,
+    Operation::DeleteSnapshot,
 ];
 
 /// Actions that were denied, each once.
 #[derive(Debug, Default)]
-struct Denied(Vec<&'static str>);
+struct Denied(Vec<Operation>);
 
 impl Denied {
     fn note(&mut self, answer: Answer) {
@@ -65,7 +57,7 @@ enum Answer {
     /// It is permitted.
     Permitted,
     /// This action is not.
-    Denied(&'static str),
+    Denied(Operation),
     /// AWS refuses for another reason. It looks at the permission before it looks at the state of things, so that the action
     /// is most likely permitted.
     Otherwise,
@@ -103,7 +95,7 @@ impl Session {
         let image = sample.copy.unwrap_or(&first.source);
         let id = image.id.as_str();
         // AWS did not come to look at the tags of a copy that it denies.
-        let tags = if certain.0.contains(&COPY_IMAGE) {
+        let tags = if certain.0.contains(&Operation::CopyImage) {
             &first.tags
         } else {
             &first.published
@@ -111,43 +103,46 @@ impl Session {
         if !tags.is_empty() {
             let create_tags = ec2.create_tags().resources(id).set_tags(Some(sdk_tags(tags)));
             denied.note(
-                self.asked(CREATE_TAGS, Box::pin(create_tags.dry_run(true).send()))
+                self.asked(Operation::CreateTags, Box::pin(create_tags.dry_run(true).send()))
                     .await?,
             );
         }
         let describe = AttributeValue::builder().value("amiseal").build();
         let modify = ec2.modify_image_attribute().image_id(id).description(describe);
         denied.note(
-            self.asked(MODIFY_IMAGE_ATTRIBUTE, Box::pin(modify.dry_run(true).send()))
+            self.asked(Operation::ModifyImageAttribute, Box::pin(modify.dry_run(true).send()))
                 .await?,
         );
         let tomorrow = DateTime::from_secs(self.shared.clock.now().as_second() + 24 * 3600);
         let deprecate = ec2.enable_image_deprecation().image_id(id).deprecate_at(tomorrow);
         denied.note(
-            self.asked(ENABLE_IMAGE_DEPRECATION, Box::pin(deprecate.dry_run(true).send()))
-                .await?,
+            self.asked(
+                Operation::EnableImageDeprecation,
+                Box::pin(deprecate.dry_run(true).send()),
+            )
+            .await?,
         );
         let deregister = ec2.deregister_image().image_id(id);
         denied.note(
-            self.asked(DEREGISTER_IMAGE, Box::pin(deregister.dry_run(true).send()))
+            self.asked(Operation::DeregisterImage, Box::pin(deregister.dry_run(true).send()))
                 .await?,
         );
         if let Some((_, _, snapshot)) = image.volumes().next() {
             let delete = ec2.delete_snapshot().snapshot_id(snapshot.as_str());
             denied.note(
-                self.asked(DELETE_SNAPSHOT, Box::pin(delete.dry_run(true).send()))
+                self.asked(Operation::DeleteSnapshot, Box::pin(delete.dry_run(true).send()))
                     .await?,
             );
         }
         denied.0.retain(|action| !certain.0.contains(action));
         Ok(match sample.copy {
             Some(_) => MissingPermissions {
-                certain: [certain.0, denied.0].concat(),
+                certain: actions([certain.0, denied.0].concat()),
                 untagged: Vec::new(),
             },
             None => MissingPermissions {
-                certain: certain.0,
-                untagged: denied.0,
+                certain: actions(certain.0),
+                untagged: actions(denied.0),
             },
         })
     }
@@ -158,8 +153,11 @@ impl Session {
             .describe_image_attribute()
             .image_id(copy.source.id.as_str())
             .attribute(ImageAttributeName::LaunchPermission);
-        self.asked(DESCRIBE_IMAGE_ATTRIBUTE, Box::pin(attribute.dry_run(true).send()))
-            .await
+        self.asked(
+            Operation::DescribeImageAttribute,
+            Box::pin(attribute.dry_run(true).send()),
+        )
+        .await
     }
 
     async fn may_copy(&self, copy: &CopySample, key: Option<&KeyArn>) -> Result<Answer, AwsError> {
@@ -174,13 +172,14 @@ impl Session {
             client_token: &client_token,
             tags: &copy.tags,
         });
-        self.asked(COPY_IMAGE, Box::pin(request.dry_run(true).send())).await
+        self.asked(Operation::CopyImage, Box::pin(request.dry_run(true).send()))
+            .await
     }
 
     /// Sends a dry run, and says what AWS has answered.
     async fn asked<T, E>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         dry_run: impl Future<Output = Result<T, SdkError<E, Response>>>,
     ) -> Result<Answer, AwsError>
     where
@@ -191,6 +190,10 @@ impl Session {
             Err(error) => judge(error),
         }
     }
+}
+
+fn actions(operations: Vec<Operation>) -> Vec<&'static str> {
+    operations.into_iter().map(Operation::action).collect()
 }
 
 /// What two images' answers say together: what is permitted for one is permitted as such, and what AWS denies for all is
@@ -207,7 +210,7 @@ fn together_with(known: Answer, new: Answer) -> Answer {
 fn judge(error: AwsError) -> Result<Answer, AwsError> {
     match error.class {
         ErrorClass::Denied if error.code.as_deref() == Some("UnauthorizedOperation") && error.cause.is_none() => {
-            let named = ACTIONS.iter().find(|action| **action == error.action());
+            let named = ACTIONS.iter().find(|known| known.action() == error.action());
             Ok(Answer::Denied(named.copied().unwrap_or(error.operation)))
         }
         ErrorClass::Denied if error.code.as_deref() == Some("OperationNotPermitted") => Ok(Answer::Otherwise),
@@ -226,7 +229,7 @@ fn judge(error: AwsError) -> Result<Answer, AwsError> {
 mod tests {
     use super::*;
 
-    fn answered(operation: &'static str, code: &str, message: &str, status: u16) -> AwsError {
+    fn answered(operation: Operation, code: &str, message: &str, status: u16) -> AwsError {
         AwsError::answered(operation, Some(code), Some(message), status)
     }
 
@@ -238,16 +241,21 @@ mod tests {
             ("InvalidAMIID.NotFound", 400),
             ("InvalidParameterValue", 400),
         ] {
-            let answer = judge(answered(DELETE_SNAPSHOT, code, "", status));
+            let answer = judge(answered(Operation::DeleteSnapshot, code, "", status));
             assert_eq!(answer, Ok(Answer::Otherwise), "{code}");
         }
-        let permitted = answered(DELETE_SNAPSHOT, "DryRunOperation", "", 412);
+        let permitted = answered(Operation::DeleteSnapshot, "DryRunOperation", "", 412);
         assert_eq!(judge(permitted), Ok(Answer::Permitted));
-        let not_ours = answered(COPY_IMAGE, "AuthFailure", "Not authorized for image:ami-1", 403);
+        let not_ours = answered(
+            Operation::CopyImage,
+            "AuthFailure",
+            "Not authorized for image:ami-1",
+            403,
+        );
         assert_eq!(judge(not_ours), Ok(Answer::Otherwise), "of this image alone");
         let tagging = "User: x is not authorized to perform: ec2:CreateTags on resource: y";
-        for (message, missing) in [("no", COPY_IMAGE), (tagging, CREATE_TAGS)] {
-            let error = answered(COPY_IMAGE, "UnauthorizedOperation", message, 403);
+        for (message, missing) in [("no", Operation::CopyImage), (tagging, Operation::CreateTags)] {
+            let error = answered(Operation::CopyImage, "UnauthorizedOperation", message, 403);
             assert_eq!(judge(error), Ok(Answer::Denied(missing)));
         }
     }
@@ -255,14 +263,14 @@ mod tests {
     #[test]
     fn what_is_permitted_for_one_image_is_permitted_and_what_is_refused_for_its_own_sake_says_nothing() {
         use Answer::{Denied, Otherwise, Permitted};
-        let denied = Denied(COPY_IMAGE);
+        let denied = Denied(Operation::CopyImage);
         for (answers, expected) in [
             (&[Permitted][..], Permitted),
             (&[denied, Permitted], Permitted),
             (&[Otherwise, denied], denied),
             (&[denied, Otherwise], denied),
             (&[Otherwise, Otherwise], Otherwise),
-            (&[denied, Denied(CREATE_TAGS)], denied),
+            (&[denied, Denied(Operation::CreateTags)], denied),
         ] {
             let together = answers.iter().fold(Otherwise, |known, new| together_with(known, *new));
             assert_eq!(together, expected, "{answers:?}");
@@ -277,10 +285,10 @@ mod tests {
             ("ExpiredToken", 400),
             ("InternalError", 500),
         ] {
-            let error = answered(COPY_IMAGE, code, "", status);
+            let error = answered(Operation::CopyImage, code, "", status);
             assert_eq!(judge(error.clone()), Err(error), "{code}");
         }
-        let read_only = AwsError::new(COPY_IMAGE, ErrorClass::Denied, Some(Cause::ReadOnlySession));
+        let read_only = AwsError::new(Operation::CopyImage, ErrorClass::Denied, Some(Cause::ReadOnlySession));
         assert_eq!(judge(read_only.clone()), Err(read_only));
     }
 }

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::interceptor::code_of;
+use super::operations::code_of;
 use crate::clock::Clock;
 
 /// Calls that were under way together fail together, and need new credentials once.

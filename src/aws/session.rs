@@ -16,12 +16,11 @@ use tokio::sync::OnceCell;
 
 use super::credentials::AssumedRole;
 use super::interceptor::Attempts;
-use super::limiter::Bucket;
 use super::parts::Known;
 use super::provider::{ScopeLimits, Shared, lock};
 use super::renewal::Renewal;
 use super::visit::Visit;
-use crate::domain::{AccountId, Region, SnapshotId};
+use crate::domain::{AccountId, Bucket, Operation, Region, SnapshotId};
 use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// What makes one session differ from another.
@@ -133,16 +132,15 @@ impl Session {
 
     /// Makes room for all these calls of a visit, or fails with [`Cause::NoRoom`]: what cannot be gone on with where it stopped is not
     /// begun.
-    pub fn reserve(&self, operations: &[&'static str]) -> Result<(), AwsError> {
-        let Some(visit) = self.visit.as_ref().filter(|_| !operations.is_empty()) else {
+    pub fn reserve(&self, operations: &[Operation]) -> Result<(), AwsError> {
+        let (Some(visit), Some(first)) = (&self.visit, operations.first()) else {
             return Ok(());
         };
         let mut calls = BTreeMap::new();
-        for bucket in operations.iter().filter_map(|operation| bucket_of(operation)) {
+        for bucket in operations.iter().filter_map(|operation| operation.bucket()) {
             *calls.entry(bucket).or_default() += 1;
         }
-        let first = operations.first().copied().unwrap_or_default();
-        visit.reserve(&calls).map_err(|wait| no_room(first, wait))
+        visit.reserve(&calls).map_err(|wait| no_room(*first, wait))
     }
 
     /// What makes this session.
@@ -156,7 +154,7 @@ impl Session {
     }
 
     async fn ask_identity(&self) -> Result<Identity, AwsError> {
-        const OPERATION: &str = "sts:GetCallerIdentity";
+        const OPERATION: Operation = Operation::GetCallerIdentity;
         let mut sts = sts_config(&self.config, &self.key.region, &self.place, &self.attempts);
         if let Some(renewal) = &self.renewal {
             sts = sts.retry_classifier(renewal.clone());
@@ -244,7 +242,7 @@ impl Session {
     /// Makes a call: `request` is sent when the identity is known and the limiter has room.
     pub(super) async fn call<T, E>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         request: impl Future<Output = Result<T, SdkError<E, Response>>>,
     ) -> Result<T, AwsError>
     where
@@ -255,8 +253,8 @@ impl Session {
     }
 
     /// Waits until a call may be sent; a visit does not wait.
-    pub(super) async fn admit(&self, operation: &'static str) -> Result<(), AwsError> {
-        let bucket = bucket_of(operation);
+    pub(super) async fn admit(&self, operation: Operation) -> Result<(), AwsError> {
+        let bucket = operation.bucket();
         if let (Some(visit), Some(bucket)) = (&self.visit, bucket) {
             let no_room = |wait| no_room(operation, wait);
             visit.board(bucket).map_err(no_room)?;
@@ -273,7 +271,7 @@ impl Session {
     /// Sends a call that was admitted.
     pub(super) async fn send<T, E>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         request: impl Future<Output = Result<T, SdkError<E, Response>>>,
     ) -> Result<T, AwsError>
     where
@@ -289,9 +287,9 @@ impl Session {
         }
         answer.map_err(|mut error| {
             if error.class == ErrorClass::Throttled {
-                error.retry_after = bucket_of(operation).map(|b| self.place.limiter.delay(b));
+                error.retry_after = operation.bucket().map(|b| self.place.limiter.delay(b));
             }
-            if error.is(Cause::Timeout) && operation.starts_with("ec2:Describe") {
+            if error.is(Cause::Timeout) && is_long_read(operation) {
                 error.limit = Some(self.shared.reads.limit);
             }
             error
@@ -299,17 +297,16 @@ impl Session {
     }
 }
 
-fn no_room(operation: &'static str, wait: Duration) -> AwsError {
+fn no_room(operation: Operation, wait: Duration) -> AwsError {
     AwsError {
         retry_after: Some(wait),
         ..AwsError::new(operation, ErrorClass::Throttled, Some(Cause::NoRoom))
     }
 }
 
-fn bucket_of(operation: &'static str) -> Option<Bucket> {
-    operation
-        .split_once(':')
-        .and_then(|(service, name)| Bucket::of(service, name))
+/// Whether a call reads images or snapshots, which [`Session::ec2_reads`] gives AWS long for.
+fn is_long_read(operation: Operation) -> bool {
+    matches!(operation.bucket(), Some(Bucket::Read | Bucket::Snapshots))
 }
 
 /// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.

@@ -198,17 +198,19 @@ async fn a_visit_makes_all_of_its_calls_or_none() {
     }
     let visit = session.visiting("two");
     let error = visit
-        .reserve(&["ec2:ModifyImageAttribute"; 2])
+        .reserve(&[Operation::ModifyImageAttribute; 2])
         .expect_err("there is room for one");
     assert!(error.is(Cause::NoRoom), "{error}");
     assert_eq!(wire.count("ec2:ModifyImageAttribute"), 49);
     drop(visit);
     // What was reserved and not used is there for others.
     let other = session.visiting("two");
-    other.reserve(&["ec2:ModifyImageAttribute"]).expect("room for one");
+    other.reserve(&[Operation::ModifyImageAttribute]).expect("room for one");
     drop(other);
     let other = session.visiting("three");
-    other.reserve(&["ec2:ModifyImageAttribute"]).expect("it was given back");
+    other
+        .reserve(&[Operation::ModifyImageAttribute])
+        .expect("it was given back");
     other.set_description(&image, "web").await.expect("it was reserved");
 }
 
@@ -218,10 +220,10 @@ async fn whoever_has_waited_for_one_call_does_not_wait_behind_all_others_for_ano
         Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
     let bench = bench(&wire, open()).await;
     let session = bench.aws.session(&own(Access::Full));
-    let (reads, writes) = ("ec2:DescribeImageAttribute", "ec2:ModifyImageAttribute");
+    let (reads, writes) = (Operation::DescribeImageAttribute, Operation::ModifyImageAttribute);
     let reader = session.visiting("reader");
     reader.reserve(&[reads; 50]).expect("room for the first");
-    let wait = |who: &str, calls: &[&'static str]| {
+    let wait = |who: &str, calls: &[Operation]| {
         let error = session.visiting(who).reserve(calls).expect_err("no room");
         error.retry_after.expect("a time").as_millis()
     };
@@ -340,7 +342,7 @@ async fn a_refused_role_fails_every_call_with_the_reason() {
             .await
             .expect_err("refused");
         assert_eq!((error.class, error.cause), (ErrorClass::Denied, Some(cause)));
-        assert_eq!(error.operation, "sts:AssumeRole");
+        assert_eq!(error.operation, Operation::AssumeRole);
     }
 }
 

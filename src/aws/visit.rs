@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::limiter::{Bucket, Flight, Limiter};
+use super::limiter::{Flight, Limiter};
+use crate::domain::Bucket;
 
 /// The calls of one visit. What it has reserved and not used is given back when it is dropped.
 #[derive(Debug)]

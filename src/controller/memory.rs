@@ -9,7 +9,7 @@ use kube::Resource;
 
 use super::registry::lock;
 use crate::api::{AMIMigration, CopyStatus};
-use crate::domain::ImageId;
+use crate::domain::{ImageId, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::obstacle::Problem;
 
@@ -41,7 +41,7 @@ struct OfMigration {
     /// Whether it was done or stuck when it was visited last.
     settled: bool,
     /// Calls for which there was no room.
-    put_off: Vec<&'static str>,
+    put_off: Vec<Operation>,
 }
 
 /// Of any object.
@@ -123,12 +123,12 @@ impl Memory {
     }
 
     /// Notes the calls for which there was no room, or that there is none any more.
-    pub(super) fn put_off(&self, migration: &str, calls: Vec<&'static str>) {
+    pub(super) fn put_off(&self, migration: &str, calls: Vec<Operation>) {
         self.of_migration(migration, |known| known.put_off = calls);
     }
 
     /// The calls for which there was no room.
-    pub(super) fn was_put_off(&self, migration: &str) -> Vec<&'static str> {
+    pub(super) fn was_put_off(&self, migration: &str) -> Vec<Operation> {
         let migrations = lock(&self.migrations);
         migrations
             .get(migration)

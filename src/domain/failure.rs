@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::Operation;
+
 /// A failed call to AWS. Its text is short and the same every time, fit for a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsError {
@@ -13,8 +15,8 @@ pub struct AwsError {
     pub cause: Option<Cause>,
     /// AWS's error code, such as `InvalidAMIID.NotFound`.
     pub code: Option<Box<str>>,
-    /// The call, written as IAM writes it: `ec2:CopyImage`.
-    pub operation: &'static str,
+    /// The call.
+    pub operation: Operation,
     /// The action that was refused, where AWS named another one than the call: copying with tags needs `ec2:CreateTags` too.
     pub action: Option<Box<str>>,
     /// When the limiter has room again, for a throttled call.
@@ -120,14 +122,6 @@ pub enum Cause {
     MalformedAnswer,
 }
 
-/// Whether a call changes anything in AWS, by its name with or without its service: `ec2:CopyImage`. Calls are taken to write
-/// unless their name says otherwise.
-pub fn writes(operation: &str) -> bool {
-    let name = operation.rsplit(':').next().unwrap_or(operation);
-    let reads = ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb));
-    !reads && name != "AssumeRole"
-}
-
 impl AwsError {
     /// Whether the call failed for this cause.
     pub fn is(&self, cause: Cause) -> bool {
@@ -147,7 +141,7 @@ impl AwsError {
 
     /// The action that a role needs for the call to be permitted.
     pub fn action(&self) -> &str {
-        self.action.as_deref().unwrap_or(self.operation)
+        self.action.as_deref().unwrap_or(self.operation.action())
     }
 }
 
@@ -297,14 +291,14 @@ mod tests {
             class: ErrorClass::Transient,
             cause: Some(Cause::Timeout),
             code: None,
-            operation: "ec2:DescribeSnapshots",
+            operation: Operation::DescribeSnapshots,
             action: None,
             retry_after: None,
             limit: Some(Duration::from_secs(60)),
             said: None,
         };
         let of_other = AwsError {
-            operation: "ec2:CopyImage",
+            operation: Operation::CopyImage,
             limit: None,
             ..error.clone()
         };
@@ -313,29 +307,5 @@ mod tests {
             "ec2:DescribeSnapshots: no answer from AWS within 60s; if AWS only takes long, raise --aws-read-timeout"
         );
         assert_eq!(of_other.to_string(), "ec2:CopyImage: no answer from AWS in time");
-    }
-
-    #[test]
-    fn only_calls_that_read_by_their_name_change_nothing() {
-        for reads in [
-            "DescribeImages",
-            "GetCallerIdentity",
-            "ListAliases",
-            "AssumeRole",
-            "ec2:DescribeImageAttribute",
-        ] {
-            assert!(!writes(reads), "{reads}");
-        }
-        for changes in [
-            "CopyImage",
-            "CreateTags",
-            "EnableImage",
-            "RunInstances",
-            "Frobnicate",
-            "",
-            "ec2:CopyImage",
-        ] {
-            assert!(writes(changes), "{changes}");
-        }
     }
 }

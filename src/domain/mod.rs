@@ -8,11 +8,12 @@ mod ids;
 mod image;
 mod inventory;
 mod key;
+mod operation;
 mod permissions;
 mod tags;
 
 pub use copied::CopyRecord;
-pub use failure::{AwsError, Cause, ErrorClass, writes};
+pub use failure::{AwsError, Cause, ErrorClass};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Extras, Image, ImageState, InstanceTypes, Kept, LaunchPermission, Snapshot,
@@ -20,6 +21,7 @@ pub use image::{
 };
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
+pub use operation::{Bucket, Operation};
 pub use permissions::{CopySample, MissingPermissions};
 pub use tags::Tags;
 

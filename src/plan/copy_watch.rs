@@ -81,7 +81,7 @@ impl CopyWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ErrorClass;
+    use crate::domain::{ErrorClass, Operation};
     use crate::plan::testing::{at, failed_call};
 
     fn after(seconds: u64) -> PollBounds {
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_look_that_has_failed_is_tried_again_also_where_nothing_else_is_due() {
         let mut watch = CopyWatch::default();
-        let denied = failed_call("ec2:DescribeSnapshots", ErrorClass::Denied);
+        let denied = failed_call(Operation::DescribeSnapshots, ErrorClass::Denied);
         assert_eq!(watch.failed(&denied, at(0), |_| Duration::from_secs(60)), 1);
         assert!(watch.waits(at(59)) && !watch.is_due(at(59)) && watch.is_due(at(60)));
         assert!(watch.problem().is_some());

@@ -93,7 +93,7 @@ impl KeyWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cause, ErrorClass, KeyProblem};
+    use crate::domain::{Cause, ErrorClass, KeyProblem, Operation};
     use crate::plan::testing::at;
 
     fn unreachable() -> AwsError {
@@ -101,7 +101,7 @@ mod tests {
             class: ErrorClass::Transient,
             cause: Some(Cause::Unreachable),
             code: None,
-            operation: "kms:DescribeKey",
+            operation: Operation::DescribeKey,
             action: None,
             retry_after: None,
             limit: None,

@@ -105,13 +105,14 @@ pub fn retry_image_after(error: &AwsError, failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Operation;
 
     fn error(class: ErrorClass, cause: Option<Cause>, retry_after: Option<Duration>) -> AwsError {
         AwsError {
             class,
             cause,
             code: None,
-            operation: "ec2:CopyImage",
+            operation: Operation::CopyImage,
             action: None,
             retry_after,
             limit: None,
@@ -122,7 +123,7 @@ mod tests {
     #[test]
     fn a_key_that_cannot_be_read_is_named_and_so_is_its_own_policy() {
         let denied = AwsError {
-            operation: "kms:DescribeKey",
+            operation: Operation::DescribeKey,
             ..error(ErrorClass::Denied, None, None)
         };
         let problem = of_key_error(&denied, "alias/ami");

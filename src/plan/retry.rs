@@ -56,11 +56,11 @@ impl Retry {
 mod tests {
     use super::*;
     use crate::api::conditions::reason;
-    use crate::domain::ErrorClass;
+    use crate::domain::{ErrorClass, Operation};
     use crate::plan::testing::{at, failed_call};
 
     fn error(class: ErrorClass) -> AwsError {
-        failed_call("ec2:DescribeImages", class)
+        failed_call(Operation::DescribeImages, class)
     }
 
     #[test]

@@ -79,11 +79,11 @@ impl ScanSchedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ErrorClass;
+    use crate::domain::{ErrorClass, Operation};
     use crate::plan::testing::{at, failed_call};
 
     fn throttled() -> AwsError {
-        failed_call("ec2:DescribeImages", ErrorClass::Throttled)
+        failed_call(Operation::DescribeImages, ErrorClass::Throttled)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::naming::CopyIdentity;
 use crate::domain::{
     AccountId, AwsError, BlockDevice, CopyRecord, EbsVolume, ErrorClass, Image, ImageId, ImageState, Inventory, Kept,
-    KeyArn, Region, Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
+    KeyArn, Operation, Region, Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -160,7 +160,7 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
 }
 
 /// A failed call of this class.
-pub(crate) fn failed_call(operation: &'static str, class: ErrorClass) -> AwsError {
+pub(crate) fn failed_call(operation: Operation, class: ErrorClass) -> AwsError {
     AwsError {
         class,
         cause: None,

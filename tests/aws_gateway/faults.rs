@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use amiseal::aws::{Access, Cause, ErrorClass};
 use amiseal::clock::SystemClock;
+use amiseal::domain::Operation;
 use ec2sim::spec::Pagination;
 use ec2sim::{Act, Edit, Failure, FaultRule};
 use futures::future::join_all;
@@ -148,7 +149,7 @@ async fn a_page_that_fails_for_good_fails_the_scan() {
     let error = bench.session(Access::ReadOnly).scan().await.expect_err("a fault");
     assert_eq!(
         (error.class, error.operation),
-        (ErrorClass::Transient, "ec2:DescribeSnapshots")
+        (ErrorClass::Transient, Operation::DescribeSnapshots)
     );
     assert_eq!(
         error.to_string(),

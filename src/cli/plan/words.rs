@@ -53,7 +53,7 @@ pub(super) fn doubt_credentials(reports: &mut [TargetReport]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ErrorClass;
+    use crate::domain::{ErrorClass, Operation};
     use crate::plan::testing::{account, region};
 
     fn denied(cause: Cause) -> AwsError {
@@ -61,7 +61,7 @@ mod tests {
             class: ErrorClass::Denied,
             cause: Some(cause),
             code: None,
-            operation: "sts:AssumeRole",
+            operation: Operation::AssumeRole,
             action: None,
             retry_after: None,
             limit: None,

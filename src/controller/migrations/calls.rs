@@ -11,7 +11,7 @@ use super::MigrationReconciler;
 use crate::api::conditions::reason;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
-use crate::domain::{Image, ImageId};
+use crate::domain::{Image, ImageId, Operation};
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, CopyCall, Observation};
 use crate::plan::{problem, request, source_keys};
@@ -113,7 +113,7 @@ impl MigrationReconciler<'_> {
         recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
         let sources = std::slice::from_ref(&self.of.source);
-        if let Err(error) = session.reserve(&["ec2:DescribeImages", "ec2:DescribeSnapshots"]) {
+        if let Err(error) = session.reserve(&[Operation::DescribeImages, Operation::DescribeSnapshots]) {
             return Ok(self.failed(&error, recorded));
         }
         let (began, images, snapshots) = match session.copies_of(sources, &[]).await {
@@ -241,9 +241,9 @@ impl MigrationReconciler<'_> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
-        let mut calls: Vec<&'static str> = list.iter().map(operation).collect();
+        let mut calls: Vec<Operation> = list.iter().map(operation).collect();
         if let Err(error) = session.reserve(&calls) {
-            calls.push("ec2:DescribeImageAttribute");
+            calls.push(Operation::DescribeImageAttribute);
             self.ctx.registry.memory.put_off(&self.uid, calls);
             return Ok(self.failed(&error, recorded));
         }
@@ -305,8 +305,8 @@ async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Resul
         .flat_map(Image::volumes)
         .map(|(_, _, id)| id)
         .collect();
-    let mut calls = vec!["ec2:DescribeImages", "ec2:DeregisterImage"];
-    calls.extend(snapshots.iter().map(|_| "ec2:DeleteSnapshot"));
+    let mut calls = vec![Operation::DescribeImages, Operation::DeregisterImage];
+    calls.extend(snapshots.iter().map(|_| Operation::DeleteSnapshot));
     session.reserve(&calls)?;
     let deleted = session.deregister_failed(id).await?;
     for snapshot in snapshots.into_iter().filter(|id| !deleted.contains(*id)) {
@@ -320,14 +320,14 @@ async fn remove(session: &Session, id: &ImageId, image: Option<&Image>) -> Resul
 }
 
 /// The call that a publication takes.
-fn operation(publication: &Publication) -> &'static str {
+fn operation(publication: &Publication) -> Operation {
     match publication {
         Publication::ImdsV2 | Publication::LaunchPermissions(_) | Publication::Description(_) => {
-            "ec2:ModifyImageAttribute"
+            Operation::ModifyImageAttribute
         }
-        Publication::InstanceTypes(_) => "ec2:ReplaceImageInstanceTypeSpecification",
-        Publication::Deprecation(_) => "ec2:EnableImageDeprecation",
-        Publication::Tags(_) => "ec2:CreateTags",
+        Publication::InstanceTypes(_) => Operation::ReplaceImageInstanceTypeSpecification,
+        Publication::Deprecation(_) => Operation::EnableImageDeprecation,
+        Publication::Tags(_) => Operation::CreateTags,
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Context, policy};
 use crate::api::conditions;
 use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels};
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
-use crate::domain::{ImageId, Inventory, Malformed, writes};
+use crate::domain::{ImageId, Inventory, Malformed, Operation};
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::Problem;
@@ -265,7 +265,7 @@ impl MigrationReconciler<'_> {
 
     /// Whether the copy's UEFI data are not the source's.
     async fn uefi_differs(&self, session: &Session, copy: &ImageId) -> Result<bool, AwsError> {
-        session.reserve(&["ec2:DescribeImageAttribute"; 2])?;
+        session.reserve(&[Operation::DescribeImageAttribute; 2])?;
         Ok(session.uefi_data(&self.of.source).await? != session.uefi_data(copy).await?)
     }
 
@@ -411,7 +411,7 @@ impl MigrationReconciler<'_> {
             problem: problem::needs_a_person(error).then(|| problem::of_error(error)),
             until: self.ctx.clock.now() + wait,
             failures,
-            reads: !writes(error.operation),
+            reads: !error.operation.writes(),
             retry: self.retry().map(str::to_owned),
         };
         let says = record.problem.is_some();

@@ -2,6 +2,7 @@ use super::*;
 use crate::api::{AMIEncryptionPolicySpec, Backups, ImageSelector, ImageTerm};
 use crate::domain::{
     AwsError, BlockDevice, Cause, ErrorClass, ImageState, Kept, Key, KeyProblem, KeyUsability, MissingPermissions,
+    Operation,
 };
 use crate::plan::expand;
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, snapshot_id};
@@ -288,7 +289,7 @@ fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
                     class,
                     cause,
                     code: None,
-                    operation: "ec2:DescribeImageAttribute",
+                    operation: Operation::DescribeImageAttribute,
                     action: None,
                     retry_after: None,
                     limit: None,

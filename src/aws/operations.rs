@@ -1,0 +1,157 @@
+//! What the SDK's types say of the operations in [`Operation`].
+
+use std::error::Error as StdError;
+
+use aws_sdk_ec2::operation as ec2;
+use aws_sdk_kms::operation as kms;
+use aws_sdk_sts::operation as sts;
+use aws_smithy_runtime_api::client::interceptors::context::Error;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::domain::Operation;
+
+/// A call of an operation that is not in the list is a fault of this program: repeating it does not help.
+#[derive(Debug, thiserror::Error)]
+#[error("amiseal calls no operation {0}")]
+pub(super) struct Unlisted(String);
+
+/// The operation of a call.
+pub(super) fn operation_of(call: &Metadata) -> Result<Operation, Unlisted> {
+    let is_called =
+        |known: &&Operation| known.name() == call.name() && known.service().eq_ignore_ascii_case(call.service());
+    let operation = Operation::ALL.iter().find(is_called).copied();
+    operation.ok_or_else(|| Unlisted(format!("{} of {}", call.name(), call.service())))
+}
+
+/// AWS's code in an error whose type the SDK has erased.
+pub(super) fn code_of(error: &Error) -> Option<&str> {
+    Operation::ALL
+        .iter()
+        .find_map(|operation| code_reader(*operation)(error))
+}
+
+/// Reads AWS's code from an error of this operation, and nothing from one of another.
+fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
+    match operation {
+        Operation::DescribeImages => code::<ec2::describe_images::DescribeImagesError>,
+        Operation::DescribeSnapshots => code::<ec2::describe_snapshots::DescribeSnapshotsError>,
+        Operation::DescribeImageAttribute => code::<ec2::describe_image_attribute::DescribeImageAttributeError>,
+        Operation::CopyImage => code::<ec2::copy_image::CopyImageError>,
+        Operation::CreateTags => code::<ec2::create_tags::CreateTagsError>,
+        Operation::ModifyImageAttribute => code::<ec2::modify_image_attribute::ModifyImageAttributeError>,
+        Operation::EnableImageDeprecation => code::<ec2::enable_image_deprecation::EnableImageDeprecationError>,
+        Operation::ReplaceImageInstanceTypeSpecification => {
+            use ec2::replace_image_instance_type_specification::ReplaceImageInstanceTypeSpecificationError;
+            code::<ReplaceImageInstanceTypeSpecificationError>
+        }
+        Operation::DeregisterImage => code::<ec2::deregister_image::DeregisterImageError>,
+        Operation::DeleteSnapshot => code::<ec2::delete_snapshot::DeleteSnapshotError>,
+        Operation::DescribeKey => code::<kms::describe_key::DescribeKeyError>,
+        Operation::AssumeRole => code::<sts::assume_role::AssumeRoleError>,
+        Operation::GetCallerIdentity => code::<sts::get_caller_identity::GetCallerIdentityError>,
+    }
+}
+
+fn code<E: StdError + ProvideErrorMetadata + Send + Sync + 'static>(error: &Error) -> Option<&str> {
+    error.downcast_ref::<E>()?.code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
+    use super::super::{Access, CopyRequest, Session};
+    use super::*;
+    use crate::domain::{AwsError, ErrorClass, InstanceTypes, LaunchPermission};
+
+    const CODES: [(&str, &str); 3] = [
+        ("ec2", "RequestLimitExceeded"),
+        ("kms", "ThrottlingException"),
+        ("sts", "Throttling"),
+    ];
+
+    fn throttled(service: &str, code: &str) -> Answer {
+        match service {
+            "ec2" => Answer::ec2_error(503, code, "slow down"),
+            "kms" => Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#)),
+            _ => Answer::sts_error(400, code, "slow down"),
+        }
+    }
+
+    /// Makes a call of this operation.
+    async fn call(session: &Session, operation: Operation) -> Result<(), AwsError> {
+        let image = "ami-0123456789abcdef0".parse().expect("an image");
+        let snapshot = "snap-0123456789abcdef0".parse().expect("a snapshot");
+        let key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        match operation {
+            Operation::DescribeImages => session.images(&[image]).await.map(drop),
+            Operation::DescribeSnapshots => session.progress().await.map(drop),
+            Operation::DescribeImageAttribute => session.launch_permissions(&image).await.map(drop),
+            Operation::CopyImage => {
+                let copy = CopyRequest {
+                    source: image,
+                    region: REGION.parse().expect("a region"),
+                    name: "encrypted-web".to_owned(),
+                    description: None,
+                    key: key.parse().expect("a key"),
+                    client_token: "token".to_owned(),
+                    tags: [].into(),
+                };
+                session.copy_image(&copy).await.map(drop)
+            }
+            Operation::CreateTags => session.tag(&image, &[("team".into(), "web".into())].into()).await,
+            Operation::ModifyImageAttribute => {
+                let everybody = [LaunchPermission::Public].into();
+                session.add_launch_permissions(&image, &everybody).await
+            }
+            Operation::EnableImageDeprecation => session.deprecate_at(&image, jiff::Timestamp::MAX).await,
+            Operation::ReplaceImageInstanceTypeSpecification => {
+                let types = InstanceTypes::default();
+                session.restrict_instance_types(&image, &types).await
+            }
+            Operation::DeregisterImage => session.deregister_failed(&image).await.map(drop),
+            Operation::DeleteSnapshot => session.delete_snapshot(&snapshot).await,
+            Operation::DescribeKey => session.resolve_key(key).await.map(drop),
+            Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
+        }
+    }
+
+    #[tokio::test]
+    async fn throttling_of_any_operation_is_counted_as_such_and_slows_the_limiter() {
+        for operation in Operation::ALL {
+            let service = operation.service();
+            let (_, code) = CODES
+                .into_iter()
+                .find(|(of, _)| *of == service)
+                .expect("a code of the service");
+            let wire = Wire::raw(move |request| match request.call.as_str() {
+                action if action == operation.action() => throttled(service, code),
+                "sts:GetCallerIdentity" => Answer::ok(identity(ACCOUNT)),
+                "sts:AssumeRole" => Answer::ok(assumed()),
+                _ => Answer::ok("<DescribeImagesResponse><imagesSet/></DescribeImagesResponse>"),
+            });
+            let bench = bench(&wire, open()).await;
+            let session = bench.aws.session(&role(Access::Full));
+            let error = call(&session, *operation).await.expect_err("throttled");
+            assert_eq!((error.operation, error.class), (*operation, ErrorClass::Throttled));
+            let counted = |code| {
+                let labels = [("service", service), ("operation", operation.name()), ("code", code)];
+                bench.counted("amiseal_aws_requests_total", &labels)
+            };
+            assert!(counted(code) > 0.0 && counted("Other") == 0.0, "{operation}");
+            let is_slowed = error.retry_after.is_some_and(|wait| !wait.is_zero());
+            assert_eq!(is_slowed, operation.bucket().is_some(), "{operation}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_of_another_operation_is_not_sent() {
+        let wire = Wire::new(|_| Answer::ok("<DescribeRegionsResponse/>"));
+        let bench = bench(&wire, open()).await;
+        let session = bench.aws.session(&role(Access::Full));
+        let request = session.ec2().describe_regions().send();
+        let error = session.call(Operation::DescribeImages, request).await;
+        assert_eq!(error.expect_err("refused").class, ErrorClass::Invalid);
+        assert_eq!(wire.count("ec2:DescribeRegions"), 0);
+    }
+}

@@ -1,0 +1,153 @@
+//! The operations of AWS that amiseal calls: the one list of them.
+
+use std::fmt;
+
+/// Operations whose calls the limiter counts together. AWS counts each operation by itself ("Request throttling for the Amazon EC2
+/// API"); those that are seldom called share a bucket here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bucket {
+    /// `Describe*`, filtered or paginated; everything that amiseal reads from EC2 is.
+    Read,
+    /// `DescribeSnapshots`: a large account has as many pages of these as of images.
+    Snapshots,
+    /// `CopyImage`.
+    Copy,
+    /// `DeregisterImage`, `DeleteSnapshot`, `ModifyImageAttribute`.
+    Modify,
+    /// `CreateTags`.
+    Tag,
+    /// All other calls of EC2 that write.
+    Write,
+    /// KMS, whose own limits are far higher: this bounds a fault of ours.
+    Key,
+}
+
+impl Bucket {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Snapshots,
+        Self::Copy,
+        Self::Modify,
+        Self::Tag,
+        Self::Write,
+        Self::Key,
+    ];
+}
+
+macro_rules! operations {
+    ($($service:ident:$operation:ident $effect:ident $bucket:expr;)+) => {
+        /// An operation of AWS that amiseal calls. One that is not here cannot be called: the interceptor refuses to send it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Operation {
+            $(
+                #[doc = concat!("`", stringify!($service), ":", stringify!($operation), "`")]
+                $operation,
+            )+
+        }
+
+        impl Operation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$operation),+];
+
+            /// The service, as IAM writes it: `ec2`.
+            pub const fn service(self) -> &'static str {
+                match self {
+                    $(Self::$operation => stringify!($service),)+
+                }
+            }
+
+            /// The name within the service: `CopyImage`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$operation => stringify!($operation),)+
+                }
+            }
+
+            /// The action that IAM policies allow it by: `ec2:CopyImage`.
+            pub const fn action(self) -> &'static str {
+                match self {
+                    $(Self::$operation => concat!(stringify!($service), ":", stringify!($operation)),)+
+                }
+            }
+
+            /// Whether it changes anything in AWS.
+            pub const fn writes(self) -> bool {
+                match self {
+                    $(Self::$operation => operations!(@ $effect),)+
+                }
+            }
+
+            /// What the limiter counts its calls in, if it does.
+            pub const fn bucket(self) -> Option<Bucket> {
+                match self {
+                    $(Self::$operation => $bucket,)+
+                }
+            }
+        }
+    };
+    (@ reads) => { false };
+    (@ writes) => { true };
+}
+
+operations! {
+    ec2:DescribeImages                        reads  Some(Bucket::Read);
+    ec2:DescribeSnapshots                     reads  Some(Bucket::Snapshots);
+    ec2:DescribeImageAttribute                reads  Some(Bucket::Read);
+    ec2:CopyImage                             writes Some(Bucket::Copy);
+    ec2:CreateTags                            writes Some(Bucket::Tag);
+    ec2:ModifyImageAttribute                  writes Some(Bucket::Modify);
+    ec2:EnableImageDeprecation                writes Some(Bucket::Write);
+    ec2:ReplaceImageInstanceTypeSpecification writes Some(Bucket::Write);
+    ec2:DeregisterImage                       writes Some(Bucket::Modify);
+    ec2:DeleteSnapshot                        writes Some(Bucket::Modify);
+    kms:DescribeKey                           reads  Some(Bucket::Key);
+    // Calls of STS count against the controller's own account, and are a few an hour.
+    sts:AssumeRole                            reads  None;
+    sts:GetCallerIdentity                     reads  None;
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_operations_that_read_by_their_name_change_nothing() {
+        for operation in Operation::ALL {
+            let name = operation.name();
+            let reads = ["Describe", "Get", "List"].iter().any(|verb| name.starts_with(verb));
+            let reads = reads || *operation == Operation::AssumeRole;
+            assert_eq!(!operation.writes(), reads, "{operation}");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_counted_with_its_like() {
+        for operation in Operation::ALL {
+            let reads = matches!(operation.bucket(), Some(Bucket::Read | Bucket::Snapshots));
+            assert_eq!(
+                reads,
+                operation.service() == "ec2" && !operation.writes(),
+                "{operation}"
+            );
+            assert_eq!(
+                operation.bucket() == Some(Bucket::Key),
+                operation.service() == "kms",
+                "{operation}"
+            );
+            assert_eq!(
+                operation.bucket().is_none(),
+                operation.service() == "sts",
+                "{operation}"
+            );
+        }
+        let numbers = Bucket::ALL.map(|bucket| bucket as usize);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6], "they number the limiter's lanes");
+    }
+}
