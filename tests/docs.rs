@@ -7,6 +7,9 @@ use amiseal::api::conditions::reason;
 use amiseal::domain::Operation;
 use regex::Regex;
 
+#[path = "docs/layers.rs"]
+mod layers;
+
 const REASONS: &str = include_str!("../docs/reasons.md");
 
 #[test]

@@ -95,7 +95,7 @@ fn records<'a>(image: &Image, snapshots: &'a Snapshots) -> Records<'a> {
 mod tests {
     use super::*;
     use crate::domain::Source;
-    use crate::plan::testing::{World, at, encrypted_copy, image, image_id, key, region, snapshot_id};
+    use crate::domain::testing::{World, at, encrypted_copy, image, image_id, key, region, snapshot_id};
 
     /// A copy of image 1 of two volumes, as AWS makes it, changed; and whether it counts as one.
     fn counts_after(change: impl FnOnce(&mut Image, &mut Snapshots)) -> bool {

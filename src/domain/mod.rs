@@ -11,6 +11,8 @@ mod key;
 mod operation;
 mod permissions;
 mod tags;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use copied::CopyRecord;
 pub use failure::{AwsError, Cause, ErrorClass};
