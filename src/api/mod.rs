@@ -9,6 +9,7 @@
     reason = "KubeSchema makes a copy of each type inside a function, `pub` included"
 )]
 
+mod class;
 pub mod conditions;
 pub mod duration;
 pub mod labels;
@@ -20,6 +21,7 @@ mod settings;
 mod status;
 mod target;
 
+pub use class::ImageClass;
 pub use duration::Duration;
 pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
 pub use policy::{

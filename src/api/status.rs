@@ -5,6 +5,8 @@ use std::{iter::Sum, ops::AddAssign};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ImageClass;
+
 /// How many targets a policy has.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -99,15 +101,9 @@ pub struct MigrationCounts {
 impl AddAssign for ImageCounts {
     fn add_assign(&mut self, other: Self) {
         self.total += other.total;
-        self.encrypted += other.encrypted;
-        self.unencrypted += other.unencrypted;
-        self.superseded += other.superseded;
-        self.other_key += other.other_key;
-        self.unencryptable += other.unencryptable;
-        self.backups += other.backups;
-        self.exempt += other.exempt;
-        self.contested += other.contested;
-        self.unknown += other.unknown;
+        for class in ImageClass::ALL {
+            *self.of_mut(class) += other.of(class);
+        }
     }
 }
 

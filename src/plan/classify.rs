@@ -11,7 +11,7 @@ use super::select::{Selection, Selector};
 use super::unknown::{self, Unknown};
 use super::verify::{Encryption, encryption};
 use crate::api::labels::TAG_SOURCE_IMAGE;
-use crate::api::{ImageCounts, OtherKey};
+use crate::api::{ImageClass, ImageCounts, OtherKey};
 use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, KeyArn, Region};
 
 /// What classification depends on besides the inventory.
@@ -49,29 +49,6 @@ pub struct Older {
     pub policy: String,
     /// What it selects.
     pub selector: Selector,
-}
-
-/// The class of an image. Each selected image is in exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Every snapshot is encrypted under the policy's key.
-    Encrypted,
-    /// A snapshot is not encrypted, and there is no verified copy.
-    Unencrypted,
-    /// To be migrated, and a verified copy exists.
-    Superseded,
-    /// Encrypted, but under another key.
-    OtherKey,
-    /// Copying cannot encrypt it.
-    Unencryptable,
-    /// It would have to be migrated, but was made for a backup, and the policy leaves those alone.
-    Backup,
-    /// The selector exempts it.
-    Exempt,
-    /// Another policy governs it.
-    Contested,
-    /// It or a snapshot of it could not be read, or the policy's key is not known.
-    Unknown,
 }
 
 /// An image that is to have a migration.
@@ -132,7 +109,7 @@ pub fn classify(inventory: &Inventory, terms: Criteria<'_>) -> Classified {
 pub fn classify_each<'i>(
     inventory: &'i Inventory,
     terms: Criteria<'_>,
-    mut visit: impl FnMut(&'i Arc<Image>, Class),
+    mut visit: impl FnMut(&'i Arc<Image>, ImageClass),
 ) -> Classified {
     let mut result = Classified::default();
     let mut unencrypted = Oldest::default();
@@ -145,10 +122,10 @@ pub fn classify_each<'i>(
             continue;
         };
         visit(image, class);
-        count(&mut result.counts, class);
+        result.counts.add(class);
         match class {
-            Class::Unencrypted | Class::Unencryptable => unencrypted.add(image),
-            Class::Contested => {
+            ImageClass::Unencrypted | ImageClass::Unencryptable => unencrypted.add(image),
+            ImageClass::Contested => {
                 if let Some(policy) = governor(image, terms) {
                     match result.contested.get_mut(policy) {
                         Some(images) => *images += 1,
@@ -156,7 +133,7 @@ pub fn classify_each<'i>(
                     }
                 }
             }
-            Class::Unknown => {
+            ImageClass::Unknown => {
                 if let Some(why) = unknown::why(image, &inventory.snapshots) {
                     result.unknown.add(image, why);
                 }
@@ -164,7 +141,8 @@ pub fn classify_each<'i>(
             _ => {}
         }
         // A backup may have a copy from when the policy asked for one.
-        let is_kept_twice = class == Class::Superseded || class == Class::Backup && is_copied(image, inventory, terms);
+        let is_kept_twice =
+            class == ImageClass::Superseded || class == ImageClass::Backup && is_copied(image, inventory, terms);
         if is_kept_twice {
             result.duplicate_bytes = result.duplicate_bytes.saturating_add(stored_bytes(image, inventory));
         }
@@ -215,36 +193,37 @@ fn is_orphan(image: &Image, inventory: &Inventory, region: &Region) -> bool {
 }
 
 /// The class of one image; none for images that the policy does not speak of, or that are no images yet or any more.
-pub fn class_of(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> Option<Class> {
+pub fn class_of(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> Option<ImageClass> {
     if !image.is_there() {
         return None;
     }
     let selection = terms.selector.select(image);
     match selection {
         Selection::Unselected => return None,
-        Selection::Exempt => return Some(Class::Exempt),
+        Selection::Exempt => return Some(ImageClass::Exempt),
         Selection::Selected | Selection::Backup => {}
     }
     if governor(image, terms).is_some() {
-        return Some(Class::Contested);
+        return Some(ImageClass::Contested);
     }
     if image.unread.is_some() {
-        return Some(Class::Unknown);
+        return Some(ImageClass::Unknown);
     }
     if !image.ebs_root {
         return Some(match selection {
-            Selection::Backup => Class::Backup,
-            _ => Class::Unencryptable,
+            Selection::Backup => ImageClass::Backup,
+            _ => ImageClass::Unencryptable,
         });
     }
     let class = by_encryption(image, inventory, terms.key);
-    let migrates = class == Class::Unencrypted || class == Class::OtherKey && terms.other_key == OtherKey::Migrate;
+    let migrates =
+        class == ImageClass::Unencrypted || class == ImageClass::OtherKey && terms.other_key == OtherKey::Migrate;
     Some(if !migrates {
         class
     } else if selection == Selection::Backup {
-        Class::Backup
+        ImageClass::Backup
     } else if is_copied(image, inventory, terms) {
-        Class::Superseded
+        ImageClass::Superseded
     } else {
         class
     })
@@ -274,20 +253,20 @@ fn governor<'a>(image: &Image, terms: Criteria<'a>) -> Option<&'a str> {
         .map(|older| older.policy.as_str())
 }
 
-fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> Class {
-    let mut class = Class::Encrypted;
+fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> ImageClass {
+    let mut class = ImageClass::Encrypted;
     for (_, volume, snapshot) in image.volumes() {
         match encryption(volume, inventory.snapshots.get(snapshot)) {
             // The worst that can be said of an image is said of it.
-            Encryption::None => return Class::Unencrypted,
-            Encryption::Unknown => class = Class::Unknown,
+            Encryption::None => return ImageClass::Unencrypted,
+            Encryption::Unknown => class = ImageClass::Unknown,
             Encryption::Under(under) => match key {
-                None => class = Class::Unknown,
-                Some(key) if *key != under && class == Class::Encrypted => class = Class::OtherKey,
+                None => class = ImageClass::Unknown,
+                Some(key) if *key != under && class == ImageClass::Encrypted => class = ImageClass::OtherKey,
                 Some(_) => {}
             },
-            Encryption::UnderBoth(..) if key.is_none() => class = Class::Unknown,
-            Encryption::UnderBoth(..) if class == Class::Encrypted => class = Class::OtherKey,
+            Encryption::UnderBoth(..) if key.is_none() => class = ImageClass::Unknown,
+            Encryption::UnderBoth(..) if class == ImageClass::Encrypted => class = ImageClass::OtherKey,
             Encryption::UnderBoth(..) => {}
         }
     }
@@ -295,15 +274,19 @@ fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> 
     if image.has_root_snapshot() {
         class
     } else {
-        Class::Unknown
+        ImageClass::Unknown
     }
 }
 
-fn is_wanted(image: &Image, class: Class, inventory: &Inventory, terms: Criteria<'_>) -> bool {
+fn is_wanted(image: &Image, class: ImageClass, inventory: &Inventory, terms: Criteria<'_>) -> bool {
     let migrates = match class {
-        Class::Unencrypted | Class::Superseded | Class::Unencryptable => true,
-        Class::OtherKey => terms.other_key == OtherKey::Migrate,
-        Class::Encrypted | Class::Backup | Class::Exempt | Class::Contested | Class::Unknown => false,
+        ImageClass::Unencrypted | ImageClass::Superseded | ImageClass::Unencryptable => true,
+        ImageClass::OtherKey => terms.other_key == OtherKey::Migrate,
+        ImageClass::Encrypted
+        | ImageClass::Backup
+        | ImageClass::Exempt
+        | ImageClass::Contested
+        | ImageClass::Unknown => false,
     };
     migrates && !is_copy_in_the_making(image, inventory, terms)
 }
@@ -350,22 +333,6 @@ fn stored_bytes(image: &Image, inventory: &Inventory) -> u64 {
                 .unwrap_or_else(|| u64::try_from(s.size_gib).unwrap_or(0) << 30)
         })
         .fold(0, u64::saturating_add)
-}
-
-fn count(counts: &mut ImageCounts, class: Class) {
-    counts.total += 1;
-    let of_class = match class {
-        Class::Encrypted => &mut counts.encrypted,
-        Class::Unencrypted => &mut counts.unencrypted,
-        Class::Superseded => &mut counts.superseded,
-        Class::OtherKey => &mut counts.other_key,
-        Class::Unencryptable => &mut counts.unencryptable,
-        Class::Backup => &mut counts.backups,
-        Class::Exempt => &mut counts.exempt,
-        Class::Contested => &mut counts.contested,
-        Class::Unknown => &mut counts.unknown,
-    };
-    *of_class += 1;
 }
 
 #[cfg(test)]

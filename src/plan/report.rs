@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::adopt::{self, Adoptable, Recorded};
-use super::classify::{self, Class, Classified, Criteria, Older};
+use super::classify::{self, Classified, Criteria, Older};
 use super::cost::{self, Pace};
 use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
 use super::select::Selector;
 use super::unknown;
-use crate::api::AMIEncryptionTargetSpec;
 use crate::api::conditions::reason;
+use crate::api::{AMIEncryptionTargetSpec, ImageClass};
 use crate::domain::{AccountId, Image, Inventory, Region};
 
 mod form;
@@ -86,8 +86,8 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             pinned: &HashMap::new(),
         },
         |image, class| match class {
-            Class::Unknown => unknown.push(image),
-            Class::Backup => backups.push(image),
+            ImageClass::Unknown => unknown.push(image),
+            ImageClass::Backup => backups.push(image),
             _ => {}
         },
     );

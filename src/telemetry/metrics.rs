@@ -10,7 +10,9 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
-use crate::api::{AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, MigrationState, conditions};
+use crate::api::{
+    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, conditions,
+};
 use crate::domain::{AccountId, Region};
 
 const TARGET: [&str; 3] = ["policy", "account", "region"];
@@ -215,18 +217,9 @@ impl Metrics {
         let labels = [spec.policy.as_str(), &spec.account_id, &spec.region];
         let with = |last| [labels[0], labels[1], labels[2], last];
         if let Some(images) = status.images {
-            for (class, count) in [
-                ("encrypted", images.encrypted),
-                ("unencrypted", images.unencrypted),
-                ("superseded", images.superseded),
-                ("otherKey", images.other_key),
-                ("unencryptable", images.unencryptable),
-                ("backup", images.backups),
-                ("exempt", images.exempt),
-                ("contested", images.contested),
-                ("unknown", images.unknown),
-            ] {
-                self.images.with_label_values(&with(class)).set(count.into());
+            for class in ImageClass::ALL {
+                let gauge = self.images.with_label_values(&with(class.as_str()));
+                gauge.set(images.of(class).into());
             }
         }
         let mut states: BTreeMap<&str, i64> = [
@@ -335,18 +328,8 @@ impl Metrics {
             // A series that was never set cannot be removed, which is as well.
             let _ = vec.remove_label_values(&[labels[0], labels[1], labels[2], last]);
         };
-        for class in [
-            "encrypted",
-            "unencrypted",
-            "superseded",
-            "otherKey",
-            "unencryptable",
-            "backup",
-            "exempt",
-            "contested",
-            "unknown",
-        ] {
-            gone(&self.images, class);
+        for class in ImageClass::ALL {
+            gone(&self.images, class.as_str());
         }
         for state in ["Pending", "Copying", "Verifying", "Promoting", "Completed", STALLED] {
             gone(&self.migrations, state);

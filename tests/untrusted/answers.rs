@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use amiseal::api::{Backups, OtherKey};
+use amiseal::api::{Backups, ImageClass, OtherKey};
 use amiseal::aws::{AwsError, CopyRequest, Session};
 use amiseal::domain::{ImageId, Inventory, KeyArn, KeyUsability};
 use amiseal::plan::adopt::{self, Adoptable};
-use amiseal::plan::classify::{Class, Criteria, class_of, classify};
+use amiseal::plan::classify::{Criteria, class_of, classify};
 use amiseal::plan::naming::CopyIdentity;
 use amiseal::plan::select::Selector;
 use amiseal::plan::verify::{Verdict, verify};
@@ -131,7 +131,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
     let counts = classify(inventory, terms).counts;
     let mut found = Vec::new();
     for image in inventory.images.values() {
-        if class_of(image, inventory, terms) == Some(Class::Encrypted) {
+        if class_of(image, inventory, terms) == Some(ImageClass::Encrypted) {
             found.push(image.id.clone());
         }
         let of = CopyIdentity {

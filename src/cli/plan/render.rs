@@ -2,24 +2,24 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::api::{ImageCounts, Mode};
+use crate::api::{ImageClass, ImageCounts, Mode};
 use crate::plan::cost::gib;
 use crate::plan::report::{Group, Outcome, Report, TargetReport, hours};
 
-/// A column of classes: its title, and the number of images in it.
-type Class = (&'static str, fn(&ImageCounts) -> u32);
-
-const CLASSES: [Class; 9] = [
-    ("ENCRYPTED", |images| images.encrypted),
-    ("UNENCRYPTED", |images| images.unencrypted),
-    ("SUPERSEDED", |images| images.superseded),
-    ("OTHER KEY", |images| images.other_key),
-    ("UNENCRYPTABLE", |images| images.unencryptable),
-    ("BACKUPS", |images| images.backups),
-    ("EXEMPT", |images| images.exempt),
-    ("CONTESTED", |images| images.contested),
-    ("UNKNOWN", |images| images.unknown),
-];
+/// The title of a class's column.
+fn title(class: ImageClass) -> &'static str {
+    match class {
+        ImageClass::Encrypted => "ENCRYPTED",
+        ImageClass::Unencrypted => "UNENCRYPTED",
+        ImageClass::Superseded => "SUPERSEDED",
+        ImageClass::OtherKey => "OTHER KEY",
+        ImageClass::Unencryptable => "UNENCRYPTABLE",
+        ImageClass::Backup => "BACKUPS",
+        ImageClass::Exempt => "EXEMPT",
+        ImageClass::Contested => "CONTESTED",
+        ImageClass::Unknown => "UNKNOWN",
+    }
+}
 
 /// How many columns hold text, and are set to the left.
 const TEXTS: usize = 3;
@@ -66,17 +66,21 @@ pub(super) fn markdown(report: &Report) -> String {
 /// Titles, a row for each target, and the sums where there are several. Classes that nothing is in are left out.
 fn grid(report: &Report) -> Vec<Vec<String>> {
     let totals = &report.totals;
-    let classes: Vec<&Class> = CLASSES.iter().filter(|(_, of)| of(&totals.images) > 0).collect();
+    let classes = ImageClass::ALL.into_iter().filter(|class| totals.images.of(*class) > 0);
+    let classes: Vec<ImageClass> = classes.collect();
     let titles = |after: &[&str]| after.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>();
     let mut head = titles(&["POLICY", "ACCOUNT", "REGION", "IMAGES"]);
-    head.extend(classes.iter().map(|(title, _)| (*title).to_owned()));
+    head.extend(classes.iter().map(|class| title(*class).to_owned()));
     head.extend(titles(&["TO COPY", "SNAPSHOTS", "GIB", "TIME", "CANNOT"]));
     let row = |texts: [&str; TEXTS], images: Option<ImageCounts>, numbers: [String; 5]| {
         let mut row = titles(&texts);
-        let shown =
-            |number: fn(&ImageCounts) -> u32| images.map_or("?".to_owned(), |images| number(&images).to_string());
-        row.push(shown(|images| images.total));
-        row.extend(classes.iter().map(|(_, of)| shown(*of)));
+        let shown = |number: Option<u32>| number.map_or("?".to_owned(), |number| number.to_string());
+        row.push(shown(images.map(|images| images.total)));
+        row.extend(
+            classes
+                .iter()
+                .map(|class| shown(images.map(|images| images.of(*class)))),
+        );
         row.extend(numbers.map(|number| if images.is_some() { number } else { "?".to_owned() }));
         row
     };
