@@ -76,6 +76,18 @@ fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_other
 }
 
 #[test]
+fn the_plans_page_names_every_action_that_dry_runs_ask_about() {
+    let page = include_str!("../docs/plan.md");
+    let option = page.lines().find(|line| line.starts_with("| `--check-permissions`"));
+    let (option, action) = (
+        option.expect("the option"),
+        Regex::new("`(ec2:[A-Za-z]+)`").expect("a pattern"),
+    );
+    let named: BTreeSet<String> = action.captures_iter(option).map(|found| found[1].to_owned()).collect();
+    assert_eq!(named, called(|operation| operation.is_asked_by_dry_run()));
+}
+
+#[test]
 fn the_readme_names_every_action_that_the_role_needs() {
     let readme = include_str!("../README.md");
     for action in called(|operation| *operation != Operation::GetCallerIdentity) {

@@ -14,17 +14,6 @@ use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
 use crate::domain::{CopySample, Image, KeyArn, MissingPermissions, Operation};
 
-/// The actions on images and snapshots that `mode: Enforce` needs besides looking through them.
-const ACTIONS: [Operation; 7] = [
-    Operation::DescribeImageAttribute,
-    Operation::CopyImage,
-    Operation::CreateTags,
-    Operation::ModifyImageAttribute,
-    Operation::EnableImageDeprecation,
-    Operation::DeregisterImage,
-    Operation::DeleteSnapshot,
-];
-
 /// Actions that were denied, each once.
 #[derive(Debug, Default)]
 struct Denied(Vec<Operation>);
@@ -210,7 +199,8 @@ fn together_with(known: Answer, new: Answer) -> Answer {
 fn judge(error: AwsError) -> Result<Answer, AwsError> {
     match error.class {
         ErrorClass::Denied if error.code.as_deref() == Some("UnauthorizedOperation") && error.cause.is_none() => {
-            let named = ACTIONS.iter().find(|known| known.action() == error.action());
+            let is_named = |known: &&Operation| known.is_asked_by_dry_run() && known.action() == error.action();
+            let named = Operation::ALL.iter().find(is_named);
             Ok(Answer::Denied(named.copied().unwrap_or(error.operation)))
         }
         ErrorClass::Denied if error.code.as_deref() == Some("OperationNotPermitted") => Ok(Answer::Otherwise),

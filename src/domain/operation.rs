@@ -36,7 +36,7 @@ impl Bucket {
 }
 
 macro_rules! operations {
-    ($($service:ident:$operation:ident $effect:ident $bucket:expr;)+) => {
+    ($($service:ident:$operation:ident $effect:ident $bucket:expr $(, $dry_run:ident)?;)+) => {
         /// An operation of AWS that amiseal calls. One that is not here cannot be called: the interceptor refuses to send it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Operation {
@@ -84,23 +84,32 @@ macro_rules! operations {
                     $(Self::$operation => $bucket,)+
                 }
             }
+
+            /// Whether dry runs ask if a role may do it before the first copy is made.
+            pub const fn is_asked_by_dry_run(self) -> bool {
+                match self {
+                    $(Self::$operation => operations!(@ $($dry_run)?),)+
+                }
+            }
         }
     };
     (@ reads) => { false };
     (@ writes) => { true };
+    (@) => { false };
+    (@ dry_run) => { true };
 }
 
 operations! {
     ec2:DescribeImages                        reads  Some(Bucket::Read);
     ec2:DescribeSnapshots                     reads  Some(Bucket::Snapshots);
-    ec2:DescribeImageAttribute                reads  Some(Bucket::Read);
-    ec2:CopyImage                             writes Some(Bucket::Copy);
-    ec2:CreateTags                            writes Some(Bucket::Tag);
-    ec2:ModifyImageAttribute                  writes Some(Bucket::Modify);
-    ec2:EnableImageDeprecation                writes Some(Bucket::Write);
+    ec2:DescribeImageAttribute                reads  Some(Bucket::Read), dry_run;
+    ec2:CopyImage                             writes Some(Bucket::Copy), dry_run;
+    ec2:CreateTags                            writes Some(Bucket::Tag), dry_run;
+    ec2:ModifyImageAttribute                  writes Some(Bucket::Modify), dry_run;
+    ec2:EnableImageDeprecation                writes Some(Bucket::Write), dry_run;
     ec2:ReplaceImageInstanceTypeSpecification writes Some(Bucket::Write);
-    ec2:DeregisterImage                       writes Some(Bucket::Modify);
-    ec2:DeleteSnapshot                        writes Some(Bucket::Modify);
+    ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
+    ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
     kms:DescribeKey                           reads  Some(Bucket::Key);
     // Calls of STS count against the controller's own account, and are a few an hour.
     sts:AssumeRole                            reads  None;
