@@ -1,8 +1,10 @@
 //! Metrics of the calls to AWS.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prometheus::core::Collector;
 use prometheus::{Counter, Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use crate::domain::Operation;
@@ -44,11 +46,29 @@ impl AwsMetrics {
                 "Since when AWS has answered no call of this replica, in seconds since 1970; 0 while it answers.",
             )?,
         };
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.duration.clone()))?;
-        registry.register(Box::new(metrics.throttle_wait.clone()))?;
-        registry.register(Box::new(metrics.unreachable_since.clone()))?;
+        for collector in metrics.collectors() {
+            registry.register(collector)?;
+        }
         Ok(metrics)
+    }
+
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![
+            Box::new(self.requests.clone()),
+            Box::new(self.duration.clone()),
+            Box::new(self.throttle_wait.clone()),
+            Box::new(self.unreachable_since.clone()),
+        ]
+    }
+
+    /// The label names of each metric, by the metric's name.
+    #[must_use]
+    pub fn families(&self) -> BTreeMap<String, Vec<String>> {
+        let collectors = self.collectors();
+        let described = collectors.iter().flat_map(|collector| collector.desc());
+        described
+            .map(|desc| (desc.fq_name.clone(), desc.variable_labels.clone()))
+            .collect()
     }
 
     pub(super) fn request(&self, operation: Operation, code: &str, took: Duration) {

@@ -48,6 +48,14 @@ impl Pace {
     }
 }
 
+/// How many times as long as its size explains a copy of `image` has taken. Its snapshots are copied side by side.
+pub fn slowness(image: &Image, inventory: &Inventory, taken: Duration) -> f64 {
+    let sizes = snapshot_sizes(image, inventory);
+    let largest = sizes.into_iter().max().unwrap_or_default();
+    let explained = Duration::from_secs(Pace::default().seconds(largest));
+    taken.as_secs_f64() / explained.as_secs_f64()
+}
+
 /// The sizes of the snapshots that a copy of `image` is made of, in bytes.
 ///
 /// Encrypting under a new key copies all of the data, which AWS tells of most snapshots; else the volume's size is taken,
@@ -128,6 +136,23 @@ mod tests {
         assert_eq!(takes(&[one; 21], 20), 200);
         assert_eq!(takes(&[one; 21], 21), 100);
         assert_eq!(takes(&[&[0]], 20), 10, "even nothing takes its time");
+    }
+
+    #[test]
+    fn a_copy_is_as_slow_as_its_largest_snapshot_makes_it() {
+        let source = image(1, 2);
+        let mut inventory = World::of([source.clone()]).inventory(at(0));
+        let sized = |bytes, inventory: &mut Inventory| {
+            for n in [100, 101] {
+                inventory.snapshots.get_mut(&snapshot_id(n)).expect("there").full_bytes = Some(bytes / (n - 99));
+            }
+        };
+        // 60 s, and 50 MiB in each second.
+        for (mib, seconds, expected) in [(0, 60, 1.0), (3000, 60, 0.5), (3000, 720, 6.0), (3000, 0, 0.0)] {
+            sized(mib << 20, &mut inventory);
+            let ratio = slowness(&source, &inventory, Duration::from_secs(seconds));
+            assert!((ratio - expected).abs() < 1e-9, "{mib} MiB in {seconds} s: {ratio}");
+        }
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use prometheus::core::Collector;
+use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use crate::api::{
-    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, conditions,
+    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, Mode, conditions,
 };
 use crate::domain::{AccountId, Region};
 
@@ -28,7 +28,12 @@ pub struct Metrics {
     key_usable: IntGaugeVec,
     target_ready: IntGaugeVec,
     target_stalled: IntGaugeVec,
+    target_reachable: IntGaugeVec,
+    scan_interval: GaugeVec,
     last_scan: GaugeVec,
+    oldest_unfinished: GaugeVec,
+    slowest_copy: GaugeVec,
+    copy_failures: IntCounterVec,
     duplicate_bytes: GaugeVec,
     snapshots_in_flight: IntGaugeVec,
     /// How long looking through an account and region takes.
@@ -47,6 +52,7 @@ pub struct Metrics {
     pub shards: IntGauge,
     /// How many of them this replica holds.
     pub shards_held: IntGauge,
+    build: IntGaugeVec,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
@@ -104,11 +110,43 @@ impl Metrics {
                 ),
                 &with("reason"),
             )?,
+            target_reachable: IntGaugeVec::new(
+                Opts::new(
+                    "amiseal_target_reachable",
+                    "Whether AWS let an account and region be read when that was last tried: 1 or 0, and 0 before the first scan. Nothing under suspend.",
+                ),
+                &TARGET,
+            )?,
+            scan_interval: GaugeVec::new(
+                Opts::new(
+                    "amiseal_scan_interval_seconds",
+                    "How often an account and region is to be scanned, in seconds. Nothing under suspend.",
+                ),
+                &TARGET,
+            )?,
             last_scan: GaugeVec::new(
                 Opts::new(
                     "amiseal_last_successful_scan_timestamp_seconds",
                     "When the last complete scan began, in seconds since 1970. Nothing before the first one, nor under suspend.",
                 ),
+                &TARGET,
+            )?,
+            oldest_unfinished: GaugeVec::new(
+                Opts::new(
+                    "amiseal_oldest_unfinished_migration_timestamp_seconds",
+                    "When the oldest migration that is not completed was created, in seconds since 1970. Nothing where there is none, in mode Audit, and under suspend.",
+                ),
+                &TARGET,
+            )?,
+            slowest_copy: GaugeVec::new(
+                Opts::new(
+                    "amiseal_slowest_copy_ratio",
+                    "How many times as long as its size explains the slowest of the copies in flight has taken so far. Nothing in mode Audit and under suspend.",
+                ),
+                &TARGET,
+            )?,
+            copy_failures: IntCounterVec::new(
+                Opts::new("amiseal_copy_failures_total", "Attempts to copy an image that failed."),
                 &TARGET,
             )?,
             duplicate_bytes: GaugeVec::new(
@@ -171,47 +209,70 @@ impl Metrics {
                 "How many shards the accounts and regions are divided into; the same for all replicas.",
             )?,
             shards_held: IntGauge::new("amiseal_shards_held", "How many shards this replica holds.")?,
+            build: IntGaugeVec::new(
+                Opts::new("amiseal_build_info", "Always 1; the labels say which build this is."),
+                &["version", "revision"],
+            )?,
             series: Arc::default(),
         };
-        let build = IntGaugeVec::new(
-            Opts::new("amiseal_build_info", "Always 1; the labels say which build this is."),
-            &["version", "revision"],
-        )?;
         let revision = option_env!("AMISEAL_REVISION").unwrap_or("unknown");
-        build.with_label_values(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
-        let collectors: Vec<Box<dyn Collector>> = vec![
-            Box::new(metrics.images.clone()),
-            Box::new(metrics.migrations.clone()),
-            Box::new(metrics.stalled.clone()),
-            Box::new(metrics.key_usable.clone()),
-            Box::new(metrics.target_ready.clone()),
-            Box::new(metrics.target_stalled.clone()),
-            Box::new(metrics.last_scan.clone()),
-            Box::new(metrics.duplicate_bytes.clone()),
-            Box::new(metrics.snapshots_in_flight.clone()),
-            Box::new(metrics.scan_duration.clone()),
-            Box::new(metrics.copy_duration.clone()),
-            Box::new(metrics.reconcile_duration.clone()),
-            Box::new(metrics.reconcile_errors.clone()),
-            Box::new(metrics.leader.clone()),
-            Box::new(metrics.watch_heard.clone()),
-            Box::new(metrics.shards.clone()),
-            Box::new(metrics.shards_held.clone()),
-            Box::new(build),
-        ];
-        for collector in collectors {
+        metrics
+            .build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
+            .set(1);
+        for collector in metrics.collectors() {
             registry.register(collector)?;
         }
         Ok(metrics)
     }
 
-    /// Shows what is known of a target, whose last complete scan began at `last_scan`.
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![
+            Box::new(self.images.clone()),
+            Box::new(self.migrations.clone()),
+            Box::new(self.stalled.clone()),
+            Box::new(self.key_usable.clone()),
+            Box::new(self.target_ready.clone()),
+            Box::new(self.target_stalled.clone()),
+            Box::new(self.target_reachable.clone()),
+            Box::new(self.scan_interval.clone()),
+            Box::new(self.last_scan.clone()),
+            Box::new(self.oldest_unfinished.clone()),
+            Box::new(self.slowest_copy.clone()),
+            Box::new(self.copy_failures.clone()),
+            Box::new(self.duplicate_bytes.clone()),
+            Box::new(self.snapshots_in_flight.clone()),
+            Box::new(self.scan_duration.clone()),
+            Box::new(self.copy_duration.clone()),
+            Box::new(self.reconcile_duration.clone()),
+            Box::new(self.reconcile_errors.clone()),
+            Box::new(self.leader.clone()),
+            Box::new(self.watch_heard.clone()),
+            Box::new(self.shards.clone()),
+            Box::new(self.shards_held.clone()),
+            Box::new(self.build.clone()),
+        ]
+    }
+
+    /// The label names of each metric, by the metric's name.
+    #[must_use]
+    pub fn families(&self) -> BTreeMap<String, Vec<String>> {
+        let collectors = self.collectors();
+        let described = collectors.iter().flat_map(|collector| collector.desc());
+        described
+            .map(|desc| (desc.fq_name.clone(), desc.variable_labels.clone()))
+            .collect()
+    }
+
+    /// Shows what is known of a target, whose last complete scan began at `last_scan`, and whose slowest copy in flight has taken
+    /// `slowest_copy` times as long as its size explains.
     pub(crate) fn observe_target(
         &self,
         target: &AMIEncryptionTarget,
         status: &AMIEncryptionTargetStatus,
         migrations: &[Arc<AMIMigration>],
         last_scan: Option<Timestamp>,
+        slowest_copy: f64,
     ) {
         let spec = &target.spec;
         let labels = [spec.policy.as_str(), &spec.account_id, &spec.region];
@@ -266,12 +327,26 @@ impl Metrics {
         if let Some(reason) = stalled {
             self.target_stalled.with_label_values(&with(reason)).set(1);
         }
-        match last_scan {
-            #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
-            Some(at) if !spec.suspend => self.last_scan.with_label_values(&labels).set(at.as_second() as f64),
-            // Under suspend it is not scanned, and not to be missed for that.
-            Some(_) | None => drop(self.last_scan.remove_label_values(&labels)),
-        }
+        // Under suspend it is not scanned, and not to be missed for that.
+        let is_active = !spec.suspend;
+        let reachable = conditions::is_true(&status.conditions, conditions::REACHABLE);
+        show(&self.target_reachable, &labels, is_active.then_some(reachable.into()));
+        let interval = is_active.then(|| spec.scan_interval.as_std().as_secs_f64());
+        show(&self.scan_interval, &labels, interval);
+        show(&self.last_scan, &labels, last_scan.filter(|_| is_active).map(seconds));
+        let migrates = is_active && spec.mode == Mode::Enforce;
+        let oldest = migrations.iter().filter(|migration| !is_completed(migration));
+        let oldest = oldest
+            .filter_map(|migration| Some(migration.creation_timestamp()?.0))
+            .min();
+        show(
+            &self.oldest_unfinished,
+            &labels,
+            oldest.filter(|_| migrates).map(seconds),
+        );
+        show(&self.slowest_copy, &labels, migrates.then_some(slowest_copy));
+        // Prometheus sees the first failure only where it has seen 0 before.
+        self.copy_failures.with_label_values(&labels);
         if let Some(bytes) = status.duplicate_gib {
             #[allow(
                 clippy::cast_precision_loss,
@@ -297,10 +372,17 @@ impl Metrics {
         }
     }
 
+    /// Counts an attempt to copy an image that has failed.
+    pub(crate) fn copy_failed(&self, target: &str) {
+        // What is not shown was handed over, or is gone.
+        if let Some(series) = self.series().get(target) {
+            self.copy_failures.with_label_values(&series.labels).inc();
+        }
+    }
+
     /// Shows that the watch of a kind is alive.
     pub(crate) fn heard(&self, kind: &str, at: Timestamp) {
-        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
-        self.watch_heard.with_label_values(&[kind]).set(at.as_second() as f64);
+        self.watch_heard.with_label_values(&[kind]).set(seconds(at));
     }
 
     /// Shows how many snapshot copies are in flight.
@@ -342,7 +424,12 @@ impl Metrics {
         }
         let _ = self.target_ready.remove_label_values(&labels);
         let _ = self.key_usable.remove_label_values(&labels);
+        let _ = self.target_reachable.remove_label_values(&labels);
+        let _ = self.scan_interval.remove_label_values(&labels);
         let _ = self.last_scan.remove_label_values(&labels);
+        let _ = self.oldest_unfinished.remove_label_values(&labels);
+        let _ = self.slowest_copy.remove_label_values(&labels);
+        let _ = self.copy_failures.remove_label_values(&labels);
         let _ = self.duplicate_bytes.remove_label_values(&labels);
         let [_, account, region] = owned;
         Some((account, region))
@@ -350,5 +437,173 @@ impl Metrics {
 
     fn series(&self) -> std::sync::MutexGuard<'_, HashMap<String, Series>> {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shows a value, or takes back what was shown.
+fn show<A: Atomic>(metric: &GenericGaugeVec<A>, labels: &[&str], value: Option<A::T>) {
+    match value {
+        Some(value) => metric.with_label_values(labels).set(value),
+        // An error means that nothing was shown before either.
+        None => drop(metric.remove_label_values(labels)),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+fn seconds(at: Timestamp) -> f64 {
+    at.as_second() as f64
+}
+
+fn is_completed(migration: &AMIMigration) -> bool {
+    let state = migration.status.as_ref().and_then(|status| status.state);
+    state == Some(MigrationState::Completed)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::AMIMigrationStatus;
+
+    const NAME: &str = "p.111122223333.eu-west-1";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).expect("a time")
+    }
+
+    fn target(mode: &str, suspend: bool) -> AMIEncryptionTarget {
+        let spec = json!({
+            "policy": "p", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami", "mode": mode,
+            "suspend": suspend, "scanInterval": "15m", "otherKey": "Report", "promotion": {},
+            "copy": {"namePattern": "{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 3},
+        });
+        AMIEncryptionTarget::new(NAME, serde_json::from_value(spec).expect("a spec"))
+    }
+
+    fn migration(created: i64, state: MigrationState) -> Arc<AMIMigration> {
+        let spec = json!({
+            "policy": "p", "accountID": "111122223333", "region": "eu-west-1", "sourceImageID": "ami-0123456789abcdef0",
+            "keyARN": "arn:aws:kms:eu-west-1:111122223333:key/1",
+        });
+        let mut migration = AMIMigration::new("a", serde_json::from_value(spec).expect("a spec"));
+        migration.metadata.creation_timestamp = Some(Time(at(created)));
+        migration.status = Some(AMIMigrationStatus {
+            state: Some(state),
+            ..AMIMigrationStatus::default()
+        });
+        Arc::new(migration)
+    }
+
+    fn reachable(status: conditions::Status) -> AMIEncryptionTargetStatus {
+        let mut said = AMIEncryptionTargetStatus::default();
+        let mut write = conditions::Writer {
+            conditions: &mut said.conditions,
+            generation: None,
+            now: at(0),
+        };
+        write.set(conditions::REACHABLE, status, conditions::reason::SUCCEEDED, "");
+        said
+    }
+
+    /// What is shown of the one target.
+    fn shown(registry: &Registry, name: &str) -> Option<f64> {
+        let family = registry.gather().into_iter().find(|family| family.name() == name)?;
+        let metric = family.get_metric().first()?;
+        let counter = metric.get_counter().get_value();
+        Some(metric.get_gauge().get_value() + counter)
+    }
+
+    #[test]
+    fn what_is_missed_where_it_is_to_be_done_is_not_shown_where_it_is_not() {
+        let migrations = [
+            migration(10, MigrationState::Completed),
+            migration(30, MigrationState::Copying),
+            migration(20, MigrationState::Pending),
+        ];
+        for (mode, suspend, expected) in [
+            (
+                "Enforce",
+                false,
+                [Some(1.0), Some(900.0), Some(5.0), Some(20.0), Some(7.0)],
+            ),
+            ("Audit", false, [Some(1.0), Some(900.0), Some(5.0), None, None]),
+            ("Enforce", true, [None; 5]),
+        ] {
+            let registry = Registry::new();
+            let metrics = Metrics::register(&registry).expect("metrics");
+            let status = reachable(conditions::Status::True);
+            // Whatever was shown before.
+            for (mode, suspend) in [("Enforce", false), (mode, suspend)] {
+                metrics.observe_target(&target(mode, suspend), &status, &migrations, Some(at(5)), 7.0);
+            }
+            let names = [
+                "amiseal_target_reachable",
+                "amiseal_scan_interval_seconds",
+                "amiseal_last_successful_scan_timestamp_seconds",
+                "amiseal_oldest_unfinished_migration_timestamp_seconds",
+                "amiseal_slowest_copy_ratio",
+            ];
+            assert_eq!(names.map(|name| shown(&registry, name)), expected, "{mode} {suspend}");
+            metrics.forget_target(NAME);
+            assert_eq!(names.map(|name| shown(&registry, name)), [None; 5], "{mode} {suspend}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_not_reachable_before_its_first_scan_nor_after_one_that_failed() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("metrics");
+        for (status, expected) in [
+            (AMIEncryptionTargetStatus::default(), 0.0),
+            (reachable(conditions::Status::Unknown), 0.0),
+            (reachable(conditions::Status::True), 1.0),
+            (reachable(conditions::Status::False), 0.0),
+        ] {
+            metrics.observe_target(&target("Audit", false), &status, &[], None, 0.0);
+            assert_eq!(shown(&registry, "amiseal_target_reachable"), Some(expected));
+        }
+    }
+
+    #[test]
+    fn failures_count_from_zero_and_only_where_the_target_is_shown() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("metrics");
+        let count = || shown(&registry, "amiseal_copy_failures_total");
+        metrics.copy_failed(NAME);
+        assert_eq!(count(), None);
+        let status = reachable(conditions::Status::True);
+        let observe = || metrics.observe_target(&target("Enforce", false), &status, &[], None, 0.0);
+        observe();
+        assert_eq!(count(), Some(0.0));
+        metrics.copy_failed(NAME);
+        observe();
+        assert_eq!(count(), Some(1.0));
+        metrics.forget_target(NAME);
+        metrics.copy_failed(NAME);
+        assert_eq!(count(), None);
+    }
+
+    #[test]
+    fn every_metric_that_is_gathered_is_among_the_families_with_its_labels() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("metrics");
+        metrics.observe_target(
+            &target("Enforce", false),
+            &reachable(conditions::Status::True),
+            &[],
+            None,
+            0.0,
+        );
+        let families = metrics.families();
+        for family in registry.gather() {
+            let mut labels = families.get(family.name()).cloned().expect("a family");
+            labels.sort();
+            for metric in family.get_metric() {
+                let names: Vec<&str> = metric.get_label().iter().map(|label| label.name()).collect();
+                assert_eq!(names, labels, "{}", family.name());
+            }
+        }
     }
 }

@@ -26,13 +26,13 @@ use crate::api::{
     labels,
 };
 use crate::aws::{Access, Session};
-use crate::domain::{AccountId, Malformed, Region};
+use crate::domain::{AccountId, ImageId, Malformed, Region};
 use crate::plan::allowance::Urgency;
 use crate::plan::classify::Classified;
-use crate::plan::freshness;
 use crate::plan::permissions::{asks_for_changes, is_withdrawn};
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Scan, ScanResult};
+use crate::plan::{cost, freshness};
 
 pub(super) use other_policies::OtherPolicies;
 
@@ -206,6 +206,25 @@ impl<'a> TargetReconciler<'a> {
         self.ctx.clock.system_time().checked_sub(age).ok()
     }
 
+    /// How many times as long as its size explains the slowest of the copies in flight has taken; 0 where there is none.
+    fn slowest_copy(&self, now: Timestamp) -> f64 {
+        let Some(inventory) = self.state(|state| state.inventory.clone()) else {
+            return 0.0;
+        };
+        let copying = |m: &&Arc<AMIMigration>| scan::migration_state(m) == MigrationState::Copying;
+        let slowness = |migration: &Arc<AMIMigration>| {
+            let copy = migration.status.as_ref()?.copy.as_ref()?;
+            // Before AWS has answered it copies nothing.
+            copy.image_id.as_ref()?;
+            let source: ImageId = migration.spec.source_image_id.parse().ok()?;
+            let image = inventory.images.get(&source)?;
+            let taken = now.duration_since(copy.requested_at.as_ref()?.0).unsigned_abs();
+            Some(cost::slowness(image, &inventory, taken))
+        };
+        let copying = self.migrations.iter().filter(copying);
+        copying.filter_map(slowness).fold(0.0, f64::max)
+    }
+
     /// Takes back how many snapshot copies are in flight, where no target looks any more.
     fn count_nothing_in_flight(&self) {
         let (account, region) = (self.account.as_str(), self.region.as_str());
@@ -293,9 +312,13 @@ impl<'a> TargetReconciler<'a> {
                 now,
             )
         });
-        self.ctx
-            .metrics
-            .observe_target(self.target, &decided, &self.migrations, self.last_scan(&decided));
+        self.ctx.metrics.observe_target(
+            self.target,
+            &decided,
+            &self.migrations,
+            self.last_scan(&decided),
+            self.slowest_copy(now),
+        );
         let more_to_come = counts.in_progress > 0 || (counts.pending > 0 && self.enforces());
         if decided == current {
             return Ok(None);
