@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -379,4 +381,16 @@ proptest! {
         let sound = error.code.is_none_or(|c| c.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'));
         prop_assert!(sound);
     }
+}
+
+#[test]
+fn the_alert_on_throttling_counts_each_code_that_says_so() {
+    let rules = include_str!("../../charts/amiseal/files/alerts.yaml");
+    let (_, codes) = rules
+        .split_once("amiseal_aws_requests_total{code=~\"")
+        .expect("a selector");
+    let (codes, _) = codes.split_once('"').expect("its end");
+    let counted: BTreeSet<&str> = codes.split('|').collect();
+    let known = CODES.iter().filter(|(.., class, _)| *class == ErrorClass::Throttled);
+    assert_eq!(counted, known.map(|(code, ..)| *code).collect());
 }

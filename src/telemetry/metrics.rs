@@ -462,10 +462,13 @@ fn is_completed(migration: &AMIMigration) -> bool {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use prometheus::proto::{LabelPair, Metric};
+    use regex::Regex;
     use serde_json::json;
 
     use super::*;
-    use crate::api::AMIMigrationStatus;
+    use crate::api::{AMIMigrationStatus, ImageCounts};
+    use crate::domain::ErrorClass;
 
     const NAME: &str = "p.111122223333.eu-west-1";
 
@@ -583,6 +586,37 @@ mod tests {
         metrics.forget_target(NAME);
         metrics.copy_failed(NAME);
         assert_eq!(count(), None);
+    }
+
+    #[test]
+    fn the_alerts_select_only_by_classes_and_reasons_that_there_are() {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("metrics");
+        let status = AMIEncryptionTargetStatus {
+            images: Some(ImageCounts::default()),
+            ..AMIEncryptionTargetStatus::default()
+        };
+        metrics.observe_target(&target("Audit", false), &status, &[], None, 0.0);
+        let families = registry.gather();
+        let images = families.iter().find(|family| family.name() == "amiseal_images");
+        let labels = images.expect("images").get_metric().iter().flat_map(Metric::get_label);
+        let classes = labels.filter(|label| label.name() == "class").map(LabelPair::value);
+        let errors = [ErrorClass::Transient.as_str(), "Kubernetes"];
+        let known: Vec<&str> = classes
+            .chain(errors)
+            .chain(conditions::reason::ALL.iter().copied())
+            .collect();
+
+        let rules = include_str!("../../charts/amiseal/files/alerts.yaml");
+        let selected = Regex::new(r#"(?:class|reason)=~?"([^"]*)""#).expect("a pattern");
+        let selected: Vec<&str> = selected
+            .captures_iter(rules)
+            .flat_map(|found| found.extract::<1>().1[0].split('|'))
+            .collect();
+        assert!(selected.len() > 10, "{selected:?}");
+        for value in selected {
+            assert!(known.contains(&value), "{value} is none of {known:?}");
+        }
     }
 
     #[test]
