@@ -43,10 +43,10 @@ TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBER
 TOOLS_ALL := $(TOOLS) $(PROMTOOL)/promtool
 
 .PHONY: tools
-tools: $(TOOLS) ## Build what tests and demo need: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
+tools: $(TOOLS) ## Build what the demo needs, and most tests: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
 
 .PHONY: tools-all
-tools-all: $(TOOLS_ALL) ## Build also promtool
+tools-all: $(TOOLS_ALL) ## Build also promtool, which plays the alerts in tests
 
 # A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
 define go-build
@@ -95,7 +95,7 @@ build: ## Build all packages and targets in the dev profile
 	cargo build --workspace --all-targets --locked
 
 .PHONY: test
-test: tools ## Run all Rust tests: unit, property, scenarios on a real API server, and a slice of the simulation
+test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, and a slice of the simulation
 	cargo test --workspace --locked
 
 # How many histories with faults at random, and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::support::{Answer, NAMESPACE, chart, helm, kubectl, named, names, objects, only, read, render, template};
 
 pub(crate) const EVERY_OPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/every-option.yaml");
-/// It stands in for the one of the Prometheus operator.
-const SERVICE_MONITOR: &str = include_str!("servicemonitor.yaml");
+/// They stand in for those of the Prometheus operator.
+pub(crate) const OPERATOR: [&str; 2] = [include_str!("servicemonitor.yaml"), include_str!("prometheusrule.yaml")];
 const KEEP: &str = "helm.sh/resource-policy";
 
 #[tokio::test]
@@ -69,10 +69,12 @@ async fn the_api_server_takes_what_the_defaults_render() {
 #[tokio::test]
 async fn the_api_server_takes_what_every_option_renders() {
     let control_plane = shared().await;
-    control_plane.apply(SERVICE_MONITOR).await.expect("a definition");
+    for definition in OPERATOR {
+        control_plane.apply(definition).await.expect("a definition");
+    }
     // The options that leave an object out, and, turned around, those objects with the other options set.
     let with_all = "crds.enabled=true,serviceAccount.create=true,rbac.userRoles=true,podDisruptionBudget.enabled=true";
-    for (more, count) in [(&[][..], 10), (&["--set", with_all], 17)] {
+    for (more, count) in [(&[][..], 11), (&["--set", with_all], 18)] {
         let arguments = [&["--values", EVERY_OPTION], more].concat();
         let yaml = template(&arguments).await.expect("helm template");
         let answer = asked(control_plane, &yaml).await;
@@ -90,6 +92,7 @@ async fn every_option_arrives_where_it_belongs() {
             "ClusterRoleBinding amiseal-all",
             "Deployment amiseal-all",
             "NetworkPolicy amiseal-all",
+            "PrometheusRule amiseal-all",
             "Role amiseal-all-events",
             "Role amiseal-all-leases",
             "RoleBinding amiseal-all-events",
@@ -143,6 +146,14 @@ async fn every_option_arrives_where_it_belongs() {
         (
             &only(&all, "ServiceMonitor")["metadata"]["labels"]["release"],
             "serviceMonitor.labels.release",
+        ),
+        (
+            &only(&all, "PrometheusRule")["metadata"]["labels"]["release"],
+            "prometheusRule.labels.release",
+        ),
+        (
+            &only(&all, "PrometheusRule")["spec"]["groups"][2]["rules"],
+            "prometheusRule.additionalRules",
         ),
     ] {
         let pointer = format!("/{}", value.replace('.', "/"));

@@ -126,6 +126,18 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "at '/log/format': value must be one of 'auto', 'text', 'json'",
         ),
         ("log.filter=", "at '/log/filter': minLength"),
+        (
+            "prometheusRule.alerts.AmisealScanStail.disabled=true",
+            "at '/prometheusRule/alerts': additional properties 'AmisealScanStail' not allowed",
+        ),
+        (
+            "prometheusRule.alerts.AmisealAbsent.threshold=1",
+            "at '/prometheusRule/alerts/AmisealAbsent': additional properties 'threshold' not allowed",
+        ),
+        (
+            "prometheusRule.alerts.AmisealScanStale.for=1 hour",
+            "at '/prometheusRule/alerts/AmisealScanStale/for': '1 hour' does not match pattern",
+        ),
         ("http.port=0", "at '/http/port': minimum: got 0, want 1"),
         (
             "http.address=localhost",

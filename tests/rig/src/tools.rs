@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 const KUBERNETES_MODULE: &str = include_str!("../../tools/kubernetes/go.mod");
 const ETCD_MODULE: &str = include_str!("../../tools/etcd/go.mod");
 const HELM_MODULE: &str = include_str!("../../tools/helm/go.mod");
+const PROMTOOL_MODULE: &str = include_str!("../../tools/promtool/go.mod");
 
 /// A program of the control plane, or to work with one, built from a Go module whose `go.mod` pins its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Tool {
     Kubectl,
     /// The installer of charts.
     Helm,
+    /// Checks and plays the rules of Prometheus.
+    Promtool,
 }
 
 impl Tool {
@@ -32,6 +35,7 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -43,6 +47,7 @@ impl Tool {
                 (KUBERNETES_MODULE, "k8s.io/kubernetes")
             }
             Self::Helm => (HELM_MODULE, "helm.sh/helm/v4"),
+            Self::Promtool => (PROMTOOL_MODULE, "github.com/prometheus/prometheus"),
         };
         required_version(go_mod, module)
             .with_context(|| format!("no version of {module} in its go.mod under tests/tools"))
@@ -56,12 +61,16 @@ impl Tool {
             Self::Etcd => "etcd",
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
             Self::Helm => "helm",
+            Self::Promtool => "promtool",
         };
         let path = directory()?
             .join(format!("{module}-{}", self.version()?))
             .join(self.name());
         if !path.is_file() {
-            bail!("{} does not exist: run `make tools`, which builds it", path.display());
+            bail!(
+                "{} does not exist: run `make tools-all`, which builds it",
+                path.display()
+            );
         }
         Ok(path)
     }
@@ -123,6 +132,7 @@ mod tests {
             Tool::KubeControllerManager,
             Tool::Kubectl,
             Tool::Helm,
+            Tool::Promtool,
         ] {
             let version = tool.version().expect("a version");
             assert!(
