@@ -1,6 +1,6 @@
 //! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -57,6 +57,9 @@ pub struct Metrics {
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
 
+/// Policy, account and region of a target.
+type Labels<'a> = [&'a str; 3];
+
 #[derive(Debug, Default, Clone)]
 struct Series {
     labels: [String; 3],
@@ -71,96 +74,74 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let with = |last: &'static str| -> Vec<&'static str> { TARGET.into_iter().chain([last]).collect() };
         let metrics = Self {
-            images: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_images",
-                    "Images by class, as the last complete scan found them.",
-                ),
+            images: int_gauges(
+                "amiseal_images",
+                "Images by class, as the last complete scan found them.",
                 &with("class"),
             )?,
-            migrations: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_migrations",
-                    "Migrations by state, or Stalled for those that need a person.",
-                ),
+            migrations: int_gauges(
+                "amiseal_migrations",
+                "Migrations by state, or Stalled for those that need a person.",
                 &with("state"),
             )?,
-            stalled: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_migrations_stalled",
-                    "Migrations that need a person, by reason.",
-                ),
+            stalled: int_gauges(
+                "amiseal_migrations_stalled",
+                "Migrations that need a person, by reason.",
                 &with("reason"),
             )?,
-            key_usable: IntGaugeVec::new(
-                Opts::new("amiseal_key_usable", "Whether the policy's key can be used: 1 or 0."),
+            key_usable: int_gauges(
+                "amiseal_key_usable",
+                "Whether the policy's key can be used: 1 or 0.",
                 &TARGET,
             )?,
-            target_ready: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_target_ready",
-                    "Whether an account and region can be looked through, and nothing hinders all of its images: 1 or 0.",
-                ),
+            target_ready: int_gauges(
+                "amiseal_target_ready",
+                "Whether an account and region can be looked through, and nothing hinders all of its images: 1 or 0.",
                 &TARGET,
             )?,
-            target_stalled: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_target_stalled",
-                    "1 for the reason for which an account and region need a person; nothing where they do not.",
-                ),
+            target_stalled: int_gauges(
+                "amiseal_target_stalled",
+                "1 for the reason for which an account and region need a person; nothing where they do not.",
                 &with("reason"),
             )?,
-            target_reachable: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_target_reachable",
-                    "Whether AWS let an account and region be read when that was last tried: 1 or 0, and 0 before the first scan. Nothing under suspend.",
-                ),
+            target_reachable: int_gauges(
+                "amiseal_target_reachable",
+                "Whether AWS let an account and region be read when that was last tried: 1 or 0, and 0 before the first scan. Nothing under suspend.",
                 &TARGET,
             )?,
-            scan_interval: GaugeVec::new(
-                Opts::new(
-                    "amiseal_scan_interval_seconds",
-                    "How often an account and region is to be scanned, in seconds. Nothing under suspend.",
-                ),
+            scan_interval: gauges(
+                "amiseal_scan_interval_seconds",
+                "How often an account and region is to be scanned, in seconds. Nothing under suspend.",
                 &TARGET,
             )?,
-            last_scan: GaugeVec::new(
-                Opts::new(
-                    "amiseal_last_successful_scan_timestamp_seconds",
-                    "When the last complete scan began, in seconds since 1970. Nothing before the first one, nor under suspend.",
-                ),
+            last_scan: gauges(
+                "amiseal_last_successful_scan_timestamp_seconds",
+                "When the last complete scan began, in seconds since 1970. Nothing before the first one, nor under suspend.",
                 &TARGET,
             )?,
-            oldest_unfinished: GaugeVec::new(
-                Opts::new(
-                    "amiseal_oldest_unfinished_migration_timestamp_seconds",
-                    "When the oldest migration that is not completed was created, in seconds since 1970. Nothing where there is none, in mode Audit, and under suspend.",
-                ),
+            oldest_unfinished: gauges(
+                "amiseal_oldest_unfinished_migration_timestamp_seconds",
+                "When the oldest migration that is not completed was created, in seconds since 1970. Nothing where there is none, in mode Audit, and under suspend.",
                 &TARGET,
             )?,
-            slowest_copy: GaugeVec::new(
-                Opts::new(
-                    "amiseal_slowest_copy_ratio",
-                    "How many times as long as its size explains the slowest of the copies in flight has taken so far. Nothing in mode Audit and under suspend.",
-                ),
+            slowest_copy: gauges(
+                "amiseal_slowest_copy_ratio",
+                "How many times as long as its size explains the slowest of the copies in flight has taken so far. Nothing in mode Audit and under suspend.",
                 &TARGET,
             )?,
-            copy_failures: IntCounterVec::new(
-                Opts::new("amiseal_copy_failures_total", "Attempts to copy an image that failed."),
+            copy_failures: counters(
+                "amiseal_copy_failures_total",
+                "Attempts to copy an image that failed.",
                 &TARGET,
             )?,
-            duplicate_bytes: GaugeVec::new(
-                Opts::new(
-                    "amiseal_duplicate_storage_bytes",
-                    "Snapshot storage of originals that have a verified copy, in bytes.",
-                ),
+            duplicate_bytes: gauges(
+                "amiseal_duplicate_storage_bytes",
+                "Snapshot storage of originals that have a verified copy, in bytes.",
                 &TARGET,
             )?,
-            snapshots_in_flight: IntGaugeVec::new(
-                Opts::new(
-                    "amiseal_snapshots_in_flight",
-                    "Snapshot copies in flight, whoever asked for them.",
-                ),
+            snapshots_in_flight: int_gauges(
+                "amiseal_snapshots_in_flight",
+                "Snapshot copies in flight, whoever asked for them.",
                 &["account", "region"],
             )?,
             scan_duration: Histogram::with_opts(
@@ -186,22 +167,18 @@ impl Metrics {
                 ),
                 &["controller"],
             )?,
-            reconcile_errors: IntCounterVec::new(
-                Opts::new(
-                    "amiseal_reconcile_errors_total",
-                    "Failed visits, by the class of the error.",
-                ),
+            reconcile_errors: counters(
+                "amiseal_reconcile_errors_total",
+                "Failed visits, by the class of the error.",
                 &["controller", "class"],
             )?,
             leader: IntGauge::new(
                 "amiseal_leader",
                 "Whether this replica leads, which is to hold shard 0 and work on the policies: 1 or 0.",
             )?,
-            watch_heard: GaugeVec::new(
-                Opts::new(
-                    "amiseal_watch_heard_timestamp_seconds",
-                    "When the API server last began to answer a watch, in seconds since 1970. Watches begin anew every 30 seconds.",
-                ),
+            watch_heard: gauges(
+                "amiseal_watch_heard_timestamp_seconds",
+                "When the API server last began to answer a watch, in seconds since 1970. Watches begin anew every 30 seconds.",
                 &["kind"],
             )?,
             shards: IntGauge::new(
@@ -209,8 +186,9 @@ impl Metrics {
                 "How many shards the accounts and regions are divided into; the same for all replicas.",
             )?,
             shards_held: IntGauge::new("amiseal_shards_held", "How many shards this replica holds.")?,
-            build: IntGaugeVec::new(
-                Opts::new("amiseal_build_info", "Always 1; the labels say which build this is."),
+            build: int_gauges(
+                "amiseal_build_info",
+                "Always 1; the labels say which build this is.",
                 &["version", "revision"],
             )?,
             series: Arc::default(),
@@ -275,7 +253,7 @@ impl Metrics {
         slowest_copy: f64,
     ) {
         let spec = &target.spec;
-        let labels = [spec.policy.as_str(), &spec.account_id, &spec.region];
+        let labels: Labels<'_> = [&spec.policy, &spec.account_id, &spec.region];
         let with = |last| [labels[0], labels[1], labels[2], last];
         if let Some(images) = status.images {
             for class in ImageClass::ALL {
@@ -283,15 +261,51 @@ impl Metrics {
                 gauge.set(images.of(class).into());
             }
         }
-        let mut states: BTreeMap<&str, i64> = [
+        let reasons = self.observe_migrations(&labels, migrations);
+        let stalled = self.observe_health(&labels, status);
+        self.observe_progress(&labels, target, status, migrations, slowest_copy);
+        show(
+            &self.last_scan,
+            &labels,
+            last_scan.filter(|_| !spec.suspend).map(seconds),
+        );
+        // Prometheus sees the first failure only where it has seen 0 before.
+        self.copy_failures.with_label_values(&labels);
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a gauge of storage needs no more than 53 bits"
+        )]
+        if let Some(gib) = status.duplicate_gib {
+            let bytes = gib as f64 * f64::from(1 << 30);
+            self.duplicate_bytes.with_label_values(&labels).set(bytes);
+        }
+        let series = Series {
+            labels: labels.map(str::to_owned),
+            reasons: reasons.into_iter().map(str::to_owned).collect(),
+            stalled: stalled.map(str::to_owned),
+        };
+        let old = self.series().insert(target.name_any(), series.clone());
+        let old = old.unwrap_or_default();
+        for reason in old.reasons.iter().filter(|reason| !series.reasons.contains(reason)) {
+            // Without the series there is nothing to take back.
+            let _ = self.stalled.remove_label_values(&with(reason));
+        }
+        if let Some(reason) = old.stalled.filter(|reason| Some(reason) != series.stalled.as_ref()) {
+            let _ = self.target_stalled.remove_label_values(&with(&reason));
+        }
+    }
+
+    /// Counts migrations by state, and those that are stalled by reason. Gives these reasons.
+    fn observe_migrations<'m>(&self, labels: &Labels<'_>, migrations: &'m [Arc<AMIMigration>]) -> BTreeSet<&'m str> {
+        let with = |last| [labels[0], labels[1], labels[2], last];
+        let all = [
             MigrationState::Pending,
             MigrationState::Copying,
             MigrationState::Verifying,
             MigrationState::Promoting,
             MigrationState::Completed,
-        ]
-        .map(|state| (state.as_str(), 0))
-        .into();
+        ];
+        let mut states: BTreeMap<&str, i64> = all.map(|state| (state.as_str(), 0)).into();
         states.insert(STALLED, 0);
         let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
         for migration in migrations {
@@ -312,64 +326,51 @@ impl Metrics {
         for (reason, count) in &reasons {
             self.stalled.with_label_values(&with(reason)).set(*count);
         }
-        match conditions::find(&status.conditions, conditions::KEY_USABLE) {
-            Some(condition) if condition.status != "Unknown" => {
-                let usable = condition.status == "True";
-                self.key_usable.with_label_values(&labels).set(usable.into());
-            }
-            // Nothing is said of a key that could not be read; an error means that nothing was said before either.
-            _ => drop(self.key_usable.remove_label_values(&labels)),
-        }
+        reasons.into_keys().collect()
+    }
+
+    /// Shows the target's conditions. Gives the reason for which it is stalled.
+    fn observe_health<'s>(&self, labels: &Labels<'_>, status: &'s AMIEncryptionTargetStatus) -> Option<&'s str> {
+        let find = |type_| conditions::find(&status.conditions, type_);
+        let key = find(conditions::KEY_USABLE).filter(|condition| condition.status != "Unknown");
+        // Nothing is said of a key that could not be read.
+        show(
+            &self.key_usable,
+            labels,
+            key.map(|condition| (condition.status == "True").into()),
+        );
         let ready = conditions::is_true(&status.conditions, conditions::READY);
-        self.target_ready.with_label_values(&labels).set(ready.into());
-        let stalled = conditions::find(&status.conditions, conditions::STALLED);
-        let stalled = stalled.filter(|c| c.status == "True").map(|c| c.reason.as_str());
-        if let Some(reason) = stalled {
-            self.target_stalled.with_label_values(&with(reason)).set(1);
-        }
-        // Under suspend it is not scanned, and not to be missed for that.
+        self.target_ready.with_label_values(labels).set(ready.into());
+        let stalled = find(conditions::STALLED).filter(|condition| condition.status == "True")?;
+        let labels = [labels[0], labels[1], labels[2], &stalled.reason];
+        self.target_stalled.with_label_values(&labels).set(1);
+        Some(&stalled.reason)
+    }
+
+    /// Shows what is to be missed where it stands still: nothing under suspend, and of migrations in mode Enforce only.
+    fn observe_progress(
+        &self,
+        labels: &Labels<'_>,
+        target: &AMIEncryptionTarget,
+        status: &AMIEncryptionTargetStatus,
+        migrations: &[Arc<AMIMigration>],
+        slowest_copy: f64,
+    ) {
+        let spec = &target.spec;
         let is_active = !spec.suspend;
         let reachable = conditions::is_true(&status.conditions, conditions::REACHABLE);
-        show(&self.target_reachable, &labels, is_active.then_some(reachable.into()));
+        show(&self.target_reachable, labels, is_active.then_some(reachable.into()));
         let interval = is_active.then(|| spec.scan_interval.as_std().as_secs_f64());
-        show(&self.scan_interval, &labels, interval);
-        show(&self.last_scan, &labels, last_scan.filter(|_| is_active).map(seconds));
+        show(&self.scan_interval, labels, interval);
         let migrates = is_active && spec.mode == Mode::Enforce;
-        let oldest = migrations.iter().filter(|migration| !is_completed(migration));
-        let oldest = oldest
+        let unfinished = migrations
+            .iter()
+            .filter(|migration| !is_completed(migration) && migrates);
+        let oldest = unfinished
             .filter_map(|migration| Some(migration.creation_timestamp()?.0))
             .min();
-        show(
-            &self.oldest_unfinished,
-            &labels,
-            oldest.filter(|_| migrates).map(seconds),
-        );
-        show(&self.slowest_copy, &labels, migrates.then_some(slowest_copy));
-        // Prometheus sees the first failure only where it has seen 0 before.
-        self.copy_failures.with_label_values(&labels);
-        if let Some(bytes) = status.duplicate_gib {
-            #[allow(
-                clippy::cast_precision_loss,
-                reason = "a gauge of storage needs no more than 53 bits"
-            )]
-            self.duplicate_bytes
-                .with_label_values(&labels)
-                .set(bytes as f64 * f64::from(1 << 30));
-        }
-        let series = Series {
-            labels: labels.map(str::to_owned),
-            reasons: reasons.keys().map(|reason| (*reason).to_owned()).collect(),
-            stalled: stalled.map(str::to_owned),
-        };
-        let old = self.series().insert(target.name_any(), series.clone());
-        let old = old.unwrap_or_default();
-        for reason in old.reasons.iter().filter(|reason| !series.reasons.contains(reason)) {
-            // Without the series there is nothing to take back.
-            let _ = self.stalled.remove_label_values(&with(reason));
-        }
-        if let Some(reason) = old.stalled.filter(|reason| Some(reason) != series.stalled.as_ref()) {
-            let _ = self.target_stalled.remove_label_values(&with(&reason));
-        }
+        show(&self.oldest_unfinished, labels, oldest.map(seconds));
+        show(&self.slowest_copy, labels, migrates.then_some(slowest_copy));
     }
 
     /// Counts an attempt to copy an image that has failed.
@@ -438,6 +439,18 @@ impl Metrics {
     fn series(&self) -> std::sync::MutexGuard<'_, HashMap<String, Series>> {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn int_gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    GaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
 }
 
 /// Shows a value, or takes back what was shown.
