@@ -41,6 +41,8 @@ impl Description {
         .args(["--log-format", "json", "--log", "info,amiseal=debug"])
         // Copies take minutes in AWS and seconds here.
         .args(["--lease-duration", LEASE, "--copy-poll-interval", "1s"])
+        // AWS that does not answer is noticed while the fault lasts.
+        .args(["--aws-read-timeout", "5s"])
         .spawn()
     }
 }
