@@ -7,6 +7,7 @@ use crate::api::AMIEncryptionTargetSpec;
 use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
 use crate::domain::{AccountId, Inventory, Key, KeyArn, KeyProblem, KeyUsability, Region};
 use crate::plan::obstacle::KeyView;
+use crate::plan::source_keys::SourceKeys;
 
 /// What an account and region showed.
 #[derive(Debug)]
@@ -27,9 +28,13 @@ pub(crate) async fn survey(session: &Arc<Session>, key: &str, detail: Detail) ->
     Ok(Survey { caller, inventory, key })
 }
 
-/// Reads the keys that originals are encrypted under, and says which of them cannot be used. What cannot be read is left out: it
-/// may well be usable for whoever copies.
-pub(crate) async fn unusable_keys(session: &Session, keys: &BTreeSet<KeyArn>) -> BTreeMap<KeyArn, KeyProblem> {
+/// Reads the keys that originals are encrypted under, and says which of them cannot be used. What may not be read is left out: it
+/// may well be usable for whoever copies. What cannot be read for another reason stays as it was `known` to be.
+pub(crate) async fn unusable_keys(
+    session: &Session,
+    keys: &BTreeSet<KeyArn>,
+    known: &SourceKeys,
+) -> BTreeMap<KeyArn, KeyProblem> {
     let mut problems = BTreeMap::new();
     for key in keys {
         match session.resolve_key(key.as_str()).await {
@@ -44,7 +49,14 @@ pub(crate) async fn unusable_keys(session: &Session, keys: &BTreeSet<KeyArn>) ->
                 problems.insert(key.clone(), KeyProblem::NotFound);
             }
             Ok(_) => {}
-            Err(error) => tracing::debug!(%key, %error, "could not read a key that originals are encrypted under"),
+            Err(error) => {
+                tracing::debug!(%key, %error, "could not read a key that originals are encrypted under");
+                problems.extend(
+                    known
+                        .after_failed_read(key, &error)
+                        .map(|problem| (key.clone(), problem)),
+                );
+            }
         }
     }
     problems

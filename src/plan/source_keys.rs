@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::obstacle::Problem;
 use crate::api::AMIMigrationStatus;
 use crate::api::conditions::{self, reason};
-use crate::domain::{Image, Inventory, KeyArn, KeyProblem};
+use crate::domain::{AwsError, ErrorClass, Image, Inventory, KeyArn, KeyProblem, Operation};
 
 /// After how long keys are read again while one of them cannot be used.
 const UNUSABLE: Duration = Duration::from_secs(600);
@@ -47,6 +47,13 @@ impl SourceKeys {
     /// Has them read again now.
     pub fn doubt(&mut self, now: Timestamp) {
         self.due = Some(now);
+    }
+
+    /// What is known of a key after this read of it has failed: the same as before, unless the role may not read it any longer, so
+    /// that nobody would ever learn otherwise.
+    pub fn after_failed_read(&self, key: &KeyArn, error: &AwsError) -> Option<KeyProblem> {
+        let may_not_read = error.class == ErrorClass::Denied && error.operation == Operation::DescribeKey;
+        self.problems.get(key).filter(|_| !may_not_read).copied()
     }
 
     /// Whether all that is known is the same.
@@ -151,7 +158,7 @@ mod tests {
     use super::*;
     use crate::api::conditions::{Status, Writer};
     use crate::domain::ImageId;
-    use crate::plan::testing::{World, at, image, key, snapshot_id};
+    use crate::plan::testing::{World, at, failed_call, image, key, snapshot_id};
 
     fn inventory() -> (ImageId, Inventory) {
         let mut world = World::of([image(1, 2), image(2, 1)]);
@@ -159,6 +166,28 @@ mod tests {
         let snapshot = world.snapshots.get_mut(&snapshot_id(101)).expect("a snapshot");
         (snapshot.encrypted, snapshot.key) = (true, Some(key(7)));
         (id, world.inventory(at(0)))
+    }
+
+    #[test]
+    fn what_is_known_of_a_key_stays_while_it_cannot_be_read_unless_it_may_not_be() {
+        let known = SourceKeys::read([(key(7), KeyProblem::Disabled)].into(), at(0));
+        for (operation, class, expected) in [
+            (
+                Operation::DescribeKey,
+                ErrorClass::Throttled,
+                Some(KeyProblem::Disabled),
+            ),
+            (Operation::AssumeRole, ErrorClass::Denied, Some(KeyProblem::Disabled)),
+            (Operation::DescribeKey, ErrorClass::Denied, None),
+        ] {
+            let error = failed_call(operation, class);
+            assert_eq!(
+                known.after_failed_read(&key(7), &error),
+                expected,
+                "{operation} {class:?}"
+            );
+            assert_eq!(known.after_failed_read(&key(8), &error), None, "it was usable");
+        }
     }
 
     #[test]

@@ -33,11 +33,12 @@ impl TargetReconciler<'_> {
         if !due && !has_scanned {
             return;
         }
-        let (inventory, classified, key) = self.state(|state| {
+        let (inventory, classified, key, known) = self.state(|state| {
             (
                 state.inventory.clone(),
                 state.classified.clone(),
                 state.key.view().clone(),
+                state.source_keys.clone(),
             )
         });
         let (Some(inventory), Some(classified)) = (inventory, classified) else {
@@ -46,7 +47,7 @@ impl TargetReconciler<'_> {
         let wanted = classified.wanted.iter();
         let images = wanted.filter_map(|wanted| inventory.images.get(&wanted.image).map(|image| &**image));
         let keys = source_keys::to_read(images, &inventory, key.arn());
-        let problems = unusable_keys(&self.session, &keys).await;
+        let problems = unusable_keys(&self.session, &keys, &known).await;
         let read = SourceKeys::read(problems, self.ctx.clock.now());
         let is_news = self.state(|state| {
             let is_news = !state.source_keys.says_as(&read);
