@@ -18,19 +18,6 @@ use super::xml::Broken;
 use crate::domain::{AwsError, Cause, ErrorClass, Operation};
 
 impl AwsError {
-    pub(super) fn new(operation: Operation, class: ErrorClass, cause: Option<Cause>) -> Self {
-        Self {
-            class,
-            cause,
-            code: None,
-            operation,
-            action: None,
-            retry_after: None,
-            limit: None,
-            said: None,
-        }
-    }
-
     /// What an answer of AWS means.
     pub(super) fn answered(operation: Operation, code: Option<&str>, message: Option<&str>, status: u16) -> Self {
         let message = message.unwrap_or_default();

@@ -269,3 +269,28 @@ fn add(found: &mut Snapshots, (id, mut snapshot): (SnapshotId, Snapshot)) -> Res
     found.insert(id, snapshot);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{key, snapshot_id};
+
+    #[test]
+    fn a_key_that_one_of_two_answers_associates_with_a_snapshot_counts() {
+        let id = snapshot_id(1);
+        let shown = |also: Option<u32>| {
+            let given = sdk::Snapshot::builder().snapshot_id(id.as_str()).encrypted(true);
+            let given = given.kms_key_id(key(1).as_str()).state(sdk::SnapshotState::Completed);
+            let (id, mut snapshot) = project::snapshot(&given.build(), &mut Interner::default()).expect("a snapshot");
+            snapshot.also = also.map(|number| Box::new(key(number)));
+            (id, snapshot)
+        };
+        for order in [[Some(2), None], [None, Some(2)]] {
+            let mut found = Snapshots::new();
+            for also in order {
+                add(&mut found, shown(also)).expect("no contradiction");
+            }
+            assert_eq!(found[&id].also.as_deref(), Some(&key(2)), "{order:?}");
+        }
+    }
+}

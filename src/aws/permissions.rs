@@ -12,7 +12,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::images::{CopyCall, sdk_tags};
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{CopySample, Image, KeyArn, MissingPermissions, Operation};
+use crate::domain::{CopySample, Image, KeyArn, MissingPermissions, Operation, Tags};
 
 /// Actions that were denied, each once.
 #[derive(Debug, Default)]
@@ -79,16 +79,32 @@ impl Session {
         certain.note(read);
         certain.note(copied);
 
-        let mut denied = Denied::default();
-        let ec2 = self.ec2();
         let image = sample.copy.unwrap_or(&first.source);
-        let id = image.id.as_str();
         // AWS did not come to look at the tags of a copy that it denies.
         let tags = if certain.0.contains(&Operation::CopyImage) {
             &first.tags
         } else {
             &first.published
         };
+        let mut denied = self.may_change(image, tags).await?;
+        denied.0.retain(|action| !certain.0.contains(action));
+        Ok(match sample.copy {
+            Some(_) => MissingPermissions {
+                certain: actions([certain.0, denied.0].concat()),
+                untagged: Vec::new(),
+            },
+            None => MissingPermissions {
+                certain: actions(certain.0),
+                untagged: actions(denied.0),
+            },
+        })
+    }
+
+    /// What the role may not do of all that is done to a copy, asked about this image.
+    async fn may_change(&self, image: &Image, tags: &Tags) -> Result<Denied, AwsError> {
+        let mut denied = Denied::default();
+        let ec2 = self.ec2();
+        let id = image.id.as_str();
         if !tags.is_empty() {
             let create_tags = ec2.create_tags().resources(id).set_tags(Some(sdk_tags(tags)));
             denied.note(
@@ -123,17 +139,7 @@ impl Session {
                     .await?,
             );
         }
-        denied.0.retain(|action| !certain.0.contains(action));
-        Ok(match sample.copy {
-            Some(_) => MissingPermissions {
-                certain: actions([certain.0, denied.0].concat()),
-                untagged: Vec::new(),
-            },
-            None => MissingPermissions {
-                certain: actions(certain.0),
-                untagged: actions(denied.0),
-            },
-        })
+        Ok(denied)
     }
 
     async fn may_read(&self, copy: &CopySample) -> Result<Answer, AwsError> {

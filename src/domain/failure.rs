@@ -123,6 +123,20 @@ pub enum Cause {
 }
 
 impl AwsError {
+    /// An error of which nothing else is known.
+    pub(crate) fn new(operation: Operation, class: ErrorClass, cause: Option<Cause>) -> Self {
+        Self {
+            class,
+            cause,
+            code: None,
+            operation,
+            action: None,
+            retry_after: None,
+            limit: None,
+            said: None,
+        }
+    }
+
     /// Whether the call failed for this cause.
     pub fn is(&self, cause: Cause) -> bool {
         self.cause == Some(cause)

@@ -151,14 +151,5 @@ pub(crate) fn encrypted_copy(source: &Image, number: u64, key: &KeyArn, world: &
 
 /// A failed call of this class.
 pub(crate) fn failed_call(operation: Operation, class: ErrorClass) -> AwsError {
-    AwsError {
-        class,
-        cause: None,
-        code: None,
-        operation,
-        action: None,
-        retry_after: None,
-        limit: None,
-        said: None,
-    }
+    AwsError::new(operation, class, None)
 }

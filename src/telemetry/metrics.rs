@@ -250,7 +250,7 @@ impl Metrics {
         status: &AMIEncryptionTargetStatus,
         migrations: &[Arc<AMIMigration>],
         last_scan: Option<Timestamp>,
-        slowest_copy: f64,
+        slowest_copy: Option<f64>,
     ) {
         let spec = &target.spec;
         let labels: Labels<'_> = [&spec.policy, &spec.account_id, &spec.region];
@@ -354,7 +354,7 @@ impl Metrics {
         target: &AMIEncryptionTarget,
         status: &AMIEncryptionTargetStatus,
         migrations: &[Arc<AMIMigration>],
-        slowest_copy: f64,
+        slowest_copy: Option<f64>,
     ) {
         let spec = &target.spec;
         let is_active = !spec.suspend;
@@ -370,7 +370,7 @@ impl Metrics {
             .filter_map(|migration| Some(migration.creation_timestamp()?.0))
             .min();
         show(&self.oldest_unfinished, labels, oldest.map(seconds));
-        show(&self.slowest_copy, labels, migrates.then_some(slowest_copy));
+        show(&self.slowest_copy, labels, slowest_copy.filter(|_| migrates));
     }
 
     /// Counts an attempt to copy an image that has failed.
@@ -552,7 +552,7 @@ mod tests {
             let status = reachable(conditions::Status::True);
             // Whatever was shown before.
             for (mode, suspend) in [("Enforce", false), (mode, suspend)] {
-                metrics.observe_target(&target(mode, suspend), &status, &migrations, Some(at(5)), 7.0);
+                metrics.observe_target(&target(mode, suspend), &status, &migrations, Some(at(5)), Some(7.0));
             }
             let names = [
                 "amiseal_target_reachable",
@@ -577,7 +577,7 @@ mod tests {
             (reachable(conditions::Status::True), 1.0),
             (reachable(conditions::Status::False), 0.0),
         ] {
-            metrics.observe_target(&target("Audit", false), &status, &[], None, 0.0);
+            metrics.observe_target(&target("Audit", false), &status, &[], None, None);
             assert_eq!(shown(&registry, "amiseal_target_reachable"), Some(expected));
         }
     }
@@ -590,7 +590,7 @@ mod tests {
         metrics.copy_failed(NAME);
         assert_eq!(count(), None);
         let status = reachable(conditions::Status::True);
-        let observe = || metrics.observe_target(&target("Enforce", false), &status, &[], None, 0.0);
+        let observe = || metrics.observe_target(&target("Enforce", false), &status, &[], None, None);
         observe();
         assert_eq!(count(), Some(0.0));
         metrics.copy_failed(NAME);
@@ -609,7 +609,7 @@ mod tests {
             images: Some(ImageCounts::default()),
             ..AMIEncryptionTargetStatus::default()
         };
-        metrics.observe_target(&target("Audit", false), &status, &[], None, 0.0);
+        metrics.observe_target(&target("Audit", false), &status, &[], None, None);
         let families = registry.gather();
         let images = families.iter().find(|family| family.name() == "amiseal_images");
         let labels = images.expect("images").get_metric().iter().flat_map(Metric::get_label);
@@ -641,7 +641,7 @@ mod tests {
             &reachable(conditions::Status::True),
             &[],
             None,
-            0.0,
+            None,
         );
         let families = metrics.families();
         for family in registry.gather() {

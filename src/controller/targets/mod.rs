@@ -206,11 +206,10 @@ impl<'a> TargetReconciler<'a> {
         self.ctx.clock.system_time().checked_sub(age).ok()
     }
 
-    /// How many times as long as its size explains the slowest of the copies in flight has taken; 0 where there is none.
-    fn slowest_copy(&self, now: Timestamp) -> f64 {
-        let Some(inventory) = self.state(|state| state.inventory.clone()) else {
-            return 0.0;
-        };
+    /// How many times as long as its size explains the slowest of the copies in flight has taken; 0 where there is none, and
+    /// nothing before the first scan.
+    fn slowest_copy(&self, now: Timestamp) -> Option<f64> {
+        let inventory = self.state(|state| state.inventory.clone())?;
         let copying = |m: &&Arc<AMIMigration>| scan::migration_state(m) == MigrationState::Copying;
         let slowness = |migration: &Arc<AMIMigration>| {
             let copy = migration.status.as_ref()?.copy.as_ref()?;
@@ -222,7 +221,7 @@ impl<'a> TargetReconciler<'a> {
             Some(cost::slowness(image, &inventory, taken))
         };
         let copying = self.migrations.iter().filter(copying);
-        copying.filter_map(slowness).fold(0.0, f64::max)
+        Some(copying.filter_map(slowness).fold(0.0, f64::max))
     }
 
     /// Takes back how many snapshot copies are in flight, where no target looks any more.
