@@ -70,6 +70,13 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
             "SecondLeader@97",
         ],
     ),
+    // The key of an original was disabled, and could not be read once, since the role could not be assumed: it was taken for usable,
+    // and a copy was asked for.
+    (
+        "an original's key that could not be read for a moment",
+        1_200_941,
+        &["AwsDenied@224"],
+    ),
 ];
 
 /// The plans of all of them.
