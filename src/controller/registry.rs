@@ -63,6 +63,8 @@ pub(crate) struct TargetState {
     pub(super) key_id: String,
     /// The keys that originals are encrypted under.
     pub(super) source_keys: Arc<SourceKeys>,
+    /// The classes of images that it was last looked for these in.
+    pub(super) source_keys_of: Option<Arc<Classified>>,
     /// Who AWS says we are.
     pub(super) caller: String,
     /// When it is scanned, and what hinders that.
@@ -266,6 +268,14 @@ impl TargetState {
         }
         self.session = Some(session.clone());
         changed
+    }
+
+    /// Whether it was looked which keys the images that are wanted now are encrypted under.
+    pub(super) fn has_source_keys_of_classified(&self) -> bool {
+        match (&self.source_keys_of, &self.classified) {
+            (Some(looked), Some(classified)) => Arc::ptr_eq(looked, classified),
+            _ => false,
+        }
     }
 
     /// Whether the credentials in use are those of `key`.

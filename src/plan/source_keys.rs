@@ -27,6 +27,8 @@ const REASONS: [&str; 4] = [
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceKeys {
     problems: BTreeMap<KeyArn, KeyProblem>,
+    /// All that were asked about, whatever came of it.
+    asked: BTreeSet<KeyArn>,
     due: Option<Timestamp>,
 }
 
@@ -36,7 +38,19 @@ impl SourceKeys {
         Self {
             due: (!problems.is_empty()).then(|| now + UNUSABLE),
             problems,
+            asked: BTreeSet::new(),
         }
+    }
+
+    /// These are all that KMS was asked about.
+    #[must_use]
+    pub fn asked(self, keys: BTreeSet<KeyArn>) -> Self {
+        Self { asked: keys, ..self }
+    }
+
+    /// Whether KMS was not asked about one of these yet, as where images have come to be wanted since.
+    pub fn lacks(&self, keys: &BTreeSet<KeyArn>) -> bool {
+        !keys.is_subset(&self.asked)
     }
 
     /// When they are read again before the next scan; none if there is no need to.
@@ -166,6 +180,15 @@ mod tests {
         let snapshot = world.snapshots.get_mut(&snapshot_id(101)).expect("a snapshot");
         (snapshot.encrypted, snapshot.key) = (true, Some(key(7)));
         (id, world.inventory(at(0)))
+    }
+
+    #[test]
+    fn a_key_that_kms_was_not_asked_about_is_missing_and_one_that_could_not_be_read_is_not() {
+        let keys = |numbers: &[u32]| -> BTreeSet<KeyArn> { numbers.iter().map(|number| key(*number)).collect() };
+        assert!(SourceKeys::default().lacks(&keys(&[1])));
+        assert!(!SourceKeys::default().lacks(&keys(&[])), "there is nothing to ask");
+        let read = SourceKeys::read(BTreeMap::new(), at(0)).asked(keys(&[1, 2]));
+        assert!(!read.lacks(&keys(&[2])) && read.lacks(&keys(&[2, 3])));
     }
 
     #[test]

@@ -26,11 +26,13 @@ impl TargetReconciler<'_> {
         self.know_key(answer.map(view_of));
     }
 
-    /// Reads the keys that originals are encrypted under, after a scan or when that is due.
+    /// Reads the keys that originals are encrypted under, after a scan, when that is due, and when images have come to be wanted whose
+    /// keys were not: none is copied before.
     pub(super) async fn follow_source_keys(&self, has_scanned: bool) {
         let now = self.ctx.clock.now();
         let due = self.state(|state| state.source_keys.due().is_some_and(|due| due <= now));
-        if !due && !has_scanned {
+        let is_new = self.state(|state| state.classified.is_some() && !state.has_source_keys_of_classified());
+        if !due && !has_scanned && !is_new {
             return;
         }
         let (inventory, classified, key, known) = self.state(|state| {
@@ -47,11 +49,16 @@ impl TargetReconciler<'_> {
         let wanted = classified.wanted.iter();
         let images = wanted.filter_map(|wanted| inventory.images.get(&wanted.image).map(|image| &**image));
         let keys = source_keys::to_read(images, &inventory, key.arn());
+        if !due && !has_scanned && !known.lacks(&keys) {
+            self.state(|state| state.source_keys_of = Some(classified));
+            return;
+        }
         let problems = unusable_keys(&self.session, &keys, &known).await;
-        let read = SourceKeys::read(problems, self.ctx.clock.now());
+        let read = SourceKeys::read(problems, self.ctx.clock.now()).asked(keys);
         let is_news = self.state(|state| {
             let is_news = !state.source_keys.says_as(&read);
             state.source_keys = Arc::new(read);
+            state.source_keys_of = Some(classified);
             is_news
         });
         if is_news {
