@@ -212,6 +212,9 @@ impl History {
         let was_quiet = over && before == so_far();
         lock(&self.watchman).outcome.calls = self.stage.fate.calls();
         self.wait(AFTERMATH, || self.stage.is_over()).await?;
+        // Nothing more strikes, and what has begun lasts as long as it would.
+        self.stage.spare();
+        self.wait(people::DISABLED, || !self.stage.has_mends()).await?;
         self.stage.calm(&FIRST);
         for fault in &self.beginning.world.faults {
             self.stage.sim.add_fault(fault.clone());

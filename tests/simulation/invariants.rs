@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use amiseal::api::{AMIMigration, MigrationState, conditions, labels};
+use amiseal::api::{AMIMigration, AMIMigrationStatus, MigrationState, conditions, labels};
 use clap::ValueEnum;
 use ec2sim::model::{self, Image, ImageState, SnapshotState};
 use ec2sim::{Check, Finding, Report, Sim};
@@ -233,7 +233,25 @@ fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<
     {
         broken.push(untrue(how));
     }
+    if let Some(id) = copy.and_then(|copy| copy.image_id.as_deref())
+        && let Some(promoted) = conditions::find(&status.conditions, conditions::PROMOTED)
+    {
+        broken.extend(takes_back(status, id).map(|how| untrue(format!("{how}, though {}", promoted.message))));
+    }
     broken
+}
+
+/// What is said of a copy that was published as if nobody launched from it: that it is wrong, which what its original became later
+/// does not make it, or that somebody should take it away.
+fn takes_back(status: &AMIMigrationStatus, copy: &str) -> Option<String> {
+    let stalled = conditions::find(&status.conditions, conditions::STALLED)?;
+    let is_wrong = conditions::is_true(&status.conditions, conditions::STALLED)
+        && stalled.reason == conditions::reason::ATTRIBUTE_MISMATCH;
+    let advises = status
+        .conditions
+        .iter()
+        .any(|one| one.message.contains(&format!("deregister {copy}")));
+    (is_wrong || advises).then(|| format!("says of {copy}: {}", stalled.message))
 }
 
 /// The copy of which a migration says that it was verified, or that there is nothing left to do for it.

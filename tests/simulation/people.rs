@@ -24,8 +24,9 @@ const TARGET: &str = "AMIEncryptionTarget";
 const POLICY: &str = "AMIEncryptionPolicy";
 /// How long a policy is suspended, in Audit, or gone, and an image public.
 const MEANWHILE: Duration = Duration::from_secs(20 * 60);
-/// How long a copy is disabled: more than a scan interval of these histories.
-const DISABLED: Duration = Duration::from_secs(45 * 60);
+/// How long a copy is disabled: more than a scan interval of these histories, as what is disabled and enabled between two scans loses
+/// its launch permissions, and no listing shows that. Nothing lasts longer.
+pub(crate) const DISABLED: Duration = Duration::from_secs(45 * 60);
 /// What was decided before a policy was changed may be on its way for so long.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -258,15 +259,7 @@ fn disable_copies(stage: &Stage, original: &Image) {
         }
     };
     all(stage, &copies, &OwnerAct::Disable);
-    let (original, began) = (original.clone(), stage.clock.age());
-    stage.later(DISABLED, move |stage| {
-        if stage.clock.age().saturating_sub(began) < DISABLED {
-            // The end of the history came first. What is disabled and enabled between two scans loses its launch permissions, and
-            // no listing shows that.
-            keep_no_permissions(stage, &original);
-        }
-        all(stage, &copies, &OwnerAct::Enable);
-    });
+    stage.later(DISABLED, move |stage| all(stage, &copies, &OwnerAct::Enable));
 }
 
 /// From now on a copy may have other launch permissions than its original.

@@ -490,6 +490,16 @@ impl Stage {
         self.fate.is_over() && self.lock().mends.is_empty()
     }
 
+    /// Whether something that has gone wrong is still to be put right.
+    pub(crate) fn has_mends(&self) -> bool {
+        !self.lock().mends.is_empty()
+    }
+
+    /// Lets nothing more strike.
+    pub(crate) fn spare(&self) {
+        self.fate.calm();
+    }
+
     /// Whether nothing may go wrong any more.
     pub(crate) fn is_calm(&self) -> bool {
         self.lock().calm
