@@ -36,24 +36,24 @@ version = $(shell awk '{ sub(/^require /, "") } $$1 == "$(2)" { print $$2; exit 
 KUBERNETES := $(AMISEAL_TOOLS)/kubernetes-$(call version,kubernetes,k8s.io/kubernetes)
 ETCD := $(AMISEAL_TOOLS)/etcd-$(call version,etcd,go.etcd.io/etcd/server/v3)
 HELM := $(AMISEAL_TOOLS)/helm-$(call version,helm,helm.sh/helm/v4)
-PROMTOOL := $(AMISEAL_TOOLS)/promtool-$(call version,promtool,github.com/prometheus/prometheus)
+PROMETHEUS := $(AMISEAL_TOOLS)/prometheus-$(call version,prometheus,github.com/prometheus/prometheus)
 
 TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager \
 	$(HELM)/helm
-TOOLS_ALL := $(TOOLS) $(PROMTOOL)/promtool
+TOOLS_ALL := $(TOOLS) $(PROMETHEUS)/promtool $(PROMETHEUS)/prometheus
 
 .PHONY: tools
 tools: $(TOOLS) ## Build what the demo needs, and most tests: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
 
 .PHONY: tools-all
-tools-all: $(TOOLS_ALL) ## Build also promtool, which plays the alerts in tests
+tools-all: $(TOOLS_ALL) ## Build also Prometheus and promtool, which play the alerts
 
 # A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
 define go-build
 @mkdir -p $(@D)
 @echo "building $(@F) of $(notdir $(@D))"
 @tmp="$@.$$$$.tmp"; trap 'rm -f "$$tmp"' EXIT; \
-cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
+cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -tags '$(GO_TAGS)' -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
 endef
 
 $(ETCD)/etcd:
@@ -72,8 +72,10 @@ $(KUBERNETES)/%:
 $(HELM)/helm:
 	$(call go-build,helm,helm.sh/helm/v4/cmd/helm,-X helm.sh/helm/v4/internal/version.version=$(patsubst helm-%,%,$(notdir $(HELM))))
 
-$(PROMTOOL)/promtool:
-	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool,-X github.com/prometheus/common/version.Version=$(patsubst promtool-v%,%,$(notdir $(PROMTOOL))))
+# Without the ways to find targets, which are the clients of twenty clouds: here they are written down.
+$(PROMETHEUS)/%: GO_TAGS := remove_all_sd
+$(PROMETHEUS)/%:
+	$(call go-build,prometheus,github.com/prometheus/prometheus/cmd/$*,-X github.com/prometheus/common/version.Version=$(patsubst prometheus-v%,%,$(notdir $(PROMETHEUS))))
 
 # --- Tools: cargo-deny --------------------------------------------------------------------------------------------
 

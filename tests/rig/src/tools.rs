@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 const KUBERNETES_MODULE: &str = include_str!("../../tools/kubernetes/go.mod");
 const ETCD_MODULE: &str = include_str!("../../tools/etcd/go.mod");
 const HELM_MODULE: &str = include_str!("../../tools/helm/go.mod");
-const PROMTOOL_MODULE: &str = include_str!("../../tools/promtool/go.mod");
+const PROMETHEUS_MODULE: &str = include_str!("../../tools/prometheus/go.mod");
 
 /// A program of the control plane, or to work with one, built from a Go module whose `go.mod` pins its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Tool {
     Kubectl,
     /// The installer of charts.
     Helm,
+    /// Reads metrics, and says by rules what is wrong.
+    Prometheus,
     /// Checks and plays the rules of Prometheus.
     Promtool,
 }
@@ -35,6 +37,7 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
         }
     }
@@ -47,7 +50,7 @@ impl Tool {
                 (KUBERNETES_MODULE, "k8s.io/kubernetes")
             }
             Self::Helm => (HELM_MODULE, "helm.sh/helm/v4"),
-            Self::Promtool => (PROMTOOL_MODULE, "github.com/prometheus/prometheus"),
+            Self::Prometheus | Self::Promtool => (PROMETHEUS_MODULE, "github.com/prometheus/prometheus"),
         };
         required_version(go_mod, module)
             .with_context(|| format!("no version of {module} in its go.mod under tests/tools"))
@@ -61,7 +64,7 @@ impl Tool {
             Self::Etcd => "etcd",
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
             Self::Helm => "helm",
-            Self::Promtool => "promtool",
+            Self::Prometheus | Self::Promtool => "prometheus",
         };
         let path = directory()?
             .join(format!("{module}-{}", self.version()?))
@@ -132,6 +135,7 @@ mod tests {
             Tool::KubeControllerManager,
             Tool::Kubectl,
             Tool::Helm,
+            Tool::Prometheus,
             Tool::Promtool,
         ] {
             let version = tool.version().expect("a version");
