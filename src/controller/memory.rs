@@ -85,6 +85,13 @@ pub(crate) struct CallProblem {
     pub(super) retry: Option<String>,
 }
 
+impl CallProblem {
+    /// Whether AWS has refused to change something, for a reason that a person should know.
+    pub(super) fn is_refusal(&self) -> bool {
+        !self.reads && self.problem.is_some()
+    }
+}
+
 impl Memory {
     /// Forgets objects whose UIDs are not in `uids` any more.
     pub(super) fn retain(&self, uids: &HashSet<String>) {

@@ -11,8 +11,10 @@ use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Mode};
 use crate::domain::{Image, ImageState, Inventory, MissingPermissions};
 
-/// After how long it is asked again whether the role may do what it could not, or might not.
+/// After how long it is asked again whether the role may do what it could not.
 pub const ASK_AGAIN: Duration = Duration::from_secs(600);
+/// How soon it is asked again where nothing was missing and a call was denied: many may be, one after the other.
+const ASK_IN_DOUBT: Duration = Duration::from_secs(60);
 
 /// Whether a target's policy only looks by now, or is suspended, and the target has not heard of it yet. What it would do until then is
 /// what nobody asks for any more: not even a session that may change something.
@@ -59,9 +61,12 @@ impl PermissionCheck {
         self.doubted = true;
     }
 
-    /// After a scan what was missing may have been allowed.
-    pub fn scanned(&mut self) {
+    /// After a scan what was missing may have been allowed. Whoever has asked for the scan may just have done that.
+    pub fn scanned(&mut self, is_asked_for: bool) {
         self.doubted |= self.lacking.as_ref().is_some_and(|lacking| !lacking.is_empty());
+        if is_asked_for {
+            self.due = None;
+        }
     }
 
     /// A copy is there to ask about what could not be asked about the original.
@@ -86,8 +91,9 @@ impl PermissionCheck {
     /// AWS has answered. Says whether otherwise than before.
     pub fn answered(&mut self, lacking: MissingPermissions, now: Timestamp) -> bool {
         let changed = self.lacking.as_ref() != Some(&lacking);
+        let wait = if lacking.is_empty() { ASK_IN_DOUBT } else { ASK_AGAIN };
         *self = Self {
-            due: Some(now + ASK_AGAIN),
+            due: Some(now + wait),
             lacking: Some(lacking),
             ..Self::default()
         };
@@ -273,10 +279,17 @@ mod tests {
             (false, None),
             "nothing is missing"
         );
-        permission_check.scanned();
+        permission_check.scanned(true);
         assert!(!permission_check.is_due(at(9999)), "a scan is no reason to doubt that");
+        permission_check.answered(MissingPermissions::default(), at(1400));
         permission_check.doubt();
-        assert!(!permission_check.is_due(at(1399 + soon)) && permission_check.is_due(at(1400 + soon)));
+        assert!(!permission_check.is_due(at(1459)) && permission_check.is_due(at(1460)));
+
+        permission_check.answered(lacking(&["ec2:A"], &[]), at(2000));
+        permission_check.scanned(false);
+        assert!(!permission_check.is_due(at(2001)));
+        permission_check.scanned(true);
+        assert!(permission_check.is_due(at(2001)), "somebody may have granted it");
 
         permission_check.answered(lacking(&[], &["ec2:A"]), at(3000));
         permission_check.copied();

@@ -32,6 +32,11 @@ impl ScanSchedule {
         self.due.is_none_or(|due| due <= now) || self.asked.as_deref() != asked
     }
 
+    /// Whether users have asked for a scan since the last complete one began.
+    pub fn is_asked_for(&self, asked: Option<&str>) -> bool {
+        asked.is_some() && self.completed_for() != asked
+    }
+
     /// What hinders scanning.
     pub fn problem(&self) -> Option<&Problem> {
         self.problem.as_ref()
@@ -93,12 +98,13 @@ mod tests {
         scans.begins(None);
         scans.completed(None, at(100));
         assert_eq!((scans.is_due(None, at(99)), scans.is_due(None, at(100))), (false, true));
-        assert!(scans.is_due(Some("again"), at(1)));
+        assert!(scans.is_due(Some("again"), at(1)) && scans.is_asked_for(Some("again")) && !scans.is_asked_for(None));
         scans.begins(Some("again".to_owned()));
         assert!(!scans.is_due(Some("again"), at(1)), "once for each value");
         assert_eq!(scans.completed_for(), None, "it has only begun");
         scans.completed(Some("again".to_owned()), at(200));
         assert_eq!(scans.completed_for(), Some("again"));
+        assert!(!scans.is_asked_for(Some("again")));
         scans.soon();
         assert!(scans.is_due(Some("again"), at(2)));
     }

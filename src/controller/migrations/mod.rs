@@ -112,7 +112,10 @@ impl MigrationReconciler<'_> {
                 // A decision that wants to know the same again would do so for ever.
                 break (observation, step);
             }
-            if let Some(wait) = self.wait_out(recorded) {
+            // Whether an image is still there does not depend on what AWS has refused to do with it.
+            let holds_up =
+                |recorded: &&CallProblem| !(recorded.is_refusal() && matches!(question, Question::Absence(_)));
+            if let Some(wait) = self.wait_out(recorded.filter(holds_up)) {
                 return self.write_or(step.status, &current, Action::requeue(wait)).await;
             }
             let Some(session) = self.session() else {

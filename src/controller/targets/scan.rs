@@ -46,7 +46,8 @@ impl TargetReconciler<'_> {
                     state.copies.succeeded();
                     state.inventory = Some(Arc::new(scan.inventory));
                     state.caller = scan.caller;
-                    state.permission_check.scanned();
+                    let is_asked_for = state.scans.is_asked_for(asked.as_deref());
+                    state.permission_check.scanned(is_asked_for);
                     state.scans.completed(asked, now + interval);
                     state.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
                     // Before AWS is asked for a copy, what is there is asked for by its source.
