@@ -181,6 +181,8 @@ pub enum Edit {
         /// The limit.
         limit: usize,
     },
+    /// Lets all copies that are being made come to their end now.
+    FinishCopies {},
     /// Ends all sessions that STS handed out.
     ExpireSessions {},
     /// Changes the clock.
@@ -356,6 +358,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .snapshot_copy_limit = limit;
             Ok(json!({}))
         }
+        Edit::FinishCopies {} => Ok(json!({ "finished": state.finish_copies(now) })),
         Edit::ExpireSessions {} => {
             for session in state.sessions.values_mut() {
                 session.expires = SimTime::default();

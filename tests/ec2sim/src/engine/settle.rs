@@ -42,6 +42,13 @@ impl State {
         }
     }
 
+    /// Lets all that copies wait for happen now, in its order. Says how much that was.
+    pub(crate) fn finish_copies(&mut self, now: SimTime) -> usize {
+        let events = std::mem::take(&mut self.events);
+        events.iter().for_each(|(_, event)| self.happen(event, now));
+        events.len()
+    }
+
     fn happen(&mut self, event: &Event, at: SimTime) {
         match event {
             Event::Snapshot { account, region, id } => self.finish_snapshot(account, region, id),

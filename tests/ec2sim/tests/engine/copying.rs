@@ -37,6 +37,17 @@ fn a_copy_is_pending_with_rising_progress_and_then_available() {
 }
 
 #[test]
+fn copies_can_be_brought_to_their_end() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    let id = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
+    sim.edit(Edit::FinishCopies {}).expect("an edit");
+    assert_eq!(c.state(&id), "available");
+    seconds(&sim, 300);
+    assert_eq!(c.state(&id), "available", "nothing is left to happen");
+}
+
+#[test]
 fn a_copy_names_its_source_and_carries_attributes_but_not_sharing_description_or_deprecation() {
     let images = r#"
     - id: ami-0000000a
