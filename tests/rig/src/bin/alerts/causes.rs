@@ -1,0 +1,171 @@
+//! What goes wrong, and which alerts that makes fire.
+
+use clap::ValueEnum;
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cause {
+    /// A copy does not get on.
+    CopyHangs,
+    /// A role is not trusted any more.
+    RoleNotTrusted,
+    /// A role lacks an action that copying needs.
+    PermissionMissing,
+    /// The key is disabled.
+    KeyDisabled,
+    /// An image appears that nobody may copy.
+    ImageNotCopyable,
+    /// Copies are begun and fail.
+    CopiesFail,
+    /// An image has terabytes of snapshots.
+    ManyTerabytes,
+    /// AWS does not say what a role may do.
+    CheckFails,
+    /// AWS takes minutes to answer the reads of one account.
+    ReadsSlow,
+    /// AWS throttles every call.
+    Throttled,
+    /// A replica hangs.
+    ReplicaHangs,
+    /// No connection to AWS.
+    AwsGone,
+    /// Statuses may not be written any more.
+    RightsLost,
+    /// The API server is gone.
+    ApiServerGone,
+    /// No replica runs.
+    Killed,
+}
+
+/// Those of a wave go wrong at the same time, each in an account of its own. A copy that hangs is begun before others are made.
+pub(crate) const WAVES: [&[Cause]; 7] = [
+    &[
+        Cause::CopyHangs,
+        Cause::RoleNotTrusted,
+        Cause::PermissionMissing,
+        Cause::KeyDisabled,
+        Cause::ImageNotCopyable,
+        Cause::CopiesFail,
+        Cause::ManyTerabytes,
+        Cause::CheckFails,
+        Cause::ReadsSlow,
+    ],
+    &[Cause::Throttled],
+    &[Cause::ReplicaHangs],
+    &[Cause::AwsGone],
+    &[Cause::RightsLost],
+    &[Cause::ApiServerGone],
+    &[Cause::Killed],
+];
+
+impl Cause {
+    /// All of them.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        WAVES.into_iter().flatten().copied()
+    }
+
+    /// The account that it is in; none where it strikes all.
+    pub(crate) const fn account(self) -> Option<&'static str> {
+        Some(match self {
+            Self::CopyHangs => "100000000001",
+            Self::RoleNotTrusted => "100000000002",
+            Self::PermissionMissing => "100000000003",
+            Self::KeyDisabled => "100000000004",
+            Self::ImageNotCopyable => "100000000005",
+            Self::CopiesFail => "100000000006",
+            Self::ManyTerabytes => "100000000007",
+            Self::CheckFails => "100000000008",
+            Self::ReadsSlow => "100000000009",
+            Self::Throttled
+            | Self::ReplicaHangs
+            | Self::AwsGone
+            | Self::RightsLost
+            | Self::ApiServerGone
+            | Self::Killed => return None,
+        })
+    }
+
+    /// The alerts that it has to make fire.
+    pub(crate) const fn alerts(self) -> &'static [&'static str] {
+        match self {
+            Self::CopyHangs => &["AmisealCopySlow"],
+            Self::RoleNotTrusted => &["AmisealTargetUnreachable"],
+            Self::PermissionMissing => &["AmisealPermissionMissing"],
+            Self::KeyDisabled => &["AmisealKeyUnusable"],
+            Self::ImageNotCopyable => &[
+                "AmisealMigrationStalled",
+                "AmisealImagesUnencrypted",
+                "AmisealNewUnencryptedImage",
+            ],
+            Self::CopiesFail => &["AmisealCopiesFailing"],
+            Self::ManyTerabytes => &["AmisealDuplicateStorage"],
+            Self::CheckFails => &["AmisealTargetNotReady"],
+            Self::ReadsSlow => &["AmisealScanStale"],
+            Self::Throttled => &["AmisealAWSThrottling"],
+            Self::ReplicaHangs => &["AmisealShardsUnowned"],
+            Self::AwsGone => &["AmisealAWSUnreachable"],
+            Self::RightsLost => &["AmisealReconcileErrors"],
+            Self::ApiServerGone => &["AmisealAPIServerUnreachable"],
+            Self::Killed => &["AmisealAbsent"],
+        }
+    }
+
+    /// The alerts that it explains as well: an image that is not migrated meanwhile stays unencrypted.
+    pub(crate) const fn explains(self) -> &'static [&'static str] {
+        const LEFT: &[&str] = &[
+            "AmisealMigrationStalled",
+            "AmisealImagesUnencrypted",
+            "AmisealNewUnencryptedImage",
+        ];
+        match self {
+            Self::CopyHangs | Self::PermissionMissing | Self::CopiesFail | Self::ManyTerabytes | Self::CheckFails => {
+                LEFT
+            }
+            // All accounts are out of reach. Their scans become too old later than this lasts.
+            Self::AwsGone => &["AmisealTargetUnreachable"],
+            _ => &[],
+        }
+    }
+
+    /// What happens, for people.
+    pub(crate) const fn what(self) -> &'static str {
+        match self {
+            Self::CopyHangs => "AWS does not get on with a copy",
+            Self::RoleNotTrusted => "the role trusts amiseal no longer",
+            Self::PermissionMissing => "the role may not call CopyImage",
+            Self::KeyDisabled => "somebody disables the KMS key",
+            Self::ImageNotCopyable => "an image appears that AWS lets nobody copy",
+            Self::CopiesFail => "the role may create no grants for the key",
+            Self::ManyTerabytes => "an image of 6 TiB is copied, and stays",
+            Self::CheckFails => "AWS fails when it is asked what the role may do",
+            Self::ReadsSlow => "AWS takes four minutes to answer a read",
+            Self::Throttled => "AWS throttles every call",
+            Self::ReplicaHangs => "a replica hangs",
+            Self::AwsGone => "AWS refuses connections",
+            Self::RightsLost => "the controller may not write statuses",
+            Self::ApiServerGone => "the API server is gone",
+            Self::Killed => "both replicas are killed",
+        }
+    }
+
+    /// How that ends, for people.
+    pub(crate) const fn mend(self) -> &'static str {
+        match self {
+            Self::CopyHangs => "AWS gets on with the copy",
+            Self::RoleNotTrusted => "the role trusts amiseal again",
+            Self::PermissionMissing => "the role may call CopyImage again",
+            Self::KeyDisabled => "somebody enables the KMS key",
+            Self::ImageNotCopyable => "its owner deregisters the image that nobody may copy",
+            Self::CopiesFail => "the role may create grants again, and somebody asks for another attempt",
+            Self::ManyTerabytes => "its owner deregisters the original of 6 TiB",
+            Self::CheckFails => "AWS says what the role may do",
+            Self::ReadsSlow => "AWS answers reads at once again",
+            Self::Throttled => "AWS takes calls again",
+            Self::ReplicaHangs => "the replica goes on",
+            Self::AwsGone => "AWS can be reached again",
+            Self::RightsLost => "the controller may write statuses again",
+            Self::ApiServerGone => "the API server is back",
+            Self::Killed => "both replicas are started again",
+        }
+    }
+}
