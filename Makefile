@@ -37,23 +37,25 @@ KUBERNETES := $(AMISEAL_TOOLS)/kubernetes-$(call version,kubernetes,k8s.io/kuber
 ETCD := $(AMISEAL_TOOLS)/etcd-$(call version,etcd,go.etcd.io/etcd/server/v3)
 HELM := $(AMISEAL_TOOLS)/helm-$(call version,helm,helm.sh/helm/v4)
 PROMTOOL := $(AMISEAL_TOOLS)/promtool-$(call version,promtool,github.com/prometheus/prometheus)
+# Of our own, around the code by which Flux judges objects, and the Lua that Argo CD runs.
+GITOPS := $(AMISEAL_TOOLS)/gitops-$(call version,gitops,github.com/fluxcd/pkg/runtime)
 
 TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager \
 	$(HELM)/helm
-TOOLS_ALL := $(TOOLS) $(PROMTOOL)/promtool
+TOOLS_ALL := $(TOOLS) $(PROMTOOL)/promtool $(GITOPS)/gitops
 
 .PHONY: tools
 tools: $(TOOLS) ## Build what the demo needs, and most tests: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
 
 .PHONY: tools-all
-tools-all: $(TOOLS_ALL) ## Build also promtool, which plays the alerts in tests
+tools-all: $(TOOLS_ALL) ## Build also promtool, which plays the alerts in tests, and gitops, which judges as Argo CD and Flux do
 
 # A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
 define go-build
 @mkdir -p $(@D)
 @echo "building $(@F) of $(notdir $(@D))"
 @tmp="$@.$$$$.tmp"; trap 'rm -f "$$tmp"' EXIT; \
-cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
+cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
 endef
 
 $(ETCD)/etcd:
@@ -74,6 +76,9 @@ $(HELM)/helm:
 
 $(PROMTOOL)/promtool:
 	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool,-X github.com/prometheus/common/version.Version=$(patsubst promtool-v%,%,$(notdir $(PROMTOOL))))
+
+$(GITOPS)/gitops: $(wildcard tests/tools/gitops/*)
+	$(call go-build,gitops,.)
 
 # --- Tools: cargo-deny --------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 const KUBERNETES_MODULE: &str = include_str!("../../tools/kubernetes/go.mod");
 const ETCD_MODULE: &str = include_str!("../../tools/etcd/go.mod");
 const HELM_MODULE: &str = include_str!("../../tools/helm/go.mod");
+const GITOPS_MODULE: &str = include_str!("../../tools/gitops/go.mod");
 const PROMTOOL_MODULE: &str = include_str!("../../tools/promtool/go.mod");
 
 /// A program of the control plane, or to work with one, built from a Go module whose `go.mod` pins its version.
@@ -24,6 +25,8 @@ pub enum Tool {
     Helm,
     /// Checks and plays the rules of Prometheus.
     Promtool,
+    /// Says what Argo CD and Flux make of objects.
+    Gitops,
 }
 
 impl Tool {
@@ -36,6 +39,7 @@ impl Tool {
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
             Self::Promtool => "promtool",
+            Self::Gitops => "gitops",
         }
     }
 
@@ -48,6 +52,7 @@ impl Tool {
             }
             Self::Helm => (HELM_MODULE, "helm.sh/helm/v4"),
             Self::Promtool => (PROMTOOL_MODULE, "github.com/prometheus/prometheus"),
+            Self::Gitops => (GITOPS_MODULE, "github.com/fluxcd/pkg/runtime"),
         };
         required_version(go_mod, module)
             .with_context(|| format!("no version of {module} in its go.mod under tests/tools"))
@@ -62,6 +67,7 @@ impl Tool {
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
             Self::Helm => "helm",
             Self::Promtool => "promtool",
+            Self::Gitops => "gitops",
         };
         let path = directory()?
             .join(format!("{module}-{}", self.version()?))
@@ -133,6 +139,7 @@ mod tests {
             Tool::Kubectl,
             Tool::Helm,
             Tool::Promtool,
+            Tool::Gitops,
         ] {
             let version = tool.version().expect("a version");
             assert!(

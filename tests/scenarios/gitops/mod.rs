@@ -1,0 +1,89 @@
+//! What those make of amiseal's objects who apply them from Git: Argo CD, Flux and kubectl.
+
+mod health;
+mod history;
+mod scripts;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rig::tools::Tool;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::harness::Scenario;
+
+const ARGOCD: &str = "argocd/argocd-cm.yaml";
+const FLUX: &str = "flux/health-checks.yaml";
+const FLUX_WITHOUT_COPIES: &str = "flux/health-checks-without-copies.yaml";
+
+/// What is said of one object.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Answer {
+    argocd: Said,
+    /// None of a kind that the expressions say nothing of.
+    flux: Option<Said>,
+    kstatus: Said,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Said {
+    status: String,
+    message: String,
+}
+
+/// A file of `docs/gitops`.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops").join(name)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// What a program prints, which has to succeed.
+async fn run(mut command: Command, input: &str) -> String {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a program that starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may print before it has read all.
+    let input = input.to_owned();
+    let fed = tokio::spawn(async move { stdin.write_all(input.as_bytes()).await });
+    let output = child.wait_with_output().await.expect("its output");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fed.await.expect("no panic").expect("its input is read");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// What Argo CD, Flux by these expressions, and kstatus say of objects, one JSON object after the other.
+async fn judge(flux: &str, objects: &str) -> Vec<Answer> {
+    let mut tool = Command::new(Tool::Gitops.path().expect("gitops"));
+    tool.arg("--argocd").arg(file(ARGOCD)).arg("--flux").arg(file(flux));
+    let answers = run(tool, objects).await;
+    let answers = answers.lines().map(serde_json::from_str::<Answer>);
+    answers.collect::<Result<_, _>>().expect("answers")
+}
+
+/// What `kubectl` prints.
+async fn kubectl(scenario: &Scenario, arguments: &[&str], input: &str) -> String {
+    let mut command = scenario.plane().kubectl().expect("kubectl");
+    command.args(arguments);
+    run(command, input).await
+}
+
+/// An object as the API server has it, without the record of who manages which field.
+async fn object(scenario: &Scenario, kind: &str, name: &str) -> Value {
+    let printed = kubectl(scenario, &["get", kind, name, "-o", "json"], "").await;
+    serde_json::from_str(&printed).expect("an object")
+}

@@ -1,0 +1,61 @@
+//! The scripts for Argo CD, and the objects that they come with.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{ARGOCD, FLUX, file, judge, read, yaml};
+
+pub(super) const KINDS: [&str; 3] = ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"];
+
+/// A file of a kind, in the layout of Argo CD's repository.
+pub(super) fn of_kind(kind: &str, name: &str) -> std::path::PathBuf {
+    file(&format!("argocd/resource_customizations/amiseal.dev/{kind}/{name}"))
+}
+
+/// The object and the expected health of each test that stands beside a script.
+pub(super) fn recorded(kind: &str) -> Vec<(String, Value, Value)> {
+    let tests = yaml(&read(&of_kind(kind, "health_test.yaml")));
+    let tests = tests["tests"].as_array().expect("tests").clone();
+    let read_one = |test: &Value| {
+        let path = test["inputPath"].as_str().expect("a path").to_owned();
+        let object = yaml(&read(&of_kind(kind, &path)));
+        (path, object, test["healthStatus"].clone())
+    };
+    tests.iter().map(read_one).collect()
+}
+
+#[test]
+fn the_config_map_of_argo_cd_has_the_scripts_of_the_three_kinds_and_nothing_else() {
+    let config_map = yaml(&read(&file(ARGOCD)));
+    assert_eq!(config_map["metadata"]["name"], "argocd-cm");
+    let data = config_map["data"].as_object().expect("scripts");
+    assert_eq!(data.len(), KINDS.len());
+    for kind in KINDS {
+        let script = &data[&format!("resource.customizations.health.amiseal.dev_{kind}")];
+        assert_eq!(script, &read(&of_kind(kind, "health.lua")), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_object_gets_the_health_that_is_noted_beside_it() {
+    let mut healths = BTreeSet::new();
+    for kind in KINDS {
+        let tests = recorded(kind);
+        let objects: String = tests.iter().map(|(_, object, _)| object.to_string()).collect();
+        let answers = judge(FLUX, &objects).await;
+        assert_eq!(answers.len(), tests.len());
+        for ((path, object, expected), answer) in tests.iter().zip(&answers) {
+            assert_eq!(object["kind"], kind, "{path}");
+            assert_eq!(answer.argocd.status, expected["status"], "{kind} {path}");
+            assert_eq!(answer.argocd.message, expected["message"], "{kind} {path}");
+            healths.insert(format!("{kind} {}", answer.argocd.status));
+        }
+        let noted: BTreeSet<String> = tests.into_iter().map(|(path, ..)| path).collect();
+        let there = std::fs::read_dir(of_kind(kind, "testdata")).expect("recorded objects");
+        let there = there.map(|entry| format!("testdata/{}", entry.expect("an entry").file_name().display()));
+        assert_eq!(noted, there.collect(), "{kind}: what is noted, and what is there");
+    }
+    // Each kind in each health.
+    assert_eq!(healths.len(), 4 * KINDS.len(), "{healths:?}");
+}
