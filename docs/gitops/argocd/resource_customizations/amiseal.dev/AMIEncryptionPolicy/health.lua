@@ -31,7 +31,12 @@ if ready.reason == "Suspended" then
 end
 
 if is("Reconciling", "True") then
-  return health("Progressing", conditions["Reconciling"].message)
+  local message = conditions["Reconciling"].message
+  -- As while AWS cannot be reached: it goes on by itself, but not now.
+  if ready.status == "False" then
+    message = message .. " Ready: " .. ready.message
+  end
+  return health("Progressing", message)
 end
 
 if ready.status ~= "True" then
