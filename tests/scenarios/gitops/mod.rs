@@ -1,7 +1,10 @@
 //! What those make of amiseal's objects who apply them from Git: Argo CD, Flux and kubectl.
 
+mod applying;
+mod ci;
 mod health;
 mod history;
+mod policies;
 mod scripts;
 
 use std::path::{Path, PathBuf};
@@ -61,9 +64,11 @@ async fn run(mut command: Command, input: &str) -> String {
     let input = input.to_owned();
     let fed = tokio::spawn(async move { stdin.write_all(input.as_bytes()).await });
     let output = child.wait_with_output().await.expect("its output");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (said(&output.stdout), said(&output.stderr));
+    assert!(output.status.success(), "{}: {err}{out}", output.status);
     fed.await.expect("no panic").expect("its input is read");
-    String::from_utf8(output.stdout).expect("UTF-8")
+    out
 }
 
 /// What Argo CD, Flux by these expressions, and kstatus say of objects, one JSON object after the other.
@@ -86,4 +91,29 @@ async fn kubectl(scenario: &Scenario, arguments: &[&str], input: &str) -> String
 async fn object(scenario: &Scenario, kind: &str, name: &str) -> Value {
     let printed = kubectl(scenario, &["get", kind, name, "-o", "json"], "").await;
     serde_json::from_str(&printed).expect("an object")
+}
+
+/// The overlays of `docs/gitops/policies` that may be applied.
+const OVERLAYS: [&str; 5] = [
+    "staging",
+    "production",
+    "production/1-audit",
+    "production/2-pilot",
+    "production/3-enforce",
+];
+
+/// What `kubectl kustomize` makes of an overlay.
+async fn render(scenario: &Scenario, overlay: &str) -> String {
+    let directory = file("policies").join(overlay);
+    kubectl(scenario, &["kustomize", directory.to_str().expect("UTF-8")], "").await
+}
+
+/// The objects of a text in YAML.
+fn objects(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Objects for `kubectl apply -f -`.
+fn list(objects: &[Value]) -> String {
+    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
 }
