@@ -170,3 +170,43 @@ async fn a_duration_is_stored_as_it_is_written_and_another_spelling_reaches_no_a
     assert_eq!(after["metadata"]["generation"], before["metadata"]["generation"]);
     scenario.judged();
 }
+
+#[tokio::test]
+async fn what_a_person_suspends_by_hand_stays_so_where_git_does_not_mention_it() {
+    let scenario = Scenario::new(small_world(&["{name: web}"])).await;
+    let _replica = scenario.start().await;
+    for (name, way) in [("client", &["apply"][..]), ("server", &["apply", "--server-side"])] {
+        let written = policy(name, &[ACCOUNT]);
+        assert!(written["spec"].get("suspend").is_none());
+        let (written, arguments) = (written.to_string(), arguments_of(way));
+        kubectl(&scenario, &arguments, &written).await;
+        let patch = r#"{"spec": {"suspend": true}}"#;
+        kubectl(&scenario, &["patch", "aep", name, "--type=merge", "-p", patch], "").await;
+        let diff = arguments_of(&[&["diff"], &way[1..]].concat());
+        assert_eq!(kubectl(&scenario, &diff, &written).await, "", "{name}");
+        kubectl(&scenario, &arguments, &written).await;
+        assert_eq!(object(&scenario, "aep", name).await["spec"]["suspend"], true, "{name}");
+    }
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn the_largest_policy_is_taken_by_server_side_apply_and_is_too_long_for_the_other() {
+    let scenario = Scenario::new(small_world(&[])).await;
+    let regions = (1..=40).map(|number| json!({"name": format!("eu-west-{number}"), "kmsKeyID": "alias/ami"}));
+    let regions: Vec<Value> = regions.collect();
+    let accounts = (0..200).map(|n| json!({"accountID": format!("1000000{n:05}"), "regions": regions}));
+    let accounts: Vec<Value> = accounts.collect();
+    let largest = with(policy("largest", &[]), "accounts", json!(accounts)).to_string();
+    let apply = ["apply", "--server-side", "--dry-run=server", "-f", "-"];
+    kubectl(&scenario, &apply, &largest).await;
+
+    let mut client_side = scenario.plane().kubectl().expect("kubectl");
+    client_side.args(["apply", "-f"]);
+    let path = scenario.plane().directory().join("largest.json");
+    std::fs::write(&path, &largest).expect("a file");
+    let output = tokio::process::Command::from(client_side).arg(path).output().await;
+    let refusal = String::from_utf8(output.expect("kubectl runs").stderr).expect("UTF-8");
+    assert!(refusal.contains("metadata.annotations: Too long"), "{refusal}");
+    scenario.judged();
+}

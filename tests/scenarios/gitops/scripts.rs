@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{ARGOCD, FLUX, file, judge, read, yaml};
+use super::{ARGOCD, FLUX, file, judge, kubectl, read, yaml};
+use crate::harness::{Scenario, small_world};
 
 pub(super) const KINDS: [&str; 3] = ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"];
 
@@ -35,6 +36,36 @@ fn the_config_map_of_argo_cd_has_the_scripts_of_the_three_kinds_and_nothing_else
         let script = &data[&format!("resource.customizations.health.amiseal.dev_{kind}")];
         assert_eq!(script, &read(&of_kind(kind, "health.lua")), "{kind}");
     }
+}
+
+#[tokio::test]
+async fn the_config_map_is_a_patch_that_leaves_the_rest_of_argo_cds_own_as_it_is() {
+    let scenario = Scenario::new(small_world(&[])).await;
+    let names = ["-n", "argocd"];
+    kubectl(&scenario, &["create", "namespace", "argocd"], "").await;
+    let create = [
+        "create",
+        "configmap",
+        "argocd-cm",
+        "--from-literal=url=https://argocd.example.com",
+    ];
+    kubectl(&scenario, &[&create[..], &names].concat(), "").await;
+    let patch_file = file(ARGOCD);
+    let patch = [
+        "patch",
+        "configmap",
+        "argocd-cm",
+        "--patch-file",
+        patch_file.to_str().expect("UTF-8"),
+    ];
+    kubectl(&scenario, &[&patch[..], &names].concat(), "").await;
+    let get = ["get", "configmap", "argocd-cm", "-o", "json"];
+    let there = yaml(&kubectl(&scenario, &[&get[..], &names].concat(), "").await);
+    kubectl(&scenario, &["delete", "namespace", "argocd"], "").await;
+    let data = there["data"].as_object().expect("data");
+    assert_eq!(data["url"], "https://argocd.example.com");
+    assert_eq!(data.len(), 1 + KINDS.len());
+    scenario.judged();
 }
 
 #[tokio::test]
