@@ -175,17 +175,31 @@ async fn a_duration_is_stored_as_it_is_written_and_another_spelling_reaches_no_a
 async fn what_a_person_suspends_by_hand_stays_so_where_git_does_not_mention_it() {
     let scenario = Scenario::new(small_world(&["{name: web}"])).await;
     let _replica = scenario.start().await;
+    // As the page says it.
+    let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops.md"));
+    let shown = page.lines().find_map(|line| line.strip_prefix("$ kubectl patch aep "));
+    let (by_hand, patch) = shown.expect("a command").split_once(" -p ").expect("a patch");
+    let (by_hand, patch) = (format!("patch aep {by_hand}"), patch.trim_matches('\''));
     for (name, way) in [("client", &["apply"][..]), ("server", &["apply", "--server-side"])] {
         let written = policy(name, &[ACCOUNT]);
         assert!(written["spec"].get("suspend").is_none());
         let (written, arguments) = (written.to_string(), arguments_of(way));
         kubectl(&scenario, &arguments, &written).await;
-        let patch = r#"{"spec": {"suspend": true}}"#;
-        kubectl(&scenario, &["patch", "aep", name, "--type=merge", "-p", patch], "").await;
+        let by_hand = by_hand.replace("production-images", name);
+        let by_hand: Vec<&str> = by_hand.split_whitespace().collect();
+        kubectl(&scenario, &[&by_hand[..], &["-p", patch]].concat(), "").await;
         let diff = arguments_of(&[&["diff"], &way[1..]].concat());
         assert_eq!(kubectl(&scenario, &diff, &written).await, "", "{name}");
         kubectl(&scenario, &arguments, &written).await;
-        assert_eq!(object(&scenario, "aep", name).await["spec"]["suspend"], true, "{name}");
+        let get = ["get", "aep", name, "-o", "json", "--show-managed-fields"];
+        let stored: Value = serde_json::from_str(&kubectl(&scenario, &get, "").await).expect("an object");
+        assert_eq!(stored["spec"]["suspend"], true, "{name}");
+        // Flux takes over the fields of managers that begin with kubectl, and removes them.
+        let entries = stored["metadata"]["managedFields"].as_array().expect("a record");
+        let owner = entries
+            .iter()
+            .find(|entry| entry["fieldsV1"]["f:spec"] == json!({"f:suspend": {}}));
+        assert_eq!(owner.expect("an owner")["manager"], "emergency");
     }
     scenario.judged();
 }
