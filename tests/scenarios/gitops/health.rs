@@ -13,21 +13,11 @@ use serde_json::{Value, json};
 
 use super::history::History;
 use super::scripts::of_kind;
-use super::{FLUX, FLUX_WITHOUT_COPIES, judge, kubectl, object, yaml};
+use super::{FLUX, FLUX_WITHOUT_COPIES, judge, kubectl, object, table, yaml};
 use crate::harness::{
     ACCOUNT, KEY_ARN, REGION, Scenario, account, conditions_of, on, plain, plain_ones, policy, region, says,
     small_world, with, world,
 };
-
-/// What is expected of an object: the statuses of Argo CD, Flux, and kstatus.
-type Expected = [&'static str; 3];
-
-const PROGRESSING: Expected = ["Progressing", "InProgress", "InProgress"];
-const HEALTHY: Expected = ["Healthy", "Current", "Current"];
-const DEGRADED: Expected = ["Degraded", "Failed", "Failed"];
-const SUSPENDED: Expected = ["Suspended", "Current", "Current"];
-/// kstatus knows no word for it.
-const WAITING: Expected = ["Suspended", "Current", "InProgress"];
 
 /// Without what differs from one run to the next.
 fn recordable(object: &Value) -> Value {
@@ -72,13 +62,13 @@ fn said(object: &Value) -> Value {
 }
 
 /// One object, which has to be judged as expected, and to say what the recorded one of this name says.
-async fn scene(name: &str, object: &Value, expected: Expected) {
+async fn scene(name: &str, object: &Value) {
     let kind = object["kind"].as_str().expect("a kind");
     let answers = judge(FLUX, &object.to_string()).await;
     let answer = &answers[0];
     let flux = answer.flux.as_ref().expect("expressions for each kind");
     let statuses = [&answer.argocd.status, &flux.status, &answer.kstatus.status];
-    assert_eq!(statuses, expected, "{kind} {name}: {answer:#?}");
+    assert_eq!(statuses, table::expected(name), "{kind} {name}: {answer:#?}");
     assert!(!answer.argocd.message.is_empty(), "{kind} {name}");
 
     let path = of_kind(kind, &format!("testdata/{name}.yaml"));
@@ -104,11 +94,11 @@ async fn until(scenario: &Scenario, kind: &str, name: &str, wanted: &[&str]) -> 
             let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
             let conditions = serde_json::from_value(object["status"]["conditions"].clone());
             let conditions: Vec<_> = conditions.unwrap_or_default();
-            let holds = |one: &&str| {
+            let holds = |one: &str| {
                 let (type_, value) = one.split_once('=').expect("a condition");
                 says(&conditions, type_) == value
             };
-            (seen && wanted.iter().all(|one| holds(&one))).then_some(object)
+            (seen && wanted.iter().all(|one| holds(one))).then_some(object)
         })
         .await
 }
@@ -126,7 +116,7 @@ async fn nothing_is_done_before_it_was_looked_at_and_audit_is_healthy_whatever_i
     scenario.apply(&policy).await;
     let fresh = object(&scenario, "aep", "production").await;
     assert_eq!(fresh["status"], json!({"observedGeneration": -1}));
-    scene("progressing_new", &fresh, PROGRESSING).await;
+    scene("progressing_new", &fresh).await;
 
     // As the controller would make them, if it ran.
     let target = json!({
@@ -148,21 +138,21 @@ async fn nothing_is_done_before_it_was_looked_at_and_audit_is_healthy_whatever_i
     for (kind, made) in [("aet", target), ("amim", migration)] {
         kubectl(&scenario, &["create", "-f", "-"], &made.to_string()).await;
         let name = made["metadata"]["name"].as_str().expect("a name");
-        scene("progressing_new", &object(&scenario, kind, name).await, PROGRESSING).await;
+        scene("progressing_new", &object(&scenario, kind, name).await).await;
         kubectl(&scenario, &["delete", kind, name], "").await;
     }
 
     let replica = scenario.start().await;
     let found = until(&scenario, "aep", "production", &["Reconciling=False/Succeeded"]).await;
-    scene("healthy_audit", &found, HEALTHY).await;
+    scene("healthy_audit", &found).await;
     let target = target_of("production", ACCOUNT);
-    scene("healthy_audit", &object(&scenario, "aet", &target).await, HEALTHY).await;
+    scene("healthy_audit", &object(&scenario, "aet", &target).await).await;
 
     // Nobody looks at the change.
     replica.stop().await;
     scenario.apply(&with(policy, "scanInterval", json!("2h"))).await;
     let changed = object(&scenario, "aep", "production").await;
-    scene("progressing_changed", &changed, PROGRESSING).await;
+    scene("progressing_changed", &changed).await;
     history.judged().await;
     scenario.judged();
 }
@@ -219,9 +209,9 @@ async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_
         &["Compliant=True/Succeeded", "Reconciling=False/Succeeded"],
     )
     .await;
-    scene("healthy_compliant", &good, HEALTHY).await;
+    scene("healthy_compliant", &good).await;
     let target = object(&scenario, "aet", &target_of("good", GOOD)).await;
-    scene("healthy_compliant", &target, HEALTHY).await;
+    scene("healthy_compliant", &target).await;
 
     // One image of an account stalls its migration, and nothing else.
     let image = scenario.image("legacy");
@@ -233,9 +223,9 @@ async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_
         found.expect("a migration").name_any()
     };
     let stalled = object(&scenario, "amim", &name("legacy")).await;
-    scene("degraded_stalled", &stalled, DEGRADED).await;
+    scene("degraded_stalled", &stalled).await;
     let done = until(&scenario, "amim", &name("web"), &["Ready=True/Succeeded"]).await;
-    scene("healthy_completed", &done, HEALTHY).await;
+    scene("healthy_completed", &done).await;
     let counted = |policy: &Value| policy["status"]["migrations"]["stalled"] == 1;
     let stuck = scenario
         .until("the policy to count its migrations", async || {
@@ -243,12 +233,12 @@ async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_
             (counted(&policy) && policy["status"]["images"]["superseded"] == 1).then_some(policy)
         })
         .await;
-    scene("healthy_image_stalled", &stuck, HEALTHY).await;
+    scene("healthy_image_stalled", &stuck).await;
 
     // One account of several.
     let partly = until(&scenario, "aep", "partly", &["Stalled=True/SomeTargets"]).await;
     let bad = target_of("partly", PARTLY[2]);
-    scene("degraded_one_account", &partly, DEGRADED).await;
+    scene("degraded_one_account", &partly).await;
     let answers = judge(FLUX, &partly.to_string()).await;
     let message = &answers[0].argocd.message;
     assert!(
@@ -256,36 +246,28 @@ async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_
         "{message}"
     );
     let there = until(&scenario, "aet", &bad, &["Stalled=True/RoleNotAssumable"]).await;
-    scene("degraded_account", &there, DEGRADED).await;
+    scene("degraded_account", &there).await;
 
     // A key that cannot be used, and an AWS that does not answer.
     let (key, sts) = (target_of("key", NO_KEY), target_of("sts", STS_DOWN));
-    for (kind, name, wanted, file, expected) in [
-        (
-            "aet",
-            key.as_str(),
-            "Stalled=True/KeyDisabled",
-            "degraded_key",
-            DEGRADED,
-        ),
-        ("aep", "key", "Stalled=True/SomeTargets", "degraded_key", DEGRADED),
+    for (kind, name, wanted, file) in [
+        ("aet", key.as_str(), "Stalled=True/KeyDisabled", "degraded_key"),
+        ("aep", "key", "Stalled=True/SomeTargets", "degraded_key"),
         (
             "aet",
             &sts,
             "Reconciling=True/EndpointUnreachable",
             "progressing_unreachable",
-            PROGRESSING,
         ),
         (
             "aep",
             "sts",
             "TargetsReachable=False/SomeTargets",
             "progressing_unreachable",
-            PROGRESSING,
         ),
     ] {
         let there = until(&scenario, kind, name, &[wanted]).await;
-        scene(file, &there, expected).await;
+        scene(file, &there).await;
     }
     history.judged().await;
     scenario.judged();
@@ -317,23 +299,13 @@ async fn copying_is_progress_and_what_the_policy_holds_back_is_suspended() {
             Some((of("Copying")?, of("WaitingForAdmission")?))
         })
         .await;
-    scene(
-        "progressing_copying",
-        &object(&scenario, "amim", &made.0).await,
-        PROGRESSING,
-    )
-    .await;
-    scene(
-        "progressing_waiting",
-        &object(&scenario, "amim", &made.1).await,
-        PROGRESSING,
-    )
-    .await;
+    scene("progressing_copying", &object(&scenario, "amim", &made.0).await).await;
+    scene("progressing_waiting", &object(&scenario, "amim", &made.1).await).await;
     let at_work = ["Reconciling=True/Progressing", "Ready=True/Succeeded"];
     let busy = until(&scenario, "aep", "production", &at_work).await;
-    scene("progressing_copying", &busy, PROGRESSING).await;
+    scene("progressing_copying", &busy).await;
     let there = until(&scenario, "aet", &target, &at_work).await;
-    scene("progressing_copying", &there, PROGRESSING).await;
+    scene("progressing_copying", &there).await;
     // Whoever does not want to wait for the copies need not.
     let answers = judge(FLUX_WITHOUT_COPIES, &busy.to_string()).await;
     assert_eq!(
@@ -343,19 +315,14 @@ async fn copying_is_progress_and_what_the_policy_holds_back_is_suspended() {
 
     scenario.apply(&with(policy.clone(), "suspend", json!(true))).await;
     let ready = ["Ready=True/Suspended"];
-    scene(
-        "suspended",
-        &until(&scenario, "aep", "production", &ready).await,
-        SUSPENDED,
-    )
-    .await;
-    scene("suspended", &until(&scenario, "aet", &target, &ready).await, SUSPENDED).await;
+    scene("suspended", &until(&scenario, "aep", "production", &ready).await).await;
+    scene("suspended", &until(&scenario, "aet", &target, &ready).await).await;
     let held = until(&scenario, "amim", &made.0, &["Ready=False/Suspended"]).await;
-    scene("suspended", &held, WAITING).await;
+    scene("suspended_policy", &held).await;
 
     scenario.apply(&with(policy.clone(), "mode", json!("Audit"))).await;
     let held = until(&scenario, "amim", &made.0, &["Ready=False/Audit"]).await;
-    scene("suspended_audit", &held, WAITING).await;
+    scene("suspended_audit", &held).await;
 
     scenario
         .sim()
@@ -369,7 +336,7 @@ async fn copying_is_progress_and_what_the_policy_holds_back_is_suspended() {
         "Compliant=False/OriginalsRemain",
     ];
     let there = until(&scenario, "aet", &target, &done).await;
-    scene("healthy_originals_remain", &there, HEALTHY).await;
+    scene("healthy_originals_remain", &there).await;
     history.judged().await;
     scenario.judged();
 }

@@ -6,6 +6,7 @@ mod health;
 mod history;
 mod policies;
 mod scripts;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
