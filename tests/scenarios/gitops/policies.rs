@@ -1,10 +1,12 @@
 //! The repository for a platform team that `docs/gitops` shows.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
+use rig::tools::Tool;
 use serde_json::{Value, json};
 
-use super::{FLUX, FLUX_WITHOUT_COPIES, OVERLAYS, file, judge, kubectl, object, objects, read, render, yaml};
+use super::{FLUX, FLUX_WITHOUT_COPIES, OVERLAYS, file, judge, kubectl, object, objects, read, render, run, yaml};
 use crate::harness::{Scenario, account, plain, region, small_world, world};
 
 /// In the order of the waves.
@@ -112,7 +114,14 @@ async fn the_waves_migrate_one_account_and_then_all_and_each_waits_for_the_one_b
 }
 
 #[tokio::test]
-async fn the_examples_for_argo_cd_and_flux_name_overlays_that_are_there_and_the_checks_of_the_files_beside_them() {
+async fn flux_knows_every_field_of_the_examples_for_it() {
+    let mut tool = Command::new(Tool::Gitops.path().expect("gitops"));
+    tool.arg("--flux-objects").arg(file("flux/kustomizations.yaml"));
+    assert_eq!(run(tool, "").await, "");
+}
+
+#[test]
+fn the_examples_for_argo_cd_and_flux_name_overlays_that_are_there_and_the_checks_of_the_files_beside_them() {
     let set = yaml(&read(&file("argocd/applicationset.yaml")));
     assert_eq!(set["kind"], "ApplicationSet");
     let environments = set["spec"]["generators"][0]["list"]["elements"]

@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	fluxv1 "github.com/fluxcd/kustomize-controller/api/v1"
 	"github.com/fluxcd/pkg/apis/kustomize"
 	"github.com/fluxcd/pkg/runtime/cel"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
@@ -15,25 +20,16 @@ import (
 // fluxChecks are Flux's own evaluators of expressions, by kind.
 type fluxChecks map[schema.GroupKind]*cel.StatusEvaluator
 
-// readChecks reads the checks of a Kustomization, or a file with nothing but them.
+// readChecks reads a file with nothing but what a Kustomization has under healthCheckExprs.
 func readChecks(path string) (fluxChecks, error) {
-	var file map[string]any
+	var file struct {
+		Listed []kustomize.CustomHealthCheck `json:"healthCheckExprs"`
+	}
 	if err := readYAML(path, &file); err != nil {
 		return nil, err
 	}
-	if spec, isWhole := file["spec"].(map[string]any); isWhole {
-		file = spec
-	}
-	text, err := yaml.Marshal(file["healthCheckExprs"])
-	if err != nil {
-		return nil, err
-	}
-	var listed []kustomize.CustomHealthCheck
-	if err := yaml.UnmarshalStrict(text, &listed); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	checks := fluxChecks{}
-	for _, check := range listed {
+	for _, check := range file.Listed {
 		evaluator, err := cel.NewStatusEvaluator(&check.HealthCheckExpressions)
 		if err != nil {
 			return nil, fmt.Errorf("%s, %s: %w", path, check.Kind, err)
@@ -45,6 +41,32 @@ func readChecks(path string) (fluxChecks, error) {
 		checks[kind] = evaluator
 	}
 	return checks, nil
+}
+
+// checkObjects refuses what Flux's own types do not have, in a file with objects of Flux.
+func checkObjects(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	types := map[string]func() any{
+		sourcev1.GroupVersion.String() + " GitRepository": func() any { return &sourcev1.GitRepository{} },
+		fluxv1.GroupVersion.String() + " Kustomization":   func() any { return &fluxv1.Kustomization{} },
+	}
+	for _, document := range strings.Split(string(text), "\n---\n") {
+		var kind metav1.TypeMeta
+		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		empty, known := types[kind.APIVersion+" "+kind.Kind]
+		if !known {
+			return fmt.Errorf("%s: %s %s is no kind of Flux that is known here", path, kind.APIVersion, kind.Kind)
+		}
+		if err := yaml.UnmarshalStrict([]byte(document), empty()); err != nil {
+			return fmt.Errorf("%s, %s: %w", path, kind.Kind, err)
+		}
+	}
+	return nil
 }
 
 // statusOf gives none for a kind that the file says nothing of.

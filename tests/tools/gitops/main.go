@@ -33,12 +33,23 @@ type verdict struct {
 
 func main() {
 	argocd := flag.String("argocd", "", "a ConfigMap with scripts for Argo CD, as YAML")
-	flux := flag.String("flux", "", "a Kustomization of Flux, or what is under its healthCheckExprs, as YAML")
+	flux := flag.String("flux", "", "what a Kustomization of Flux has under healthCheckExprs, as YAML")
+	objects := flag.String("flux-objects", "", "only check that Flux knows every field of the objects in this file")
 	flag.Parse()
-	if err := run(*argocd, *flux, os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "gitops:", err)
-		os.Exit(1)
+	if *objects != "" {
+		if err := checkObjects(*objects); err != nil {
+			fail(err)
+		}
+		return
 	}
+	if err := run(*argocd, *flux, os.Stdin, os.Stdout); err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "gitops:", err)
+	os.Exit(1)
 }
 
 func run(argocd, flux string, in io.Reader, out io.Writer) error {
