@@ -77,6 +77,7 @@ $(HELM)/helm:
 $(PROMTOOL)/promtool:
 	$(call go-build,promtool,github.com/prometheus/prometheus/cmd/promtool,-X github.com/prometheus/common/version.Version=$(patsubst promtool-v%,%,$(notdir $(PROMTOOL))))
 
+# Its sources are here, and not in a module of this version.
 $(GITOPS)/gitops: $(wildcard tests/tools/gitops/*)
 	$(call go-build,gitops,.)
 
