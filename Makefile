@@ -37,23 +37,27 @@ KUBERNETES := $(AMISEAL_TOOLS)/kubernetes-$(call version,kubernetes,k8s.io/kuber
 ETCD := $(AMISEAL_TOOLS)/etcd-$(call version,etcd,go.etcd.io/etcd/server/v3)
 HELM := $(AMISEAL_TOOLS)/helm-$(call version,helm,helm.sh/helm/v4)
 PROMETHEUS := $(AMISEAL_TOOLS)/prometheus-$(call version,prometheus,github.com/prometheus/prometheus)
+# Of our own, around the code by which Flux judges objects, and the Lua that Argo CD runs.
+GITOPS := $(AMISEAL_TOOLS)/gitops-$(call version,gitops,github.com/fluxcd/pkg/runtime)
+# Of our own, around Grafana's schema of dashboards.
+GRAFANA := $(AMISEAL_TOOLS)/grafana-$(call version,grafana,github.com/grafana/grafana-foundation-sdk/go)
 
 TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager \
 	$(HELM)/helm
-TOOLS_ALL := $(TOOLS) $(PROMETHEUS)/promtool $(PROMETHEUS)/prometheus
+TOOLS_ALL := $(TOOLS) $(PROMETHEUS)/promtool $(PROMETHEUS)/prometheus $(GITOPS)/gitops $(GRAFANA)/grafana
 
 .PHONY: tools
 tools: $(TOOLS) ## Build what the demo needs, and most tests: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
 
 .PHONY: tools-all
-tools-all: $(TOOLS_ALL) ## Build also Prometheus and promtool, which play the alerts
+tools-all: $(TOOLS_ALL) ## Build also Prometheus, and what judges as Argo CD, Flux and Grafana do
 
 # A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
 define go-build
 @mkdir -p $(@D)
 @echo "building $(@F) of $(notdir $(@D))"
 @tmp="$@.$$$$.tmp"; trap 'rm -f "$$tmp"' EXIT; \
-cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -tags '$(GO_TAGS)' -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
+cd tests/tools/$(1) && CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false -tags '$(GO_TAGS)' -ldflags "-s -w $(3)" -o "$$tmp" $(2) && mv "$$tmp" "$@"
 endef
 
 $(ETCD)/etcd:
@@ -76,6 +80,13 @@ $(HELM)/helm:
 $(PROMETHEUS)/%: GO_TAGS := remove_all_sd
 $(PROMETHEUS)/%:
 	$(call go-build,prometheus,github.com/prometheus/prometheus/cmd/$*,-X github.com/prometheus/common/version.Version=$(patsubst prometheus-v%,%,$(notdir $(PROMETHEUS))))
+
+# Its sources are here, and not in a module of this version.
+$(GITOPS)/gitops: $(wildcard tests/tools/gitops/*)
+	$(call go-build,gitops,.)
+
+$(GRAFANA)/grafana: $(wildcard tests/tools/grafana/*)
+	$(call go-build,grafana,.)
 
 # --- Tools: cargo-deny --------------------------------------------------------------------------------------------
 

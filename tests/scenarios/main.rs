@@ -5,6 +5,7 @@ mod adopting;
 mod crashing;
 mod deleting;
 mod failing;
+mod gitops;
 mod harness;
 mod holding;
 mod listening;

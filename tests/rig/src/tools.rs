@@ -8,6 +8,8 @@ const KUBERNETES_MODULE: &str = include_str!("../../tools/kubernetes/go.mod");
 const ETCD_MODULE: &str = include_str!("../../tools/etcd/go.mod");
 const HELM_MODULE: &str = include_str!("../../tools/helm/go.mod");
 const PROMETHEUS_MODULE: &str = include_str!("../../tools/prometheus/go.mod");
+const GITOPS_MODULE: &str = include_str!("../../tools/gitops/go.mod");
+const GRAFANA_MODULE: &str = include_str!("../../tools/grafana/go.mod");
 
 /// A program of the control plane, or to work with one, built from a Go module whose `go.mod` pins its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub enum Tool {
     Prometheus,
     /// Checks and plays the rules of Prometheus.
     Promtool,
+    /// Says what Argo CD and Flux make of objects.
+    Gitops,
+    /// Says what Grafana's schema has against a dashboard.
+    Grafana,
 }
 
 impl Tool {
@@ -39,6 +45,8 @@ impl Tool {
             Self::Helm => "helm",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
+            Self::Gitops => "gitops",
+            Self::Grafana => "grafana",
         }
     }
 
@@ -51,6 +59,8 @@ impl Tool {
             }
             Self::Helm => (HELM_MODULE, "helm.sh/helm/v4"),
             Self::Prometheus | Self::Promtool => (PROMETHEUS_MODULE, "github.com/prometheus/prometheus"),
+            Self::Gitops => (GITOPS_MODULE, "github.com/fluxcd/pkg/runtime"),
+            Self::Grafana => (GRAFANA_MODULE, "github.com/grafana/grafana-foundation-sdk/go"),
         };
         required_version(go_mod, module)
             .with_context(|| format!("no version of {module} in its go.mod under tests/tools"))
@@ -65,6 +75,8 @@ impl Tool {
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => "kubernetes",
             Self::Helm => "helm",
             Self::Prometheus | Self::Promtool => "prometheus",
+            Self::Gitops => "gitops",
+            Self::Grafana => "grafana",
         };
         let path = directory()?
             .join(format!("{module}-{}", self.version()?))
@@ -137,6 +149,8 @@ mod tests {
             Tool::Helm,
             Tool::Prometheus,
             Tool::Promtool,
+            Tool::Gitops,
+            Tool::Grafana,
         ] {
             let version = tool.version().expect("a version");
             assert!(

@@ -60,6 +60,11 @@ impl Scenario {
         &self.kubeconfig
     }
 
+    /// Where the simulated AWS is.
+    pub(crate) fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
     /// What the last replica that was described has logged.
     pub(crate) fn log(&self) -> String {
         let logs = self.logs.borrow();

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Prints in Markdown what the policies of these overlays would do: plan.sh OVERLAY... > plan.md
+# The exit status is 1 if something must be fixed first, and 0 if there is nothing to do or images would be copied.
+set -eu
+
+worst=0
+for overlay in "$@"; do
+  # On its own, so that an overlay that cannot be rendered ends the script.
+  policies=$(kubectl kustomize "$overlay")
+  printf '## %s\n\n' "$overlay"
+  status=0
+  printf '%s\n' "$policies" | amiseal plan -f - -o markdown || status=$?
+  case $status in
+    0 | 2) ;;
+    *) worst=1 ;;
+  esac
+  echo
+done
+exit "$worst"
