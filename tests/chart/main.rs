@@ -2,8 +2,14 @@
 //! without building it.
 
 mod alerts;
+mod checking;
+mod copies;
 mod image;
 mod installing;
+mod options;
 mod rendering;
+mod schema;
 mod support;
+mod types;
+mod upgrading;
 mod values;

@@ -50,6 +50,11 @@ fn describe(prefix: &str, schema: &Value, found: &mut Vec<(String, String)>) {
     }
 }
 
+/// Whether a value is a section of values that are described each by itself.
+pub(crate) fn is_section(name: &str) -> bool {
+    schema()["properties"][name].get("properties").is_some()
+}
+
 fn at<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     values.pointer(&format!("/{}", path.replace('.', "/")))
 }
@@ -154,11 +159,52 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
         ("tolerations.key=a", "at '/tolerations': got object, want array"),
         (
             "nodeSelector.spot=true",
-            "at '/nodeSelector/spot': got boolean, want string",
+            "at '/nodeSelector/spot': got boolean, want null or string",
         ),
         (
             "extraEnv[0].name=A,extraEnv[0].value=1",
-            "at '/extraEnv/0/value': got number, want string",
+            "at '/extraEnv/0/value': got number, want null or string",
+        ),
+        (
+            "extraEnv[0].name=POD_NAME,extraEnv[0].value=a",
+            "extraEnv[0].name is POD_NAME, which the chart sets itself",
+        ),
+        (
+            "extraContainers[0].name=amiseal",
+            "extraContainers[0].name is amiseal, which is the controller's own",
+        ),
+        (
+            "updateStrategy.type=Recreate,updateStrategy.rollingUpdate.maxSurge=1",
+            "updateStrategy.type is Recreate, which takes no updateStrategy.rollingUpdate",
+        ),
+        (
+            "updateStrategy.rollingUpdate.maxSurge=some",
+            "at '/updateStrategy/rollingUpdate/maxSurge': 'some' does not match pattern",
+        ),
+        ("dnsPolicy=None", "at '/dnsConfig': missing property 'nameservers'"),
+        ("extraObjects[0]=a: {", "extraObjects[0] is not YAML"),
+        ("extraObjects[0]=a: b", "extraObjects[0] is no object of Kubernetes"),
+        ("extraObjects[0].kind=ConfigMap", "at '/extraObjects/0'"),
+        (
+            "podLabels.a b=c",
+            "at '/podLabels': additional properties 'a b' not allowed",
+        ),
+        (
+            "resources.limits.memory=much",
+            "at '/resources/limits/memory': 'much' does not match pattern",
+        ),
+        (
+            "podDisruptionBudget.maxUnavailable=101%",
+            "at '/podDisruptionBudget/maxUnavailable': '101%' does not match pattern",
+        ),
+        (
+            "check.regions[0]=Ireland",
+            "at '/check/regions/0': 'Ireland' does not match pattern",
+        ),
+        ("check.timeout=2h", "at '/check/timeout': '2h' does not match pattern"),
+        (
+            "livenessProbe.period=5",
+            "at '/livenessProbe': additional properties 'period' not allowed",
         ),
         ("extraEnv[0].value=a", "at '/extraEnv/0': missing property 'name'"),
         (

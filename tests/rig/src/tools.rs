@@ -45,7 +45,9 @@ impl Tool {
     /// The version, such as `v1.36.3`: the one that `tests/tools` pins, or, for what is of Kubernetes, the one that
     /// `AMISEAL_KUBERNETES` names (`make test-kubernetes` sets it).
     pub fn version(self) -> Result<String> {
-        let other = std::env::var(KUBERNETES_VERSION).ok().filter(|version| !version.is_empty());
+        let other = std::env::var(KUBERNETES_VERSION)
+            .ok()
+            .filter(|version| !version.is_empty());
         match other {
             Some(version) if self.is_of_kubernetes() => Ok(version),
             _ => Ok(self.pinned()?.to_owned()),
@@ -180,14 +182,19 @@ mod tests {
         for entry in std::fs::read_dir(tools).expect("tests/tools") {
             let entry = entry.expect("an entry");
             let name = entry.file_name().into_string().expect("UTF-8");
-            let Some(named) = name.strip_prefix("kubernetes-") else { continue };
+            let Some(named) = name.strip_prefix("kubernetes-") else {
+                continue;
+            };
             let text = std::fs::read_to_string(entry.path().join("go.mod")).expect("a go.mod");
             let version = required_version(&text, "k8s.io/kubernetes").expect("a version");
             assert_eq!(minor(version), named);
             let library = version.replace("v1.", "v0.");
             let replaced: Vec<&str> = text.lines().filter(|line| line.contains(" => ")).collect();
             assert!(replaced.len() > 25, "{name}: {replaced:?}");
-            assert!(replaced.iter().all(|line| line.ends_with(&library)), "{name}: {replaced:?}");
+            assert!(
+                replaced.iter().all(|line| line.ends_with(&library)),
+                "{name}: {replaced:?}"
+            );
             minors.push(named.to_owned());
         }
         minors.sort();
