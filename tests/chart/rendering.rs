@@ -132,7 +132,10 @@ async fn every_option_arrives_where_it_belongs() {
         ),
         (&container["ports"][0]["containerPort"], "http.port"),
         (&only(&all, "Service")["spec"]["ports"][0]["port"], "http.port"),
-        (&only(&all, "Service")["spec"]["ipFamilyPolicy"], "service.ipFamilyPolicy"),
+        (
+            &only(&all, "Service")["spec"]["ipFamilyPolicy"],
+            "service.ipFamilyPolicy",
+        ),
         (&only(&all, "Service")["spec"]["ipFamilies"], "service.ipFamilies"),
         (&deployment["strategy"], "updateStrategy"),
         (&deployment["revisionHistoryLimit"], "revisionHistoryLimit"),
@@ -155,7 +158,10 @@ async fn every_option_arrives_where_it_belongs() {
             &container["startupProbe"]["initialDelaySeconds"],
             "startupProbe.initialDelaySeconds",
         ),
-        (&only(&all, "ServiceMonitor")["metadata"]["namespace"], "serviceMonitor.namespace"),
+        (
+            &only(&all, "ServiceMonitor")["metadata"]["namespace"],
+            "serviceMonitor.namespace",
+        ),
         (
             &only(&all, "ServiceMonitor")["spec"]["endpoints"][0]["scrapeTimeout"],
             "serviceMonitor.scrapeTimeout",
@@ -168,7 +174,10 @@ async fn every_option_arrives_where_it_belongs() {
             &only(&all, "ServiceMonitor")["spec"]["endpoints"][0]["metricRelabelings"],
             "serviceMonitor.metricRelabelings",
         ),
-        (&only(&all, "PodMonitor")["metadata"]["namespace"], "podMonitor.namespace"),
+        (
+            &only(&all, "PodMonitor")["metadata"]["namespace"],
+            "podMonitor.namespace",
+        ),
         (
             &only(&all, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["interval"],
             "podMonitor.interval",
@@ -265,7 +274,10 @@ async fn every_option_arrives_where_it_belongs() {
     ] {
         assert_eq!(of(object, map, name), value, "{name}");
     }
-    assert_eq!(only(&all, "Deployment")["metadata"]["namespace"], given["namespaceOverride"]);
+    assert_eq!(
+        only(&all, "Deployment")["metadata"]["namespace"],
+        given["namespaceOverride"]
+    );
 
     // Those that have no effect beside others above.
     let created = render(&[
@@ -276,7 +288,10 @@ async fn every_option_arrives_where_it_belongs() {
     ])
     .await;
     let (account, role) = (only(&created, "ServiceAccount"), "eks.amazonaws.com/role-arn");
-    assert_eq!(of(account, "annotations", role), given["serviceAccount"]["annotations"][role]);
+    assert_eq!(
+        of(account, "annotations", role),
+        given["serviceAccount"]["annotations"][role]
+    );
     assert_eq!(of(account, "labels", "example.com/identity"), "aws");
     assert_eq!(only(&created, "PodDisruptionBudget")["spec"]["maxUnavailable"], "50%");
     let tagged = render(&["--set", "image.tag=v9"]).await;
@@ -561,7 +576,8 @@ fn no_texts(value: &Value, found: &mut Vec<String>) {
 #[tokio::test]
 async fn what_looks_like_a_number_or_a_truth_value_is_a_text_where_one_is_meant_and_numbers_have_digits() {
     let control_plane = shared().await;
-    let numbers = "terminationGracePeriodSeconds=1000000,http.port=8081,podDisruptionBudget.maxUnavailable=1,check.enabled=false";
+    let numbers =
+        "terminationGracePeriodSeconds=1000000,http.port=8081,podDisruptionBudget.maxUnavailable=1,check.enabled=false";
     for (release, texts) in [
         ("123", "nameOverride="),
         (
