@@ -161,19 +161,27 @@ bench: tools ## Measure makespan, reads, writes, scans, replicas and memory in r
 	cargo bench --workspace --locked --no-fail-fast --bench migration --bench neighbours --bench scaling --bench size
 
 # Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
-BOTO3_REQUIREMENTS := tests/ec2sim/boto3/requirements.txt
+# $(call venv,<name>,<requirements>) makes it, and has the shell know it as $$venv.
+define venv
+python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
+requirements="$$(git hash-object $(2))"; \
+venv="$(CACHE)/$(1)-$$python-$$requirements"; \
+if [ ! -e "$$venv/installed" ]; then \
+	rm -rf "$$venv"; \
+	$(PYTHON) -m venv "$$venv"; \
+	"$$venv/bin/pip" install --quiet --disable-pip-version-check --requirement $(2); \
+	touch "$$venv/installed"; \
+fi
+endef
+
+.PHONY: image-lint
+image-lint: ## Check the Dockerfile with hadolint
+	@$(call venv,hadolint,tests/chart/hadolint.txt); \
+	"$$venv/bin/hadolint" --failure-threshold style Dockerfile
 
 .PHONY: boto3
 boto3: build ## Drive the simulator with boto3, an independent AWS client
-	@python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
-	requirements="$$(git hash-object $(BOTO3_REQUIREMENTS))"; \
-	venv="$(CACHE)/boto3-$$python-$$requirements"; \
-	if [ ! -e "$$venv/installed" ]; then \
-		rm -rf "$$venv"; \
-		$(PYTHON) -m venv "$$venv"; \
-		"$$venv/bin/pip" install --quiet --disable-pip-version-check --requirement $(BOTO3_REQUIREMENTS); \
-		touch "$$venv/installed"; \
-	fi; \
+	@$(call venv,boto3,tests/ec2sim/boto3/requirements.txt); \
 	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
 
 .PHONY: control-plane

@@ -401,6 +401,22 @@ async fn a_call_to_aws_that_has_begun_can_be_finished_before_the_pod_is_killed()
     );
 }
 
+/// No server has to be asked for it.
+#[test]
+fn the_charts_icon_is_the_drawing_beside_it() {
+    let chart = yaml(&chart_file("Chart.yaml"));
+    let icon = chart["icon"].as_str().expect("an icon");
+    let encoded = icon.strip_prefix("data:image/svg+xml,").expect("a picture");
+    let mut parts = encoded.split('%');
+    let mut drawing = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        drawing.push(char::from(u8::from_str_radix(code, 16).expect("a code")));
+        drawing.push_str(rest);
+    }
+    assert_eq!(drawing, chart_file("icon.svg").replace('\n', ""));
+}
+
 #[test]
 fn the_chart_is_of_the_programs_version() {
     let chart = yaml(&chart_file("Chart.yaml"));
