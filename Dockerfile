@@ -20,8 +20,8 @@ RUN find src -name '*.rs' -exec touch {} +
 ARG REVISION=unknown
 RUN AMISEAL_REVISION="${REVISION}" cargo build --locked --release --package amiseal
 # Debug information is ten times the size of the program. It goes into a file of its own, which the program names.
-RUN mkdir /out && cd /out && \
-    objcopy --only-keep-debug /build/target/release/amiseal amiseal.debug && \
+WORKDIR /out
+RUN objcopy --only-keep-debug /build/target/release/amiseal amiseal.debug && \
     objcopy --strip-all --add-gnu-debuglink=amiseal.debug /build/target/release/amiseal amiseal
 
 # The C library, certificates and a user; no shell, no package manager.
