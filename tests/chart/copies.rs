@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rig::shared;
 
-use crate::support::{NAMESPACE, RELEASE, chart, helm, names, objects, template};
+use crate::support::{NAMESPACE, RELEASE, chart, helm, names, objects, only, template};
 
 const SENTENCE: &str = "this copy of the chart has no files/crds with the definition of ";
 
@@ -81,4 +81,47 @@ async fn a_copy_that_lacks_a_definition_is_refused_by_its_name() {
     std::fs::remove_file(files.join("amiseal.dev_amimigrations.yaml")).expect("removed");
     let refused = refusal(&chart).await;
     assert!(refused.contains(&format!("{SENTENCE}amimigrations: ")), "{refused}");
+}
+
+/// A chart that depends on this one, with what its values say of it.
+fn parent(directory: &Path, values: &str) -> String {
+    let parent = directory.join("platform");
+    std::fs::create_dir_all(parent.join("charts")).expect("a directory");
+    let dependency = "{name: amiseal, version: 0.1.0, repository: ''}";
+    let chart = format!("apiVersion: v2\nname: platform\nversion: 1.0.0\ndependencies: [{dependency}]\n");
+    std::fs::write(parent.join("Chart.yaml"), chart).expect("written");
+    std::fs::write(parent.join("values.yaml"), values).expect("written");
+    parent.to_str().expect("UTF-8").to_owned()
+}
+
+#[tokio::test]
+async fn a_chart_that_depends_on_this_one_sets_and_takes_away_its_values() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let values = "global: {imagePullSecrets: [{name: a}]}\namiseal:\n  replicas: 3\n  podLabels:\n";
+    let parent = parent(directory.path(), values);
+    let package = directory.path().join("platform/charts");
+    let package = package.to_str().expect("UTF-8");
+    let packaged = helm(shared().await, &["package", &chart(), "--destination", package]).await;
+    packaged.expect("helm package");
+    let user = "amiseal.podSecurityContext.runAsUser=null";
+    let arguments = ["template", RELEASE, &parent, "--namespace", NAMESPACE, "--set", user];
+    let yaml = helm(shared().await, &arguments).await;
+    let rendered = objects(&yaml.expect("helm template"));
+    let deployment = &only(&rendered, "Deployment")["spec"];
+    assert_eq!(deployment["replicas"], 3);
+    let context = &deployment["template"]["spec"]["securityContext"];
+    assert_eq!(
+        (context.get("runAsUser"), &context["runAsGroup"]),
+        (None, &65532.into())
+    );
+    let definitions = rendered
+        .iter()
+        .filter(|object| object["kind"] == "CustomResourceDefinition");
+    assert_eq!(definitions.count(), 3);
+    let wrong = ["template", RELEASE, &parent, "--set", "amiseal.podLabels.a=1"];
+    let refusal = helm(shared().await, &wrong).await.refusal("helm template");
+    assert!(
+        refusal.contains("at '/podLabels/a': got number, want null or string"),
+        "{refusal}"
+    );
 }

@@ -124,10 +124,12 @@ async fn more_objects_are_rendered_with_the_names_of_the_release() {
     let object = json!([
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-a"}, "data": {"n": "1e6"}},
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include \"amiseal.fullname\" . }}-b\n",
+        "{{ if .Values.podMonitor.enabled }}\nkind: Nothing\n{{ end }}\n",
     ]);
     let rendered = render(&["--set-json", &format!("extraObjects={object}")]).await;
     assert_eq!(named(&rendered, "ConfigMap", "amiseal-a")["data"]["n"], "1e6");
     assert_eq!(named(&rendered, "ConfigMap", "amiseal-b")["apiVersion"], "v1");
+    assert!(rendered.iter().all(|object| object["kind"] != "Nothing"));
 }
 
 /// A user that the platform gives, as OpenShift does, and numbers that are as large as its users.

@@ -1,5 +1,6 @@
 //! The schema's part that is the API server's own: the types of Kubernetes that values use.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
@@ -87,13 +88,15 @@ async fn the_types_of_kubernetes_in_the_schema_are_those_of_the_api_server() {
     let mut expected = BTreeMap::new();
     let mut open = roots.clone();
     while let Some(name) = open.pop_first() {
-        if !expected.contains_key(&name) {
-            let schema = types
-                .get(&name)
-                .unwrap_or_else(|| panic!("the API server has no {name}"));
-            let schema = projected(schema, !roots.contains(&name), &mut open);
-            expected.insert(name, schema);
-        }
+        let Entry::Vacant(entry) = expected.entry(name) else {
+            continue;
+        };
+        let name = entry.key();
+        let schema = types
+            .get(name)
+            .unwrap_or_else(|| panic!("the API server has no {name}"));
+        let schema = projected(schema, !roots.contains(name), &mut open);
+        entry.insert(schema);
     }
     let schema: Value = serde_json::from_str(&text).expect("JSON");
     let mut found = schema["definitions"]["kubernetes"].as_object().expect("types").clone();
