@@ -178,6 +178,10 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "updateStrategy.type is Recreate, which takes no updateStrategy.rollingUpdate",
         ),
         (
+            "updateStrategy.rollingUpdate.maxSurge=0,updateStrategy.rollingUpdate.maxUnavailable=0%",
+            "updateStrategy.rollingUpdate.maxSurge and maxUnavailable are both 0",
+        ),
+        (
             "updateStrategy.rollingUpdate.maxSurge=some",
             "at '/updateStrategy/rollingUpdate/maxSurge': 'some' does not match pattern",
         ),
