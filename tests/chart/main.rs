@@ -4,10 +4,14 @@
 mod alerts;
 mod checking;
 mod copies;
+mod definitions;
+mod every_option;
 mod image;
 mod installing;
 mod options;
+mod refusals;
 mod rendering;
+mod rights;
 mod schema;
 mod support;
 mod types;

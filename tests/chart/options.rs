@@ -1,8 +1,8 @@
 //! What an option does beside arriving where it belongs.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{NAMESPACE, named, names, only, render, template};
+use crate::support::{NAMESPACE, named, only, render, template};
 
 /// Objects that are optional, turned on.
 const ALL: &str = "networkPolicy.enabled=true,serviceMonitor.enabled=true,podMonitor.enabled=true";
@@ -77,25 +77,6 @@ async fn a_monitor_may_be_in_another_namespace_and_selects_the_releases_one() {
             json!([{"port": "http", "path": "/metrics", "interval": "30s", "honorLabels": true}])
         );
     }
-}
-
-#[tokio::test]
-async fn rights_and_aggregation_can_be_left_to_others() {
-    let of = |rendered: &[Value]| -> Vec<String> {
-        let names = names(rendered).into_iter();
-        names.filter(|name| name.contains("Role")).collect()
-    };
-    let rendered = render(&["--set", "rbac.create=false"]).await;
-    assert_eq!(
-        of(&rendered),
-        ["ClusterRole amiseal-operator", "ClusterRole amiseal-view"]
-    );
-    let rendered = render(&["--set", "rbac.create=false,rbac.userRoles=false"]).await;
-    assert_eq!(of(&rendered), Vec::<String>::new());
-    let rendered = render(&["--set", "rbac.aggregate=false"]).await;
-    let labels = named(&rendered, "ClusterRole", "amiseal-view")["metadata"]["labels"].as_object();
-    let labels = labels.expect("labels").keys();
-    assert_eq!(labels.filter(|label| label.contains("aggregate-to")).count(), 0);
 }
 
 #[tokio::test]
