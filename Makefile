@@ -33,7 +33,19 @@ help: ## List these targets
 # The Rust side reads the same files, so a version is written in one place only.
 version = $(shell awk '{ sub(/^require /, "") } $$1 == "$(2)" { print $$2; exit }' tests/tools/$(1)/go.mod)
 
-KUBERNETES := $(AMISEAL_TOOLS)/kubernetes-$(call version,kubernetes,k8s.io/kubernetes)
+# VERSION=1.35 takes another minor version of Kubernetes than the pinned one, and its own module below tests/tools.
+ifeq ($(origin VERSION),command line)
+KUBERNETES_MODULE := $(if $(filter v$(VERSION).%,$(call version,kubernetes,k8s.io/kubernetes)),kubernetes,kubernetes-$(VERSION))
+KUBERNETES_VERSION := $(if $(wildcard tests/tools/$(KUBERNETES_MODULE)/go.mod),$(call version,$(KUBERNETES_MODULE),k8s.io/kubernetes))
+$(if $(KUBERNETES_VERSION),,$(error VERSION=$(VERSION): there is no tests/tools/$(KUBERNETES_MODULE)/go.mod, but $(patsubst tests/tools/%/go.mod,%,$(wildcard tests/tools/kubernetes-*/go.mod))))
+export AMISEAL_KUBERNETES := $(KUBERNETES_VERSION)
+else
+KUBERNETES_MODULE := kubernetes
+KUBERNETES_VERSION := $(call version,kubernetes,k8s.io/kubernetes)
+unexport AMISEAL_KUBERNETES
+endif
+
+KUBERNETES := $(AMISEAL_TOOLS)/kubernetes-$(KUBERNETES_VERSION)
 ETCD := $(AMISEAL_TOOLS)/etcd-$(call version,etcd,go.etcd.io/etcd/server/v3)
 HELM := $(AMISEAL_TOOLS)/helm-$(call version,helm,helm.sh/helm/v4)
 PROMETHEUS := $(AMISEAL_TOOLS)/prometheus-$(call version,prometheus,github.com/prometheus/prometheus)
@@ -64,14 +76,13 @@ $(ETCD)/etcd:
 	$(call go-build,etcd,go.etcd.io/etcd/server/v3)
 
 # Without these, kube-apiserver calls itself v0.0.0, and clients that compare versions refuse it. The others likewise.
-kubernetes-version = $(patsubst kubernetes-%,%,$(notdir $(KUBERNETES)))
 kubernetes-flags = $(foreach package,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
-	-X $(package).gitVersion=$(kubernetes-version) -X $(package).gitTreeState=clean \
-	-X $(package).gitMajor=$(word 1,$(subst ., ,$(kubernetes-version:v%=%))) \
-	-X $(package).gitMinor=$(word 2,$(subst ., ,$(kubernetes-version:v%=%))))
+	-X $(package).gitVersion=$(KUBERNETES_VERSION) -X $(package).gitTreeState=clean \
+	-X $(package).gitMajor=$(word 1,$(subst ., ,$(KUBERNETES_VERSION:v%=%))) \
+	-X $(package).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES_VERSION:v%=%))))
 
 $(KUBERNETES)/%:
-	$(call go-build,kubernetes,k8s.io/kubernetes/cmd/$*,$(kubernetes-flags))
+	$(call go-build,$(KUBERNETES_MODULE),k8s.io/kubernetes/cmd/$*,$(kubernetes-flags))
 
 $(HELM)/helm:
 	$(call go-build,helm,helm.sh/helm/v4/cmd/helm,-X helm.sh/helm/v4/internal/version.version=$(patsubst helm-%,%,$(notdir $(HELM))))
@@ -110,6 +121,12 @@ build: ## Build all packages and targets in the dev profile
 .PHONY: test
 test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, and a slice of the simulation
 	cargo test --workspace --locked
+
+.PHONY: test-kubernetes
+test-kubernetes: tools ## Run the scenarios against another Kubernetes: VERSION=1.35 or 1.37; its first build takes ten minutes
+	$(if $(AMISEAL_KUBERNETES),,$(error VERSION is missing: make test-kubernetes VERSION=1.35))
+	cargo test --workspace --locked --test scenarios --test policy_fields --test policy_validation
+	cargo test --workspace --locked --test chart -- installing
 
 # How many histories with faults at random, and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.
 SEEDS ?= 2000
@@ -165,19 +182,27 @@ bench: tools ## Measure makespan, reads, writes, scans, replicas and memory in r
 	cargo bench --workspace --locked --no-fail-fast --bench migration --bench neighbours --bench scaling --bench size
 
 # Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
-BOTO3_REQUIREMENTS := tests/ec2sim/boto3/requirements.txt
+# $(call venv,<name>,<requirements>) makes it, and has the shell know it as $$venv.
+define venv
+python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
+requirements="$$(git hash-object $(2))"; \
+venv="$(CACHE)/$(1)-$$python-$$requirements"; \
+if [ ! -e "$$venv/installed" ]; then \
+	rm -rf "$$venv"; \
+	$(PYTHON) -m venv "$$venv"; \
+	"$$venv/bin/pip" install --quiet --disable-pip-version-check --requirement $(2); \
+	touch "$$venv/installed"; \
+fi
+endef
+
+.PHONY: image-lint
+image-lint: ## Check the Dockerfile with hadolint
+	@$(call venv,hadolint,tests/chart/hadolint.txt); \
+	"$$venv/bin/hadolint" --failure-threshold style Dockerfile
 
 .PHONY: boto3
 boto3: build ## Drive the simulator with boto3, an independent AWS client
-	@python="$$($(PYTHON) -c 'import platform; print(platform.python_version())')"; \
-	requirements="$$(git hash-object $(BOTO3_REQUIREMENTS))"; \
-	venv="$(CACHE)/boto3-$$python-$$requirements"; \
-	if [ ! -e "$$venv/installed" ]; then \
-		rm -rf "$$venv"; \
-		$(PYTHON) -m venv "$$venv"; \
-		"$$venv/bin/pip" install --quiet --disable-pip-version-check --requirement $(BOTO3_REQUIREMENTS); \
-		touch "$$venv/installed"; \
-	fi; \
+	@$(call venv,boto3,tests/ec2sim/boto3/requirements.txt); \
 	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
 
 .PHONY: control-plane

@@ -10,6 +10,8 @@ use clap::Parser;
 enum Cli {
     /// Run the controller
     Run(Box<amiseal::cli::run::Args>),
+    /// Say whether the controller can do its work: read its kinds, hold its shards, reach AWS
+    Check(amiseal::cli::check::Args),
     /// Print what mode Enforce would do, from AWS alone: no cluster is needed
     Plan(amiseal::cli::plan::Args),
     /// Print the custom resource definitions
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     match cli {
         Cli::Run(args) => amiseal::cli::run::run(&args)?,
+        Cli::Check(args) => return amiseal::cli::check::run(&args),
         Cli::Plan(args) => return amiseal::cli::plan::run(&args),
         Cli::Crd(args) => amiseal::cli::crd::run(&args, &mut std::io::stdout().lock())?,
     }

@@ -4,6 +4,7 @@
 //! further. What tests replace is the transport and the clock, not this module.
 
 mod associated;
+mod caller;
 mod credentials;
 mod endpoint;
 mod error;

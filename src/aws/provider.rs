@@ -276,6 +276,11 @@ impl Aws {
         lock(&self.sessions).remove(key);
     }
 
+    /// What all clients are configured by.
+    pub(super) fn config(&self) -> &SdkConfig {
+        &self.shared.config
+    }
+
     fn place(&self, account: &AccountId, region: &Region) -> Arc<ScopeLimits> {
         let mut places = lock(&self.places);
         let place = places.entry((account.clone(), region.clone())).or_insert_with(|| {

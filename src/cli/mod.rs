@@ -1,5 +1,6 @@
 //! The command line's subcommands.
 
+pub mod check;
 pub mod crd;
 pub mod output;
 pub mod plan;

@@ -75,7 +75,7 @@ pub(super) fn read_timeout(text: &str) -> Result<Text, String> {
     between(text, Text::from_secs(1), Text::from_mins(30))
 }
 
-fn between(text: &str, least: Text, most: Text) -> Result<Text, String> {
+pub(super) fn between(text: &str, least: Text, most: Text) -> Result<Text, String> {
     let duration: Text = text.parse().map_err(|error| format!("{error}"))?;
     if (least..=most).contains(&duration) {
         Ok(duration)
@@ -92,7 +92,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 async fn run_until_stopped(args: &Args) -> Result<()> {
-    let (client, namespace) = cluster(args).await?;
+    let (client, namespace) = cluster(args.namespace.as_deref()).await?;
+    let client = controller::observed(&client);
     let registry = Registry::new();
     let metrics = Metrics::register(&registry)?;
     let aws_metrics = AwsMetrics::register(&registry)?;
@@ -151,17 +152,14 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
 }
 
 /// A client of the API server, and the namespace of the Leases.
-async fn cluster(args: &Args) -> Result<(kube::Client, String)> {
+pub(super) async fn cluster(namespace: Option<&str>) -> Result<(kube::Client, String)> {
     let mut config = kube::Config::infer()
         .await
         .context("no cluster: set KUBECONFIG, or run inside of one")?;
     config.read_timeout = Some(READ_TIMEOUT);
-    let namespace = args
-        .namespace
-        .clone()
-        .unwrap_or_else(|| config.default_namespace.clone());
+    let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
-    Ok((controller::observed(&client), namespace))
+    Ok((client, namespace))
 }
 
 fn aws_options(args: &Args, clock: &Arc<dyn Clock>, shards: &Arc<Shards>, metrics: AwsMetrics) -> AwsOptions {

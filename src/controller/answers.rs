@@ -163,7 +163,7 @@ pub fn observed(client: &Client) -> Client {
 }
 
 /// Whether a request failed since the API server could not be reached, which is said by itself.
-pub(super) fn is_unreachable(error: &kube::Error) -> bool {
+pub(crate) fn is_unreachable(error: &kube::Error) -> bool {
     matches!(
         error,
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_)

@@ -28,8 +28,10 @@ use crate::clock::Clock;
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, Metrics};
 
+pub(crate) use answers::is_unreachable;
 pub use answers::{Watching, observed};
 pub use run::run;
+pub(crate) use shards::shard_number;
 pub use shards::{ShardOptions, Shards};
 
 /// What the controllers work with.

@@ -119,22 +119,92 @@ fn the_image_is_built_by_the_projects_compiler_and_runs_as_the_charts_user_witho
         "{instructions:?}"
     );
 
-    let last = instructions
+    let base = instructions
         .iter()
-        .rposition(|line| line.starts_with("FROM "))
+        .rposition(|line| line.starts_with("FROM ") && line.ends_with(" AS base"))
         .expect("a stage");
     assert!(
-        instructions[last].contains("/distroless/") && instructions[last].ends_with(":nonroot"),
+        instructions[base].contains("/distroless/") && instructions[base].contains(":nonroot "),
         "{}",
-        instructions[last]
+        instructions[base]
     );
     let values: Value = serde_saphyr::from_str(&chart_file("values.yaml")).expect("YAML");
     let context = &values["podSecurityContext"];
     let user = format!("USER {}:{}", context["runAsUser"], context["runAsGroup"]);
-    assert!(instructions[last..].contains(&user), "{user}");
-    assert!(instructions[last..].contains(&format!("EXPOSE {}", values["http"]["port"])));
+    assert!(instructions[base..].contains(&user), "{user}");
+    assert!(instructions[base..].contains(&format!("EXPOSE {}", values["http"]["port"])));
     assert!(
-        !instructions[last..].iter().any(|line| line.starts_with("RUN ")),
+        !instructions[base..].iter().any(|line| line.starts_with("RUN ")),
         "there is no shell to run it"
+    );
+}
+
+#[test]
+fn what_is_built_without_a_target_has_no_debug_information_and_the_target_debug_has() {
+    let instructions = instructions();
+    let last = instructions.last().expect("an instruction");
+    assert_eq!(
+        last, "FROM base AS release",
+        "the last stage is what is built by default"
+    );
+    let debug = instructions
+        .iter()
+        .position(|line| line == "FROM base AS debug")
+        .expect("a stage");
+    let added = &instructions[debug + 1..instructions.len() - 1];
+    assert_eq!(
+        added,
+        ["COPY --from=build /out/amiseal.debug /usr/local/bin/amiseal.debug"]
+    );
+}
+
+/// Runs what the Dockerfile says with the program of this build, in directories of its own.
+#[test]
+fn debug_information_goes_into_a_file_of_its_own_and_the_program_runs_without_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (release, out) = (directory.path().join("target/release"), directory.path().join("out"));
+    std::fs::create_dir_all(&release).expect("a directory");
+    std::fs::copy(env!("CARGO_BIN_EXE_amiseal"), release.join("amiseal")).expect("a copy");
+    let instructions = instructions();
+    let at = instructions
+        .iter()
+        .position(|line| line.starts_with("RUN objcopy"))
+        .expect("a command");
+    assert_eq!(instructions[at - 1], "WORKDIR /out");
+    let run = instructions[at].strip_prefix("RUN ").expect("a command");
+    std::fs::create_dir(&out).expect("a directory");
+    let here = run.replace("/build", directory.path().to_str().expect("UTF-8"));
+    let status = Command::new("sh")
+        .args(["-c", &here])
+        .current_dir(&out)
+        .status()
+        .expect("sh runs");
+    assert!(status.success(), "{here}");
+
+    let size = |file: &str| std::fs::metadata(out.join(file)).expect(file).len();
+    let whole = std::fs::metadata(release.join("amiseal")).expect("a program").len();
+    assert!(size("amiseal") < whole / 2, "{} of {whole}", size("amiseal"));
+    let sections = Command::new("objdump")
+        .arg("--section-headers")
+        .arg(out.join("amiseal"))
+        .output();
+    let sections = String::from_utf8(sections.expect("objdump runs").stdout).expect("UTF-8");
+    assert!(
+        !sections.contains(".debug_line") && !sections.contains(".debug_info") && sections.contains(".gnu_debuglink"),
+        "{sections}"
+    );
+    let lines = Command::new("objdump")
+        .arg("--section-headers")
+        .arg(out.join("amiseal.debug"))
+        .output();
+    let lines = String::from_utf8(lines.expect("objdump runs").stdout).expect("UTF-8");
+    assert!(lines.contains(".debug_line"), "{lines}");
+    let version = Command::new(out.join("amiseal"))
+        .arg("--version")
+        .output()
+        .expect("it runs");
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout).trim(),
+        concat!("amiseal ", env!("CARGO_PKG_VERSION"))
     );
 }

@@ -10,18 +10,21 @@ use serde_json::Value;
 
 use crate::support::{NAMESPACE, RELEASE, chart, helm, kubectl, objects};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-async fn start() -> ControlPlane {
+pub(crate) async fn start() -> ControlPlane {
     ControlPlane::start(Options::default()).await.expect("a control plane")
 }
 
-async fn install(control_plane: &ControlPlane, more: &[&str]) -> String {
-    let chart = chart();
+pub(crate) async fn install(control_plane: &ControlPlane, more: &[&str]) -> String {
+    install_from(control_plane, &rig::chart_directory(), more).await
+}
+
+pub(crate) async fn install_from(control_plane: &ControlPlane, chart: &Path, more: &[&str]) -> String {
     let mut arguments = vec![
         "install",
         RELEASE,
-        &chart,
+        chart.to_str().expect("UTF-8"),
         "--namespace",
         NAMESPACE,
         "--create-namespace",
@@ -30,7 +33,7 @@ async fn install(control_plane: &ControlPlane, more: &[&str]) -> String {
     helm(control_plane, &arguments).await.expect("helm install")
 }
 
-async fn upgrade(control_plane: &ControlPlane, more: &[&str]) {
+pub(crate) async fn upgrade(control_plane: &ControlPlane, more: &[&str]) {
     let chart = chart();
     let mut arguments = vec!["upgrade", RELEASE, &chart, "--namespace", NAMESPACE];
     arguments.extend(more);
@@ -43,7 +46,7 @@ async fn uninstall(control_plane: &ControlPlane) -> String {
         .expect("helm uninstall")
 }
 
-async fn get(control_plane: &ControlPlane, resource: &str, name: &str) -> Option<Value> {
+pub(crate) async fn get(control_plane: &ControlPlane, resource: &str, name: &str) -> Option<Value> {
     get_in(control_plane, NAMESPACE, resource, name).await
 }
 
@@ -63,7 +66,7 @@ async fn get_in(control_plane: &ControlPlane, namespace: &str, resource: &str, n
 }
 
 /// The policy that the notes propose, between the lines that feed it to kubectl.
-fn proposed(notes: &str) -> &str {
+pub(crate) fn proposed(notes: &str) -> &str {
     let (_, rest) = notes
         .split_once("kubectl apply --server-side -f - <<'EOF'\n")
         .expect("a command in the notes");
@@ -71,7 +74,7 @@ fn proposed(notes: &str) -> &str {
 }
 
 /// What the kubelet would put into the container's environment for this pod.
-fn environment(container: &Value, pod: &str) -> Vec<(String, String)> {
+pub(crate) fn environment(container: &Value, pod: &str) -> Vec<(String, String)> {
     let value = |variable: &Value| {
         let name = variable["name"].as_str().expect("a name").to_owned();
         let value = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {

@@ -2,8 +2,18 @@
 //! without building it.
 
 mod alerts;
+mod checking;
+mod copies;
+mod definitions;
+mod every_option;
 mod image;
 mod installing;
+mod options;
+mod refusals;
 mod rendering;
+mod rights;
+mod schema;
 mod support;
+mod types;
+mod upgrading;
 mod values;

@@ -1,18 +1,17 @@
 //! What the chart renders, and that the API server takes it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
-
 use rig::{ControlPlane, shared};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, NAMESPACE, chart, helm, kubectl, named, names, objects, only, read, render, template};
+use crate::support::{Answer, NAMESPACE, chart, helm, kubectl, named, names, objects, only, render, template};
 
 pub(crate) const EVERY_OPTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/every-option.yaml");
 /// They stand in for those of the Prometheus operator.
-pub(crate) const OPERATOR: [&str; 2] = [include_str!("servicemonitor.yaml"), include_str!("prometheusrule.yaml")];
-const KEEP: &str = "helm.sh/resource-policy";
+pub(crate) const OPERATOR: [&str; 3] = [
+    include_str!("servicemonitor.yaml"),
+    include_str!("podmonitor.yaml"),
+    include_str!("prometheusrule.yaml"),
+];
 
 #[tokio::test]
 async fn helm_lint_finds_nothing() {
@@ -26,7 +25,7 @@ async fn helm_lint_finds_nothing() {
 }
 
 /// What the API server would say to a manifest; it warns of fields that it does not know and of uses that it advises against.
-async fn asked(control_plane: &ControlPlane, yaml: &str) -> String {
+pub(crate) async fn asked(control_plane: &ControlPlane, yaml: &str) -> String {
     let arguments = [
         "apply",
         "--server-side",
@@ -53,6 +52,7 @@ async fn the_api_server_takes_what_the_defaults_render() {
         "CustomResourceDefinition amiencryptiontargets.amiseal.dev",
         "CustomResourceDefinition amimigrations.amiseal.dev",
         "Deployment amiseal",
+        "Pod amiseal-check",
         "PodDisruptionBudget amiseal",
         "Role amiseal-events",
         "Role amiseal-leases",
@@ -73,147 +73,14 @@ async fn the_api_server_takes_what_every_option_renders() {
         control_plane.apply(definition).await.expect("a definition");
     }
     // The options that leave an object out, and, turned around, those objects with the other options set.
-    let with_all = "crds.enabled=true,serviceAccount.create=true,rbac.userRoles=true,podDisruptionBudget.enabled=true";
-    for (more, count) in [(&[][..], 11), (&["--set", with_all], 18)] {
+    let with_all = "crds.enabled=true,serviceAccount.create=true,rbac.create=true,rbac.userRoles=true,rbac.aggregate=true,\
+                    podDisruptionBudget.enabled=true";
+    for (more, count) in [(&[][..], 8), (&["--set", with_all], 21)] {
         let arguments = [&["--values", EVERY_OPTION], more].concat();
         let yaml = template(&arguments).await.expect("helm template");
         let answer = asked(control_plane, &yaml).await;
         assert_eq!(answer.lines().count(), count, "{answer}");
     }
-}
-
-#[tokio::test]
-async fn every_option_arrives_where_it_belongs() {
-    let all = render(&["--values", EVERY_OPTION]).await;
-    assert_eq!(
-        names(&all),
-        [
-            "ClusterRole amiseal-all",
-            "ClusterRoleBinding amiseal-all",
-            "Deployment amiseal-all",
-            "NetworkPolicy amiseal-all",
-            "PrometheusRule amiseal-all",
-            "Role amiseal-all-events",
-            "Role amiseal-all-leases",
-            "RoleBinding amiseal-all-events",
-            "RoleBinding amiseal-all-leases",
-            "Service amiseal-all-metrics",
-            "ServiceMonitor amiseal-all",
-        ]
-    );
-    let given: Value = serde_saphyr::from_str(&read(Path::new(EVERY_OPTION))).expect("YAML");
-    let deployment = &only(&all, "Deployment")["spec"];
-    let pod = &deployment["template"]["spec"];
-    let container = &pod["containers"][0];
-    for (rendered, value) in [
-        (&deployment["replicas"], "replicas"),
-        (&pod["imagePullSecrets"], "imagePullSecrets"),
-        (
-            &pod["securityContext"]["supplementalGroups"],
-            "podSecurityContext.supplementalGroups",
-        ),
-        (&pod["securityContext"]["runAsUser"], "podSecurityContext.runAsUser"),
-        (&pod["terminationGracePeriodSeconds"], "terminationGracePeriodSeconds"),
-        (&pod["priorityClassName"], "priorityClassName"),
-        (&pod["nodeSelector"], "nodeSelector"),
-        (&pod["tolerations"], "tolerations"),
-        (&pod["affinity"], "affinity"),
-        (&pod["topologySpreadConstraints"], "topologySpreadConstraints"),
-        (&pod["volumes"], "extraVolumes"),
-        (&pod["serviceAccountName"], "serviceAccount.name"),
-        (&container["volumeMounts"], "extraVolumeMounts"),
-        (&container["imagePullPolicy"], "image.pullPolicy"),
-        (&container["resources"], "resources"),
-        (
-            &container["securityContext"]["seccompProfile"],
-            "securityContext.seccompProfile",
-        ),
-        (&container["ports"][0]["containerPort"], "http.port"),
-        (&only(&all, "Service")["spec"]["ports"][0]["port"], "http.port"),
-        (&only(&all, "Service")["metadata"]["annotations"], "service.annotations"),
-        (
-            &only(&all, "NetworkPolicy")["spec"]["ingress"][0]["from"],
-            "networkPolicy.from",
-        ),
-        (
-            &only(&all, "NetworkPolicy")["spec"]["egress"][3],
-            "networkPolicy.extraEgress.0",
-        ),
-        (
-            &only(&all, "ServiceMonitor")["spec"]["endpoints"][0]["interval"],
-            "serviceMonitor.interval",
-        ),
-        (
-            &only(&all, "ServiceMonitor")["metadata"]["labels"]["release"],
-            "serviceMonitor.labels.release",
-        ),
-        (
-            &only(&all, "PrometheusRule")["metadata"]["labels"]["release"],
-            "prometheusRule.labels.release",
-        ),
-        (
-            &only(&all, "PrometheusRule")["spec"]["groups"][2]["rules"],
-            "prometheusRule.additionalRules",
-        ),
-    ] {
-        let pointer = format!("/{}", value.replace('.', "/"));
-        assert_eq!(Some(rendered), given.pointer(&pointer), "{value}");
-    }
-    let digest = given["image"]["digest"].as_str().expect("a digest");
-    assert_eq!(
-        container["image"],
-        format!("registry.example.com/platform/amiseal@{digest}")
-    );
-    assert_eq!(
-        container["args"],
-        json!([
-            "run",
-            "--listen=[::]:9090",
-            "--log-format=text",
-            "--log=info,amiseal=debug",
-            "--lease-duration=1m30s",
-            "--shards=64",
-            "--concurrency=4",
-            "--aws-rate-share=1",
-            "--aws-read-timeout=2m30s",
-            "--copy-poll-interval=45s",
-            "--help",
-        ])
-    );
-    let env: Vec<&str> = container["env"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter_map(|env| env["name"].as_str())
-        .collect();
-    assert_eq!(env, ["POD_NAMESPACE", "POD_NAME", "AWS_REGION", "NODE_NAME"]);
-    let metadata = &deployment["template"]["metadata"];
-    assert_eq!(
-        (
-            &metadata["annotations"]["example.com/a"],
-            &metadata["labels"]["example.com/c"]
-        ),
-        (&json!("b"), &json!("d"))
-    );
-
-    // Those that have no effect beside others above.
-    let created = render(&[
-        "--values",
-        EVERY_OPTION,
-        "--set",
-        "serviceAccount.create=true,podDisruptionBudget.enabled=true",
-    ])
-    .await;
-    assert_eq!(
-        only(&created, "ServiceAccount")["metadata"]["annotations"],
-        given["serviceAccount"]["annotations"]
-    );
-    assert_eq!(only(&created, "PodDisruptionBudget")["spec"]["maxUnavailable"], "50%");
-    let tagged = render(&["--set", "image.tag=v9"]).await;
-    assert_eq!(
-        only(&tagged, "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"],
-        "amiseal:v9"
-    );
 }
 
 #[tokio::test]
@@ -241,166 +108,6 @@ async fn a_release_of_another_name_has_objects_of_that_name() {
             (&subject["name"], &subject["namespace"]),
             (&json!("prod-amiseal"), &json!("default"))
         );
-    }
-}
-
-/// The definitions that the arguments render, by name.
-async fn definitions(arguments: &[&str]) -> BTreeMap<String, Value> {
-    let by_name = |object: Value| (object["metadata"]["name"].as_str().expect("a name").to_owned(), object);
-    render(arguments)
-        .await
-        .into_iter()
-        .filter(|object| object["kind"] == "CustomResourceDefinition")
-        .map(by_name)
-        .collect()
-}
-
-#[tokio::test]
-async fn the_definitions_are_those_of_the_project_with_helms_labels() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
-    let mut rendered = definitions(&[]).await;
-    for entry in std::fs::read_dir(directory).expect("crds/") {
-        let expected: Value = serde_saphyr::from_str(&read(&entry.expect("an entry").path())).expect("YAML");
-        let mut definition = rendered
-            .remove(expected["metadata"]["name"].as_str().expect("a name"))
-            .expect("a definition");
-        let metadata = definition["metadata"].as_object_mut().expect("metadata");
-        assert_eq!(metadata.remove("annotations"), Some(json!({KEEP: "keep"})));
-        assert_eq!(
-            metadata.remove("labels").expect("labels")["app.kubernetes.io/instance"],
-            "amiseal"
-        );
-        assert_eq!(definition, expected);
-    }
-    assert_eq!(rendered, BTreeMap::new());
-}
-
-#[tokio::test]
-async fn the_definitions_can_be_left_out_or_left_to_helm() {
-    assert_eq!(definitions(&["--set", "crds.enabled=false"]).await, BTreeMap::new());
-    let not_kept = definitions(&["--set", "crds.keep=false"]).await;
-    assert_eq!(not_kept.len(), 3);
-    for definition in not_kept.values() {
-        assert_eq!(definition["metadata"].get("annotations"), None);
-    }
-}
-
-#[tokio::test]
-async fn a_packaged_chart_holds_the_definitions_and_a_copy_without_them_says_so() {
-    let control_plane = shared().await;
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
-    helm(control_plane, &["package", &chart(), "--destination", &path("")])
-        .await
-        .expect("helm package");
-    let package = path(&format!("amiseal-{}.tgz", env!("CARGO_PKG_VERSION")));
-    let packaged = helm(
-        control_plane,
-        &["template", "amiseal", &package, "--namespace", NAMESPACE],
-    )
-    .await
-    .expect("helm template");
-    assert_eq!(packaged, template(&[]).await.expect("helm template"));
-
-    let unpacked = Command::new("tar")
-        .args(["-xzf", &package, "-C", &path("")])
-        .status()
-        .expect("tar runs");
-    assert!(unpacked.success());
-    std::fs::remove_dir_all(path("amiseal/files")).expect("removed");
-    let refusal = helm(control_plane, &["template", "amiseal", &path("amiseal")])
-        .await
-        .refusal("helm template");
-    assert!(
-        refusal.contains("has no files/crds") && refusal.contains("set crds.enabled=false"),
-        "{refusal}"
-    );
-}
-
-#[tokio::test]
-async fn the_controller_is_granted_these_rights_and_no_others() {
-    let rendered = render(&[]).await;
-    assert_eq!(
-        named(&rendered, "ClusterRole", "amiseal")["rules"],
-        json!([
-            {"apiGroups": ["amiseal.dev"], "resources": ["amiencryptionpolicies"], "verbs": ["list", "watch"]},
-            {
-                "apiGroups": ["amiseal.dev"],
-                "resources": ["amiencryptiontargets"],
-                "verbs": ["list", "watch", "create", "patch", "delete"],
-            },
-            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["list", "watch", "create", "delete"]},
-            {
-                "apiGroups": ["amiseal.dev"],
-                "resources": ["amiencryptionpolicies/status", "amiencryptiontargets/status", "amimigrations/status"],
-                "verbs": ["update"],
-            },
-        ])
-    );
-    let events = json!([{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]);
-    let leases = json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "update", "delete"]}]);
-    // Events of objects without a namespace are in `default`.
-    for (name, namespace, rules) in [
-        ("amiseal-events", "default", events),
-        ("amiseal-leases", NAMESPACE, leases),
-    ] {
-        assert_eq!(named(&rendered, "Role", name)["rules"], rules);
-        for kind in ["Role", "RoleBinding"] {
-            assert_eq!(
-                named(&rendered, kind, name)["metadata"]["namespace"],
-                namespace,
-                "{kind} {name}"
-            );
-        }
-    }
-    let bindings = rendered
-        .iter()
-        .filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Binding")));
-    assert_eq!(bindings.count(), 3);
-    for (binding, role, name) in [
-        ("ClusterRoleBinding", "ClusterRole", "amiseal"),
-        ("RoleBinding", "Role", "amiseal-events"),
-        ("RoleBinding", "Role", "amiseal-leases"),
-    ] {
-        let binding = named(&rendered, binding, name);
-        assert_eq!(
-            binding["roleRef"],
-            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name})
-        );
-        assert_eq!(
-            binding["subjects"],
-            json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
-        );
-    }
-}
-
-#[tokio::test]
-async fn people_who_view_the_cluster_may_read_everything_and_operators_do_what_the_guide_asks_of_them() {
-    let rendered = render(&[]).await;
-    let kinds = ["amiencryptionpolicies", "amiencryptiontargets", "amimigrations"];
-    let reading = json!({"apiGroups": ["amiseal.dev"], "resources": kinds, "verbs": ["get", "list", "watch"]});
-    let (view, operator) = (
-        named(&rendered, "ClusterRole", "amiseal-view"),
-        named(&rendered, "ClusterRole", "amiseal-operator"),
-    );
-    assert_eq!(view["rules"], json!([reading]));
-    assert_eq!(
-        operator["rules"],
-        json!([
-            reading,
-            {
-                "apiGroups": ["amiseal.dev"],
-                "resources": ["amiencryptionpolicies"],
-                "verbs": ["create", "update", "patch", "delete"],
-            },
-            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["patch", "delete"]},
-            {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
-        ])
-    );
-    for role in ["view", "edit", "admin"] {
-        let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
-        assert_eq!(view["metadata"]["labels"][&label], "true", "{role}");
-        assert_eq!(operator["metadata"]["labels"].get(&label), None, "{role}");
     }
 }
 
@@ -449,7 +156,6 @@ async fn the_file_system_is_read_only_and_the_selectors_select_the_pods() {
         &deployment["selector"]["matchLabels"],
         &deployment["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"],
         &only(&rendered, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
-        &only(&rendered, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
         &only(&rendered, "Service")["spec"]["selector"],
     ] {
         let selector = selector.as_object().expect("a selector");
@@ -458,6 +164,17 @@ async fn the_file_system_is_read_only_and_the_selectors_select_the_pods() {
             "{selector:?}"
         );
     }
+    let allowed = &only(&rendered, "NetworkPolicy")["spec"]["podSelector"];
+    assert_eq!(
+        allowed["matchLabels"]["app.kubernetes.io/instance"],
+        labels["app.kubernetes.io/instance"]
+    );
+    let names = &allowed["matchExpressions"][0]["values"];
+    assert_eq!(names[0], labels["app.kubernetes.io/name"]);
+    assert_eq!(
+        names[1],
+        only(&rendered, "Pod")["metadata"]["labels"]["app.kubernetes.io/name"]
+    );
     let wanted = only(&rendered, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
         .as_object()
         .expect("a selector");
@@ -495,7 +212,8 @@ fn no_texts(value: &Value, found: &mut Vec<String>) {
 #[tokio::test]
 async fn what_looks_like_a_number_or_a_truth_value_is_a_text_where_one_is_meant_and_numbers_have_digits() {
     let control_plane = shared().await;
-    let numbers = "terminationGracePeriodSeconds=1000000,http.port=8081,podDisruptionBudget.maxUnavailable=1";
+    let numbers =
+        "terminationGracePeriodSeconds=1000000,http.port=8081,podDisruptionBudget.maxUnavailable=1,check.enabled=false";
     for (release, texts) in [
         ("123", "nameOverride="),
         (

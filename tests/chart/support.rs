@@ -57,6 +57,11 @@ pub(crate) async fn helm(control_plane: &ControlPlane, arguments: &[&str]) -> An
     run(control_plane.helm().expect("helm"), arguments, "").await
 }
 
+/// Helm, with something to read.
+pub(crate) async fn helm_with(control_plane: &ControlPlane, arguments: &[&str], input: &str) -> Answer {
+    run(control_plane.helm().expect("helm"), arguments, input).await
+}
+
 pub(crate) async fn kubectl(control_plane: &ControlPlane, arguments: &[&str], input: &str) -> Answer {
     run(control_plane.kubectl().expect("kubectl"), arguments, input).await
 }

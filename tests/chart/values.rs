@@ -50,141 +50,13 @@ fn describe(prefix: &str, schema: &Value, found: &mut Vec<(String, String)>) {
     }
 }
 
-fn at<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
-    values.pointer(&format!("/{}", path.replace('.', "/")))
+/// Whether a value is a section of values that are described each by itself.
+pub(crate) fn is_section(name: &str) -> bool {
+    schema()["properties"][name].get("properties").is_some()
 }
 
-#[tokio::test]
-async fn values_that_cannot_be_meant_are_refused_by_name() {
-    for (set, message) in [
-        ("replica=3", "additional properties 'replica' not allowed"),
-        (
-            "image.repo=amiseal",
-            "at '/image': additional properties 'repo' not allowed",
-        ),
-        ("replicas=two", "at '/replicas': got string, want integer"),
-        ("replicas=-1", "at '/replicas': minimum: got -1, want 0"),
-        ("image.repository=", "at '/image/repository': '' does not match pattern"),
-        (
-            "image.digest=sha256:12",
-            "at '/image/digest': 'sha256:12' does not match pattern",
-        ),
-        (
-            "image.pullPolicy=Sometimes",
-            "at '/image/pullPolicy': value must be one of 'IfNotPresent', 'Always', 'Never'",
-        ),
-        ("crds.enabled=yes", "at '/crds/enabled': got string, want boolean"),
-        (
-            "controller.concurrency=0",
-            "at '/controller/concurrency': minimum: got 0, want 1",
-        ),
-        (
-            "controller.awsRateShare=0",
-            "at '/controller/awsRateShare': exclusiveMinimum",
-        ),
-        (
-            "controller.awsRateShare=1.5",
-            "at '/controller/awsRateShare': '1.5' does not match pattern",
-        ),
-        ("controller.leaseDuration=", "at '/controller/leaseDuration': minLength"),
-        (
-            "controller.leaseDuration=15",
-            "at '/controller/leaseDuration': got number, want string",
-        ),
-        (
-            "controller.leaseDuration=2s",
-            "at '/controller/leaseDuration': '2s' does not match pattern",
-        ),
-        (
-            "controller.leaseDuration=1h1s",
-            "at '/controller/leaseDuration': '1h1s' does not match pattern",
-        ),
-        ("controller.shards=0", "at '/controller/shards': minimum: got 0, want 1"),
-        (
-            "replicas=17",
-            "replicas is 17 and controller.shards is 16: a replica without a shard",
-        ),
-        (
-            "controller.awsReadTimeout=31m",
-            "at '/controller/awsReadTimeout': '31m' does not match pattern",
-        ),
-        (
-            "controller.copyPollInterval=500ms",
-            "at '/controller/copyPollInterval': '500ms' does not match pattern",
-        ),
-        (
-            "controller.copyPollInterval=0s",
-            "at '/controller/copyPollInterval': '0s' does not match pattern",
-        ),
-        (
-            "controller.copyPollInterval=24h1m",
-            "at '/controller/copyPollInterval': '24h1m' does not match pattern",
-        ),
-        ("rbac.userRoles=yes", "at '/rbac/userRoles': got string, want boolean"),
-        (
-            "log.format=xml",
-            "at '/log/format': value must be one of 'auto', 'text', 'json'",
-        ),
-        ("log.filter=", "at '/log/filter': minLength"),
-        (
-            "prometheusRule.alerts.AmisealScanStail.disabled=true",
-            "at '/prometheusRule/alerts': additional properties 'AmisealScanStail' not allowed",
-        ),
-        (
-            "prometheusRule.alerts.AmisealAbsent.threshold=1",
-            "at '/prometheusRule/alerts/AmisealAbsent': additional properties 'threshold' not allowed",
-        ),
-        (
-            "prometheusRule.alerts.AmisealScanStale.for=1 hour",
-            "at '/prometheusRule/alerts/AmisealScanStale/for': '1 hour' does not match pattern",
-        ),
-        ("http.port=0", "at '/http/port': minimum: got 0, want 1"),
-        (
-            "http.address=localhost",
-            "at '/http/address': 'localhost' does not match pattern",
-        ),
-        (
-            "podDisruptionBudget.maxUnavailable=half",
-            "at '/podDisruptionBudget/maxUnavailable'",
-        ),
-        (
-            "terminationGracePeriodSeconds=0",
-            "at '/terminationGracePeriodSeconds': minimum",
-        ),
-        ("tolerations.key=a", "at '/tolerations': got object, want array"),
-        (
-            "nodeSelector.spot=true",
-            "at '/nodeSelector/spot': got boolean, want string",
-        ),
-        (
-            "extraEnv[0].name=A,extraEnv[0].value=1",
-            "at '/extraEnv/0/value': got number, want string",
-        ),
-        ("extraEnv[0].value=a", "at '/extraEnv/0': missing property 'name'"),
-        (
-            "imagePullSecrets[0].name=1",
-            "at '/imagePullSecrets/0/name': got number, want string",
-        ),
-        (
-            "priorityClassName=High_Priority",
-            "at '/priorityClassName': 'High_Priority' does not match pattern",
-        ),
-        (
-            "serviceAccount.name=a b",
-            "at '/serviceAccount/name': 'a b' does not match pattern",
-        ),
-        (
-            "podLabels.team=a b",
-            "at '/podLabels/team': 'a b' does not match pattern",
-        ),
-        (
-            "serviceAccount.create=false",
-            "serviceAccount.name is empty: name the service account",
-        ),
-    ] {
-        let refusal = template(&["--set", set]).await.refusal(set);
-        assert!(refusal.contains(message), "{set}: {refusal}");
-    }
+fn at<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
+    values.pointer(&format!("/{}", path.replace('.', "/")))
 }
 
 /// In a file a value that is left empty is null, and Helm then takes its default away.
@@ -353,6 +225,22 @@ async fn a_call_to_aws_that_has_begun_can_be_finished_before_the_pod_is_killed()
         grace >= options.operation_timeout + Duration::from_secs(15),
         "{grace:?}"
     );
+}
+
+/// No server has to be asked for it.
+#[test]
+fn the_charts_icon_is_the_drawing_beside_it() {
+    let chart = yaml(&chart_file("Chart.yaml"));
+    let icon = chart["icon"].as_str().expect("an icon");
+    let encoded = icon.strip_prefix("data:image/svg+xml,").expect("a picture");
+    let mut parts = encoded.split('%');
+    let mut drawing = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        drawing.push(char::from(u8::from_str_radix(code, 16).expect("a code")));
+        drawing.push_str(rest);
+    }
+    assert_eq!(drawing, chart_file("icon.svg").replace('\n', ""));
 }
 
 #[test]

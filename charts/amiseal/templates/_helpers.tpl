@@ -1,3 +1,24 @@
+{{- /*
+Takes away what is null, wherever it is: Helm does so only where the chart has a default, and an empty key in a map, such
+as a label or a limit, would be refused, or mean zero.
+*/}}
+{{- define "amiseal.prune" -}}
+{{- if kindIs "map" . }}
+{{- range $key, $value := . }}
+{{- if kindIs "invalid" $value }}
+{{- $_ := unset $ $key }}
+{{- else if kindIs "slice" $value }}
+{{- $_ := set $ $key (without $value nil) }}
+{{- end }}
+{{- include "amiseal.prune" (index $ $key) }}
+{{- end }}
+{{- else if kindIs "slice" . }}
+{{- range . }}
+{{- include "amiseal.prune" . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "amiseal.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
@@ -23,16 +44,47 @@
 {{- printf "%s-metrics" ($name | trunc 55 | trimSuffix "-") }}
 {{- end }}
 
+{{- define "amiseal.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
 {{- define "amiseal.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "amiseal.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "amiseal.labels" -}}
-{{ include "amiseal.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+{{- include "amiseal.prune" .Values }}
+{{- $own := dict "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- toYaml (merge $own (include "amiseal.selectorLabels" . | fromYaml) (.Values.commonLabels | default dict)) }}
+{{- end }}
+
+{{- /* The labels of one object with labels of its own: (list $ <labels>). The chart's go before them, and they before the common ones. */}}
+{{- define "amiseal.labelsWith" -}}
+{{- $root := first . }}
+{{- $labels := include "amiseal.labels" $root | fromYaml }}
+{{- $given := omit (last . | default dict) "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" }}
+{{- toYaml (mergeOverwrite $labels $given) }}
+{{- end }}
+
+{{- /* The field annotations of an object, or nothing: (list $ <annotations> …), of which the first go before the others. */}}
+{{- define "amiseal.annotations" -}}
+{{- $root := first . }}
+{{- include "amiseal.prune" $root.Values }}
+{{- $all := dict }}
+{{- range rest . }}
+{{- $all = merge $all (. | default dict) }}
+{{- end }}
+{{- with merge $all ($root.Values.commonAnnotations | default dict) -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* The pod of `helm test` is none of the replicas, so it has another name. */}}
+{{- define "amiseal.checkName" -}}
+{{- printf "%s-check" (include "amiseal.name" . | trunc 57 | trimSuffix "-") }}
 {{- end }}
 
 {{- define "amiseal.serviceAccountName" -}}

@@ -169,11 +169,16 @@ fn record(lease: &Lease, otherwise: Duration) -> Record {
 const SHARD: &str = "amiseal-shard-";
 const REPLICA: &str = "amiseal-replica-";
 
+/// Which shard's Lease it is.
+pub(crate) fn shard_number(lease: &Lease) -> Option<u16> {
+    lease.name_any().strip_prefix(SHARD)?.parse().ok()
+}
+
 /// Which Lease it is.
 fn name(lease: &Lease) -> Option<Name> {
     let name = lease.name_any();
-    if let Some(shard) = name.strip_prefix(SHARD) {
-        return shard.parse().ok().map(Name::Shard);
+    if name.starts_with(SHARD) {
+        return shard_number(lease).map(Name::Shard);
     }
     // The name of the object is made from the identity and may have lost some of it. A Lease that was given up is deleted.
     name.strip_prefix(REPLICA)?;

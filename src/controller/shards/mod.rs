@@ -3,6 +3,8 @@
 mod lease;
 mod lease_loop;
 
+pub(crate) use lease::shard_number;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -11,6 +11,9 @@ const PROMETHEUS_MODULE: &str = include_str!("../../tools/prometheus/go.mod");
 const GITOPS_MODULE: &str = include_str!("../../tools/gitops/go.mod");
 const GRAFANA_MODULE: &str = include_str!("../../tools/grafana/go.mod");
 
+/// Names another version of Kubernetes than the pinned one.
+const KUBERNETES_VERSION: &str = "AMISEAL_KUBERNETES";
+
 /// A program of the control plane, or to work with one, built from a Go module whose `go.mod` pins its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -50,8 +53,24 @@ impl Tool {
         }
     }
 
-    /// The version that `tests/tools` pins, such as `v1.36.3`.
-    pub fn version(self) -> Result<&'static str> {
+    /// The version, such as `v1.36.3`: the one that `tests/tools` pins, or, for what is of Kubernetes, the one that
+    /// `AMISEAL_KUBERNETES` names (`make test-kubernetes` sets it).
+    pub fn version(self) -> Result<String> {
+        let other = std::env::var(KUBERNETES_VERSION)
+            .ok()
+            .filter(|version| !version.is_empty());
+        match other {
+            Some(version) if self.is_of_kubernetes() => Ok(version),
+            _ => Ok(self.pinned()?.to_owned()),
+        }
+    }
+
+    fn is_of_kubernetes(self) -> bool {
+        matches!(self, Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl)
+    }
+
+    /// The version that `tests/tools` pins.
+    fn pinned(self) -> Result<&'static str> {
         let (go_mod, module) = match self {
             Self::Etcd => (ETCD_MODULE, "go.etcd.io/etcd/server/v3"),
             Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
@@ -82,13 +101,27 @@ impl Tool {
             .join(format!("{module}-{}", self.version()?))
             .join(self.name());
         if !path.is_file() {
-            bail!(
-                "{} does not exist: run `make tools-all`, which builds it",
-                path.display()
-            );
+            let (path, target) = (path.display(), self.target());
+            bail!("{path} does not exist: run `make {target}`, which builds it");
         }
         Ok(path)
     }
+}
+
+impl Tool {
+    /// What of the Makefile builds it.
+    fn target(self) -> String {
+        match std::env::var(KUBERNETES_VERSION) {
+            Ok(version) if self.is_of_kubernetes() => format!("tools VERSION={}", minor(&version)),
+            _ => "tools-all".to_owned(),
+        }
+    }
+}
+
+/// `1.35` of `v1.35.4`.
+fn minor(version: &str) -> &str {
+    let version = version.trim_start_matches('v');
+    version.rsplit_once('.').map_or(version, |(minor, _)| minor)
 }
 
 fn directory() -> Result<PathBuf> {
@@ -106,7 +139,7 @@ fn directory() -> Result<PathBuf> {
 }
 
 /// The version in a line `[require] <module> <version> [// indirect]`.
-fn required_version(go_mod: &'static str, module: &str) -> Option<&'static str> {
+fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
     go_mod.lines().find_map(|line| {
         let mut words = line.trim().trim_start_matches("require ").split_whitespace();
         (words.next() == Some(module))
@@ -152,11 +185,37 @@ mod tests {
             Tool::Gitops,
             Tool::Grafana,
         ] {
-            let version = tool.version().expect("a version");
+            let version = tool.pinned().expect("a version");
             assert!(
                 version.starts_with('v') && version.split('.').count() == 3,
                 "{tool:?}: {version}"
             );
         }
+    }
+
+    #[test]
+    fn the_module_of_another_kubernetes_is_named_by_its_minor_version_and_replaces_all_libraries_by_it() {
+        let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools");
+        let mut minors = Vec::new();
+        for entry in std::fs::read_dir(tools).expect("tests/tools") {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().into_string().expect("UTF-8");
+            let Some(named) = name.strip_prefix("kubernetes-") else {
+                continue;
+            };
+            let text = std::fs::read_to_string(entry.path().join("go.mod")).expect("a go.mod");
+            let version = required_version(&text, "k8s.io/kubernetes").expect("a version");
+            assert_eq!(minor(version), named);
+            let library = version.replace("v1.", "v0.");
+            let replaced: Vec<&str> = text.lines().filter(|line| line.contains(" => ")).collect();
+            assert!(replaced.len() > 25, "{name}: {replaced:?}");
+            assert!(
+                replaced.iter().all(|line| line.ends_with(&library)),
+                "{name}: {replaced:?}"
+            );
+            minors.push(named.to_owned());
+        }
+        minors.sort();
+        assert_eq!(minors, ["1.35", "1.37"]);
     }
 }

@@ -1,0 +1,269 @@
+//! What is asked of the API server: the three kinds, and the rights.
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use super::Finding;
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, GROUP};
+
+/// Where a right is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the cluster: the kinds belong to no namespace.
+    Cluster,
+    /// In the namespace `default`, where Events of such objects are.
+    Events,
+    /// In the namespace of the Leases.
+    Leases,
+}
+
+/// What the controller has to be allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Right {
+    /// Where.
+    pub place: Place,
+    /// The API group.
+    pub group: &'static str,
+    /// The resource, with its subresource after a slash.
+    pub resource: &'static str,
+    /// What it does with it.
+    pub verbs: &'static [&'static str],
+}
+
+const fn right(place: Place, group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Right {
+    Right {
+        place,
+        group,
+        resource,
+        verbs,
+    }
+}
+
+/// The rights that the chart grants, and no others.
+pub const RIGHTS: &[Right] = &[
+    right(Place::Cluster, GROUP, "amiencryptionpolicies", &["list", "watch"]),
+    right(
+        Place::Cluster,
+        GROUP,
+        "amiencryptiontargets",
+        &["list", "watch", "create", "patch", "delete"],
+    ),
+    right(
+        Place::Cluster,
+        GROUP,
+        "amimigrations",
+        &["list", "watch", "create", "delete"],
+    ),
+    right(Place::Cluster, GROUP, "amiencryptionpolicies/status", &["update"]),
+    right(Place::Cluster, GROUP, "amiencryptiontargets/status", &["update"]),
+    right(Place::Cluster, GROUP, "amimigrations/status", &["update"]),
+    right(Place::Events, "events.k8s.io", "events", &["create", "patch"]),
+    right(
+        Place::Leases,
+        "coordination.k8s.io",
+        "leases",
+        &["list", "create", "update", "delete"],
+    ),
+];
+
+/// Requests at a time.
+const AT_A_TIME: usize = 8;
+
+/// The policies, or why they cannot be read; or, as a failure, that the API server does not answer at all.
+pub(super) async fn policies(client: &Client) -> Result<Result<Vec<AMIEncryptionPolicy>, String>, Finding> {
+    let api = Api::<AMIEncryptionPolicy>::all(client.clone());
+    match api.list(&ListParams::default()).await {
+        Ok(list) => Ok(Ok(list.items)),
+        Err(error) if crate::controller::is_unreachable(&error) => {
+            Err(Finding::new("API server", Err(unreachable(&error))))
+        }
+        Err(error) => Ok(Err(unreadable("amiencryptionpolicies", &error))),
+    }
+}
+
+/// Whether each of the three kinds can be read.
+pub(super) async fn kinds(client: &Client, policies: Result<&[AMIEncryptionPolicy], &String>) -> Vec<Finding> {
+    let policies = policies.map(|list| format!("can be read; there are {}", list.len()));
+    vec![
+        Finding::new("amiencryptionpolicies", policies.map_err(Clone::clone)),
+        kind::<AMIEncryptionTarget>(client, "amiencryptiontargets").await,
+        kind::<AMIMigration>(client, "amimigrations").await,
+    ]
+}
+
+async fn kind<K>(client: &Client, plural: &str) -> Finding
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let first = ListParams::default().limit(1);
+    let said = match Api::<K>::all(client.clone()).list(&first).await {
+        Ok(_) => Ok("can be read".to_owned()),
+        Err(error) => Err(unreadable(plural, &error)),
+    };
+    Finding::new(plural, said)
+}
+
+/// Why a kind cannot be read, and what to do about it.
+pub(super) fn unreadable(plural: &str, error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.code == 404 => format!(
+            "the cluster has no {plural}.{GROUP}: apply the files of crds/, or set crds.enabled=true of the chart"
+        ),
+        kube::Error::Api(status) if status.code == 403 => format!(
+            "{}: grant the right, as the chart does with rbac.create=true",
+            status.message
+        ),
+        error if crate::controller::is_unreachable(error) => unreachable(error),
+        error => format!("cannot be read: {}", whole(error)),
+    }
+}
+
+fn unreachable(error: &kube::Error) -> String {
+    let why = whole(error);
+    format!("it does not answer ({why}): check KUBECONFIG, or, in a pod, the network policies of its namespace")
+}
+
+/// An error with what it was caused by.
+fn whole(error: &kube::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// Whether this identity may do everything that the controller does. The API server is asked about it, and nothing is done.
+pub(super) async fn rights(client: &Client, namespace: &str) -> Finding {
+    let each = RIGHTS
+        .iter()
+        .flat_map(|right| right.verbs.iter().map(move |verb| (right, *verb)));
+    let asked: Vec<_> = stream::iter(each)
+        .map(|(right, verb)| async move { (right, verb, may(client, namespace, right, verb).await) })
+        .buffered(AT_A_TIME)
+        .collect()
+        .await;
+    let mut missing = Vec::new();
+    for (right, verb, answer) in &asked {
+        match answer {
+            Ok(true) => {}
+            Ok(false) => missing.push(named(right, verb, namespace)),
+            Err(error) => return Finding::new("rights", Err(format!("cannot be asked about: {}", whole(error)))),
+        }
+    }
+    let said = if missing.is_empty() {
+        Ok(format!("all {} are granted", asked.len()))
+    } else {
+        let missing = missing.join(", ");
+        Err(format!(
+            "missing: {missing}: grant them, as the chart does with rbac.create=true"
+        ))
+    };
+    Finding::new("rights", said)
+}
+
+async fn may(client: &Client, namespace: &str, right: &Right, verb: &str) -> Result<bool, kube::Error> {
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(attributes(right, verb, namespace)),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let answer = Api::<SelfSubjectAccessReview>::all(client.clone())
+        .create(&PostParams::default(), &review)
+        .await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+fn attributes(right: &Right, verb: &str, namespace: &str) -> ResourceAttributes {
+    let (resource, subresource) = match right.resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (right.resource, None),
+    };
+    ResourceAttributes {
+        group: Some(right.group.to_owned()),
+        namespace: where_needed(right, namespace).map(str::to_owned),
+        resource: Some(resource.to_owned()),
+        subresource,
+        verb: Some(verb.to_owned()),
+        ..ResourceAttributes::default()
+    }
+}
+
+fn where_needed<'a>(right: &Right, namespace: &'a str) -> Option<&'a str> {
+    match right.place {
+        Place::Cluster => None,
+        Place::Events => Some("default"),
+        Place::Leases => Some(namespace),
+    }
+}
+
+fn named(right: &Right, verb: &str, namespace: &str) -> String {
+    let what = format!("{verb} {}.{}", right.resource, right.group);
+    match where_needed(right, namespace) {
+        Some(namespace) => format!("{what} in {namespace}"),
+        None => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> kube::Error {
+        let status = Status {
+            code,
+            message: message.to_owned(),
+            ..Status::default()
+        };
+        kube::Error::Api(Box::new(status))
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_with_what_to_do() {
+        let missing = unreadable("amimigrations", &refused(404, "page not found"));
+        assert!(
+            missing.starts_with("the cluster has no amimigrations.amiseal.dev: "),
+            "{missing}"
+        );
+        let forbidden = unreadable("amimigrations", &refused(403, "amimigrations is forbidden"));
+        assert!(
+            forbidden.starts_with("amimigrations is forbidden: grant the right"),
+            "{forbidden}"
+        );
+        let other = unreadable("amimigrations", &refused(500, "etcd is full"));
+        assert!(other.contains("etcd is full"), "{other}");
+    }
+
+    #[test]
+    fn a_right_is_named_with_its_place_and_asked_about_with_its_subresource() {
+        let all: Vec<String> = RIGHTS
+            .iter()
+            .flat_map(|right| right.verbs.iter().map(|verb| named(right, verb, "amiseal-system")))
+            .collect();
+        assert_eq!(
+            all.first().map(String::as_str),
+            Some("list amiencryptionpolicies.amiseal.dev")
+        );
+        assert_eq!(
+            all.last().map(String::as_str),
+            Some("delete leases.coordination.k8s.io in amiseal-system")
+        );
+        let status = RIGHTS.iter().find(|right| right.resource == "amimigrations/status");
+        let asked = attributes(status.expect("a right"), "update", "amiseal-system");
+        assert_eq!(
+            (asked.resource.as_deref(), asked.subresource.as_deref(), asked.namespace),
+            (Some("amimigrations"), Some("status"), None)
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! `amiseal check`: whether the controller can do its work here, as the identity that it would do it with.
+//!
+//! `helm test` runs it. It changes nothing, neither in the cluster nor in AWS.
+
+mod aws;
+mod cluster;
+mod shards;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::output::read_or_not;
+use super::run;
+use crate::api::Duration as Text;
+
+pub use cluster::{Place, RIGHTS, Right};
+
+/// The options of `amiseal check`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// The namespace of the Leases; default: the one this process runs in
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// How many shards there are, as of the replicas
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub shards: u16,
+    /// A region whose STS is asked; repeat it. Default: those that policies name, else the environment's
+    #[arg(long = "region", value_name = "REGION")]
+    pub regions: Vec<String>,
+    /// How long to wait until each shard is held by a replica that lives: 1s to 1h
+    #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = timeout)]
+    pub timeout: Text,
+}
+
+fn timeout(text: &str) -> Result<Text, String> {
+    run::between(text, Text::from_secs(1), Text::from_mins(60))
+}
+
+/// What one question came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    what: String,
+    said: Result<String, String>,
+}
+
+impl Finding {
+    fn new(what: impl Into<String>, said: Result<String, String>) -> Self {
+        Self {
+            what: what.into(),
+            said,
+        }
+    }
+
+    fn line(&self) -> String {
+        match &self.said {
+            Ok(said) => format!("ok    {}: {said}", self.what),
+            Err(why) => format!("FAIL  {}: {why}", self.what),
+        }
+    }
+}
+
+/// Asks, and prints a line for each answer as it comes. The exit status is 1 when one is a failure.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut failures = 0;
+    let mut printed = Ok(());
+    runtime.block_on(Box::pin(ask(args, &mut |finding| {
+        failures += usize::from(finding.said.is_err());
+        if printed.is_ok() {
+            printed = writeln!(io::stdout(), "{}", finding.line());
+        }
+    })))?;
+    read_or_not(printed).context("the answers cannot be printed")?;
+    Ok(if failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn ask(args: &Args, tell: &mut dyn FnMut(Finding)) -> Result<()> {
+    let (client, namespace) = run::cluster(args.namespace.as_deref()).await?;
+    let policies = match cluster::policies(&client).await {
+        Ok(policies) => {
+            for finding in cluster::kinds(&client, policies.as_deref()).await {
+                tell(finding);
+            }
+            tell(cluster::rights(&client, &namespace).await);
+            tell(shards::held(&client, &namespace, args.shards, args.timeout.as_std()).await);
+            policies.unwrap_or_default()
+        }
+        // Every other question would wait as long, and say the same.
+        Err(unreachable) => {
+            tell(unreachable);
+            Vec::new()
+        }
+    };
+    for finding in Box::pin(aws::reached(&args.regions, &policies)).await {
+        tell(finding);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_was_asked_and_how_it_went() {
+        let good = Finding::new("shards", Ok("all 16 are held".to_owned()));
+        let bad = Finding::new("AWS in eu-west-1", Err("no answer".to_owned()));
+        assert_eq!(good.line(), "ok    shards: all 16 are held");
+        assert_eq!(bad.line(), "FAIL  AWS in eu-west-1: no answer");
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_meant_is_refused() {
+        assert_eq!(timeout("1h"), Ok(Text::from_mins(60)));
+        for text in ["0s", "61m", "soon"] {
+            assert!(timeout(text).is_err(), "{text}");
+        }
+    }
+}

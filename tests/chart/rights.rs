@@ -1,0 +1,111 @@
+//! Who may do what in the cluster.
+
+use serde_json::{Value, json};
+
+use crate::support::{NAMESPACE, named, names, render};
+
+#[tokio::test]
+async fn the_controller_is_granted_these_rights_and_no_others() {
+    let rendered = render(&[]).await;
+    assert_eq!(
+        named(&rendered, "ClusterRole", "amiseal")["rules"],
+        json!([
+            {"apiGroups": ["amiseal.dev"], "resources": ["amiencryptionpolicies"], "verbs": ["list", "watch"]},
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amiencryptiontargets"],
+                "verbs": ["list", "watch", "create", "patch", "delete"],
+            },
+            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["list", "watch", "create", "delete"]},
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amiencryptionpolicies/status", "amiencryptiontargets/status", "amimigrations/status"],
+                "verbs": ["update"],
+            },
+        ])
+    );
+    let events = json!([{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]);
+    let leases = json!([{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "update", "delete"]}]);
+    // Events of objects without a namespace are in `default`.
+    for (name, namespace, rules) in [
+        ("amiseal-events", "default", events),
+        ("amiseal-leases", NAMESPACE, leases),
+    ] {
+        assert_eq!(named(&rendered, "Role", name)["rules"], rules);
+        for kind in ["Role", "RoleBinding"] {
+            assert_eq!(
+                named(&rendered, kind, name)["metadata"]["namespace"],
+                namespace,
+                "{kind} {name}"
+            );
+        }
+    }
+    let bindings = rendered
+        .iter()
+        .filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Binding")));
+    assert_eq!(bindings.count(), 3);
+    for (binding, role, name) in [
+        ("ClusterRoleBinding", "ClusterRole", "amiseal"),
+        ("RoleBinding", "Role", "amiseal-events"),
+        ("RoleBinding", "Role", "amiseal-leases"),
+    ] {
+        let binding = named(&rendered, binding, name);
+        assert_eq!(
+            binding["roleRef"],
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name})
+        );
+        assert_eq!(
+            binding["subjects"],
+            json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
+        );
+    }
+}
+
+#[tokio::test]
+async fn people_who_view_the_cluster_may_read_everything_and_operators_do_what_the_guide_asks_of_them() {
+    let rendered = render(&[]).await;
+    let kinds = ["amiencryptionpolicies", "amiencryptiontargets", "amimigrations"];
+    let reading = json!({"apiGroups": ["amiseal.dev"], "resources": kinds, "verbs": ["get", "list", "watch"]});
+    let (view, operator) = (
+        named(&rendered, "ClusterRole", "amiseal-view"),
+        named(&rendered, "ClusterRole", "amiseal-operator"),
+    );
+    assert_eq!(view["rules"], json!([reading]));
+    assert_eq!(
+        operator["rules"],
+        json!([
+            reading,
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amiencryptionpolicies"],
+                "verbs": ["create", "update", "patch", "delete"],
+            },
+            {"apiGroups": ["amiseal.dev"], "resources": ["amimigrations"], "verbs": ["patch", "delete"]},
+            {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
+        ])
+    );
+    for role in ["view", "edit", "admin"] {
+        let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
+        assert_eq!(view["metadata"]["labels"][&label], "true", "{role}");
+        assert_eq!(operator["metadata"]["labels"].get(&label), None, "{role}");
+    }
+}
+
+#[tokio::test]
+async fn rights_and_aggregation_can_be_left_to_others() {
+    let of = |rendered: &[Value]| -> Vec<String> {
+        let names = names(rendered).into_iter();
+        names.filter(|name| name.contains("Role")).collect()
+    };
+    let rendered = render(&["--set", "rbac.create=false"]).await;
+    assert_eq!(
+        of(&rendered),
+        ["ClusterRole amiseal-operator", "ClusterRole amiseal-view"]
+    );
+    let rendered = render(&["--set", "rbac.create=false,rbac.userRoles=false"]).await;
+    assert_eq!(of(&rendered), Vec::<String>::new());
+    let rendered = render(&["--set", "rbac.aggregate=false"]).await;
+    let labels = named(&rendered, "ClusterRole", "amiseal-view")["metadata"]["labels"].as_object();
+    let labels = labels.expect("labels").keys();
+    assert_eq!(labels.filter(|label| label.contains("aggregate-to")).count(), 0);
+}

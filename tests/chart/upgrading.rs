@@ -1,0 +1,96 @@
+//! From the chart of the last commit whose chart differs from this one: upgraded, and rolled back.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::installing::{get, install_from, proposed, start, upgrade};
+use crate::support::{NAMESPACE, RELEASE, helm};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const PARTS: [&str; 2] = ["charts", "crds"];
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(ROOT).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// The last commit whose chart or definitions are not those of the work tree.
+fn last_other() -> Option<String> {
+    let commits = git(&[&["rev-list", "--max-count=50", "HEAD", "--"], &PARTS[..]].concat())?;
+    let differs = |commit: &&str| git(&[&["diff", "--quiet", commit, "--"], &PARTS[..]].concat()).is_none();
+    commits.lines().find(differs).map(str::to_owned)
+}
+
+/// The chart of that commit. Where there is no history, as in an archive, it is this one.
+fn former_chart(to: &Path) -> PathBuf {
+    let Some(commit) = last_other() else {
+        return rig::chart_directory();
+    };
+    let mut archive = Command::new("git")
+        .args(["-C", ROOT, "archive", &commit, "--"])
+        .args(PARTS)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("git runs");
+    let unpacked = Command::new("tar")
+        .args(["-x", "-C"])
+        .arg(to)
+        .stdin(archive.stdout.take().expect("a pipe"))
+        .status()
+        .expect("tar runs");
+    assert!(
+        unpacked.success() && archive.wait().expect("it ends").success(),
+        "{commit}"
+    );
+    to.join("charts/amiseal")
+}
+
+#[tokio::test]
+async fn an_upgrade_from_the_chart_before_keeps_policies_and_can_be_rolled_back() {
+    let control_plane = start().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let former = former_chart(directory.path());
+    let notes = install_from(&control_plane, &former, &["--set", "log.filter=debug"]).await;
+    control_plane
+        .apply(proposed(&notes))
+        .await
+        .expect("the policy of the notes");
+    let policy = async || {
+        let policy = get(&control_plane, "aep", "first-look").await.expect("the policy");
+        (policy["metadata"]["uid"].clone(), policy["spec"].clone())
+    };
+    let deployment = async || {
+        let deployment = get(&control_plane, "deployment", "amiseal")
+            .await
+            .expect("a Deployment");
+        (deployment["metadata"]["uid"].clone(), deployment["spec"].clone())
+    };
+    let (first, (uid, before)) = (policy().await, deployment().await);
+
+    upgrade(
+        &control_plane,
+        &["--reset-then-reuse-values", "--set", "revisionHistoryLimit=3"],
+    )
+    .await;
+    assert_eq!(policy().await, first);
+    let (upgraded, after) = deployment().await;
+    assert_eq!(upgraded, uid, "the Deployment was made again");
+    assert_eq!(after["revisionHistoryLimit"], 3);
+    assert_eq!(after["selector"], before["selector"]);
+    let log = |spec: &Value| spec["template"]["spec"]["containers"][0]["args"][3].clone();
+    assert_eq!(log(&after), "--log=debug");
+
+    let rollback = ["rollback", RELEASE, "1", "--namespace", NAMESPACE];
+    helm(&control_plane, &rollback).await.expect("helm rollback");
+    assert_eq!(policy().await, first);
+    let (rolled_back, again) = deployment().await;
+    assert_eq!(rolled_back, uid);
+    assert_eq!(again["template"], before["template"]);
+
+    // And forth again, with the definitions of this chart.
+    upgrade(&control_plane, &["--reset-then-reuse-values"]).await;
+    assert_eq!(policy().await, first);
+}
