@@ -1,4 +1,5 @@
-//! From the chart of the last commit whose chart differs from this one: upgraded, and rolled back.
+//! From the chart of the main branch, or, on it, of its last commit with another chart than this one: upgraded, and rolled
+//! back.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,11 +18,14 @@ fn git(arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// The last commit whose chart or definitions are not those of the work tree.
+/// The commit to come from: its chart or definitions are not those of the work tree.
 fn last_other() -> Option<String> {
+    let mains = ["main", "origin/main"]
+        .into_iter()
+        .filter_map(|main| git(&["rev-parse", "--verify", "--quiet", main]));
     let commits = git(&[&["rev-list", "--max-count=50", "HEAD", "--"], &PARTS[..]].concat())?;
-    let differs = |commit: &&str| git(&[&["diff", "--quiet", commit, "--"], &PARTS[..]].concat()).is_none();
-    commits.lines().find(differs).map(str::to_owned)
+    let differs = |commit: &String| git(&[&["diff", "--quiet", commit, "--"], &PARTS[..]].concat()).is_none();
+    mains.chain(commits.lines().map(str::to_owned)).find(differs)
 }
 
 /// The chart of that commit. Where there is no history, as in an archive, it is this one.
