@@ -6,5 +6,6 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod domain;
+pub mod families;
 pub mod plan;
 pub mod telemetry;

@@ -9,6 +9,8 @@ use regex::Regex;
 
 #[path = "docs/layers.rs"]
 mod layers;
+#[path = "docs/metrics.rs"]
+mod metrics;
 
 const REASONS: &str = include_str!("../docs/reasons.md");
 

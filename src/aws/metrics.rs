@@ -8,6 +8,7 @@ use prometheus::core::Collector;
 use prometheus::{Counter, Gauge, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use crate::domain::Operation;
+use crate::families::{Family, families};
 
 /// The metrics `amiseal_aws_*`. Clones count into the same metrics.
 #[derive(Debug, Clone)]
@@ -61,14 +62,10 @@ impl AwsMetrics {
         ]
     }
 
-    /// The label names of each metric, by the metric's name.
+    /// Each metric, by its name.
     #[must_use]
-    pub fn families(&self) -> BTreeMap<String, Vec<String>> {
-        let collectors = self.collectors();
-        let described = collectors.iter().flat_map(|collector| collector.desc());
-        described
-            .map(|desc| (desc.fq_name.clone(), desc.variable_labels.clone()))
-            .collect()
+    pub fn families(&self) -> BTreeMap<String, Family> {
+        families(&self.collectors())
     }
 
     pub(super) fn request(&self, operation: Operation, code: &str, took: Duration) {

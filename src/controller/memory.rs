@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::Resource;
 
 use super::registry::lock;
+use crate::api::conditions::reason;
 use crate::api::{AMIMigration, CopyStatus};
 use crate::domain::{ImageId, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
@@ -90,6 +91,11 @@ impl CallProblem {
     pub(super) fn is_refusal(&self) -> bool {
         !self.reads && self.problem.is_some()
     }
+
+    fn is_denial(&self) -> bool {
+        let problem = self.problem.as_ref();
+        problem.is_some_and(|problem| problem.reason == reason::ACCESS_DENIED)
+    }
 }
 
 impl Memory {
@@ -127,6 +133,17 @@ impl Memory {
     /// Records, or with none clears, what a migration's last call ran into.
     pub(super) fn set_problem(&self, migration: &str, problem: Option<CallProblem>) {
         self.of_migration(migration, |known| known.problem = problem);
+    }
+
+    /// Lets migrations whose last call was denied make it again at once: the role may do more than before.
+    pub(super) fn forgive_denials<'m>(&self, migrations: impl Iterator<Item = &'m str>, now: Timestamp) {
+        let mut known = lock(&self.migrations);
+        for migration in migrations {
+            let problem = known.get_mut(migration).and_then(|known| known.problem.as_mut());
+            if let Some(problem) = problem.filter(|problem| problem.is_denial()) {
+                (problem.until, problem.failures) = (now, 0);
+            }
+        }
     }
 
     /// Notes the calls for which there was no room, or that there is none any more.
@@ -311,6 +328,27 @@ mod tests {
         migration.metadata.uid = Some("uid".to_owned());
         migration.metadata.resource_version = Some(version.to_string());
         migration
+    }
+
+    #[test]
+    fn denials_are_forgiven_and_nothing_else_that_calls_ran_into() {
+        let memory = Memory::default();
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        for (uid, reason) in [("denied", reason::ACCESS_DENIED), ("full", reason::QUOTA_EXCEEDED)] {
+            let problem = CallProblem {
+                problem: Some(Problem::new(reason, "AWS refuses.")),
+                until: at(600),
+                failures: 3,
+                reads: false,
+                retry: None,
+            };
+            memory.set_problem(uid, Some(problem));
+        }
+        memory.forgive_denials(["denied", "full", "another"].into_iter(), at(60));
+        let left = |uid| memory.problem(uid).map(|problem| (problem.until, problem.failures));
+        assert_eq!(left("denied"), Some((at(60), 0)), "what is said of it stays");
+        assert_eq!(left("full"), Some((at(600), 3)));
+        assert_eq!(left("another"), None);
     }
 
     #[test]

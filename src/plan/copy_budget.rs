@@ -41,6 +41,8 @@ pub struct Admission {
     pub admitted: Vec<Candidate>,
     /// Snapshots in flight, with those of the admitted.
     pub in_flight: u32,
+    /// How many may be.
+    pub limit: u32,
     /// Whether others wait.
     pub waits: bool,
 }
@@ -85,6 +87,7 @@ impl CopyBudget {
         Admission {
             waits: count > admitted.len(),
             in_flight: self.taken,
+            limit: allowed,
             admitted,
         }
     }

@@ -14,6 +14,7 @@ use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, Mode, conditions,
 };
 use crate::domain::{AccountId, Region};
+use crate::families::{Family, families};
 
 const TARGET: [&str; 3] = ["policy", "account", "region"];
 /// The state of migrations that need a person, wherever they are.
@@ -36,6 +37,7 @@ pub struct Metrics {
     copy_failures: IntCounterVec,
     duplicate_bytes: GaugeVec,
     snapshots_in_flight: IntGaugeVec,
+    snapshots_limit: IntGaugeVec,
     /// How long looking through an account and region takes.
     pub scan_duration: Histogram,
     /// From the recorded intent to the finished migration.
@@ -144,6 +146,11 @@ impl Metrics {
                 "Snapshot copies in flight, whoever asked for them.",
                 &["account", "region"],
             )?,
+            snapshots_limit: int_gauges(
+                "amiseal_snapshots_in_flight_limit",
+                "How many snapshot copies may be in flight before amiseal asks for no more.",
+                &["account", "region"],
+            )?,
             scan_duration: Histogram::with_opts(
                 HistogramOpts::new(
                     "amiseal_scan_duration_seconds",
@@ -220,6 +227,7 @@ impl Metrics {
             Box::new(self.copy_failures.clone()),
             Box::new(self.duplicate_bytes.clone()),
             Box::new(self.snapshots_in_flight.clone()),
+            Box::new(self.snapshots_limit.clone()),
             Box::new(self.scan_duration.clone()),
             Box::new(self.copy_duration.clone()),
             Box::new(self.reconcile_duration.clone()),
@@ -232,14 +240,10 @@ impl Metrics {
         ]
     }
 
-    /// The label names of each metric, by the metric's name.
+    /// Each metric, by its name.
     #[must_use]
-    pub fn families(&self) -> BTreeMap<String, Vec<String>> {
-        let collectors = self.collectors();
-        let described = collectors.iter().flat_map(|collector| collector.desc());
-        described
-            .map(|desc| (desc.fq_name.clone(), desc.variable_labels.clone()))
-            .collect()
+    pub fn families(&self) -> BTreeMap<String, Family> {
+        families(&self.collectors())
     }
 
     /// Shows what is known of a target, whose last complete scan began at `last_scan`, and whose slowest copy in flight has taken
@@ -386,17 +390,18 @@ impl Metrics {
         self.watch_heard.with_label_values(&[kind]).set(seconds(at));
     }
 
-    /// Shows how many snapshot copies are in flight.
-    pub(crate) fn snapshots_in_flight(&self, account: &AccountId, region: &Region, count: u32) {
-        self.snapshots_in_flight
-            .with_label_values(&[account.as_str(), region.as_str()])
-            .set(count.into());
+    /// Shows how many snapshot copies are in flight, and how many may be.
+    pub(crate) fn snapshots_in_flight(&self, account: &AccountId, region: &Region, count: u32, limit: u32) {
+        let labels = [account.as_str(), region.as_str()];
+        self.snapshots_in_flight.with_label_values(&labels).set(count.into());
+        self.snapshots_limit.with_label_values(&labels).set(limit.into());
     }
 
     /// Takes back what is shown of an account and region.
     pub(crate) fn forget_scope(&self, account: &str, region: &str) {
         // A series that was never set cannot be removed, which is as well.
         let _ = self.snapshots_in_flight.remove_label_values(&[account, region]);
+        let _ = self.snapshots_limit.remove_label_values(&[account, region]);
     }
 
     /// Takes back the series of a target that is no more. Gives its account and region, if anything was shown of it.
@@ -645,7 +650,7 @@ mod tests {
         );
         let families = metrics.families();
         for family in registry.gather() {
-            let mut labels = families.get(family.name()).cloned().expect("a family");
+            let mut labels = families.get(family.name()).expect("a family").labels.clone();
             labels.sort();
             for metric in family.get_metric() {
                 let names: Vec<&str> = metric.get_label().iter().map(|label| label.name()).collect();

@@ -13,6 +13,7 @@ async fn every_option_arrives_where_it_belongs() {
     assert_eq!(
         names(&all),
         [
+            "ConfigMap amiseal-all-dashboard",
             "ConfigMap amiseal-all-more",
             "ConfigMap proxy",
             "Deployment amiseal-all",

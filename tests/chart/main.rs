@@ -4,6 +4,7 @@
 mod alerts;
 mod checking;
 mod copies;
+mod dashboard;
 mod definitions;
 mod every_option;
 mod image;

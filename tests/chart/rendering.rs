@@ -75,7 +75,7 @@ async fn the_api_server_takes_what_every_option_renders() {
     // The options that leave an object out, and, turned around, those objects with the other options set.
     let with_all = "crds.enabled=true,serviceAccount.create=true,rbac.create=true,rbac.userRoles=true,rbac.aggregate=true,\
                     podDisruptionBudget.enabled=true";
-    for (more, count) in [(&[][..], 8), (&["--set", with_all], 21)] {
+    for (more, count) in [(&[][..], 9), (&["--set", with_all], 22)] {
         let arguments = [&["--values", EVERY_OPTION], more].concat();
         let yaml = template(&arguments).await.expect("helm template");
         let answer = asked(control_plane, &yaml).await;

@@ -32,7 +32,7 @@ impl TargetReconciler<'_> {
             denied.is_none() && state.permission_check.unanswered().is_none()
         });
         let usable = key.arn().is_some() && key.problem().is_none() && permitted;
-        let limit = self.target.spec.copy.max_concurrent_snapshots;
+        let allowed = self.target.spec.copy.max_concurrent_snapshots;
         let admission = self.ctx.registry.copy_budget(&self.account, &self.region, |budget| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
             let record = self.record();
@@ -48,11 +48,12 @@ impl TargetReconciler<'_> {
                 Some(key) if usable => self.candidates(&record, &inventory, key, now),
                 _ => Vec::new(),
             };
-            budget.admit(candidates, asked, limit, now)
+            budget.admit(candidates, asked, allowed, now)
         });
         let Admission {
             admitted,
             in_flight,
+            limit,
             waits,
         } = admission;
         for candidate in &admitted {
@@ -61,7 +62,7 @@ impl TargetReconciler<'_> {
         }
         self.ctx
             .metrics
-            .snapshots_in_flight(&self.account, &self.region, in_flight);
+            .snapshots_in_flight(&self.account, &self.region, in_flight, limit);
         self.state(|state| {
             let is_busy = in_flight > 0 || waits || self.follows();
             let bounds = self.ctx.options.poll;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::TargetReconciler;
 use super::scan::migration_state;
@@ -42,10 +43,15 @@ impl TargetReconciler<'_> {
         let now = self.ctx.clock.now();
         let changed = match answer {
             Ok(lacking) => {
-                if !lacking.is_empty() {
+                let lacks = !lacking.is_empty();
+                if lacks {
                     tracing::warn!(?lacking, "the role lacks permissions");
                 }
-                self.state(|state| state.permission_check.answered(lacking, now))
+                let changed = self.state(|state| state.permission_check.answered(lacking, now));
+                if changed && !lacks {
+                    self.forgive_denials(now);
+                }
+                changed
             }
             Err(error) => {
                 self.note(&error);
@@ -59,6 +65,13 @@ impl TargetReconciler<'_> {
         if changed {
             self.wake_migrations();
         }
+    }
+
+    /// Lets migrations that were denied something go on at once.
+    fn forgive_denials(&self, now: Timestamp) {
+        let migrations: Vec<String> = self.migrations.iter().filter_map(|m| m.uid()).collect();
+        let memory = &self.ctx.registry.memory;
+        memory.forgive_denials(migrations.iter().map(String::as_str), now);
     }
 
     /// When to ask again.

@@ -4,6 +4,7 @@
 //! evaluates `charts/amiseal/files/alerts.yaml`, whose waits are shortened, and sends what fires to a receiver that takes it in as
 //! Alertmanager does. The exit status says whether each alert came and went, and none came that nothing explains.
 
+mod board;
 mod causes;
 mod expected;
 mod pages;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use rig::{Screen, aligned};
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,6 +35,9 @@ struct Arguments {
     /// Where to keep the logs of all processes, the rules and the pages; default: nowhere
     #[arg(long, value_name = "DIRECTORY")]
     logs: Option<PathBuf>,
+    /// Where to draw the dashboard as it was during all of this; default: nowhere
+    #[arg(long, value_name = "FILE")]
+    dashboard: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -57,8 +61,13 @@ async fn play(screen: &Arc<Screen>, arguments: &Arguments) -> Result<ExitCode> {
         stage.keep_logs(logs)?;
     }
     let (rows, mut problems) = played?;
+    let (page, empty) = stage.draw().await?;
     if arguments.causes.is_empty() {
         problems.extend(expected::missing(&rules::alert_names()?, &rows));
+        problems.extend(empty);
+    }
+    if let Some(path) = &arguments.dashboard {
+        std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     screen.step("What fired, and why");
     screen.block(&aligned(Row::HEADER, &rows.iter().map(Row::cells).collect::<Vec<_>>()));

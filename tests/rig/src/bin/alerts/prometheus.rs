@@ -16,6 +16,7 @@ const READY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     _process: Process,
+    address: SocketAddr,
     targets: PathBuf,
 }
 
@@ -36,20 +37,28 @@ impl Prometheus {
         let path = directory.join("prometheus.yml");
         std::fs::write(&path, config.to_string())?;
         // It does not say which port it has taken if it may take any.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut process = Process::builder("prometheus", Tool::Prometheus.path()?, directory.join("prometheus.log"))
             .env_clear()
             .current_dir(&directory)
             .arg(format!("--config.file={}", path.display()))
             .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-            .arg(format!("--web.listen-address={port}"))
+            .arg(format!("--web.listen-address={address}"))
             .args(["--rules.alert.resend-delay=1s", "--rules.alert.for-grace-period=1s"])
             .spawn()?;
-        process.wait_for_http(&format!("http://{port}/-/ready"), READY).await?;
+        process
+            .wait_for_http(&format!("http://{address}/-/ready"), READY)
+            .await?;
         Ok(Self {
             _process: process,
+            address,
             targets,
         })
+    }
+
+    /// Where it is asked, as in `127.0.0.1:9090`.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Has it read the metrics of these Pods, at these addresses, from now on.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ec2sim::{Act, Edit, Failure, FaultRule, Server, Sim};
+use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -15,6 +16,7 @@ use rig::{Component, ControlPlane, Options, Process, Relay, Screen, Way, poll_un
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::board;
 use crate::causes::Cause;
 use crate::pages::{Page, Pages};
 use crate::prometheus::Prometheus;
@@ -53,6 +55,7 @@ pub(crate) struct Stage {
     told: Vec<bool>,
     /// How often somebody has asked for a scan.
     asked: u32,
+    began: Timestamp,
     screen: Arc<Screen>,
 }
 
@@ -83,6 +86,7 @@ impl Stage {
             before: 0,
             told: Vec::new(),
             asked: 0,
+            began: Timestamp::now(),
             screen,
         };
         let addresses = stage.start_replicas().await?;
@@ -159,6 +163,13 @@ impl Stage {
         let pages: Vec<String> = self.pages.all().iter().map(Page::shown).collect();
         std::fs::write(to.join("pages.txt"), pages.join("\n\n"))?;
         Ok(())
+    }
+
+    /// The dashboard of all of this, and the panels that show nothing.
+    pub(crate) async fn draw(&self) -> Result<(String, Vec<String>)> {
+        let prometheus = self.prometheus.address().to_string();
+        let now = Timestamp::now().as_duration().as_secs_f64();
+        board::draw(&prometheus, self.began.as_duration().as_secs_f64(), now).await
     }
 
     // --- Waiting for pages ---
