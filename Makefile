@@ -87,8 +87,8 @@ $(KUBERNETES)/%:
 $(HELM)/helm:
 	$(call go-build,helm,helm.sh/helm/v4/cmd/helm,-X helm.sh/helm/v4/internal/version.version=$(patsubst helm-%,%,$(notdir $(HELM))))
 
-# Without the ways to find targets, which are the clients of twenty clouds: here they are written down.
-$(PROMETHEUS)/%: GO_TAGS := remove_all_sd
+# Of the ways to find targets only that by the API server: the others are the clients of twenty clouds.
+$(PROMETHEUS)/%: GO_TAGS := remove_all_sd,enable_kubernetes_sd
 $(PROMETHEUS)/%:
 	$(call go-build,prometheus,github.com/prometheus/prometheus/cmd/$*,-X github.com/prometheus/common/version.Version=$(patsubst prometheus-v%,%,$(notdir $(PROMETHEUS))))
 

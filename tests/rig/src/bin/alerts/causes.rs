@@ -122,7 +122,7 @@ impl Cause {
                 LEFT
             }
             // All accounts are out of reach. Their scans become too old later than this lasts.
-            Self::AwsGone => &["AmisealTargetUnreachable"],
+            Self::AwsGone | Self::Throttled => &["AmisealTargetUnreachable"],
             _ => &[],
         }
     }

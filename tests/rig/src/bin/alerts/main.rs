@@ -1,13 +1,14 @@
 //! Makes each alert of the chart fire by its real cause, and resolve when the cause is gone: `make alerts`.
 //!
-//! Two replicas of the real binary on a real API server, with the AWS simulator over HTTP. A real Prometheus reads their metrics and
-//! evaluates `charts/amiseal/files/alerts.yaml`, whose waits are shortened, and sends what fires to a receiver that takes it in as
+//! Two replicas of the real binary on a real API server, with the AWS simulator over HTTP. A real Prometheus finds them by what the guide
+//! shows, reads their metrics and evaluates `charts/amiseal/files/alerts.yaml`, whose waits are shortened, and sends what fires to a receiver that takes it in as
 //! Alertmanager does. The exit status says whether each alert came and went, and none came that nothing explains.
 
 mod board;
 mod causes;
 mod expected;
 mod pages;
+mod pods;
 mod prometheus;
 mod rules;
 mod stage;
@@ -87,7 +88,7 @@ async fn play(screen: &Arc<Screen>, arguments: &Arguments) -> Result<ExitCode> {
 
 /// Plays the causes, those of a wave at the same time. Returns what fired, and what is not as it should be.
 async fn waves(screen: &Screen, stage: &mut Stage, chosen: &[Cause]) -> Result<(Vec<Row>, Vec<String>)> {
-    let mut problems = stage.quiet("before anything is wrong").await;
+    let mut problems = stage.quiet_before().await;
     let mut rows = Vec::new();
     for wave in WAVES {
         let is_chosen = |cause: &&Cause| chosen.is_empty() || chosen.contains(cause);

@@ -1,6 +1,7 @@
 //! Everything that runs: a control plane, a simulated AWS behind a relay, two replicas of the controller, Prometheus, and who is
 //! paged.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,12 @@ use tokio::time::Instant;
 use crate::board;
 use crate::causes::Cause;
 use crate::pages::{Page, Pages};
+use crate::pods;
 use crate::prometheus::Prometheus;
 use crate::rules;
 use crate::world::{self, ACCESS_KEY, ALLOWED, GRANT, HOME, KEY, POLICY, REGION, ROLE};
 
-const NAMESPACE: &str = "amiseal-system";
+pub(crate) const NAMESPACE: &str = "amiseal-system";
 const SERVICE_ACCOUNT: &str = "amiseal";
 const REPLICAS: [&str; 2] = ["amiseal-0", "amiseal-1"];
 /// How long a Lease holds: long enough for somebody to be paged for a replica that hangs.
@@ -32,8 +34,10 @@ const LEASE: &str = "30s";
 const LOOK: Duration = Duration::from_millis(200);
 /// How long it may take until everything is as it should be, and an alert fires or resolves.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// For how long nobody may be paged where nothing is wrong. An alert looks back further than that to see that nothing was.
-const QUIET: Duration = Duration::from_secs(30);
+/// For how long nobody may be paged where nothing is wrong, at first: an alert looks back so far to see that nothing was.
+const QUIET_BEFORE: Duration = Duration::from_secs(45);
+/// The same after a cause is gone.
+const QUIET_AFTER: Duration = Duration::from_secs(10);
 /// How long AWS takes to answer where it is slow, in seconds, and how long replicas wait for it: longer.
 const SLOW: f64 = 240.0;
 const READ_TIMEOUT: &str = "5m";
@@ -73,7 +77,7 @@ impl Stage {
         let pages = Pages::default();
         let receiver = pages.receive().await?;
         let rules = rules::shortened()?;
-        let prometheus = Prometheus::start(plane.directory(), &rules, receiver).await?;
+        let prometheus = Prometheus::start(plane.directory(), &rules, receiver, plane.admin_kubeconfig()).await?;
         let mut stage = Self {
             prometheus,
             pages,
@@ -89,15 +93,14 @@ impl Stage {
             began: Timestamp::now(),
             screen,
         };
-        let addresses = stage.start_replicas().await?;
+        stage.start_replicas().await?;
         stage.plane.apply(&world::policy(&accounts)).await?;
         stage.until_completed(accounts.len() - 1).await?;
-        stage.prometheus.read_from(&addresses)?;
         Ok(stage)
     }
 
-    /// Starts the replicas. Says where they serve their metrics.
-    async fn start_replicas(&mut self) -> Result<Vec<(&'static str, String)>> {
+    /// Starts the replicas, and makes their Pods, by which Prometheus finds them.
+    async fn start_replicas(&mut self) -> Result<()> {
         let program = std::env::current_exe()?.with_file_name("amiseal");
         ensure!(
             program.is_file(),
@@ -105,7 +108,6 @@ impl Stage {
             program.display()
         );
         self.replicas.clear();
-        let mut addresses = Vec::new();
         for name in REPLICAS {
             let log = self.plane.directory().join(format!("{name}.log"));
             let mut process = rig::controller(
@@ -122,10 +124,11 @@ impl Stage {
             let line = process.wait_for_line("/metrics", PATIENCE).await?;
             let line: Value = serde_json::from_str(&line)?;
             let address = line["fields"]["address"].as_str().context("no address")?;
-            addresses.push((name, address.to_owned()));
+            let address: SocketAddr = address.parse().context("no address")?;
+            pods::replace(&self.plane, name, address.port()).await?;
             self.replicas.push(process);
         }
-        Ok(addresses)
+        Ok(())
     }
 
     /// Waits until so many migrations are completed, and no other is there.
@@ -190,8 +193,12 @@ impl Stage {
         self.told = pages.iter().map(|page| page.resolved.is_some()).collect();
     }
 
-    /// Waits until nobody is paged for anything any more, and then for a while. Says for what somebody still is.
-    pub(crate) async fn quiet(&mut self, when: &str) -> Vec<String> {
+    /// Waits until nobody is paged any more since the start, for a while. Says for what somebody still is.
+    pub(crate) async fn quiet_before(&mut self) -> Vec<String> {
+        self.quiet("before anything is wrong", QUIET_BEFORE).await
+    }
+
+    async fn quiet(&mut self, when: &str, long: Duration) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         let mut since = Instant::now();
         loop {
@@ -205,7 +212,7 @@ impl Stage {
             if !open.is_empty() {
                 since = Instant::now();
             }
-            if since.elapsed() >= QUIET {
+            if since.elapsed() >= long {
                 self.before = self.pages.all().len();
                 return Vec::new();
             }
@@ -243,7 +250,7 @@ impl Stage {
     /// Waits until nobody is paged any more. Returns when each alert of each cause was over for good.
     pub(crate) async fn until_resolved(&mut self, causes: &[Cause]) -> Vec<Option<Instant>> {
         let wave = self.before;
-        let still = self.quiet("after the cause is gone").await;
+        let still = self.quiet("after the cause is gone", QUIET_AFTER).await;
         self.screen.block(&still.join("\n"));
         self.before = wave;
         let over = |(cause, alert)| {
@@ -361,10 +368,7 @@ impl Stage {
                 .await?;
             }
             Cause::ApiServerGone => self.plane.start_again(Component::ApiServer).await?,
-            Cause::Killed => {
-                let addresses = self.start_replicas().await?;
-                self.prometheus.read_from(&addresses)?;
-            }
+            Cause::Killed => self.start_replicas().await?,
         }
         let ended = self.times.iter_mut().find(|(one, ..)| *one == cause);
         if let Some((.., ended)) = ended {
