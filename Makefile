@@ -56,13 +56,13 @@ GRAFANA := $(AMISEAL_TOOLS)/grafana-$(call version,grafana,github.com/grafana/gr
 
 TOOLS := $(ETCD)/etcd $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(KUBERNETES)/kube-controller-manager \
 	$(HELM)/helm
-TOOLS_ALL := $(TOOLS) $(PROMETHEUS)/promtool $(PROMETHEUS)/prometheus $(GITOPS)/gitops $(GRAFANA)/grafana
+TOOLS_ALL := $(TOOLS) $(PROMETHEUS)/promtool $(GITOPS)/gitops $(GRAFANA)/grafana
 
 .PHONY: tools
 tools: $(TOOLS) ## Build what the demo needs, and most tests: etcd, kube-apiserver, kube-controller-manager, kubectl, helm
 
 .PHONY: tools-all
-tools-all: $(TOOLS_ALL) ## Build also Prometheus, and what judges as Argo CD, Flux and Grafana do
+tools-all: $(TOOLS_ALL) ## Build also promtool, and what judges as Argo CD, Flux and Grafana do
 
 # A half-built binary is never seen under its final name: $(call go-build,<directory>,<package>,<more linker flags>).
 define go-build
@@ -153,7 +153,7 @@ chaos: tools ## Kill, stop, cut off and fill up what amiseal runs on while it mi
 CAUSES ?=
 
 .PHONY: alerts
-alerts: tools-all ## Make each alert fire by its real cause, read by a real Prometheus, and resolve; CAUSES="killed aws-gone"
+alerts: tools $(PROMETHEUS)/prometheus ## Make each alert fire by its real cause, read by a real Prometheus, and resolve; CAUSES="killed aws-gone"
 	cargo build --workspace --all-targets --locked
 	@"$(CARGO_TARGET_DIR)/debug/alerts" $(CAUSES)
 

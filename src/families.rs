@@ -7,6 +7,8 @@ use prometheus::core::Collector;
 /// A metric, whatever it measures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
+    /// Its type as Prometheus names it, such as `counter`.
+    pub kind: String,
     /// What it tells, and in which unit.
     pub help: String,
     /// The names of its labels.
@@ -15,14 +17,19 @@ pub struct Family {
 
 /// Each metric of these, by its name.
 pub(crate) fn families(collectors: &[Box<dyn Collector>]) -> BTreeMap<String, Family> {
-    let described = collectors.iter().flat_map(|collector| collector.desc());
-    described
-        .map(|desc| {
+    // What is collected has a type, also where there is no series yet; the description has the labels.
+    let collected = collectors.iter().flat_map(|collector| {
+        let described = collector.desc().into_iter().cloned().collect::<Vec<_>>();
+        described.into_iter().zip(collector.collect())
+    });
+    collected
+        .map(|(desc, family)| {
             let family = Family {
-                help: desc.help.clone(),
-                labels: desc.variable_labels.clone(),
+                kind: format!("{:?}", family.get_field_type()).to_lowercase(),
+                help: desc.help,
+                labels: desc.variable_labels,
             };
-            (desc.fq_name.clone(), family)
+            (desc.fq_name, family)
         })
         .collect()
 }

@@ -135,13 +135,13 @@ impl Memory {
         self.of_migration(migration, |known| known.problem = problem);
     }
 
-    /// Lets migrations whose last call was denied make it again at once: the role may do more than before.
-    pub(super) fn forgive_denials<'m>(&self, migrations: impl Iterator<Item = &'m str>, now: Timestamp) {
+    /// Lets migrations whose last call was denied, at most so often in a row, make it again at once.
+    pub(super) fn forgive_denials<'m>(&self, migrations: impl Iterator<Item = &'m str>, most: u32, now: Timestamp) {
         let mut known = lock(&self.migrations);
         for migration in migrations {
             let problem = known.get_mut(migration).and_then(|known| known.problem.as_mut());
-            if let Some(problem) = problem.filter(|problem| problem.is_denial()) {
-                (problem.until, problem.failures) = (now, 0);
+            if let Some(problem) = problem.filter(|problem| problem.is_denial() && problem.failures <= most) {
+                problem.until = problem.until.min(now);
             }
         }
     }
@@ -334,21 +334,27 @@ mod tests {
     fn denials_are_forgiven_and_nothing_else_that_calls_ran_into() {
         let memory = Memory::default();
         let at = |second| Timestamp::from_second(second).expect("a time");
-        for (uid, reason) in [("denied", reason::ACCESS_DENIED), ("full", reason::QUOTA_EXCEEDED)] {
+        let ran_into = [
+            ("once", reason::ACCESS_DENIED, 1),
+            ("often", reason::ACCESS_DENIED, 3),
+            ("full", reason::QUOTA_EXCEEDED, 1),
+        ];
+        for (uid, reason, failures) in ran_into {
             let problem = CallProblem {
                 problem: Some(Problem::new(reason, "AWS refuses.")),
                 until: at(600),
-                failures: 3,
+                failures,
                 reads: false,
                 retry: None,
             };
             memory.set_problem(uid, Some(problem));
         }
-        memory.forgive_denials(["denied", "full", "another"].into_iter(), at(60));
-        let left = |uid| memory.problem(uid).map(|problem| (problem.until, problem.failures));
-        assert_eq!(left("denied"), Some((at(60), 0)), "what is said of it stays");
-        assert_eq!(left("full"), Some((at(600), 3)));
-        assert_eq!(left("another"), None);
+        let until = |uid| memory.problem(uid).map(|problem| problem.until);
+        let all = ["once", "often", "full", "another"];
+        memory.forgive_denials(all.into_iter(), 1, at(60));
+        assert_eq!(all.map(until), [Some(at(60)), Some(at(600)), Some(at(600)), None]);
+        memory.forgive_denials(all.into_iter(), u32::MAX, at(90));
+        assert_eq!(all.map(until), [Some(at(60)), Some(at(90)), Some(at(600)), None]);
     }
 
     #[test]

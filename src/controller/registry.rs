@@ -3,7 +3,7 @@
 //! All of it can be lost at any time. What must not be lost is in the resources' statuses and in AWS itself.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -63,8 +63,8 @@ pub(crate) struct TargetState {
     pub(super) key_id: String,
     /// The keys that originals are encrypted under.
     pub(super) source_keys: Arc<SourceKeys>,
-    /// The classes of images that it was last looked for these in.
-    pub(super) source_keys_of: Option<Arc<Classified>>,
+    /// The classes of images that it was last looked for these in, as long as they hold.
+    pub(super) source_keys_of: Weak<Classified>,
     /// Who AWS says we are.
     pub(super) caller: String,
     /// When it is scanned, and what hinders that.
@@ -272,10 +272,8 @@ impl TargetState {
 
     /// Whether it was looked which keys the images that are wanted now are encrypted under.
     pub(super) fn has_source_keys_of_classified(&self) -> bool {
-        match (&self.source_keys_of, &self.classified) {
-            (Some(looked), Some(classified)) => Arc::ptr_eq(looked, classified),
-            _ => false,
-        }
+        let classified = self.classified.as_ref();
+        classified.is_some_and(|classified| Weak::ptr_eq(&self.source_keys_of, &Arc::downgrade(classified)))
     }
 
     /// Whether the credentials in use are those of `key`.

@@ -410,6 +410,11 @@ impl MigrationReconciler<'_> {
         if error.class == ErrorClass::Denied {
             self.ctx.registry.doubt_permissions(&self.target.name_any());
         }
+        let refusal = recorded.filter(|recorded| recorded.is_refusal());
+        if !error.operation.writes() && self.wait_out(refusal).is_some() {
+            // What AWS has refused is waited out and said all the same.
+            return Action::requeue(self.ctx.clock.to_real_time(wait));
+        }
         let record = CallProblem {
             problem: problem::needs_a_person(error).then(|| problem::of_error(error)),
             until: self.ctx.clock.now() + wait,

@@ -50,7 +50,7 @@ impl TargetReconciler<'_> {
         let images = wanted.filter_map(|wanted| inventory.images.get(&wanted.image).map(|image| &**image));
         let keys = source_keys::to_read(images, &inventory, key.arn());
         if !due && !has_scanned && !known.lacks(&keys) {
-            self.state(|state| state.source_keys_of = Some(classified));
+            self.state(|state| state.source_keys_of = Arc::downgrade(&classified));
             return;
         }
         let problems = unusable_keys(&self.session, &keys, &known).await;
@@ -58,7 +58,7 @@ impl TargetReconciler<'_> {
         let is_news = self.state(|state| {
             let is_news = !state.source_keys.says_as(&read);
             state.source_keys = Arc::new(read);
-            state.source_keys_of = Some(classified);
+            state.source_keys_of = Arc::downgrade(&classified);
             is_news
         });
         if is_news {

@@ -43,13 +43,13 @@ impl TargetReconciler<'_> {
         let now = self.ctx.clock.now();
         let changed = match answer {
             Ok(lacking) => {
-                let lacks = !lacking.is_empty();
-                if lacks {
+                if !lacking.is_empty() {
                     tracing::warn!(?lacking, "the role lacks permissions");
                 }
+                let permits = permissions::obstacle(&lacking).is_none();
                 let changed = self.state(|state| state.permission_check.answered(lacking, now));
-                if changed && !lacks {
-                    self.forgive_denials(now);
+                if permits {
+                    self.forgive_denials(changed, now);
                 }
                 changed
             }
@@ -67,11 +67,16 @@ impl TargetReconciler<'_> {
         }
     }
 
-    /// Lets migrations that were denied something go on at once.
-    fn forgive_denials(&self, now: Timestamp) {
+    /// Lets migrations go on at once that were denied something: all, where the role may do more by now; else those that were once,
+    /// as IAM may not have come to it everywhere. What is denied all the same is waited out after that.
+    fn forgive_denials(&self, may_do_more: bool, now: Timestamp) {
         let migrations: Vec<String> = self.migrations.iter().filter_map(|m| m.uid()).collect();
+        let most = if may_do_more { u32::MAX } else { 1 };
         let memory = &self.ctx.registry.memory;
-        memory.forgive_denials(migrations.iter().map(String::as_str), now);
+        memory.forgive_denials(migrations.iter().map(String::as_str), most, now);
+        if !may_do_more {
+            self.wake_migrations();
+        }
     }
 
     /// When to ask again.

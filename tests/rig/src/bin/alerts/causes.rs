@@ -123,6 +123,8 @@ impl Cause {
             }
             // All accounts are out of reach. Their scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &["AmisealTargetUnreachable"],
+            // Leases run out meanwhile, and nothing can be written.
+            Self::ApiServerGone => &["AmisealShardsUnowned", "AmisealReconcileErrors"],
             _ => &[],
         }
     }

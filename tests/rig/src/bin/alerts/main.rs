@@ -108,7 +108,8 @@ async fn waves(screen: &Screen, stage: &mut Stage, chosen: &[Cause]) -> Result<(
             screen.step(cause.mend());
             stage.end(*cause).await?;
         }
-        let resolved = stage.until_resolved(&causes).await;
+        let (resolved, still) = stage.until_resolved(&causes).await;
+        problems.extend(still);
         problems.extend(stage.unexplained(&causes));
         for ((cause, alert, came), gone) in fired.into_iter().map(|((c, a), p)| (c, a, p)).zip(resolved) {
             problems.extend(came.iter().flat_map(pages::Page::problems));

@@ -247,18 +247,18 @@ impl Stage {
         }
     }
 
-    /// Waits until nobody is paged any more. Returns when each alert of each cause was over for good.
-    pub(crate) async fn until_resolved(&mut self, causes: &[Cause]) -> Vec<Option<Instant>> {
+    /// Waits until nobody is paged any more. Returns when each alert of each cause was over for good, and for what somebody still is
+    /// paged.
+    pub(crate) async fn until_resolved(&mut self, causes: &[Cause]) -> (Vec<Option<Instant>>, Vec<String>) {
         let wave = self.before;
         let still = self.quiet("after the cause is gone", QUIET_AFTER).await;
-        self.screen.block(&still.join("\n"));
         self.before = wave;
         let over = |(cause, alert)| {
             let pages: Vec<Page> = self.pages_of(cause, alert);
             let all: Option<Vec<Instant>> = pages.iter().map(|page| page.resolved).collect();
             all?.into_iter().max()
         };
-        alerts_of(causes).map(over).collect()
+        (alerts_of(causes).map(over).collect(), still)
     }
 
     /// The pages of this wave that none of its causes explains.
