@@ -149,13 +149,14 @@ chaos: tools ## Kill, stop, cut off and fill up what amiseal runs on while it mi
 	cargo build --workspace --all-targets --locked
 	@"$(CARGO_TARGET_DIR)/debug/chaos" $(if $(SEED),--seed $(SEED)) $(FAULTS)
 
-# Names of causes as `alerts --help` lists them.
+# Names of causes as `alerts --help` lists them, and a file of HTML to draw the dashboard in.
 CAUSES ?=
+DASHBOARD ?=
 
 .PHONY: alerts
 alerts: tools $(PROMETHEUS)/prometheus ## Make each alert fire by its real cause, read by a real Prometheus, and resolve; CAUSES="killed aws-gone"
 	cargo build --workspace --all-targets --locked
-	@"$(CARGO_TARGET_DIR)/debug/alerts" $(CAUSES)
+	@"$(CARGO_TARGET_DIR)/debug/alerts" $(if $(DASHBOARD),--dashboard $(DASHBOARD)) $(CAUSES)
 
 .PHONY: lint
 lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of dependencies

@@ -121,8 +121,8 @@ impl Cause {
             Self::CopyHangs | Self::PermissionMissing | Self::CopiesFail | Self::ManyTerabytes | Self::CheckFails => {
                 LEFT
             }
-            // All accounts are out of reach. Their scans become too old later than this lasts.
-            Self::AwsGone | Self::Throttled => &["AmisealTargetUnreachable"],
+            // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
+            Self::AwsGone | Self::Throttled => &["AmisealTargetUnreachable", "AmisealReconcileErrors"],
             // Leases run out meanwhile, and nothing can be written.
             Self::ApiServerGone => &["AmisealShardsUnowned", "AmisealReconcileErrors"],
             _ => &[],
