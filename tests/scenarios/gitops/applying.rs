@@ -1,11 +1,12 @@
 //! Whoever applies a policy from Git again and again changes nothing, and shares no field with the controller.
 
 use std::path::Path;
+use std::process::Command;
 
 use ec2sim::spec::AllowedCall;
 use serde_json::{Value, json};
 
-use super::{OVERLAYS, kubectl, list, object, objects, read, render};
+use super::{OVERLAYS, file, kubectl, list, object, objects, read, render, run};
 use crate::harness::{ACCOUNT, REGION, Scenario, account, plain, policy, region, small_world, with, world};
 
 /// Whose fields those are that the controller writes.
@@ -175,19 +176,25 @@ async fn a_duration_is_stored_as_it_is_written_and_another_spelling_reaches_no_a
 async fn what_a_person_suspends_by_hand_stays_so_where_git_does_not_mention_it() {
     let scenario = Scenario::new(small_world(&["{name: web}"])).await;
     let _replica = scenario.start().await;
-    // As the page says it.
-    let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops.md"));
-    let shown = page.lines().find_map(|line| line.strip_prefix("$ kubectl patch aep "));
-    let (by_hand, patch) = shown.expect("a command").split_once(" -p ").expect("a patch");
-    let (by_hand, patch) = (format!("patch aep {by_hand}"), patch.trim_matches('\''));
-    for (name, way) in [("client", &["apply"][..]), ("server", &["apply", "--server-side"])] {
+    let ways = [("client", &["apply"][..]), ("server", &["apply", "--server-side"])];
+    for (name, way) in ways {
         let written = policy(name, &[ACCOUNT]);
         assert!(written["spec"].get("suspend").is_none());
-        let (written, arguments) = (written.to_string(), arguments_of(way));
-        kubectl(&scenario, &arguments, &written).await;
-        let by_hand = by_hand.replace("production-images", name);
-        let by_hand: Vec<&str> = by_hand.split_whitespace().collect();
-        kubectl(&scenario, &[&by_hand[..], &["-p", patch]].concat(), "").await;
+        kubectl(&scenario, &arguments_of(way), &written.to_string()).await;
+    }
+    // As the page says it, which is of every policy.
+    let page = read(&file("../gitops.md"));
+    let mut commands = page.lines().filter_map(|line| line.strip_prefix("$ "));
+    let shown = commands.find(|command| command.contains("suspend"));
+    let program = scenario.plane().kubectl().expect("kubectl");
+    let mut by_hand = Command::new("sh");
+    by_hand.args(["-euc", shown.expect("a command")]);
+    by_hand.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let bin = Path::new(program.get_program()).parent().expect("a directory");
+    by_hand.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    run(by_hand, "").await;
+    for (name, way) in ways {
+        let (written, arguments) = (policy(name, &[ACCOUNT]).to_string(), arguments_of(way));
         let diff = arguments_of(&[&["diff"], &way[1..]].concat());
         assert_eq!(kubectl(&scenario, &diff, &written).await, "", "{name}");
         kubectl(&scenario, &arguments, &written).await;

@@ -162,6 +162,9 @@ const STUCK: &str = "100000000002";
 const PARTLY: [&str; 4] = ["100000000003", "100000000004", "100000000005", "100000000006"];
 const NO_KEY: &str = "100000000007";
 const STS_DOWN: &str = "100000000008";
+const THROTTLED: &str = "100000000009";
+const SLOW: &str = "100000000010";
+const NO_RIGHT: &str = "100000000011";
 
 #[tokio::test]
 async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_by_itself_is_in_progress() {
@@ -178,26 +181,46 @@ async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_
         with_images(PARTLY[3], &[encrypted]),
         with_images(NO_KEY, &["{name: web}"]).replace("alias: [alias/ami]", "alias: [alias/ami], state: Disabled"),
         with_images(STS_DOWN, &["{name: web}"]),
+        with_images(THROTTLED, &["{name: web}"]),
+        with_images(SLOW, &[encrypted]),
+        with_images(NO_RIGHT, &["{name: web}"]).replace("\"ec2:CopyImage\",", ""),
     ];
     let mut world = world(&accounts.concat());
-    // The trust policy's own no.
-    world.expect.expected_denials.push(AllowedCall {
-        operation: Some("AssumeRole".to_owned()),
-        ..AllowedCall::default()
-    });
+    // The trust policy's own no, and that of the role which lacks a right.
+    for denied in ["AssumeRole", "CopyImage"] {
+        world.expect.expected_denials.push(AllowedCall {
+            operation: Some(denied.to_owned()),
+            ..AllowedCall::default()
+        });
+    }
     let scenario = Scenario::new(world).await;
     scenario.sim().add_fault(FaultRule {
         parameters: [("RoleArn".to_owned(), format!("*{STS_DOWN}*"))].into(),
         ..on("AssumeRole", Act::DropBefore)
     });
+    for (account, act) in [(THROTTLED, Act::Throttle), (SLOW, Act::DelayReply(40.0))] {
+        scenario.sim().add_fault(FaultRule {
+            account: Some(account.to_owned()),
+            ..on("DescribeImages", act)
+        });
+    }
     let history = History::begin(&scenario, "accounts");
     let _replica = scenario.start().await;
+    // While AWS takes its time to list the images.
+    scenario.apply(&policy("slow", &[SLOW])).await;
+    let waits = ["Reconciling=True/Progressing", "Ready=False/SomeTargets"];
+    scene("progressing_scanning", &until(&scenario, "aep", "slow", &waits).await).await;
+    let waits = ["Reconciling=True/Initializing"];
+    let slow = until(&scenario, "aet", &target_of("slow", SLOW), &waits).await;
+    scene("progressing_scanning", &slow).await;
     for (name, accounts) in [
         ("good", &[GOOD][..]),
         ("stuck", &[STUCK]),
         ("partly", &PARTLY),
         ("key", &[NO_KEY]),
         ("sts", &[STS_DOWN]),
+        ("throttled", &[THROTTLED]),
+        ("right", &[NO_RIGHT]),
     ] {
         scenario.apply(&policy(name, accounts)).await;
     }
@@ -248,11 +271,21 @@ async fn what_needs_a_person_is_degraded_and_says_which_account_and_what_passes_
     let there = until(&scenario, "aet", &bad, &["Stalled=True/RoleNotAssumable"]).await;
     scene("degraded_account", &there).await;
 
-    // A key that cannot be used, and an AWS that does not answer.
+    // A key that cannot be used, a right that is missing, and an AWS that does not answer or throttles.
     let (key, sts) = (target_of("key", NO_KEY), target_of("sts", STS_DOWN));
+    let (right, throttled) = (target_of("right", NO_RIGHT), target_of("throttled", THROTTLED));
     for (kind, name, wanted, file) in [
         ("aet", key.as_str(), "Stalled=True/KeyDisabled", "degraded_key"),
         ("aep", "key", "Stalled=True/SomeTargets", "degraded_key"),
+        ("aet", &right, "Stalled=True/AccessDenied", "degraded_permission"),
+        ("aep", "right", "Stalled=True/SomeTargets", "degraded_permission"),
+        ("aet", &throttled, "Reconciling=True/Throttled", "progressing_throttled"),
+        (
+            "aep",
+            "throttled",
+            "TargetsReachable=False/SomeTargets",
+            "progressing_throttled",
+        ),
         (
             "aet",
             &sts,

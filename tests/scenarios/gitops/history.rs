@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use super::{Answer, FLUX, judge, read};
+use super::{Answer, FLUX, judge};
 use crate::harness::Scenario;
 
 /// For the last versions to arrive.
@@ -38,9 +38,9 @@ impl History {
         let mut versions = 0;
         for (mut watch, path) in self.watches {
             watch.kill().await.expect("a running kubectl");
-            let printed = read(&path);
-            let objects = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
-            let objects: Vec<Value> = objects.collect::<Result<_, _>>().expect("JSON");
+            let printed = std::fs::read(&path).expect("what kubectl printed");
+            let objects = whole(&String::from_utf8_lossy(&printed));
+            let printed: String = objects.iter().map(Value::to_string).collect();
             let answers = judge(FLUX, &printed).await;
             assert_eq!(objects.len(), answers.len());
             for (object, answer) in objects.iter().zip(&answers) {
@@ -51,6 +51,24 @@ impl History {
         println!("{versions} versions of objects were judged");
         assert!(versions > 5, "only {versions} versions");
     }
+}
+
+/// The objects of a text, without the last one where it ends within that: kubectl was killed while it printed it.
+fn whole(printed: &str) -> Vec<Value> {
+    let objects = serde_json::Deserializer::from_str(printed).into_iter::<Value>();
+    let is_cut = |object: &Result<Value, serde_json::Error>| object.as_ref().is_err_and(serde_json::Error::is_eof);
+    let objects = objects.filter(|object| !is_cut(object));
+    objects.collect::<Result<_, _>>().expect("JSON")
+}
+
+#[test]
+fn of_what_was_printed_only_the_last_object_may_be_cut() {
+    let printed = "{\"kind\": \"A\"}\n{\"kind\": \"B\"}\n";
+    for (cut, count) in [("", 2), ("{", 2), ("{\"kind\": \"C", 2), ("{\"kind\": \"C\"}", 3)] {
+        assert_eq!(whole(&format!("{printed}{cut}")).len(), count, "{cut}");
+    }
+    let broken = std::panic::catch_unwind(|| whole("{\"kind\": A}{}"));
+    assert!(broken.is_err(), "what is no JSON is not passed over");
 }
 
 fn consistent(object: &Value, answer: &Answer) {

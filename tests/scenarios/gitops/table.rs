@@ -22,7 +22,11 @@ const ROWS: [(&str, Expected, &[&str]); 10] = [
     (
         "accounts are being scanned, or AWS cannot be reached or throttles",
         PROGRESSING,
-        &["progressing_unreachable"],
+        &[
+            "progressing_scanning",
+            "progressing_throttled",
+            "progressing_unreachable",
+        ],
     ),
     (
         "images are being copied",
@@ -40,7 +44,12 @@ const ROWS: [(&str, Expected, &[&str]); 10] = [
     (
         "an account needs a person: its role, its key, a permission",
         DEGRADED,
-        &["degraded_one_account", "degraded_account", "degraded_key"],
+        &[
+            "degraded_one_account",
+            "degraded_account",
+            "degraded_key",
+            "degraded_permission",
+        ],
     ),
     ("the policy is suspended", SUSPENDED, &["suspended"]),
     (
