@@ -62,7 +62,7 @@ pub struct Args {
     pub aws_read_timeout: Text,
 }
 
-fn lease_duration(text: &str) -> Result<Text, String> {
+pub(super) fn lease_duration(text: &str) -> Result<Text, String> {
     between(text, Text::from_secs(3), Text::from_mins(60))
 }
 

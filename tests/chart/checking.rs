@@ -5,13 +5,14 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use amiseal::cli::check::{Place, RIGHTS};
+use amiseal::cli::check::{Args, Place, RIGHTS};
+use clap::Args as _;
 use ec2sim::{Server, Sim};
 use rig::{ControlPlane, Process, poll_until};
 use serde_json::{Value, json};
 
 use crate::installing::{SOON, environment, get, install, start};
-use crate::support::{Answer, NAMESPACE, RELEASE, helm, kubectl, named, render};
+use crate::support::{Answer, NAMESPACE, RELEASE, chart, helm, kubectl, named, render};
 
 const POD: &str = "amiseal-check";
 const WORLD: &str = r#"
@@ -232,7 +233,9 @@ async fn the_check_asks_about_every_right_that_the_chart_grants_and_about_no_oth
 #[tokio::test]
 async fn the_pod_of_helm_test_is_no_replica_and_has_the_identity_and_settings_of_one() {
     let values = "check.regions={eu-west-1,us-gov-west-1},check.timeout=2m,controller.shards=32,podLabels.team=a,\
-                  priorityClassName=high,dnsPolicy=Default,extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy:3128";
+                  controller.leaseDuration=5m,extraContainers[0].name=proxy,extraContainers[0].image=proxy:1,\
+                  extraInitContainers[0].name=keys,extraInitContainers[0].image=keys:1,\
+                  extraInitContainers[0].restartPolicy=Always,priorityClassName=high,dnsPolicy=Default,extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy:3128";
     let rendered = render(&["--set", values]).await;
     let pod = named(&rendered, "Pod", POD);
     let template = &named(&rendered, "Deployment", "amiseal")["spec"]["template"];
@@ -242,6 +245,7 @@ async fn the_pod_of_helm_test_is_no_replica_and_has_the_identity_and_settings_of
         json!([
             "check",
             "--shards=32",
+            "--lease-duration=5m",
             "--timeout=2m",
             "--region=eu-west-1",
             "--region=us-gov-west-1"
@@ -252,6 +256,7 @@ async fn the_pod_of_helm_test_is_no_replica_and_has_the_identity_and_settings_of
         "securityContext",
         "priorityClassName",
         "dnsPolicy",
+        "initContainers",
     ] {
         assert!(!pod["spec"][setting].is_null(), "{setting}");
         assert_eq!(pod["spec"][setting], template["spec"][setting], "{setting}");
@@ -260,10 +265,63 @@ async fn the_pod_of_helm_test_is_no_replica_and_has_the_identity_and_settings_of
         assert!(!check[setting].is_null(), "{setting}");
         assert_eq!(check[setting], replica[setting], "{setting}");
     }
+    // Another one would keep the pod from ending.
+    assert_eq!(pod["spec"]["containers"].as_array().map(Vec::len), Some(1));
     assert_eq!(pod["metadata"]["annotations"]["helm.sh/hook"], "test");
     let name = "app.kubernetes.io/name";
     assert_ne!(pod["metadata"]["labels"][name], template["metadata"]["labels"][name]);
     assert_eq!(pod["metadata"]["labels"]["team"], "a");
     let without = render(&["--set", "check.enabled=false"]).await;
     assert!(without.iter().all(|object| object["kind"] != "Pod"));
+}
+
+/// A replica with Leases that last long renews them seldom, and the check waits for it by itself.
+#[tokio::test]
+async fn the_check_knows_how_long_leases_last_and_takes_every_option_that_the_chart_gives_it() {
+    let command = Args::augment_args(clap::Command::new("check"));
+    for (set, expected) in [
+        ("check.timeout=", vec!["check", "--shards=16", "--lease-duration=15s"]),
+        (
+            "controller.leaseDuration=1h",
+            vec!["check", "--shards=16", "--lease-duration=1h"],
+        ),
+        (
+            "check.timeout=59m59s",
+            vec!["check", "--shards=16", "--lease-duration=15s", "--timeout=59m59s"],
+        ),
+    ] {
+        let rendered = render(&["--set", set]).await;
+        let given = arguments(&named(&rendered, "Pod", POD)["spec"]["containers"][0]);
+        assert_eq!(given, expected, "{set}");
+        if let Err(error) = command.clone().try_get_matches_from(given) {
+            panic!("{set}: {error}");
+        }
+    }
+}
+
+/// Helm looks for the pod's log in the release's namespace only.
+#[tokio::test]
+async fn the_notes_say_how_the_log_of_the_check_is_read_where_the_pod_is() {
+    let chart = chart();
+    for (set, shown, hidden) in [
+        (
+            "log.filter=info",
+            "\n  helm test amiseal --namespace amiseal-system --logs\n",
+            "kubectl logs",
+        ),
+        (
+            "namespaceOverride=security,fullnameOverride=seal",
+            "\n  helm test amiseal --namespace amiseal-system\n  kubectl logs --namespace security seal-check --container \
+             check\n",
+            "--logs",
+        ),
+        ("check.enabled=false", "\nNext, look before you leap.", "helm test"),
+    ] {
+        let install = ["install", RELEASE, &chart, "--namespace", NAMESPACE];
+        let dry = ["--dry-run=client", "--set", set];
+        let printed = helm(rig::shared().await, &[&install[..], &dry].concat()).await;
+        let printed = printed.expect("helm install --dry-run");
+        let (_, notes) = printed.split_once("\nNOTES:\n").expect("notes");
+        assert!(notes.contains(shown) && !notes.contains(hidden), "{set}: {notes}");
+    }
 }

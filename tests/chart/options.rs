@@ -101,14 +101,17 @@ async fn probes_are_tuned_one_time_at_a_time_or_left_out() {
 }
 
 #[tokio::test]
-async fn more_objects_are_rendered_with_the_names_of_the_release() {
+async fn more_objects_are_taken_as_they_are_and_of_texts_the_templates_are_rendered() {
+    // As in an alert of Prometheus, which has templates of its own.
+    let alert = "{{ $labels.account }} has {{ $value }} {{ .Release.Name }}";
     let object = json!([
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-a"}, "data": {"n": "1e6"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"n": "1e6", "text": alert}},
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ include \"amiseal.fullname\" . }}-b\n",
         "{{ if .Values.podMonitor.enabled }}\nkind: Nothing\n{{ end }}\n",
     ]);
     let rendered = render(&["--set-json", &format!("extraObjects={object}")]).await;
-    assert_eq!(named(&rendered, "ConfigMap", "amiseal-a")["data"]["n"], "1e6");
+    let data = &named(&rendered, "ConfigMap", "a")["data"];
+    assert_eq!(*data, json!({"n": "1e6", "text": alert}));
     assert_eq!(named(&rendered, "ConfigMap", "amiseal-b")["apiVersion"], "v1");
     assert!(rendered.iter().all(|object| object["kind"] != "Nothing"));
 }

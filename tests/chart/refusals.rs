@@ -117,6 +117,10 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "extraContainers[0].name is amiseal, which is the controller's own",
         ),
         (
+            "extraInitContainers[0].name=check",
+            "extraInitContainers[0].name is check, which the pod of helm test has itself",
+        ),
+        (
             "updateStrategy.type=Recreate,updateStrategy.rollingUpdate.maxSurge=1",
             "updateStrategy.type is Recreate, which takes no updateStrategy.rollingUpdate",
         ),

@@ -1,6 +1,7 @@
 //! From the chart of the main branch, or, on it, of its last commit with another chart than this one: upgraded, and rolled
 //! back.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,26 +13,56 @@ use crate::support::{NAMESPACE, RELEASE, helm};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PARTS: [&str; 2] = ["charts", "crds"];
 
-fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").arg("-C").arg(ROOT).args(arguments).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+/// How a command of git ended, and what it printed. There is a `.git`, so it has to run, and to take it for a repository.
+fn git(arguments: &[&str]) -> (i32, String) {
+    let output = Command::new("git").arg("-C").arg(ROOT).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("git is needed in a clone of the repository: {error}"));
+    let code = output.status.code().unwrap_or(-1);
+    assert!(
+        code == 0 || code == 1,
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (code, String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned())
 }
 
-/// The commit to come from: its chart or definitions are not those of the work tree.
-fn last_other() -> Option<String> {
-    let mains = ["main", "origin/main"]
+/// The commit to come from: its chart or definitions are not those of the work tree. Or why there is none.
+fn last_other() -> Result<String, &'static str> {
+    if !Path::new(ROOT).join(".git").exists() {
+        return Err("there is no .git");
+    }
+    if git(&["rev-parse", "--verify", "--quiet", "HEAD"]).0 != 0 {
+        return Err("there is no commit");
+    }
+    let mains: Vec<String> = ["main", "origin/main"]
         .into_iter()
-        .filter_map(|main| git(&["rev-parse", "--verify", "--quiet", main]));
-    let commits = git(&[&["rev-list", "--max-count=50", "HEAD", "--"], &PARTS[..]].concat())?;
-    let differs = |commit: &String| git(&[&["diff", "--quiet", commit, "--"], &PARTS[..]].concat()).is_none();
-    mains.chain(commits.lines().map(str::to_owned)).find(differs)
+        .map(|main| git(&["rev-parse", "--verify", "--quiet", main]))
+        .filter_map(|(code, commit)| (code == 0).then_some(commit))
+        .collect();
+    let (_, commits) = git(&[&["rev-list", "HEAD", "--"], &PARTS[..]].concat());
+    let commits: Vec<String> = commits.lines().map(str::to_owned).collect();
+    let differs = |commit: &&String| git(&[&["diff", "--quiet", commit.as_str(), "--"], &PARTS[..]].concat()).0 == 1;
+    if let Some(commit) = mains.iter().chain(commits.iter().take(50)).find(differs) {
+        return Ok(commit.clone());
+    }
+    let (_, shallow) = git(&["rev-parse", "--is-shallow-repository"]);
+    match commits.len() {
+        _ if shallow == "true" => Err("the clone is shallow"),
+        1 => Err("only one commit has a chart"),
+        number => panic!("none of {number} commits has another chart than the work tree: see git log -- {PARTS:?}"),
+    }
 }
 
-/// The chart of that commit. Where there is no history, as in an archive, it is this one.
+/// The chart of that commit. Where there is no history, as in an archive, it is this one, and the output says so.
 fn former_chart(to: &Path) -> PathBuf {
-    let Some(commit) = last_other() else {
-        return rig::chart_directory();
+    let commit = match last_other() {
+        Ok(commit) => commit,
+        Err(why) => {
+            // Past the harness, which shows what a test prints only when it fails.
+            let note = format!("upgrading: {why}, so the chart is upgraded from itself\n");
+            std::io::stderr().write_all(note.as_bytes()).expect("it is printed");
+            return rig::chart_directory();
+        }
     };
     let mut archive = Command::new("git")
         .args(["-C", ROOT, "archive", &commit, "--"])

@@ -87,6 +87,10 @@ annotations:
 {{- printf "%s-check" (include "amiseal.name" . | trunc 57 | trimSuffix "-") }}
 {{- end }}
 
+{{- define "amiseal.checkPod" -}}
+{{- printf "%s-check" (include "amiseal.fullname" .) }}
+{{- end }}
+
 {{- define "amiseal.serviceAccountName" -}}
 {{- if .Values.serviceAccount.name }}
 {{- .Values.serviceAccount.name }}

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use prometheus::Registry;
 
 use super::Finding;
@@ -12,28 +14,52 @@ use crate::clock::SystemClock;
 use crate::domain::Region;
 use crate::plan::expand;
 
+/// Regions at a time.
+const AT_A_TIME: usize = 16;
+/// How long each may take. The SDK tries longer, and `helm test` itself has five minutes.
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// Asks the STS of each region who this is.
-pub(super) async fn reached(named: &[String], policies: &[AMIEncryptionPolicy]) -> Vec<Finding> {
+pub(super) async fn reached(named: &[String], policies: &[AMIEncryptionPolicy], tell: &mut dyn FnMut(Finding)) {
     let aws = match connect().await {
         Ok(aws) => aws,
-        Err(error) => return vec![Finding::new("AWS", Err(format!("{error:#}")))],
+        Err(error) => return tell(Finding::new("AWS", Err(format!("{error:#}")))),
     };
     let regions = regions(named, policies, aws.own_region());
     if regions.is_empty() {
         let why = "no region is known: no policy names one, and AWS_REGION is not set; name one with --region \
                    (check.regions of the chart)";
-        return vec![Finding::new("AWS", Err(why.to_owned()))];
+        return tell(Finding::new("AWS", Err(why.to_owned())));
     }
-    let mut findings = Vec::new();
-    for region in regions {
-        let said = match region.parse::<Region>() {
-            Ok(region) => aws.caller(&region).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+    let aws = &aws;
+    let ask = async |region: String| {
+        let region: Region = region.parse().map_err(|error| format!("{error}"))?;
+        let identity = aws.caller(&region).await.map_err(|error| error.to_string())?;
+        Ok(format!("STS answers {}", identity.arn))
+    };
+    each(regions, ask, tell).await;
+}
+
+/// Asks in several regions at a time, and tells each answer as it comes.
+async fn each<A>(regions: BTreeSet<String>, ask: A, tell: &mut dyn FnMut(Finding))
+where
+    A: AsyncFn(String) -> Result<String, String>,
+{
+    let ask = &ask;
+    let answers = stream::iter(regions).map(|region| async move {
+        let said = match tokio::time::timeout(ANSWER, ask(region.clone())).await {
+            Ok(said) => said,
+            Err(_) => Err(format!(
+                "STS does not answer within {} s: check proxies, network policies and the route to its endpoint",
+                ANSWER.as_secs()
+            )),
         };
-        let said = said.map(|identity| format!("STS answers {}", identity.arn));
-        findings.push(Finding::new(format!("AWS in {region}"), said));
+        Finding::new(format!("AWS in {region}"), said)
+    });
+    let mut answers = std::pin::pin!(answers.buffer_unordered(AT_A_TIME));
+    while let Some(finding) = answers.next().await {
+        tell(finding);
     }
-    findings
 }
 
 async fn connect() -> anyhow::Result<Aws> {
@@ -85,5 +111,35 @@ accounts:
         assert_eq!(asked(&[], &policies, own), ["eu-west-1", "us-east-1"]);
         assert_eq!(asked(&[], &[], own), ["af-south-1"]);
         assert!(asked(&[], &[], None).is_empty());
+    }
+
+    /// More regions than are asked at a time, of which one answers and none of the others does.
+    #[tokio::test(start_paused = true)]
+    async fn regions_that_do_not_answer_hold_up_no_other_and_end_soon() {
+        let regions: BTreeSet<String> = (0..AT_A_TIME + 8)
+            .map(|number| format!("eu-west-{number:02}"))
+            .collect();
+        let ask = async |region: String| {
+            if region == "eu-west-03" {
+                return Ok("STS answers me".to_owned());
+            }
+            std::future::pending().await
+        };
+        let start = tokio::time::Instant::now();
+        let mut told = Vec::new();
+        each(regions.clone(), ask, &mut |finding| {
+            told.push((start.elapsed(), finding))
+        })
+        .await;
+        let (first, answered) = told.first().expect("an answer");
+        assert_eq!(answered.line(), "ok    AWS in eu-west-03: STS answers me");
+        assert!(*first < Duration::from_secs(1), "{first:?}");
+        let silent = |(_, finding): &&(Duration, Finding)| {
+            let why = "STS does not answer within 20 s: check";
+            matches!(&finding.said, Err(said) if said.starts_with(why))
+        };
+        assert_eq!(told.iter().filter(silent).count(), regions.len() - 1);
+        let last = start.elapsed();
+        assert!(last < ANSWER * 2 + Duration::from_secs(1), "{last:?}");
     }
 }

@@ -78,7 +78,7 @@ pub(super) async fn policies(client: &Client) -> Result<Result<Vec<AMIEncryption
     match api.list(&ListParams::default()).await {
         Ok(list) => Ok(Ok(list.items)),
         Err(error) if crate::controller::is_unreachable(&error) => {
-            Err(Finding::new("API server", Err(unreachable(&error))))
+            Err(Finding::new("API server", Err(unreachable("it", &error))))
         }
         Err(error) => Ok(Err(unreadable("amiencryptionpolicies", &error))),
     }
@@ -116,14 +116,14 @@ pub(super) fn unreadable(plural: &str, error: &kube::Error) -> String {
             "{}: grant the right, as the chart does with rbac.create=true",
             status.message
         ),
-        error if crate::controller::is_unreachable(error) => unreachable(error),
+        error if crate::controller::is_unreachable(error) => unreachable("the API server", error),
         error => format!("cannot be read: {}", whole(error)),
     }
 }
 
-fn unreachable(error: &kube::Error) -> String {
+fn unreachable(who: &str, error: &kube::Error) -> String {
     let why = whole(error);
-    format!("it does not answer ({why}): check KUBECONFIG, or, in a pod, the network policies of its namespace")
+    format!("{who} does not answer ({why}): check KUBECONFIG, or, in a pod, the network policies of its namespace")
 }
 
 /// An error with what it was caused by.
@@ -243,6 +243,9 @@ mod tests {
         );
         let other = unreadable("amimigrations", &refused(500, "etcd is full"));
         assert!(other.contains("etcd is full"), "{other}");
+        let lost = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let gone = unreadable("amimigrations", &kube::Error::Service(lost.into()));
+        assert!(gone.starts_with("the API server does not answer ("), "{gone}");
     }
 
     #[test]

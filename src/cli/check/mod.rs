@@ -29,9 +29,19 @@ pub struct Args {
     /// A region whose STS is asked; repeat it. Default: those that policies name, else the environment's
     #[arg(long = "region", value_name = "REGION")]
     pub regions: Vec<String>,
-    /// How long to wait until each shard is held by a replica that lives: 1s to 1h
-    #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = timeout)]
-    pub timeout: Text,
+    /// How long a Lease lasts, as of the replicas: who lives renews it every third of that
+    #[arg(long, default_value = "15s", value_name = "DURATION", value_parser = run::lease_duration)]
+    pub lease_duration: Text,
+    /// How long to wait until each shard is held by a replica that lives, 1s to 1h; default: --lease-duration, at least 1m
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    pub timeout: Option<Text>,
+}
+
+impl Args {
+    /// What is not said is long enough for each Lease to be renewed.
+    fn timeout(&self) -> Text {
+        self.timeout.unwrap_or(self.lease_duration.max(Text::from_mins(1)))
+    }
 }
 
 fn timeout(text: &str) -> Result<Text, String> {
@@ -88,7 +98,8 @@ async fn ask(args: &Args, tell: &mut dyn FnMut(Finding)) -> Result<()> {
                 tell(finding);
             }
             tell(cluster::rights(&client, &namespace).await);
-            tell(shards::held(&client, &namespace, args.shards, args.timeout.as_std()).await);
+            let (timeout, lease) = (args.timeout().as_std(), args.lease_duration);
+            tell(shards::held(&client, &namespace, args.shards, lease, timeout).await);
             policies.unwrap_or_default()
         }
         // Every other question would wait as long, and say the same.
@@ -97,14 +108,15 @@ async fn ask(args: &Args, tell: &mut dyn FnMut(Finding)) -> Result<()> {
             Vec::new()
         }
     };
-    for finding in Box::pin(aws::reached(&args.regions, &policies)).await {
-        tell(finding);
-    }
+    Box::pin(aws::reached(&args.regions, &policies, tell)).await;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Args as _;
+    use clap::FromArgMatches as _;
+
     use super::*;
 
     #[test]
@@ -120,6 +132,21 @@ mod tests {
         assert_eq!(timeout("1h"), Ok(Text::from_mins(60)));
         for text in ["0s", "61m", "soon"] {
             assert!(timeout(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_replicas_have_the_time_that_is_named_else_a_lease_and_at_least_a_minute() {
+        for (given, expected) in [
+            (&[][..], Text::from_mins(1)),
+            (&["--lease-duration=3s"], Text::from_mins(1)),
+            (&["--lease-duration=10m"], Text::from_mins(10)),
+            (&["--lease-duration=10m", "--timeout=20s"], Text::from_secs(20)),
+        ] {
+            let command = Args::augment_args(clap::Command::new("check").no_binary_name(true));
+            let matches = command.try_get_matches_from(given).expect("options");
+            let args = Args::from_arg_matches(&matches).expect("options");
+            assert_eq!(args.timeout(), expected, "{given:?}");
         }
     }
 }

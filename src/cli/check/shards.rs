@@ -1,4 +1,5 @@
-//! Whether each shard is held by a replica that lives: its Lease is seen to be renewed. Clocks of machines are not compared.
+//! Whether each shard is held by a replica that lives: its Lease is seen to be renewed, and not longer ago than a Lease
+//! lasts. Clocks of machines are not compared.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,13 +10,13 @@ use kube::{Api, Client, ResourceExt as _};
 use tokio::time::{Instant, sleep};
 
 use super::Finding;
-use crate::api::labels;
+use crate::api::{Duration as Text, labels};
 use crate::controller::shard_number;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks at the Leases until all are held, or the time is over.
-pub(super) async fn held(client: &Client, namespace: &str, shards: u16, timeout: Duration) -> Finding {
+pub(super) async fn held(client: &Client, namespace: &str, shards: u16, lease: Text, timeout: Duration) -> Finding {
     let api = Api::<Lease>::namespaced(client.clone(), namespace);
     let ours = ListParams::default().labels(&format!("{}=shard", labels::LEASE));
     let deadline = Instant::now() + timeout;
@@ -23,8 +24,9 @@ pub(super) async fn held(client: &Client, namespace: &str, shards: u16, timeout:
     loop {
         let said = match api.list(&ours).await {
             Ok(list) => {
-                seen.note(&list.items);
-                seen.verdict(shards)
+                let now = Instant::now();
+                seen.note(&list.items, now);
+                seen.verdict(shards, lease, now)
             }
             Err(error) => Err(format!("the Leases of {namespace} cannot be listed: {error}")),
         };
@@ -44,14 +46,14 @@ struct Seen {
 #[derive(Debug)]
 struct Shard {
     holder: String,
-    /// When it was first seen with this holder.
     version: Option<String>,
-    is_renewed: bool,
+    /// When it was last seen to have changed. What it was found as may be of a replica that is gone.
+    renewed: Option<Instant>,
 }
 
 impl Seen {
-    fn note(&mut self, leases: &[Lease]) {
-        let now: BTreeMap<u16, (String, Option<String>)> = leases
+    fn note(&mut self, leases: &[Lease], now: Instant) {
+        let held: BTreeMap<u16, (String, Option<String>)> = leases
             .iter()
             .filter_map(|lease| {
                 let holder = lease.spec.as_ref()?.holder_identity.clone()?;
@@ -59,20 +61,23 @@ impl Seen {
             })
             .filter(|(_, (holder, _))| !holder.is_empty())
             .collect();
-        self.shards.retain(|shard, _| now.contains_key(shard));
-        for (number, (holder, version)) in now {
+        self.shards.retain(|shard, _| held.contains_key(shard));
+        for (number, (holder, version)) in held {
             let known = self.shards.entry(number).or_insert_with(|| Shard {
                 holder: holder.clone(),
                 version: version.clone(),
-                is_renewed: false,
+                renewed: None,
             });
             // Whoever has taken it since lives as well.
-            known.is_renewed |= known.version != version;
+            if known.version != version {
+                known.renewed = Some(now);
+            }
+            known.version = version;
             known.holder = holder;
         }
     }
 
-    fn verdict(&self, shards: u16) -> Result<String, String> {
+    fn verdict(&self, shards: u16, lease: Text, now: Instant) -> Result<String, String> {
         let (held, free): (Vec<u16>, Vec<u16>) = (0..shards).partition(|number| self.shards.contains_key(number));
         if held.is_empty() {
             return Err("none is held: no replica runs, or none has got Ready; see its log".to_owned());
@@ -84,15 +89,16 @@ impl Seen {
                 list(&free)
             ));
         }
+        let lives = |shard: &Shard| shard.renewed.is_some_and(|renewed| now - renewed <= lease.as_std());
         let old: Vec<u16> = held
             .iter()
             .copied()
-            .filter(|number| self.shards.get(number).is_some_and(|shard| !shard.is_renewed))
+            .filter(|number| self.shards.get(number).is_some_and(|shard| !lives(shard)))
             .collect();
         if !old.is_empty() {
             return Err(format!(
-                "the Leases of {} of {shards} were not renewed while this was watching ({}): their replicas are gone, or \
-                 --timeout is shorter than a third of their --lease-duration",
+                "the Leases of {} of {shards} were not renewed in the last {lease} of watching ({}): their replicas are \
+                 gone, or have a longer --lease-duration, or --timeout is shorter than a third of it",
                 old.len(),
                 list(&old)
             ));
@@ -136,12 +142,14 @@ mod tests {
         lease
     }
 
+    /// What is said after listings that are five seconds apart, of Leases that last for 15.
     fn after(listings: &[&[Lease]], shards: u16) -> Result<String, String> {
-        let mut seen = Seen::default();
+        let (mut seen, mut now) = (Seen::default(), Instant::now());
         for listing in listings {
-            seen.note(listing);
+            now += Duration::from_secs(5);
+            seen.note(listing, now);
         }
-        seen.verdict(shards)
+        seen.verdict(shards, Text::from_secs(15), now)
     }
 
     #[test]
@@ -158,6 +166,19 @@ mod tests {
         assert!(
             half.starts_with("the Leases of 1 of 2") && half.contains("(1)"),
             "{half}"
+        );
+    }
+
+    #[test]
+    fn a_replica_that_dies_while_others_are_waited_for_counts_no_more() {
+        let (first, then) = ([lease(0, "a", 1)], [lease(0, "a", 2)]);
+        let both = |second: u32| [lease(0, "a", 2), lease(1, "b", second)];
+        let lasts = after(&[&first, &then, &then, &both(3), &both(4)], 2);
+        assert_eq!(lasts, Ok("all 2 are held, by a (1), b (1)".to_owned()));
+        let dead = after(&[&first, &then, &then, &then, &both(3), &both(4)], 2).expect_err("not renewed");
+        assert!(
+            dead.starts_with("the Leases of 1 of 2 were not renewed in the last 15s of watching (0)"),
+            "{dead}"
         );
     }
 
