@@ -4,6 +4,7 @@
 //! shows, reads their metrics and evaluates `charts/amiseal/files/alerts.yaml`, whose waits are shortened, and sends what fires to a receiver that takes it in as
 //! Alertmanager does. The exit status says whether each alert came and went, and none came that nothing explains.
 
+mod acts;
 mod board;
 mod causes;
 mod expected;
