@@ -7,7 +7,7 @@ use crate::api::AMIEncryptionTargetSpec;
 use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
 use crate::domain::{AccountId, Inventory, Key, KeyArn, KeyProblem, KeyUsability, Region};
 use crate::plan::obstacle::KeyView;
-use crate::plan::source_keys::SourceKeys;
+use crate::plan::source_keys::{self, SourceKeys};
 
 /// What an account and region showed.
 #[derive(Debug)]
@@ -28,14 +28,15 @@ pub(crate) async fn survey(session: &Arc<Session>, key: &str, detail: Detail) ->
     Ok(Survey { caller, inventory, key })
 }
 
-/// Reads the keys that originals are encrypted under, and says which of them cannot be used. What may not be read is left out: it
-/// may well be usable for whoever copies. What cannot be read for another reason stays as it was `known` to be.
+/// Reads the keys that originals are encrypted under, and says which of them cannot be used, and which may not be read. What may not be
+/// read, time and again, is left out: it may well be usable for whoever copies. What else cannot be read stays as it was `known` to be.
 pub(crate) async fn unusable_keys(
     session: &Session,
     keys: &BTreeSet<KeyArn>,
     known: &SourceKeys,
-) -> BTreeMap<KeyArn, KeyProblem> {
+) -> (BTreeMap<KeyArn, KeyProblem>, BTreeSet<KeyArn>) {
     let mut problems = BTreeMap::new();
+    let mut denied = BTreeSet::new();
     for key in keys {
         match session.resolve_key(key.as_str()).await {
             Ok(Ok(Key {
@@ -51,6 +52,9 @@ pub(crate) async fn unusable_keys(
             Ok(_) => {}
             Err(error) => {
                 tracing::debug!(%key, %error, "could not read a key that originals are encrypted under");
+                if source_keys::is_denial(&error) {
+                    denied.insert(key.clone());
+                }
                 problems.extend(
                     known
                         .after_failed_read(key, &error)
@@ -59,7 +63,7 @@ pub(crate) async fn unusable_keys(
             }
         }
     }
-    problems
+    (problems, denied)
 }
 
 /// What KMS's answer says of a key.

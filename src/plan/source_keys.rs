@@ -29,6 +29,8 @@ pub struct SourceKeys {
     problems: BTreeMap<KeyArn, KeyProblem>,
     /// All that were asked about, whatever came of it.
     asked: BTreeSet<KeyArn>,
+    /// Those of them that the role could not read when it was asked last.
+    denied: BTreeSet<KeyArn>,
     due: Option<Timestamp>,
 }
 
@@ -39,6 +41,7 @@ impl SourceKeys {
             due: (!problems.is_empty()).then(|| now + UNUSABLE),
             problems,
             asked: BTreeSet::new(),
+            denied: BTreeSet::new(),
         }
     }
 
@@ -46,6 +49,12 @@ impl SourceKeys {
     #[must_use]
     pub fn asked(self, keys: BTreeSet<KeyArn>) -> Self {
         Self { asked: keys, ..self }
+    }
+
+    /// These are those that the role may not read.
+    #[must_use]
+    pub fn denied(self, keys: BTreeSet<KeyArn>) -> Self {
+        Self { denied: keys, ..self }
     }
 
     /// Whether KMS was not asked about one of these yet, as where images have come to be wanted since.
@@ -64,9 +73,9 @@ impl SourceKeys {
     }
 
     /// What is known of a key after this read of it has failed: the same as before, unless the role may not read it any longer, so
-    /// that nobody would ever learn otherwise.
+    /// that nobody would ever learn otherwise. To be denied once may pass.
     pub fn after_failed_read(&self, key: &KeyArn, error: &AwsError) -> Option<KeyProblem> {
-        let may_not_read = error.class == ErrorClass::Denied && error.operation == Operation::DescribeKey;
+        let may_not_read = is_denial(error) && self.denied.contains(key);
         self.problems.get(key).filter(|_| !may_not_read).copied()
     }
 
@@ -86,6 +95,11 @@ impl SourceKeys {
             of_source_key(*problem, device, key)
         })
     }
+}
+
+/// Whether the role may not read a key.
+pub fn is_denial(error: &AwsError) -> bool {
+    error.class == ErrorClass::Denied && error.operation == Operation::DescribeKey
 }
 
 /// Whether somebody asks for another attempt, by the annotation `amiseal.dev/retry`, of a migration that a key of its original
@@ -192,24 +206,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_key_stays_while_it_cannot_be_read_unless_it_may_not_be() {
-        let known = SourceKeys::read([(key(7), KeyProblem::Disabled)].into(), at(0));
-        for (operation, class, expected) in [
-            (
-                Operation::DescribeKey,
-                ErrorClass::Throttled,
-                Some(KeyProblem::Disabled),
-            ),
-            (Operation::AssumeRole, ErrorClass::Denied, Some(KeyProblem::Disabled)),
-            (Operation::DescribeKey, ErrorClass::Denied, None),
+    fn what_is_known_of_a_key_stays_while_it_cannot_be_read_until_it_is_denied_twice() {
+        let once = SourceKeys::read([(key(7), KeyProblem::Disabled)].into(), at(0));
+        let twice = once.clone().denied([key(7)].into());
+        let (throttled, denied) = (ErrorClass::Throttled, ErrorClass::Denied);
+        for (operation, class, forgets) in [
+            (Operation::DescribeKey, throttled, false),
+            (Operation::AssumeRole, denied, false),
+            (Operation::DescribeKey, denied, true),
         ] {
             let error = failed_call(operation, class);
+            let disabled = Some(KeyProblem::Disabled);
             assert_eq!(
-                known.after_failed_read(&key(7), &error),
-                expected,
+                once.after_failed_read(&key(7), &error),
+                disabled,
                 "{operation} {class:?}"
             );
-            assert_eq!(known.after_failed_read(&key(8), &error), None, "it was usable");
+            let left = disabled.filter(|_| !forgets);
+            assert_eq!(twice.after_failed_read(&key(7), &error), left, "{operation} {class:?}");
+            assert_eq!(once.after_failed_read(&key(8), &error), None, "it was usable");
         }
     }
 

@@ -54,8 +54,8 @@ const QUIET: usize = 2;
 /// How many calls to AWS a target may make in that time: scans of two lists, whose pages may have two entries or none, and what
 /// its key is; or three each minute, where AWS throttles all of them.
 const CALLS_PER_TARGET: usize = 70;
-/// How many more where lists have pages and a process has hung: whoever takes its targets over, and the one that takes them back,
-/// does not know yet how long they are, and reads each list once in 17 parts, of a few pages each, which may be empty.
+/// How many more where lists have pages and a process has hung or begun anew: whoever takes its targets over, and the one that takes
+/// them back, does not know yet how long they are, and reads each list once in 17 parts, of a few pages each, which may be empty.
 const CALLS_IN_PARTS: usize = 2 * 17 * 4;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
@@ -388,7 +388,9 @@ impl History {
     /// Whether what was called since is bounded, also where something is odd.
     fn is_frugal(&self, before: &BTreeMap<String, usize>) -> Result<(), Broken> {
         let has_pages = self.stage.settings.pagination.largest_page.is_some();
-        let was_taken_over = !self.stage.notes().hung.is_empty();
+        let requests = self.stage.api.journal();
+        let is_second = |client: &str| client.parse::<u64>().is_ok_and(|number| number > 0);
+        let was_taken_over = !self.stage.notes().hung.is_empty() || requests.iter().any(|one| is_second(&one.client));
         let in_parts = if has_pages && was_taken_over { CALLS_IN_PARTS } else { 0 };
         for (account, calls) in self.calls_by_account() {
             let more = calls - before.get(&account).copied().unwrap_or(0);

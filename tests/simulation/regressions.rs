@@ -77,6 +77,8 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
         1_200_941,
         &["AwsDenied@224"],
     ),
+    // The key of an original was known to be disabled, and KMS denied one read of it: it was forgotten, and a copy was made.
+    ("an original's key that was denied once", 893, &["AwsDenied@305"]),
     // The policy's key became known after the scan, and with it which images were wanted. Their own keys were read after the next scan
     // only, and one was copied whose key is disabled.
     (

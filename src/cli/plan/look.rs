@@ -181,7 +181,7 @@ impl<'a> Target<'a> {
         });
         let images = findings.to_copy().iter().map(|image| &***image);
         let keys = source_keys::to_read(images, &survey.inventory, key.arn());
-        let problems = unusable_keys(session, &keys, &SourceKeys::default()).await;
+        let (problems, _) = unusable_keys(session, &keys, &SourceKeys::default()).await;
         let keys = SourceKeys::read(problems, jiff::Timestamp::UNIX_EPOCH);
         findings.block(|image| keys.obstacle(image, &survey.inventory));
         let answers = self.sharing(session, &key, &findings).await;

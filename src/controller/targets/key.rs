@@ -53,8 +53,10 @@ impl TargetReconciler<'_> {
             self.state(|state| state.source_keys_of = Arc::downgrade(&classified));
             return;
         }
-        let problems = unusable_keys(&self.session, &keys, &known).await;
-        let read = SourceKeys::read(problems, self.ctx.clock.now()).asked(keys);
+        let (problems, denied) = unusable_keys(&self.session, &keys, &known).await;
+        let read = SourceKeys::read(problems, self.ctx.clock.now())
+            .asked(keys)
+            .denied(denied);
         let is_news = self.state(|state| {
             let is_news = !state.source_keys.says_as(&read);
             state.source_keys = Arc::new(read);
