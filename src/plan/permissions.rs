@@ -129,6 +129,12 @@ pub fn obstacle(lacking: &MissingPermissions) -> Option<Problem> {
     })
 }
 
+/// How many denials in a row are forgiven at once, where the role may do all that migrating needs: any number where that is `news`;
+/// else one, as IAM may not have come to it everywhere. What is denied all the same is waited out.
+pub fn forgives(news: bool) -> u32 {
+    if news { u32::MAX } else { 1 }
+}
+
 /// What may come to stand in the way once a copy is there.
 pub fn doubt(lacking: &MissingPermissions) -> Option<Problem> {
     let actions = &lacking.untagged;

@@ -118,6 +118,13 @@ pub enum Question {
     Absence(ImageId),
 }
 
+impl Question {
+    /// Whether it has to wait while AWS has refused to do something with the image: whether that is still there does not depend on it.
+    pub fn waits_for_refusals(&self) -> bool {
+        !matches!(self, Self::Absence(_))
+    }
+}
+
 /// A change in AWS. All of them are harmless to repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

@@ -112,9 +112,7 @@ impl MigrationReconciler<'_> {
                 // A decision that wants to know the same again would do so for ever.
                 break (observation, step);
             }
-            // Whether an image is still there does not depend on what AWS has refused to do with it.
-            let holds_up =
-                |recorded: &&CallProblem| !(recorded.is_refusal() && matches!(question, Question::Absence(_)));
+            let holds_up = |recorded: &&CallProblem| question.waits_for_refusals() || !recorded.is_refusal();
             if let Some(wait) = self.wait_out(recorded.filter(holds_up)) {
                 return self.write_or(step.status, &current, Action::requeue(wait)).await;
             }

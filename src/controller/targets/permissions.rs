@@ -41,7 +41,7 @@ impl TargetReconciler<'_> {
         };
         let answer = Box::pin(self.session.missing_permissions(sample)).await;
         let now = self.ctx.clock.now();
-        let changed = match answer {
+        let wakes = match answer {
             Ok(lacking) => {
                 if !lacking.is_empty() {
                     tracing::warn!(?lacking, "the role lacks permissions");
@@ -51,7 +51,7 @@ impl TargetReconciler<'_> {
                 if permits {
                     self.forgive_denials(changed, now);
                 }
-                changed
+                changed || permits
             }
             Err(error) => {
                 self.note(&error);
@@ -62,21 +62,16 @@ impl TargetReconciler<'_> {
                 false
             }
         };
-        if changed {
+        if wakes {
             self.wake_migrations();
         }
     }
 
-    /// Lets migrations go on at once that were denied something: all, where the role may do more by now; else those that were once,
-    /// as IAM may not have come to it everywhere. What is denied all the same is waited out after that.
-    fn forgive_denials(&self, may_do_more: bool, now: Timestamp) {
+    /// Lets migrations that were denied something go on once they are woken.
+    fn forgive_denials(&self, news: bool, now: Timestamp) {
         let migrations: Vec<String> = self.migrations.iter().filter_map(|m| m.uid()).collect();
-        let most = if may_do_more { u32::MAX } else { 1 };
         let memory = &self.ctx.registry.memory;
-        memory.forgive_denials(migrations.iter().map(String::as_str), most, now);
-        if !may_do_more {
-            self.wake_migrations();
-        }
+        memory.forgive_denials(migrations.iter().map(String::as_str), permissions::forgives(news), now);
     }
 
     /// When to ask again.

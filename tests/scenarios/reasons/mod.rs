@@ -9,6 +9,7 @@ mod exhausted;
 mod governing;
 mod images;
 mod keys;
+mod mended;
 mod refusing;
 mod unreachable;
 
