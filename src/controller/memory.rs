@@ -10,7 +10,7 @@ use kube::Resource;
 use super::registry::lock;
 use crate::api::conditions::reason;
 use crate::api::{AMIMigration, CopyStatus};
-use crate::domain::{ImageId, Operation};
+use crate::domain::{AwsError, ImageId, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::obstacle::Problem;
 
@@ -90,6 +90,11 @@ impl CallProblem {
     /// Whether AWS has refused to change something, for a reason that a person should know.
     pub(super) fn is_refusal(&self) -> bool {
         !self.reads && self.problem.is_some()
+    }
+
+    /// Whether this stays on record when a call has failed so: what AWS has refused is waited out, whatever reads run into meanwhile.
+    pub(super) fn outlasts(&self, error: &AwsError, now: Timestamp) -> bool {
+        self.is_refusal() && self.until > now && !error.operation.writes()
     }
 
     fn is_denial(&self) -> bool {
@@ -315,6 +320,7 @@ fn version(object: &impl Resource) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::api::AMIMigrationSpec;
+    use crate::domain::ErrorClass;
 
     fn seen(version: u64) -> AMIMigration {
         let spec = AMIMigrationSpec {
@@ -328,6 +334,32 @@ mod tests {
         migration.metadata.uid = Some("uid".to_owned());
         migration.metadata.resource_version = Some(version.to_string());
         migration
+    }
+
+    #[test]
+    fn a_refusal_outlasts_failed_reads_while_it_is_waited_out_and_nothing_else_does() {
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let failed = |operation| AwsError::new(operation, ErrorClass::Transient, None);
+        let (read, write) = (failed(Operation::DescribeImages), failed(Operation::CopyImage));
+        let refusal = CallProblem {
+            problem: Some(Problem::new(reason::PRODUCT_CODE_NOT_COPYABLE, "AWS refuses.")),
+            until: at(600),
+            failures: 1,
+            reads: false,
+            retry: None,
+        };
+        assert!(refusal.outlasts(&read, at(599)));
+        assert!(!refusal.outlasts(&read, at(600)), "it is waited out");
+        assert!(!refusal.outlasts(&write, at(599)), "another call says more");
+        let of_a_read = CallProblem {
+            reads: true,
+            ..refusal.clone()
+        };
+        let passing = CallProblem {
+            problem: None,
+            ..refusal
+        };
+        assert!(!of_a_read.outlasts(&read, at(599)) && !passing.outlasts(&read, at(599)));
     }
 
     #[test]

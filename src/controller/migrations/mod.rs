@@ -408,8 +408,7 @@ impl MigrationReconciler<'_> {
         if error.class == ErrorClass::Denied {
             self.ctx.registry.doubt_permissions(&self.target.name_any());
         }
-        let refusal = recorded.filter(|recorded| recorded.is_refusal());
-        if !error.operation.writes() && self.wait_out(refusal).is_some() {
+        if recorded.is_some_and(|recorded| recorded.outlasts(error, self.ctx.clock.now())) {
             // What AWS has refused is waited out and said all the same.
             return Action::requeue(self.ctx.clock.to_real_time(wait));
         }
