@@ -88,7 +88,7 @@ async fn parts(kubeconfig: &Path, endpoint: String, clock: &Arc<SimClock>) -> Re
     let client = ClientBuilder::try_from(config)?.with_layer(&clock.layer()).build();
     let clock: Arc<dyn Clock> = clock.clone();
     let registry = Registry::new();
-    let mut options = AwsOptions::new(clock.clone(), Arc::new(|_, _| true), AwsMetrics::register(&registry)?);
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(|_| true), AwsMetrics::register(&registry)?);
     options.endpoint_url = Some(endpoint);
     let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "bench");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));

@@ -165,7 +165,7 @@ fn count(sim: &Sim, operation: &str, account: &str) -> usize {
 async fn product(api: ApiServer, sim: Sim, clock: Virtual) -> Result<()> {
     let registry = Registry::new();
     let clock: Arc<dyn Clock> = Arc::new(clock);
-    let mut options = AwsOptions::new(clock.clone(), Arc::new(|_, _| true), AwsMetrics::register(&registry)?);
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(|_| true), AwsMetrics::register(&registry)?);
     options.http_client = Some(wire::client(&sim));
     options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
     let credentials = Credentials::new(world::ACCESS_KEY, "secret", None, None, "bench");

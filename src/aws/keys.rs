@@ -12,7 +12,7 @@ impl Session {
     /// The inner error says that there is no such key here to speak of. Asking for `alias/aws/ebs` where that key was never used makes
     /// AWS create it, which costs nothing; it is asked for only when the policy names it.
     pub async fn resolve_key(&self, key: &str) -> Result<Result<Key, KeyProblem>, AwsError> {
-        if arn_region(key).is_some_and(|region| region != self.key.region.as_str()) {
+        if arn_region(key).is_some_and(|region| region != self.key.scope.region.as_str()) {
             // KMS would only say that there is no such key.
             return Ok(Err(KeyProblem::WrongRegion));
         }
@@ -29,7 +29,7 @@ impl Session {
         let metadata = answer.key_metadata.ok_or_else(|| malformed(&"no key in the answer"))?;
         let arn = metadata.arn.as_deref().unwrap_or_default();
         let arn: KeyArn = arn.parse().map_err(|error| malformed(&error))?;
-        let usability = usability(&metadata, &arn, &self.key.region);
+        let usability = usability(&metadata, &arn, &self.key.scope.region);
         let aws_managed = metadata.key_manager == Some(KeyManagerType::Aws);
         Ok(Ok(Key {
             arn,

@@ -160,7 +160,7 @@ impl Session {
         let client_token = format!("amiseal-dry-run-{}", copy.source.id);
         let request = self.copy_call(&CopyCall {
             source: &copy.source.id,
-            region: &self.key.region,
+            region: &self.key.scope.region,
             name: &copy.name,
             description: copy.description.as_deref(),
             key,

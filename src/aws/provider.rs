@@ -22,15 +22,15 @@ use super::parts::Known;
 use super::session::{Session, SessionKey};
 use super::transport::Gate;
 use crate::clock::Clock;
-use crate::domain::{AccountId, Cause, Region, SnapshotId};
+use crate::domain::{Cause, Scope, SnapshotId};
 
 /// Says whether this replica may write in an account and region. It is asked before every attempt of every call that
 /// changes anything.
-pub type WriteGate = Arc<dyn Fn(&AccountId, &Region) -> bool + Send + Sync>;
+pub type WriteGate = Arc<dyn Fn(&Scope) -> bool + Send + Sync>;
 
 /// Says whether a policy, by its name, asks for changes in an account and region. It is asked at the same moments: between a
 /// decision and its call lies the wait for a limit, and the policy may be suspended meanwhile. Else it says why not.
-pub type PolicyGate = Arc<dyn Fn(&str, &AccountId, &Region) -> Result<(), Cause> + Send + Sync>;
+pub type PolicyGate = Arc<dyn Fn(&str, &Scope) -> Result<(), Cause> + Send + Sync>;
 
 /// So often AWS may let a call that reads wait for an answer until it is given up.
 const READ_ATTEMPTS: u32 = 3;
@@ -126,7 +126,7 @@ pub enum ConfigError {
 pub struct Aws {
     shared: Arc<Shared>,
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
-    places: Mutex<HashMap<(AccountId, Region), Arc<ScopeLimits>>>,
+    limits: Mutex<HashMap<Scope, Arc<ScopeLimits>>>,
 }
 
 /// What every session needs.
@@ -165,10 +165,10 @@ impl Reads {
 impl Shared {
     /// Whether a session may send a call that changes something; else why not.
     pub(super) fn may_write(&self, key: &SessionKey) -> Result<(), Option<Cause>> {
-        if !(self.gate)(&key.account, &key.region) {
+        if !(self.gate)(&key.scope) {
             return Err(None);
         }
-        let asks = |policies: &PolicyGate| policies(&key.policy, &key.account, &key.region);
+        let asks = |policies: &PolicyGate| policies(&key.policy, &key.scope);
         self.policies.get().map_or(Ok(()), asks).map_err(Some)
     }
 }
@@ -251,7 +251,7 @@ impl Aws {
         Ok(Self {
             shared: Arc::new(shared),
             sessions: Mutex::new(HashMap::new()),
-            places: Mutex::new(HashMap::new()),
+            limits: Mutex::new(HashMap::new()),
         })
     }
 
@@ -266,8 +266,8 @@ impl Aws {
         if let Some(session) = lock(&self.sessions).get(key) {
             return session.clone();
         }
-        let place = self.place(&key.account, &key.region);
-        let session = Arc::new(Session::new(&self.shared, key.clone(), place));
+        let limits = self.limits(&key.scope);
+        let session = Arc::new(Session::new(&self.shared, key.clone(), limits));
         lock(&self.sessions).entry(key.clone()).or_insert(session).clone()
     }
 
@@ -281,9 +281,10 @@ impl Aws {
         &self.shared.config
     }
 
-    fn place(&self, account: &AccountId, region: &Region) -> Arc<ScopeLimits> {
-        let mut places = lock(&self.places);
-        let place = places.entry((account.clone(), region.clone())).or_insert_with(|| {
+    fn limits(&self, scope: &Scope) -> Arc<ScopeLimits> {
+        let mut limits = lock(&self.limits);
+        let of_scope = limits.entry(scope.clone()).or_insert_with(|| {
+            let Scope { account, region } = scope;
             let partition = |service| RetryPartition::custom(format!("{service}.{account}.{region}")).build();
             let shared = &self.shared;
             let limiter = Limiter::new(shared.clock.clone(), shared.share, shared.metrics.clone());
@@ -295,7 +296,7 @@ impl Aws {
                 learned: Mutex::default(),
             })
         });
-        place.clone()
+        of_scope.clone()
     }
 }
 

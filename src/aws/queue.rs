@@ -10,13 +10,13 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Who is in line. All moments are of the monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    places: BTreeMap<u64, ScopeLimits>,
+    places: BTreeMap<u64, Waiting>,
     numbers: HashMap<Arc<str>, u64>,
     next: u64,
 }
 
 #[derive(Debug)]
-struct ScopeLimits {
+struct Waiting {
     who: Arc<str>,
     /// Since when.
     since: Duration,
@@ -49,7 +49,7 @@ impl Line {
             place.due = due;
             return;
         }
-        let place = ScopeLimits {
+        let place = Waiting {
             who: who.clone(),
             since: now,
             due,

@@ -20,7 +20,7 @@ use super::parts::Known;
 use super::provider::{ScopeLimits, Shared, lock};
 use super::renewal::Renewal;
 use super::visit::Visit;
-use crate::domain::{AccountId, Bucket, Operation, Region, SnapshotId};
+use crate::domain::{AccountId, Bucket, Operation, Region, Scope, SnapshotId};
 use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// What makes one session differ from another.
@@ -28,10 +28,8 @@ use crate::domain::{AwsError, Cause, ErrorClass};
 pub struct SessionKey {
     /// The policy's name; it names the role session and tags it.
     pub policy: String,
-    /// The account.
-    pub account: AccountId,
-    /// The region.
-    pub region: Region,
+    /// The account and region.
+    pub scope: Scope,
     /// The role to assume; none for the controller's own identity.
     pub role_arn: Option<String>,
     /// The external ID that the role asks for.
@@ -71,7 +69,7 @@ pub struct Session {
     pub(super) key: SessionKey,
     pub(super) shared: Arc<Shared>,
     config: SdkConfig,
-    place: Arc<ScopeLimits>,
+    limits: Arc<ScopeLimits>,
     attempts: Attempts,
     renewal: Option<Renewal>,
     identity: Arc<OnceCell<Identity>>,
@@ -88,19 +86,19 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, place: Arc<ScopeLimits>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, limits: Arc<ScopeLimits>) -> Self {
         let attempts = Attempts {
             key: key.clone(),
             shared: shared.clone(),
-            limiter: place.limiter.clone(),
+            limiter: limits.limiter.clone(),
         };
         let mut config = shared
             .config
             .to_builder()
-            .region(aws_config::Region::new(key.region.as_str().to_owned()));
+            .region(aws_config::Region::new(key.scope.region.as_str().to_owned()));
         let mut renewal = None;
         if let Some(role_arn) = &key.role_arn {
-            let sts = sts_config(&shared.config, &key.region, &place, &attempts);
+            let sts = sts_config(&shared.config, &key.scope.region, &limits, &attempts);
             let role = AssumedRole::new(sts, role_arn, &key);
             // A cache of its own: the shared one holds 64 identities and then drops any of them.
             let own = renewal.insert(Renewal::new(shared.clock.clone()));
@@ -112,7 +110,7 @@ impl Session {
             key,
             shared: shared.clone(),
             config: config.build(),
-            place,
+            limits,
             attempts,
             renewal,
             identity: Arc::default(),
@@ -125,7 +123,7 @@ impl Session {
     #[must_use]
     pub fn visiting(&self, who: &str) -> Self {
         Self {
-            visit: Some(Arc::new(Visit::new(who, self.place.limiter.clone()))),
+            visit: Some(Arc::new(Visit::new(who, self.limits.limiter.clone()))),
             ..self.clone()
         }
     }
@@ -155,7 +153,7 @@ impl Session {
 
     async fn ask_identity(&self) -> Result<Identity, AwsError> {
         const OPERATION: Operation = Operation::GetCallerIdentity;
-        let mut sts = sts_config(&self.config, &self.key.region, &self.place, &self.attempts);
+        let mut sts = sts_config(&self.config, &self.key.scope.region, &self.limits, &self.attempts);
         if let Some(renewal) = &self.renewal {
             sts = sts.retry_classifier(renewal.clone());
         }
@@ -164,7 +162,7 @@ impl Session {
         let answer = self.send(OPERATION, request).await?;
         let account = answer.account.unwrap_or_default();
         let account: AccountId = account.parse().map_err(|e| AwsError::malformed(OPERATION, &e))?;
-        if account != self.key.account {
+        if account != self.key.scope.account {
             let cause = Some(Cause::WrongAccount);
             return Err(AwsError::new(OPERATION, ErrorClass::Denied, cause));
         }
@@ -191,7 +189,7 @@ impl Session {
 
     fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
         let config = aws_sdk_ec2::config::Builder::from(&self.config)
-            .retry_partition(self.place.ec2.clone())
+            .retry_partition(self.limits.ec2.clone())
             .interceptor(self.attempts.clone());
         match &self.renewal {
             Some(renewal) => config.retry_classifier(renewal.clone()),
@@ -201,7 +199,7 @@ impl Session {
 
     /// What earlier listings of images, or of snapshots, have told.
     pub(super) fn known_listing(&self, number: usize) -> Known {
-        lock(&self.place.learned)
+        lock(&self.limits.learned)
             .listings
             .get(number)
             .copied()
@@ -211,27 +209,27 @@ impl Session {
     /// Learns from one now.
     pub(super) fn learn_listing(&self, number: usize, learn: impl FnOnce(&mut Known, Duration)) {
         let now = self.shared.clock.monotonic();
-        if let Some(known) = lock(&self.place.learned).listings.get_mut(number) {
+        if let Some(known) = lock(&self.limits.learned).listings.get_mut(number) {
             learn(known, now);
         }
     }
 
     /// Those of these snapshots that were not asked for in vain.
     pub(super) fn not_in_vain<'a>(&self, ids: &'a BTreeSet<SnapshotId>) -> impl Iterator<Item = &'a SnapshotId> {
-        let in_vain = lock(&self.place.learned).in_vain.clone();
+        let in_vain = lock(&self.limits.learned).in_vain.clone();
         ids.iter().filter(move |id| !in_vain.contains(*id))
     }
 
     /// These snapshots were asked for, and are not there. What was asked for in vain before and is not among them is forgotten.
     pub(super) fn asked_in_vain<'a>(&self, ids: impl Iterator<Item = &'a SnapshotId>) {
         let in_vain = ids.cloned().collect();
-        lock(&self.place.learned).in_vain = in_vain;
+        lock(&self.limits.learned).in_vain = in_vain;
     }
 
     /// A client of KMS.
     pub(super) fn kms(&self) -> aws_sdk_kms::Client {
         let mut config = aws_sdk_kms::config::Builder::from(&self.config)
-            .retry_partition(self.place.kms.clone())
+            .retry_partition(self.limits.kms.clone())
             .interceptor(self.attempts.clone());
         if let Some(renewal) = &self.renewal {
             config = config.retry_classifier(renewal.clone());
@@ -263,7 +261,7 @@ impl Session {
         }
         self.check_identity().await?;
         if let Some(bucket) = bucket {
-            self.place.limiter.acquire(bucket).await;
+            self.limits.limiter.acquire(bucket).await;
         }
         Ok(())
     }
@@ -282,12 +280,12 @@ impl Session {
         let was_sent = !answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotOurs);
         if was_sent {
             let is_answered = !answer.as_ref().is_err_and(is_silent);
-            self.place.limiter.heard(is_answered);
+            self.limits.limiter.heard(is_answered);
             self.shared.metrics.heard(is_answered, self.shared.clock.system_time());
         }
         answer.map_err(|mut error| {
             if error.class == ErrorClass::Throttled {
-                error.retry_after = operation.bucket().map(|b| self.place.limiter.delay(b));
+                error.retry_after = operation.bucket().map(|b| self.limits.limiter.delay(b));
             }
             if error.is(Cause::Timeout) && is_long_read(operation) {
                 error.limit = Some(self.shared.reads.limit);
@@ -313,12 +311,12 @@ fn is_long_read(operation: Operation) -> bool {
 fn sts_config(
     config: &SdkConfig,
     region: &Region,
-    place: &ScopeLimits,
+    limits: &ScopeLimits,
     attempts: &Attempts,
 ) -> aws_sdk_sts::config::Builder {
     aws_sdk_sts::config::Builder::from(config)
         .region(aws_config::Region::new(region.as_str().to_owned()))
-        .retry_partition(place.sts.clone())
+        .retry_partition(limits.sts.clone())
         .interceptor(attempts.clone())
 }
 

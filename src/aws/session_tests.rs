@@ -109,7 +109,7 @@ async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_sh
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = {
         let asked = asked.clone();
-        Arc::new(move |_: &_, _: &_| asked.fetch_add(1, Ordering::SeqCst) == 0)
+        Arc::new(move |_: &_| asked.fetch_add(1, Ordering::SeqCst) == 0)
     };
     let wire = Wire::new(|_| Answer::ec2_error(500, "InternalError", "oh"));
     let bench = bench(&wire, gate).await;
@@ -124,7 +124,7 @@ async fn a_retry_of_a_writing_call_is_not_sent_once_another_replica_holds_the_sh
 async fn calls_that_are_held_back_while_another_replica_holds_the_shard_use_up_nothing_of_the_limits() {
     const HELD_BACK: usize = 200;
     let asked = Arc::new(AtomicUsize::new(0));
-    let gate = Arc::new(move |_: &_, _: &_| asked.fetch_add(1, Ordering::SeqCst) >= HELD_BACK);
+    let gate = Arc::new(move |_: &_| asked.fetch_add(1, Ordering::SeqCst) >= HELD_BACK);
     let wire = Wire::new(|_| copied());
     let bench = bench(&wire, gate).await;
     let session = bench.aws.session(&own(Access::Full));
@@ -144,9 +144,9 @@ async fn what_a_policy_asked_for_is_not_sent_once_it_asks_for_it_no_more() {
     let wire = Wire::new(|_| Answer::ec2_error(500, "InternalError", "oh"));
     let bench = bench(&wire, open()).await;
     let count = asked.clone();
-    bench.aws.ask_policies(Arc::new(move |policy, account, region| {
+    bench.aws.ask_policies(Arc::new(move |policy, scope| {
         assert_eq!(
-            (policy, account.as_str(), region.as_str()),
+            (policy, scope.account.as_str(), scope.region.as_str()),
             ("production", ACCOUNT, REGION)
         );
         let is_first = count.fetch_add(1, Ordering::SeqCst) == 0;
@@ -264,7 +264,7 @@ async fn credentials_that_have_ended_are_renewed_and_what_cannot_be_renewed_is_s
 #[tokio::test]
 async fn reading_calls_do_not_ask_who_holds_the_shard() {
     let wire = Wire::new(nothing);
-    let bench = bench(&wire, Arc::new(|_: &_, _: &_| false)).await;
+    let bench = bench(&wire, Arc::new(|_: &_| false)).await;
     bench.aws.session(&own(Access::Full)).scan().await.expect("a scan");
 }
 
@@ -475,7 +475,7 @@ async fn an_account_that_fails_does_not_use_up_the_retries_of_another() {
         "its budget is used up"
     );
     let other = SessionKey {
-        account: "444455556666".parse().expect("an account"),
+        scope: Scope::parse("444455556666", REGION).expect("a scope"),
         ..own(Access::Full)
     };
     let before = wire.requests().len();
@@ -524,7 +524,7 @@ async fn sessions_are_shared_by_key_until_they_are_forgotten() {
     let fresh = bench.aws.session(&own(Access::Full));
     assert!(!Arc::ptr_eq(&session, &fresh));
     assert!(
-        Arc::ptr_eq(&session.place, &fresh.place),
+        Arc::ptr_eq(&session.limits, &fresh.limits),
         "the account's limits outlive a session"
     );
 }

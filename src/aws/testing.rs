@@ -21,6 +21,7 @@ use prometheus::Registry;
 
 use super::{Access, Aws, AwsMetrics, AwsOptions, SessionKey, WriteGate};
 use crate::clock::Clock;
+use crate::domain::Scope;
 
 pub(super) const ACCOUNT: &str = "111122223333";
 pub(super) const REGION: &str = "eu-west-1";
@@ -254,8 +255,7 @@ impl Bench {
 pub(super) fn own(access: Access) -> SessionKey {
     SessionKey {
         policy: "production".to_owned(),
-        account: ACCOUNT.parse().expect("an account"),
-        region: REGION.parse().expect("a region"),
+        scope: Scope::parse(ACCOUNT, REGION).expect("a scope"),
         role_arn: None,
         external_id: None,
         access,
@@ -272,5 +272,5 @@ pub(super) fn role(access: Access) -> SessionKey {
 }
 
 pub(super) fn open() -> WriteGate {
-    Arc::new(|_, _| true)
+    Arc::new(|_| true)
 }

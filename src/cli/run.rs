@@ -14,7 +14,7 @@ use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{self, Options, Parts, ShardOptions, Shards};
-use crate::domain::{AccountId, Region};
+use crate::domain::Scope;
 use crate::plan::schedule::PollBounds;
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
 
@@ -164,7 +164,7 @@ pub(super) async fn cluster(namespace: Option<&str>) -> Result<(kube::Client, St
 
 fn aws_options(args: &Args, clock: &Arc<dyn Clock>, shards: &Arc<Shards>, metrics: AwsMetrics) -> AwsOptions {
     let shards = shards.clone();
-    let gate = move |account: &AccountId, region: &Region| shards.holds(account.as_str(), region.as_str());
+    let gate = move |scope: &Scope| shards.holds(scope);
     let mut options = AwsOptions::new(clock.clone(), Arc::new(gate), metrics);
     options.share = args.aws_rate_share;
     options.read_timeout = args.aws_read_timeout.as_std();

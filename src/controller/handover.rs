@@ -8,12 +8,12 @@ use kube::{Resource, ResourceExt};
 use super::Context;
 use super::index::Scoped;
 use super::shards::{Change, Changes, POLICIES};
-use crate::domain::{AccountId, Region};
+use crate::domain::Scope;
 
 /// The shard of an object.
 pub(super) fn shard_of<K: Scoped>(object: &K, context: &Context) -> u16 {
-    let (account, region) = object.scope();
-    context.shards.shard_of(account, region)
+    // Whoever has the policies says that an object is malformed.
+    object.scope().map_or(POLICIES, |scope| context.shards.shard_of(&scope))
 }
 
 /// Has everything of a shard looked at that is gained, and forgets what is known of one that is lost: by the time that it
@@ -65,15 +65,12 @@ fn wake(context: &Context, shard: u16) {
 fn forget(context: &Context, shard: u16) {
     let migrations = of_shard(context, context.migrations.state(), shard);
     let migrations: HashSet<String> = migrations.filter_map(|migration| migration.uid()).collect();
-    let is_lost = |account: &AccountId, region: &Region| {
-        let theirs = context.shards.shard_of(account.as_str(), region.as_str());
-        theirs == shard
-    };
+    let is_lost = |scope: &Scope| context.shards.shard_of(scope) == shard;
     for (target, session) in context.registry.forget(is_lost, &migrations) {
         let key = session.key();
         context.aws.forget(key);
         context.metrics.forget_target(&target);
-        context.metrics.forget_scope(key.account.as_str(), key.region.as_str());
+        context.metrics.forget_scope(&key.scope);
     }
 }
 

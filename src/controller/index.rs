@@ -7,43 +7,42 @@ use kube::{Resource, ResourceExt};
 
 use super::watched::Seen;
 use crate::api::{AMIEncryptionTarget, AMIMigration};
+use crate::domain::{Malformed, Scope};
 
 /// An object of one account and region.
 pub(crate) trait Scoped {
-    /// The account's ID and the region, as in the spec.
-    fn scope(&self) -> (&str, &str);
+    /// The account and region of the spec. The API server refuses malformed ones; an object may be older than that rule.
+    fn scope(&self) -> Result<Scope, Malformed>;
 }
 
 impl Scoped for AMIEncryptionTarget {
-    fn scope(&self) -> (&str, &str) {
-        (&self.spec.account_id, &self.spec.region)
+    fn scope(&self) -> Result<Scope, Malformed> {
+        Scope::parse(&self.spec.account_id, &self.spec.region)
     }
 }
 
 impl Scoped for AMIMigration {
-    fn scope(&self) -> (&str, &str) {
-        (&self.spec.account_id, &self.spec.region)
+    fn scope(&self) -> Result<Scope, Malformed> {
+        Scope::parse(&self.spec.account_id, &self.spec.region)
     }
 }
 
 /// Objects of one kind, as last seen, by account and region.
 #[derive(Debug)]
-pub(crate) struct Index<K>(RwLock<Places<K>>);
+pub(crate) struct Index<K>(RwLock<Scopes<K>>);
 
 #[derive(Debug)]
-struct Places<K> {
-    objects: HashMap<Key, HashMap<String, Arc<K>>>,
+struct Scopes<K> {
+    objects: HashMap<Scope, HashMap<String, Arc<K>>>,
     /// Where each object is, by its name: it may be deleted and created elsewhere while nobody watches.
-    keys: HashMap<String, Key>,
+    scopes: HashMap<String, Scope>,
 }
 
-type Key = (String, String);
-
-impl<K> Default for Places<K> {
+impl<K> Default for Scopes<K> {
     fn default() -> Self {
         Self {
             objects: HashMap::new(),
-            keys: HashMap::new(),
+            scopes: HashMap::new(),
         }
     }
 }
@@ -56,45 +55,45 @@ impl<K> Default for Index<K> {
 
 impl<K: Scoped + Resource<DynamicType = ()>> Index<K> {
     /// The objects of an account and region, all of one moment.
-    pub(super) fn of(&self, account: &str, region: &str) -> Vec<Arc<K>> {
+    pub(super) fn of(&self, scope: &Scope) -> Vec<Arc<K>> {
         // Every change is complete in itself, so a panic elsewhere leaves the maps sound.
-        let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let objects = places.objects.get(&(account.to_owned(), region.to_owned()));
+        let scopes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let objects = scopes.objects.get(scope);
         objects.into_iter().flat_map(HashMap::values).cloned().collect()
     }
 
     /// Takes in what the watch has seen.
     pub(super) fn note(&self, seen: &Seen<'_, K>) {
-        let mut places = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut scopes = self.0.write().unwrap_or_else(PoisonError::into_inner);
         match seen {
             Seen::Listed(objects) => {
-                *places = Places::default();
+                *scopes = Scopes::default();
                 for object in *objects {
-                    places.insert(object);
+                    scopes.insert(object);
                 }
             }
-            Seen::Applied(object) => places.insert(object),
-            Seen::Deleted(object) => places.remove(&object.name_any()),
+            Seen::Applied(object) => scopes.insert(object),
+            Seen::Deleted(object) => scopes.remove(&object.name_any()),
         }
     }
 }
 
-impl<K: Scoped + Resource<DynamicType = ()>> Places<K> {
+impl<K: Scoped + Resource<DynamicType = ()>> Scopes<K> {
     fn insert(&mut self, object: &Arc<K>) {
         let name = object.name_any();
         self.remove(&name);
-        let (account, region) = object.scope();
-        let key = (account.to_owned(), region.to_owned());
-        self.keys.insert(name.clone(), key.clone());
-        self.objects.entry(key).or_default().insert(name, object.clone());
+        // One that is malformed is worked on by nobody.
+        let Ok(scope) = object.scope() else { return };
+        self.scopes.insert(name.clone(), scope.clone());
+        self.objects.entry(scope).or_default().insert(name, object.clone());
     }
 
     fn remove(&mut self, name: &str) {
-        let Some(key) = self.keys.remove(name) else { return };
-        if let Some(objects) = self.objects.get_mut(&key) {
+        let Some(scope) = self.scopes.remove(name) else { return };
+        if let Some(objects) = self.objects.get_mut(&scope) {
             objects.remove(name);
             if objects.is_empty() {
-                self.objects.remove(&key);
+                self.objects.remove(&scope);
             }
         }
     }
@@ -104,6 +103,9 @@ impl<K: Scoped + Resource<DynamicType = ()>> Places<K> {
 mod tests {
     use super::*;
     use crate::api::AMIMigrationSpec;
+
+    const ONE: &str = "111122223333";
+    const OTHER: &str = "444455556666";
 
     fn migration(name: &str, account: &str, region: &str) -> Arc<AMIMigration> {
         let spec = AMIMigrationSpec {
@@ -117,7 +119,11 @@ mod tests {
     }
 
     fn names(index: &Index<AMIMigration>, account: &str, region: &str) -> Vec<String> {
-        let mut names: Vec<String> = index.of(account, region).iter().map(|m| m.name_any()).collect();
+        let mut names: Vec<String> = index
+            .of(&Scope::parse(account, region).expect("a scope"))
+            .iter()
+            .map(|m| m.name_any())
+            .collect();
         names.sort();
         names
     }
@@ -125,19 +131,19 @@ mod tests {
     #[test]
     fn objects_are_found_where_they_were_last_seen_and_nowhere_else() {
         let index = Index::default();
-        index.note(&Seen::Applied(&migration("a", "1", "x")));
-        index.note(&Seen::Applied(&migration("b", "1", "y")));
-        index.note(&Seen::Applied(&migration("c", "1", "x")));
-        assert_eq!(names(&index, "1", "x"), ["a", "c"]);
-        index.note(&Seen::Applied(&migration("a", "2", "x")));
+        index.note(&Seen::Applied(&migration("a", ONE, "eu-west-1")));
+        index.note(&Seen::Applied(&migration("b", ONE, "eu-west-2")));
+        index.note(&Seen::Applied(&migration("c", ONE, "eu-west-1")));
+        assert_eq!(names(&index, ONE, "eu-west-1"), ["a", "c"]);
+        index.note(&Seen::Applied(&migration("a", OTHER, "eu-west-1")));
         assert_eq!(
-            (names(&index, "1", "x"), names(&index, "2", "x")),
+            (names(&index, ONE, "eu-west-1"), names(&index, OTHER, "eu-west-1")),
             (vec!["c".to_owned()], vec!["a".to_owned()])
         );
-        index.note(&Seen::Deleted(&migration("a", "1", "x")));
-        assert_eq!(names(&index, "2", "x"), [""; 0]);
-        index.note(&Seen::Listed(&[migration("d", "1", "y")]));
-        assert_eq!(names(&index, "1", "y"), ["d"]);
-        assert_eq!(names(&index, "1", "x"), [""; 0]);
+        index.note(&Seen::Deleted(&migration("a", ONE, "eu-west-1")));
+        assert_eq!(names(&index, OTHER, "eu-west-1"), [""; 0]);
+        index.note(&Seen::Listed(&[migration("d", ONE, "eu-west-2")]));
+        assert_eq!(names(&index, ONE, "eu-west-2"), ["d"]);
+        assert_eq!(names(&index, ONE, "eu-west-1"), [""; 0]);
     }
 }

@@ -163,8 +163,8 @@ async fn tell(ctx: &Context, policy: &AMIEncryptionPolicy, changes: &[(&Conditio
 
 /// Whether a policy asks for changes in an account and region, by what the watches show at that moment.
 pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncryptionTarget>) -> PolicyGate {
-    Arc::new(move |policy, account, region| {
-        let name = labels::target_name(policy, account.as_str(), region.as_str());
+    Arc::new(move |policy, scope| {
+        let name = labels::target_name(policy, scope.account.as_str(), scope.region.as_str());
         let asks = targets.get(&ObjectRef::new(&name)).is_some_and(|target| {
             let policy = governing(&target, &policies);
             policy.is_some_and(|policy| permissions::asks_for_changes(&policy.spec, &target.spec))

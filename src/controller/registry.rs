@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
-use crate::domain::{AccountId, ImageId, Inventory, Region};
+use crate::domain::{ImageId, Inventory, Scope};
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
@@ -37,7 +37,7 @@ pub(crate) struct Registry {
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
 }
 
-type CopyBudgets = HashMap<(AccountId, Region), Arc<Mutex<CopyBudget>>>;
+type CopyBudgets = HashMap<Scope, Arc<Mutex<CopyBudget>>>;
 
 /// What is known of one target's account and region.
 #[derive(Debug, Default)]
@@ -142,13 +142,13 @@ impl Registry {
     /// names and the sessions that they have used.
     pub(super) fn forget(
         &self,
-        is_lost: impl Fn(&AccountId, &Region) -> bool,
+        is_lost: impl Fn(&Scope) -> bool,
         migrations: &HashSet<String>,
     ) -> Vec<(String, Arc<Session>)> {
-        lock(&self.copy_budgets).retain(|(account, region), _| !is_lost(account, region));
+        lock(&self.copy_budgets).retain(|scope, _| !is_lost(scope));
         self.memory.forget(migrations);
         let states = lock(&self.targets).clone();
-        let lost = |session: &Arc<Session>| is_lost(&session.key().account, &session.key().region);
+        let lost = |session: &Arc<Session>| is_lost(&session.key().scope);
         let used = states
             .into_iter()
             .filter_map(|(name, state)| Some((name, lock(&state).session.clone()?)));
@@ -209,14 +209,8 @@ impl Registry {
     }
 
     /// Works on the copy budget of an account and region. What takes long there holds up no other.
-    pub(super) fn copy_budget<T>(
-        &self,
-        account: &AccountId,
-        region: &Region,
-        work: impl FnOnce(&mut CopyBudget) -> T,
-    ) -> T {
-        let scope = (account.clone(), region.clone());
-        let budget = lock(&self.copy_budgets).entry(scope).or_default().clone();
+    pub(super) fn copy_budget<T>(&self, scope: &Scope, work: impl FnOnce(&mut CopyBudget) -> T) -> T {
+        let budget = lock(&self.copy_budgets).entry(scope.clone()).or_default().clone();
         work(&mut lock(&budget))
     }
 

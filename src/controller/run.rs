@@ -25,7 +25,7 @@ use super::watched::{Listed, Seen, Watched};
 use super::{Context, Options, Parts, migrations, policy, targets};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::clock::Clock;
-use crate::domain::Cause;
+use crate::domain::{Cause, Scope};
 use crate::telemetry::{Health, Metrics};
 
 /// The first and the longest wait after a failed visit.
@@ -70,12 +70,12 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         pulses.clone(),
         policy::gate(context.policies.clone(), context.targets.clone()),
     );
-    context.aws.ask_policies(Arc::new(move |policy, account, region| {
+    context.aws.ask_policies(Arc::new(move |policy, scope| {
         // What was suspended or deleted meanwhile is not known.
         if listened.iter().any(|pulse| pulse.problem().is_some()) {
             return Err(Cause::Blind);
         }
-        asks(policy, account, region)
+        asks(policy, scope)
     }));
     let (swept, health) = (context.clone(), parts.health);
     let doubts = pulses.clone();
@@ -144,24 +144,26 @@ fn pulses(metrics: &Metrics, clock: &Arc<dyn Clock>, silent_after: Duration) -> 
     ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"].map(pulse)
 }
 
-/// Keeps an index up to date with a watch, and calls `gone` with the account and region of what was deleted.
+/// Keeps an index up to date with a watch, and calls `gone` with the scope of what was deleted.
 fn noting<K: Scoped + Resource<DynamicType = ()>>(
     index: Arc<Index<K>>,
-    gone: impl Fn((&str, &str)),
+    gone: impl Fn(&Scope),
 ) -> impl Fn(&Seen<'_, K>) {
     move |seen| {
         index.note(seen);
-        if let Seen::Deleted(object) = seen {
-            gone(object.scope());
+        if let Seen::Deleted(object) = seen
+            && let Ok(scope) = object.scope()
+        {
+            gone(&scope);
         }
     }
 }
 
 /// Lets the targets of an account and region look again: what is gone from there may have kept images from them.
-fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, registry: &Registry) -> impl Fn((&str, &str)) + Clone + use<> {
+fn freeing(targets: &Arc<Index<AMIEncryptionTarget>>, registry: &Registry) -> impl Fn(&Scope) + Clone + use<> {
     let (targets, wake) = (targets.clone(), registry.waker());
-    move |(account, region)| {
-        for target in targets.of(account, region) {
+    move |scope| {
+        for target in targets.of(scope) {
             // Without a receiver the controllers are not running.
             let _ = wake.unbounded_send(ObjectRef::from_obj(&*target));
         }
@@ -198,11 +200,11 @@ async fn sweep(context: &Context) {
             if let Some(session) = session {
                 context.aws.forget(session.key());
             }
-            let Some((account, region)) = context.metrics.forget_target(&name) else {
+            let Some(scope) = context.metrics.forget_target(&name) else {
                 continue;
             };
-            if context.targets_by_scope.of(&account, &region).is_empty() {
-                context.metrics.forget_scope(&account, &region);
+            if context.targets_by_scope.of(&scope).is_empty() {
+                context.metrics.forget_scope(&scope);
             }
         }
     }

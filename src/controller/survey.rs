@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::AMIEncryptionTargetSpec;
 use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
-use crate::domain::{AccountId, Inventory, Key, KeyArn, KeyProblem, KeyUsability, Region};
+use crate::domain::{Inventory, Key, KeyArn, KeyProblem, KeyUsability, Scope};
 use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
 
@@ -46,7 +46,7 @@ pub(crate) async fn unusable_keys(
                 problems.insert(key.clone(), problem);
             }
             // Of another account's key, KMS may say that it is not there to whom it does not show it.
-            Ok(Err(KeyProblem::NotFound)) if key.account() == &session.key().account => {
+            Ok(Err(KeyProblem::NotFound)) if key.account() == &session.key().scope.account => {
                 problems.insert(key.clone(), KeyProblem::NotFound);
             }
             Ok(_) => {}
@@ -75,16 +75,10 @@ pub(crate) fn view_of(answer: Result<Key, KeyProblem>) -> KeyView {
 }
 
 /// The session for a target, as the policy says it is to be had.
-pub(crate) fn session_key(
-    spec: &AMIEncryptionTargetSpec,
-    account: &AccountId,
-    region: &Region,
-    access: Access,
-) -> SessionKey {
+pub(crate) fn session_key(spec: &AMIEncryptionTargetSpec, scope: &Scope, access: Access) -> SessionKey {
     SessionKey {
         policy: spec.policy.clone(),
-        account: account.clone(),
-        region: region.clone(),
+        scope: scope.clone(),
         role_arn: spec.role_arn.clone(),
         external_id: spec.external_id.clone(),
         access,

@@ -10,6 +10,7 @@ mod inventory;
 mod key;
 mod operation;
 mod permissions;
+mod scope;
 mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -25,6 +26,7 @@ pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snaps
 pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
 pub use operation::{Bucket, Operation};
 pub use permissions::{CopySample, MissingPermissions};
+pub use scope::Scope;
 pub use tags::Tags;
 
 /// A value that does not have the form its type asks for.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     AccountId, AwsError, BlockDevice, CopyRecord, EbsVolume, ErrorClass, Image, ImageId, ImageState, Inventory, Kept,
-    KeyArn, Operation, Region, Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
+    KeyArn, Operation, Region, Scope, Snapshot, SnapshotId, SnapshotState, Snapshots, Source, Tags, VolumeKind,
 };
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -20,6 +20,13 @@ pub(crate) fn account() -> AccountId {
 
 pub(crate) fn region() -> Region {
     "eu-west-1".parse().expect("a region")
+}
+
+pub(crate) fn scope() -> Scope {
+    Scope {
+        account: account(),
+        region: region(),
+    }
 }
 
 pub(crate) fn key(number: u32) -> KeyArn {

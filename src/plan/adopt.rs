@@ -98,7 +98,7 @@ pub fn find(of: &CopyIdentity, source: &Image, inventory: &Inventory) -> Option<
 
 /// Whether a good copy of `source` is there, as the migrations see it that have one on record.
 pub fn is_superseded(of: &CopyIdentity, source: &Image, inventory: &Inventory, recorded: Recorded<'_>) -> bool {
-    inventory.copies_of(&of.source, &of.region).any(|copy| {
+    inventory.copies_of(&of.source, &of.scope.region).any(|copy| {
         let verdict = if recorded.published.contains(&copy.id) {
             verify_published(source, copy, &inventory.snapshots, &of.key)
         } else {
@@ -109,7 +109,7 @@ pub fn is_superseded(of: &CopyIdentity, source: &Image, inventory: &Inventory, r
 }
 
 fn by_age<'a>(of: &'a CopyIdentity, inventory: &'a Inventory) -> Vec<&'a Arc<Image>> {
-    let mut copies: Vec<&Arc<Image>> = inventory.copies_of(&of.source, &of.region).collect();
+    let mut copies: Vec<&Arc<Image>> = inventory.copies_of(&of.source, &of.scope.region).collect();
     copies.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     copies
 }
@@ -127,7 +127,7 @@ pub fn attempt_of(of: &CopyIdentity, copy: &Image) -> Option<u32> {
 /// The highest attempt whose copy the inventory shows, in whatever state; 0 if there is none.
 pub fn last_attempt(of: &CopyIdentity, inventory: &Inventory) -> u32 {
     inventory
-        .copies_of(&of.source, &of.region)
+        .copies_of(&of.source, &of.scope.region)
         .filter_map(|copy| attempt_of(of, copy))
         .max()
         .unwrap_or(0)
@@ -149,7 +149,7 @@ pub fn failed<'a>(
         _ => false,
     };
     inventory
-        .copies_of(&of.source, &of.region)
+        .copies_of(&of.source, &of.scope.region)
         .filter(move |copy| attempt_of(of, copy).is_some() && is_wrong(copy))
 }
 

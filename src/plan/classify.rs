@@ -12,15 +12,13 @@ use super::unknown::{self, Unknown};
 use super::verify::{Encryption, encryption};
 use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{ImageClass, ImageCounts, OtherKey};
-use crate::domain::{AccountId, Image, ImageId, ImageState, Inventory, KeyArn, Region};
+use crate::domain::{Image, ImageId, ImageState, Inventory, KeyArn, Region, Scope};
 
 /// What classification depends on besides the inventory.
 #[derive(Debug, Clone, Copy)]
 pub struct Criteria<'a> {
-    /// The account.
-    pub account: &'a AccountId,
-    /// The region.
-    pub region: &'a Region,
+    /// The account and region.
+    pub scope: &'a Scope,
     /// Which images are meant.
     pub selector: &'a Selector,
     /// What is to become of images under another key.
@@ -114,7 +112,7 @@ pub fn classify_each<'i>(
     let mut result = Classified::default();
     let mut unencrypted = Oldest::default();
     for image in inventory.images.values() {
-        if is_orphan(image, inventory, terms.region) {
+        if is_orphan(image, inventory, &terms.scope.region) {
             result.orphans.images += 1;
             result.orphans.bytes = result.orphans.bytes.saturating_add(stored_bytes(image, inventory));
         }
@@ -301,8 +299,7 @@ fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Criteria<'
         return false;
     };
     let of = CopyIdentity {
-        account: terms.account.clone(),
-        region: terms.region.clone(),
+        scope: terms.scope.clone(),
         source: source.image.clone(),
         key: key.clone(),
     };
@@ -316,8 +313,7 @@ fn is_copy_in_the_making(image: &Image, inventory: &Inventory, terms: Criteria<'
 
 fn copy_of(image: &Image, key: &KeyArn, terms: Criteria<'_>) -> CopyIdentity {
     CopyIdentity {
-        account: terms.account.clone(),
-        region: terms.region.clone(),
+        scope: terms.scope.clone(),
         source: image.id.clone(),
         key: key.clone(),
     }

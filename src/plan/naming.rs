@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{AccountId, ImageId, KeyArn, Region};
+use crate::domain::{ImageId, KeyArn, Scope};
 
 /// The longest name that AWS allows an image, in characters.
 pub const MAX_NAME: usize = 128;
@@ -14,10 +14,8 @@ const SUFFIX: usize = 8;
 /// What identifies a copy: its source and the key it is encrypted under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyIdentity {
-    /// Account of the source and of the copy.
-    pub account: AccountId,
-    /// Region of the source and of the copy.
-    pub region: Region,
+    /// Where the source is, and the copy.
+    pub scope: Scope,
     /// The source image.
     pub source: ImageId,
     /// The key.
@@ -37,8 +35,8 @@ impl CopyIdentity {
     pub fn client_token(&self, attempt: u32) -> String {
         let mut hash = Sha256::new();
         for part in [
-            self.account.as_str(),
-            self.region.as_str(),
+            self.scope.account.as_str(),
+            self.scope.region.as_str(),
             self.source.as_str(),
             self.key.as_str(),
         ] {
@@ -86,11 +84,11 @@ mod tests {
         let one = testing::copy_of();
         let others = [
             CopyIdentity {
-                account: "999988887777".parse().expect("account"),
+                scope: Scope::parse("999988887777", one.scope.region.as_str()).expect("a scope"),
                 ..one.clone()
             },
             CopyIdentity {
-                region: "eu-west-2".parse().expect("region"),
+                scope: Scope::parse(one.scope.account.as_str(), "eu-west-2").expect("a scope"),
                 ..one.clone()
             },
             CopyIdentity {

@@ -15,7 +15,7 @@ use super::select::Selector;
 use super::unknown;
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageClass};
-use crate::domain::{AccountId, Image, Inventory, Region};
+use crate::domain::{Image, Inventory, Scope};
 
 mod form;
 mod sharing;
@@ -35,10 +35,8 @@ const EXAMPLES: usize = 5;
 pub struct Seen<'a> {
     /// What the policy asks for here.
     pub spec: &'a AMIEncryptionTargetSpec,
-    /// The account.
-    pub account: &'a AccountId,
-    /// The region.
-    pub region: &'a Region,
+    /// The account and region.
+    pub scope: &'a Scope,
     /// What the account and region holds.
     pub inventory: &'a Inventory,
     /// The policy's key.
@@ -73,8 +71,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
     let classified = classify::classify_each(
         seen.inventory,
         Criteria {
-            account: seen.account,
-            region: seen.region,
+            scope: seen.scope,
             selector: &selector,
             other_key: seen.spec.other_key,
             key: seen.key.arn(),
@@ -124,8 +121,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
 /// The copy that is there already.
 fn copy_of(image: &Image, seen: Seen<'_>) -> Option<Adoptable> {
     let of = CopyIdentity {
-        account: seen.account.clone(),
-        region: seen.region.clone(),
+        scope: seen.scope.clone(),
         source: image.id.clone(),
         key: seen.key.arn()?.clone(),
     };

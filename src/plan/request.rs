@@ -7,7 +7,7 @@ use super::naming::CopyIdentity;
 use super::promote;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, TagPublication};
-use crate::domain::{AccountId, CopySample, Image, ImageId, KeyArn, Region, Tags};
+use crate::domain::{CopySample, Image, ImageId, KeyArn, Scope, Tags};
 
 /// How many images are asked about where the first gives no clear answer.
 const SAMPLES: usize = 3;
@@ -28,8 +28,7 @@ pub fn tags(extra: &BTreeMap<String, String>, source: &ImageId, attempt: u32) ->
 pub fn samples<'i>(
     images: impl Iterator<Item = &'i Arc<Image>>,
     spec: &AMIEncryptionTargetSpec,
-    account: &AccountId,
-    region: &Region,
+    scope: &Scope,
     key: Option<&KeyArn>,
 ) -> Vec<CopySample> {
     let mut chosen: Vec<&Arc<Image>> = Vec::new();
@@ -48,8 +47,7 @@ pub fn samples<'i>(
     chosen.truncate(SAMPLES);
     let sample = |source: &Arc<Image>| {
         let of = key.map(|key| CopyIdentity {
-            account: account.clone(),
-            region: region.clone(),
+            scope: scope.clone(),
             source: source.id.clone(),
             key: key.clone(),
         });
@@ -75,7 +73,7 @@ pub fn samples<'i>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::{account, image, image_id, key, region};
+    use crate::plan::testing::{image, image_id, key, scope};
 
     fn spec() -> AMIEncryptionTargetSpec {
         serde_json::from_value(serde_json::json!({
@@ -101,7 +99,7 @@ mod tests {
         source.description = Some("what it is".into());
         source.tags = Tags::of(&[("team", "shop"), ("aws:x", "y")]);
         let source = Arc::new(source);
-        let samples = samples([&source].into_iter(), &spec(), &account(), &region(), Some(&key(1)));
+        let samples = samples([&source].into_iter(), &spec(), &scope(), Some(&key(1)));
         let [sample] = &samples[..] else { panic!("{samples:?}") };
         assert_eq!(sample.tags, tags(&spec().copy.extra_tags, &source.id, 1));
         let expected = Tags::of(&[
@@ -118,7 +116,7 @@ mod tests {
     #[test]
     fn those_whose_tags_differ_are_asked_about_before_those_that_are_like_the_first() {
         let images = [tagged(1, "a"), tagged(2, "a"), tagged(3, "a"), tagged(4, "b")];
-        let samples = samples(images.iter(), &spec(), &account(), &region(), None);
+        let samples = samples(images.iter(), &spec(), &scope(), None);
         let ids: Vec<_> = samples.iter().map(|sample| sample.source.id.clone()).collect();
         assert_eq!(ids, [image_id(1), image_id(4), image_id(2)]);
     }

@@ -5,8 +5,7 @@ pub(crate) use crate::domain::testing::*;
 
 pub(crate) fn copy_of() -> CopyIdentity {
     CopyIdentity {
-        account: account(),
-        region: region(),
+        scope: scope(),
         source: image_id(1),
         key: key(1),
     }

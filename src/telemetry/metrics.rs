@@ -13,7 +13,7 @@ use prometheus::{
 use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, Mode, conditions,
 };
-use crate::domain::{AccountId, Region};
+use crate::domain::Scope;
 use crate::families::{Family, families};
 
 const TARGET: [&str; 3] = ["policy", "account", "region"];
@@ -391,21 +391,22 @@ impl Metrics {
     }
 
     /// Shows how many snapshot copies are in flight, and how many may be.
-    pub(crate) fn snapshots_in_flight(&self, account: &AccountId, region: &Region, count: u32, limit: u32) {
-        let labels = [account.as_str(), region.as_str()];
+    pub(crate) fn snapshots_in_flight(&self, scope: &Scope, count: u32, limit: u32) {
+        let labels = [scope.account.as_str(), scope.region.as_str()];
         self.snapshots_in_flight.with_label_values(&labels).set(count.into());
         self.snapshots_limit.with_label_values(&labels).set(limit.into());
     }
 
     /// Takes back what is shown of an account and region.
-    pub(crate) fn forget_scope(&self, account: &str, region: &str) {
+    pub(crate) fn forget_scope(&self, scope: &Scope) {
+        let labels = [scope.account.as_str(), scope.region.as_str()];
         // A series that was never set cannot be removed, which is as well.
-        let _ = self.snapshots_in_flight.remove_label_values(&[account, region]);
-        let _ = self.snapshots_limit.remove_label_values(&[account, region]);
+        let _ = self.snapshots_in_flight.remove_label_values(&labels);
+        let _ = self.snapshots_limit.remove_label_values(&labels);
     }
 
     /// Takes back the series of a target that is no more. Gives its account and region, if anything was shown of it.
-    pub(crate) fn forget_target(&self, name: &str) -> Option<(String, String)> {
+    pub(crate) fn forget_target(&self, name: &str) -> Option<Scope> {
         let Series {
             labels: owned,
             reasons,
@@ -438,7 +439,7 @@ impl Metrics {
         let _ = self.copy_failures.remove_label_values(&labels);
         let _ = self.duplicate_bytes.remove_label_values(&labels);
         let [_, account, region] = owned;
-        Some((account, region))
+        Scope::parse(&account, &region).ok()
     }
 
     fn series(&self) -> std::sync::MutexGuard<'_, HashMap<String, Series>> {

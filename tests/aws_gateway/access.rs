@@ -1,6 +1,7 @@
 //! Roles, external IDs, narrowed sessions, and whose account it is.
 
 use amiseal::aws::{Access, Cause, ErrorClass, READ_ONLY_POLICY, SessionKey};
+use amiseal::domain::Scope;
 use aws_config::BehaviorVersion;
 
 use crate::{ACCOUNT, Bench, DISABLED_REGION, KEY, PLAIN, REGION, copy, key, key_arn, session_key};
@@ -68,14 +69,14 @@ async fn what_is_wrong_with_a_role_is_told() {
         ),
         (
             SessionKey {
-                region: DISABLED_REGION.parse().expect("a region"),
+                scope: Scope::parse(ACCOUNT, DISABLED_REGION).expect("a scope"),
                 ..base()
             },
             Cause::RegionNotEnabled,
         ),
         (
             SessionKey {
-                account: "444455556666".parse().expect("an account"),
+                scope: Scope::parse("444455556666", REGION).expect("a scope"),
                 ..base()
             },
             Cause::WrongAccount,
@@ -96,7 +97,7 @@ async fn what_is_wrong_with_a_role_is_told() {
 
 #[tokio::test]
 async fn without_a_role_the_controllers_own_identity_is_used_if_it_is_of_the_account() {
-    let bench = Bench::with(std::sync::Arc::new(|_, _| true), |options| {
+    let bench = Bench::with(std::sync::Arc::new(|_| true), |options| {
         options.credentials = Some(key("AKIAINSIDER"));
     })
     .await;

@@ -19,7 +19,7 @@ async fn a_child_reports_what_its_environment_lets_it_reach() {
         assert_eq!(report(&[(CHILD, "yes"), ("AWS_ENDPOINT_URL", "nonsense")]).len(), 1);
         return;
     }
-    let options = options(&Registry::new(), Arc::new(|_, _| true));
+    let options = options(&Registry::new(), Arc::new(|_| true));
     let aws = match Aws::new(options).await {
         Ok(aws) => aws,
         Err(error) => return println!("\nREPORT configuration: {error}"),

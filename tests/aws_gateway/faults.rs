@@ -73,7 +73,7 @@ async fn throttling_is_survived_and_counted() {
 
 #[tokio::test]
 async fn an_aws_with_little_more_than_half_of_its_limits_left_has_no_cause_to_throttle() {
-    let bench = Bench::with(Arc::new(|_, _| true), |options| {
+    let bench = Bench::with(Arc::new(|_| true), |options| {
         options.clock = Arc::new(SystemClock::default());
     })
     .await;
@@ -94,7 +94,7 @@ async fn an_aws_with_little_more_than_half_of_its_limits_left_has_no_cause_to_th
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
-    let bench = Bench::with(Arc::new(|_, _| true), |options| {
+    let bench = Bench::with(Arc::new(|_| true), |options| {
         options.read_timeout = Duration::from_millis(250);
     })
     .await;
@@ -117,7 +117,7 @@ async fn an_answer_that_does_not_come_in_time_is_a_transient_error() {
 
 #[tokio::test]
 async fn lists_may_take_longer_than_other_calls() {
-    let bench = Bench::with(Arc::new(|_, _| true), |options| {
+    let bench = Bench::with(Arc::new(|_| true), |options| {
         options.attempt_timeout = Duration::from_millis(250);
         options.operation_timeout = Duration::from_millis(250);
     })

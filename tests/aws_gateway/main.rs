@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use amiseal::aws::{Access, Aws, AwsMetrics, AwsOptions, CopyRequest, Session, SessionKey, WriteGate};
 use amiseal::clock::Clock;
-use amiseal::domain::{ImageId, KeyArn};
+use amiseal::domain::{ImageId, KeyArn, Scope};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use ec2sim::{Call, Server, Sim};
@@ -114,7 +114,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self::with(Arc::new(|_, _| true), |_| {}).await
+        Self::with(Arc::new(|_| true), |_| {}).await
     }
 
     async fn with(gate: WriteGate, adjust: impl FnOnce(&mut AwsOptions)) -> Self {
@@ -182,8 +182,7 @@ fn key(id: &str) -> SharedCredentialsProvider {
 fn session_key(access: Access) -> SessionKey {
     SessionKey {
         policy: "production".to_owned(),
-        account: ACCOUNT.parse().expect("an account"),
-        region: REGION.parse().expect("a region"),
+        scope: Scope::parse(ACCOUNT, REGION).expect("a scope"),
         role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/amiseal")),
         external_id: Some("platform".to_owned()),
         access,

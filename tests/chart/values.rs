@@ -217,7 +217,7 @@ async fn the_program_knows_every_option_that_the_chart_gives_it_and_has_the_same
 #[tokio::test]
 async fn a_call_to_aws_that_has_begun_can_be_finished_before_the_pod_is_killed() {
     let metrics = AwsMetrics::register(&prometheus::Registry::new()).expect("metrics");
-    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_, _| true), metrics);
+    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_| true), metrics);
     let rendered = render(&[]).await;
     let pod = &only(&rendered, "Deployment")["spec"]["template"]["spec"];
     let grace = Duration::from_secs(pod["terminationGracePeriodSeconds"].as_u64().expect("seconds"));

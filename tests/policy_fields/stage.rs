@@ -56,11 +56,7 @@ pub(crate) async fn controllers_client() -> kube::Client {
 pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     let registry = Registry::new();
     let clock: Arc<dyn Clock> = Arc::new(QuickClock(Instant::now()));
-    let mut options = AwsOptions::new(
-        clock.clone(),
-        Arc::new(|_: &_, _: &_| true),
-        AwsMetrics::register(&registry)?,
-    );
+    let mut options = AwsOptions::new(clock.clone(), Arc::new(|_: &_| true), AwsMetrics::register(&registry)?);
     options.endpoint_url = Some(server.endpoint());
     let credentials = Credentials::new(ACCESS_KEY, "secret", None, None, "test");
     options.credentials = Some(SharedCredentialsProvider::new(credentials));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use amiseal::aws::{Aws, AwsMetrics, AwsOptions};
 use amiseal::clock::Clock;
 use amiseal::controller::{self, Options, Parts, ShardOptions, Shards, Watching};
-use amiseal::domain::{AccountId, Region};
+use amiseal::domain::Scope;
 use amiseal::telemetry::Metrics;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -64,7 +64,7 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
     };
     let shards = Shards::new(client.clone(), shards, shared.clone());
     let gate = shards.clone();
-    let gate = Arc::new(move |account: &AccountId, region: &Region| gate.holds(account.as_str(), region.as_str()));
+    let gate = Arc::new(move |scope: &Scope| gate.holds(scope));
     let mut options = AwsOptions::new(shared.clone(), gate, AwsMetrics::register(&registry)?);
     options.http_client = Some(wire::client(stage, process));
     options.time_source = Some(SharedTimeSource::new(SdkTime(clock.clone())));

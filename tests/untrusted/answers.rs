@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use amiseal::api::{Backups, ImageClass, OtherKey};
 use amiseal::aws::{AwsError, CopyRequest, Session};
-use amiseal::domain::{ImageId, Inventory, KeyArn, KeyUsability};
+use amiseal::domain::{ImageId, Inventory, KeyArn, KeyUsability, Scope};
 use amiseal::plan::adopt::{self, Adoptable};
 use amiseal::plan::classify::{Criteria, class_of, classify};
 use amiseal::plan::naming::CopyIdentity;
@@ -110,14 +110,13 @@ fn key() -> KeyArn {
 
 /// The images that the product calls encrypted under the key, and the copies that it would take for good ones.
 fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
-    let (account, region) = (ACCOUNT.parse().expect("an account"), REGION.parse().expect("a region"));
+    let scope = Scope::parse(ACCOUNT, REGION).expect("a scope");
     let (key, none) = (key(), HashSet::new());
     let selector = Selector::new(&amiseal::api::ImageSelector::default(), Backups::Exclude);
     let contested = HashMap::new();
     let pinned = HashMap::new();
     let terms = Criteria {
-        account: &account,
-        region: &region,
+        scope: &scope,
         selector: &selector,
         other_key: OtherKey::Migrate,
         key: Some(&key),
@@ -135,8 +134,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
             found.push(image.id.clone());
         }
         let of = CopyIdentity {
-            account: account.clone(),
-            region: region.clone(),
+            scope: scope.clone(),
             source: image.id.clone(),
             key: key.clone(),
         };

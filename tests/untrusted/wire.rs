@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use amiseal::aws::{Access, Aws, AwsMetrics, AwsOptions, Session, SessionKey};
 use amiseal::clock::Clock;
+use amiseal::domain::Scope;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
@@ -95,7 +96,7 @@ impl Wire {
     /// Access to AWS over this.
     pub(crate) async fn aws(&self) -> Aws {
         let metrics = AwsMetrics::register(&Registry::new()).expect("a fresh registry");
-        let mut options = AwsOptions::new(Arc::new(NoWaiting::default()), Arc::new(|_: &_, _: &_| true), metrics);
+        let mut options = AwsOptions::new(Arc::new(NoWaiting::default()), Arc::new(|_: &_| true), metrics);
         options.http_client = Some(self.client());
         options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
         let own = Credentials::new("AKIACONTROLLER", "secret", None, None, "test");
@@ -108,8 +109,7 @@ impl Wire {
 pub(crate) fn session_key() -> SessionKey {
     SessionKey {
         policy: "production".to_owned(),
-        account: ACCOUNT.parse().expect("an account"),
-        region: REGION.parse().expect("a region"),
+        scope: Scope::parse(ACCOUNT, REGION).expect("a scope"),
         role_arn: Some(format!("arn:aws:iam::{ACCOUNT}:role/amiseal")),
         external_id: Some("platform".to_owned()),
         access: Access::Full,

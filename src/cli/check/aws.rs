@@ -65,7 +65,7 @@ where
 async fn connect() -> anyhow::Result<Aws> {
     let metrics = AwsMetrics::register(&Registry::new())?;
     // Nothing is changed, so no gate ever has to open.
-    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_, _| false), metrics);
+    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_| false), metrics);
     Ok(Box::pin(Aws::new(options)).await?)
 }
 

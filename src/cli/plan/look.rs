@@ -13,7 +13,7 @@ use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::controller::survey::{session_key, survey, unusable_keys};
-use crate::domain::{AccountId, Image, ImageState, Malformed, Region};
+use crate::domain::{Image, ImageState, Malformed, Scope};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Problem};
@@ -39,17 +39,17 @@ pub(super) struct Settings {
 /// Looks through all targets, and reports in their order. What fails for one is in its report.
 pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, settings: Settings) -> Vec<TargetReport> {
     let mut progress = Progress::new(targets.len());
-    let mut places: Vec<Vec<(usize, AMIEncryptionTargetSpec)>> = Vec::new();
+    let mut scopes: Vec<Vec<(usize, AMIEncryptionTargetSpec)>> = Vec::new();
     let mut index: HashMap<(String, String), usize> = HashMap::new();
     for (number, target) in targets.into_iter().enumerate() {
-        let place = (target.account_id.clone(), target.region.clone());
-        let at = *index.entry(place).or_insert(places.len());
-        if at == places.len() {
-            places.push(Vec::new());
+        let scope = (target.account_id.clone(), target.region.clone());
+        let at = *index.entry(scope).or_insert(scopes.len());
+        if at == scopes.len() {
+            scopes.push(Vec::new());
         }
-        places[at].push((number, target));
+        scopes[at].push((number, target));
     }
-    let visits = futures::stream::iter(places).map(|place| Box::pin(visit(aws, place, settings)));
+    let visits = futures::stream::iter(scopes).map(|scope| Box::pin(visit(aws, scope, settings)));
     let mut visits = visits.buffer_unordered(settings.concurrency);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -57,11 +57,11 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
     loop {
         tokio::select! {
             visited = visits.next() => match visited {
-                Some(of_place) => {
-                    let images = of_place.iter().filter_map(|(_, report)| report.images);
+                Some(of_scope) => {
+                    let images = of_scope.iter().filter_map(|(_, report)| report.images);
                     let images = images.map(|images| u64::from(images.total)).sum();
-                    progress.done(of_place.len(), images);
-                    reports.extend(of_place);
+                    progress.done(of_scope.len(), images);
+                    reports.extend(of_scope);
                 }
                 None => break,
             },
@@ -123,8 +123,7 @@ fn needed<'a>(targets: impl Iterator<Item = &'a AMIEncryptionTargetSpec>) -> Det
 struct Target<'a> {
     aws: &'a Aws,
     spec: &'a AMIEncryptionTargetSpec,
-    account: AccountId,
-    region: Region,
+    scope: Scope,
     detail: &'a Detail,
     settings: Settings,
 }
@@ -139,21 +138,20 @@ impl<'a> Target<'a> {
         Ok(Self {
             aws,
             spec,
-            account: spec.account_id.parse()?,
-            region: spec.region.parse()?,
+            scope: Scope::parse(&spec.account_id, &spec.region)?,
             detail,
             settings,
         })
     }
 
     async fn report(&self, older: &[Older]) -> TargetReport {
-        let key = session_key(self.spec, &self.account, &self.region, Access::ReadOnly);
+        let key = session_key(self.spec, &self.scope, Access::ReadOnly);
         let session = self.aws.session(&key);
         let report = match Box::pin(self.look(&session, older)).await {
             Ok(report) => report,
             Err(error) => {
                 let mut report = TargetReport::new(self.spec);
-                report.problem(&words::of_error(&error, &self.account, &self.region));
+                report.problem(&words::of_error(&error, &self.scope));
                 report
             }
         };
@@ -172,8 +170,7 @@ impl<'a> Target<'a> {
         };
         let mut findings = examine(Seen {
             spec: self.spec,
-            account: &self.account,
-            region: &self.region,
+            scope: &self.scope,
             inventory: &survey.inventory,
             key: &key,
             key_problem: key_problem.as_ref(),
@@ -195,18 +192,18 @@ impl<'a> Target<'a> {
             let any = || survey.inventory.images.values().find(is_sound);
             let images = to_copy.first().copied().or_else(any).into_iter();
             let images = images.chain(to_copy.iter().skip(1).copied());
-            let copies = request::samples(images, self.spec, &self.account, &self.region, key.arn());
+            let copies = request::samples(images, self.spec, &self.scope, key.arn());
             if !copies.is_empty() {
                 let sample = Sample {
                     copies: &copies,
                     copy: permissions::sample_copy(&survey.inventory).map(|image| &**image),
                     key: key.arn(),
                 };
-                let asking_key = session_key(self.spec, &self.account, &self.region, Access::DryRun);
+                let asking_key = session_key(self.spec, &self.scope, Access::DryRun);
                 let asking = self.aws.session(&asking_key);
                 match Box::pin(asking.missing_permissions(sample)).await {
                     Ok(lacking) => report.lacks(&lacking),
-                    Err(error) => report.problem(&words::of_error(&error, &self.account, &self.region)),
+                    Err(error) => report.problem(&words::of_error(&error, &self.scope)),
                 }
                 self.aws.forget(&asking_key);
             }

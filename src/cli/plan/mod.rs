@@ -156,7 +156,7 @@ async fn connect(args: &Args) -> Result<Aws> {
     let metrics = AwsMetrics::register(&Registry::new())?;
     // Without dry runs no call that could write leaves this process, whatever session it is made in.
     let dry_runs = args.check_permissions;
-    let mut options = AwsOptions::new(clock, Arc::new(move |_, _| dry_runs), metrics);
+    let mut options = AwsOptions::new(clock, Arc::new(move |_| dry_runs), metrics);
     options.share = args.aws_rate_share;
     options.read_timeout = args.aws_read_timeout.as_std();
     options.max_attempts = ATTEMPTS;

@@ -1,7 +1,7 @@
 //! What a failed call means to the person who runs the plan, with credentials of their own.
 
 use crate::api::conditions::reason;
-use crate::domain::{AccountId, AwsError, Cause, Region};
+use crate::domain::{AwsError, Cause, Scope};
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
 use crate::plan::report::TargetReport;
@@ -12,7 +12,7 @@ const NO_CREDENTIALS: &str = "NoCredentials";
 const CREDENTIALS_NOT_ACCEPTED: &str = "CredentialsNotAccepted";
 
 /// What to say of an error in this account and region.
-pub(super) fn of_error(error: &AwsError, account: &AccountId, region: &Region) -> Problem {
+pub(super) fn of_error(error: &AwsError, scope: &Scope) -> Problem {
     match error.cause {
         Some(Cause::NoCredentials) => Problem::new(
             NO_CREDENTIALS,
@@ -22,8 +22,9 @@ pub(super) fn of_error(error: &AwsError, account: &AccountId, region: &Region) -
         Some(Cause::RegionNotEnabled) => Problem::new(
             reason::REGION_NOT_ENABLED,
             format!(
-                "AWS accepts no credentials in {region}: enable the region in the account {account} and in that of your \
-                 own credentials, or take it out of the policy."
+                "AWS accepts no credentials in {}: enable the region in the account {} and in that of your \
+                 own credentials, or take it out of the policy.",
+                scope.region, scope.account
             ),
         ),
         _ => problem::of_error(error),
@@ -54,7 +55,7 @@ pub(super) fn doubt_credentials(reports: &mut [TargetReport]) {
 mod tests {
     use super::*;
     use crate::domain::{ErrorClass, Operation};
-    use crate::plan::testing::{account, region};
+    use crate::plan::testing::scope;
 
     fn denied(cause: Cause) -> AwsError {
         AwsError {
@@ -72,13 +73,13 @@ mod tests {
     #[test]
     fn what_is_wrong_with_credentials_is_said_to_the_person_who_has_them() {
         for cause in [Cause::NoCredentials, Cause::RegionNotEnabled] {
-            let message = of_error(&denied(cause), &account(), &region()).message;
+            let message = of_error(&denied(cause), &scope()).message;
             assert!(
                 !message.contains("controller") && !message.contains("service account"),
                 "{message}"
             );
         }
         let other = denied(Cause::WrongAccount);
-        assert_eq!(of_error(&other, &account(), &region()), problem::of_error(&other));
+        assert_eq!(of_error(&other, &scope()), problem::of_error(&other));
     }
 }

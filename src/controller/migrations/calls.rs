@@ -31,7 +31,7 @@ impl MigrationReconciler<'_> {
         };
         let mut wanted = CopyRequest {
             source: self.of.source.clone(),
-            region: self.of.region.clone(),
+            region: self.of.scope.region.clone(),
             name: call.name.clone(),
             description: call
                 .description
@@ -81,11 +81,9 @@ impl MigrationReconciler<'_> {
         asked: Timestamp,
     ) -> Result<Action, kube::Error> {
         self.ctx.registry.memory.set_problem(&self.uid, None);
-        self.ctx
-            .registry
-            .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.accepted(asked);
-            });
+        self.ctx.registry.copy_budget(&self.of.scope, |budget| {
+            budget.accepted(asked);
+        });
         let now = self.ctx.clock.now();
         match session.fate_of(image).await {
             Ok(Fate::Gone) => {
@@ -277,11 +275,9 @@ impl MigrationReconciler<'_> {
     fn learn_quota(&self, error: &AwsError) {
         let since = self.ctx.clock.now();
         let until = since + problem::retry_after(error, 1);
-        self.ctx
-            .registry
-            .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.is_used_up(since, until);
-            });
+        self.ctx.registry.copy_budget(&self.of.scope, |budget| {
+            budget.is_used_up(since, until);
+        });
     }
 
     /// AWS copies fewer snapshots here than was thought.
@@ -290,11 +286,9 @@ impl MigrationReconciler<'_> {
         let source = inventory.and_then(|inventory| inventory.images.get(&self.of.source));
         let ours = source.map_or(1, |image| image.snapshot_count());
         let now = self.ctx.clock.now();
-        self.ctx
-            .registry
-            .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.is_full(ours, now);
-            });
+        self.ctx.registry.copy_budget(&self.of.scope, |budget| {
+            budget.is_full(ours, now);
+        });
     }
 }
 

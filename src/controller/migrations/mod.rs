@@ -9,6 +9,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{AFTER_CONFLICT, Outcome, write_status};
+use super::index::Scoped;
 use super::memory::CallProblem;
 use super::registry::AccountView;
 use super::targets::{is_controlled_by, newly_true};
@@ -174,10 +175,9 @@ impl MigrationReconciler<'_> {
     }
 
     fn is_admitted(&self) -> bool {
-        let (account, region) = (&self.of.account, &self.of.region);
         self.ctx
             .registry
-            .copy_budget(account, region, |budget| budget.is_granted(&self.of.source))
+            .copy_budget(&self.of.scope, |budget| budget.is_granted(&self.of.source))
     }
 
     /// Asks AWS what a decision wants to know.
@@ -286,9 +286,7 @@ impl MigrationReconciler<'_> {
     fn release_copies(&self) {
         self.ctx
             .registry
-            .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.release(&self.of.source)
-            });
+            .copy_budget(&self.of.scope, |budget| budget.release(&self.of.source));
     }
 
     fn amend(&self, change: impl FnOnce(&mut Inventory)) {
@@ -343,8 +341,7 @@ impl MigrationReconciler<'_> {
 
     /// The migrations of the same account and region.
     fn neighbours(&self) -> Vec<Arc<AMIMigration>> {
-        let spec = &self.migration.spec;
-        self.ctx.migrations_by_scope.of(&spec.account_id, &spec.region)
+        self.ctx.migrations_by_scope.of(&self.of.scope)
     }
 
     /// The annotation by which people ask for another try.
@@ -366,11 +363,9 @@ impl MigrationReconciler<'_> {
         };
         self.ctx.registry.memory.set_problem(&self.uid, Some(forgiven.clone()));
         // Nor for a quota that was used up.
-        self.ctx
-            .registry
-            .copy_budget(&self.of.account, &self.of.region, |budget| {
-                budget.retry_now(self.ctx.clock.now());
-            });
+        self.ctx.registry.copy_budget(&self.of.scope, |budget| {
+            budget.retry_now(self.ctx.clock.now());
+        });
         self.ctx.registry.wake_target(&self.target.name_any());
         Some(forgiven)
     }
@@ -496,8 +491,7 @@ fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTar
 
 fn copy_identity(migration: &AMIMigration) -> Result<CopyIdentity, Malformed> {
     Ok(CopyIdentity {
-        account: migration.spec.account_id.parse()?,
-        region: migration.spec.region.parse()?,
+        scope: migration.scope()?,
         source: migration.spec.source_image_id.parse()?,
         key: migration.spec.key_arn.parse()?,
     })

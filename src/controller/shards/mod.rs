@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::domain::Scope;
 use crate::plan::shards::{Criteria, shard_of};
 
 /// The shard of the policies, which belong to no account.
@@ -204,14 +205,14 @@ impl Shards {
     }
 
     /// Whether this replica may change anything in an account and region right now.
-    pub fn holds(&self, account: &str, region: &str) -> bool {
-        let until = &self.shards[usize::from(self.shard_of(account, region))].until;
+    pub fn holds(&self, scope: &Scope) -> bool {
+        let until = &self.shards[usize::from(self.shard_of(scope))].until;
         millis(self.clock.monotonic()) < until.load(Ordering::SeqCst)
     }
 
     /// The shard of an account and region.
-    pub(crate) fn shard_of(&self, account: &str, region: &str) -> u16 {
-        shard_of(account, region, self.count())
+    pub(crate) fn shard_of(&self, scope: &Scope) -> u16 {
+        shard_of(scope.account.as_str(), scope.region.as_str(), self.count())
     }
 
     /// How many shards there are.
@@ -364,12 +365,13 @@ mod tests {
         }
     }
 
-    const ACCOUNT: &str = "111122223333";
-    const REGION: &str = "eu-west-1";
+    fn scope(region: &str) -> Scope {
+        Scope::parse("111122223333", region).expect("a scope")
+    }
 
     fn shards(clock: &Arc<Put>) -> (Arc<Shards>, u16) {
         let shards = Arc::new(Shards::with(16, None, clock.clone()));
-        let shard = shards.shard_of(ACCOUNT, REGION);
+        let shard = shards.shard_of(&scope("eu-west-1"));
         (shards, shard)
     }
 
@@ -386,16 +388,16 @@ mod tests {
         let (shards, shard) = shards(&clock);
         assert!(matches!(shards.visit(shard), Entry::NotOurs));
         shards.gain(shard, Duration::from_secs(10));
-        assert!(shards.holds(ACCOUNT, REGION) && !shards.holds(ACCOUNT, "eu-west-2"));
+        assert!(shards.holds(&scope("eu-west-1")) && !shards.holds(&scope("eu-west-2")));
         drop(begun(&shards, shard));
         clock.0.store(10_000, Ordering::SeqCst);
-        assert!(!shards.holds(ACCOUNT, REGION));
+        assert!(!shards.holds(&scope("eu-west-1")));
         assert!(
             matches!(shards.visit(shard), Entry::NotNow),
             "it may be renewed after all"
         );
         shards.extend(shard, Duration::from_secs(20));
-        assert!(shards.holds(ACCOUNT, REGION));
+        assert!(shards.holds(&scope("eu-west-1")));
         drop(begun(&shards, shard));
     }
 
@@ -410,7 +412,10 @@ mod tests {
         let visit = begun(&shards, shard);
         shards.leave(shard);
         assert!(matches!(shards.visit(shard), Entry::NotOurs), "no other visit begins");
-        assert!(shards.holds(ACCOUNT, REGION), "the one that has begun may be finished");
+        assert!(
+            shards.holds(&scope("eu-west-1")),
+            "the one that has begun may be finished"
+        );
         assert!(!shards.is_idle(shard));
         drop(visit);
         assert_eq!(changes.next().await, Some(Change::Lost(shard)));
@@ -428,12 +433,12 @@ mod tests {
         shards.lose(shard);
         visit.lost().await;
         shards.extend(shard, Duration::from_secs(20));
-        assert!(!shards.holds(ACCOUNT, REGION));
+        assert!(!shards.holds(&scope("eu-west-1")));
         drop(visit);
         // Nobody follows any more: nothing is remembered.
         drop(shards.changes());
         assert!(shards.is_idle(shard));
         shards.gain(shard, Duration::from_secs(20));
-        assert!(shards.holds(ACCOUNT, REGION), "another time");
+        assert!(shards.holds(&scope("eu-west-1")), "another time");
     }
 }

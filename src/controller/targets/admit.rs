@@ -33,7 +33,7 @@ impl TargetReconciler<'_> {
         });
         let usable = key.arn().is_some() && key.problem().is_none() && permitted;
         let allowed = self.target.spec.copy.max_concurrent_snapshots;
-        let admission = self.ctx.registry.copy_budget(&self.account, &self.region, |budget| {
+        let admission = self.ctx.registry.copy_budget(&self.scope, |budget| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.
             let record = self.record();
             let pending: HashSet<ImageId> = record
@@ -60,9 +60,7 @@ impl TargetReconciler<'_> {
             tracing::debug!(image = %candidate.source, "admitted");
             self.wake(&candidate.source);
         }
-        self.ctx
-            .metrics
-            .snapshots_in_flight(&self.account, &self.region, in_flight, limit);
+        self.ctx.metrics.snapshots_in_flight(&self.scope, in_flight, limit);
         self.state(|state| {
             let is_busy = in_flight > 0 || waits || self.follows();
             let bounds = self.ctx.options.poll;
@@ -79,8 +77,7 @@ impl TargetReconciler<'_> {
 
     /// The migrations of this account and region, whichever policy made them, as they are now.
     pub(super) fn record(&self) -> Vec<Arc<AMIMigration>> {
-        let spec = &self.target.spec;
-        self.ctx.migrations_by_scope.of(&spec.account_id, &spec.region)
+        self.ctx.migrations_by_scope.of(&self.scope)
     }
 
     /// Migrations of this target that wait to be admitted. Those of an image that is not selected any more, or under another

@@ -114,12 +114,15 @@ impl TargetReconciler<'_> {
     async fn create(&self, api: &Api<AMIMigration>, source: &ImageId, key: &str) -> Result<bool, kube::Error> {
         let spec = AMIMigrationSpec {
             policy: self.target.spec.policy.clone(),
-            account_id: self.account.to_string(),
-            region: self.region.to_string(),
+            account_id: self.scope.account.to_string(),
+            region: self.scope.region.to_string(),
             source_image_id: source.to_string(),
             key_arn: key.to_owned(),
         };
-        let mut migration = AMIMigration::new(&labels::migration_name(source.as_str(), self.region.as_str()), spec);
+        let mut migration = AMIMigration::new(
+            &labels::migration_name(source.as_str(), self.scope.region.as_str()),
+            spec,
+        );
         migration.metadata.owner_references = self.target.controller_owner_ref(&()).map(|owner| vec![owner]);
         migration.metadata.labels = self.target.metadata.labels.clone();
         let parameters = PostParams {

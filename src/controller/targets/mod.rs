@@ -18,6 +18,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::apply::{AFTER_CONFLICT, Outcome, write_status};
+use super::index::Scoped;
 use super::registry::{TargetState, lock};
 use super::survey::session_key;
 use super::{Context, policy};
@@ -26,7 +27,7 @@ use crate::api::{
     labels,
 };
 use crate::aws::{Access, Session};
-use crate::domain::{AccountId, ImageId, Malformed, Region};
+use crate::domain::{ImageId, Malformed, Scope};
 use crate::plan::allowance::Urgency;
 use crate::plan::classify::Classified;
 use crate::plan::permissions::{asks_for_changes, is_withdrawn};
@@ -45,8 +46,7 @@ struct TargetReconciler<'a> {
     target: &'a AMIEncryptionTarget,
     name: String,
     uid: String,
-    account: AccountId,
-    region: Region,
+    scope: Scope,
     session: Arc<Session>,
     selector: Selector,
     /// The migrations that this target owns, as last seen.
@@ -130,13 +130,12 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
 impl<'a> TargetReconciler<'a> {
     fn new(ctx: &'a Context, target: &'a AMIEncryptionTarget) -> Result<Self, Malformed> {
         let spec = &target.spec;
-        let account: AccountId = spec.account_id.parse()?;
-        let region: Region = spec.region.parse()?;
+        let scope = target.scope()?;
         let access = match spec.mode {
             Mode::Audit => Access::ReadOnly,
             Mode::Enforce => Access::Full,
         };
-        let key = session_key(spec, &account, &region, access);
+        let key = session_key(spec, &scope, access);
         let session = ctx.aws.session(&key);
         let (name, uid) = (target.name_any(), target.uid().unwrap_or_default());
         let state = ctx.registry.target_state(&name);
@@ -146,7 +145,7 @@ impl<'a> TargetReconciler<'a> {
         }
         let is_new_spec = state.adjust(target, &session, ctx.clock.now());
         drop(state);
-        let mut migrations = ctx.migrations_by_scope.of(&spec.account_id, &spec.region);
+        let mut migrations = ctx.migrations_by_scope.of(&scope);
         migrations.retain(|m| is_controlled_by(m, &uid));
         let selector = Selector::new(&spec.image_selector, spec.backups);
         Ok(Self {
@@ -154,8 +153,7 @@ impl<'a> TargetReconciler<'a> {
             target,
             name,
             uid,
-            account,
-            region,
+            scope,
             session,
             selector,
             migrations,
@@ -179,9 +177,7 @@ impl<'a> TargetReconciler<'a> {
         let observed = self.target.status.as_ref().and_then(|s| s.observed_generation);
         // At the start of a process every spec is new to it, but not every one has changed.
         let has_changed = observed.is_some_and(|seen| seen >= 0 && Some(seen) != self.target.metadata.generation);
-        self.ctx
-            .registry
-            .copy_budget(&self.account, &self.region, |budget| budget.renewed());
+        self.ctx.registry.copy_budget(&self.scope, |budget| budget.renewed());
         for migration in &self.migrations {
             let Some(uid) = migration.uid() else { continue };
             if !scan::is_stalled(migration) && self.ctx.registry.memory.problem(&uid).is_none() {
@@ -226,10 +222,9 @@ impl<'a> TargetReconciler<'a> {
 
     /// Takes back how many snapshot copies are in flight, where no target looks any more.
     fn count_nothing_in_flight(&self) {
-        let (account, region) = (self.account.as_str(), self.region.as_str());
         let looks = |target: &Arc<AMIEncryptionTarget>| target.spec.mode == Mode::Enforce && !target.spec.suspend;
-        if !self.ctx.targets_by_scope.of(account, region).iter().any(looks) {
-            self.ctx.metrics.forget_scope(account, region);
+        if !self.ctx.targets_by_scope.of(&self.scope).iter().any(looks) {
+            self.ctx.metrics.forget_scope(&self.scope);
         }
     }
 
@@ -382,7 +377,7 @@ impl<'a> TargetReconciler<'a> {
         let quota = self
             .ctx
             .registry
-            .copy_budget(&self.account, &self.region, |budget| budget.waits_until(now));
+            .copy_budget(&self.scope, |budget| budget.waits_until(now));
         let of_copies = [of_sources, quota].into_iter().flatten().filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
             .into_iter()

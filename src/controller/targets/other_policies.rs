@@ -70,7 +70,7 @@ impl TargetReconciler<'_> {
         let is_older = |theirs: &AMIEncryptionTarget| {
             theirs.spec.policy != spec.policy && age(&theirs.spec.policy).is_some_and(|theirs| theirs < ours)
         };
-        let mut older = self.ctx.targets_by_scope.of(&spec.account_id, &spec.region);
+        let mut older = self.ctx.targets_by_scope.of(&self.scope);
         older.retain(|theirs| is_older(theirs));
         // The order is that of a hash table, and must make no difference.
         older.sort_by_key(|theirs| theirs.name_any());
@@ -84,8 +84,7 @@ impl TargetReconciler<'_> {
 
     /// The names of the targets of this account and region, but for this one.
     fn neighbours(&self) -> Vec<String> {
-        let spec = &self.target.spec;
-        let targets = self.ctx.targets_by_scope.of(&spec.account_id, &spec.region);
+        let targets = self.ctx.targets_by_scope.of(&self.scope);
         let others = targets.iter().map(|target| target.name_any());
         others.filter(|name| *name != self.name).collect()
     }

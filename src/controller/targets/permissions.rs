@@ -29,7 +29,7 @@ impl TargetReconciler<'_> {
         let copies = {
             let images = self.to_ask_about(&inventory, done);
             let images = images.iter().copied();
-            request::samples(images, &self.target.spec, &self.account, &self.region, key.arn())
+            request::samples(images, &self.target.spec, &self.scope, key.arn())
         };
         if copies.is_empty() {
             return;

@@ -107,8 +107,7 @@ impl TargetReconciler<'_> {
         let (inventory, key) = self.state(|state| (state.inventory.clone(), state.key.view().clone()));
         let Some(inventory) = inventory else { return };
         let terms = Criteria {
-            account: &self.account,
-            region: &self.region,
+            scope: &self.scope,
             selector: &self.selector,
             other_key: spec.other_key,
             key: key.arn(),

@@ -4,13 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::{Backups, ImageSelector, ImageTerm};
-use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region};
+use crate::plan::testing::{World, at, encrypted_copy, image, image_id, key, region, scope};
 
 fn classified(world: World, other_key: OtherKey, selector: &ImageSelector) -> Classified {
     let none = HashSet::new();
     let terms = Criteria {
-        account: &account(),
-        region: &region(),
+        scope: &scope(),
         selector: &Selector::new(selector, Backups::Exclude),
         other_key,
         key: Some(&key(1)),
@@ -72,13 +71,12 @@ fn a_copy_under_the_key_that_the_policy_had_when_it_was_made_still_supersedes_it
     let mut world = World::of([source.clone()]);
     encrypted_copy(&source, 101, &key(2), &mut world);
     let none = HashSet::new();
-    let (account, region) = (account(), region());
+    let scope = scope();
     let selector = Selector::new(&ImageSelector::default(), Backups::Exclude);
     let inventory = world.inventory(at(0));
     let with = |pinned: &HashMap<ImageId, KeyArn>| {
         let terms = Criteria {
-            account: &account,
-            region: &region,
+            scope: &scope,
             selector: &selector,
             other_key: OtherKey::Report,
             key: Some(&key(1)),
@@ -118,8 +116,7 @@ fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is()
     let selector = Selector::new(&ImageSelector::default(), Backups::Exclude);
     let governing = |contested: &HashMap<ImageId, String>, older: &[Older], ours: &HashSet<ImageId>| {
         let terms = Criteria {
-            account: &account(),
-            region: &region(),
+            scope: &scope(),
             selector: &selector,
             other_key: OtherKey::Report,
             key: Some(&key(1)),

@@ -5,7 +5,7 @@ use crate::domain::{
     Operation,
 };
 use crate::plan::expand;
-use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, snapshot_id};
+use crate::plan::testing::{World, at, encrypted_copy, image, image_id, key, scope, snapshot_id};
 
 fn spec() -> AMIEncryptionTargetSpec {
     let policy: AMIEncryptionPolicySpec = serde_saphyr::from_str(
@@ -27,8 +27,7 @@ fn reported(world: World, view: &KeyView, key_problem: Option<&Problem>, older: 
     let inventory = world.inventory(at(0));
     let seen = Seen {
         spec: &spec(),
-        account: &account(),
-        region: &region(),
+        scope: &scope(),
         inventory: &inventory,
         key: view,
         key_problem,
@@ -273,8 +272,7 @@ fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
     ] {
         let seen = Seen {
             spec: &spec(),
-            account: &account(),
-            region: &region(),
+            scope: &scope(),
             inventory: &inventory,
             key: &known(KeyUsability::Usable),
             key_problem: None,
@@ -389,8 +387,7 @@ fn a_short_report_names_a_few_images_and_counts_all() {
     let inventory = world.inventory(at(0));
     let seen = Seen {
         spec: &spec(),
-        account: &account(),
-        region: &region(),
+        scope: &scope(),
         inventory: &inventory,
         key: &known(KeyUsability::Usable),
         key_problem: None,

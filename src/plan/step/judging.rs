@@ -19,7 +19,7 @@ impl Decider<'_> {
         let of = self.o.of;
         let is_copy = || {
             self.inventory
-                .copies_of(&of.source, &of.region)
+                .copies_of(&of.source, &of.scope.region)
                 .any(|c| c.id == copy.id)
         };
         if was_published(status) && is_copy() {
@@ -64,7 +64,7 @@ impl Decider<'_> {
                 self.refuse(status, &problem)
             }
             Verdict::LacksWatermark { key } => {
-                let account = format!("{}:", self.o.of.account);
+                let account = format!("{}:", self.o.of.scope.account);
                 let way_out = match key.strip_prefix(&account) {
                     Some(name) => format!("attach the watermark {name} to {}", copy.id),
                     None => way_out(&status, copy),
