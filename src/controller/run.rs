@@ -19,10 +19,10 @@ use super::answers::{Pulse, is_unreachable};
 use super::events::Events;
 use super::handover::{follow, shard_of};
 use super::index::{Index, Scoped};
-use super::registry::Registry;
+use super::registry::{Registry, Wakes};
 use super::shards::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
-use super::{Context, Options, Parts, migrations, policy, targets};
+use super::{Context, Parts, migrations, policy, targets};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::clock::Clock;
 use crate::domain::{Cause, Scope};
@@ -38,101 +38,125 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// Runs the controllers until `shutdown`; then every visit that has begun is finished.
 pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-    let shutdown = shutdown.boxed().shared();
-    let client = parts.client.clone();
-    let (targets_by_scope, migrations_by_scope) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
-    let watching = parts.options.watching;
-    let pulses = pulses(&parts.metrics, &parts.clock, watching.silent_after);
-    let [of_policies, of_targets, of_migrations] = pulses.each_ref().map(|pulse| (pulse, watching.lasts));
-    let policies = Watched::<AMIEncryptionPolicy>::new(&client, of_policies, |_| {});
+    let changes = parts.shards.changes();
+    let changes = changes.ok_or_else(|| anyhow::anyhow!("the shards are followed already: each process runs once"))?;
+    let health = parts.health.clone();
+    let pulses = pulses(&parts.metrics, &parts.clock, parts.options.watching.silent_after);
     let (registry, wakes) = Registry::new();
+    let (targets_by_scope, migrations_by_scope) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
     let free = freeing(&targets_by_scope, &registry);
-    let targets =
-        Watched::<AMIEncryptionTarget>::new(&client, of_targets, noting(targets_by_scope.clone(), free.clone()));
-    let migrations = Watched::<AMIMigration>::new(&client, of_migrations, noting(migrations_by_scope.clone(), free));
+    let lasts = parts.options.watching.lasts;
+    let [of_policies, of_targets, of_migrations] = pulses.each_ref().map(|pulse| (pulse, lasts));
+    let watched = Watches {
+        policies: Watched::new(&parts.client, of_policies, |_| {}),
+        targets: Watched::new(
+            &parts.client,
+            of_targets,
+            noting(targets_by_scope.clone(), free.clone()),
+        ),
+        migrations: Watched::new(&parts.client, of_migrations, noting(migrations_by_scope.clone(), free)),
+    };
     let context = Arc::new(Context {
-        client: client.clone(),
+        client: parts.client.clone(),
         aws: Arc::new(parts.aws),
         clock: parts.clock,
         shards: parts.shards,
         metrics: parts.metrics,
         options: parts.options,
         registry,
-        events: Events::new(client, parts.instance),
-        policies: policies.store.clone(),
-        targets: targets.store.clone(),
+        events: Events::new(parts.client, parts.instance),
+        policies: watched.policies.store.clone(),
+        targets: watched.targets.store.clone(),
         targets_by_scope,
-        migrations: migrations.store.clone(),
+        migrations: watched.migrations.store.clone(),
         migrations_by_scope,
-        listed: [policies.listed, targets.listed, migrations.listed],
+        listed: watched.listed(),
     });
-    let (listened, asks) = (
-        pulses.clone(),
-        policy::gate(context.policies.clone(), context.targets.clone()),
-    );
+    guard(&context, &pulses, &health);
+    tokio::select! {
+        () = watched.drive(wakes, &context, shutdown.boxed().shared()) => {}
+        () = sweep(&context) => {}
+        () = announce(&context, &pulses, &health) => {}
+        () = follow(&context, changes) => {}
+    }
+    Ok(())
+}
+
+/// The watches of the three kinds.
+struct Watches {
+    policies: Watched<AMIEncryptionPolicy>,
+    targets: Watched<AMIEncryptionTarget>,
+    migrations: Watched<AMIMigration>,
+}
+
+impl Watches {
+    fn listed(&self) -> [Listed; 3] {
+        [
+            self.policies.listed.clone(),
+            self.targets.listed.clone(),
+            self.migrations.listed.clone(),
+        ]
+    }
+
+    /// Runs a controller for each kind, until `shutdown` and until what they have begun is finished.
+    async fn drive(self, wakes: Wakes, context: &Arc<Context>, shutdown: Shared<future::BoxFuture<'static, ()>>) {
+        let Self {
+            policies,
+            targets,
+            migrations,
+        } = self;
+        let config = |concurrency| Config::default().concurrency(concurrency);
+        let options = &context.options;
+        let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)
+            .owns_shared_stream(targets.children)
+            .reconcile_on(wakes.policies)
+            .with_config(config(options.concurrency));
+        let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
+            .owns_shared_stream(migrations.children)
+            .reconcile_on(wakes.targets)
+            .with_config(config(options.targets));
+        let migration_controller = Controller::for_shared_stream(migrations.changes, migrations.store)
+            .reconcile_on(wakes.migrations)
+            .with_config(config(options.concurrency));
+        let (ctx, end) = (|| context.clone(), || shutdown.clone());
+        let of_policies = |_: &AMIEncryptionPolicy, _: &Context| POLICIES;
+        future::join3(
+            drive(
+                "policy",
+                policy_controller,
+                ctx(),
+                end(),
+                of_policies,
+                policy::reconcile,
+            ),
+            drive("target", target_controller, ctx(), end(), shard_of, targets::reconcile),
+            drive(
+                "migration",
+                migration_controller,
+                ctx(),
+                end(),
+                shard_of,
+                migrations::reconcile,
+            ),
+        )
+        .await;
+        // The watches end when nobody works on what they show.
+        drop([policies.task, targets.task, migrations.task]);
+    }
+}
+
+/// Has every call that changes something ask the policies, and whoever asks for health the watches: what was suspended or deleted
+/// while one is silent is not known.
+fn guard(context: &Context, pulses: &[Arc<Pulse>; 3], health: &Health) {
+    let (listened, doubts) = (pulses.clone(), pulses.clone());
+    let asks = policy::gate(context.policies.clone(), context.targets.clone());
     context.aws.ask_policies(Arc::new(move |policy, scope| {
-        // What was suspended or deleted meanwhile is not known.
         if listened.iter().any(|pulse| pulse.problem().is_some()) {
             return Err(Cause::Blind);
         }
         asks(policy, scope)
     }));
-    let (swept, health) = (context.clone(), parts.health);
-    let doubts = pulses.clone();
     health.ask(move || doubts.iter().find_map(|pulse| pulse.problem()));
-    let changes = context.shards.changes();
-    let changes = changes.ok_or_else(|| anyhow::anyhow!("the shards are followed already: each process runs once"))?;
-    let config = |concurrency| Config::default().concurrency(concurrency);
-    let Options {
-        concurrency,
-        targets: targets_at_a_time,
-        ..
-    } = parts.options;
-    let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)
-        .owns_shared_stream(targets.children)
-        .reconcile_on(wakes.policies)
-        .with_config(config(concurrency));
-    let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
-        .owns_shared_stream(migrations.children)
-        .reconcile_on(wakes.targets)
-        .with_config(config(targets_at_a_time));
-    let migration_controller = Controller::for_shared_stream(migrations.changes, migrations.store)
-        .reconcile_on(wakes.migrations)
-        .with_config(config(concurrency));
-    let running = future::join3(
-        drive(
-            "policy",
-            policy_controller,
-            context.clone(),
-            shutdown.clone(),
-            |_, _| POLICIES,
-            policy::reconcile,
-        ),
-        drive(
-            "target",
-            target_controller,
-            context.clone(),
-            shutdown.clone(),
-            shard_of,
-            targets::reconcile,
-        ),
-        drive(
-            "migration",
-            migration_controller,
-            context.clone(),
-            shutdown,
-            shard_of,
-            migrations::reconcile,
-        ),
-    );
-    tokio::select! {
-        _ = running => {}
-        () = sweep(&swept) => {}
-        () = announce(&swept, &pulses, &health) => {}
-        () = follow(&swept, changes) => {}
-    }
-    drop([policies.task, targets.task, migrations.task]);
-    Ok(())
 }
 
 /// What listens to each of the three watches.

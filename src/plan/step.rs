@@ -4,87 +4,37 @@
 //! written before anything else is done; the change leads to the next step. So a crash between any two calls repeats a
 //! call that is harmless to repeat.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::adopt;
-use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
 use super::promote::Publication;
-use super::source_keys::SourceKeys;
 use super::verify::Verdict;
 use crate::api::conditions::{self, reason};
-use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
-use crate::domain::{Image, ImageId, ImageState, Inventory, LaunchPermission};
+use crate::api::{AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
+use crate::domain::{Image, ImageId, ImageState, Inventory};
 
 mod awaiting;
 mod copying;
 mod counting;
+mod facts;
 mod judging;
 mod statuses;
 mod transitions;
 
+pub use facts::{Account, Answers, Facts, Grants, Memory, Record};
 use statuses::{completed, progressing, source_gone, stalled, waiting};
-pub use transitions::{attempt_failed, copy_accepted, passed_over, published, was_refused};
+pub use transitions::{Answer, Answered, Contradiction, Warning, answered, contradiction, was_refused};
 use transitions::{done_message, done_reason};
+
+/// How long a copy that AWS says it has may stay invisible.
+const VISIBLE_AFTER: Duration = Duration::from_secs(600);
 
 /// After how long a migration with exhausted attempts makes one more.
 const RETRY_EXHAUSTED: Duration = Duration::from_secs(24 * 3600);
-
-/// What a step is decided on.
-#[derive(Debug, Clone, Copy)]
-pub struct Observation<'a> {
-    /// The copy that the migration's spec asks for.
-    pub of: &'a CopyIdentity,
-    /// The recorded status.
-    pub status: &'a AMIMigrationStatus,
-    /// The migration's `metadata.generation`.
-    pub generation: Option<i64>,
-    /// Whether the scan that the inventory is from began when the migration was there already.
-    pub scanned_since_created: bool,
-    /// Whether copies of the source were looked for, by that scan or later, when the migration was there already. An
-    /// older look says nothing of what a former migration of this image did last.
-    pub looked_since_created: bool,
-    /// Since when this process has known of the recorded attempt, as far as that has come. When another process recorded
-    /// it is no measure of what this one's clock says.
-    pub known_since: Timestamp,
-    /// The value of the annotation `amiseal.dev/retry`.
-    pub retry: Option<&'a str>,
-    /// The attempt since which the policy has changed: one more may follow it, however many have failed.
-    pub extra_attempt_after: Option<u32>,
-    /// The settings of the target that owns the migration.
-    pub settings: &'a AMIEncryptionTargetSpec,
-    /// What the account and region holds; none before the first complete scan.
-    pub inventory: Option<&'a Inventory>,
-    /// What is known of the policy's key.
-    pub key: &'a KeyView,
-    /// What is known of the keys that originals are encrypted under.
-    pub source_keys: &'a SourceKeys,
-    /// What the role is not allowed that every copy needs.
-    pub denied: Option<&'a Problem>,
-    /// Whether AWS has not answered yet what the role is allowed, so that no copy is admitted.
-    pub unanswered: bool,
-    /// Whether the copy may start now.
-    pub admitted: bool,
-    /// The image that was asked for by its ID for this step, and is not there.
-    pub gone: Option<&'a ImageId>,
-    /// Whether AWS has never shown the copy on record since it answered with its ID. A token that was used long ago is
-    /// answered with an image that may be no more.
-    pub unseen: bool,
-    /// The time of day by the machine's clock as it is set now, for times that AWS is told; ages are told by `now`.
-    pub system_time: Timestamp,
-    /// The source's launch permissions, where they were read for this step.
-    pub permissions: Option<&'a BTreeSet<LaunchPermission>>,
-    /// Whether UEFI data of source and copy differ, where they were read for this step.
-    pub uefi_differs: Option<bool>,
-    /// Whether an older original's tags are still to be published.
-    pub older_unpublished: bool,
-    /// What the last call of this migration ran into, if it was not repeated with success since.
-    pub problem: Option<&'a Problem>,
-}
 
 /// The outcome of a decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,28 +88,6 @@ pub enum Effect {
     Publish(ImageId, Vec<Publication>),
 }
 
-/// What was asked for this step.
-#[derive(Debug, Clone, Default)]
-pub struct Answers {
-    /// The image that was asked for by its ID, and is not there.
-    pub gone: Option<ImageId>,
-    /// The source's launch permissions.
-    pub permissions: Option<BTreeSet<LaunchPermission>>,
-    /// Whether UEFI data of source and copy differ.
-    pub uefi_differs: Option<bool>,
-}
-
-impl Answers {
-    /// Whether this question was answered.
-    pub fn has(&self, question: &Question) -> bool {
-        match question {
-            Question::LaunchPermissions => self.permissions.is_some(),
-            Question::UefiData(_) => self.uefi_differs.is_some(),
-            Question::Absence(image) => self.gone.as_ref() == Some(image),
-        }
-    }
-}
-
 /// What CopyImage is asked for, besides what [`CopyIdentity`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyCall {
@@ -174,9 +102,9 @@ pub struct CopyCall {
 }
 
 /// Decides the next step of a migration.
-pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
-    let mut status = o.status.clone();
-    status.observed_generation = o.generation;
+pub fn next(facts: Facts<'_>, now: Timestamp) -> Step {
+    let mut status = facts.record.status.clone();
+    status.observed_generation = facts.record.generation;
     if claims_too_much(&status) {
         // That is not passed on as ours, whether or not it can be looked into now.
         let asked_for = status.copy.is_some();
@@ -186,11 +114,11 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
             MigrationState::Pending
         });
     }
-    if o.settings.suspend && status.state != Some(MigrationState::Completed) {
+    if facts.settings.suspend && status.state != Some(MigrationState::Completed) {
         // Known without a scan, and none is made.
-        return waiting(o, status, reason::SUSPENDED, "The policy is suspended.", now);
+        return waiting(facts, status, reason::SUSPENDED, "The policy is suspended.", now);
     }
-    let Some(inventory) = o.inventory else {
+    let Some(inventory) = facts.account.inventory else {
         let message = "Waiting for the first complete scan of its account and region.";
         return match status.state {
             // What is known stays said; a new process has just not looked yet.
@@ -198,10 +126,17 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
                 status,
                 then: Next::Wait,
             },
-            None => progressing(o, status, MigrationState::Pending, reason::INITIALIZING, message, now),
+            None => progressing(
+                facts,
+                status,
+                MigrationState::Pending,
+                reason::INITIALIZING,
+                message,
+                now,
+            ),
         };
     };
-    let listed = inventory.images.get(&o.of.source);
+    let listed = inventory.images.get(&facts.of.source);
     let source = listed.filter(|image| image.is_there());
     let Some(source) = source else {
         // A complete scan that began after the migration was made does not show the image: it is gone.
@@ -209,35 +144,37 @@ pub fn next(o: Observation<'_>, now: Timestamp) -> Step {
         let is_said = status.source_gone_time.is_some();
         // A listing of one page misses nothing, and thousands that are done may have lost their originals at once.
         let may_be_there = listed.is_none() && (!is_done || inventory.may_lack_images);
-        return if !o.scanned_since_created || is_done && (is_said || o.settings.suspend) {
+        return if !facts.account.scanned_since_created || is_done && (is_said || facts.settings.suspend) {
             Step {
                 status,
                 then: Next::Wait,
             }
-        } else if may_be_there && o.gone != Some(&o.of.source) {
-            confirm_absence(o, &o.of.source)
+        } else if may_be_there && !facts.answers.is_gone(&facts.of.source) {
+            confirm_absence(facts, &facts.of.source)
         } else {
-            source_gone(o, status, now)
+            source_gone(facts, status, now)
         };
     };
     // The schema holds as many characters as AWS allows.
     status.source_name = Some(source.name.chars().take(128).collect());
     status.source_gone_time = None;
     let decider = Decider {
-        o,
+        facts,
         inventory,
         source,
         now,
     };
     match status.state.unwrap_or_default() {
         MigrationState::Completed => decider.completed(status),
-        _ if o.settings.mode == Mode::Audit => match recorded_copy(&status).and_then(|id| inventory.images.get(&id)) {
-            Some(copy) if copy.state == ImageState::Disabled => decider.judge(status, copy),
-            _ => {
-                let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
-                waiting(o, status, reason::AUDIT, message, now)
+        _ if facts.settings.mode == Mode::Audit => {
+            match recorded_copy(&status).and_then(|id| inventory.images.get(&id)) {
+                Some(copy) if copy.state == ImageState::Disabled => decider.judge(status, copy),
+                _ => {
+                    let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
+                    waiting(facts, status, reason::AUDIT, message, now)
+                }
             }
-        },
+        }
         MigrationState::Pending => decider.pending(status),
         MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => decider.under_way(status),
     }
@@ -261,16 +198,16 @@ fn recorded_copy(status: &AMIMigrationStatus) -> Option<ImageId> {
 }
 
 /// The status stays as it is until it is known whether the image is gone.
-fn confirm_absence(o: Observation<'_>, image: &ImageId) -> Step {
+fn confirm_absence(facts: Facts<'_>, image: &ImageId) -> Step {
     Step {
-        status: o.status.clone(),
+        status: facts.record.status.clone(),
         then: Next::Ask(Question::Absence(image.clone())),
     }
 }
 
 /// A decision for a source that exists, on an inventory that is there.
 struct Decider<'a> {
-    o: Observation<'a>,
+    facts: Facts<'a>,
     inventory: &'a Inventory,
     source: &'a Image,
     now: Timestamp,
@@ -283,7 +220,13 @@ impl Decider<'_> {
             return step;
         }
         self.recognise_attempts(&mut status);
-        if self.o.key.arn().is_some_and(|arn| *arn != self.o.of.key) {
+        if self
+            .facts
+            .account
+            .key
+            .arn()
+            .is_some_and(|arn| *arn != self.facts.of.key)
+        {
             // Another migration takes this one's place, under the key that the policy now names.
             return match status.state {
                 None => self.at_work(status, pending),
@@ -294,25 +237,25 @@ impl Decider<'_> {
             };
         }
         if let Some(problem) = self.obstacle(&status) {
-            return stalled(self.o, status, pending, &problem, self.now);
+            return stalled(self.facts, status, pending, &problem, self.now);
         }
         // Whether the image is shared costs a call, so it is asked when the image's turn comes. Once that was in the
         // way, it is asked before anything else is said: else the status would change with every scan.
         let known_as_shared = conditions::find(&status.conditions, conditions::STALLED)
             .is_some_and(|c| c.reason == reason::DEFAULT_KEY_CANNOT_BE_SHARED);
-        if !self.o.admitted && !known_as_shared {
+        if !self.facts.grants.copy && !known_as_shared {
             return self.at_work(status, pending);
         }
-        if matches!(self.o.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
-            let Some(permissions) = self.o.permissions else {
+        if matches!(self.facts.account.key, KeyView::Known(key) if key.aws_managed) && self.preserves() {
+            let Some(permissions) = self.facts.answers.permissions.as_ref() else {
                 return self.calling(status, pending, Next::Ask(Question::LaunchPermissions));
             };
-            let wanted = self.o.settings.promotion.launch_permissions;
-            if let Some(problem) = obstacle::of_sharing(self.o.key, permissions, wanted) {
-                return stalled(self.o, status, pending, &problem, self.now);
+            let wanted = self.facts.settings.promotion.launch_permissions;
+            if let Some(problem) = obstacle::of_sharing(self.facts.account.key, permissions, wanted) {
+                return stalled(self.facts, status, pending, &problem, self.now);
             }
         }
-        if !self.o.admitted {
+        if !self.facts.grants.copy {
             return self.at_work(status, pending);
         }
         self.intend(status)
@@ -323,15 +266,15 @@ impl Decider<'_> {
         let last = status.copy.as_ref().map_or(0, |copy| copy.attempt);
         // Anyone may write a tag, also one with the largest number there is.
         let attempt = last
-            .max(adopt::last_attempt(self.o.of, self.inventory))
+            .max(adopt::last_attempt(self.facts.of, self.inventory))
             .saturating_add(1);
-        let pattern = &self.o.settings.copy.name_pattern;
+        let pattern = &self.facts.settings.copy.name_pattern;
         let failures = self.failures(status.copy.as_ref());
         status.copy = Some(CopyStatus {
             attempt,
             failures: Some(failures),
-            client_token: self.o.of.client_token(attempt),
-            name: self.o.of.copy_name(pattern, &self.source.name, attempt),
+            client_token: self.facts.of.client_token(attempt),
+            name: self.facts.of.copy_name(pattern, &self.source.name, attempt),
             image_id: None,
             requested_at: Some(Time(self.now)),
         });
@@ -355,13 +298,13 @@ impl Decider<'_> {
                 "Publishing on the copy what the policy takes over from the original.",
             ),
         };
-        progressing(self.o, status, state, why, message, self.now)
+        progressing(self.facts, status, state, why, message, self.now)
     }
 
     /// A call comes next. Where the last one was refused, the status says so until one is not.
     fn calling(&self, status: AMIMigrationStatus, state: MigrationState, then: Next) -> Step {
-        let Step { status, .. } = match self.o.problem {
-            Some(problem) => stalled(self.o, status, state, problem, self.now),
+        let Step { status, .. } = match self.facts.memory.problem {
+            Some(problem) => stalled(self.facts, status, state, problem, self.now),
             None => self.at_work(status, state),
         };
         Step { status, then }
@@ -374,9 +317,9 @@ impl Decider<'_> {
             then: Next::Wait,
         };
         let id = recorded_copy(&status);
-        if self.o.settings.suspend || self.o.settings.mode == Mode::Audit {
+        if self.facts.settings.suspend || self.facts.settings.mode == Mode::Audit {
             return match id.and_then(|id| self.inventory.images.get(&id)) {
-                Some(copy) if copy.state == ImageState::Disabled && !self.o.settings.suspend => {
+                Some(copy) if copy.state == ImageState::Disabled && !self.facts.settings.suspend => {
                     self.judge(status, copy)
                 }
                 _ => quiet,
@@ -389,19 +332,19 @@ impl Decider<'_> {
         match self.inventory.images.get(&id) {
             None if self.vanished() => self.missing(status, &id),
             // It showed once: what the scan does not show now is not claimed before it does.
-            None if self.o.scanned_since_created && self.o.gone == Some(&id) => {
-                statuses::copy_unseen(self.o, status, &id, self.now)
+            None if self.facts.account.scanned_since_created && self.facts.answers.is_gone(&id) => {
+                statuses::copy_unseen(self.facts, status, &id, self.now)
             }
-            None if self.o.scanned_since_created => confirm_absence(self.o, &id),
+            None if self.facts.account.scanned_since_created => confirm_absence(self.facts, &id),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if image.state == ImageState::Failed => self.under_way(status),
             Some(image) if image.is_there() => match self.verdict(&status, image) {
-                Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.o.settings.promotion) => {
+                Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.facts.settings.promotion) => {
                     self.promote(status, image, pairs)
                 }
                 Verdict::Good(_) if is_said_to_be_gone(&status) => {
-                    let (why, message) = (done_reason(&status), done_message(self.o, &id));
-                    completed(self.o, status, why, &message, self.now)
+                    let (why, message) = (done_reason(&status), done_message(self.facts, &id));
+                    completed(self.facts, status, why, &message, self.now)
                 }
                 Verdict::Good(_) | Verdict::Unknown => quiet,
                 Verdict::NotEncrypted { .. }
@@ -416,26 +359,31 @@ impl Decider<'_> {
 
     fn obstacle(&self, status: &AMIMigrationStatus) -> Option<Problem> {
         // The pinned key may be another than the policy's is today; then nothing is known of it here.
-        let same = self.o.key.arn().is_none_or(|arn| *arn == self.o.of.key);
+        let same = self.facts.account.key.arn().is_none_or(|arn| *arn == self.facts.of.key);
         let snapshots = &self.inventory.snapshots;
         let problem = if same {
-            obstacle::of_copy(self.source, snapshots, self.o.key, &self.o.settings.kms_key_id)
+            obstacle::of_copy(
+                self.source,
+                snapshots,
+                self.facts.account.key,
+                &self.facts.settings.kms_key_id,
+            )
         } else {
             obstacle::of_image(self.source, snapshots)
         };
         problem
-            .or_else(|| self.o.source_keys.obstacle(self.source, self.inventory))
-            .or_else(|| self.o.denied.cloned())
+            .or_else(|| self.facts.account.source_keys.obstacle(self.source, self.inventory))
+            .or_else(|| self.facts.account.denied.cloned())
             .or_else(|| self.exhausted(status))
     }
 
     /// The annotation's value, as far as the status has room for it.
     fn retry(&self) -> Option<String> {
-        self.o.retry.map(|value| value.chars().take(256).collect())
+        self.facts.record.retry.map(|value| value.chars().take(256).collect())
     }
 
     fn preserves(&self) -> bool {
-        self.o.settings.promotion.launch_permissions == LaunchPermissions::Preserve
+        self.facts.settings.promotion.launch_permissions == LaunchPermissions::Preserve
     }
 }
 

@@ -41,7 +41,7 @@ async fn a_copy_whose_answer_is_lost_is_asked_for_again_and_made_once() {
 async fn a_replica_that_loses_the_shard_between_attempts_sends_no_other() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let gate = Arc::new(move |_: &_, _: &_| count.fetch_add(1, Ordering::SeqCst) == 0);
+    let gate = Arc::new(move |_: &_| count.fetch_add(1, Ordering::SeqCst) == 0);
     let bench = Bench::with(gate, |_| {}).await;
     bench
         .sim()

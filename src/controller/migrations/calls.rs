@@ -8,21 +8,17 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::MigrationReconciler;
-use crate::api::conditions::reason;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
 use crate::domain::{Image, ImageId, Operation};
 use crate::plan::promote::{self, Publication};
-use crate::plan::step::{self, CopyCall, Observation};
-use crate::plan::{problem, request, source_keys};
-
-/// How long after the intent a copy that AWS says exists may stay invisible.
-const SHOWS_AFTER: f64 = 600.0;
+use crate::plan::step::{self, Account, Answer, Contradiction, CopyCall, Facts};
+use crate::plan::{problem, request};
 
 impl MigrationReconciler<'_> {
     pub(super) async fn copy(
         &self,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         call: &CopyCall,
         recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
@@ -56,9 +52,9 @@ impl MigrationReconciler<'_> {
             answer = session.copy_image(&wanted).await;
         }
         match answer {
-            Ok(image) => self.accept(session, observation, &image, asked).await,
+            Ok(image) => self.accept(session, facts, &image, asked).await,
             Err(error) if error.is(Cause::TokenReused) || error.is(Cause::NameTaken) => {
-                self.after_contradiction(session, observation, &error, recorded).await
+                self.after_contradiction(session, facts, &error, recorded).await
             }
             Err(error) => {
                 if error.is(Cause::CopyLimit) {
@@ -76,7 +72,7 @@ impl MigrationReconciler<'_> {
     async fn accept(
         &self,
         session: &Session,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         image: &ImageId,
         asked: Timestamp,
     ) -> Result<Action, kube::Error> {
@@ -84,12 +80,10 @@ impl MigrationReconciler<'_> {
         self.ctx.registry.copy_budget(&self.of.scope, |budget| {
             budget.accepted(asked);
         });
-        let now = self.ctx.clock.now();
         match session.fate_of(image).await {
             Ok(Fate::Gone) => {
                 tracing::info!(%image, "AWS answers with a copy that was deregistered before");
-                let status = step::passed_over(observation, observation.status.clone(), now);
-                return self.write(&status, observation.status).await;
+                return self.answered(facts, Answer::PassedOver).await;
             }
             Ok(Fate::There(copy)) => self.amend(|inventory| inventory.insert(*copy)),
             Ok(Fate::Unknown) => self.ctx.registry.memory.not_seen(&self.uid, image.clone()),
@@ -97,8 +91,7 @@ impl MigrationReconciler<'_> {
             Err(error) => tracing::debug!(%image, %error, "could not look at the copy"),
         }
         tracing::info!(%image, "started a copy");
-        let status = step::copy_accepted(observation, image, now);
-        self.write(&status, observation.status).await
+        self.answered(facts, Answer::Accepted(image)).await
     }
 
     /// AWS says that a copy of this token or name is there. It is looked for; if none shows, the attempt is given up, as
@@ -106,7 +99,7 @@ impl MigrationReconciler<'_> {
     async fn after_contradiction(
         &self,
         session: &Session,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         error: &AwsError,
         recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
@@ -119,35 +112,29 @@ impl MigrationReconciler<'_> {
             Err(error) => return Ok(self.failed(&error, recorded)),
         };
         self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
-        let waited = began.duration_since(observation.known_since).as_secs_f64() >= SHOWS_AFTER;
         let view = self.ctx.registry.view(
             &self.target.name_any(),
             &self.target.uid().unwrap_or_default(),
-            &self.migration.uid().unwrap_or_default(),
+            &self.uid,
         );
         let inventory = view.and_then(|view| view.inventory);
-        let source = inventory
-            .as_ref()
-            .and_then(|inventory| inventory.images.get(&self.of.source));
-        let found = inventory
-            .as_ref()
-            .zip(source)
-            .and_then(|(inventory, source)| crate::plan::adopt::find(&self.of, source, inventory));
-        if found.is_some() {
-            self.ctx.registry.memory.set_problem(&self.uid, None);
-            return Ok(Action::requeue(Duration::ZERO));
+        let account = Account {
+            inventory: inventory.as_deref(),
+            ..facts.account
+        };
+        match step::contradiction(Facts { account, ..facts }, error.is(Cause::NameTaken), began) {
+            Contradiction::Adoptable => {
+                self.ctx.registry.memory.set_problem(&self.uid, None);
+                Ok(Action::requeue(Duration::ZERO))
+            }
+            Contradiction::Useless => self.answered(facts, Answer::PassedOver).await,
+            Contradiction::Unclear => Ok(self.failed(error, recorded)),
         }
-        // A copy made by this very token may not show yet; a name can be taken by somebody else's image for ever.
-        if waited || error.is(Cause::NameTaken) {
-            let status = step::passed_over(observation, observation.status.clone(), self.ctx.clock.now());
-            return self.write(&status, observation.status).await;
-        }
-        Ok(self.failed(error, recorded))
     }
 
     pub(super) async fn remove_failed(
         &self,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         image: &ImageId,
         recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
@@ -162,15 +149,15 @@ impl MigrationReconciler<'_> {
         if let Err(error) = remove(session, image, known.map(|image| &**image)).await {
             return Ok(self.failed(&error, recorded));
         }
-        let why = known.and_then(|image| self.why(image));
-        self.after_failure(observation, why.as_deref()).await
+        self.ctx.registry.memory.set_problem(&self.uid, None);
+        self.answered(facts, Answer::Removed(image)).await
     }
 
     /// Deletes what is left of a failed copy whose image is gone: what AWS's own description and our tag say was made for the
     /// copy on record, and no image uses.
     pub(super) async fn remove_remains(
         &self,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         copy: &ImageId,
         recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
@@ -195,43 +182,29 @@ impl MigrationReconciler<'_> {
                 Ok(()) => {}
             }
         }
-        let (copy, why) = (copy.clone(), remains.why.clone());
         self.amend(|inventory| {
-            inventory.remains.remove(&copy);
+            inventory.remains.remove(copy);
         });
-        self.after_failure(observation, why.as_deref()).await
-    }
-
-    /// Why AWS could not make a copy: its snapshots know more than the image.
-    fn why(&self, copy: &Image) -> Option<Box<str>> {
-        let snapshots = self.view.inventory.as_ref().map(|inventory| &inventory.snapshots)?;
-        let of_snapshots = copy.volumes().find_map(|(_, _, id)| snapshots.get(id)?.why.clone());
-        of_snapshots.or_else(|| copy.state_code.clone())
-    }
-
-    /// Says that an attempt has failed, and why.
-    async fn after_failure(&self, observation: Observation<'_>, why: Option<&str>) -> Result<Action, kube::Error> {
-        let inventory = self.view.inventory.as_ref();
-        let source = inventory.and_then(|inventory| Some((inventory, inventory.images.get(&self.of.source)?)));
-        let check = source.map_or_else(
-            || "check the key's policy".to_owned(),
-            |(inventory, source)| source_keys::to_check(source, inventory, &self.of.key),
-        );
-        let why = why.unwrap_or("it does not say why");
-        let message = format!("AWS could not make the copy ({why}); {check}.");
-        self.ctx
-            .events
-            .warning(self.migration, reason::COPY_FAILED, "Copy", &message)
-            .await;
         self.ctx.registry.memory.set_problem(&self.uid, None);
-        let status = step::attempt_failed(observation, observation.status.clone(), &message, self.ctx.clock.now());
-        self.write(&status, observation.status).await
+        self.answered(facts, Answer::Removed(copy)).await
+    }
+
+    /// Warns of what a call has come to, and puts it on record.
+    async fn answered(&self, facts: Facts<'_>, answer: Answer<'_>) -> Result<Action, kube::Error> {
+        let answered = step::answered(facts, answer, self.ctx.clock.now());
+        if let Some(warning) = &answered.warning {
+            self.ctx
+                .events
+                .warning(self.migration, warning.reason, "Copy", &warning.message)
+                .await;
+        }
+        self.write(&answered.status, facts.record.status).await
     }
 
     /// Publishes everything in order. Each change can be repeated, so none is on record by itself.
     pub(super) async fn publish(
         &self,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         image: &ImageId,
         list: &[Publication],
         recorded: Option<&CallProblem>,
@@ -267,8 +240,7 @@ impl MigrationReconciler<'_> {
             });
         }
         self.ctx.registry.memory.set_problem(&self.uid, None);
-        let status = step::published(observation, image, self.ctx.clock.now());
-        self.write(&status, observation.status).await
+        self.answered(facts, Answer::Published(image)).await
     }
 
     /// A quota of the account is used up: no other copy is asked for until it is time to try again.

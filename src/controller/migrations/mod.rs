@@ -21,7 +21,7 @@ use crate::domain::{ImageId, Inventory, Malformed, Operation};
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::Problem;
-use crate::plan::step::{self, Answers, Effect, Next, Observation, Question, Step};
+use crate::plan::step::{self, Account, Answers, Effect, Facts, Grants, Memory, Next, Question, Record, Step};
 use crate::plan::{problem, source_keys};
 
 mod calls;
@@ -103,15 +103,15 @@ impl MigrationReconciler<'_> {
         }
         let mut answers = Answers::default();
         let mut problem = recorded.and_then(|recorded| recorded.problem.as_ref());
-        let (observation, Step { status, then }) = loop {
-            let observation = self.observation(&current, problem, &answers);
-            let step = step::next(observation, self.ctx.clock.now());
+        let (facts, Step { status, then }) = loop {
+            let facts = self.facts(&current, problem, &answers);
+            let step = step::next(facts, self.ctx.clock.now());
             let Next::Ask(question) = &step.then else {
-                break (observation, step);
+                break (facts, step);
             };
             if answers.has(question) {
                 // A decision that wants to know the same again would do so for ever.
-                break (observation, step);
+                break (facts, step);
             }
             let holds_up = |recorded: &&CallProblem| question.waits_for_refusals() || !recorded.is_refusal();
             if let Some(wait) = self.wait_out(recorded.filter(holds_up)) {
@@ -130,47 +130,58 @@ impl MigrationReconciler<'_> {
         if status != current {
             return self.write(&status, &current).await;
         }
-        self.give_way(observation.admitted, &then, &status, recorded);
+        self.give_way(facts.grants.copy, &then, &status, recorded);
         match then {
             Next::Wait | Next::Ask(_) => {
                 let wait = self.wait_out(recorded).filter(|_| step::was_refused(&status));
                 Ok(wait.map_or_else(Action::await_change, Action::requeue))
             }
-            Next::Do(effect) => self.make(observation, effect, recorded).await,
+            Next::Do(effect) => self.make(facts, effect, recorded).await,
         }
     }
 
     /// What the next step is decided on.
-    fn observation<'a>(
+    fn facts<'a>(
         &'a self,
         current: &'a AMIMigrationStatus,
         problem: Option<&'a Problem>,
         answers: &'a Answers,
-    ) -> Observation<'a> {
+    ) -> Facts<'a> {
         let memory = &self.ctx.registry.memory;
-        Observation {
+        Facts {
             of: &self.of,
-            status: current,
-            generation: self.migration.metadata.generation,
-            scanned_since_created: self.view.scanned_since_created,
-            looked_since_created: self.view.looked_since_created,
-            known_since: memory.known_since(self.migration, self.ctx.clock.now()),
-            retry: self.retry(),
-            extra_attempt_after: memory.extra_attempt_after(&self.uid),
             settings: &self.target.spec,
-            inventory: self.view.inventory.as_deref(),
-            key: &self.view.key,
-            source_keys: &self.view.source_keys,
-            denied: self.view.denied.as_ref(),
-            unanswered: self.view.unanswered,
-            admitted: self.is_admitted(),
-            gone: answers.gone.as_ref(),
-            unseen: self.has_never_seen_copy(current),
+            record: Record {
+                status: current,
+                generation: self.migration.metadata.generation,
+                retry: self.retry(),
+            },
+            account: self.account(),
+            memory: Memory {
+                known_since: memory.known_since(self.migration, self.ctx.clock.now()),
+                extra_attempt_after: memory.extra_attempt_after(&self.uid),
+                unseen: self.has_never_seen_copy(current),
+                problem,
+            },
+            grants: Grants {
+                copy: self.is_admitted(),
+                publish_tags: !self.older_unpublished(),
+            },
+            answers,
             system_time: self.ctx.clock.system_time(),
-            permissions: answers.permissions.as_ref(),
-            uefi_differs: answers.uefi_differs,
-            older_unpublished: self.older_unpublished(),
-            problem,
+        }
+    }
+
+    fn account(&self) -> Account<'_> {
+        let view = &self.view;
+        Account {
+            inventory: view.inventory.as_deref(),
+            scanned_since_created: view.scanned_since_created,
+            looked_since_created: view.looked_since_created,
+            key: &view.key,
+            source_keys: &view.source_keys,
+            denied: view.denied.as_ref(),
+            unanswered: view.unanswered,
         }
     }
 
@@ -216,7 +227,7 @@ impl MigrationReconciler<'_> {
     /// Makes a change in AWS, once whatever the last call ran into is waited out.
     async fn make(
         &self,
-        observation: Observation<'_>,
+        facts: Facts<'_>,
         effect: Effect,
         recorded: Option<&CallProblem>,
     ) -> Result<Action, kube::Error> {
@@ -229,10 +240,10 @@ impl MigrationReconciler<'_> {
             return Ok(Action::requeue(wait));
         }
         match effect {
-            Effect::Copy(call) => self.copy(observation, &call, recorded).await,
-            Effect::RemoveFailed(image) => self.remove_failed(observation, &image, recorded).await,
-            Effect::RemoveRemains(image) => self.remove_remains(observation, &image, recorded).await,
-            Effect::Publish(image, list) => self.publish(observation, &image, &list, recorded).await,
+            Effect::Copy(call) => self.copy(facts, &call, recorded).await,
+            Effect::RemoveFailed(image) => self.remove_failed(facts, &image, recorded).await,
+            Effect::RemoveRemains(image) => self.remove_remains(facts, &image, recorded).await,
+            Effect::Publish(image, list) => self.publish(facts, &image, &list, recorded).await,
         }
     }
 

@@ -11,9 +11,9 @@ impl Decider<'_> {
     /// What it waits for, of several things what comes first.
     pub(super) fn awaited(&self) -> &'static str {
         // With every scan of a large account all copies are looked for once more: who has come further waits for what it did.
-        if !self.o.looked_since_created && !self.waits_for_more() {
+        if !self.facts.account.looked_since_created && !self.waits_for_more() {
             A_LOOK
-        } else if self.o.unanswered {
+        } else if self.facts.account.unanswered {
             THE_ROLE
         } else {
             A_FREE_COPY
@@ -22,7 +22,7 @@ impl Decider<'_> {
 
     /// Whether copies of the source were looked for before, as the recorded status says.
     fn waits_for_more(&self) -> bool {
-        let ready = conditions::find(&self.o.status.conditions, conditions::READY);
+        let ready = conditions::find(&self.facts.record.status.conditions, conditions::READY);
         ready.is_some_and(|ready| [THE_ROLE, A_FREE_COPY].contains(&ready.message.as_str()))
     }
 }

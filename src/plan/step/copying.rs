@@ -1,16 +1,12 @@
 //! From the intent to a copy that is there: asking for it, taking one on, following it, and giving it up.
 
-use std::time::Duration;
-
 use super::statuses::stalled;
-use super::{CopyCall, Decider, Effect, Next, Step, attempt_failed, confirm_absence, passed, passed_over, was_refused};
+use super::transitions::{attempt_failed, passed_over};
+use super::{CopyCall, Decider, Effect, Next, Step, VISIBLE_AFTER, confirm_absence, passed, was_refused};
 use crate::api::{AMIMigrationStatus, CopyStatus, MigrationState};
 use crate::domain::{ImageId, ImageState};
 use crate::plan::adopt::{self, Adoptable};
 use crate::plan::naming::{MAX_NAME, MIN_NAME};
-
-/// How long a copy that AWS gave an ID for may stay invisible before it counts as vanished.
-const VISIBLE_AFTER: Duration = Duration::from_secs(600);
 
 impl Decider<'_> {
     pub(super) fn under_way(&self, status: AMIMigrationStatus) -> Step {
@@ -40,8 +36,8 @@ impl Decider<'_> {
     }
 
     fn remove_remains(&self, status: AMIMigrationStatus, copy: ImageId) -> Step {
-        if self.o.gone != Some(&copy) {
-            return confirm_absence(self.o, &copy);
+        if !self.facts.answers.is_gone(&copy) {
+            return confirm_absence(self.facts, &copy);
         }
         self.calling(status, MigrationState::Copying, Next::Do(Effect::RemoveRemains(copy)))
     }
@@ -53,7 +49,7 @@ impl Decider<'_> {
             Some(MigrationState::Verifying | MigrationState::Promoting)
         ) {
             return Step {
-                status: self.o.status.clone(),
+                status: self.facts.record.status.clone(),
                 then: Next::Wait,
             };
         }
@@ -66,9 +62,10 @@ impl Decider<'_> {
             return step;
         }
         if let Some(problem) = self.obstacle(&status) {
-            return stalled(self.o, status, MigrationState::Copying, &problem, self.now);
+            return stalled(self.facts, status, MigrationState::Copying, &problem, self.now);
         }
-        if !self.o.looked_since_created || was_refused(self.o.status) && !self.o.admitted {
+        if !self.facts.account.looked_since_created || was_refused(self.facts.record.status) && !self.facts.grants.copy
+        {
             return self.until_asked_again(status);
         }
         let call = CopyCall {
@@ -82,8 +79,8 @@ impl Decider<'_> {
 
     /// What the last call has run into stays said until the next one. An obstacle that came in between and has gone does not.
     fn until_asked_again(&self, status: AMIMigrationStatus) -> Step {
-        match (status.state, self.o.problem) {
-            (_, Some(problem)) => stalled(self.o, status, MigrationState::Copying, problem, self.now),
+        match (status.state, self.facts.memory.problem) {
+            (_, Some(problem)) => stalled(self.facts, status, MigrationState::Copying, problem, self.now),
             (Some(MigrationState::Copying), None) => Step {
                 status,
                 then: Next::Wait,
@@ -94,10 +91,10 @@ impl Decider<'_> {
 
     /// Takes on a copy that is there already.
     pub(super) fn adopted(&self, status: &AMIMigrationStatus) -> Option<Step> {
-        if !self.o.looked_since_created {
+        if !self.facts.account.looked_since_created {
             return None;
         }
-        let of = self.o.of;
+        let of = self.facts.of;
         let found = adopt::find(of, self.source, self.inventory)?;
         let (image, attempt) = match &found {
             Adoptable::Verified { image, attempt, .. } | Adoptable::Disabled { image, attempt } => {
@@ -146,12 +143,12 @@ impl Decider<'_> {
 
     /// The inventory lacks a copy that has had the time to show.
     pub(super) fn missing(&self, status: AMIMigrationStatus, copy: &ImageId) -> Step {
-        if self.o.gone != Some(copy) {
-            return confirm_absence(self.o, copy);
+        if !self.facts.answers.is_gone(copy) {
+            return confirm_absence(self.facts, copy);
         }
-        if self.o.unseen {
+        if self.facts.memory.unseen {
             return Step {
-                status: passed_over(self.o, status, self.now),
+                status: passed_over(self.facts, status, self.now),
                 then: Next::Wait,
             };
         }
@@ -161,7 +158,7 @@ impl Decider<'_> {
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
     pub(super) fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
         Step {
-            status: attempt_failed(self.o, status, message, self.now),
+            status: attempt_failed(self.facts, status, message, self.now),
             then: Next::Wait,
         }
     }
@@ -169,8 +166,8 @@ impl Decider<'_> {
     /// Whether a copy that the inventory lacks has had the time to show.
     pub(super) fn vanished(&self) -> bool {
         passed(
-            self.o.known_since,
-            self.inventory.known_until(&self.o.of.source),
+            self.facts.memory.known_since,
+            self.inventory.known_until(&self.facts.of.source),
             VISIBLE_AFTER,
         )
     }

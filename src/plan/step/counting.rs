@@ -18,7 +18,7 @@ impl Decider<'_> {
         if status.copy.is_some() {
             return;
         }
-        let of = self.o.of;
+        let of = self.facts.of;
         let failures = self.failures(None);
         let last = adopt::failed(of, self.source, self.inventory)
             .filter_map(|copy| Some((adopt::attempt_of(of, copy)?, copy)))
@@ -27,7 +27,7 @@ impl Decider<'_> {
             attempt,
             failures: Some(failures),
             client_token: of.client_token(attempt),
-            name: of.copy_name(&self.o.settings.copy.name_pattern, &self.source.name, attempt),
+            name: of.copy_name(&self.facts.settings.copy.name_pattern, &self.source.name, attempt),
             image_id: None,
             requested_at: None,
         });
@@ -37,25 +37,25 @@ impl Decider<'_> {
     pub(super) fn failures(&self, last: Option<&CopyStatus>) -> u32 {
         // A status of an older version counts attempts only.
         let recorded = last.map_or(0, |copy| copy.failures.unwrap_or(copy.attempt));
-        let shown = adopt::failed(self.o.of, self.source, self.inventory).count();
+        let shown = adopt::failed(self.facts.of, self.source, self.inventory).count();
         recorded.max(u32::try_from(shown).unwrap_or(u32::MAX))
     }
 
     /// Whether all attempts have failed, and nothing has happened since that calls for another one.
     pub(super) fn exhausted(&self, status: &AMIMigrationStatus) -> Option<Problem> {
         let copy = status.copy.as_ref().filter(|copy| copy.image_id.is_none())?;
-        let pending = self.o.status.state.unwrap_or_default() == MigrationState::Pending;
+        let pending = self.facts.record.status.state.unwrap_or_default() == MigrationState::Pending;
         let failures = self.failures(Some(copy));
-        if !pending || failures < self.o.settings.copy.max_attempts {
+        if !pending || failures < self.facts.settings.copy.max_attempts {
             return None;
         }
-        if self.o.extra_attempt_after == Some(copy.attempt) {
+        if self.facts.memory.extra_attempt_after == Some(copy.attempt) {
             return None;
         }
         // One more was allowed already, and waits for its turn: what allowed it is not on record any more. Before any attempt
         // was on record, none was allowed.
         let waits = conditions::find(&status.conditions, conditions::READY);
-        let is_known = self.o.status.copy.is_some();
+        let is_known = self.facts.record.status.copy.is_some();
         if is_known && waits.is_some_and(|ready| ready.reason == reason::WAITING_FOR_ADMISSION) {
             return None;
         }
@@ -70,12 +70,12 @@ impl Decider<'_> {
             return None;
         }
         // What has failed altogether is removed.
-        let wrong: Vec<&str> = adopt::failed(self.o.of, self.source, self.inventory)
+        let wrong: Vec<&str> = adopt::failed(self.facts.of, self.source, self.inventory)
             .filter(|copy| copy.state != ImageState::Failed)
             .take(NAMED)
             .map(|copy| copy.id.as_str())
             .collect();
-        let check = source_keys::to_check(self.source, self.inventory, &self.o.of.key);
+        let check = source_keys::to_check(self.source, self.inventory, &self.facts.of.key);
         let fix = if wrong.is_empty() {
             check
         } else {

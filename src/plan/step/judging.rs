@@ -16,7 +16,7 @@ impl Decider<'_> {
     /// Judges the copy. One that was published, and that AWS calls a copy of the source, is judged for what can still change
     /// and for nothing else: its source may have changed, and people launch from it.
     pub(super) fn verdict(&self, status: &AMIMigrationStatus, copy: &Image) -> Verdict {
-        let of = self.o.of;
+        let of = self.facts.of;
         let is_copy = || {
             self.inventory
                 .copies_of(&of.source, &of.scope.region)
@@ -33,7 +33,7 @@ impl Decider<'_> {
     pub(super) fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
         if let Some(what) = self.source.unread.as_ref().or(copy.unread.as_ref()) {
             return stalled(
-                self.o,
+                self.facts,
                 status,
                 MigrationState::Verifying,
                 &obstacle::unread(what),
@@ -64,7 +64,7 @@ impl Decider<'_> {
                 self.refuse(status, &problem)
             }
             Verdict::LacksWatermark { key } => {
-                let account = format!("{}:", self.o.of.scope.account);
+                let account = format!("{}:", self.facts.of.scope.account);
                 let way_out = match key.strip_prefix(&account) {
                     Some(name) => format!("attach the watermark {name} to {}", copy.id),
                     None => way_out(&status, copy),
@@ -78,16 +78,16 @@ impl Decider<'_> {
 
     /// The copy is not what was asked for.
     fn refuse(&self, mut status: AMIMigrationStatus, problem: &Problem) -> Step {
-        statuses::not_verified(self.o, &mut status, problem, self.now);
-        stalled(self.o, status, MigrationState::Verifying, problem, self.now)
+        statuses::not_verified(self.facts, &mut status, problem, self.now);
+        stalled(self.facts, status, MigrationState::Verifying, problem, self.now)
     }
 
     /// Nobody can launch from the copy until its owner enables it. Disabling has taken its launch permissions, which enabling does
     /// not bring back.
     pub(super) fn disabled(&self, mut status: AMIMigrationStatus, copy: &Image) -> Step {
         let problem = obstacle::disabled_copy(&copy.id);
-        statuses::withdrawn(self.o, &mut status, &problem, self.now);
-        stalled(self.o, status, MigrationState::Verifying, &problem, self.now)
+        statuses::withdrawn(self.facts, &mut status, &problem, self.now);
+        stalled(self.facts, status, MigrationState::Verifying, &problem, self.now)
     }
 
     /// Compares what only a read of the image's attribute shows, once for each copy: it cannot be changed. None if nothing is wrong.
@@ -98,7 +98,7 @@ impl Decider<'_> {
         }
         let problem = mismatch(status, copy, "uefiData");
         let is_known = verified.is_some_and(|verified| verified.message == problem.message);
-        match self.o.uefi_differs {
+        match self.facts.answers.uefi_differs {
             Some(false) => None,
             None if !is_known => {
                 let then = Next::Ask(Question::UefiData(copy.id.clone()));
@@ -114,37 +114,37 @@ impl Decider<'_> {
         if let Some(step) = self.compare_uefi_data(&status, copy) {
             return step;
         }
-        statuses::verified(self.o, &mut status, snapshots(pairs, &self.o.of.key), self.now);
-        if self.o.uefi_differs.is_some() {
+        statuses::verified(self.facts, &mut status, snapshots(pairs, &self.facts.of.key), self.now);
+        if self.facts.answers.uefi_differs.is_some() {
             // On record before anything else is asked for, so that it need not be read again.
             return self.at_work(status, promoting);
         }
-        let settings = &self.o.settings.promotion;
+        let settings = &self.facts.settings.promotion;
         if settings.tags == TagPublication::Publish
-            && self.o.older_unpublished
+            && !self.facts.grants.publish_tags
             && !promote::missing_tags(self.source, copy).is_empty()
         {
             let message = "Waiting until the tags of older originals are published.";
-            return progressing(self.o, status, promoting, reason::PROMOTING, message, self.now);
+            return progressing(self.facts, status, promoting, reason::PROMOTING, message, self.now);
         }
         let nobody = BTreeSet::new();
-        let permissions = match self.o.permissions {
+        let permissions = match self.facts.answers.permissions.as_ref() {
             Some(permissions) => permissions,
             None if self.preserves() => {
                 return self.calling(status, promoting, Next::Ask(Question::LaunchPermissions));
             }
             None => &nobody,
         };
-        let list = match promote::publications(self.source, copy, permissions, settings, self.o.system_time) {
+        let list = match promote::publications(self.source, copy, permissions, settings, self.facts.system_time) {
             Ok(list) => list,
             Err(Blocked::Public) => {
-                return stalled(self.o, status, promoting, &obstacle::public_image(), self.now);
+                return stalled(self.facts, status, promoting, &obstacle::public_image(), self.now);
             }
             Err(Blocked::TooManyTags) => {
                 let message = "The original's tags and amiseal's own are more than the 50 that AWS allows: remove some, \
                                or set promotion.tags: Withhold.";
                 return stalled(
-                    self.o,
+                    self.facts,
                     status,
                     promoting,
                     &Problem::new(reason::TOO_MANY_TAGS, message),
@@ -153,9 +153,14 @@ impl Decider<'_> {
             }
         };
         if list.is_empty() {
-            statuses::promoted(self.o, &mut status, promote::leaves_out(self.source, copy), self.now);
-            let (why, message) = (done_reason(&status), done_message(self.o, &copy.id));
-            return completed(self.o, status, why, &message, self.now);
+            statuses::promoted(
+                self.facts,
+                &mut status,
+                promote::leaves_out(self.source, copy),
+                self.now,
+            );
+            let (why, message) = (done_reason(&status), done_message(self.facts, &copy.id));
+            return completed(self.facts, status, why, &message, self.now);
         }
         self.calling(status, promoting, Next::Do(Effect::Publish(copy.id.clone(), list)))
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Next, Observation, Step};
+use super::{Facts, Next, Step};
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus};
 use crate::domain::ImageId;
@@ -11,7 +11,7 @@ use crate::plan::obstacle::Problem;
 
 /// Work goes on by itself.
 pub(super) fn progressing(
-    o: Observation<'_>,
+    facts: Facts<'_>,
     mut status: AMIMigrationStatus,
     state: MigrationState,
     why: &str,
@@ -20,7 +20,7 @@ pub(super) fn progressing(
 ) -> Step {
     status.state = Some(state);
     status.stalled = None;
-    let mut write = writer(o, &mut status, now);
+    let mut write = writer(facts, &mut status, now);
     write.set(conditions::READY, Status::False, why, message);
     write.set(conditions::RECONCILING, Status::True, why, message);
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
@@ -32,7 +32,7 @@ pub(super) fn progressing(
 
 /// A person has to act.
 pub(super) fn stalled(
-    o: Observation<'_>,
+    facts: Facts<'_>,
     mut status: AMIMigrationStatus,
     state: MigrationState,
     problem: &Problem,
@@ -40,7 +40,7 @@ pub(super) fn stalled(
 ) -> Step {
     status.state = Some(state);
     status.stalled = Some(problem.reason.to_owned());
-    let mut write = writer(o, &mut status, now);
+    let mut write = writer(facts, &mut status, now);
     write.set(conditions::READY, Status::False, problem.reason, &problem.message);
     write.set(conditions::RECONCILING, Status::False, problem.reason, "");
     write.set(conditions::STALLED, Status::True, problem.reason, &problem.message);
@@ -52,7 +52,7 @@ pub(super) fn stalled(
 
 /// The policy says to wait. The state stays what it is.
 pub(super) fn waiting(
-    o: Observation<'_>,
+    facts: Facts<'_>,
     mut status: AMIMigrationStatus,
     why: &str,
     message: &str,
@@ -60,7 +60,7 @@ pub(super) fn waiting(
 ) -> Step {
     status.state.get_or_insert_default();
     status.stalled = None;
-    let mut write = writer(o, &mut status, now);
+    let mut write = writer(facts, &mut status, now);
     write.set(conditions::READY, Status::False, why, message);
     write.set(conditions::RECONCILING, Status::False, why, "");
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
@@ -72,7 +72,7 @@ pub(super) fn waiting(
 
 /// Nothing is left to do.
 pub(super) fn completed(
-    o: Observation<'_>,
+    facts: Facts<'_>,
     mut status: AMIMigrationStatus,
     why: &str,
     message: &str,
@@ -80,7 +80,7 @@ pub(super) fn completed(
 ) -> Step {
     status.state = Some(MigrationState::Completed);
     status.stalled = None;
-    let mut write = writer(o, &mut status, now);
+    let mut write = writer(facts, &mut status, now);
     write.set(conditions::READY, Status::True, why, message);
     write.set(conditions::RECONCILING, Status::False, reason::SUCCEEDED, "");
     write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
@@ -91,21 +91,21 @@ pub(super) fn completed(
 }
 
 /// The original is gone, and nothing is left to do.
-pub(super) fn source_gone(o: Observation<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> Step {
+pub(super) fn source_gone(facts: Facts<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> Step {
     status.source_gone_time.get_or_insert(Time(now));
     let message = "The original no longer exists; its copy, if any, stays.";
-    completed(o, status, reason::SOURCE_GONE, message, now)
+    completed(facts, status, reason::SOURCE_GONE, message, now)
 }
 
 /// The copy is there and is what it should be.
 pub(super) fn verified(
-    o: Observation<'_>,
+    facts: Facts<'_>,
     status: &mut AMIMigrationStatus,
     snapshots: Vec<SnapshotStatus>,
     now: Timestamp,
 ) {
     status.snapshots = snapshots;
-    let mut write = writer(o, status, now);
+    let mut write = writer(facts, status, now);
     write.set(
         conditions::COPIED,
         Status::True,
@@ -117,23 +117,23 @@ pub(super) fn verified(
 }
 
 /// The copy is there and is not what it should be.
-pub(super) fn not_verified(o: Observation<'_>, status: &mut AMIMigrationStatus, problem: &Problem, now: Timestamp) {
-    let mut write = writer(o, status, now);
+pub(super) fn not_verified(facts: Facts<'_>, status: &mut AMIMigrationStatus, problem: &Problem, now: Timestamp) {
+    let mut write = writer(facts, status, now);
     write.set(conditions::VERIFIED, Status::False, problem.reason, &problem.message);
 }
 
 /// The copy has lost what it took over, which has to be published anew; that it was published stays on record.
-pub(super) fn withdrawn(o: Observation<'_>, status: &mut AMIMigrationStatus, problem: &Problem, now: Timestamp) {
+pub(super) fn withdrawn(facts: Facts<'_>, status: &mut AMIMigrationStatus, problem: &Problem, now: Timestamp) {
     if conditions::find(&status.conditions, conditions::PROMOTED).is_some() {
-        let mut write = writer(o, status, now);
+        let mut write = writer(facts, status, now);
         write.set(conditions::PROMOTED, Status::False, problem.reason, &problem.message);
     }
     status.promotion = None;
 }
 
 /// The copy is no more.
-pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, message: &str, now: Timestamp) {
-    let mut write = writer(o, status, now);
+pub(super) fn copy_lost(facts: Facts<'_>, status: &mut AMIMigrationStatus, message: &str, now: Timestamp) {
+    let mut write = writer(facts, status, now);
     write.set(conditions::COPIED, Status::False, reason::COPY_FAILED, message);
     status.promotion = None;
     status
@@ -142,30 +142,37 @@ pub(super) fn copy_lost(o: Observation<'_>, status: &mut AMIMigrationStatus, mes
 }
 
 /// A copy that was there does not show: nothing more is claimed of it until it does.
-pub(super) fn copy_unseen(o: Observation<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now: Timestamp) -> Step {
+pub(super) fn copy_unseen(facts: Facts<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now: Timestamp) -> Step {
     let message = format!("AWS does not list the copy {copy}. If that lasts ten minutes, amiseal makes another one.");
-    let mut write = writer(o, &mut status, now);
+    let mut write = writer(facts, &mut status, now);
     write.set(conditions::COPIED, Status::Unknown, reason::VERIFYING, &message);
     write.set(conditions::VERIFIED, Status::Unknown, reason::VERIFYING, &message);
-    progressing(o, status, MigrationState::Verifying, reason::VERIFYING, &message, now)
+    progressing(
+        facts,
+        status,
+        MigrationState::Verifying,
+        reason::VERIFYING,
+        &message,
+        now,
+    )
 }
 
 /// The copy took over what these settings say, but for what AWS does not take.
 pub(super) fn promoted(
-    o: Observation<'_>,
+    facts: Facts<'_>,
     status: &mut AMIMigrationStatus,
     left_out: Option<&'static str>,
     now: Timestamp,
 ) {
-    status.promotion = Some(o.settings.promotion.clone());
+    status.promotion = Some(facts.settings.promotion.clone());
     let message = left_out.unwrap_or("The copy has what it takes over from the original.");
-    writer(o, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, message);
+    writer(facts, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, message);
 }
 
-fn writer<'a>(o: Observation<'_>, status: &'a mut AMIMigrationStatus, now: Timestamp) -> Writer<'a> {
+fn writer<'a>(facts: Facts<'_>, status: &'a mut AMIMigrationStatus, now: Timestamp) -> Writer<'a> {
     Writer {
         conditions: &mut status.conditions,
-        generation: o.generation,
+        generation: facts.record.generation,
         now,
     }
 }

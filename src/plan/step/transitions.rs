@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::Observation;
 use super::statuses::{self, completed, progressing};
+use super::{Facts, VISIBLE_AFTER, passed};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState};
 use crate::domain::ImageId;
-use crate::plan::promote;
+use crate::plan::{adopt, promote, source_keys};
 
 /// Whether AWS has refused to make the copy that is on record as intended. Its place was given to others then, and it needs
 /// one again before AWS is asked once more.
@@ -19,12 +19,61 @@ pub fn was_refused(status: &AMIMigrationStatus) -> bool {
         && conditions::is_true(&status.conditions, conditions::STALLED)
 }
 
-/// The status after AWS has answered CopyImage.
-///
+/// What a call has come to.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// AWS has answered CopyImage with this image.
+    Accepted(&'a ImageId),
+    /// The attempt's client token or name belongs to an image that is of no use any more.
+    PassedOver,
+    /// This copy, which AWS could not make, is removed, or what was left of it is.
+    Removed(&'a ImageId),
+    /// Everything that this copy lacked is published.
+    Published(&'a ImageId),
+}
+
+/// What an answer leads to.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// What the status should be now.
+    pub status: AMIMigrationStatus,
+    /// What people are warned of by an Event.
+    pub warning: Option<Warning>,
+}
+
+/// What an Event says.
+#[derive(Debug, Clone)]
+pub struct Warning {
+    /// The reason.
+    pub reason: &'static str,
+    /// The sentence.
+    pub message: String,
+}
+
+/// What the answer to a call leaves in the status.
+pub fn answered(facts: Facts<'_>, answer: Answer<'_>, now: Timestamp) -> Answered {
+    let recorded = facts.record.status.clone();
+    let status = match answer {
+        Answer::Accepted(image) => copy_accepted(recorded, image, now),
+        Answer::PassedOver => passed_over(facts, recorded, now),
+        Answer::Published(copy) => published(facts, recorded, copy, now),
+        Answer::Removed(copy) => {
+            let message = failure(facts, copy);
+            return Answered {
+                status: attempt_failed(facts, recorded, &message, now),
+                warning: Some(Warning {
+                    reason: reason::COPY_FAILED,
+                    message,
+                }),
+            };
+        }
+    };
+    Answered { status, warning: None }
+}
+
 /// The time is now that of the answer: the call may have waited long behind its intent, and what was seen of AWS before the
 /// answer says nothing of the copy.
-pub fn copy_accepted(o: Observation<'_>, image: &ImageId, now: Timestamp) -> AMIMigrationStatus {
-    let mut status = o.status.clone();
+fn copy_accepted(mut status: AMIMigrationStatus, image: &ImageId, now: Timestamp) -> AMIMigrationStatus {
     if let Some(copy) = &mut status.copy {
         copy.image_id = Some(image.to_string());
         copy.requested_at = Some(Time(now));
@@ -32,17 +81,64 @@ pub fn copy_accepted(o: Observation<'_>, image: &ImageId, now: Timestamp) -> AMI
     status
 }
 
-/// The status after everything that the copy lacked was published.
-pub fn published(o: Observation<'_>, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
-    let mut status = o.status.clone();
-    statuses::promoted(o, &mut status, leaves_out(o, copy), now);
-    completed(o, status, done_reason(o.status), &done_message(o, copy), now).status
+fn published(facts: Facts<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
+    statuses::promoted(facts, &mut status, leaves_out(facts, copy), now);
+    let reason = done_reason(&status);
+    completed(facts, status, reason, &done_message(facts, copy), now).status
+}
+
+/// That AWS could not make a copy, why, and what to look at. Its snapshots know more than the image.
+fn failure(facts: Facts<'_>, copy: &ImageId) -> String {
+    let inventory = facts.account.inventory;
+    let why = inventory.and_then(|inventory| {
+        let Some(image) = inventory.images.get(copy) else {
+            return inventory.remains.get(copy)?.why.clone();
+        };
+        let of_snapshots = image
+            .volumes()
+            .find_map(|(_, _, id)| inventory.snapshots.get(id)?.why.clone());
+        of_snapshots.or_else(|| image.state_code.clone())
+    });
+    let source = inventory.and_then(|inventory| Some((inventory, inventory.images.get(&facts.of.source)?)));
+    let check = source.map_or_else(
+        || "check the key's policy".to_owned(),
+        |(inventory, source)| source_keys::to_check(source, inventory, &facts.of.key),
+    );
+    let why = why.as_deref().unwrap_or("it does not say why");
+    format!("AWS could not make the copy ({why}); {check}.")
+}
+
+/// What is to be done where AWS says that there is an image of the attempt's client token or name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contradiction {
+    /// There is a copy to take on.
+    Adoptable,
+    /// The token or name is of no more use: the attempt is passed over.
+    Useless,
+    /// A copy that was made by this very token may not show yet.
+    Unclear,
+}
+
+/// Judges that by a look at the copies of the source, which began at `looked`.
+pub fn contradiction(facts: Facts<'_>, is_name_taken: bool, looked: Timestamp) -> Contradiction {
+    let found = facts.account.inventory.and_then(|inventory| {
+        let source = inventory.images.get(&facts.of.source)?;
+        adopt::find(facts.of, source, inventory)
+    });
+    if found.is_some() {
+        Contradiction::Adoptable
+    } else if is_name_taken || passed(facts.memory.known_since, looked, VISIBLE_AFTER) {
+        // A name can be taken by somebody else's image for ever.
+        Contradiction::Useless
+    } else {
+        Contradiction::Unclear
+    }
 }
 
 /// What of the original the copy cannot take over.
-fn leaves_out(o: Observation<'_>, copy: &ImageId) -> Option<&'static str> {
-    let images = &o.inventory?.images;
-    promote::leaves_out(images.get(&o.of.source)?, images.get(copy)?)
+fn leaves_out(facts: Facts<'_>, copy: &ImageId) -> Option<&'static str> {
+    let images = &facts.account.inventory?.images;
+    promote::leaves_out(images.get(&facts.of.source)?, images.get(copy)?)
 }
 
 pub(super) fn done_reason(status: &AMIMigrationStatus) -> &'static str {
@@ -50,17 +146,17 @@ pub(super) fn done_reason(status: &AMIMigrationStatus) -> &'static str {
     if adopted { reason::ADOPTED } else { reason::SUCCEEDED }
 }
 
-pub(super) fn done_message(o: Observation<'_>, copy: &ImageId) -> String {
-    let done = format!("The copy is {copy}, encrypted under {}.", o.of.key);
-    match leaves_out(o, copy) {
+pub(super) fn done_message(facts: Facts<'_>, copy: &ImageId) -> String {
+    let done = format!("The copy is {copy}, encrypted under {}.", facts.of.key);
+    match leaves_out(facts, copy) {
         Some(left_out) => format!("{done} {left_out}"),
         None => done,
     }
 }
 
 /// The status after an attempt has failed: its token is of no more use, and the next attempt has to be admitted.
-pub fn attempt_failed(
-    o: Observation<'_>,
+pub(super) fn attempt_failed(
+    facts: Facts<'_>,
     mut status: AMIMigrationStatus,
     message: &str,
     now: Timestamp,
@@ -69,24 +165,32 @@ pub fn attempt_failed(
         let before = copy.failures.unwrap_or(copy.attempt.saturating_sub(1));
         copy.failures = Some(before.saturating_add(1));
     }
-    given_up(o, status, message, now)
+    given_up(facts, status, message, now)
 }
 
 /// The status after AWS has given the attempt's token or name away already, to an image that is of no use any more: the next
 /// attempt takes another one. Nothing has failed by that.
-pub fn passed_over(o: Observation<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> AMIMigrationStatus {
+pub(super) fn passed_over(facts: Facts<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> AMIMigrationStatus {
     if let Some(copy) = &mut status.copy {
         copy.failures.get_or_insert(copy.attempt.saturating_sub(1));
     }
     let message = "AWS had already used the attempt's name or client token.";
-    given_up(o, status, message, now)
+    given_up(facts, status, message, now)
 }
 
-fn given_up(o: Observation<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
+fn given_up(facts: Facts<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> AMIMigrationStatus {
     if let Some(copy) = &mut status.copy {
         copy.image_id = None;
     }
     status.snapshots = Vec::new();
-    statuses::copy_lost(o, &mut status, message, now);
-    progressing(o, status, MigrationState::Pending, reason::COPY_FAILED, message, now).status
+    statuses::copy_lost(facts, &mut status, message, now);
+    progressing(
+        facts,
+        status,
+        MigrationState::Pending,
+        reason::COPY_FAILED,
+        message,
+        now,
+    )
+    .status
 }

@@ -30,8 +30,7 @@ fn a_token_that_was_used_before_is_passed_over_and_nothing_has_failed() {
     let mut case = Case::new();
     for _ in 0..5 {
         assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
-        let inventory = case.inventory();
-        case.status = passed_over(case.observation(&inventory), case.status.clone(), at(case.now));
+        case.answer(Answer::PassedOver);
         assert_eq!((case.state(), failures(&case)), (MigrationState::Pending, Some(0)));
     }
     assert!(matches!(
@@ -131,7 +130,7 @@ fn a_copy_that_failed_and_vanished_is_known_by_what_is_left_of_it_and_that_is_re
     }
     case.remains.insert(copy.clone(), remains(false, true));
     let inventory = case.inventory();
-    let unasked = next(case.observation(&inventory), at(case.now));
+    let unasked = next(case.facts(&inventory), at(case.now));
     assert_eq!(
         unasked.then,
         Next::Ask(Question::Absence(copy.clone())),

@@ -43,8 +43,7 @@ fn what_is_to_be_published_is_announced_before_and_done_once() {
         ))
     );
     assert_eq!(case.state(), MigrationState::Promoting);
-    let inventory = case.inventory();
-    case.status = published(case.observation(&inventory), &id, at(case.now));
+    case.answer(Answer::Published(&id));
     assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
 }
 
@@ -110,7 +109,7 @@ fn uefi_data_is_read_where_it_matters_and_a_copy_that_has_lost_it_is_never_promo
         let id = case.make_copy(&call, 101);
         case.accept_copy(&id);
         let inventory = case.inventory();
-        let unread = next(case.observation(&inventory), at(case.now));
+        let unread = next(case.facts(&inventory), at(case.now));
         assert_eq!(
             unread.then == Next::Ask(Question::UefiData(id.clone())),
             is_read,
@@ -126,7 +125,7 @@ fn uefi_data_is_read_where_it_matters_and_a_copy_that_has_lost_it_is_never_promo
         assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTRIBUTE_MISMATCH));
         // It cannot have changed, and is not read again.
         let inventory = case.inventory();
-        let again = next(case.observation(&inventory), at(case.now));
+        let again = next(case.facts(&inventory), at(case.now));
         assert_eq!((again.then, &again.status), (Next::Wait, &case.status));
         // That of another copy may be what it should be.
         case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
@@ -210,10 +209,8 @@ fn a_status_that_claims_to_be_finished_without_a_copy_is_not_passed_on_where_not
     assert!(matches!(case.settle(), Next::Do(Effect::Copy(_))));
     case.status.state = Some(MigrationState::Completed);
     let inventory = case.inventory();
-    let unseen = Observation {
-        inventory: None,
-        ..case.observation(&inventory)
-    };
+    let mut unseen = case.facts(&inventory);
+    unseen.account.inventory = None;
     assert_eq!(next(unseen, at(case.now)).status.state, Some(MigrationState::Copying));
 }
 
@@ -413,13 +410,17 @@ fn what_a_listing_does_not_show_is_asked_for_by_its_id_before_it_counts_as_gone(
     };
     let id = case.make_copy(&call, 101);
     case.accept_copy(&id);
-    let next_of = |case: &Case, gone| {
+    let next_of = |case: &Case, gone: Option<&ImageId>| {
         let inventory = case.inventory();
-        let observation = Observation {
-            gone,
-            ..case.observation(&inventory)
+        let answers = Answers {
+            gone: gone.cloned(),
+            ..Answers::default()
         };
-        next(observation, at(case.now))
+        let facts = Facts {
+            answers: &answers,
+            ..case.facts(&inventory)
+        };
+        next(facts, at(case.now))
     };
     let another = image_id(7);
     for state in [MigrationState::Copying, MigrationState::Completed] {

@@ -1,4 +1,5 @@
 mod adopting;
+mod answering;
 mod asking;
 mod awaiting;
 mod counting;
@@ -7,16 +8,24 @@ mod published;
 mod whatever;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::api::{PromotionSettings, TagPublication};
-use crate::domain::{Kept, Key, KeyProblem, KeyUsability, Remains, SnapshotState, Source};
+use crate::api::{AMIEncryptionTargetSpec, PromotionSettings, TagPublication};
+use crate::domain::{Kept, Key, KeyProblem, KeyUsability, LaunchPermission, Remains, Snapshot, SnapshotState, Source};
+use crate::plan::naming::CopyIdentity;
+use crate::plan::source_keys::SourceKeys;
 use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, key};
+
+static NOTHING_ASKED: Answers = Answers {
+    gone: None,
+    permissions: None,
+    uefi_differs: None,
+};
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
 struct Case {
@@ -90,54 +99,61 @@ impl Case {
     /// The next step, with what is asked for read, each once.
     fn step(&self) -> Step {
         let inventory = self.inventory();
-        let mut observation = self.observation(&inventory);
-        let step = next(observation, at(self.now));
-        let step = match &step.then {
-            Next::Ask(Question::Absence(image)) => {
-                let observation = Observation {
-                    gone: Some(image),
-                    ..observation
-                };
-                return next(observation, at(self.now));
+        let mut answers = Answers::default();
+        loop {
+            let facts = Facts {
+                answers: &answers,
+                ..self.facts(&inventory)
+            };
+            let step = next(facts, at(self.now));
+            match &step.then {
+                Next::Ask(question) if !answers.has(question) => match question {
+                    Question::Absence(image) => answers.gone = Some(image.clone()),
+                    Question::UefiData(_) => answers.uefi_differs = Some(self.uefi_differs),
+                    Question::LaunchPermissions => answers.permissions = Some(self.permissions.clone()),
+                },
+                _ => return step,
             }
-            Next::Ask(Question::UefiData(_)) => {
-                observation.uefi_differs = Some(self.uefi_differs);
-                next(observation, at(self.now))
-            }
-            _ => step,
-        };
-        if step.then != Next::Ask(Question::LaunchPermissions) {
-            return step;
         }
-        observation.permissions = Some(&self.permissions);
-        next(observation, at(self.now))
     }
 
-    fn observation<'a>(&'a self, inventory: &'a Inventory) -> Observation<'a> {
-        Observation {
+    fn facts<'a>(&'a self, inventory: &'a Inventory) -> Facts<'a> {
+        Facts {
             of: &self.of,
-            status: &self.status,
-            generation: Some(1),
-            scanned_since_created: self.looked,
-            looked_since_created: self.looked,
-            known_since: at(self.known_since()),
-            retry: self.retry.as_deref(),
-            extra_attempt_after: self.extra_attempt_after,
             settings: &self.settings,
-            inventory: Some(inventory),
-            key: &self.key,
-            source_keys: &self.source_keys,
-            denied: self.denied.as_ref(),
-            unanswered: self.unanswered,
-            admitted: self.admitted,
-            gone: None,
-            unseen: self.unseen,
+            record: Record {
+                status: &self.status,
+                generation: Some(1),
+                retry: self.retry.as_deref(),
+            },
+            account: Account {
+                inventory: Some(inventory),
+                scanned_since_created: self.looked,
+                looked_since_created: self.looked,
+                key: &self.key,
+                source_keys: &self.source_keys,
+                denied: self.denied.as_ref(),
+                unanswered: self.unanswered,
+            },
+            memory: Memory {
+                known_since: at(self.known_since()),
+                extra_attempt_after: self.extra_attempt_after,
+                unseen: self.unseen,
+                problem: self.problem.as_ref(),
+            },
+            grants: Grants {
+                copy: self.admitted,
+                publish_tags: true,
+            },
+            answers: &NOTHING_ASKED,
             system_time: at(self.now),
-            permissions: None,
-            uefi_differs: None,
-            older_unpublished: false,
-            problem: self.problem.as_ref(),
         }
+    }
+
+    /// Puts the answer to a call on record.
+    fn answer(&mut self, answer: Answer<'_>) {
+        let inventory = self.inventory();
+        self.status = answered(self.facts(&inventory), answer, at(self.now)).status;
     }
 
     fn known_since(&self) -> i64 {
@@ -161,8 +177,7 @@ impl Case {
     }
 
     fn accept_copy(&mut self, id: &ImageId) {
-        let inventory = self.inventory();
-        self.status = copy_accepted(self.observation(&inventory), id, at(self.now));
+        self.answer(Answer::Accepted(id));
     }
 
     fn reason(&self) -> &str {
@@ -206,15 +221,7 @@ impl Case {
         self.accept_copy(&id);
         self.change_copy(&id, |copy| copy.state = ImageState::Failed);
         assert_eq!(self.settle(), Next::Do(Effect::RemoveFailed(id.clone())));
-        let inventory = self.inventory();
-        let observation = self.observation(&inventory);
-        let lost = attempt_failed(
-            observation,
-            self.status.clone(),
-            "AWS could not make the copy.",
-            at(self.now),
-        );
-        self.status = lost;
+        self.answer(Answer::Removed(&id));
         self.world.images.remove(&id);
     }
 }

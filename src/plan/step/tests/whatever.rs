@@ -65,9 +65,7 @@ proptest! {
                         Next::Do(Effect::RemoveFailed(id)) => {
                             prop_assert_eq!(case.world.images[&id].state, ImageState::Failed);
                             case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
-                            let inventory = case.inventory();
-                            let lost = attempt_failed(case.observation(&inventory), case.status.clone(), "failed", at(case.now));
-                            case.status = lost;
+                            case.answer(Answer::Removed(&id));
                         }
                         Next::Do(Effect::Publish(..)) | Next::Ask(Question::LaunchPermissions) | Next::Ask(Question::UefiData(_)) | Next::Ask(Question::Absence(_)) | Next::Do(Effect::RemoveRemains(_)) => prop_assert!(false, "nothing is to be published"),
                         Next::Wait => {}
