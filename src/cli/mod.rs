@@ -1,7 +1,8 @@
-//! The command line's subcommands.
+//! The command line's subcommands, and what they share.
 
 pub mod check;
 pub mod crd;
 pub mod output;
 pub mod plan;
+pub mod policy_file;
 pub mod run;

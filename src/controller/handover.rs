@@ -1,14 +1,12 @@
 //! What comes and goes with a shard: objects to look at, and what is known of their accounts and regions.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
 
-use super::Context;
 use super::index::Scoped;
 use super::shards::{Change, Changes, POLICIES};
-use crate::domain::Scope;
+use super::{Context, forget};
 
 /// The shard of an object.
 pub(super) fn shard_of<K: Scoped>(object: &K, context: &Context) -> u16 {
@@ -41,7 +39,7 @@ pub(super) async fn follow(context: &Context, mut changes: Changes) {
                     metrics.leader.set(0);
                     tracing::info!("lost leadership");
                 }
-                forget(context, shard);
+                forget::shard(context, shard);
                 context.shards.cleared(shard);
             }
         }
@@ -62,19 +60,8 @@ fn wake(context: &Context, shard: u16) {
     }
 }
 
-fn forget(context: &Context, shard: u16) {
-    let migrations = of_shard(context, context.migrations.state(), shard);
-    let migrations: HashSet<String> = migrations.filter_map(|migration| migration.uid()).collect();
-    let is_lost = |scope: &Scope| context.shards.shard_of(scope) == shard;
-    for (target, session) in context.registry.forget(is_lost, &migrations) {
-        let key = session.key();
-        context.aws.forget(key);
-        context.metrics.forget_target(&target);
-        context.metrics.forget_scope(&key.scope);
-    }
-}
-
-fn of_shard<K: Scoped + Resource<DynamicType = ()>>(
+/// The objects of a shard.
+pub(super) fn of_shard<K: Scoped + Resource<DynamicType = ()>>(
     context: &Context,
     objects: Vec<Arc<K>>,
     shard: u16,

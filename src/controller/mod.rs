@@ -5,6 +5,7 @@
 mod answers;
 mod apply;
 mod events;
+mod forget;
 mod handover;
 mod index;
 mod memory;

@@ -138,15 +138,14 @@ impl Registry {
         gone.into_iter().map(session).collect()
     }
 
-    /// Forgets what is known of accounts and regions, and of their migrations, whose UIDs these are. Gives the targets'
-    /// names and the sessions that they have used.
-    pub(super) fn forget(
-        &self,
-        is_lost: impl Fn(&Scope) -> bool,
-        migrations: &HashSet<String>,
-    ) -> Vec<(String, Arc<Session>)> {
+    /// Whether anything is known of a target.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        lock(&self.targets).contains_key(name)
+    }
+
+    /// Forgets what is known of accounts and regions. Gives the targets' names and the sessions that they have used.
+    pub(super) fn forget(&self, is_lost: impl Fn(&Scope) -> bool) -> Vec<(String, Arc<Session>)> {
         lock(&self.copy_budgets).retain(|scope, _| !is_lost(scope));
-        self.memory.forget(migrations);
         let states = lock(&self.targets).clone();
         let lost = |session: &Arc<Session>| is_lost(&session.key().scope);
         let used = states

@@ -22,7 +22,7 @@ use super::index::{Index, Scoped};
 use super::registry::{Registry, Wakes};
 use super::shards::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
-use super::{Context, Parts, migrations, policy, targets};
+use super::{Context, Parts, forget, migrations, policy, targets};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::clock::Clock;
 use crate::domain::{Cause, Scope};
@@ -33,8 +33,6 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 
 /// How long to wait for the watch to show our own last write, if it does not lead here by itself.
 const CATCH_UP: Duration = Duration::from_secs(1);
-/// How often memory is rid of what is no more.
-const SWEEP: Duration = Duration::from_secs(60);
 
 /// Runs the controllers until `shutdown`; then every visit that has begun is finished.
 pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
@@ -75,7 +73,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     guard(&context, &pulses, &health);
     tokio::select! {
         () = watched.drive(wakes, &context, shutdown.boxed().shared()) => {}
-        () = sweep(&context) => {}
+        () = forget::sweep(&context) => {}
         () = announce(&context, &pulses, &health) => {}
         () = follow(&context, changes) => {}
     }
@@ -203,35 +201,6 @@ async fn announce(context: &Context, pulses: &[Arc<Pulse>], health: &Health) {
     context.shards.looked().await;
     health.set_ready();
     future::pending().await
-}
-
-/// Drops now and then what is kept in memory for objects that are no more: nobody visits those.
-async fn sweep(context: &Context) {
-    context.ready().await;
-    loop {
-        context.clock.sleep(SWEEP).await;
-        let migrations = context.migrations.state();
-        let targets = context.targets.state();
-        let policies = context.policies.state();
-        let uids = migrations.iter().filter_map(|m| m.uid());
-        let uids = uids.chain(targets.iter().filter_map(|t| t.uid()));
-        context
-            .registry
-            .memory
-            .retain(&uids.chain(policies.iter().filter_map(|p| p.uid())).collect());
-        let names = targets.iter().map(|t| t.name_any()).collect();
-        for (name, session) in context.registry.retain_targets(&names) {
-            if let Some(session) = session {
-                context.aws.forget(session.key());
-            }
-            let Some(scope) = context.metrics.forget_target(&name) else {
-                continue;
-            };
-            if context.targets_by_scope.of(&scope).is_empty() {
-                context.metrics.forget_scope(&scope);
-            }
-        }
-    }
 }
 
 /// Runs one controller: counts and times its visits, and lets failures wait longer each time.

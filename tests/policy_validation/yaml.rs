@@ -1,7 +1,7 @@
 //! That `plan` and the API server read one file alike: a real one is given the very text.
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionPolicySpec};
-use amiseal::cli::plan;
+use amiseal::cli::policy_file;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::Request;
 use serde_json::json;
@@ -112,7 +112,7 @@ async fn answered(client: &kube::Client, yaml: &str, applies: bool) -> Result<AM
 
 /// What is different between what `plan` and the API server make of a text.
 async fn difference(client: &kube::Client, yaml: &str) -> Option<String> {
-    let planned = plan::policies(yaml);
+    let planned = policy_file::policies(yaml);
     let created = answered(client, yaml, false).await;
     let applied = answered(client, yaml, true).await;
     let same = match &planned {

@@ -1,7 +1,7 @@
 //! Policies: what the rules in the schema let pass, the controllers can work with, and they never fall over the rest.
 
 use amiseal::api::{AMIEncryptionPolicy, Duration};
-use amiseal::cli::plan;
+use amiseal::cli::policy_file;
 use amiseal::domain::{AccountId, ImageId, KeyArn, Region};
 use amiseal::plan::expand;
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
@@ -132,7 +132,7 @@ proptest! {
 
     #[test]
     fn no_document_makes_the_reader_panic(yaml in "[-a-zA-Z0-9:{}\\[\\]\"'&*!|>%@ \n]{0,200}") {
-        let _ = plan::policies(&yaml);
+        let _ = policy_file::policies(&yaml);
         let _ = serde_json::from_str::<AMIEncryptionPolicy>(&yaml);
     }
 }

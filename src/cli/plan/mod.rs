@@ -1,16 +1,9 @@
 //! `amiseal plan`: what `mode: Enforce` would do, without a cluster.
 
-mod input;
 mod look;
-mod metadata;
 mod progress;
 mod render;
-mod scalar;
-mod schema;
-mod text_rules;
-mod validate;
 mod words;
-mod yaml;
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
@@ -21,7 +14,8 @@ use anyhow::{Context as _, Result};
 use prometheus::Registry;
 
 use super::output::{read_or_not, tell};
-use crate::api::{AMIEncryptionPolicy, Duration as Text};
+use super::policy_file;
+use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::plan::cost::{self, Pace};
@@ -85,16 +79,11 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The policies in a text, as a plan reads them, or everything that is wrong with it.
-pub fn policies(text: &str) -> Result<Vec<AMIEncryptionPolicy>, Vec<String>> {
-    input::load(&[PathBuf::from("-")], text.as_bytes())
-}
-
 /// Prints the plan. The exit status is 0 when there is nothing to do, 2 when there is, and 1 when something must be
 /// fixed first.
 pub fn run(args: &Args) -> Result<ExitCode> {
     init_logs(LogFormat::Auto, &args.log)?;
-    let mut policies = match input::load(&args.files, io::stdin()) {
+    let mut policies = match policy_file::load(&args.files, io::stdin()) {
         Ok(policies) => policies,
         Err(sentences) => {
             for sentence in sentences {

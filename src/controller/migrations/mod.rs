@@ -467,7 +467,7 @@ impl MigrationReconciler<'_> {
     async fn tell(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) {
         let failures = |status: &AMIMigrationStatus| status.copy.as_ref().and_then(|copy| copy.failures);
         if failures(status).unwrap_or(0) > failures(current).unwrap_or(0) {
-            self.ctx.metrics.copy_failed(&self.target.name_any());
+            self.ctx.metrics.targets.copy_failed(&self.target.name_any());
         }
         if status.state == Some(MigrationState::Completed) && current.state != Some(MigrationState::Completed) {
             if let Some(ready) = conditions::find(&status.conditions, conditions::READY) {

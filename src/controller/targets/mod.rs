@@ -306,7 +306,7 @@ impl<'a> TargetReconciler<'a> {
                 now,
             )
         });
-        self.ctx.metrics.observe_target(
+        self.ctx.metrics.targets.observe(
             self.target,
             &decided,
             &self.migrations,

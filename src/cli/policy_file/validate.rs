@@ -3,7 +3,7 @@
 use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
 use serde_json::Value;
 
-use super::input::check_kind;
+use super::check_kind;
 use super::text_rules::Leaves;
 use super::yaml::Document;
 use super::{metadata, schema};

@@ -1,14 +1,22 @@
 //! Policies from files: what is wrong with them is said in one sentence each, with file, document, field and fix.
 
+mod metadata;
+mod scalar;
+mod schema;
+mod text_rules;
+mod validate;
+mod yaml;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::validate::Rules;
-use super::yaml::{self, Document};
 use crate::api::{AMIEncryptionPolicy, GROUP, VERSION};
+
+use validate::Rules;
+use yaml::Document;
 
 /// No policy file is larger: the API server takes no object of more than 3 MiB, and a file may hold a few.
 const MAX_BYTES: u64 = 32 << 20;
@@ -35,6 +43,11 @@ impl fmt::Display for Origin {
         }
         Ok(())
     }
+}
+
+/// The policies in a text, as they are read from a file, or everything that is wrong with it.
+pub fn policies(text: &str) -> Result<Vec<AMIEncryptionPolicy>, Vec<String>> {
+    load(&[PathBuf::from("-")], text.as_bytes())
 }
 
 /// Reads the policies of all files, or says everything that is wrong with them.
@@ -166,7 +179,7 @@ fn unlisted(origin: Origin, mut document: Document) -> Result<Vec<(Origin, Docum
 }
 
 /// Says that a document is no policy, if it is not.
-pub(super) fn check_kind(document: &Value) -> Result<(), String> {
+fn check_kind(document: &Value) -> Result<(), String> {
     let wanted = format!("{GROUP}/{VERSION}");
     let Value::Object(object) = document else {
         return Err(format!(

@@ -1,0 +1,182 @@
+//! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
+
+mod targets;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use prometheus::core::Collector;
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use crate::domain::Scope;
+use crate::families::{Family, families};
+
+use targets::TargetMetrics;
+
+/// What the controllers count.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// What is shown of each target.
+    pub(crate) targets: TargetMetrics,
+    snapshots_in_flight: IntGaugeVec,
+    snapshots_limit: IntGaugeVec,
+    /// How long looking through an account and region takes.
+    pub scan_duration: Histogram,
+    /// From the recorded intent to the finished migration.
+    pub copy_duration: Histogram,
+    /// How long one visit to one object takes.
+    pub reconcile_duration: HistogramVec,
+    /// Visits that failed.
+    pub reconcile_errors: IntCounterVec,
+    /// Whether this replica leads: it works on the policies.
+    pub leader: IntGauge,
+    /// When each of the three watches was last heard of.
+    watch_heard: GaugeVec,
+    /// How many shards there are.
+    pub shards: IntGauge,
+    /// How many of them this replica holds.
+    pub shards_held: IntGauge,
+    build: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            targets: TargetMetrics::new()?,
+            snapshots_in_flight: int_gauges(
+                "amiseal_snapshots_in_flight",
+                "Snapshot copies in flight, whoever asked for them.",
+                &["account", "region"],
+            )?,
+            snapshots_limit: int_gauges(
+                "amiseal_snapshots_in_flight_limit",
+                "How many snapshot copies may be in flight before amiseal asks for no more.",
+                &["account", "region"],
+            )?,
+            scan_duration: Histogram::with_opts(
+                HistogramOpts::new(
+                    "amiseal_scan_duration_seconds",
+                    "How long looking through one account and region takes.",
+                )
+                .buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0]),
+            )?,
+            copy_duration: Histogram::with_opts(
+                HistogramOpts::new(
+                    "amiseal_copy_duration_seconds",
+                    "From the recorded intent to the finished migration.",
+                )
+                .buckets(vec![
+                    10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 10800.0, 36000.0, 86400.0,
+                ]),
+            )?,
+            reconcile_duration: HistogramVec::new(
+                HistogramOpts::new(
+                    "amiseal_reconcile_duration_seconds",
+                    "How long one visit to one object takes.",
+                ),
+                &["controller"],
+            )?,
+            reconcile_errors: counters(
+                "amiseal_reconcile_errors_total",
+                "Failed visits, by the class of the error.",
+                &["controller", "class"],
+            )?,
+            leader: IntGauge::new(
+                "amiseal_leader",
+                "Whether this replica leads, which is to hold shard 0 and work on the policies: 1 or 0.",
+            )?,
+            watch_heard: gauges(
+                "amiseal_watch_heard_timestamp_seconds",
+                "When the API server last began to answer a watch, in seconds since 1970. Watches begin anew every 30 seconds.",
+                &["kind"],
+            )?,
+            shards: IntGauge::new(
+                "amiseal_shards",
+                "How many shards the accounts and regions are divided into; the same for all replicas.",
+            )?,
+            shards_held: IntGauge::new("amiseal_shards_held", "How many shards this replica holds.")?,
+            build: int_gauges(
+                "amiseal_build_info",
+                "Always 1; the labels say which build this is.",
+                &["version", "revision"],
+            )?,
+        };
+        let revision = option_env!("AMISEAL_REVISION").unwrap_or("unknown");
+        metrics
+            .build
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), revision])
+            .set(1);
+        for collector in metrics.collectors() {
+            registry.register(collector)?;
+        }
+        Ok(metrics)
+    }
+
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let mut collectors = self.targets.collectors();
+        let of_process: [Box<dyn Collector>; 11] = [
+            Box::new(self.snapshots_in_flight.clone()),
+            Box::new(self.snapshots_limit.clone()),
+            Box::new(self.scan_duration.clone()),
+            Box::new(self.copy_duration.clone()),
+            Box::new(self.reconcile_duration.clone()),
+            Box::new(self.reconcile_errors.clone()),
+            Box::new(self.leader.clone()),
+            Box::new(self.watch_heard.clone()),
+            Box::new(self.shards.clone()),
+            Box::new(self.shards_held.clone()),
+            Box::new(self.build.clone()),
+        ];
+        collectors.extend(of_process);
+        collectors
+    }
+
+    /// Each metric, by its name.
+    #[must_use]
+    pub fn families(&self) -> BTreeMap<String, Family> {
+        families(&self.collectors())
+    }
+
+    /// Shows that the watch of a kind is alive.
+    pub(crate) fn heard(&self, kind: &str, at: Timestamp) {
+        self.watch_heard.with_label_values(&[kind]).set(seconds(at));
+    }
+
+    /// Shows how many snapshot copies are in flight, and how many may be.
+    pub(crate) fn snapshots_in_flight(&self, scope: &Scope, count: u32, limit: u32) {
+        let labels = [scope.account.as_str(), scope.region.as_str()];
+        self.snapshots_in_flight.with_label_values(&labels).set(count.into());
+        self.snapshots_limit.with_label_values(&labels).set(limit.into());
+    }
+
+    /// Takes back what is shown of an account and region.
+    pub(crate) fn forget_scope(&self, scope: &Scope) {
+        let labels = [scope.account.as_str(), scope.region.as_str()];
+        // A series that was never set cannot be removed, which is as well.
+        let _ = self.snapshots_in_flight.remove_label_values(&labels);
+        let _ = self.snapshots_limit.remove_label_values(&labels);
+    }
+}
+
+fn int_gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    GaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit into 53 bits")]
+fn seconds(at: Timestamp) -> f64 {
+    at.as_second() as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use prometheus::proto::{LabelPair, Metric};
+use regex::Regex;
+use serde_json::json;
+
+use super::*;
+use crate::api::{
+    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationStatus, ImageCounts, MigrationState,
+    conditions,
+};
+use crate::domain::ErrorClass;
+
+const NAME: &str = "p.111122223333.eu-west-1";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).expect("a time")
+}
+
+fn target(mode: &str, suspend: bool) -> AMIEncryptionTarget {
+    let spec = json!({
+        "policy": "p", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami", "mode": mode,
+        "suspend": suspend, "scanInterval": "15m", "otherKey": "Report", "promotion": {},
+        "copy": {"namePattern": "{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 3},
+    });
+    AMIEncryptionTarget::new(NAME, serde_json::from_value(spec).expect("a spec"))
+}
+
+fn migration(created: i64, state: MigrationState) -> Arc<AMIMigration> {
+    let spec = json!({
+        "policy": "p", "accountID": "111122223333", "region": "eu-west-1", "sourceImageID": "ami-0123456789abcdef0",
+        "keyARN": "arn:aws:kms:eu-west-1:111122223333:key/1",
+    });
+    let mut migration = AMIMigration::new("a", serde_json::from_value(spec).expect("a spec"));
+    migration.metadata.creation_timestamp = Some(Time(at(created)));
+    migration.status = Some(AMIMigrationStatus {
+        state: Some(state),
+        ..AMIMigrationStatus::default()
+    });
+    Arc::new(migration)
+}
+
+fn reachable(status: conditions::Status) -> AMIEncryptionTargetStatus {
+    let mut said = AMIEncryptionTargetStatus::default();
+    let mut write = conditions::Writer {
+        conditions: &mut said.conditions,
+        generation: None,
+        now: at(0),
+    };
+    write.set(conditions::REACHABLE, status, conditions::reason::SUCCEEDED, "");
+    said
+}
+
+/// What is shown of the one target.
+fn shown(registry: &Registry, name: &str) -> Option<f64> {
+    let family = registry.gather().into_iter().find(|family| family.name() == name)?;
+    let metric = family.get_metric().first()?;
+    let counter = metric.get_counter().get_value();
+    Some(metric.get_gauge().get_value() + counter)
+}
+
+#[test]
+fn what_is_missed_where_it_is_to_be_done_is_not_shown_where_it_is_not() {
+    let migrations = [
+        migration(10, MigrationState::Completed),
+        migration(30, MigrationState::Copying),
+        migration(20, MigrationState::Pending),
+    ];
+    for (mode, suspend, expected) in [
+        (
+            "Enforce",
+            false,
+            [Some(1.0), Some(900.0), Some(5.0), Some(20.0), Some(7.0)],
+        ),
+        ("Audit", false, [Some(1.0), Some(900.0), Some(5.0), None, None]),
+        ("Enforce", true, [None; 5]),
+    ] {
+        let registry = Registry::new();
+        let metrics = Metrics::register(&registry).expect("metrics");
+        let status = reachable(conditions::Status::True);
+        // Whatever was shown before.
+        for (mode, suspend) in [("Enforce", false), (mode, suspend)] {
+            metrics
+                .targets
+                .observe(&target(mode, suspend), &status, &migrations, Some(at(5)), Some(7.0));
+        }
+        let names = [
+            "amiseal_target_reachable",
+            "amiseal_scan_interval_seconds",
+            "amiseal_last_successful_scan_timestamp_seconds",
+            "amiseal_oldest_unfinished_migration_timestamp_seconds",
+            "amiseal_slowest_copy_ratio",
+        ];
+        assert_eq!(names.map(|name| shown(&registry, name)), expected, "{mode} {suspend}");
+        metrics.targets.forget(NAME);
+        assert_eq!(names.map(|name| shown(&registry, name)), [None; 5], "{mode} {suspend}");
+    }
+}
+
+#[test]
+fn a_target_is_not_reachable_before_its_first_scan_nor_after_one_that_failed() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    for (status, expected) in [
+        (AMIEncryptionTargetStatus::default(), 0.0),
+        (reachable(conditions::Status::Unknown), 0.0),
+        (reachable(conditions::Status::True), 1.0),
+        (reachable(conditions::Status::False), 0.0),
+    ] {
+        metrics
+            .targets
+            .observe(&target("Audit", false), &status, &[], None, None);
+        assert_eq!(shown(&registry, "amiseal_target_reachable"), Some(expected));
+    }
+}
+
+#[test]
+fn failures_count_from_zero_and_only_where_the_target_is_shown() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let count = || shown(&registry, "amiseal_copy_failures_total");
+    metrics.targets.copy_failed(NAME);
+    assert_eq!(count(), None);
+    let status = reachable(conditions::Status::True);
+    let observe = || {
+        metrics
+            .targets
+            .observe(&target("Enforce", false), &status, &[], None, None)
+    };
+    observe();
+    assert_eq!(count(), Some(0.0));
+    metrics.targets.copy_failed(NAME);
+    observe();
+    assert_eq!(count(), Some(1.0));
+    metrics.targets.forget(NAME);
+    metrics.targets.copy_failed(NAME);
+    assert_eq!(count(), None);
+}
+
+#[test]
+fn the_alerts_select_only_by_classes_and_reasons_that_there_are() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let status = AMIEncryptionTargetStatus {
+        images: Some(ImageCounts::default()),
+        ..AMIEncryptionTargetStatus::default()
+    };
+    metrics
+        .targets
+        .observe(&target("Audit", false), &status, &[], None, None);
+    let families = registry.gather();
+    let images = families.iter().find(|family| family.name() == "amiseal_images");
+    let labels = images.expect("images").get_metric().iter().flat_map(Metric::get_label);
+    let classes = labels.filter(|label| label.name() == "class").map(LabelPair::value);
+    let errors = [ErrorClass::Transient.as_str(), "Kubernetes"];
+    let known: Vec<&str> = classes
+        .chain(errors)
+        .chain(conditions::reason::ALL.iter().copied())
+        .collect();
+
+    let rules = include_str!("../../../charts/amiseal/files/alerts.yaml");
+    let selected = Regex::new(r#"(?:class|reason)=~?"([^"]*)""#).expect("a pattern");
+    let selected: Vec<&str> = selected
+        .captures_iter(rules)
+        .flat_map(|found| found.extract::<1>().1[0].split('|'))
+        .collect();
+    assert!(selected.len() > 10, "{selected:?}");
+    for value in selected {
+        assert!(known.contains(&value), "{value} is none of {known:?}");
+    }
+}
+
+#[test]
+fn every_metric_that_is_gathered_is_among_the_families_with_its_labels() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    metrics.targets.observe(
+        &target("Enforce", false),
+        &reachable(conditions::Status::True),
+        &[],
+        None,
+        None,
+    );
+    let families = metrics.families();
+    for family in registry.gather() {
+        let mut labels = families.get(family.name()).expect("a family").labels.clone();
+        labels.sort();
+        for metric in family.get_metric() {
+            let names: Vec<&str> = metric.get_label().iter().map(|label| label.name()).collect();
+            assert_eq!(names, labels, "{}", family.name());
+        }
+    }
+}
