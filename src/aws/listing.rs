@@ -1,14 +1,16 @@
 //! Listing images and snapshots: one page after the other, or everything in parts that are read side by side.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_ec2::types::{self as sdk, Filter};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use super::interner::Interner;
 use super::inventory::Detail;
 use super::pages::{Gathering, Pages, Reader};
-use super::parts::{Known, Part, Trial, Verdict, parts};
+use super::parts::{Known, Part, Trial, Verdict, at_a_time, parts};
 use super::project::Defect;
 use super::session::Session;
 use super::transport::Room;
@@ -170,11 +172,14 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
         let mut pages = Pages::default();
         let mut reader = self.gathering.reader();
         let room = Room::default();
+        let clock = &session.shared.clock;
+        let asked = clock.monotonic();
         let (first, next) = T::page(session, None, None, &room).await?;
+        let took = clock.monotonic().saturating_sub(asked);
         pages.turn(T::OPERATION, next)?;
         let is_long = pages.more();
         let known = session.known_listing(T::NUMBER);
-        let in_parts = is_long && known.divides(session.shared.clock.monotonic());
+        let in_parts = is_long && known.divides(clock.monotonic());
         let shown: Vec<String> = first
             .iter()
             .filter(|_| in_parts)
@@ -184,7 +189,7 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
         if in_parts {
             // The first page is done before parts are compared with it.
             reader.settle().await?;
-            if self.is_whole_in_parts(session, shown).await? {
+            if self.is_whole_in_parts(session, shown, took).await? {
                 pages = Pages::end();
             } else {
                 tracing::info!(
@@ -201,15 +206,23 @@ impl<T: Listed, S: Send + 'static> Listing<T, S> {
     }
 
     /// Reads all parts, beside a first page that showed these IDs. Says whether they are the whole.
-    async fn is_whole_in_parts(&self, session: &Arc<Session>, shown: Vec<String>) -> Result<bool, AwsError> {
+    async fn is_whole_in_parts(
+        &self,
+        session: &Arc<Session>,
+        shown: Vec<String>,
+        page: Duration,
+    ) -> Result<bool, AwsError> {
         let things = self.gathering.with(|gathered| {
             gathered.trial = Some(Trial::new(shown));
             std::mem::take(&mut gathered.things)
         })?;
         let mut readers = JoinSet::new();
+        let turns = Arc::new(Semaphore::new(at_a_time(page)));
         for part in parts(T::BEGINNING) {
-            let (this, session) = (self.clone(), session.clone());
+            let (this, session, turns) = (self.clone(), session.clone(), turns.clone());
             readers.spawn(async move {
+                // Nobody closes it.
+                let _turn = turns.acquire_owned().await;
                 let filter = filter(T::ID_FILTER, part.patterns());
                 let reader = this.gathering.reader();
                 this.follow(&session, Some(filter), Some(part), Pages::default(), reader)

@@ -5,6 +5,7 @@
 
 mod associated;
 mod caller;
+mod consumers;
 mod credentials;
 mod endpoint;
 mod error;
@@ -34,6 +35,7 @@ mod visit;
 mod xml;
 
 pub use crate::domain::{AwsError, Cause, ErrorClass};
+pub use consumers::Parameters;
 pub use credentials::READ_ONLY_POLICY;
 pub use images::CopyRequest;
 pub use inventory::{Detail, Fate};

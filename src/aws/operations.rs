@@ -2,8 +2,13 @@
 
 use std::error::Error as StdError;
 
+use aws_sdk_autoscaling::operation as autoscaling;
+use aws_sdk_batch::operation as batch;
 use aws_sdk_ec2::operation as ec2;
+use aws_sdk_eks::operation as eks;
+use aws_sdk_imagebuilder::operation as imagebuilder;
 use aws_sdk_kms::operation as kms;
+use aws_sdk_ssm::operation as ssm;
 use aws_sdk_sts::operation as sts;
 use aws_smithy_runtime_api::client::interceptors::context::Error;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
@@ -18,8 +23,9 @@ pub(super) struct Unlisted(String);
 
 /// The operation of a call.
 pub(super) fn operation_of(call: &Metadata) -> Result<Operation, Unlisted> {
-    let is_called =
-        |known: &&Operation| known.name() == call.name() && known.service().eq_ignore_ascii_case(call.service());
+    // Of all services "Auto Scaling" alone is written with a space.
+    let service = call.service().replace(' ', "");
+    let is_called = |known: &&Operation| known.name() == call.name() && known.service().eq_ignore_ascii_case(&service);
     let operation = Operation::ALL.iter().find(is_called).copied();
     operation.ok_or_else(|| Unlisted(format!("{} of {}", call.name(), call.service())))
 }
@@ -48,6 +54,35 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::DeregisterImage => code::<ec2::deregister_image::DeregisterImageError>,
         Operation::DeleteSnapshot => code::<ec2::delete_snapshot::DeleteSnapshotError>,
         Operation::DescribeKey => code::<kms::describe_key::DescribeKeyError>,
+        Operation::DescribeInstances => code::<ec2::describe_instances::DescribeInstancesError>,
+        Operation::DescribeLaunchTemplates => code::<ec2::describe_launch_templates::DescribeLaunchTemplatesError>,
+        Operation::DescribeLaunchTemplateVersions => {
+            code::<ec2::describe_launch_template_versions::DescribeLaunchTemplateVersionsError>
+        }
+        Operation::DescribeFleets => code::<ec2::describe_fleets::DescribeFleetsError>,
+        Operation::DescribeSpotFleetRequests => {
+            code::<ec2::describe_spot_fleet_requests::DescribeSpotFleetRequestsError>
+        }
+        Operation::DescribeSpotInstanceRequests => {
+            code::<ec2::describe_spot_instance_requests::DescribeSpotInstanceRequestsError>
+        }
+        Operation::DescribeAutoScalingGroups => {
+            code::<autoscaling::describe_auto_scaling_groups::DescribeAutoScalingGroupsError>
+        }
+        Operation::DescribeLaunchConfigurations => {
+            code::<autoscaling::describe_launch_configurations::DescribeLaunchConfigurationsError>
+        }
+        Operation::DescribeParameters => code::<ssm::describe_parameters::DescribeParametersError>,
+        Operation::GetParameters => code::<ssm::get_parameters::GetParametersError>,
+        Operation::GetParameterHistory => code::<ssm::get_parameter_history::GetParameterHistoryError>,
+        Operation::ListClusters => code::<eks::list_clusters::ListClustersError>,
+        Operation::ListNodegroups => code::<eks::list_nodegroups::ListNodegroupsError>,
+        Operation::DescribeNodegroup => code::<eks::describe_nodegroup::DescribeNodegroupError>,
+        Operation::DescribeComputeEnvironments => {
+            code::<batch::describe_compute_environments::DescribeComputeEnvironmentsError>
+        }
+        Operation::ListImageRecipes => code::<imagebuilder::list_image_recipes::ListImageRecipesError>,
+        Operation::ListContainerRecipes => code::<imagebuilder::list_container_recipes::ListContainerRecipesError>,
         Operation::AssumeRole => code::<sts::assume_role::AssumeRoleError>,
         Operation::GetCallerIdentity => code::<sts::get_caller_identity::GetCallerIdentityError>,
     }
@@ -60,20 +95,25 @@ fn code<E: StdError + ProvideErrorMetadata + Send + Sync + 'static>(error: &Erro
 #[cfg(test)]
 mod tests {
     use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
-    use super::super::{Access, CopyRequest, Session};
+    use super::super::{Access, CopyRequest, Parameters, Session};
     use super::*;
     use crate::domain::{AwsError, ErrorClass, InstanceTypes, LaunchPermission};
 
-    const CODES: [(&str, &str); 3] = [
+    const CODES: [(&str, &str); 8] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
+        ("autoscaling", "Throttling"),
+        ("ssm", "ThrottlingException"),
+        ("eks", "ThrottlingException"),
+        ("batch", "TooManyRequestsException"),
+        ("imagebuilder", "TooManyRequestsException"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" => Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#)),
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" => Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#)),
             _ => Answer::sts_error(400, code, "slow down"),
         }
     }
@@ -113,7 +153,39 @@ mod tests {
             Operation::DeleteSnapshot => session.delete_snapshot(&snapshot).await,
             Operation::DescribeKey => session.resolve_key(key).await.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
+            of_consumers => {
+                let readings = session.list_consumers(Parameters::Images).await;
+                let failed = readings
+                    .unread
+                    .into_values()
+                    .find(|error| error.operation == of_consumers);
+                failed.map_or(Ok(()), Err)
+            }
         }
+    }
+
+    /// What leads to further calls, and of everything else nothing.
+    fn listed(call: &str) -> Answer {
+        let image = "ami-0123456789abcdef0";
+        Answer::ok(match call {
+            "eks:ListClusters" => r#"{"clusters":["c"]}"#.to_owned(),
+            "eks:ListNodegroups" => r#"{"nodegroups":["g"]}"#.to_owned(),
+            "ssm:DescribeParameters" => r#"{"Parameters":[{"Name":"/p","Version":2}]}"#.to_owned(),
+            "ssm:GetParameters" => {
+                format!(
+                    r#"{{"Parameters":[{{"Name":"/p","Value":"{image}","DataType":"aws:ec2:image","Version":2}}]}}"#
+                )
+            }
+            call if call.starts_with("ec2:") => {
+                let action = call.trim_start_matches("ec2:");
+                format!("<{action}Response><imagesSet/></{action}Response>")
+            }
+            call if call.starts_with("autoscaling:") => {
+                let action = call.trim_start_matches("autoscaling:");
+                format!("<{action}Response><{action}Result/></{action}Response>")
+            }
+            _ => "{}".to_owned(),
+        })
     }
 
     #[tokio::test]
@@ -128,7 +200,7 @@ mod tests {
                 action if action == operation.action() => throttled(service, code),
                 "sts:GetCallerIdentity" => Answer::ok(identity(ACCOUNT)),
                 "sts:AssumeRole" => Answer::ok(assumed()),
-                _ => Answer::ok("<DescribeImagesResponse><imagesSet/></DescribeImagesResponse>"),
+                call => listed(call),
             });
             let bench = bench(&wire, open()).await;
             let session = bench.aws.session(&role(Access::Full));

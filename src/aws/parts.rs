@@ -29,6 +29,23 @@ pub(super) fn parts(kind: &str) -> Vec<Part> {
     of_today.chain([Part(old)]).collect()
 }
 
+/// What AWS allows of one kind of call in the long run, a second.
+const CALLS_A_SECOND: f64 = 20.0;
+/// As few parts are always read at a time.
+const FEWEST: usize = 4;
+
+/// How many parts are read at a time, where a page takes AWS so long: so many that they use what AWS allows. More would be of no use,
+/// and each keeps a connection with its memory.
+pub(super) fn at_a_time(page: Duration) -> usize {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few seconds at most"
+    )]
+    let needed = (page.as_secs_f64().min(60.0) * CALLS_A_SECOND).ceil() as usize;
+    needed.max(FEWEST)
+}
+
 impl Part {
     /// The values of the filter for it.
     pub(super) fn patterns(&self) -> Vec<String> {
@@ -122,6 +139,13 @@ mod tests {
 
     use super::*;
     use crate::domain::{ImageId, SnapshotId};
+
+    #[test]
+    fn as_many_parts_are_read_at_a_time_as_use_what_aws_allows() {
+        for (millis, expected) in [(0, 4), (20, 4), (500, 10), (1000, 20), (90_000, 1200)] {
+            assert_eq!(at_a_time(Duration::from_millis(millis)), expected, "{millis} ms");
+        }
+    }
 
     fn holders(kind: &str, id: &str) -> usize {
         parts(kind).iter().filter(|part| part.holds(id)).count()

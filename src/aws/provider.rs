@@ -181,6 +181,8 @@ pub(super) struct ScopeLimits {
     pub(super) ec2: RetryPartition,
     pub(super) kms: RetryPartition,
     pub(super) sts: RetryPartition,
+    /// Of the services beside EC2 that launch images.
+    pub(super) beside: RetryPartition,
     /// What earlier listings have told.
     pub(super) learned: Mutex<Learned>,
 }
@@ -293,6 +295,7 @@ impl Aws {
                 ec2: partition("ec2"),
                 kms: partition("kms"),
                 sts: partition("sts"),
+                beside: partition("beside"),
                 learned: Mutex::default(),
             })
         });

@@ -85,6 +85,19 @@ impl fmt::Debug for Session {
     }
 }
 
+/// A client of a service. Each has types of its own for the same things.
+macro_rules! client {
+    ($session:ident, $sdk:ident, $partition:ident) => {{
+        let mut config = $sdk::config::Builder::from(&$session.config)
+            .retry_partition($session.limits.$partition.clone())
+            .interceptor($session.attempts.clone());
+        if let Some(renewal) = &$session.renewal {
+            config = config.retry_classifier(renewal.clone());
+        }
+        $sdk::Client::from_conf(config.build())
+    }};
+}
+
 impl Session {
     pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, limits: Arc<ScopeLimits>) -> Self {
         let attempts = Attempts {
@@ -228,13 +241,32 @@ impl Session {
 
     /// A client of KMS.
     pub(super) fn kms(&self) -> aws_sdk_kms::Client {
-        let mut config = aws_sdk_kms::config::Builder::from(&self.config)
-            .retry_partition(self.limits.kms.clone())
-            .interceptor(self.attempts.clone());
-        if let Some(renewal) = &self.renewal {
-            config = config.retry_classifier(renewal.clone());
-        }
-        aws_sdk_kms::Client::from_conf(config.build())
+        client!(self, aws_sdk_kms, kms)
+    }
+
+    /// A client of Auto Scaling.
+    pub(super) fn autoscaling(&self) -> aws_sdk_autoscaling::Client {
+        client!(self, aws_sdk_autoscaling, beside)
+    }
+
+    /// A client of Systems Manager.
+    pub(super) fn ssm(&self) -> aws_sdk_ssm::Client {
+        client!(self, aws_sdk_ssm, beside)
+    }
+
+    /// A client of EKS.
+    pub(super) fn eks(&self) -> aws_sdk_eks::Client {
+        client!(self, aws_sdk_eks, beside)
+    }
+
+    /// A client of Batch.
+    pub(super) fn batch(&self) -> aws_sdk_batch::Client {
+        client!(self, aws_sdk_batch, beside)
+    }
+
+    /// A client of EC2 Image Builder.
+    pub(super) fn imagebuilder(&self) -> aws_sdk_imagebuilder::Client {
+        client!(self, aws_sdk_imagebuilder, beside)
     }
 
     /// Makes a call: `request` is sent when the identity is known and the limiter has room.

@@ -178,6 +178,22 @@ impl HttpConnector for Wire {
     }
 }
 
+/// The action of a service that tells them apart by their paths.
+fn action_of(uri: &str) -> &'static str {
+    let path = uri.split('?').next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts[..] {
+        ["clusters"] => "ListClusters",
+        ["clusters", _, "node-groups"] => "ListNodegroups",
+        ["clusters", _, "node-groups", _] => "DescribeNodegroup",
+        ["v1", "describecomputeenvironments"] => "DescribeComputeEnvironments",
+        ["ListImageRecipes"] => "ListImageRecipes",
+        ["ListContainerRecipes"] => "ListContainerRecipes",
+        _ => "",
+    }
+}
+
 fn read(request: &HttpRequest) -> Request {
     let bytes = request.body().bytes().unwrap_or_default();
     let header = |name| request.headers().get(name).unwrap_or_default().to_owned();
@@ -192,7 +208,8 @@ fn read(request: &HttpRequest) -> Request {
     let service = scope.nth(2).unwrap_or_default().to_owned();
     let target = header("x-amz-target");
     let action = target.split_once('.').map(|(_, action)| action.to_owned());
-    let action = action.or_else(|| form.get("Action").cloned()).unwrap_or_default();
+    let action = action.or_else(|| form.get("Action").cloned());
+    let action = action.unwrap_or_else(|| action_of(request.uri()).to_owned());
     Request {
         call: format!("{service}:{action}"),
         form,

@@ -31,6 +31,8 @@ pub struct Image {
     pub created: Option<Timestamp>,
     /// When it becomes deprecated, rounded to the minute.
     pub deprecation_time: Option<Timestamp>,
+    /// When it was last launched, up to a day late; none where AWS does not say, which is not that it never was.
+    pub last_launched: Option<Timestamp>,
     /// Whether everyone may launch it.
     pub public: bool,
     /// Whether AWS Backup or Data Lifecycle Manager made it, which make and delete such images by themselves.

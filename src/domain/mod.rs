@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Kubernetes, the AWS SDK or a clock.
 
+mod consumer;
 mod copied;
 mod failure;
 mod ids;
@@ -15,6 +16,10 @@ mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use consumer::{
+    Consumer, ConsumerKind, ImageRef, Launcher, Launches, Owner, ParameterRef, ParameterValue, Readings, TemplateId,
+    TemplateVersion, VersionRef,
+};
 pub use copied::CopyRecord;
 pub use failure::{AwsError, Cause, ErrorClass};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};

@@ -20,11 +20,13 @@ pub enum Bucket {
     Write,
     /// KMS, whose own limits are far higher: this bounds a fault of ours.
     Key,
+    /// The services beside EC2 that launch images. Each has limits of its own, which AWS publishes for few; this stays below those.
+    Beside,
 }
 
 impl Bucket {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Read,
         Self::Snapshots,
         Self::Copy,
@@ -32,6 +34,7 @@ impl Bucket {
         Self::Tag,
         Self::Write,
         Self::Key,
+        Self::Beside,
     ];
 }
 
@@ -111,6 +114,24 @@ operations! {
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
     kms:DescribeKey                           reads  Some(Bucket::Key);
+    // Who uses images.
+    ec2:DescribeInstances                     reads  Some(Bucket::Read);
+    ec2:DescribeLaunchTemplates               reads  Some(Bucket::Read);
+    ec2:DescribeLaunchTemplateVersions        reads  Some(Bucket::Read);
+    ec2:DescribeFleets                        reads  Some(Bucket::Read);
+    ec2:DescribeSpotFleetRequests             reads  Some(Bucket::Read);
+    ec2:DescribeSpotInstanceRequests          reads  Some(Bucket::Read);
+    autoscaling:DescribeAutoScalingGroups     reads  Some(Bucket::Beside);
+    autoscaling:DescribeLaunchConfigurations  reads  Some(Bucket::Beside);
+    ssm:DescribeParameters                    reads  Some(Bucket::Beside);
+    ssm:GetParameters                         reads  Some(Bucket::Beside);
+    ssm:GetParameterHistory                   reads  Some(Bucket::Beside);
+    eks:ListClusters                          reads  Some(Bucket::Beside);
+    eks:ListNodegroups                        reads  Some(Bucket::Beside);
+    eks:DescribeNodegroup                     reads  Some(Bucket::Beside);
+    batch:DescribeComputeEnvironments         reads  Some(Bucket::Beside);
+    imagebuilder:ListImageRecipes             reads  Some(Bucket::Beside);
+    imagebuilder:ListContainerRecipes         reads  Some(Bucket::Beside);
     // Calls of STS count against the controller's own account, and are a few an hour.
     sts:AssumeRole                            reads  None;
     sts:GetCallerIdentity                     reads  None;
@@ -151,12 +172,17 @@ mod tests {
                 "{operation}"
             );
             assert_eq!(
+                operation.bucket() == Some(Bucket::Beside),
+                !["ec2", "kms", "sts"].contains(&operation.service()),
+                "{operation}"
+            );
+            assert_eq!(
                 operation.bucket().is_none(),
                 operation.service() == "sts",
                 "{operation}"
             );
         }
         let numbers = Bucket::ALL.map(|bucket| bucket as usize);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6], "they number the limiter's lanes");
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7], "they number the limiter's lanes");
     }
 }

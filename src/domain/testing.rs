@@ -68,6 +68,7 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         state_code: None,
         created: Some(at(i64::try_from(number).expect("small"))),
         deprecation_time: None,
+        last_launched: None,
         public: false,
         backup: false,
         product_codes: false,

@@ -10,6 +10,7 @@ pub mod copy_budget;
 pub mod copy_watch;
 pub mod cost;
 pub mod expand;
+pub mod findings;
 pub mod freshness;
 pub mod key;
 pub mod migrations;
@@ -31,4 +32,5 @@ pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unknown;
+pub mod usage;
 pub mod verify;

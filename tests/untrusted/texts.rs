@@ -39,6 +39,7 @@ fn image(name: &str, tags: &[(String, String)]) -> Image {
         state_code: None,
         created: None,
         deprecation_time: None,
+        last_launched: None,
         public: false,
         backup: false,
         product_codes: false,

@@ -1,0 +1,176 @@
+//! The checks: what each looks for, why it matters, and how to fix what it finds. `docs/findings.md` is made from this list.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Costs money, or order.
+    Low,
+    /// Will hurt some day.
+    Medium,
+    /// Data is less protected than it should be.
+    High,
+    /// Data is open to everybody.
+    Critical,
+}
+
+impl Severity {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    /// As reports write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! checks {
+    ($($check:ident $id:literal $severity:ident $title:literal $why:literal $fix:literal [$($reference:literal),*];)+) => {
+        /// Something that is looked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Check {
+            $(
+                #[doc = $title]
+                $check,
+            )+
+        }
+
+        impl Check {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$check),+];
+
+            /// Its name, which stays the same for good.
+            pub const fn id(self) -> &'static str {
+                match self {
+                    $(Self::$check => $id,)+
+                }
+            }
+
+            /// How bad it is.
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Self::$check => Severity::$severity,)+
+                }
+            }
+
+            /// What it finds.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$check => $title,)+
+                }
+            }
+
+            /// Why that matters.
+            pub const fn why(self) -> &'static str {
+                match self {
+                    $(Self::$check => $why,)+
+                }
+            }
+
+            /// How to fix it.
+            pub const fn fix(self) -> &'static str {
+                match self {
+                    $(Self::$check => $fix,)+
+                }
+            }
+
+            /// Checks of the same meaning elsewhere.
+            pub const fn references(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$check => &[$($reference),*],)+
+                }
+            }
+        }
+    };
+}
+
+checks! {
+    PublicImage "public-image" Critical
+        "Everybody can launch the image."
+        "Anybody with an AWS account can read everything that is on a public image."
+        "Remove the launch permission `all`, or exempt the image if it is meant to be public."
+        [];
+    UnencryptedImage "unencrypted-image" High
+        "A snapshot of the image is not encrypted."
+        "Every volume that is launched from the image is unencrypted too, unless the account encrypts by default."
+        "Copy the image encrypted: apply an AMIEncryptionPolicy with mode Enforce."
+        [];
+    LaunchesUnencryptedImage "launches-unencrypted-image" High
+        "Something launches an image that is not encrypted."
+        "New volumes are unencrypted for as long as it launches this image."
+        "Move it to an encrypted copy of the image."
+        [];
+    DisabledImageInUse "disabled-image-in-use" High
+        "Something launches an image that is disabled."
+        "Every launch fails: a group that loses an instance does not get another one."
+        "Enable the image, or move what launches it to another one."
+        [];
+    DeprecatedImageInUse "deprecated-image-in-use" Medium
+        "Something launches an image that is deprecated."
+        "The image's owner has announced that it is to be used no longer, and other accounts do not find it any more."
+        "Move what launches it to its successor."
+        [];
+    OldImage "old-image" Medium
+        "The image is older than allowed."
+        "An old image lacks the security fixes of all the time since it was made. A copy is as old as what it was copied from."
+        "Build a new image, and move what launches this one to it."
+        [];
+    UnusedImage "unused-image" Low
+        "Nobody uses the image."
+        "Its snapshots are paid for, and what is on them can be stolen."
+        "Deprecate and disable the image, and deregister it later."
+        [];
+    OrphanSnapshot "orphan-snapshot" Low
+        "A snapshot was made for an image that is gone."
+        "It is paid for, and no image tells any more what is on it."
+        "Delete the snapshot."
+        [];
+    MissingTags "missing-tags" Low
+        "The image lacks a tag that it has to have."
+        "Nobody can tell whose it is, or what it is for."
+        "Add the tag where the image is built."
+        [];
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_has_a_name_of_its_own_and_sentences() {
+        let mut ids: Vec<&str> = Check::ALL.iter().map(|check| check.id()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Check::ALL.len());
+        for check in Check::ALL {
+            for text in [check.title(), check.why(), check.fix()] {
+                assert!(text.ends_with('.') && text.len() > 20, "{check}: {text}");
+            }
+            assert!(
+                check.id().bytes().all(|sign| sign.is_ascii_lowercase() || sign == b'-'),
+                "{check}"
+            );
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The report on findings: what `amiseal report` prints, in every form.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Check, Finding, Severity, Subject, is_unencrypted};
+use crate::domain::{Consumer, Image, Scope};
+use crate::plan::obstacle::Problem;
+use crate::plan::usage::{Doubt, Usage};
+
+/// The report.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// When it was made.
+    pub generated: String,
+    /// Every account and region that was looked into, in their order.
+    pub scopes: Vec<ScopeReport>,
+    /// Everything that is wrong, the worst first.
+    pub findings: Vec<ReportedFinding>,
+    /// The images, with who uses them.
+    pub images: Vec<ReportedImage>,
+}
+
+/// What one account and region showed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScopeReport {
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// Images; none where they could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Counts>,
+    /// How many things of each kind use images that the account owns.
+    pub consumers: BTreeMap<&'static str, usize>,
+    /// What could not be read, so that no image counts as unused.
+    pub unknown: Vec<Unknown>,
+    /// What hindered reading images at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Said>,
+}
+
+/// How many images are what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// All of them.
+    pub total: usize,
+    /// With a snapshot that is not encrypted.
+    pub unencrypted: usize,
+    /// That something uses.
+    pub used: usize,
+    /// That nobody uses.
+    pub unused: usize,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unknown {
+    /// What kind of consumer.
+    pub kind: &'static str,
+    /// Which one, where it is not all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What to do.
+    pub message: String,
+}
+
+/// A reason and a sentence.
+#[derive(Debug, Clone, Serialize)]
+pub struct Said {
+    /// The reason, as in conditions.
+    pub reason: &'static str,
+    /// What is wrong, and how to fix it.
+    pub message: String,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedFinding {
+    /// An ID that stays the same from one report to the next.
+    pub id: String,
+    /// What was looked for.
+    pub check: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// What it is about.
+    pub resource: String,
+    /// What was found.
+    pub what: String,
+    /// How to fix it.
+    pub fix: &'static str,
+    /// The last day of its exemption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_until: Option<String>,
+    /// Why it is exempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_reason: Option<String>,
+}
+
+/// An image, with who uses it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedImage {
+    /// Its ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// When it was last launched, up to a day late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_launched: Option<String>,
+    /// Whether a snapshot of it is not encrypted.
+    pub unencrypted: bool,
+    /// Whether somebody uses it: `used`, `unused`, or `unknown`.
+    pub usage: &'static str,
+    /// Who uses it.
+    pub consumers: Vec<ReportedConsumer>,
+    /// Why it cannot be said that nobody does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+/// Something that uses an image.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedConsumer {
+    /// What it is.
+    pub kind: &'static str,
+    /// Its ID or name.
+    pub id: String,
+    /// By what it launches the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// Who has to change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+impl Report {
+    /// A report of that moment, on nothing yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            generated: time(now),
+            scopes: Vec::new(),
+            findings: Vec::new(),
+            images: Vec::new(),
+        }
+    }
+
+    /// Adds an account and region that could not be looked into.
+    pub fn failed(&mut self, scope: &Scope, problem: &Problem) {
+        self.scopes.push(ScopeReport {
+            problem: Some(Said {
+                reason: problem.reason,
+                message: problem.message.clone(),
+            }),
+            ..of_scope(scope)
+        });
+    }
+
+    /// Adds what an account and region showed.
+    pub fn add(&mut self, subject: Subject<'_>, findings: Vec<Finding>) {
+        let mut scope = of_scope(subject.scope);
+        let mut counts = Counts::default();
+        for image in subject.inventory.images.values().filter(|image| image.is_there()) {
+            let shown = shown(subject, image);
+            counts.total += 1;
+            counts.unencrypted += usize::from(shown.unencrypted);
+            counts.used += usize::from(shown.usage == USED);
+            counts.unused += usize::from(shown.usage == UNUSED);
+            for consumer in &shown.consumers {
+                *scope.consumers.entry(consumer.kind).or_default() += 1;
+            }
+            self.images.push(shown);
+        }
+        scope.images = Some(counts);
+        let unread = subject.graph.unread().iter();
+        scope.unknown.extend(unread.map(|(kind, problem)| Unknown {
+            kind: kind.as_str(),
+            id: None,
+            message: problem.message.clone(),
+        }));
+        scope
+            .unknown
+            .extend(subject.graph.unresolved().map(|unresolved| Unknown {
+                kind: unresolved.kind.as_str(),
+                id: Some(unresolved.id.to_string()),
+                message: format!("It names {}, which could not be read.", unresolved.names),
+            }));
+        self.scopes.push(scope);
+        self.findings.extend(findings.into_iter().map(reported));
+    }
+
+    /// Puts everything in a stable order, the worst findings first.
+    pub fn sort(&mut self) {
+        let by_scope = |scope: &ScopeReport| (scope.account_id.clone(), scope.region.clone());
+        self.scopes.sort_by_key(by_scope);
+        self.images.sort_by(|one, other| {
+            (&one.account_id, &one.region, &one.id).cmp(&(&other.account_id, &other.region, &other.id))
+        });
+        self.findings.sort_by(|one, other| {
+            let rank = |finding: &ReportedFinding| (std::cmp::Reverse(finding.severity), finding.check);
+            let place = |finding: &ReportedFinding| {
+                (
+                    finding.account_id.clone(),
+                    finding.region.clone(),
+                    finding.resource.clone(),
+                )
+            };
+            rank(one).cmp(&rank(other)).then_with(|| place(one).cmp(&place(other)))
+        });
+    }
+
+    /// How many findings of each check are not exempt, the worst first.
+    pub fn counts(&self) -> Vec<(Check, usize)> {
+        let count = |check: Check| {
+            let counted = self.findings.iter().filter(|finding| finding.check == check.id());
+            counted.filter(|finding| finding.exempt_until.is_none()).count()
+        };
+        let mut counts: Vec<(Check, usize)> = Check::ALL.iter().map(|check| (*check, count(*check))).collect();
+        counts.retain(|(_, count)| *count > 0);
+        counts.sort_by_key(|(check, _)| (std::cmp::Reverse(check.severity()), *check));
+        counts
+    }
+
+    /// The worst severity among what is not exempt.
+    pub fn worst(&self) -> Option<Severity> {
+        self.counts().first().map(|(check, _)| check.severity())
+    }
+
+    /// Whether everything could be looked into.
+    pub fn is_complete(&self) -> bool {
+        self.scopes.iter().all(|scope| scope.problem.is_none())
+    }
+}
+
+const USED: &str = "used";
+const UNUSED: &str = "unused";
+const UNKNOWN: &str = "unknown";
+
+fn of_scope(scope: &Scope) -> ScopeReport {
+    ScopeReport {
+        account_id: scope.account.to_string(),
+        region: scope.region.to_string(),
+        images: None,
+        consumers: BTreeMap::new(),
+        unknown: Vec::new(),
+        problem: None,
+    }
+}
+
+fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
+    let usage = subject.usage(image);
+    let (usage, consumers, doubts) = match &usage {
+        Usage::Used(consumers) => (USED, consumers.iter().map(consumer).collect(), Vec::new()),
+        Usage::Unused(_) => (UNUSED, Vec::new(), Vec::new()),
+        Usage::Unknown(doubts) => (UNKNOWN, Vec::new(), doubts.iter().map(doubt).collect()),
+    };
+    ReportedImage {
+        id: image.id.to_string(),
+        name: image.name.to_string(),
+        account_id: subject.scope.account.to_string(),
+        region: subject.scope.region.to_string(),
+        created: image.created.map(time),
+        last_launched: image.last_launched.map(time),
+        unencrypted: is_unencrypted(image, subject.inventory),
+        usage,
+        consumers,
+        doubts,
+    }
+}
+
+fn consumer(consumer: &Consumer) -> ReportedConsumer {
+    ReportedConsumer {
+        kind: consumer.kind.as_str(),
+        id: consumer.id.to_string(),
+        via: consumer.via.as_deref().map(str::to_owned),
+        owner: consumer.owner.as_ref().map(|owner| match &owner.name {
+            Some(name) => format!("{} {name}", owner.by),
+            None => owner.by.to_string(),
+        }),
+    }
+}
+
+fn doubt(doubt: &Doubt<'_>) -> String {
+    match doubt {
+        Doubt::NotRead => "Nothing that launches images was read.".to_owned(),
+        Doubt::Unread(kind, _) => format!("Things of the kind {kind} could not be read."),
+        Doubt::Unresolved(unresolved) => {
+            format!(
+                "{} {} names {}, which could not be read.",
+                unresolved.kind, unresolved.id, unresolved.names
+            )
+        }
+        Doubt::Shared => "Other accounts may launch it, or who may was not read.".to_owned(),
+        Doubt::LastLaunchUnknown => "AWS does not say when it was last launched.".to_owned(),
+        Doubt::Recent(at) => format!("It was launched or made at {}.", time(*at)),
+    }
+}
+
+fn reported(finding: Finding) -> ReportedFinding {
+    let id = finding.id();
+    let (until, reason) = match finding.exemption {
+        Some(exemption) => (Some(exemption.until.to_string()), exemption.reason),
+        None => (None, None),
+    };
+    ReportedFinding {
+        id,
+        check: finding.check.id(),
+        severity: finding.check.severity(),
+        account_id: finding.scope.account.to_string(),
+        region: finding.scope.region.to_string(),
+        resource: finding.resource,
+        what: finding.what,
+        fix: finding.check.fix(),
+        exempt_until: until,
+        exempt_reason: reason,
+    }
+}
+
+/// In whole seconds, as AWS has them.
+fn time(at: Timestamp) -> String {
+    let seconds = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    seconds.to_string()
+}

@@ -1,0 +1,236 @@
+//! Who uses an image: everything that can launch it, by whatever it names it. What could not be read may use every image.
+
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::{AccountId, Consumer, ConsumerKind, Image, ImageId, ImageRef, LaunchPermission, Readings};
+use crate::plan::obstacle::Problem;
+use crate::plan::problem;
+
+pub use resolve::{Wanted, wanted};
+
+/// AWS says up to a day late that an image was launched (API reference of Image, `LastLaunchedTime`).
+const LAUNCH_LAG: Duration = Duration::from_secs(24 * 3600);
+
+/// Who uses the images of one account and region.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    users: HashMap<ImageId, Vec<Consumer>>,
+    /// Kinds of which not everything could be read, and why.
+    unread: BTreeMap<ConsumerKind, Problem>,
+    /// Things of which it is not known what they launch.
+    unresolved: BTreeSet<Unresolved>,
+    /// When reading it began.
+    began: Option<Timestamp>,
+}
+
+/// Something of which it is not known what it launches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unresolved {
+    /// What it is.
+    pub kind: ConsumerKind,
+    /// Its ID or name.
+    pub id: Box<str>,
+    /// What it names that could not be read.
+    pub names: Box<str>,
+}
+
+/// Why it cannot be said that nobody uses an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt<'g> {
+    /// Nothing was read yet.
+    NotRead,
+    /// A kind of consumer could not be read, or not all of it.
+    Unread(ConsumerKind, &'g Problem),
+    /// Something names what could not be read.
+    Unresolved(&'g Unresolved),
+    /// The image can be launched in other accounts.
+    Shared,
+    /// AWS does not say when it was last launched.
+    LastLaunchUnknown,
+    /// It was launched, or made, not long enough ago.
+    Recent(Timestamp),
+}
+
+/// What is known of the use of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Usage<'g> {
+    /// These can launch it, and perhaps others.
+    Used(&'g [Consumer]),
+    /// Nobody is known to, and that nobody does cannot be said.
+    Unknown(Vec<Doubt<'g>>),
+    /// Nobody does.
+    Unused(Unused),
+}
+
+/// The proof that nobody uses an image. Nothing but [`Graph::usage`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unused {
+    image: ImageId,
+    /// When the reading began that has shown it.
+    since: Timestamp,
+}
+
+impl Unused {
+    /// The image that nobody uses.
+    pub fn image(&self) -> &ImageId {
+        &self.image
+    }
+
+    /// When the reading began that has shown it.
+    pub fn read_at(&self) -> Timestamp {
+        self.since
+    }
+}
+
+/// Makes the graph of what was read of `account`, by a reading that began at `began`.
+pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Graph {
+    let mut graph = Graph {
+        unread: readings
+            .unread
+            .iter()
+            .map(|(kind, error)| (*kind, problem::of_error(error)))
+            .collect(),
+        began: Some(began),
+        ..Graph::default()
+    };
+    let resolver = resolve::Resolver::new(readings);
+    for launcher in &readings.launchers {
+        let mut seen: BTreeSet<(ImageId, Box<str>)> = BTreeSet::new();
+        for (what, launches) in &launcher.launches {
+            let found = resolver.images(what, launches);
+            for missing in found.unknown {
+                graph.unresolved.insert(Unresolved {
+                    kind: launcher.kind,
+                    id: launcher.id.clone(),
+                    names: missing,
+                });
+            }
+            for (image, via) in found.images {
+                if !seen.insert((image.clone(), via.clone())) {
+                    continue;
+                }
+                graph.users.entry(image).or_default().push(Consumer {
+                    kind: launcher.kind,
+                    account: account.clone(),
+                    id: launcher.id.clone(),
+                    via: (!via.is_empty()).then_some(via),
+                    owner: launcher.owner.clone(),
+                });
+            }
+        }
+    }
+    for users in graph.users.values_mut() {
+        users.sort_by(|one, other| (one.kind, &one.id, &one.via).cmp(&(other.kind, &other.id, &other.via)));
+    }
+    graph
+}
+
+impl Graph {
+    /// Those that are known to use an image, in a stable order.
+    pub fn consumers(&self, image: &ImageId) -> &[Consumer] {
+        self.users.get(image).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every image that something launches, whether or not it is there.
+    pub fn launched(&self) -> impl Iterator<Item = (&ImageId, &[Consumer])> {
+        self.users.iter().map(|(image, users)| (image, users.as_slice()))
+    }
+
+    /// Kinds of which not everything could be read, and why.
+    pub fn unread(&self) -> &BTreeMap<ConsumerKind, Problem> {
+        &self.unread
+    }
+
+    /// Things of which it is not known what they launch.
+    pub fn unresolved(&self) -> impl Iterator<Item = &Unresolved> {
+        self.unresolved.iter()
+    }
+
+    /// When reading began; none where nothing was read yet.
+    pub fn read_at(&self) -> Option<Timestamp> {
+        self.began
+    }
+
+    /// Adds what another account uses of these images.
+    pub fn absorb(&mut self, other: &Graph, is_here: impl Fn(&ImageId) -> bool) {
+        for (image, users) in other.launched().filter(|(image, _)| is_here(image)) {
+            let ours = self.users.entry(image.clone()).or_default();
+            ours.extend(
+                users
+                    .iter()
+                    .filter(|user| !ours.contains(user))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+    }
+
+    /// What is known of the use of an image at `now`. `shared` are its launch permissions, where they were read, and `readable` says
+    /// of which accounts everything that uses images is in the graph. An image that was launched or made within `after` is not unused.
+    pub fn usage(
+        &self,
+        image: &Image,
+        shared: Option<&BTreeSet<LaunchPermission>>,
+        readable: impl Fn(&AccountId) -> bool,
+        after: Duration,
+        now: Timestamp,
+    ) -> Usage<'_> {
+        let consumers = self.consumers(&image.id);
+        if !consumers.is_empty() {
+            return Usage::Used(consumers);
+        }
+        let Some(began) = self.began else {
+            return Usage::Unknown(vec![Doubt::NotRead]);
+        };
+        let mut doubts: Vec<Doubt<'_>> = self
+            .unread
+            .iter()
+            .map(|(kind, problem)| Doubt::Unread(*kind, problem))
+            .collect();
+        doubts.extend(self.unresolved.iter().map(Doubt::Unresolved));
+        let stays_here = |permission: &LaunchPermission| match permission {
+            LaunchPermission::Account(account) => readable(account),
+            _ => false,
+        };
+        if image.public || !shared.is_some_and(|shared| shared.iter().all(stays_here)) {
+            doubts.push(Doubt::Shared);
+        }
+        match image.last_launched {
+            None => doubts.push(Doubt::LastLaunchUnknown),
+            Some(launched) => {
+                let last = image.created.map_or(launched, |created| created.max(launched));
+                let quiet = now.duration_since(last).as_secs_f64();
+                if quiet < (after + LAUNCH_LAG).as_secs_f64() {
+                    doubts.push(Doubt::Recent(last));
+                }
+            }
+        }
+        if doubts.is_empty() {
+            Usage::Unused(Unused {
+                image: image.id.clone(),
+                since: began,
+            })
+        } else {
+            Usage::Unknown(doubts)
+        }
+    }
+}
+
+/// How an image is named, for a person to read.
+fn text(image: &ImageRef) -> Box<str> {
+    match image {
+        ImageRef::Image(image) => image.as_str().into(),
+        ImageRef::Parameter(parameter) => match &parameter.version {
+            Some(version) => format!("ssm:{}:{version}", parameter.name).into(),
+            None => format!("ssm:{}", parameter.name).into(),
+        },
+        ImageRef::Other(text) => text.clone(),
+    }
+}
