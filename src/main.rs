@@ -14,6 +14,8 @@ enum Cli {
     Check(amiseal::cli::check::Args),
     /// Print what mode Enforce would do, from AWS alone: no cluster is needed
     Plan(amiseal::cli::plan::Args),
+    /// Print a policy over just the images that a scanner has found: of a CSV file, SARIF, ASFF, OCSF
+    Import(Box<amiseal::cli::import::Args>),
     /// Print the custom resource definitions
     Crd(amiseal::cli::crd::Args),
 }
@@ -35,6 +37,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Cli::Run(args) => amiseal::cli::run::run(&args)?,
         Cli::Check(args) => return amiseal::cli::check::run(&args),
         Cli::Plan(args) => return amiseal::cli::plan::run(&args),
+        Cli::Import(args) => return amiseal::cli::import::run(&args),
         Cli::Crd(args) => amiseal::cli::crd::run(&args, &mut std::io::stdout().lock())?,
     }
     Ok(ExitCode::SUCCESS)

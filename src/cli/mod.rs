@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod crd;
+pub mod import;
 pub mod output;
 pub mod plan;
 pub mod run;

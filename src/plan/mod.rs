@@ -11,6 +11,7 @@ pub mod copy_watch;
 pub mod cost;
 pub mod expand;
 pub mod freshness;
+pub mod import;
 pub mod key;
 pub mod migrations;
 pub mod naming;

@@ -9,16 +9,19 @@ mod scalar;
 mod schema;
 mod text_rules;
 mod validate;
-mod words;
+pub(super) mod words;
 mod yaml;
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use prometheus::Registry;
+
+pub(super) use progress::Progress;
 
 use super::output::{read_or_not, tell};
 use crate::api::{AMIEncryptionPolicy, Duration as Text};
@@ -119,7 +122,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         ..Pace::default()
     };
     let reports = runtime.block_on(async {
-        let aws = Box::pin(connect(args)).await?;
+        let connection = Connection {
+            dry_runs: args.check_permissions,
+            share: args.aws_rate_share,
+            read_timeout: args.aws_read_timeout.as_std(),
+        };
+        let aws = Box::pin(connect(connection)).await?;
         let settings = look::Settings {
             check_permissions: args.check_permissions,
             concurrency: usize::from(args.concurrency),
@@ -151,14 +159,25 @@ fn print(output: Output, report: &Report) -> io::Result<()> {
     out.flush()
 }
 
-async fn connect(args: &Args) -> Result<Aws> {
+/// How to reach AWS for reading.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Connection {
+    /// Whether dry runs of calls that write may be sent.
+    pub(super) dry_runs: bool,
+    /// The part of AWS's rate limits to use.
+    pub(super) share: f64,
+    /// How long AWS may take over calls that read images and snapshots.
+    pub(super) read_timeout: Duration,
+}
+
+/// Reaches AWS with the environment's credentials.
+pub(super) async fn connect(connection: Connection) -> Result<Aws> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let metrics = AwsMetrics::register(&Registry::new())?;
     // Without dry runs no call that could write leaves this process, whatever session it is made in.
-    let dry_runs = args.check_permissions;
-    let mut options = AwsOptions::new(clock, Arc::new(move |_, _| dry_runs), metrics);
-    options.share = args.aws_rate_share;
-    options.read_timeout = args.aws_read_timeout.as_std();
+    let mut options = AwsOptions::new(clock, Arc::new(move |_, _| connection.dry_runs), metrics);
+    options.share = connection.share;
+    options.read_timeout = connection.read_timeout;
     options.max_attempts = ATTEMPTS;
     options.pages_in_memory = PAGES_IN_MEMORY;
     Ok(Box::pin(Aws::new(options)).await?)

@@ -11,7 +11,7 @@ const WIDTH: usize = 24;
 
 /// The line; silent when standard error is not a terminal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::cli) struct Progress {
     shown: bool,
     total: usize,
     done: usize,
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing of `total` targets is done.
-    pub(super) fn new(total: usize) -> Self {
+    pub(in crate::cli) fn new(total: usize) -> Self {
         Self {
             shown: std::io::stderr().is_terminal(),
             total,
@@ -32,7 +32,7 @@ impl Progress {
     }
 
     /// Targets are done, which had so many images.
-    pub(super) fn done(&mut self, targets: usize, images: u64) {
+    pub(in crate::cli) fn done(&mut self, targets: usize, images: u64) {
         self.done += targets;
         self.images += images;
         self.tick();

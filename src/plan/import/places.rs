@@ -1,0 +1,72 @@
+//! Where images are looked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::findings::{Findings, Subject};
+use crate::domain::{AccountId, ImageId, Region};
+
+/// An account and region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.account, self.region)
+    }
+}
+
+/// Where somebody can look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// The account that the credentials are of.
+    pub caller: AccountId,
+    /// The regions for images of which the file names none.
+    pub regions: BTreeSet<Region>,
+}
+
+impl Reach {
+    /// The accounts for images of which the file names none.
+    fn accounts(&self, findings: &Findings) -> BTreeSet<AccountId> {
+        let mut accounts = findings.accounts();
+        accounts.insert(self.caller.clone());
+        accounts
+    }
+}
+
+/// In which accounts and regions which images are looked for: where the file says that they are, else wherever they may be.
+pub fn places(findings: &Findings, reach: &Reach) -> BTreeMap<Place, BTreeSet<ImageId>> {
+    let known = reach.accounts(findings);
+    let mut places: BTreeMap<Place, BTreeSet<ImageId>> = BTreeMap::new();
+    for (id, subject) in &findings.subjects {
+        let mut regions = subject.regions();
+        if regions.is_empty() {
+            regions.clone_from(&reach.regions);
+        }
+        for account in accounts(subject, &known) {
+            for region in &regions {
+                let place = Place {
+                    account: account.clone(),
+                    region: region.clone(),
+                };
+                places.entry(place).or_default().insert(id.clone());
+            }
+        }
+    }
+    places
+}
+
+fn accounts(subject: &Subject, known: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
+    let named = subject.accounts();
+    if !named.is_empty() {
+        return named;
+    }
+    // What is left of an account is where to look, and no more: AWS is asked in all others too.
+    let damaged = subject.damaged().flat_map(|(damaged, _)| damaged.among(known));
+    damaged.chain(known.iter().cloned()).collect()
+}

@@ -1,0 +1,158 @@
+//! Tables, and whatever else has lines: separators are found out, quotes may hold line breaks.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use csv::{ReaderBuilder, StringRecord};
+
+use super::clues;
+use super::findings::{Collector, Findings, Placed};
+use super::remark::Remark;
+
+const SEPARATORS: [u8; 4] = *b",;\t|";
+/// How many rows tell what separates cells.
+const SAMPLE: usize = 200;
+
+/// Reads a table.
+pub(super) fn read(text: &str) -> Findings {
+    let (hint, body, mut line) = separator_line(text);
+    let separator = hint.unwrap_or_else(|| find_separator(body));
+    let mut table = Table::default();
+    let mut rest = Some((body, true));
+    while let Some((text, quoting)) = rest.take() {
+        if let Some(unread) = table.read(text, separator, quoting, &mut line) {
+            // What is behind a quote that nobody closed is one cell to the end of the file, and belongs together least of all.
+            table.collector.remark(Remark::attention(
+                [line].into(),
+                "a quote is opened here and closed nowhere: from here on each line is read by itself, without quotes",
+            ));
+            rest = Some((unread, false));
+        }
+    }
+    table.finish()
+}
+
+/// The separator that Excel writes into a line before all others, and what follows that line.
+fn separator_line(text: &str) -> (Option<u8>, &str, u64) {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    match first.trim_matches('"').strip_prefix("sep=").map(str::as_bytes) {
+        Some([separator]) => (Some(*separator), rest, 2),
+        _ => (None, text, 1),
+    }
+}
+
+/// What separates the cells: by what most rows have the same number of them, two at least.
+fn find_separator(text: &str) -> u8 {
+    let score = |separator: u8| {
+        let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut rows = 0;
+        let mut reader = reader(text, separator, true);
+        for record in reader.records().take(SAMPLE).map_while(Result::ok) {
+            rows += 1;
+            *widths.entry(record.len()).or_default() += 1;
+        }
+        let alike = widths
+            .into_iter()
+            .filter(|(width, _)| *width > 1)
+            .max_by_key(|(_, count)| *count);
+        alike.map(|(width, count)| (count * 100 / rows.max(1), width))
+    };
+    let best = SEPARATORS
+        .iter()
+        .rev()
+        .max_by_key(|separator| score(**separator).unwrap_or_default());
+    best.copied().unwrap_or(b',')
+}
+
+fn reader(text: &str, separator: u8, quoting: bool) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .quoting(quoting)
+        .from_reader(text.as_bytes())
+}
+
+/// A table while it is read.
+#[derive(Default)]
+struct Table {
+    collector: Collector,
+    columns: Vec<Rc<str>>,
+    /// Rows before the first that says anything: their lines, and the last one's cells.
+    head: Vec<u64>,
+    titles: StringRecord,
+    has_begun: bool,
+}
+
+impl Table {
+    /// Reads rows, the first of which is at `line`. Returns what begins with a quote that is never closed, with `line` set to it.
+    fn read<'a>(&mut self, text: &'a str, separator: u8, quoting: bool, line: &mut u64) -> Option<&'a str> {
+        let mut reader = reader(text, separator, quoting);
+        let mut record = StringRecord::new();
+        let mut at = 0;
+        // A text that is read as text gives no error.
+        while reader.read_record(&mut record).unwrap_or(false) {
+            let begin = record.position().map_or(0, csv::Position::byte);
+            let begin = usize::try_from(begin).unwrap_or(usize::MAX).min(text.len());
+            // Empty lines come before the row, and are none.
+            let blank = text[begin..].bytes().take_while(|byte| *byte == b'\n').count();
+            let begin = begin + blank;
+            *line += newlines(&text[at..begin]);
+            at = begin;
+            let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+            let raw = &text[begin..end.clamp(begin, text.len())];
+            let quotes = memchr::memchr_iter(b'"', raw.as_bytes()).count();
+            if quoting && quotes % 2 == 1 && raw.trim_end().contains('\n') && end >= text.len() {
+                return Some(&text[begin..]);
+            }
+            self.row(*line, &record);
+        }
+        None
+    }
+
+    fn row(&mut self, line: u64, record: &StringRecord) {
+        let mut clues = Vec::new();
+        for (number, cell) in record.iter().enumerate() {
+            let mut placed = |clue| {
+                clues.push((number, clue));
+            };
+            clues::read(cell, &mut placed);
+        }
+        if clues.is_empty() && !self.has_begun {
+            if record.iter().any(|cell| !cell.trim().is_empty()) {
+                self.head.push(line);
+                self.titles = record.clone();
+            }
+            return;
+        }
+        self.has_begun = true;
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            return;
+        }
+        for number in self.columns.len()..record.len() {
+            let title = self.titles.get(number).unwrap_or_default();
+            self.columns.push(format!("{number} {title}").into());
+        }
+        let clues = clues.into_iter().map(|(number, clue)| Placed {
+            clue,
+            line,
+            path: Vec::new(),
+            column: self.columns[number].clone(),
+        });
+        let clues: Vec<Placed> = clues.collect();
+        self.collector.row(line, &clues, &[]);
+    }
+
+    fn finish(mut self) -> Findings {
+        if self.head.len() > 1 {
+            let text = "these lines come before the first finding, and are taken for titles";
+            self.collector
+                .remark(Remark::note(self.head.into_iter().collect(), text));
+        }
+        self.collector.finish()
+    }
+}
+
+fn newlines(text: &str) -> u64 {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
+}

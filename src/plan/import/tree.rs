@@ -1,0 +1,143 @@
+//! Findings in JSON, by their shape and not by their schema: SARIF, ASFF, OCSF, a list of objects, or one object a line.
+
+use std::rc::Rc;
+
+use super::Unreadable;
+use super::clues;
+use super::findings::{Collector, Findings, Placed};
+use super::json::{Node, Parser, Value};
+use super::remark::Remark;
+
+/// What lists of findings are called, or lists of lists of them. `resources` is none: a finding has those.
+const LISTS: [&str; 13] = [
+    "findings", "runs", "results", "groups", "controls", "items", "records", "issues", "alerts", "rows", "hits",
+    "data", "value",
+];
+
+/// Reads JSON: one value, or one after the other.
+pub(super) fn read(text: &str) -> Result<Findings, Unreadable> {
+    let mut parser = Parser::new(text);
+    let mut collector = Collector::default();
+    let mut count = 0_u64;
+    loop {
+        let line = parser.line();
+        let before = parser.clone();
+        match parser.next_value() {
+            None => return Ok(collector.finish()),
+            Some(Ok(node)) => split(&mut collector, &node, &mut Vec::new(), &[]),
+            Some(Err(fault)) => {
+                parser = before;
+                let bad = parser.skip_line();
+                if count == 0 && !is_object_by_itself(&mut parser.clone()) {
+                    let what = format!("is not JSON that can be read: {}; export it again", fault.what);
+                    return Err(Unreadable::new(Some(fault.line), what));
+                }
+                let text = format!("it is not JSON ({}): what is in it is read as text", fault.what);
+                collector.remark(Remark::attention([line].into(), text));
+                let mut clues = Vec::new();
+                cell(bad, line, &[], "", &mut clues);
+                collector.row(line, &clues, &[]);
+            }
+        }
+        count += 1;
+    }
+}
+
+/// Whether the next line is an object, whole and alone, so that lines are what the file consists of.
+fn is_object_by_itself(parser: &mut Parser<'_>) -> bool {
+    let line = parser.skip_line();
+    let mut alone = Parser::new(line);
+    let object = alone.next_value();
+    object.is_some_and(|node| node.is_ok_and(|node| matches!(node.value, Value::Object(_))))
+        && alone.next_value().is_none()
+}
+
+/// Takes lists of findings apart, and what remains as findings. What is said beside a list holds for all of it.
+fn split(collector: &mut Collector, node: &Node<'_>, path: &mut Vec<u32>, around: &[Placed]) {
+    match &node.value {
+        Value::List(items) => {
+            for (number, item) in items.iter().enumerate() {
+                within(path, number, |path| split(collector, item, path, around));
+            }
+        }
+        Value::Object(members) if members.iter().any(|(name, node)| is_list(name, node)) => {
+            let mut around = around.to_vec();
+            let mut rest = Vec::new();
+            for (number, (name, member)) in members.iter().enumerate() {
+                let place = if is_scalar(member) { &mut around } else { &mut rest };
+                if !is_list(name, member) {
+                    within(path, number, |path| gather(member, path, name, place));
+                }
+            }
+            // What is beside a list is about the list, unless it names an image itself.
+            if rest
+                .iter()
+                .any(|placed| matches!(placed.clue, clues::Clue::Image { .. }))
+            {
+                collector.row(node.line, &rest, &around);
+            }
+            for (number, (name, member)) in members.iter().enumerate() {
+                if is_list(name, member) {
+                    within(path, number, |path| split(collector, member, path, &around));
+                }
+            }
+        }
+        _ => {
+            let mut clues = Vec::new();
+            gather(node, path, "", &mut clues);
+            collector.row(node.line, &clues, around);
+        }
+    }
+}
+
+fn is_list(name: &str, node: &Node<'_>) -> bool {
+    let is_object = |node: &Node<'_>| matches!(node.value, Value::Object(_));
+    LISTS.iter().any(|list| name.eq_ignore_ascii_case(list))
+        && matches!(&node.value, Value::List(items) if items.iter().any(is_object))
+}
+
+fn is_scalar(node: &Node<'_>) -> bool {
+    !matches!(node.value, Value::List(_) | Value::Object(_))
+}
+
+/// Everything that a value says.
+fn gather(node: &Node<'_>, path: &mut Vec<u32>, name: &str, clues: &mut Vec<Placed>) {
+    match &node.value {
+        Value::Word => {}
+        Value::Number(number) => cell(number, node.line, path, name, clues),
+        Value::Text(text) => cell(text, node.line, path, name, clues),
+        Value::List(items) => {
+            for (number, item) in items.iter().enumerate() {
+                within(path, number, |path| gather(item, path, name, clues));
+            }
+        }
+        Value::Object(members) => {
+            for (number, (name, member)) in members.iter().enumerate() {
+                within(path, number, |path| {
+                    // Some have objects by the ID of what they are about.
+                    cell(name, member.line, path, "", clues);
+                    gather(member, path, name, clues);
+                });
+            }
+        }
+    }
+}
+
+fn cell(text: &str, line: u64, path: &[u32], column: &str, clues: &mut Vec<Placed>) {
+    clues::read(text, &mut |clue| {
+        clues.push(Placed {
+            clue,
+            line,
+            path: path.to_vec(),
+            column: Rc::from(column),
+        });
+    });
+}
+
+/// Goes one step further for a moment.
+fn within<T>(path: &mut Vec<u32>, number: usize, work: impl FnOnce(&mut Vec<u32>) -> T) -> T {
+    path.push(u32::try_from(number).unwrap_or(u32::MAX));
+    let result = work(path);
+    path.pop();
+    result
+}
