@@ -86,24 +86,22 @@ type Wanted<'a> = (&'a Place, Vec<ImageId>);
 
 impl Looking<'_> {
     /// Asks each place for the images that its account owns; what is found nowhere is asked for by its ID.
+    ///
+    /// The own account comes after those that the file names: whoever may only assume roles is denied there.
     async fn ask(&self, asked: &BTreeMap<Place, BTreeSet<ImageId>>) -> Answers {
         let mut answers = Answers::default();
         let mut progress = Progress::new(asked.len());
-        let wanted: Vec<Wanted<'_>> = asked
-            .iter()
-            .map(|(place, ids)| (place, ids.iter().cloned().collect()))
-            .collect();
-        self.each(
-            wanted,
-            &mut answers,
-            |place, ids| self.owned(place, ids),
-            |images| {
-                progress.done(1, images as u64);
-            },
-        )
-        .await;
-        let mut left: BTreeSet<&ImageId> = asked.values().flatten().collect();
-        left.retain(|id| !answers.seen.contains_key(id));
+        let (own, named): (Vec<_>, Vec<_>) = asked.iter().partition(|(place, _)| self.is_own(place));
+        for places in [named, own] {
+            let unseen = places
+                .into_iter()
+                .map(|(place, ids)| (place, unseen(ids.iter(), &answers)));
+            let wanted: Vec<Wanted<'_>> = unseen.filter(|(_, ids)| !ids.is_empty()).collect();
+            let look = |place, ids| self.owned(place, ids);
+            self.each(wanted, &mut answers, look, |images| progress.done(1, images as u64))
+                .await;
+        }
+        let mut left: BTreeSet<ImageId> = unseen(asked.values().flatten(), &answers).into_iter().collect();
         let mut wanted = Vec::new();
         for (place, ids) in asked.iter().filter(|(place, _)| !answers.failed.contains_key(place)) {
             let ids: Vec<ImageId> = ids.iter().filter(|id| left.remove(id)).cloned().collect();
@@ -111,8 +109,8 @@ impl Looking<'_> {
                 wanted.push((place, ids));
             }
         }
-        self.each(wanted, &mut answers, |place, ids| self.by_id(place, ids), |_| {})
-            .await;
+        let look = |place, ids| self.by_id(place, ids);
+        self.each(wanted, &mut answers, look, |_| {}).await;
         answers
     }
 
@@ -174,15 +172,16 @@ impl Looking<'_> {
         Ok(found)
     }
 
+    /// Whether a place is in the account of the own credentials, and the file does not name it.
+    fn is_own(&self, place: &Place) -> bool {
+        place.account == self.caller && !self.named.contains(&place.account)
+    }
+
     /// The session for a place: by the role, or by the own credentials where these are of the account and the file does not name it.
     fn key(&self, place: &Place) -> Result<SessionKey, String> {
         let Place { account, region } = place;
-        let is_own = *account == self.caller;
-        let role_name = self
-            .role_name
-            .as_deref()
-            .filter(|_| !is_own || self.named.contains(account));
-        if role_name.is_none() && !is_own {
+        let role_name = self.role_name.as_deref().filter(|_| !self.is_own(place));
+        if role_name.is_none() && *account != self.caller {
             return Err(format!(
                 "your credentials are of the account {}: name the role to assume with --role-name",
                 self.caller
@@ -201,6 +200,11 @@ impl Looking<'_> {
             access: Access::ReadOnly,
         })
     }
+}
+
+/// Those of some images that were not found yet.
+fn unseen<'a>(ids: impl Iterator<Item = &'a ImageId>, answers: &Answers) -> Vec<ImageId> {
+    ids.filter(|id| !answers.seen.contains_key(id)).cloned().collect()
 }
 
 fn take(answers: &mut Answers, place: &Place, image: &Image) {

@@ -37,8 +37,27 @@ const ATTEMPTS: u32 = 5;
 /// One page is taken apart while another is taken in: more would take memory, and no less time on two cores.
 const PAGES_IN_MEMORY: usize = 2;
 
+const EXAMPLES: &str = "\
+Examples:
+  amiseal plan -f policy.yaml
+
+  # May the roles do what Enforce needs?
+  amiseal plan -f policy.yaml --check-permissions
+
+  # Two policies, for a pull request
+  amiseal plan -f a.yaml b.yaml --output markdown
+
+  # What the cluster has, for a program
+  kubectl get aep -o yaml | amiseal plan -f - -o json
+
+Exit status:
+  0  there is nothing to do
+  2  images would be copied, or images cannot be migrated until you act
+  1  something must be fixed first";
+
 /// The options of `amiseal plan`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Files with policies, each of one or more YAML documents; - is standard input
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]

@@ -61,6 +61,10 @@ fn finish(text: String, encoding: &'static Encoding, garbled: bool) -> Result<De
     if text.trim().is_empty() {
         return Err("is empty: export the findings as CSV or JSON");
     }
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
     // A return by itself ends a line too, as old spreadsheets write it.
     let text = if text.contains('\r') {
         text.replace("\r\n", "\n").replace('\r', "\n")

@@ -44,8 +44,22 @@ pub struct Subject {
     damaged: BTreeMap<Damaged, (Rc<str>, BTreeSet<u64>)>,
 }
 
-/// How sure and how near something stands to an image; the least is the best. First whether it is in the image's own ARN.
-type Nearness = (bool, Rank, usize, usize);
+/// How sure and how near something stands to an image; the least is the best.
+type Nearness = (Kinship, Rank, usize, usize);
+
+/// Of what something is said, as the shape of a file has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kinship {
+    /// Of the image, by its own ARN.
+    Own,
+    /// Of the image, or of what it is a part of.
+    Above,
+    /// Of another item of a list that the image is in.
+    Beside,
+}
+
+/// Marks a step of a path that leads to an item of a list.
+pub(super) const ITEM: u32 = 1 << 31;
 
 impl Subject {
     /// The account that the file says it is of, or those if it says several.
@@ -125,7 +139,7 @@ impl Collector {
             let subject = self.findings.subjects.entry(id.clone()).or_default();
             subject.lines.insert(placed.line);
             subject.findings += u64::from(named.insert(id));
-            let own = (false, Rank::Cell, 0, 0);
+            let own = (Kinship::Own, Rank::Cell, 0, 0);
             account
                 .iter()
                 .for_each(|account| note(&mut subject.accounts, account, own));
@@ -211,5 +225,7 @@ fn note<T: Ord + Clone>(known: &mut BTreeMap<T, Nearness>, thing: &T, nearness: 
 /// How near two places of a row are: by the levels up from the image to what has both in it, then by those down from there.
 fn near(rank: Rank, image: &[u32], other: &[u32]) -> Nearness {
     let common = image.iter().zip(other).take_while(|(one, two)| one == two).count();
-    (true, rank, image.len() - common, other.len() - common)
+    let is_beside = image.get(common).is_some_and(|step| step & ITEM != 0) && other.len() > common;
+    let kinship = if is_beside { Kinship::Beside } else { Kinship::Above };
+    (kinship, rank, image.len() - common, other.len() - common)
 }

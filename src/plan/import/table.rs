@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::clues;
+use super::clues::{self, Clue, Rank};
 use super::findings::{Collector, Findings, Placed};
 use super::remark::Remark;
 
@@ -41,27 +41,33 @@ fn separator_line(text: &str) -> (Option<u8>, &str, u64) {
     }
 }
 
-/// What separates the cells: by what most rows have the same number of them, two at least.
+/// What separates the cells: what leaves the most accounts and regions in cells of their own, then what most rows have the
+/// same number of cells by, two at least.
 fn find_separator(text: &str) -> u8 {
     let score = |separator: u8| {
         let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut rows = 0;
+        let (mut rows, mut cells) = (0, 0);
         let mut reader = reader(text, separator, true);
         for record in reader.records().take(SAMPLE).map_while(Result::ok) {
             rows += 1;
             *widths.entry(record.len()).or_default() += 1;
+            for cell in &record {
+                clues::read(cell, &mut |clue| cells += usize::from(is_cell(&clue)));
+            }
         }
-        let alike = widths
-            .into_iter()
-            .filter(|(width, _)| *width > 1)
-            .max_by_key(|(_, count)| *count);
-        alike.map(|(width, count)| (count * 100 / rows.max(1), width))
+        widths.remove(&1);
+        let alike = widths.into_iter().max_by_key(|(_, count)| *count);
+        let (width, count) = alike.unwrap_or_default();
+        (cells, count * 100 / rows.max(1), width)
     };
-    let best = SEPARATORS
-        .iter()
-        .rev()
-        .max_by_key(|separator| score(**separator).unwrap_or_default());
+    // Of equals, the first.
+    let best = SEPARATORS.iter().rev().max_by_key(|separator| score(**separator));
     best.copied().unwrap_or(b',')
+}
+
+/// Whether a cell is an account or region by itself.
+fn is_cell(clue: &Clue) -> bool {
+    matches!(clue, Clue::Account(_, Rank::Cell) | Clue::Region(_, Rank::Cell))
 }
 
 fn reader(text: &str, separator: u8, quoting: bool) -> csv::Reader<&[u8]> {
@@ -78,7 +84,7 @@ fn reader(text: &str, separator: u8, quoting: bool) -> csv::Reader<&[u8]> {
 struct Table {
     collector: Collector,
     columns: Vec<Rc<str>>,
-    /// Rows before the first that says anything: their lines, and the last one's cells.
+    /// Rows before the first that can be a finding: their lines, and the last one's cells.
     head: Vec<u64>,
     titles: StringRecord,
     has_begun: bool,
@@ -118,7 +124,9 @@ impl Table {
             };
             clues::read(cell, &mut placed);
         }
-        if clues.is_empty() && !self.has_begun {
+        let says =
+            |clue: &Clue| is_cell(clue) || !matches!(clue, Clue::Account(..) | Clue::Region(..) | Clue::Damaged(_));
+        if !self.has_begun && !clues.iter().any(|(_, clue)| says(clue)) {
             if record.iter().any(|cell| !cell.trim().is_empty()) {
                 self.head.push(line);
                 self.titles = record.clone();

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::Unreadable;
-use super::clues;
-use super::findings::{Collector, Findings, Placed};
+use super::clues::{self, Clue};
+use super::findings::{Collector, Findings, ITEM, Placed};
 use super::json::{Node, Parser, Value};
 use super::remark::Remark;
 
@@ -57,7 +57,7 @@ fn split(collector: &mut Collector, node: &Node<'_>, path: &mut Vec<u32>, around
     match &node.value {
         Value::List(items) => {
             for (number, item) in items.iter().enumerate() {
-                within(path, number, |path| split(collector, item, path, around));
+                within(path, number, true, |path| split(collector, item, path, around));
             }
         }
         Value::Object(members) if members.iter().any(|(name, node)| is_list(name, node)) => {
@@ -66,19 +66,16 @@ fn split(collector: &mut Collector, node: &Node<'_>, path: &mut Vec<u32>, around
             for (number, (name, member)) in members.iter().enumerate() {
                 let place = if is_scalar(member) { &mut around } else { &mut rest };
                 if !is_list(name, member) {
-                    within(path, number, |path| gather(member, path, name, place));
+                    within(path, number, false, |path| gather(member, path, name, place));
                 }
             }
             // What is beside a list is about the list, unless it names an image itself.
-            if rest
-                .iter()
-                .any(|placed| matches!(placed.clue, clues::Clue::Image { .. }))
-            {
+            if rest.iter().any(|placed| matches!(placed.clue, Clue::Image { .. })) {
                 collector.row(node.line, &rest, &around);
             }
             for (number, (name, member)) in members.iter().enumerate() {
                 if is_list(name, member) {
-                    within(path, number, |path| split(collector, member, path, &around));
+                    within(path, number, false, |path| split(collector, member, path, &around));
                 }
             }
         }
@@ -108,13 +105,15 @@ fn gather(node: &Node<'_>, path: &mut Vec<u32>, name: &str, clues: &mut Vec<Plac
         Value::Text(text) => cell(text, node.line, path, name, clues),
         Value::List(items) => {
             for (number, item) in items.iter().enumerate() {
-                within(path, number, |path| gather(item, path, name, clues));
+                within(path, number, true, |path| gather(item, path, name, clues));
             }
         }
         Value::Object(members) => {
             for (number, (name, member)) in members.iter().enumerate() {
-                within(path, number, |path| {
-                    // Some have objects by the ID of what they are about.
+                // Some have objects by the ID of what they are about, which makes a list of them.
+                let mut is_image = false;
+                clues::read(name, &mut |clue| is_image |= matches!(clue, Clue::Image { .. }));
+                within(path, number, is_image, |path| {
                     cell(name, member.line, path, "", clues);
                     gather(member, path, name, clues);
                 });
@@ -134,9 +133,10 @@ fn cell(text: &str, line: u64, path: &[u32], column: &str, clues: &mut Vec<Place
     });
 }
 
-/// Goes one step further for a moment.
-fn within<T>(path: &mut Vec<u32>, number: usize, work: impl FnOnce(&mut Vec<u32>) -> T) -> T {
-    path.push(u32::try_from(number).unwrap_or(u32::MAX));
+/// Goes one step further for a moment, to an item of a list or to a member of an object.
+fn within<T>(path: &mut Vec<u32>, number: usize, is_item: bool, work: impl FnOnce(&mut Vec<u32>) -> T) -> T {
+    let number = u32::try_from(number).unwrap_or(u32::MAX) & !ITEM;
+    path.push(if is_item { number | ITEM } else { number });
     let result = work(path);
     path.pop();
     result
