@@ -252,9 +252,44 @@ fn a_bare_list_is_looked_up_in_the_own_account_and_in_the_regions_that_are_named
 }
 
 #[test]
+fn where_no_region_is_named_all_that_are_enabled_are_looked_into() {
+    let bench = Bench::new();
+    let arguments = [&["import", "-"], &KEY[..]].concat();
+    let ran = bench.run_as(
+        "AKIAINSIDER",
+        &arguments,
+        b"ami-00000000000000201\nami-00000000000000111\n",
+    );
+    assert_eq!(
+        (ran.code, ran.selected()),
+        (2, vec!["ami-00000000000000201".to_owned()]),
+        "{ran:#?}"
+    );
+    assert!(
+        ran.remarks()[0]
+            .contains("none of 2 accounts and regions, from 012345678901 eu-west-1 to 012345678901 us-east-1"),
+        "{ran:#?}"
+    );
+    // Whoever may not read them is told where was looked.
+    let ran = bench.import("ami-00000000000000901\n", &KEY);
+    assert_eq!(
+        (ran.code, ran.places()),
+        (2, vec!["999900001111 eu-west-1".to_owned()]),
+        "{ran:#?}"
+    );
+    let remark = ran.remarks()[0];
+    assert!(
+        remark.starts_with(
+            "standard input: no region is in it, and those of your account could not be read, so only eu-west-1"
+        ),
+        "{remark}"
+    );
+}
+
+#[test]
 fn an_image_of_another_account_is_not_selected_in_one_that_only_sees_it() {
     let bench = Bench::new();
-    let list = "ami-00000000000000105\nami-00000000000000901\n";
+    let list = "ami-00000000000000105\nami-00000000000000901,eu-west-1\n";
     let ran = bench.import(list, &KEY);
     assert_eq!(
         (ran.code, ran.selected()),

@@ -17,7 +17,7 @@ const WORLD: &str = r#"
 seed: 6
 expect:
   noMutatingCalls: [{}]
-  expectedDenials: [{operation: AssumeRole, resource: "*"}]
+  expectedDenials: [{operation: AssumeRole, resource: "*"}, {operation: DescribeRegions, resource: "*"}]
 identities:
 - {accessKey: AKIAENGINEER, account: "999900001111", allow: ["sts:*", "ec2:DescribeImages"]}
 - {accessKey: AKIAINSIDER, account: "012345678901"}

@@ -10,7 +10,7 @@ use super::options::Args;
 use crate::aws::{Access, Aws, Cause, ErrorClass, Fate, SessionKey};
 use crate::cli::plan::{Connection, Progress, connect, words};
 use crate::domain::{AccountId, AwsError, Image, ImageId, Region};
-use crate::plan::import::{Answers, Findings, Judged, Place, Reach, Seen, judge, places};
+use crate::plan::import::{Answers, Findings, Judged, Place, Reach, Remark, Seen, judge, places};
 use crate::plan::problem;
 
 /// Whose STS says who somebody is, where neither file nor environment name a region.
@@ -29,23 +29,35 @@ pub(super) async fn look(args: &Args, findings: &Findings) -> Result<Result<Judg
     if regions.is_empty() {
         regions = findings.regions();
     }
-    if regions.is_empty() {
-        regions.extend(own.clone());
-    }
     let first = own.or_else(|| regions.first().cloned());
-    let asked = match first.map_or_else(|| ANY_REGION.parse(), Ok) {
-        Ok(region) => Box::pin(aws.caller(&region))
-            .await
-            .map_err(|error| not_accepted(&error, &region)),
-        Err(error) => Err(error.to_string()),
+    let first = match first.map_or_else(|| ANY_REGION.parse(), Ok) {
+        Ok(region) => region,
+        Err(error) => return Ok(Err(error.to_string())),
     };
-    let caller = match asked {
+    let caller = match Box::pin(aws.caller(&first)).await {
         Ok(caller) => caller.account,
-        Err(sentence) => return Ok(Err(sentence)),
+        Err(error) => return Ok(Err(not_accepted(&error, &first))),
     };
+    let settings = args.settings("");
+    let mut remarks = Vec::new();
+    if regions.is_empty() {
+        let place = Place {
+            account: caller.clone(),
+            region: first,
+        };
+        let enabled = Box::pin(enabled(&aws, &settings.name, &place)).await;
+        regions = enabled.unwrap_or_else(|why| {
+            let text = format!(
+                "no region is in it, and those of your account could not be read, so only {} was looked into: name others with \
+                 --region ({why})",
+                place.region
+            );
+            remarks.push(Remark::attention(BTreeSet::new(), text));
+            [place.region].into()
+        });
+    }
     let reach = Reach { caller, regions };
     let asked = places(findings, &reach);
-    let settings = args.settings("");
     let looking = Looking {
         aws: &aws,
         policy: settings.name,
@@ -56,7 +68,23 @@ pub(super) async fn look(args: &Args, findings: &Findings) -> Result<Result<Judg
         concurrency: usize::from(args.concurrency),
     };
     let answers = Box::pin(looking.ask(&asked)).await;
-    Ok(Ok(judge(findings, &asked, &answers)))
+    let mut judged = judge(findings, &asked, &answers);
+    judged.remarks.extend(remarks);
+    Ok(Ok(judged))
+}
+
+/// The regions that are enabled in the own account.
+async fn enabled(aws: &Aws, policy: &str, place: &Place) -> Result<BTreeSet<Region>, String> {
+    let key = SessionKey {
+        policy: policy.to_owned(),
+        account: place.account.clone(),
+        region: place.region.clone(),
+        role_arn: None,
+        external_id: None,
+        access: Access::ReadOnly,
+    };
+    let regions = aws.session(&key).enabled_regions().await;
+    regions.map_err(|error| sentence(&error, place))
 }
 
 /// What to say to somebody whose credentials AWS does not take.

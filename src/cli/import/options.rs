@@ -20,7 +20,7 @@ Examples:
   # Another key in one region
   amiseal import findings.csv --kms-key-id alias/ami --kms-key-id us-east-1=alias/ami-us --role-name amiseal
 
-  # A bare list of image IDs in your own account
+  # A bare list of image IDs in your own account, in two regions
   amiseal import images.txt --kms-key-id alias/ami --region eu-west-1 --region us-east-1
 
 Exit status:
@@ -52,8 +52,8 @@ pub struct Args {
     /// The external ID that the roles ask for
     #[arg(long, value_name = "ID")]
     pub external_id: Option<String>,
-    /// Where to look for images that have no region beside them; repeat it. Default: the regions that the file names, else the
-    /// environment's
+    /// Where to look for images that have no region beside them; repeat it. Default: the regions that the file names, else all
+    /// that are enabled in your account
     #[arg(long = "region", value_name = "REGION", value_parser = region)]
     pub regions: Vec<Region>,
     /// Do not ask AWS: take what the file says

@@ -300,7 +300,7 @@ mod tests {
             Just(Json::Null),
             any::<bool>().prop_map(Json::from),
             any::<i64>().prop_map(Json::from),
-            (-1e9..1e9_f64).prop_map(Json::from),
+            any::<i32>().prop_map(|number| Json::from(f64::from(number) / 4.0)),
             any::<String>().prop_map(Json::from),
         ];
         leaf.prop_recursive(4, 32, 6, |inner| {

@@ -46,9 +46,19 @@ impl Unreadable {
 
 /// Finds the images in a text, which is JSON where it begins like that, and else a table or whatever has lines.
 pub fn read(text: &str) -> Result<Findings, Unreadable> {
-    if text.trim_start().starts_with(['{', '[']) {
+    if begins_as_json(text) {
         tree::read(text)
     } else {
         Ok(table::read(text))
+    }
+}
+
+/// A bracket alone is a title as well.
+fn begins_as_json(text: &str) -> bool {
+    let mut signs = text.chars().filter(|sign| !sign.is_whitespace());
+    match (signs.next(), signs.next()) {
+        (Some('{'), Some(next)) => "\"}".contains(next),
+        (Some('['), Some(next)) => "{[\"]0123456789-".contains(next),
+        _ => false,
     }
 }
