@@ -78,9 +78,9 @@ spec:
     assert_eq!(
         ran.err,
         "\
-standard input:18: ami-00000000000000103 is encrypted already, in 111122223333 eu-west-1: left out
-standard input:23: ami-0000000000000dead does not exist any more in 111122223333 us-east-1: left out
-standard input:25: it is about something other than an image, and left out
+standard input:17: ami-00000000000000103 is encrypted already, in 111122223333 eu-west-1: left out
+standard input:22: ami-0000000000000dead does not exist any more in 111122223333 us-east-1: left out
+standard input:24: it is about something other than an image, and left out
 4 findings on 5 images: 3 in the policy, 1 encrypted already, 1 gone.
 "
     );
@@ -341,7 +341,7 @@ fn offline_no_call_is_made_and_what_was_not_checked_is_said() {
         ran.remarks(),
         [
             "Findings (1).json: AWS was not asked whether these images exist, whose they are, and which are encrypted already",
-            "Findings (1).json:25: it is about something other than an image, and left out",
+            "Findings (1).json:24: it is about something other than an image, and left out",
         ]
     );
 }

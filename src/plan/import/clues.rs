@@ -35,6 +35,11 @@ pub(super) enum Clue {
     Other,
 }
 
+/// Whether an account or region is a cell by itself.
+pub(super) fn is_cell(clue: &Clue) -> bool {
+    matches!(clue, Clue::Account(_, Rank::Cell) | Clue::Region(_, Rank::Cell))
+}
+
 /// How the names of AWS's regions begin.
 const AREAS: [&str; 10] = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn"];
 /// Those of partitions of their own.
@@ -59,6 +64,10 @@ const SHOWN: usize = 24;
 
 /// Finds everything in a cell.
 pub(super) fn read(text: &str, found: &mut impl FnMut(Clue)) {
+    // Most cells say nothing, and most of those have no digit.
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) && !text.contains("arn:aws") {
+        return;
+    }
     let trimmed = text.trim_matches(|sign: char| !sign.is_ascii_alphanumeric());
     let is_whole = match account::whole(trimmed) {
         Some(Whole::Exact(account)) => {

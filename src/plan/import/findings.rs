@@ -72,12 +72,34 @@ impl Subject {
         best(&self.regions)
     }
 
+    /// Whether the file names one account for it, in its own ARN or in a cell: what else it says is where to look first.
+    pub fn has_account(&self) -> bool {
+        is_certain(&self.accounts)
+    }
+
+    /// The same of the region.
+    pub fn has_region(&self) -> bool {
+        is_certain(&self.regions)
+    }
+
     /// What is left of its account, where the file has no more than that.
     pub fn damaged(&self) -> impl Iterator<Item = (&Damaged, &BTreeSet<u64>)> {
-        let wanted = self.accounts.is_empty();
+        let wanted = !self.has_account();
         let damaged = self.damaged.iter().filter(move |_| wanted);
         damaged.map(|(damaged, (_, lines))| (damaged, lines))
     }
+}
+
+fn is_certain<T>(known: &BTreeMap<T, Nearness>) -> bool {
+    let nearest = known.values().min();
+    let is_sure = nearest.is_some_and(|(kinship, rank, ..)| *kinship < Kinship::Beside && *rank == Rank::Cell);
+    is_sure && known.values().filter(|nearness| Some(*nearness) == nearest).count() == 1
+}
+
+/// Whether it is more than a word in a text.
+fn is_named<T>(known: &BTreeMap<T, Nearness>) -> bool {
+    let nearest = known.values().min();
+    nearest.is_some_and(|(kinship, rank, ..)| *kinship < Kinship::Beside && *rank < Rank::Text)
 }
 
 fn best<T: Ord + Clone>(known: &BTreeMap<T, Nearness>) -> BTreeSet<T> {
@@ -98,14 +120,16 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Every account that the file names as that of an image.
+    /// Every account that the file names as that of an image, other than in a text.
     pub fn accounts(&self) -> BTreeSet<AccountId> {
-        self.subjects.values().flat_map(Subject::accounts).collect()
+        let named = self.subjects.values().filter(|subject| is_named(&subject.accounts));
+        named.flat_map(Subject::accounts).collect()
     }
 
-    /// Every region that the file names as that of an image.
+    /// Every region that the file names as that of an image, other than in a text.
     pub fn regions(&self) -> BTreeSet<Region> {
-        self.subjects.values().flat_map(Subject::regions).collect()
+        let named = self.subjects.values().filter(|subject| is_named(&subject.regions));
+        named.flat_map(Subject::regions).collect()
     }
 }
 

@@ -192,7 +192,7 @@ fn of_nobody(
     places: &[&Place],
     failed: &BTreeMap<Place, String>,
 ) {
-    let is_named = subject.accounts().len() == 1 && subject.regions().len() == 1;
+    let is_named = subject.has_account() && subject.has_region();
     let mut is_unanswered = false;
     for place in places.iter().filter(|place| failed.contains_key(place)) {
         is_unanswered = true;
@@ -235,6 +235,14 @@ pub fn judge_unasked(findings: &Findings) -> Judged {
         let (accounts, regions) = (subject.accounts(), subject.regions());
         let why = match (accounts.len(), regions.len()) {
             (1, 1) => {
+                if !(subject.has_account() && subject.has_region()) {
+                    let text = format!(
+                        "{id} is said to be in {} {} by a text or the ARN of something else only: see that it is right",
+                        listed(&accounts),
+                        listed(&regions)
+                    );
+                    judged.remarks.push(Remark::attention(subject.lines.clone(), text));
+                }
                 for (account, region) in accounts.into_iter().zip(regions) {
                     judged.select(Place { account, region }, id);
                 }

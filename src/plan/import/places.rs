@@ -45,8 +45,8 @@ pub fn places(findings: &Findings, reach: &Reach) -> BTreeMap<Place, BTreeSet<Im
     let mut places: BTreeMap<Place, BTreeSet<ImageId>> = BTreeMap::new();
     for (id, subject) in &findings.subjects {
         let mut regions = subject.regions();
-        if regions.is_empty() {
-            regions.clone_from(&reach.regions);
+        if !subject.has_region() {
+            regions.extend(reach.regions.iter().cloned());
         }
         for account in accounts(subject, &known) {
             for region in &regions {
@@ -62,11 +62,11 @@ pub fn places(findings: &Findings, reach: &Reach) -> BTreeMap<Place, BTreeSet<Im
 }
 
 fn accounts(subject: &Subject, known: &BTreeSet<AccountId>) -> BTreeSet<AccountId> {
-    let named = subject.accounts();
-    if !named.is_empty() {
-        return named;
+    let mut accounts = subject.accounts();
+    if !subject.has_account() {
+        // What is left of an account is where to look, and no more: AWS is asked in all others too.
+        accounts.extend(subject.damaged().flat_map(|(damaged, _)| damaged.among(known)));
+        accounts.extend(known.iter().cloned());
     }
-    // What is left of an account is where to look, and no more: AWS is asked in all others too.
-    let damaged = subject.damaged().flat_map(|(damaged, _)| damaged.among(known));
-    damaged.chain(known.iter().cloned()).collect()
+    accounts
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::clues::{self, Clue, Rank};
+use super::clues::{self, Clue};
 use super::findings::{Collector, Findings, Placed};
 use super::remark::Remark;
 
@@ -52,7 +52,7 @@ fn find_separator(text: &str) -> u8 {
             rows += 1;
             *widths.entry(record.len()).or_default() += 1;
             for cell in &record {
-                clues::read(cell, &mut |clue| cells += usize::from(is_cell(&clue)));
+                clues::read(cell, &mut |clue| cells += usize::from(clues::is_cell(&clue)));
             }
         }
         widths.remove(&1);
@@ -63,11 +63,6 @@ fn find_separator(text: &str) -> u8 {
     // Of equals, the first.
     let best = SEPARATORS.iter().rev().max_by_key(|separator| score(**separator));
     best.copied().unwrap_or(b',')
-}
-
-/// Whether a cell is an account or region by itself.
-fn is_cell(clue: &Clue) -> bool {
-    matches!(clue, Clue::Account(_, Rank::Cell) | Clue::Region(_, Rank::Cell))
 }
 
 fn reader(text: &str, separator: u8, quoting: bool) -> csv::Reader<&[u8]> {
@@ -124,8 +119,9 @@ impl Table {
             };
             clues::read(cell, &mut placed);
         }
-        let says =
-            |clue: &Clue| is_cell(clue) || !matches!(clue, Clue::Account(..) | Clue::Region(..) | Clue::Damaged(_));
+        let says = |clue: &Clue| {
+            clues::is_cell(clue) || !matches!(clue, Clue::Account(..) | Clue::Region(..) | Clue::Damaged(_))
+        };
         if !self.has_begun && !clues.iter().any(|(_, clue)| says(clue)) {
             if record.iter().any(|cell| !cell.trim().is_empty()) {
                 self.head.push(line);

@@ -14,6 +14,9 @@ const LISTS: [&str; 13] = [
     "data", "value",
 ];
 
+/// How many objects a list has that is one of findings whatever it is called: no finding has so many parts.
+const LONG: usize = 50;
+
 /// Reads JSON: one value, or one after the other.
 pub(super) fn read(text: &str) -> Result<Findings, Unreadable> {
     let mut parser = Parser::new(text);
@@ -73,9 +76,29 @@ fn split(collector: &mut Collector, node: &Node<'_>, path: &mut Vec<u32>, around
             if rest.iter().any(|placed| matches!(placed.clue, Clue::Image { .. })) {
                 collector.row(node.line, &rest, &around);
             }
+            let is_cell = |placed: &Placed| clues::is_cell(&placed.clue);
+            around.extend(rest.into_iter().filter(is_cell));
             for (number, (name, member)) in members.iter().enumerate() {
                 if is_list(name, member) {
                     within(path, number, false, |path| split(collector, member, path, &around));
+                }
+            }
+        }
+        Value::Object(members) if members.iter().any(|(name, _)| is_image(name)) => {
+            let mut around = around.to_vec();
+            for (number, (name, member)) in members.iter().enumerate() {
+                if !is_image(name) {
+                    within(path, number, false, |path| gather(member, path, name, &mut around));
+                }
+            }
+            for (number, (name, member)) in members.iter().enumerate() {
+                if is_image(name) {
+                    let mut clues = Vec::new();
+                    within(path, number, true, |path| {
+                        cell(name, member.line, path, "", &mut clues);
+                        gather(member, path, name, &mut clues);
+                    });
+                    collector.row(member.line, &clues, &around);
                 }
             }
         }
@@ -87,10 +110,21 @@ fn split(collector: &mut Collector, node: &Node<'_>, path: &mut Vec<u32>, around
     }
 }
 
+/// Whether a member is a list of findings: by its name, or since nothing else is that long.
 fn is_list(name: &str, node: &Node<'_>) -> bool {
-    let is_object = |node: &Node<'_>| matches!(node.value, Value::Object(_));
-    LISTS.iter().any(|list| name.eq_ignore_ascii_case(list))
-        && matches!(&node.value, Value::List(items) if items.iter().any(is_object))
+    let is_object = |node: &&Node<'_>| matches!(node.value, Value::Object(_));
+    let Value::List(items) = &node.value else {
+        return false;
+    };
+    let objects = items.iter().filter(is_object).count();
+    objects >= LONG || (objects > 0 && LISTS.iter().any(|list| name.eq_ignore_ascii_case(list)))
+}
+
+/// Whether a name is an image, so that the object is a list of what is said of images.
+fn is_image(name: &str) -> bool {
+    let mut is_image = false;
+    clues::read(name, &mut |clue| is_image |= matches!(clue, Clue::Image { .. }));
+    is_image
 }
 
 fn is_scalar(node: &Node<'_>) -> bool {
@@ -110,10 +144,7 @@ fn gather(node: &Node<'_>, path: &mut Vec<u32>, name: &str, clues: &mut Vec<Plac
         }
         Value::Object(members) => {
             for (number, (name, member)) in members.iter().enumerate() {
-                // Some have objects by the ID of what they are about, which makes a list of them.
-                let mut is_image = false;
-                clues::read(name, &mut |clue| is_image |= matches!(clue, Clue::Image { .. }));
-                within(path, number, is_image, |path| {
+                within(path, number, is_image(name), |path| {
                     cell(name, member.line, path, "", clues);
                     gather(member, path, name, clues);
                 });
