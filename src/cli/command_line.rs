@@ -45,7 +45,9 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples_and_each_of_them_is_understood() {
-        for command in commands() {
+        let commands = commands();
+        let names: Vec<&str> = commands.iter().map(Command::get_name).collect();
+        for command in &commands {
             let name = command.get_name();
             let help = command
                 .get_after_help()
@@ -58,7 +60,11 @@ mod tests {
                 for (at, _) in line.match_indices("amiseal ") {
                     let end = line[at..].find(['|', '>', ')', '&']).map_or(line.len(), |end| at + end);
                     let words: Vec<&str> = line[at..end].split_whitespace().collect();
-                    own += usize::from(words[1] == name);
+                    // It is the name of a role and of a namespace as well.
+                    let Some(command) = words.get(1).filter(|word| names.contains(*word)) else {
+                        continue;
+                    };
+                    own += usize::from(*command == name);
                     if let Err(error) = Cli::try_parse_from(&words) {
                         panic!("{name}: {words:?}: {error}");
                     }

@@ -1,7 +1,8 @@
 //! What belongs to no single command: help, completions, manual pages, colour.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const COMMANDS: [&str; 7] = ["run", "check", "plan", "import", "crd", "completion", "man"];
 
@@ -107,29 +108,48 @@ fn whatever_is_written_is_coloured_only_where_that_is_wanted_and_never_against_n
     }
 }
 
+/// The first line that the controller logs, with a cluster that nobody answers for.
+fn logged(variables: &[(&str, &str)]) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let kubeconfig = directory.path().join("config");
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: x\ncontexts: [{name: x, context: {cluster: x, user: x}}]\n\
+                clusters: [{name: x, cluster: {server: 'http://127.0.0.1:9'}}]\nusers: [{name: x, user: {}}]\n";
+    std::fs::write(&kubeconfig, text).expect("a file");
+    let mut controller = Command::new(env!("CARGO_BIN_EXE_amiseal"))
+        .args(["run", "--log-format", "text", "--listen", "127.0.0.1:0"])
+        .env_clear()
+        .env("KUBECONFIG", &kubeconfig)
+        .env("POD_NAMESPACE", "amiseal-system")
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(variables.iter().copied())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut line = Vec::new();
+    let mut lines = BufReader::new(controller.stderr.take().expect("a pipe"));
+    lines.read_until(b'\n', &mut line).expect("a line");
+    controller.kill().expect("it ends");
+    controller.wait().expect("it has ended");
+    line
+}
+
 #[test]
 fn log_lines_are_coloured_as_a_person_wishes() {
-    let logged = |variables: &[(&str, &str)]| {
-        let mut all = vec![
-            ("KUBECONFIG", "/nowhere"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("POD_NAMESPACE", "x"),
-        ];
-        all.extend(variables);
-        let arguments = [
-            "run",
-            "--log-format",
-            "text",
-            "--listen",
-            "127.0.0.1:0",
-            "--log",
-            "debug",
-        ];
-        amiseal(&arguments, &all).stderr
-    };
-    assert!(!is_coloured(&logged(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])));
-    assert!(!is_coloured(&logged(&[])));
-    assert!(is_coloured(&logged(&[("CLICOLOR_FORCE", "1")])));
+    for (variables, coloured) in [
+        (&[][..], false),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+    ] {
+        let line = logged(variables);
+        assert!(!line.is_empty());
+        assert_eq!(
+            is_coloured(&line),
+            coloured,
+            "{variables:?}: {}",
+            String::from_utf8_lossy(&line)
+        );
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let findings = match read(&decoded.text) {
         Ok(findings) => findings,
         Err(unreadable) => {
-            let place = unreadable.line.map_or(file, |line| format!("{file}:{line}"));
+            let place = unreadable.line.map_or(file.clone(), |line| format!("{file}:{line}"));
             return Ok(refused(&[format!("{place}: {}", unreadable.what)]));
         }
     };

@@ -146,6 +146,7 @@ fn arns(text: &str, found: &mut impl FnMut(Clue)) {
         let mut part = || parts.next().unwrap_or_default();
         let (service, region, account, resource) = (part(), part(), part(), part());
         let (region, account) = (region.parse::<Region>().ok(), account.parse::<AccountId>().ok());
+        let resource = resource.trim_end_matches(|sign: char| !sign.is_ascii_alphanumeric());
         let image = resource.strip_prefix("image/").filter(|_| service == "ec2");
         match image.and_then(|id| id.parse::<ImageId>().ok()) {
             Some(id) => found(Clue::Image { id, account, region }),

@@ -158,7 +158,7 @@ fn findings_in_json_are_read_by_their_shape() {
     );
     assert_eq!(
         found(&asff),
-        [format!("{WEB} {A} eu-west-1 4"), format!("{DB} {B} us-east-1 6")]
+        [format!("{WEB} {A} eu-west-1 3"), format!("{DB} {B} us-east-1 5")]
     );
     let ocsf = format!(
         r#"[{{"cloud": {{"account": {{"uid": "{A}"}}, "region": "eu-west-1"}},

@@ -15,13 +15,13 @@ const REGIONS: [&str; 4] = ["eu-west-1", "us-east-1", "us-gov-west-1", "ap-south
 /// A row of a table: an image, its account and region, and a text that says nothing of AWS.
 fn any_row() -> impl Strategy<Value = (u64, u64, usize, String)> {
     let noise = prop_oneof![Just(String::new()), "[a-zäöü ,;|\t\"'=()\n]{0,20}"];
-    (0..1 << 60_u64, 0..1_000_000_000_000_u64, 0..REGIONS.len(), noise)
+    (0..1_u64 << 60, 0..1_000_000_000_000_u64, 0..REGIONS.len(), noise)
 }
 
 proptest! {
     #[test]
     fn a_table_is_read_alike_whatever_separates_and_quotes_its_cells(
-        rows in prop::collection::btree_map(0..1 << 40_u64, any_row(), 1..20),
+        rows in prop::collection::btree_map(0..1_u64 << 40, any_row(), 1..20),
         separator in prop::sample::select(b",;\t|".to_vec()),
         always: bool,
         title: bool,
@@ -59,7 +59,7 @@ proptest! {
 
     #[test]
     fn a_policy_selects_just_the_images_that_it_was_written_for(
-        images in prop::collection::btree_map(0..1 << 40_u64, (0..300_u64, 0..REGIONS.len()), 1..700),
+        images in prop::collection::btree_map(0..1_u64 << 40, (0..300_u64, 0..REGIONS.len()), 1..700),
     ) {
         let mut selected: BTreeMap<Place, BTreeSet<ImageId>> = BTreeMap::new();
         for (number, (owner, at)) in &images {
