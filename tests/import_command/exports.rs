@@ -347,6 +347,14 @@ fn offline_no_call_is_made_and_what_was_not_checked_is_said() {
 }
 
 #[test]
+fn an_export_without_findings_leaves_nothing_to_do() {
+    let bench = Bench::new();
+    let ran = bench.import("{\"Findings\": []}\n", &ROLE);
+    assert_eq!((ran.code, ran.out.as_str(), bench.calls()), (0, "", 0), "{ran:#?}");
+    assert_eq!(ran.err, "standard input: there are no findings in it.\n");
+}
+
+#[test]
 fn where_all_is_done_there_is_no_policy_and_nothing_to_do() {
     let bench = Bench::new();
     let ran = bench.import("111122223333,eu-west-1,ami-00000000000000103\n", &ROLE);

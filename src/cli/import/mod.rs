@@ -41,6 +41,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let text = format!("some bytes are not {}: they are shown as \u{fffd}", decoded.encoding);
         remarks.push(Remark::attention(BTreeSet::new(), text));
     }
+    if findings.is_empty() {
+        tell(&format!("{file}: there are no findings in it."));
+        return Ok(ExitCode::SUCCESS);
+    }
     if findings.subjects.is_empty() {
         say(&file, remarks);
         let sentence = "there is no image ID in it, such as ami-0123456789abcdef0: export the findings on images, with the IDs \

@@ -120,6 +120,11 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Whether there is nothing in the file, not even anything that is not understood.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty() && self.remarks.is_empty()
+    }
+
     /// Every account that the file names as that of an image, other than in a text.
     pub fn accounts(&self) -> BTreeSet<AccountId> {
         let named = self.subjects.values().filter(|subject| is_named(&subject.accounts));

@@ -1,6 +1,6 @@
 //! Tables, and whatever else has lines: separators are found out, quotes may hold line breaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use csv::{ReaderBuilder, StringRecord};
@@ -16,8 +16,12 @@ const SAMPLE: usize = 200;
 /// Reads a table.
 pub(super) fn read(text: &str) -> Findings {
     let (hint, body, mut line) = separator_line(text);
-    let separator = hint.unwrap_or_else(|| find_separator(body));
-    let mut table = Table::default();
+    let found = hint.or_else(|| find_separator(body));
+    let separator = found.unwrap_or(SEPARATORS[0]);
+    let mut table = Table {
+        in_words: found.is_none() && is_in_words(body),
+        ..Table::default()
+    };
     let mut rest = Some((body, true));
     while let Some((text, quoting)) = rest.take() {
         if let Some(unread) = table.read(text, separator, quoting, &mut line) {
@@ -42,8 +46,8 @@ fn separator_line(text: &str) -> (Option<u8>, &str, u64) {
 }
 
 /// What separates the cells: what leaves the most accounts and regions in cells of their own, then what most rows have the
-/// same number of cells by, two at least.
-fn find_separator(text: &str) -> u8 {
+/// same number of cells by. Nothing does where most rows are one cell.
+fn find_separator(text: &str) -> Option<u8> {
     let score = |separator: u8| {
         let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
         let (mut rows, mut cells) = (0, 0);
@@ -61,8 +65,36 @@ fn find_separator(text: &str) -> u8 {
         (cells, count * 100 / rows.max(1), width)
     };
     // Of equals, the first.
-    let best = SEPARATORS.iter().rev().max_by_key(|separator| score(**separator));
-    best.copied().unwrap_or(b',')
+    let scores = SEPARATORS.iter().rev().map(|separator| (*separator, score(*separator)));
+    let best = scores.max_by_key(|(_, score)| *score);
+    best.filter(|(_, (_, _, width))| *width > 1)
+        .map(|(separator, _)| separator)
+}
+
+/// Whether words are cells: where each row with an image has as many of them as all others, and hardly one that says nothing.
+fn is_in_words(text: &str) -> bool {
+    let mut counts = BTreeSet::new();
+    for line in text.lines().filter(|line| has_image(line)).take(SAMPLE) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let silent = words.iter().filter(|word| !has_image(word) && !has_cell(word)).count();
+        if silent > 1 {
+            return false;
+        }
+        counts.insert(words.len());
+    }
+    counts.len() == 1 && !counts.contains(&1)
+}
+
+fn has_cell(text: &str) -> bool {
+    let mut has_cell = false;
+    clues::read(text, &mut |clue| has_cell |= clues::is_cell(&clue));
+    has_cell
+}
+
+fn has_image(text: &str) -> bool {
+    let mut has_image = false;
+    clues::read(text, &mut |clue| has_image |= matches!(clue, Clue::Image { .. }));
+    has_image
 }
 
 fn reader(text: &str, separator: u8, quoting: bool) -> csv::Reader<&[u8]> {
@@ -83,6 +115,8 @@ struct Table {
     head: Vec<u64>,
     titles: StringRecord,
     has_begun: bool,
+    /// Words are cells.
+    in_words: bool,
 }
 
 impl Table {
@@ -106,7 +140,12 @@ impl Table {
             if quoting && quotes % 2 == 1 && raw.trim_end().contains('\n') && end >= text.len() {
                 return Some(&text[begin..]);
             }
-            self.row(*line, &record);
+            if self.in_words {
+                let words: Vec<&str> = record.iter().flat_map(str::split_whitespace).collect();
+                self.row(*line, &StringRecord::from(words));
+            } else {
+                self.row(*line, &record);
+            }
         }
         None
     }
@@ -119,18 +158,20 @@ impl Table {
             };
             clues::read(cell, &mut placed);
         }
+        // Rules between rows are drawn with signs.
+        let is_blank = !record.iter().any(|cell| cell.contains(char::is_alphanumeric));
         let says = |clue: &Clue| {
             clues::is_cell(clue) || !matches!(clue, Clue::Account(..) | Clue::Region(..) | Clue::Damaged(_))
         };
         if !self.has_begun && !clues.iter().any(|(_, clue)| says(clue)) {
-            if record.iter().any(|cell| !cell.trim().is_empty()) {
+            if !is_blank {
                 self.head.push(line);
                 self.titles = record.clone();
             }
             return;
         }
         self.has_begun = true;
-        if record.iter().all(|cell| cell.trim().is_empty()) {
+        if is_blank {
             return;
         }
         for number in self.columns.len()..record.len() {
@@ -148,7 +189,9 @@ impl Table {
     }
 
     fn finish(mut self) -> Findings {
-        if self.head.len() > 1 {
+        // One row of titles is an export without findings; one cell is anything.
+        let is_title = self.has_begun || self.titles.len() > 1;
+        if self.head.len() > 1 || !is_title && !self.head.is_empty() {
             let text = "these lines come before the first finding, and are taken for titles";
             self.collector
                 .remark(Remark::note(self.head.into_iter().collect(), text));

@@ -105,9 +105,26 @@ fn split(collector: &mut Collector, node: &Node<'_>, path: &mut Vec<u32>, around
         _ => {
             let mut clues = Vec::new();
             gather(node, path, "", &mut clues);
+            let says_something =
+                |placed: &Placed| matches!(placed.clue, Clue::Image { .. } | Clue::Broken(_) | Clue::Other);
+            if has_no_findings(node) && !clues.iter().any(says_something) {
+                return;
+            }
             collector.row(node.line, &clues, around);
         }
     }
+}
+
+/// Whether it says that there are no findings.
+fn has_no_findings(node: &Node<'_>) -> bool {
+    let Value::Object(members) = &node.value else {
+        return false;
+    };
+    let is_empty = |node: &Node<'_>| matches!(&node.value, Value::List(items) if items.is_empty());
+    let is_of_findings = |name: &str| name.eq_ignore_ascii_case("findings") || name.eq_ignore_ascii_case("results");
+    members
+        .iter()
+        .any(|(name, node)| is_of_findings(name) && is_empty(node))
 }
 
 /// Whether a member is a list of findings: by its name, or since nothing else is that long.

@@ -75,9 +75,15 @@ fn tables_of_any_separator_quotes_and_titles_are_read() {
         ),
     ] {
         let text = text.replace("\r\n", "\n");
-        assert_eq!(found(&text), [web.clone()], "{text}");
+        assert_eq!(found(&text), std::slice::from_ref(&web), "{text}");
         assert_eq!(read(&text).expect("findings").remarks, [], "{text}");
     }
+    let words = format!("{A} eu-west-1  {WEB}\n\t{A} us-east-1 {DB}\n");
+    let expected = [format!("{WEB} {A} eu-west-1 1"), format!("{DB} {A} us-east-1 2")];
+    assert_eq!(found(&words), expected);
+    let drawn = format!("+---+---+\n| Image | Account |\n|:--|---|\n| {WEB} | {A} |\n+---+---+\n");
+    assert_eq!(found(&drawn), [format!("{WEB} {A} ? 4")]);
+    assert_eq!(read(&drawn).expect("findings").remarks, []);
     let bare = format!("{WEB}\n\n{DB}\n");
     assert_eq!(found(&bare), [format!("{WEB} ? ? 1"), format!("{DB} ? ? 3")]);
 }
@@ -204,6 +210,27 @@ fn findings_in_json_are_read_by_their_shape() {
         found(&wrapped),
         [format!("{WEB} {A} eu-west-1 1"), format!("{DB} {A} eu-west-1 1")]
     );
+}
+
+#[test]
+fn an_export_without_findings_is_empty_and_no_other() {
+    for text in [
+        "Account,Image\n",
+        "[]",
+        "{\"Findings\": []}",
+        "{\"runs\": [{\"tool\": {\"name\": \"x\"}, \"results\": []}]}",
+    ] {
+        assert!(read(text).expect("findings").is_empty(), "{text}");
+    }
+    for text in [
+        "{\"a\": 1}",
+        "[{\"Id\": \"ami-12\"}]",
+        "a,b\n111122223333,c\n",
+        "Unauthorized\n",
+        "{\"findings\": [], \"id\": \"i-01234567\"}",
+    ] {
+        assert!(!read(text).expect("findings").is_empty(), "{text}");
+    }
 }
 
 #[test]
