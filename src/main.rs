@@ -2,21 +2,10 @@
 
 use std::process::ExitCode;
 
+use amiseal::cli::command_line::Cli;
 use amiseal::cli::output::read_or_not;
-use clap::Parser;
-
-#[derive(Parser)]
-#[command(version, about)]
-enum Cli {
-    /// Run the controller
-    Run(Box<amiseal::cli::run::Args>),
-    /// Say whether the controller can do its work: read its kinds, hold its shards, reach AWS
-    Check(amiseal::cli::check::Args),
-    /// Print what mode Enforce would do, from AWS alone: no cluster is needed
-    Plan(amiseal::cli::plan::Args),
-    /// Print the custom resource definitions
-    Crd(amiseal::cli::crd::Args),
-}
+use amiseal::cli::{check, completion, crd, import, man, plan, report, run};
+use clap::{CommandFactory as _, Parser as _};
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = match Cli::try_parse() {
@@ -32,10 +21,14 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     };
     match cli {
-        Cli::Run(args) => amiseal::cli::run::run(&args)?,
-        Cli::Check(args) => return amiseal::cli::check::run(&args),
-        Cli::Plan(args) => return amiseal::cli::plan::run(&args),
-        Cli::Crd(args) => amiseal::cli::crd::run(&args, &mut std::io::stdout().lock())?,
+        Cli::Run(args) => run::run(&args)?,
+        Cli::Check(args) => return check::run(&args),
+        Cli::Plan(args) => return plan::run(&args),
+        Cli::Import(args) => return import::run(&args),
+        Cli::Report(args) => return report::run(&args),
+        Cli::Crd(args) => crd::run(&args, &mut std::io::stdout().lock())?,
+        Cli::Completion(args) => completion::run(&args, Cli::command(), &mut std::io::stdout().lock())?,
+        Cli::Man(args) => man::run(&args, Cli::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,6 +24,7 @@ mod permissions;
 mod project;
 mod provider;
 mod queue;
+mod regions;
 mod remains;
 mod renewal;
 mod sentence;

@@ -42,6 +42,7 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
     match operation {
         Operation::DescribeImages => code::<ec2::describe_images::DescribeImagesError>,
         Operation::DescribeSnapshots => code::<ec2::describe_snapshots::DescribeSnapshotsError>,
+        Operation::DescribeRegions => code::<ec2::describe_regions::DescribeRegionsError>,
         Operation::DescribeImageAttribute => code::<ec2::describe_image_attribute::DescribeImageAttributeError>,
         Operation::CopyImage => code::<ec2::copy_image::CopyImageError>,
         Operation::CreateTags => code::<ec2::create_tags::CreateTagsError>,
@@ -126,6 +127,7 @@ mod tests {
         match operation {
             Operation::DescribeImages => session.images(&[image]).await.map(drop),
             Operation::DescribeSnapshots => session.progress().await.map(drop),
+            Operation::DescribeRegions => session.enabled_regions().await.map(drop),
             Operation::DescribeImageAttribute => session.launch_permissions(&image).await.map(drop),
             Operation::CopyImage => {
                 let copy = CopyRequest {
@@ -218,12 +220,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_of_another_operation_is_not_sent() {
-        let wire = Wire::new(|_| Answer::ok("<DescribeRegionsResponse/>"));
+        let wire = Wire::new(|_| Answer::ok("<DescribeVpcsResponse/>"));
         let bench = bench(&wire, open()).await;
         let session = bench.aws.session(&role(Access::Full));
-        let request = session.ec2().describe_regions().send();
+        let request = session.ec2().describe_vpcs().send();
         let error = session.call(Operation::DescribeImages, request).await;
         assert_eq!(error.expect_err("refused").class, ErrorClass::Invalid);
-        assert_eq!(wire.count("ec2:DescribeRegions"), 0);
+        assert_eq!(wire.count("ec2:DescribeVpcs"), 0);
     }
 }

@@ -9,8 +9,14 @@ use serde_json::Value;
 use super::output::read_or_not;
 use crate::api;
 
+const EXAMPLES: &str = "\
+Examples:
+  amiseal crd | kubectl apply --server-side -f -
+  amiseal crd --output-dir crds";
+
 /// The options of `amiseal crd`.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Write each definition to a file of its own in this directory, and print nothing
     #[arg(long, value_name = "DIR")]

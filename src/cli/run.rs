@@ -21,8 +21,17 @@ use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
 /// How long a read from the API server may be silent. A watch ends by itself after 30 seconds.
 const READ_TIMEOUT: Duration = Duration::from_secs(45);
 
+const EXAMPLES: &str = "\
+Examples:
+  # As the chart runs it, with the service account's identity
+  amiseal run --namespace amiseal-system
+
+  # On your own machine, with your kubeconfig, and more to read
+  amiseal run --namespace amiseal-system --listen 127.0.0.1:8080 --log info,amiseal=debug";
+
 /// The options of `amiseal run`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Where to serve /metrics, /livez and /readyz
     #[arg(long, env = "AMISEAL_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]

@@ -105,6 +105,7 @@ macro_rules! operations {
 operations! {
     ec2:DescribeImages                        reads  Some(Bucket::Read);
     ec2:DescribeSnapshots                     reads  Some(Bucket::Snapshots);
+    ec2:DescribeRegions                       reads  Some(Bucket::Read);
     ec2:DescribeImageAttribute                reads  Some(Bucket::Read), dry_run;
     ec2:CopyImage                             writes Some(Bucket::Copy), dry_run;
     ec2:CreateTags                            writes Some(Bucket::Tag), dry_run;

@@ -25,6 +25,6 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.account, self.region)
+        write!(f, "{} {}", self.account, self.region)
     }
 }

@@ -12,6 +12,7 @@ pub mod cost;
 pub mod expand;
 pub mod findings;
 pub mod freshness;
+pub mod import;
 pub mod key;
 pub mod migrations;
 pub mod naming;

@@ -17,8 +17,20 @@ use crate::api::Duration as Text;
 
 pub use cluster::{Place, RIGHTS, Right};
 
+const EXAMPLES: &str = "\
+Examples:
+  amiseal check --namespace amiseal-system
+
+  # STS of two regions, and shards that may take a while
+  amiseal check --namespace amiseal-system --region eu-west-1 --region us-east-1 --timeout 5m
+
+Exit status:
+  0  the controller can do its work
+  1  it cannot: a line FAIL says what it lacks";
+
 /// The options of `amiseal check`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The namespace of the Leases; default: the one this process runs in
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::progress::{Progress, TICK};
-use super::words;
 use crate::api::conditions::reason;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
+use crate::cli::progress::{Progress, TICK};
+use crate::cli::words;
 use crate::controller::survey::{session_key, survey, unusable_keys};
 use crate::domain::{Image, ImageState, Malformed, Scope};
 use crate::plan::classify::Older;

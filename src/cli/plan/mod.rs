@@ -1,35 +1,44 @@
 //! `amiseal plan`: what `mode: Enforce` would do, without a cluster.
 
 mod look;
-mod progress;
 mod render;
-mod words;
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use prometheus::Registry;
 
+use super::connection::{Connection, connect};
 use super::output::{read_or_not, tell};
 use super::policy_file;
 use crate::api::Duration as Text;
-use crate::aws::{Aws, AwsMetrics, AwsOptions};
-use crate::clock::{Clock, SystemClock};
 use crate::plan::cost::{self, Pace};
 use crate::plan::expand;
 use crate::plan::report::{Outcome, Report, sum_up};
 use crate::telemetry::{LogFormat, init_logs};
 
-/// How often a call is tried. The controller comes back later; here nobody does.
-const ATTEMPTS: u32 = 5;
-/// One page is taken apart while another is taken in: more would take memory, and no less time on two cores.
-const PAGES_IN_MEMORY: usize = 2;
+const EXAMPLES: &str = "\
+Examples:
+  amiseal plan -f policy.yaml
+
+  # May the roles do what Enforce needs?
+  amiseal plan -f policy.yaml --check-permissions
+
+  # Two policies, for a pull request
+  amiseal plan -f a.yaml b.yaml --output markdown
+
+  # What the cluster has, for a program
+  kubectl get aep -o yaml | amiseal plan -f - -o json
+
+Exit status:
+  0  there is nothing to do
+  2  images would be copied, or images cannot be migrated until you act
+  1  something must be fixed first";
 
 /// The options of `amiseal plan`.
 #[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Files with policies, each of one or more YAML documents; - is standard input
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]
@@ -108,7 +117,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         ..Pace::default()
     };
     let reports = runtime.block_on(async {
-        let aws = Box::pin(connect(args)).await?;
+        let connection = Connection {
+            dry_runs: args.check_permissions,
+            share: args.aws_rate_share,
+            read_timeout: args.aws_read_timeout.as_std(),
+        };
+        let aws = Box::pin(connect(connection)).await?;
         let settings = look::Settings {
             check_permissions: args.check_permissions,
             concurrency: usize::from(args.concurrency),
@@ -138,17 +152,4 @@ fn print(output: Output, report: &Report) -> io::Result<()> {
         }
     }
     out.flush()
-}
-
-async fn connect(args: &Args) -> Result<Aws> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let metrics = AwsMetrics::register(&Registry::new())?;
-    // Without dry runs no call that could write leaves this process, whatever session it is made in.
-    let dry_runs = args.check_permissions;
-    let mut options = AwsOptions::new(clock, Arc::new(move |_| dry_runs), metrics);
-    options.share = args.aws_rate_share;
-    options.read_timeout = args.aws_read_timeout.as_std();
-    options.max_attempts = ATTEMPTS;
-    options.pages_in_memory = PAGES_IN_MEMORY;
-    Ok(Box::pin(Aws::new(options)).await?)
 }

@@ -8,17 +8,16 @@ use crate::plan::report::TargetReport;
 
 /// There are no credentials to begin with. No condition has this reason: it is nothing that a policy can be stalled by.
 const NO_CREDENTIALS: &str = "NoCredentials";
+/// What to say to whoever has none.
+pub(super) const NO_CREDENTIALS_HERE: &str = "You have no AWS credentials here: sign in, for example with `aws sso \
+    login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
 /// AWS accepts the credentials nowhere.
 const CREDENTIALS_NOT_ACCEPTED: &str = "CredentialsNotAccepted";
 
 /// What to say of an error in this account and region.
 pub(super) fn of_error(error: &AwsError, scope: &Scope) -> Problem {
     match error.cause {
-        Some(Cause::NoCredentials) => Problem::new(
-            NO_CREDENTIALS,
-            "You have no AWS credentials here: sign in, for example with `aws sso login`, or set AWS_PROFILE, or \
-             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-        ),
+        Some(Cause::NoCredentials) => Problem::new(NO_CREDENTIALS, NO_CREDENTIALS_HERE),
         Some(Cause::RegionNotEnabled) => Problem::new(
             reason::REGION_NOT_ENABLED,
             format!(

@@ -1,0 +1,200 @@
+//! `amiseal report`: who uses each image and what is wrong, from AWS alone.
+
+mod look;
+mod render;
+
+use std::io::{self, BufWriter, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+
+use super::output::{read_or_not, tell};
+use super::run::read_timeout;
+use crate::api::Duration as Text;
+use crate::domain::{AccountId, Region};
+use crate::plan::findings::report::Report;
+use crate::plan::findings::{Severity, Thresholds};
+use crate::telemetry::{LogFormat, init_logs};
+
+const EXAMPLES: &str = "\
+Examples:
+  # Your own account, in all its enabled regions
+  amiseal report
+
+  # Two regions, for a spreadsheet
+  amiseal report --region eu-west-1 --region us-east-1 --output csv > findings.csv
+
+  # Other accounts, each by its role
+  amiseal report --account 111122223333 --account 444455556666 --role-name amiseal
+
+  # In a pipeline: fail on what is high or critical
+  amiseal report --output markdown --fail-on high
+
+Exit status:
+  0  everything was read, and nothing is as bad as --fail-on
+  2  something is
+  1  an account or region could not be read, an option or credentials are wrong";
+
+/// The options of `amiseal report`.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// In which form the report is printed
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// The accounts to look into; repeat it. Default: that of your credentials
+    #[arg(long = "account", value_name = "ID", value_parser = account)]
+    pub accounts: Vec<AccountId>,
+    /// The role to assume in each account. Without it your own credentials are used, in their account only
+    #[arg(long, value_name = "NAME")]
+    pub role_name: Option<String>,
+    /// The external ID that the roles ask for
+    #[arg(long, value_name = "ID", requires = "role_name")]
+    pub external_id: Option<String>,
+    /// The regions to look into; repeat it. Default: all that are enabled in the account
+    #[arg(long = "region", value_name = "REGION", value_parser = region)]
+    pub regions: Vec<Region>,
+    /// How old an image may be, as 90d. Default: any age
+    #[arg(long, value_name = "DURATION", value_parser = age)]
+    pub max_image_age: Option<Duration>,
+    /// After how long without a launch an image that nobody uses counts as unused
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = age)]
+    pub unused_after: Duration,
+    /// A tag that every image has to have; repeat it
+    #[arg(long = "required-tag", value_name = "KEY")]
+    pub required_tags: Vec<String>,
+    /// Look into plain parameters too: an image ID in their value is a use of the image
+    #[arg(long)]
+    pub plain_parameters: bool,
+    /// Exit with status 2 where something is as bad as this
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// How many accounts and regions to look into at a time
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+    /// The part of AWS's rate limits to use, above 0 and up to 1: the rest is for others in the account
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    pub aws_rate_share: f64,
+    /// How long AWS may take until it begins to answer a call that reads images or snapshots: 1s to 30m
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = read_timeout)]
+    pub aws_read_timeout: Text,
+    /// Which log lines are written to standard error, as in RUST_LOG
+    #[arg(long, env = "RUST_LOG", default_value = "off", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For reading.
+    Table,
+    /// The findings, for spreadsheets.
+    Csv,
+    /// Everything, for programs.
+    Json,
+    /// For a pull request.
+    Markdown,
+}
+
+/// From which severity on a report fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailOn {
+    /// Anything.
+    Low,
+    /// Medium, high or critical.
+    Medium,
+    /// High or critical.
+    High,
+    /// Critical.
+    Critical,
+}
+
+impl FailOn {
+    fn severity(self) -> Severity {
+        match self {
+            Self::Low => Severity::Low,
+            Self::Medium => Severity::Medium,
+            Self::High => Severity::High,
+            Self::Critical => Severity::Critical,
+        }
+    }
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    text.parse()
+        .map_err(|_| "it must be an AWS account ID of 12 digits".to_owned())
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    text.parse()
+        .map_err(|_| "it must be a region's name, such as eu-west-1".to_owned())
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+    days.filter(|days| *days > 0)
+        .map(|days| Duration::from_secs(u64::from(days) * 24 * 3600))
+        .ok_or_else(|| "it must be a number of days, such as 90d".to_owned())
+}
+
+impl Args {
+    fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            max_image_age: self.max_image_age,
+            unused_after: self.unused_after,
+            required_tags: self.required_tags.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Prints the report. The exit status is 0, or 2 where something is as bad as `--fail-on`, or 1 where not everything was read.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    init_logs(LogFormat::Auto, &args.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let thresholds = args.thresholds();
+    let report = match runtime.block_on(Box::pin(look::look(args, &thresholds, Timestamp::now())))? {
+        Ok(report) => report,
+        Err(sentence) => {
+            tell(&format!("Error: {sentence}"));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    read_or_not(print(args.output, &report)).context("the report cannot be printed")?;
+    let fails = args
+        .fail_on
+        .is_some_and(|fail_on| report.worst().is_some_and(|worst| worst >= fail_on.severity()));
+    Ok(match (report.is_complete(), fails) {
+        (false, _) => ExitCode::FAILURE,
+        (true, true) => ExitCode::from(2),
+        (true, false) => ExitCode::SUCCESS,
+    })
+}
+
+fn print(output: Output, report: &Report) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match output {
+        Output::Table => out.write_all(render::table(report).as_bytes())?,
+        Output::Markdown => out.write_all(render::markdown(report).as_bytes())?,
+        Output::Csv => render::csv(report, &mut out)?,
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_days_and_nothing_else() {
+        assert_eq!(age("90d"), Ok(Duration::from_secs(90 * 24 * 3600)));
+        for wrong in ["", "90", "0d", "-1d", "90h", "1.5d"] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The report for people and spreadsheets.
+
+use std::fmt::Write as _;
+use std::io;
+
+use crate::plan::findings::report::{Report, ReportedConsumer, ReportedFinding, ReportedImage};
+
+/// How many findings and images a report for reading lists; a program gets all of them.
+const LISTED: usize = 50;
+
+/// Titles and rows, of which so many columns hold text.
+struct Grid {
+    rows: Vec<Vec<String>>,
+    texts: usize,
+}
+
+/// The report as tables.
+pub(super) fn table(report: &Report) -> String {
+    document(report, &Plain)
+}
+
+/// The report as Markdown.
+pub(super) fn markdown(report: &Report) -> String {
+    document(report, &Marked)
+}
+
+/// The findings, a row each.
+pub(super) fn csv(report: &Report, out: &mut impl io::Write) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record([
+        "id",
+        "severity",
+        "check",
+        "accountID",
+        "region",
+        "resource",
+        "what",
+        "fix",
+        "exemptUntil",
+        "exemptReason",
+    ])?;
+    for finding in &report.findings {
+        let of = |text: &Option<String>| text.as_deref().map(inert).unwrap_or_default();
+        writer.write_record([
+            finding.id.clone(),
+            finding.severity.as_str().to_owned(),
+            finding.check.to_owned(),
+            finding.account_id.clone(),
+            finding.region.clone(),
+            inert(&finding.resource),
+            inert(&finding.what),
+            finding.fix.to_owned(),
+            of(&finding.exempt_until),
+            of(&finding.exempt_reason),
+        ])?;
+    }
+    writer.flush()
+}
+
+/// Names and tags are anybody's: a spreadsheet must not take one for a formula.
+fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// How a document is set.
+trait Style {
+    fn heading(&self, text: &str) -> String;
+    fn grid(&self, grid: &Grid) -> String;
+    fn item(&self, text: &str) -> String;
+}
+
+struct Plain;
+struct Marked;
+
+impl Style for Plain {
+    fn heading(&self, text: &str) -> String {
+        format!("\n{text}\n")
+    }
+
+    fn grid(&self, grid: &Grid) -> String {
+        let columns = grid.rows.first().map_or(0, Vec::len);
+        let width = |column: usize| {
+            grid.rows
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut text = String::new();
+        for row in &grid.rows {
+            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+                if column < grid.texts {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
+            let line = cells.collect::<Vec<_>>().join("  ");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    fn item(&self, text: &str) -> String {
+        format!("  {}\n", printable(text))
+    }
+}
+
+impl Style for Marked {
+    fn heading(&self, text: &str) -> String {
+        format!("\n### {text}\n\n")
+    }
+
+    fn grid(&self, grid: &Grid) -> String {
+        let mut text = String::new();
+        for (number, row) in grid.rows.iter().enumerate() {
+            let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+            if number == 0 {
+                let rule = (0..row.len()).map(|column| if column < grid.texts { "---" } else { "---:" });
+                let _ = writeln!(text, "| {} |", rule.collect::<Vec<_>>().join(" | "));
+            }
+        }
+        text
+    }
+
+    fn item(&self, text: &str) -> String {
+        format!("- {}\n", escaped(text))
+    }
+}
+
+/// Without signs that move a terminal's cursor, or break a line: names and tags are anybody's.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|sign| if sign.is_control() { ' ' } else { sign })
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for sign in printable(text).chars() {
+        if "\\`*_{}[]<>()#+!|~@".contains(sign) {
+            out.push('\\');
+        }
+        out.push(sign);
+    }
+    out
+}
+
+fn document(report: &Report, style: &impl Style) -> String {
+    let mut text = style.grid(&scopes(report));
+    for scope in &report.scopes {
+        if let Some(problem) = &scope.problem {
+            let said = format!(
+                "{} {}: {}: {}",
+                scope.account_id, scope.region, problem.reason, problem.message
+            );
+            text.push_str(&style.item(&said));
+        }
+    }
+    let counts = report.counts();
+    if counts.is_empty() {
+        text.push_str(&style.heading("Nothing is wrong with what was read."));
+    } else {
+        text.push_str(&style.heading("Findings"));
+        let mut rows = vec![titles(&["SEVERITY", "CHECK", "WHAT", "COUNT"])];
+        rows.extend(counts.iter().map(|(check, count)| {
+            vec![
+                check.severity().to_string(),
+                check.id().to_owned(),
+                check.title().to_owned(),
+                count.to_string(),
+            ]
+        }));
+        text.push_str(&style.grid(&Grid { rows, texts: 3 }));
+    }
+    list(
+        &mut text,
+        style,
+        "The worst",
+        report.findings.iter().filter(|finding| finding.exempt_until.is_none()),
+        finding,
+    );
+    list(
+        &mut text,
+        style,
+        "Exempt",
+        report.findings.iter().filter(|finding| finding.exempt_until.is_some()),
+        exempt,
+    );
+    let used = report
+        .images
+        .iter()
+        .filter(|image| image.unencrypted && !image.consumers.is_empty());
+    list(&mut text, style, "Unencrypted images in use", used, image);
+    let unknown = report.scopes.iter().flat_map(|scope| {
+        scope.unknown.iter().map(move |unknown| {
+            let which = unknown.id.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
+            format!(
+                "{} {}: {}{which}: {}",
+                scope.account_id, scope.region, unknown.kind, unknown.message
+            )
+        })
+    });
+    let heading = "Not read, so that no image there counts as unused";
+    list(&mut text, style, heading, unknown, |text: String| text);
+    text
+}
+
+/// A heading and the first of the things, if there are any, and how many are not listed.
+fn list<T>(
+    text: &mut String,
+    style: &impl Style,
+    heading: &str,
+    things: impl Iterator<Item = T>,
+    line: impl Fn(T) -> String,
+) {
+    let mut things = things.peekable();
+    if things.peek().is_none() {
+        return;
+    }
+    text.push_str(&style.heading(heading));
+    for thing in things.by_ref().take(LISTED) {
+        text.push_str(&style.item(&line(thing)));
+    }
+    let more = things.count();
+    if more > 0 {
+        text.push_str(&style.item(&format!("… and {more} more: --output json lists all of them")));
+    }
+}
+
+fn scopes(report: &Report) -> Grid {
+    let mut rows = vec![titles(&[
+        "ACCOUNT",
+        "REGION",
+        "IMAGES",
+        "UNENCRYPTED",
+        "USED",
+        "UNUSED",
+        "CONSUMERS",
+    ])];
+    for scope in &report.scopes {
+        let mut row = vec![scope.account_id.clone(), scope.region.clone()];
+        match scope.images {
+            Some(images) => {
+                row.extend(
+                    [images.total, images.unencrypted, images.used, images.unused].map(|count| count.to_string()),
+                );
+                row.push(scope.consumers.values().sum::<usize>().to_string());
+            }
+            None => row.extend(std::iter::repeat_n("?".to_owned(), 5)),
+        }
+        rows.push(row);
+    }
+    Grid { rows, texts: 2 }
+}
+
+fn titles(titles: &[&str]) -> Vec<String> {
+    titles.iter().map(|title| (*title).to_owned()).collect()
+}
+
+fn finding(finding: &ReportedFinding) -> String {
+    format!(
+        "{} {} {}: {}",
+        finding.severity, finding.account_id, finding.region, finding.what
+    )
+}
+
+fn exempt(of: &ReportedFinding) -> String {
+    let until = of.exempt_until.as_deref().unwrap_or_default();
+    let reason = of
+        .exempt_reason
+        .as_deref()
+        .map(|reason| format!(" ({reason})"))
+        .unwrap_or_default();
+    format!("{}, until {until}{reason}", finding(of))
+}
+
+fn image(image: &ReportedImage) -> String {
+    let users: Vec<String> = image.consumers.iter().take(5).map(consumer).collect();
+    let more = image.consumers.len().saturating_sub(users.len());
+    let more = if more > 0 {
+        format!(", and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{} {} {} ({}): {}{more}",
+        image.account_id,
+        image.region,
+        image.id,
+        image.name,
+        users.join(", ")
+    )
+}
+
+fn consumer(consumer: &ReportedConsumer) -> String {
+    let via = consumer
+        .via
+        .as_deref()
+        .map(|via| format!(" by {via}"))
+        .unwrap_or_default();
+    let owner = consumer
+        .owner
+        .as_deref()
+        .map(|owner| format!(" of {owner}"))
+        .unwrap_or_default();
+    format!("{} {}{via}{owner}", consumer.kind, consumer.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_anybody_may_write_is_no_formula_and_moves_no_cursor() {
+        assert_eq!(inert("=cmd()"), "'=cmd()");
+        assert_eq!(inert("web-1"), "web-1");
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
+        assert_eq!(escaped("<b>|x"), "\\<b\\>\\|x");
+    }
+}
