@@ -1,5 +1,9 @@
 //! The control endpoints under `/_sim/`, and edits of the world from outside.
 
+mod consumers;
+
+pub use consumers::ConsumerChange;
+
 use axum::body::Bytes;
 use axum::http::{Method, Request};
 use serde::de::DeserializeOwned;
@@ -10,9 +14,10 @@ use crate::clock::SimTime;
 use crate::engine::{Sim, State};
 use crate::faults::FaultRule;
 use crate::iam::Policy;
-use crate::model::{ImageState, LaunchPermission, Snapshot, Tags};
+use crate::model::{Guardrails, ImageState, LaunchPermission, Snapshot, Tags};
 use crate::owner::OwnerAct;
 use crate::spec::{self, Expectation, Garbled, ImageSpec, OptIn, Settings};
+use crate::wire::{Params, Service};
 
 /// A change of the world that no caller of AWS makes. What it changes counts as how the world is meant to be: the
 /// audit does not hold it against anyone.
@@ -181,6 +186,33 @@ pub enum Edit {
         /// The limit.
         limit: usize,
     },
+    /// Sets what EC2 is set to in a region.
+    SetGuardrails {
+        /// Account.
+        account: String,
+        /// Region.
+        region: String,
+        /// As in a world file.
+        guardrails: Box<Guardrails>,
+    },
+    /// Sets which services are not in a region.
+    SetAbsentServices {
+        /// Account.
+        account: String,
+        /// Region.
+        region: String,
+        /// As in a world file.
+        services: Vec<Service>,
+    },
+    /// Changes something that can launch an image.
+    Consumer {
+        /// Account.
+        account: String,
+        /// Region.
+        region: String,
+        /// What.
+        change: ConsumerChange,
+    },
     /// Lets all copies that are being made come to their end now.
     FinishCopies {},
     /// Ends all sessions that STS handed out.
@@ -218,6 +250,12 @@ pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Va
                 .and_then(|n| n.parse().ok())
                 .unwrap_or(0);
             (200, json!(sim.journal_after(after)))
+        }
+        (&Method::GET, "consumers") => {
+            let query = Params::from_form(request.uri().query().unwrap_or_default().as_bytes());
+            let [account, region, image] =
+                ["account", "region", "image"].map(|name| query.get(name).unwrap_or_default().to_owned());
+            (200, json!(sim.consumers(&account, &region, &image)))
         }
         (&Method::GET, "world") => (200, sim.world_json()),
         (&Method::GET, "audit") => (200, json!(sim.audit())),
@@ -264,7 +302,7 @@ pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Va
         (method, path) => (
             404,
             json!({"error": format!(
-                "no {method} /_sim/{path}: there are GET journal, world, audit, clock, settings, faults; POST faults, edit; DELETE faults"
+                "no {method} /_sim/{path}: there are GET journal, world, consumers, audit, clock, settings, faults; POST faults, edit; DELETE faults"
             )}),
         ),
     }
@@ -358,6 +396,35 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .snapshot_copy_limit = limit;
             Ok(json!({}))
         }
+        Edit::SetGuardrails {
+            account,
+            region,
+            guardrails,
+        } => {
+            state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
+                .guardrails = *guardrails;
+            Ok(json!({}))
+        }
+        Edit::SetAbsentServices {
+            account,
+            region,
+            services,
+        } => {
+            state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
+                .absent_services = services.into_iter().collect();
+            Ok(json!({}))
+        }
+        Edit::Consumer {
+            account,
+            region,
+            change,
+        } => consumers::apply(state, &account, &region, change, now),
         Edit::FinishCopies {} => Ok(json!({ "finished": state.finish_copies(now) })),
         Edit::ExpireSessions {} => {
             for session in state.sessions.values_mut() {

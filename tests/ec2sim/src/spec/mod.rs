@@ -1,17 +1,21 @@
 //! The world file: what exists in AWS before the first call, how the simulator behaves, what should come of it.
 
+mod consumers;
 mod expand;
 mod expect;
 mod images;
 mod settings;
 
+pub use consumers::ConsumerSpec;
+pub(crate) use consumers::{Directory, INSTANCE_STATES, Place, add_any, prepare_value, prepare_version};
 pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
 pub use settings::{
-    ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names,
-    Pagination, Quotas, Sessions, Settings, Throttling, TimeSource,
+    Absent, ClockSpec, Consistency, ConsumerSettings, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards,
+    LimitMode, Lists, Mappings, Names, Pagination, Quotas, References, ReportOutcome, Services, Sessions, Settings,
+    Throttling, TimeSource, Unreadable, Unresolved, UsageReports,
 };
 
 use std::collections::BTreeMap;
@@ -20,7 +24,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SimTime;
 use crate::faults::FaultRule;
-use crate::model::InstanceTypes;
+use crate::model::{
+    AutoScalingGroup, Cluster, ComputeEnvironment, ContainerRecipe, Fleet, Grant, Guardrails, ImageRecipe, Instance,
+    InstanceTypes, LaunchConfiguration, LaunchTemplate, Parameter, SpotFleet, SpotRequest, Trail,
+};
+use crate::wire::Service;
 
 /// A world that can not be built, in one sentence that names the place and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +207,51 @@ pub struct RegionSpec {
     /// Images, with their snapshots.
     #[serde(default)]
     pub images: Vec<ImageSpec>,
+    /// Services that are not there.
+    #[serde(default)]
+    pub absent_services: Vec<Service>,
+    /// What EC2 is set to.
+    #[serde(default)]
+    pub guardrails: Guardrails,
+    /// Trails of CloudTrail whose home it is.
+    #[serde(default)]
+    pub trails: Vec<Trail>,
+    /// Instances.
+    #[serde(default)]
+    pub instances: Vec<Instance>,
+    /// Launch templates.
+    #[serde(default)]
+    pub launch_templates: Vec<LaunchTemplate>,
+    /// Launch configurations.
+    #[serde(default)]
+    pub launch_configurations: Vec<LaunchConfiguration>,
+    /// Auto Scaling groups.
+    #[serde(default)]
+    pub auto_scaling_groups: Vec<AutoScalingGroup>,
+    /// EC2 Fleets.
+    #[serde(default)]
+    pub fleets: Vec<Fleet>,
+    /// Spot Fleet requests.
+    #[serde(default)]
+    pub spot_fleets: Vec<SpotFleet>,
+    /// Spot Instance requests.
+    #[serde(default)]
+    pub spot_requests: Vec<SpotRequest>,
+    /// Parameters of Systems Manager.
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+    /// EKS clusters.
+    #[serde(default)]
+    pub eks_clusters: Vec<Cluster>,
+    /// Compute environments of Batch.
+    #[serde(default)]
+    pub compute_environments: Vec<ComputeEnvironment>,
+    /// Image recipes.
+    #[serde(default)]
+    pub image_recipes: Vec<ImageRecipe>,
+    /// Container recipes.
+    #[serde(default)]
+    pub container_recipes: Vec<ContainerRecipe>,
 }
 
 const fn opt_in_not_required() -> OptIn {
@@ -237,6 +290,12 @@ pub struct KeySpec {
     /// Account IDs and role ARNs that may use it; absent: all of its own account.
     #[serde(default)]
     pub allowed_principals: Option<Vec<String>>,
+    /// The policy that GetKeyPolicy gives; absent: one that says who may use it.
+    #[serde(default)]
+    pub policy: Option<serde_json::Value>,
+    /// Its grants.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
 }
 
 fn enabled() -> String {

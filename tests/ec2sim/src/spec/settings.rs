@@ -43,6 +43,14 @@ pub struct Settings {
     pub names: Names,
     /// Sessions that STS hands out.
     pub sessions: Sessions,
+    /// Services that a region does not have.
+    pub services: Services,
+    /// How what can launch an image shows.
+    pub consumers: ConsumerSettings,
+    /// The references that EC2 finds by itself.
+    pub references: References,
+    /// Reports of the use by other accounts.
+    pub usage_reports: UsageReports,
 }
 
 /// Order and pages of lists.
@@ -56,6 +64,8 @@ pub struct Pagination {
     /// The share of the entries of a listing of several pages that it leaves out, 0 to 1. What is asked for by ID or by a filter
     /// is all there, but where the filter is the beginning of IDs.
     pub missed: f64,
+    /// The entries that such a listing always leaves out, by ID or name with `*`.
+    pub missed_ids: Vec<String>,
     /// No page is larger than this, whatever was asked for.
     pub largest_page: Option<usize>,
 }
@@ -97,6 +107,8 @@ pub struct Consistency {
     pub tag_seconds: f64,
     /// Launch permissions, description, deprecation.
     pub attribute_seconds: f64,
+    /// What can launch an image: instances, templates, groups, parameters, …
+    pub consumer_seconds: f64,
     /// For so long a describe by the ID of a deregistered image is an empty list, and not an error.
     pub deregistered_id_seconds: f64,
 }
@@ -108,6 +120,7 @@ impl Default for Consistency {
             delete_seconds: 0.0,
             tag_seconds: 0.0,
             attribute_seconds: 0.0,
+            consumer_seconds: 0.0,
             deregistered_id_seconds: 3600.0,
         }
     }
@@ -301,6 +314,115 @@ impl Default for Sessions {
         Self {
             time: TimeSource::Real,
             packed_policy_limit: 4096,
+        }
+    }
+}
+
+/// What becomes of a call of a service that the region does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Absent {
+    /// The connection is closed.
+    #[default]
+    Unreachable,
+    /// The error of a region that is not enabled.
+    Refused,
+}
+
+/// Services that a region does not have.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Services {
+    /// What becomes of calls.
+    pub absent: Absent,
+}
+
+/// What DescribeLaunchTemplateVersions with ResolveAlias does with a parameter that it can not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unresolved {
+    /// The call fails.
+    #[default]
+    Refused,
+    /// The parameter is shown as it stands in the template.
+    Shown,
+}
+
+/// How what can launch an image shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ConsumerSettings {
+    /// For so long a terminated instance is still described.
+    pub terminated_seconds: f64,
+    /// The longest that a launch takes to show in the image's LastLaunchedTime.
+    pub last_launched_seconds: f64,
+    /// Of parameters that ResolveAlias can not read.
+    pub unresolved_alias: Unresolved,
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> Self {
+        Self {
+            terminated_seconds: 3600.0,
+            last_launched_seconds: 0.0,
+            unresolved_alias: Unresolved::Refused,
+        }
+    }
+}
+
+/// What DescribeImageReferences does with a kind of resource that the caller may not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unreadable {
+    /// The call fails.
+    #[default]
+    Error,
+    /// It is left out.
+    Omission,
+}
+
+/// The references that EC2 finds by itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct References {
+    /// Of kinds that the caller may not read.
+    pub unreadable: Unreadable,
+    /// Whether hidden managed resources are found too.
+    pub hidden: bool,
+}
+
+/// What comes of a usage report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReportOutcome {
+    /// It becomes available.
+    #[default]
+    Available,
+    /// It ends in error.
+    Error,
+}
+
+/// Reports of the use by other accounts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct UsageReports {
+    /// How long one is pending.
+    pub seconds: f64,
+    /// What comes of it.
+    pub outcome: ReportOutcome,
+    /// Instances launched within so many seconds before it are not in it.
+    pub instance_lag_seconds: f64,
+    /// Nor are versions of launch templates made within so many.
+    pub template_lag_seconds: f64,
+}
+
+impl Default for UsageReports {
+    fn default() -> Self {
+        Self {
+            seconds: 60.0,
+            outcome: ReportOutcome::Available,
+            instance_lag_seconds: 0.0,
+            template_lag_seconds: 0.0,
         }
     }
 }
