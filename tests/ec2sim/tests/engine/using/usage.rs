@@ -2,7 +2,7 @@
 
 use ec2sim::Sim;
 
-use super::super::support::{OTHER_ACCOUNT, OWNER, client, seconds, world, yaml};
+use super::super::support::{ACCOUNT, OTHER, OTHER_ACCOUNT, OWNER, WEB, client, seconds, world, yaml};
 use super::{GOLDEN, OLD, STAFF};
 
 /// A world in which the other account uses the shared image and the owner's other one does not matter.
@@ -60,7 +60,12 @@ fn a_report_is_pending_and_then_tells_how_much_other_accounts_use_an_image() {
 
 #[test]
 fn there_is_one_report_an_image() {
-    let sim = shared("");
+    // The second key is of another user of the account.
+    let text = yaml("", STAFF, "").replace(
+        &format!("{{accessKey: {OTHER}, account: \"{OTHER_ACCOUNT}\"}}"),
+        &format!("{{accessKey: {OTHER}, account: \"{ACCOUNT}\"}}"),
+    );
+    let sim = world(&text);
     let c = client(&sim, OWNER);
     let id = create(&sim, GOLDEN, &[]).one("reportId");
     assert_eq!(create(&sim, GOLDEN, &[]).code(), "ImageUsageReportAlreadyExists");
@@ -68,7 +73,7 @@ fn there_is_one_report_an_image() {
     let all = c.ec2("DescribeImageUsageReports", &[]);
     assert_eq!(all.all("reportId").len(), 2);
     let of_image = c.ec2("DescribeImageUsageReports", &[("ImageId.1", GOLDEN)]);
-    assert_eq!(of_image.all("reportId"), [id.clone()]);
+    assert_eq!(of_image.one("reportId"), id);
     let pending = [("Filter.1.Name", "state"), ("Filter.1.Value.1", "available")];
     assert!(c.ec2("DescribeImageUsageReports", &pending).all("reportId").is_empty());
     assert_eq!(c.ec2("DeleteImageUsageReport", &[("ReportId", &id)]).code(), "OK");
@@ -77,7 +82,18 @@ fn there_is_one_report_an_image() {
         "InvalidImageUsageReportId.NotFound"
     );
     assert_eq!(create(&sim, GOLDEN, &[]).code(), "OK");
-    assert!(sim.audit().findings.iter().all(|f| !f.resource.starts_with("amiur-")));
+    let foreign = |sim: &Sim| {
+        let findings = sim.audit().findings;
+        findings.iter().filter(|f| f.resource.starts_with("amiur-")).count()
+    };
+    assert_eq!(foreign(&sim), 0, "whoever asked for a report may delete it");
+    let id = create(&sim, WEB, &[]).one("reportId");
+    let somebody = client(&sim, OTHER);
+    assert_eq!(
+        somebody.ec2("DeleteImageUsageReport", &[("ReportId", &id)]).code(),
+        "OK"
+    );
+    assert_eq!(foreign(&sim), 1, "and nobody else");
 }
 
 #[test]
@@ -130,7 +146,7 @@ fn bad_reports_are_refused() {
         c.ec2("CreateImageUsageReport", &[("ImageId", GOLDEN)]).code(),
         "MissingParameter"
     );
-    let foreign = client(&sim, super::super::support::OTHER);
+    let foreign = client(&sim, OTHER);
     let params = [("ImageId", GOLDEN), TYPES[0]];
     assert_eq!(foreign.ec2("CreateImageUsageReport", &params).code(), "AuthFailure");
     assert!(
