@@ -6,6 +6,7 @@ mod groups;
 mod instances;
 mod large;
 mod managed;
+mod pages;
 mod parameters;
 mod references;
 mod routing;
