@@ -8,7 +8,7 @@ use super::images::add_images;
 use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec, consumers};
 use crate::clock::SimTime;
 use crate::iam::Policy;
-use crate::model::{Account, Identity, Key, Region, Role, World};
+use crate::model::{Account, Guardrails, Identity, Key, Region, Role, World};
 
 /// Builds the world of a file as it is at `start`.
 ///
@@ -135,6 +135,7 @@ fn expand_region(
     }
     let mut built = Region::empty(&region.name, region.opt_in);
     built.snapshot_copy_limit = region.snapshot_copy_limit;
+    check_guardrails(&region.guardrails, &format!("{path}.guardrails"))?;
     built.guardrails = region.guardrails.clone();
     built.trails.clone_from(&region.trails);
     built.absent_services = region.absent_services.iter().copied().collect();
@@ -159,6 +160,31 @@ fn expand_region(
         )?;
     }
     Ok(built)
+}
+
+fn check_guardrails(set: &Guardrails, path: &str) -> Result<(), SpecError> {
+    for (field, value, known) in [
+        (
+            "imagePublicAccess",
+            &set.image_public_access,
+            &["unblocked", "block-new-sharing"][..],
+        ),
+        (
+            "snapshotPublicAccess",
+            &set.snapshot_public_access,
+            &["unblocked", "block-new-sharing", "block-all-sharing"],
+        ),
+        (
+            "allowedImages",
+            &set.allowed_images,
+            &["disabled", "audit-mode", "enabled"],
+        ),
+    ] {
+        if let Some(value) = value {
+            consumers::one_of(value, known, &format!("{path}.{field}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn expand_key(

@@ -315,7 +315,7 @@ fn fill(text: &mut String, default: &str) {
 }
 
 /// Refuses a value that is none of these.
-fn one_of(text: &str, known: &[&str], path: &str) -> Result<(), SpecError> {
+pub(super) fn one_of(text: &str, known: &[&str], path: &str) -> Result<(), SpecError> {
     if known.contains(&text) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What can launch an image: the reads of all services that tell of it, and the truth.
 
+mod agreeing;
 mod edits;
 mod fleets;
 mod groups;

@@ -117,6 +117,11 @@ fn what_can_not_be_is_refused_with_the_place_and_the_mend() {
             "images",
         ),
         ("absentServices: [mail]", "mail", "eks"),
+        (
+            "guardrails: {allowedImages: maybe}",
+            "regions[0].guardrails.allowedImages",
+            "audit-mode",
+        ),
     ] {
         let message = refusal(line);
         assert!(message.contains(place), "{place}: {message}");
