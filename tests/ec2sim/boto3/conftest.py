@@ -1,5 +1,6 @@
 """Starts the simulator for each test and gives clients of it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -73,10 +74,10 @@ class Simulator:
         return self.client(service, credentials, region, retries)
 
 
-@pytest.fixture
-def sim():
+@contextlib.contextmanager
+def serving(world):
     process = subprocess.Popen(
-        [binary(), "serve", "--world", str(HERE / "world.yaml")],
+        [binary(), "serve", "--world", str(HERE / world)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -86,6 +87,19 @@ def sim():
         process.terminate()
         assert process.wait(timeout=10) == 0
         process.stdout.close()
+
+
+@pytest.fixture
+def sim():
+    with serving("world.yaml") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def staffed():
+    """A world with all that can launch an image."""
+    with serving("consumers.yaml") as simulator:
+        yield simulator
 
 
 @pytest.fixture

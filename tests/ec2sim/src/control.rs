@@ -1,202 +1,23 @@
 //! The control endpoints under `/_sim/`, and edits of the world from outside.
 
+mod consumers;
+mod edit;
+
+pub use consumers::ConsumerChange;
+pub use edit::Edit;
+
 use axum::body::Bytes;
 use axum::http::{Method, Request};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::SimTime;
 use crate::engine::{Sim, State};
 use crate::faults::FaultRule;
 use crate::iam::Policy;
-use crate::model::{ImageState, LaunchPermission, Snapshot, Tags};
-use crate::owner::OwnerAct;
-use crate::spec::{self, Expectation, Garbled, ImageSpec, OptIn, Settings};
-
-/// A change of the world that no caller of AWS makes. What it changes counts as how the world is meant to be: the
-/// audit does not hold it against anyone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Edit {
-    /// Sets a key's state. `key` is an ID, ARN or alias.
-    SetKeyState {
-        /// Account of the key.
-        account: String,
-        /// Region of the key.
-        region: String,
-        /// Which.
-        key: String,
-        /// As KMS names it.
-        state: String,
-    },
-    /// Sets who may use a key; absent: all of its account.
-    SetKeyPrincipals {
-        /// Account of the key.
-        account: String,
-        /// Region of the key.
-        region: String,
-        /// Which.
-        key: String,
-        /// Account IDs and role ARNs.
-        #[serde(default)]
-        allowed_principals: Option<Vec<String>>,
-    },
-    /// Makes an alias name another key, or a first one.
-    SetAlias {
-        /// Account of the key.
-        account: String,
-        /// Region of the key.
-        region: String,
-        /// Alias name.
-        alias: String,
-        /// Key ID or ARN.
-        key: String,
-    },
-    /// Removes a key and its aliases.
-    DeleteKey {
-        /// Account of the key.
-        account: String,
-        /// Region of the key.
-        region: String,
-        /// Which.
-        key: String,
-    },
-    /// Changes launch permissions of an image.
-    Share {
-        /// Image ID.
-        image: String,
-        /// Account IDs, or `all`.
-        #[serde(default)]
-        add: Vec<String>,
-        /// Account IDs, or `all`.
-        #[serde(default)]
-        remove: Vec<String>,
-    },
-    /// Lets accounts read the snapshots of an image, as copying it needs when they are another account's.
-    ShareSnapshots {
-        /// Image ID.
-        image: String,
-        /// Account IDs.
-        with: Vec<String>,
-    },
-    /// Sets all tags of an image.
-    SetTags {
-        /// Image ID.
-        image: String,
-        /// The tags.
-        tags: Tags,
-    },
-    /// Sets the state of an image.
-    SetImageState {
-        /// Image ID.
-        image: String,
-        /// As EC2 names it.
-        state: String,
-    },
-    /// Sets in which way answers about an image are not as answers are; none: they are.
-    SetGarbled {
-        /// Image ID.
-        image: String,
-        /// As in a world file.
-        garbled: Option<Garbled>,
-    },
-    /// Sets the tier that the snapshots of an image are kept in.
-    SetStorageTier {
-        /// Image ID.
-        image: String,
-        /// `standard` or `archive`.
-        tier: String,
-    },
-    /// Does to an image what its owner may do.
-    Owner {
-        /// Image ID.
-        image: String,
-        /// What.
-        act: OwnerAct,
-    },
-    /// Adds the images of a definition.
-    AddImage {
-        /// Account.
-        account: String,
-        /// Region.
-        region: String,
-        /// As in a world file.
-        image: Box<ImageSpec>,
-    },
-    /// Deregisters an image as its owner would.
-    Deregister {
-        /// Image ID.
-        image: String,
-    },
-    /// Sets what should become of an image.
-    SetExpectation {
-        /// Image ID.
-        image: String,
-        /// As in a world file.
-        expect: Expectation,
-    },
-    /// Sets what a role may call.
-    SetRoleAllow {
-        /// Account.
-        account: String,
-        /// Role name.
-        role: String,
-        /// Actions, with `*`.
-        allow: Vec<String>,
-    },
-    /// Sets the statements of a role's policies.
-    SetRoleStatements {
-        /// Account.
-        account: String,
-        /// Role name.
-        role: String,
-        /// As in a world file.
-        statements: Vec<serde_json::Value>,
-    },
-    /// Sets who may assume a role.
-    SetRoleTrust {
-        /// Account.
-        account: String,
-        /// Role name.
-        role: String,
-        /// Account IDs and ARNs.
-        trust: Vec<String>,
-    },
-    /// Enables or disables a region of an account.
-    SetOptIn {
-        /// Account.
-        account: String,
-        /// Region.
-        region: String,
-        /// Its status.
-        opt_in: OptIn,
-    },
-    /// Sets how many snapshots may be copied at a time.
-    SetSnapshotCopyLimit {
-        /// Account.
-        account: String,
-        /// Region.
-        region: String,
-        /// The limit.
-        limit: usize,
-    },
-    /// Lets all copies that are being made come to their end now.
-    FinishCopies {},
-    /// Ends all sessions that STS handed out.
-    ExpireSessions {},
-    /// Changes the clock.
-    Clock {
-        /// Simulated seconds per real second from now on.
-        #[serde(default)]
-        speed: Option<f64>,
-        /// Simulated seconds to move forward at once.
-        #[serde(default)]
-        advance_seconds: Option<f64>,
-    },
-    /// Replaces all settings.
-    Settings(Box<Settings>),
-}
+use crate::model::{ImageState, LaunchPermission, Snapshot};
+use crate::spec;
+use crate::wire::Params;
 
 /// An edit that can not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -218,6 +39,12 @@ pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Va
                 .and_then(|n| n.parse().ok())
                 .unwrap_or(0);
             (200, json!(sim.journal_after(after)))
+        }
+        (&Method::GET, "consumers") => {
+            let query = Params::from_form(request.uri().query().unwrap_or_default().as_bytes());
+            let [account, region, image] =
+                ["account", "region", "image"].map(|name| query.get(name).unwrap_or_default().to_owned());
+            (200, json!(sim.consumers(&account, &region, &image)))
         }
         (&Method::GET, "world") => (200, sim.world_json()),
         (&Method::GET, "audit") => (200, json!(sim.audit())),
@@ -264,7 +91,7 @@ pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Va
         (method, path) => (
             404,
             json!({"error": format!(
-                "no {method} /_sim/{path}: there are GET journal, world, audit, clock, settings, faults; POST faults, edit; DELETE faults"
+                "no {method} /_sim/{path}: there are GET journal, world, consumers, audit, clock, settings, faults; POST faults, edit; DELETE faults"
             )}),
         ),
     }
@@ -358,6 +185,35 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .snapshot_copy_limit = limit;
             Ok(json!({}))
         }
+        Edit::SetGuardrails {
+            account,
+            region,
+            guardrails,
+        } => {
+            state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
+                .guardrails = *guardrails;
+            Ok(json!({}))
+        }
+        Edit::SetAbsentServices {
+            account,
+            region,
+            services,
+        } => {
+            state
+                .world
+                .region_mut(&account, &region)
+                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
+                .absent_services = services.into_iter().collect();
+            Ok(json!({}))
+        }
+        Edit::Consumer {
+            account,
+            region,
+            change,
+        } => consumers::apply(state, &account, &region, change, now),
         Edit::FinishCopies {} => Ok(json!({ "finished": state.finish_copies(now) })),
         Edit::ExpireSessions {} => {
             for session in state.sessions.values_mut() {

@@ -14,7 +14,7 @@ use crate::wire::{ApiError, Service};
 pub struct FaultRule {
     /// For the journal.
     pub name: Option<String>,
-    /// `ec2`, `kms` or `sts`.
+    /// As in credential scopes: `ec2`, `kms`, `ssm`, …
     pub service: Option<String>,
     /// Operation.
     pub operation: Option<String>,

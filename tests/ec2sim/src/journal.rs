@@ -23,7 +23,7 @@ pub struct Call {
     pub principal: String,
     /// Region.
     pub region: String,
-    /// `ec2`, `kms` or `sts`.
+    /// As in credential scopes: `ec2`, `kms`, `ssm`, …
     pub service: String,
     /// Operation.
     pub operation: String,
@@ -53,11 +53,13 @@ pub struct Call {
 pub(crate) const DENIALS: [&str; 3] = ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
 
 /// Error codes that mean that there were too many calls.
-pub(crate) const THROTTLES: [&str; 4] = [
+pub(crate) const THROTTLES: [&str; 6] = [
     "RequestLimitExceeded",
     "Throttling",
     "ThrottlingException",
     "EC2ThrottledException",
+    "TooManyRequestsException",
+    "CallRateLimitExceededException",
 ];
 
 impl Call {

@@ -1,4 +1,6 @@
-//! KMS: DescribeKey and ListAliases.
+//! KMS: DescribeKey, ListAliases, GetKeyPolicy, ListGrants.
+
+mod policies;
 
 use serde_json::{Value, json};
 
@@ -12,21 +14,14 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     match request.operation.as_str() {
         "DescribeKey" => describe_key(state, request),
         "ListAliases" => list_aliases(state, request),
-        other => Err(ApiError::new(
-            "UnknownOperationException",
-            format!("The operation {other} is not known"),
-        )),
+        "GetKeyPolicy" => policies::get(state, request),
+        "ListGrants" => policies::list_grants(state, request),
+        other => Err(request.service.unknown_operation(other)),
     }
 }
 
 fn denied(request: &Request, action: &str, resource: &str) -> ApiError {
-    ApiError::new(
-        "AccessDeniedException",
-        format!(
-            "User: {} is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the {action} action",
-            request.caller.arn
-        ),
-    )
+    request.service.denied(&request.caller.arn, action, resource)
 }
 
 /// Adds the key that AWS manages for EBS, if it is not there yet; returns its ARN.
@@ -48,6 +43,8 @@ pub(crate) fn ensure_ebs_key(state: &mut State, account: &str, region: &str, req
             manager: "AWS".to_owned(),
             multi_region: false,
             allowed_principals: None,
+            policy: None,
+            grants: Vec::new(),
             created: request.now,
         });
     }

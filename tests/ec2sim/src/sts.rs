@@ -11,10 +11,7 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     match request.operation.as_str() {
         "AssumeRole" => assume_role(state, request),
         "GetCallerIdentity" => Ok(get_caller_identity(request)),
-        other => Err(ApiError::new(
-            "InvalidAction",
-            format!("Could not find operation {other} for version 2011-06-15"),
-        )),
+        other => Err(request.service.unknown_operation(other)),
     }
 }
 

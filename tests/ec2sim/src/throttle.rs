@@ -25,8 +25,14 @@ fn size_of(service: Service, operation: &str, params: &Params) -> Size {
     match (service, operation) {
         (Service::Kms, _) => size("kms", 2000.0, 2000.0),
         (Service::Sts, _) => size("sts", 600.0, 600.0),
-        (_, "DescribeSnapshots") if is_unbounded(params) => size("unfiltered", 50.0, 10.0),
-        (_, op) if op.starts_with("Describe") => size("describe", 100.0, 20.0),
+        (Service::AutoScaling, _) => size("autoscaling", 100.0, 20.0),
+        (Service::Ssm, _) => size("ssm", 40.0, 40.0),
+        (Service::Eks, _) => size("eks", 100.0, 20.0),
+        (Service::Batch, _) => size("batch", 50.0, 50.0),
+        (Service::CloudTrail, _) => size("cloudtrail", 10.0, 10.0),
+        (Service::ImageBuilder, _) => size("imagebuilder", 100.0, 20.0),
+        (_, "DescribeSnapshots" | "DescribeInstances") if is_unbounded(params) => size("unfiltered", 50.0, 10.0),
+        (_, op) if op.starts_with("Describe") || op.starts_with("Get") => size("describe", 100.0, 20.0),
         (_, "CopyImage") => size("copy", 100.0, 1.0),
         (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => size("image", 100.0, 5.0),
         (_, "CreateTags" | "DeleteTags") => size("tags", 100.0, 10.0),
@@ -35,7 +41,8 @@ fn size_of(service: Service, operation: &str, params: &Params) -> Size {
 }
 
 fn is_unbounded(params: &Params) -> bool {
-    params.get("MaxResults").is_none() && params.indices("Filter").is_empty() && params.indices("SnapshotId").is_empty()
+    let named = ["Filter", "SnapshotId", "InstanceId"];
+    params.get("MaxResults").is_none() && named.iter().all(|name| params.indices(name).is_empty())
 }
 
 #[derive(Clone, Debug)]

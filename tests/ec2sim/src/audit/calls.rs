@@ -58,7 +58,7 @@ fn actor(principal: &str) -> &str {
 }
 
 fn foreign(judge: &mut Judge<'_>, call: &Call) {
-    if !call.effect || call.operation == "CopyImage" {
+    if !call.effect || matches!(call.operation.as_str(), "CopyImage" | "CreateImageUsageReport") {
         return;
     }
     for id in &call.effects {
@@ -68,6 +68,7 @@ fn foreign(judge: &mut Judge<'_>, call: &Call) {
         );
         let own = created_by
             .and_then(|seq| judge.maker(seq))
+            .or_else(|| judge.reporter(id))
             .is_some_and(|maker| actor(&maker.principal) == actor(&call.principal));
         if own || judge.is_allowed(&call.operation, id, &call.account, &call.region) {
             continue;
@@ -103,7 +104,13 @@ fn forbidden(judge: &mut Judge<'_>, call: &Call) {
     }
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// The call that asked for a usage report.
+    fn reporter(&self, id: &str) -> Option<&'a Call> {
+        let mut calls = self.journal.iter();
+        calls.find(|c| c.operation == "CreateImageUsageReport" && c.effects.iter().any(|e| e == id))
+    }
+
     /// Whether the world says that such a call on such a thing is right.
     pub(super) fn is_allowed(&self, operation: &str, resource: &str, account: &str, region: &str) -> bool {
         self.world.expect.allow.iter().any(|a| {

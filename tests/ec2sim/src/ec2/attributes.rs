@@ -43,7 +43,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
         "uefiData" => value(&mut xml, "uefiData", a.uefi_data.as_deref()),
         "imdsSupport" => value(&mut xml, "imdsSupport", a.imds_support.as_deref()),
         "lastLaunchedTime" => {
-            let text = image.last_launched_time.map(|t| t.to_string());
+            let text = image.last_launched_time.seen(now).map(|t| t.to_string());
             value(&mut xml, "lastLaunchedTime", text.as_deref());
         }
         "deregistrationProtection" => {

@@ -64,11 +64,29 @@ fn about(state: &State, request: &Request) -> Vec<About> {
             });
             about.collect()
         }
-        operation if operation.starts_with("Describe") && operation != "DescribeImageAttribute" => vec![About {
-            arn: "*".to_owned(),
-            request_tags: Tags::new(),
-            resource_tags: Tags::new(),
-        }],
+        operation
+            if (operation.starts_with("Describe") && operation != "DescribeImageAttribute")
+                || (operation.starts_with("Get") && operation != "GetImageAncestry") =>
+        {
+            vec![About {
+                arn: "*".to_owned(),
+                request_tags: Tags::new(),
+                resource_tags: Tags::new(),
+            }]
+        }
+        "DeleteImageUsageReport" => {
+            let report = params.get("ReportId").unwrap_or("*");
+            let partition = state.world.partition(request.account());
+            vec![About {
+                arn: format!(
+                    "arn:{partition}:ec2:{}:{}:image-usage-report/{report}",
+                    request.region,
+                    request.account()
+                ),
+                request_tags: Tags::new(),
+                resource_tags: Tags::new(),
+            }]
+        }
         _ => named("ImageId").or_else(|| named("SnapshotId")).into_iter().collect(),
     }
 }

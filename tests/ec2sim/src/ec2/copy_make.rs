@@ -154,7 +154,7 @@ pub(super) fn create(
         launch_permissions: Lagged::new(BTreeSet::new()),
         deprecation_time: Lagged::new(None),
         creation_date: now,
-        last_launched_time: None,
+        last_launched_time: Lagged::new(None),
         state: ImageState::Pending,
         state_reason: None,
         attributes,

@@ -301,7 +301,7 @@ impl View {
         }
         x.maybe("deprecationTime", *image.deprecation_time.seen(self.now));
         if image.owner == self.account {
-            x.maybe("lastLaunchedTime", image.last_launched_time);
+            x.maybe("lastLaunchedTime", *image.last_launched_time.seen(self.now));
             x.text(
                 "deregistrationProtection",
                 if image.deregistration_protection {

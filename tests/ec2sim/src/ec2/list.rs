@@ -4,7 +4,8 @@ use super::invalid_value;
 use crate::engine::{Request, State};
 use crate::glob;
 use crate::model::Tags;
-use crate::spec::{IdWildcards, digest};
+use crate::paging::{Ask, Page, cut};
+use crate::spec::IdWildcards;
 use crate::wire::{ApiError, Params};
 
 /// `Filter.N`: all must match, each by any of its values.
@@ -105,133 +106,70 @@ pub(super) fn tag_values(name: &str, tags: &Tags) -> Option<Vec<String>> {
     }
 }
 
-/// A page of IDs, and the token of the next.
-pub(super) struct Page {
-    pub(super) ids: Vec<String>,
-    pub(super) next: Option<String>,
-}
-
-/// Cuts a page out of a list. `smallest` and `largest` bound MaxResults.
+/// Cuts a page out of a list. `smallest` and `largest` bound MaxResults; without it everything comes at once, as AWS
+/// does for images.
 pub(super) fn page(
     state: &mut State,
     request: &Request,
     ids: Vec<String>,
-    (smallest, largest): (usize, usize),
+    bounds: (usize, usize),
     exclusive: &str,
 ) -> Result<Page, ApiError> {
-    let params = &request.params;
-    let asked = params.get("MaxResults");
-    let token = params.get("NextToken");
-    if asked.is_some() && !params.indices(exclusive).is_empty() {
+    let asked = asked(&request.params, bounds, &[exclusive])?;
+    cut_page(state, request, ids, asked, &[exclusive])
+}
+
+/// As [`page`], for lists that come in pages of the largest size also when none is asked for, and that may be asked for
+/// by any of these parameters together with MaxResults.
+pub(super) fn page_by_default(
+    state: &mut State,
+    request: &Request,
+    ids: Vec<String>,
+    (smallest, largest): (usize, usize),
+    named_by: &[&str],
+) -> Result<Page, ApiError> {
+    let asked = asked(&request.params, (smallest, largest), &[])?.or(Some(largest));
+    cut_page(state, request, ids, asked, named_by)
+}
+
+fn asked(params: &Params, (smallest, largest): (usize, usize), exclusive: &[&str]) -> Result<Option<usize>, ApiError> {
+    let Some(text) = params.get("MaxResults") else {
+        return Ok(None);
+    };
+    if let Some(by) = exclusive.iter().find(|name| !params.indices(name).is_empty()) {
         return Err(ApiError::new(
             "InvalidParameterCombination",
-            format!("The parameter {exclusive} cannot be used with the parameter MaxResults"),
+            format!("The parameter {by} cannot be used with the parameter MaxResults"),
         ));
     }
-    let size = match asked {
-        None => None,
-        Some(text) => {
-            let n: usize = text
-                .parse()
-                .map_err(|_| invalid_value(format!("Invalid value '{text}' for MaxResults")))?;
-            if n < smallest {
-                return Err(invalid_value(format!(
-                    "Value ( {n} ) for parameter maxResults is invalid. Expecting a value between {smallest} and {largest}."
-                )));
-            }
-            Some(n.min(largest))
-        }
-    };
-    let settings = state.settings.pagination.clone();
-    // Without MaxResults everything comes at once, as AWS does for images; a page is cut only where the world says so.
-    let size = match (size, settings.largest_page) {
-        (Some(n), Some(cap)) => n.min(cap.max(1)),
-        (Some(n), None) => n,
-        (None, Some(cap)) if token.is_some() => cap.max(1),
-        (None, _) => usize::MAX,
-    };
-    let scope = digest(
-        0,
-        &[
-            request.account(),
-            &request.region,
-            &request.operation,
-            &params.fingerprint(&["NextToken", "MaxResults", "DryRun"]),
-        ],
-    )[..16]
-        .to_owned();
-    let (order, cursor) = match token {
-        None if settings.unstable_order => (state.hex(16), String::new()),
-        None => ("0".repeat(16), String::new()),
-        Some(token) => read_token(token, &scope)?,
-    };
-    let place = |id: &str| {
-        if order.bytes().all(|b| b == b'0') {
-            id.to_owned()
-        } else {
-            format!("{:016x}-{id}", mix(&order, id))
-        }
-    };
-    let mut placed: Vec<(String, String)> = ids
-        .into_iter()
-        .map(|id| (place(&id), id))
-        .filter(|(place, _)| place > &cursor)
-        .collect();
-    placed.sort();
-    let more_than_this = placed.len() > size;
-    let empty =
-        size != usize::MAX && !placed.is_empty() && settings.empty_pages > 0.0 && state.draw() < settings.empty_pages;
-    if empty {
-        return Ok(Page {
-            ids: Vec::new(),
-            next: Some(write_token(state, &scope, &order, &cursor)),
-        });
+    let n: usize = text
+        .parse()
+        .map_err(|_| invalid_value(format!("Invalid value '{text}' for MaxResults")))?;
+    if n < smallest {
+        return Err(invalid_value(format!(
+            "Value ( {n} ) for parameter maxResults is invalid. Expecting a value between {smallest} and {largest}."
+        )));
     }
-    placed.truncate(size);
-    let next = match placed.last() {
-        Some((place, _)) if more_than_this => Some(write_token(state, &scope, &order, place)),
-        _ => None,
-    };
-    let mut ids: Vec<String> = placed.into_iter().map(|(_, id)| id).collect();
-    let has_pages = next.is_some() || token.is_some();
+    Ok(Some(n.min(largest)))
+}
+
+fn cut_page(
+    state: &mut State,
+    request: &Request,
+    ids: Vec<String>,
+    size: Option<usize>,
+    named_by: &[&str],
+) -> Result<Page, ApiError> {
+    let params = &request.params;
     let filter = params.get("Filter.1.Name");
     let is_by_beginnings = filter.is_some_and(is_of_ids) && params.get("Filter.1.Value.1").is_some_and(has_wildcard);
-    let is_whole_listing = (filter.is_none() || is_by_beginnings) && params.indices(exclusive).is_empty();
-    if settings.missed > 0.0 && has_pages && is_whole_listing {
-        ids.retain(|_| state.draw() >= settings.missed);
-    }
-    Ok(Page { ids, next })
-}
-
-/// A number that depends on the order's name and the ID: FNV-1a, finished so that near IDs part.
-fn mix(order: &str, id: &str) -> u64 {
-    let mut h = order.bytes().chain(id.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    h ^ (h >> 31)
-}
-
-/// No two tokens are the same: clients take one that comes twice for a loop.
-fn write_token(state: &mut State, scope: &str, order: &str, cursor: &str) -> String {
-    let unique = state.hex(8);
-    hex::encode(format!("{scope}:{unique}:{order}:{cursor}"))
-}
-
-fn read_token(token: &str, scope: &str) -> Result<(String, String), ApiError> {
-    let bad = || {
-        ApiError::new(
-            "InvalidPaginationToken",
-            "The specified pagination token is not valid or is expired.",
-        )
+    let by_name = named_by
+        .iter()
+        .any(|name| params.get(name).is_some() || !params.indices(name).is_empty());
+    let ask = Ask {
+        size,
+        token: params.get("NextToken"),
+        whole: (filter.is_none() || is_by_beginnings) && !by_name,
     };
-    let text = hex::decode(token)
-        .ok()
-        .and_then(|b| String::from_utf8(b).ok())
-        .ok_or_else(bad)?;
-    match text.splitn(4, ':').collect::<Vec<_>>()[..] {
-        [of, _, order, cursor] if of == scope => Ok((order.to_owned(), cursor.to_owned())),
-        _ => Err(bad()),
-    }
+    cut(state, request, ids, &ask)
 }

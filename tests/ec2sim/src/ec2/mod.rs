@@ -1,23 +1,28 @@
 //! EC2: the operations on images, snapshots, tags and regions.
 
+mod ancestry;
 mod attributes;
 mod authority;
 mod copy;
 mod copy_make;
 mod deprecation;
+mod devices;
+mod fleets;
+mod guardrails;
 mod images;
 mod instance_types;
+mod instances;
 mod list;
+mod references;
 mod regions;
 mod remove;
 mod snapshots;
 mod tags;
+mod templates;
+mod usage;
 
-use std::collections::BTreeMap;
-
-use crate::engine::{Outcome, Request, State};
-use crate::model::{Account, Image, Region};
-use crate::spec::OptIn;
+use crate::engine::{Outcome, Request, State, ensure_region};
+use crate::model::Image;
 use crate::wire::ApiError;
 
 /// One operation.
@@ -28,11 +33,29 @@ pub(crate) struct Operation {
     run: fn(&mut State, &Request) -> Outcome,
 }
 
-const OPERATIONS: [Operation; 13] = [
+const OPERATIONS: [Operation; 31] = [
     read("DescribeImages", images::describe),
     read("DescribeSnapshots", snapshots::describe),
     read("DescribeImageAttribute", attributes::describe),
     read("DescribeRegions", regions::describe),
+    read("DescribeInstances", instances::describe),
+    read("DescribeInstanceImageMetadata", instances::describe_metadata),
+    read("DescribeLaunchTemplates", templates::describe),
+    read("DescribeLaunchTemplateVersions", templates::describe_versions),
+    read("DescribeFleets", fleets::describe),
+    read("DescribeSpotFleetRequests", fleets::describe_spot_fleets),
+    read("DescribeSpotInstanceRequests", fleets::describe_spot_requests),
+    read("DescribeImageReferences", references::describe),
+    read("DescribeImageUsageReports", usage::describe),
+    read("DescribeImageUsageReportEntries", usage::describe_entries),
+    read("GetImageAncestry", ancestry::describe),
+    read("GetEbsEncryptionByDefault", guardrails::encryption),
+    read("GetEbsDefaultKmsKeyId", guardrails::default_key),
+    read("GetImageBlockPublicAccessState", guardrails::image_access),
+    read("GetSnapshotBlockPublicAccessState", guardrails::snapshot_access),
+    read("GetAllowedImagesSettings", guardrails::allowed_images),
+    write("CreateImageUsageReport", usage::create),
+    write("DeleteImageUsageReport", usage::delete),
     write("CopyImage", copy::copy_image),
     write("DeregisterImage", remove::deregister_image),
     write("DeleteSnapshot", remove::delete_snapshot),
@@ -70,10 +93,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Operation> {
 /// Runs an operation of EC2.
 pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     let Some(operation) = find(&request.operation) else {
-        return Err(ApiError::new(
-            "InvalidAction",
-            format!("The action {} is not valid for this web service.", request.operation),
-        ));
+        return Err(request.service.unknown_operation(&request.operation));
     };
     authority::check(state, request)?;
     if request.dry_run {
@@ -85,26 +105,6 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     }
     ensure_region(state, request.account(), &request.region);
     (operation.run)(state, request)
-}
-
-/// Regions that the world file does not list are there and empty.
-fn ensure_region(state: &mut State, account: &str, region: &str) {
-    let account = state
-        .world
-        .accounts
-        .entry(account.to_owned())
-        .or_insert_with(|| Account {
-            id: account.to_owned(),
-            partition: "aws".to_owned(),
-            organization: None,
-            organizational_units: Vec::new(),
-            roles: BTreeMap::new(),
-            regions: BTreeMap::new(),
-        });
-    account
-        .regions
-        .entry(region.to_owned())
-        .or_insert_with(|| Region::empty(region, OptIn::OptInNotRequired));
 }
 
 /// Refuses an ID that is not `<prefix>` and 8 or 17 hex digits.

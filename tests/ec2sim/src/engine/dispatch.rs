@@ -1,20 +1,19 @@
 //! From an HTTP request to an operation and back: who calls, what strikes, what is permitted, what is written down.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http;
-use serde_json::Value;
 
+use super::raw::Raw;
 use super::{Directive, Outcome, Request, State};
 use crate::clock::{Clock, SimTime};
 use crate::faults::{Act, Subject};
 use crate::iam::{Caller, Policy};
 use crate::journal::Call;
-use crate::spec::{OptIn, TimeSource};
-use crate::wire::{self, ApiError, Credential, Params, Service};
-use crate::{ec2, kms, sts};
+use crate::spec::{Absent, OptIn, TimeSource};
+use crate::wire::{self, ApiError, Credential, Service};
+use crate::{autoscaling, batch, cloudtrail, ec2, eks, imagebuilder, kms, ssm, sts};
 
 /// Answers one AWS request.
 pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Bytes>) -> http::Response<Bytes> {
@@ -57,57 +56,6 @@ pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Byte
     state.journal.push(call);
     response.extensions_mut().insert(directive);
     response
-}
-
-/// A request before it is known who makes it.
-struct Raw {
-    service: Service,
-    operation: String,
-    params: Params,
-    json: Value,
-}
-
-impl Raw {
-    fn read(http: &http::Request<Bytes>) -> Self {
-        let target = http.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
-        if let Some(target) = target {
-            let json: Value = serde_json::from_slice(http.body()).unwrap_or_default();
-            let operation = target.rsplit('.').next().unwrap_or(target).to_owned();
-            let params = json.as_object().map_or_else(BTreeMap::new, |o| {
-                o.iter()
-                    .map(|(k, v)| {
-                        let text = v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-                        (k.clone(), text)
-                    })
-                    .collect()
-            });
-            return Self {
-                service: Service::Kms,
-                operation,
-                params: Params::from_map(params),
-                json,
-            };
-        }
-        let mut map = http
-            .uri()
-            .query()
-            .map(|q| Params::from_form(q.as_bytes()).as_map().clone())
-            .unwrap_or_default();
-        map.extend(Params::from_form(http.body()).as_map().clone());
-        let operation = map.remove("Action").unwrap_or_default();
-        let version = map.remove("Version").unwrap_or_default();
-        let service = if version == "2011-06-15" {
-            Service::Sts
-        } else {
-            Service::Ec2
-        };
-        Self {
-            service,
-            operation,
-            params: Params::from_map(map),
-            json: Value::Null,
-        }
-    }
 }
 
 fn is_mutating(service: Service, operation: &str) -> bool {
@@ -163,22 +111,7 @@ pub(crate) fn session_time(state: &State, now: SimTime, real_now: SimTime) -> Si
 }
 
 fn find_caller(state: &State, service: Service, credential: &Credential, now: SimTime) -> Result<Caller, ApiError> {
-    let unknown = || match service {
-        Service::Ec2 => ApiError::with_status(
-            401,
-            "AuthFailure",
-            "AWS was not able to validate the provided access credentials",
-        ),
-        Service::Sts => ApiError::with_status(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        ),
-        Service::Kms => ApiError::new(
-            "UnrecognizedClientException",
-            "The security token included in the request is invalid.",
-        ),
-    };
+    let unknown = || service.unknown_caller();
     if let Some(identity) = state
         .world
         .identities
@@ -201,18 +134,7 @@ fn find_caller(state: &State, service: Service, credential: &Credential, now: Si
         .filter(|s| credential.session_token.as_deref() == Some(&s.token))
         .ok_or_else(unknown)?;
     if now >= session.expires {
-        return Err(match service {
-            Service::Ec2 => ApiError::new("RequestExpired", "Request has expired."),
-            Service::Sts => ApiError::with_status(
-                403,
-                "ExpiredToken",
-                "The security token included in the request is expired",
-            ),
-            Service::Kms => ApiError::new(
-                "ExpiredTokenException",
-                "The security token included in the request is expired",
-            ),
-        });
+        return Err(service.expired());
     }
     let role = state
         .world
@@ -233,6 +155,14 @@ fn find_caller(state: &State, service: Service, credential: &Credential, now: Si
 
 fn execute(state: &mut State, mut request: Request, call: &mut Call) -> (Outcome, Directive) {
     let mut directive = Directive::default();
+    match absence(state, &request) {
+        Some(Absent::Unreachable) => {
+            directive.drop = true;
+            return (Err(ApiError::new("Dropped", "")), directive);
+        }
+        Some(Absent::Refused) => return (Err(request.service.unknown_caller()), directive),
+        None => {}
+    }
     let struck = strike(state, &request);
     if let Some((name, _)) = &struck {
         call.fault = Some(name.clone());
@@ -240,7 +170,7 @@ fn execute(state: &mut State, mut request: Request, call: &mut Call) -> (Outcome
     let act = struck.map(|(_, act)| act);
     match &act {
         Some(Act::FailBefore(failure)) => return (Err(failure.error()), directive),
-        Some(Act::Throttle) => return (Err(throttled(request.service)), directive),
+        Some(Act::Throttle) => return (Err(request.service.throttled()), directive),
         Some(Act::DropBefore) => {
             directive.drop = true;
             return (Err(ApiError::new("Dropped", "")), directive);
@@ -260,7 +190,7 @@ fn execute(state: &mut State, mut request: Request, call: &mut Call) -> (Outcome
         Some(Act::FailAfter(_) | Act::DropAfter) | None => {}
     }
     if !admit(state, &request) {
-        return (Err(throttled(request.service)), directive);
+        return (Err(request.service.throttled()), directive);
     }
     if matches!(request.operation.as_str(), "DescribeImages" | "DescribeSnapshots") {
         let page = Duration::try_from_secs_f64(state.settings.lists.page_seconds).unwrap_or_default();
@@ -314,38 +244,19 @@ fn admit(state: &mut State, request: &Request) -> bool {
     )
 }
 
-fn throttled(service: Service) -> ApiError {
-    match service {
-        Service::Ec2 => ApiError::with_status(503, "RequestLimitExceeded", "Request limit exceeded."),
-        Service::Kms => ApiError::new(
-            "ThrottlingException",
-            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
-        ),
-        Service::Sts => ApiError::new("Throttling", "Rate exceeded"),
-    }
-}
-
 /// Checks that the caller may, and does it.
 pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
+    check_region(state, request)?;
     match request.service {
-        Service::Ec2 => {
-            check_region(state, request)?;
-            ec2::run(state, request)
-        }
-        Service::Kms => {
-            check_region(state, request)?;
-            kms::run(state, request)
-        }
-        Service::Sts => {
-            if check_region(state, request).is_err() {
-                return Err(ApiError::with_status(
-                    403,
-                    "InvalidClientTokenId",
-                    "The security token included in the request is invalid.",
-                ));
-            }
-            sts::run(state, request)
-        }
+        Service::Ec2 => ec2::run(state, request),
+        Service::Kms => kms::run(state, request),
+        Service::Sts => sts::run(state, request),
+        Service::AutoScaling => autoscaling::run(state, request),
+        Service::Ssm => ssm::run(state, request),
+        Service::Eks => eks::run(state, request),
+        Service::Batch => batch::run(state, request),
+        Service::ImageBuilder => imagebuilder::run(state, request),
+        Service::CloudTrail => cloudtrail::run(state, request),
     }
 }
 
@@ -366,15 +277,12 @@ fn check_region(state: &State, request: &Request) -> Result<(), ApiError> {
     if enabled {
         return Ok(());
     }
-    Err(match request.service {
-        Service::Kms => ApiError::new(
-            "UnrecognizedClientException",
-            "The security token included in the request is invalid.",
-        ),
-        _ => ApiError::with_status(
-            401,
-            "AuthFailure",
-            "AWS was not able to validate the provided access credentials",
-        ),
-    })
+    Err(request.service.unknown_caller())
+}
+
+/// What becomes of a call of a service that is not in the region.
+fn absence(state: &State, request: &Request) -> Option<Absent> {
+    let region = state.world.region(request.account(), &request.region)?;
+    let absent = region.absent_services.contains(&request.service);
+    absent.then_some(state.settings.services.absent)
 }

@@ -2,10 +2,13 @@
 //! reads no clock but its own, so that one seed and one sequence of calls give one history.
 
 mod dispatch;
+mod operation;
+mod raw;
 mod settle;
 mod sim;
 
 pub(crate) use dispatch::session_time;
+pub(crate) use operation::{Operation, anything, ensure_region, run_of};
 pub use sim::{Directive, Sim};
 
 use std::collections::{BTreeMap, BTreeSet};

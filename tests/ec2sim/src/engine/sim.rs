@@ -17,6 +17,7 @@ use crate::faults::FaultRule;
 use crate::journal::Call;
 use crate::model::World;
 use crate::spec::{self, Settings, SpecError, WorldSpec};
+use crate::truth::{self, Consumer};
 use crate::wire;
 
 /// What whoever carries an answer to the client must do besides; found in the extensions of an answer.
@@ -170,6 +171,21 @@ impl Sim {
     pub fn audit(&self) -> Report {
         let state = self.state();
         audit::judge(&state.world, &state.journal, self.inner.clock.now())
+    }
+
+    /// What uses an image of this account and region now, there and in the accounts that may launch it, and what of it can
+    /// launch it. See [`ConsumerKind::launches`](crate::ConsumerKind::launches).
+    pub fn consumers(&self, account: &str, region: &str, image: &str) -> Vec<Consumer> {
+        let state = self.state();
+        truth::consumers(&state.world, account, region, image, self.inner.clock.now())
+    }
+
+    /// Whether an image can be launched and there is something that may launch it.
+    pub fn launchable_by_somebody(&self, image: &str) -> bool {
+        let state = self.state();
+        let mut images = state.world.regions().filter_map(|(_, r)| r.images.get(image));
+        let now = self.inner.clock.now();
+        images.any(|i| truth::is_launchable(&state.world, i, now))
     }
 
     /// Adds a fault rule.

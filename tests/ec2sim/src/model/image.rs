@@ -184,7 +184,7 @@ pub struct Image {
     /// When it was made.
     pub creation_date: SimTime,
     /// When it was last launched.
-    pub last_launched_time: Option<SimTime>,
+    pub last_launched_time: Lagged<Option<SimTime>>,
     /// State.
     pub state: ImageState,
     /// Code and message of a failure.

@@ -1,21 +1,35 @@
 //! What exists in the simulated AWS.
 
+mod consumers;
+mod guardrails;
 mod image;
 mod lagged;
+mod references;
+mod shelf;
 
+pub use consumers::{
+    AutoScalingGroup, Cluster, ComputeEnvironment, Consumers, ContainerRecipe, Ec2Configuration, Fleet, FleetConfig,
+    FleetOverride, GroupInstance, GroupOverride, ImageRecipe, Instance, LaunchConfiguration, LaunchSpecification,
+    LaunchTemplate, MixedInstances, Nodegroup, Parameter, ParameterVersion, SpotFleet, SpotRequest, TemplateDevice,
+    TemplateOverride, TemplateRef, TemplateVersion, UsageReport,
+};
+pub use guardrails::{Grant, Guardrails, ImageCriterion, Trail};
 pub use image::{
     Attributes, CopyJob, Ebs, Image, ImageState, InstanceTypes, LaunchPermission, Mapping, Snapshot, SnapshotState,
     Storage, Tags,
 };
 pub use lagged::Lagged;
+pub(crate) use references::{ParameterName, RESOLVE};
+pub use shelf::Shelf;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::clock::SimTime;
 use crate::iam::Policy;
 use crate::spec::{OptIn, WorldExpectations};
+use crate::wire::Service;
 
 /// Everything that exists.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -94,12 +108,20 @@ pub struct Region {
     pub opt_in: OptIn,
     /// Concurrent snapshot copies.
     pub snapshot_copy_limit: usize,
+    /// Services that are not there.
+    pub absent_services: BTreeSet<Service>,
     /// KMS keys.
     pub keys: Vec<Key>,
     /// Images by ID.
     pub images: BTreeMap<String, Image>,
     /// Snapshots by ID.
     pub snapshots: BTreeMap<String, Snapshot>,
+    /// What can launch an image.
+    pub consumers: Consumers,
+    /// What EC2 is set to.
+    pub guardrails: Guardrails,
+    /// Trails whose home it is.
+    pub trails: Vec<Trail>,
     /// What each client token of CopyImage was used for.
     #[serde(skip)]
     pub tokens: BTreeMap<String, TokenUse>,
@@ -139,6 +161,10 @@ pub struct Key {
     pub multi_region: bool,
     /// Account IDs and role ARNs that may use it; absent: all of its own account.
     pub allowed_principals: Option<Vec<String>>,
+    /// Its policy as GetKeyPolicy gives it; absent: one that says who may use it.
+    pub policy: Option<serde_json::Value>,
+    /// Its grants.
+    pub grants: Vec<Grant>,
     /// When it was made.
     pub created: SimTime,
 }
@@ -277,9 +303,13 @@ impl Region {
             name: name.to_owned(),
             opt_in,
             snapshot_copy_limit: 20,
+            absent_services: BTreeSet::new(),
             keys: Vec::new(),
             images: BTreeMap::new(),
             snapshots: BTreeMap::new(),
+            consumers: Consumers::default(),
+            guardrails: Guardrails::default(),
+            trails: Vec::new(),
             tokens: BTreeMap::new(),
             lingering_names: BTreeMap::new(),
         }

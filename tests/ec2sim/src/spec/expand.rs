@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::images::add_images;
-use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec};
+use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec, consumers};
 use crate::clock::SimTime;
 use crate::iam::Policy;
-use crate::model::{Account, Identity, Key, Region, Role, World};
+use crate::model::{Account, Guardrails, Identity, Key, Region, Role, World};
 
 /// Builds the world of a file as it is at `start`.
 ///
@@ -36,6 +36,13 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
                 format!("{path}.id"),
                 format!("account {} is there twice: merge the two", account.id),
             ));
+        }
+    }
+    // Any image can be named by then, those of other accounts too.
+    for (i, account) in spec.accounts.iter().enumerate() {
+        for (j, region) in account.regions.iter().enumerate() {
+            let path = format!("accounts[{i}].regions[{j}]");
+            consumers::add_all(&mut world, spec, account, region, &path, start)?;
         }
     }
     for (i, identity) in spec.identities.iter().enumerate() {
@@ -128,6 +135,10 @@ fn expand_region(
     }
     let mut built = Region::empty(&region.name, region.opt_in);
     built.snapshot_copy_limit = region.snapshot_copy_limit;
+    check_guardrails(&region.guardrails, &format!("{path}.guardrails"))?;
+    built.guardrails = region.guardrails.clone();
+    built.trails.clone_from(&region.trails);
+    built.absent_services = region.absent_services.iter().copied().collect();
     for (i, key) in region.keys.iter().enumerate() {
         built.keys.push(expand_key(
             spec.seed,
@@ -149,6 +160,31 @@ fn expand_region(
         )?;
     }
     Ok(built)
+}
+
+fn check_guardrails(set: &Guardrails, path: &str) -> Result<(), SpecError> {
+    for (field, value, known) in [
+        (
+            "imagePublicAccess",
+            &set.image_public_access,
+            &["unblocked", "block-new-sharing"][..],
+        ),
+        (
+            "snapshotPublicAccess",
+            &set.snapshot_public_access,
+            &["unblocked", "block-new-sharing", "block-all-sharing"],
+        ),
+        (
+            "allowedImages",
+            &set.allowed_images,
+            &["disabled", "audit-mode", "enabled"],
+        ),
+    ] {
+        if let Some(value) = value {
+            consumers::one_of(value, known, &format!("{path}.{field}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn expand_key(
@@ -195,6 +231,8 @@ fn expand_key(
         },
         multi_region: key.multi_region,
         allowed_principals: key.allowed_principals.clone(),
+        policy: key.policy.clone(),
+        grants: key.grants.clone(),
         created: start.plus_seconds(-400.0 * 86_400.0),
     })
 }

@@ -118,7 +118,7 @@ fn expand_image(
         launch_permissions: Lagged::new(launch_permissions(image)),
         deprecation_time: Lagged::new(image.deprecation_time),
         creation_date,
-        last_launched_time: image.last_launched_time,
+        last_launched_time: Lagged::new(image.last_launched_time),
         state,
         state_reason: None,
         attributes: Attributes {

@@ -1,14 +1,23 @@
 //! The world file: what exists in AWS before the first call, how the simulator behaves, what should come of it.
 
+mod consumer_settings;
+mod consumers;
 mod expand;
 mod expect;
 mod images;
+mod region;
 mod settings;
 
+pub use consumer_settings::{
+    Absent, ConsumerSettings, References, ReportOutcome, Services, Unreadable, Unresolved, UsageReports,
+};
+pub use consumers::ConsumerSpec;
+pub(crate) use consumers::{Directory, INSTANCE_STATES, Place, add_any, prepare_value, prepare_version};
 pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
+pub use region::{KeySpec, OptIn, RegionSpec};
 pub use settings::{
     ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names,
     Pagination, Quotas, Sessions, Settings, Throttling, TimeSource,
@@ -156,103 +165,6 @@ pub struct RoleSpec {
 
 const fn one_hour() -> u32 {
     3600
-}
-
-/// Whether a region is enabled in an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OptIn {
-    /// Enabled for everyone.
-    OptInNotRequired,
-    /// Enabled by the account.
-    OptedIn,
-    /// Not enabled: calls fail with `AuthFailure`.
-    NotOptedIn,
-}
-
-impl OptIn {
-    /// The name that `DescribeRegions` gives.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OptInNotRequired => "opt-in-not-required",
-            Self::OptedIn => "opted-in",
-            Self::NotOptedIn => "not-opted-in",
-        }
-    }
-}
-
-/// One region of an account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RegionSpec {
-    /// As in `eu-west-1`.
-    pub name: String,
-    /// Whether it is enabled.
-    #[serde(default = "opt_in_not_required")]
-    pub opt_in: OptIn,
-    /// Concurrent snapshot copies into this region.
-    #[serde(default = "twenty")]
-    pub snapshot_copy_limit: usize,
-    /// KMS keys.
-    #[serde(default)]
-    pub keys: Vec<KeySpec>,
-    /// Images, with their snapshots.
-    #[serde(default)]
-    pub images: Vec<ImageSpec>,
-}
-
-const fn opt_in_not_required() -> OptIn {
-    OptIn::OptInNotRequired
-}
-
-const fn twenty() -> usize {
-    20
-}
-
-/// One KMS key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KeySpec {
-    /// Key ID; absent: made from the seed.
-    #[serde(default)]
-    pub id: Option<String>,
-    /// Alias names, with `alias/`.
-    #[serde(default)]
-    pub alias: Vec<String>,
-    /// As KMS names it: `Enabled`, `Disabled`, `PendingDeletion`, …
-    #[serde(default = "enabled")]
-    pub state: String,
-    /// As KMS names it.
-    #[serde(default = "encrypt_decrypt")]
-    pub usage: String,
-    /// As KMS names it.
-    #[serde(default = "symmetric_default")]
-    pub spec: String,
-    /// `CUSTOMER` or `AWS`.
-    #[serde(default = "customer")]
-    pub manager: String,
-    /// A multi-Region key.
-    #[serde(default)]
-    pub multi_region: bool,
-    /// Account IDs and role ARNs that may use it; absent: all of its own account.
-    #[serde(default)]
-    pub allowed_principals: Option<Vec<String>>,
-}
-
-fn enabled() -> String {
-    "Enabled".to_owned()
-}
-
-fn encrypt_decrypt() -> String {
-    "ENCRYPT_DECRYPT".to_owned()
-}
-
-fn symmetric_default() -> String {
-    "SYMMETRIC_DEFAULT".to_owned()
-}
-
-fn customer() -> String {
-    "CUSTOMER".to_owned()
 }
 
 /// Who may launch an image.

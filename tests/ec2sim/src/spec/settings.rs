@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::consumer_settings::{ConsumerSettings, References, Services, UsageReports};
 use crate::clock::SimTime;
 
 /// When simulated time starts and how fast it runs.
@@ -43,6 +44,14 @@ pub struct Settings {
     pub names: Names,
     /// Sessions that STS hands out.
     pub sessions: Sessions,
+    /// Services that a region does not have.
+    pub services: Services,
+    /// How what can launch an image shows.
+    pub consumers: ConsumerSettings,
+    /// The references that EC2 finds by itself.
+    pub references: References,
+    /// Reports of the use by other accounts.
+    pub usage_reports: UsageReports,
 }
 
 /// Order and pages of lists.
@@ -56,6 +65,8 @@ pub struct Pagination {
     /// The share of the entries of a listing of several pages that it leaves out, 0 to 1. What is asked for by ID or by a filter
     /// is all there, but where the filter is the beginning of IDs.
     pub missed: f64,
+    /// The entries that such a listing always leaves out, by ID or name with `*`.
+    pub missed_ids: Vec<String>,
     /// No page is larger than this, whatever was asked for.
     pub largest_page: Option<usize>,
 }
@@ -97,6 +108,8 @@ pub struct Consistency {
     pub tag_seconds: f64,
     /// Launch permissions, description, deprecation.
     pub attribute_seconds: f64,
+    /// What can launch an image: instances, templates, groups, parameters, …
+    pub consumer_seconds: f64,
     /// For so long a describe by the ID of a deregistered image is an empty list, and not an error.
     pub deregistered_id_seconds: f64,
 }
@@ -108,6 +121,7 @@ impl Default for Consistency {
             delete_seconds: 0.0,
             tag_seconds: 0.0,
             attribute_seconds: 0.0,
+            consumer_seconds: 0.0,
             deregistered_id_seconds: 3600.0,
         }
     }

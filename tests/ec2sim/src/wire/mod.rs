@@ -1,11 +1,18 @@
-//! The wire protocols: ec2Query, awsQuery and JSON 1.1 requests, XML and JSON answers, errors of each.
+//! The wire protocols: ec2Query, awsQuery, JSON 1.1 and REST-JSON requests, XML and JSON answers, errors of each.
 
 mod auth;
+mod json;
 mod params;
+mod rest;
+mod service;
 mod xml;
 
 pub(crate) use auth::Credential;
+pub(crate) use json::flatten;
 pub(crate) use params::Params;
+pub(crate) use rest::find as find_route;
+pub(crate) use service::Protocol;
+pub use service::Service;
 pub(crate) use xml::Xml;
 
 use axum::body::Bytes;
@@ -39,28 +46,6 @@ impl ApiError {
     }
 }
 
-/// The services that are simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    /// EC2, ec2Query.
-    Ec2,
-    /// KMS, JSON 1.1.
-    Kms,
-    /// STS, awsQuery.
-    Sts,
-}
-
-impl Service {
-    /// The name in credential scopes and actions.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ec2 => "ec2",
-            Self::Kms => "kms",
-            Self::Sts => "sts",
-        }
-    }
-}
-
 /// The body of an answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
@@ -70,30 +55,26 @@ pub(crate) enum Body {
     Json(Value),
 }
 
+const JSON_1_1: &str = "application/x-amz-json-1.1";
+const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+
 /// Writes a success.
 pub(crate) fn success(service: Service, operation: &str, body: &Body, request_id: &str) -> Response<Bytes> {
-    match body {
-        Body::Json(value) => answer(200, "application/x-amz-json-1.1", value.to_string(), request_id),
-        Body::Xml(inner) => {
-            let text = if service == Service::Sts {
-                Xml::root(
-                    &format!("{operation}Response"),
-                    "https://sts.amazonaws.com/doc/2011-06-15/",
-                    |x| {
-                        x.nest(&format!("{operation}Result"), |x| x.append(inner));
-                        x.nest("ResponseMetadata", |x| x.text("RequestId", request_id));
-                    },
-                )
-            } else {
-                Xml::root(
-                    &format!("{operation}Response"),
-                    "http://ec2.amazonaws.com/doc/2016-11-15/",
-                    |x| {
-                        x.text("requestId", request_id);
-                        x.append(inner);
-                    },
-                )
-            };
+    match (body, service.protocol()) {
+        (Body::Json(value), Protocol::RestJson) => answer(200, "application/json", value.to_string(), request_id),
+        (Body::Json(value), _) => answer(200, JSON_1_1, value.to_string(), request_id),
+        (Body::Xml(inner), Protocol::Query(namespace)) => {
+            let text = Xml::root(&format!("{operation}Response"), namespace, |x| {
+                x.nest(&format!("{operation}Result"), |x| x.append(inner));
+                x.nest("ResponseMetadata", |x| x.text("RequestId", request_id));
+            });
+            answer(200, "text/xml;charset=UTF-8", text, request_id)
+        }
+        (Body::Xml(inner), _) => {
+            let text = Xml::root(&format!("{operation}Response"), EC2_NAMESPACE, |x| {
+                x.text("requestId", request_id);
+                x.append(inner);
+            });
             answer(200, "text/xml;charset=UTF-8", text, request_id)
         }
     }
@@ -101,8 +82,8 @@ pub(crate) fn success(service: Service, operation: &str, body: &Body, request_id
 
 /// Writes an error in the form of the service.
 pub(crate) fn failure(service: Service, error: &ApiError, request_id: &str) -> Response<Bytes> {
-    match service {
-        Service::Ec2 => {
+    match service.protocol() {
+        Protocol::Ec2Query => {
             let text = Xml::document("Response", |x| {
                 x.nest("Errors", |x| {
                     x.nest("Error", |x| {
@@ -114,8 +95,8 @@ pub(crate) fn failure(service: Service, error: &ApiError, request_id: &str) -> R
             });
             answer(error.status, "text/xml;charset=UTF-8", text, request_id)
         }
-        Service::Sts => {
-            let text = Xml::root("ErrorResponse", "https://sts.amazonaws.com/doc/2011-06-15/", |x| {
+        Protocol::Query(namespace) => {
+            let text = Xml::root("ErrorResponse", namespace, |x| {
                 x.nest("Error", |x| {
                     let by = if error.status >= 500 { "Receiver" } else { "Sender" };
                     x.text("Type", by);
@@ -126,9 +107,17 @@ pub(crate) fn failure(service: Service, error: &ApiError, request_id: &str) -> R
             });
             answer(error.status, "text/xml", text, request_id)
         }
-        Service::Kms => {
+        Protocol::Json => {
             let body = json!({"__type": error.code, "message": error.message});
-            answer(error.status, "application/x-amz-json-1.1", body.to_string(), request_id)
+            answer(error.status, JSON_1_1, body.to_string(), request_id)
+        }
+        Protocol::RestJson => {
+            let body = json!({ "message": error.message });
+            let mut response = answer(error.status, "application/json", body.to_string(), request_id);
+            if let Ok(value) = HeaderValue::from_str(&error.code) {
+                response.headers_mut().insert("x-amzn-errortype", value);
+            }
+            response
         }
     }
 }

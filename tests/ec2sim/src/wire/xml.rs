@@ -73,6 +73,29 @@ impl Xml {
         });
     }
 
+    /// A list of awsQuery: an element that holds `member` elements.
+    pub(crate) fn members<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(&mut Self, T),
+    ) {
+        self.nest(name, |x| {
+            for item in items {
+                x.nest("member", |x| each(x, item));
+            }
+        });
+    }
+
+    /// A list of texts of awsQuery.
+    pub(crate) fn texts<'a>(&mut self, name: &str, items: impl IntoIterator<Item = &'a str>) {
+        self.nest(name, |x| {
+            for item in items {
+                x.text("member", item);
+            }
+        });
+    }
+
     /// Adds what another writer wrote.
     pub(crate) fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);

@@ -3,6 +3,7 @@
 mod audit;
 mod changing;
 mod copying;
+mod guardrails;
 mod identity;
 mod properties;
 mod reading;
@@ -12,4 +13,5 @@ mod support;
 mod time;
 mod trouble;
 mod unusual;
+mod using;
 mod worlds;

@@ -83,6 +83,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: String,
     pub(crate) directive: Directive,
+    /// The error code of a REST service.
+    pub(crate) error_type: Option<String>,
 }
 
 impl Reply {
@@ -106,6 +108,8 @@ impl Reply {
     pub(crate) fn code(&self) -> String {
         if self.status == 200 {
             "OK".to_owned()
+        } else if let Some(code) = &self.error_type {
+            code.clone()
         } else if self.body.starts_with('{') {
             self.json()["__type"].as_str().unwrap_or_default().to_owned()
         } else {
@@ -145,7 +149,12 @@ impl Client {
     }
 
     fn send(&self, service: &str, target: Option<&str>, body: String) -> Reply {
-        let mut request = Request::builder().method("POST").uri("/").header(
+        self.request(service, "POST", "/", target, body)
+    }
+
+    /// Sends a request to a service.
+    pub(crate) fn request(&self, service: &str, method: &str, uri: &str, target: Option<&str>, body: String) -> Reply {
+        let mut request = Request::builder().method(method).uri(uri).header(
             "authorization",
             format!(
                 "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host;x-amz-date, Signature={}",
@@ -158,12 +167,14 @@ impl Client {
             request = request.header("x-amz-security-token", token);
         }
         if let Some(target) = target {
-            request = request.header("x-amz-target", format!("TrentService.{target}"));
+            request = request.header("x-amz-target", target);
         }
         let response = self.sim.handle(&request.body(Bytes::from(body)).expect("a request"));
+        let error_type = response.headers().get("x-amzn-errortype");
         Reply {
             status: response.status().as_u16(),
             directive: response.extensions().get::<Directive>().copied().unwrap_or_default(),
+            error_type: error_type.and_then(|v| v.to_str().ok()).map(str::to_owned),
             body: String::from_utf8_lossy(response.body()).into_owned(),
         }
     }
@@ -187,7 +198,66 @@ impl Client {
     }
 
     pub(crate) fn kms(&self, operation: &str, body: &Value) -> Reply {
-        self.send("kms", Some(operation), body.to_string())
+        self.send("kms", Some(&format!("TrentService.{operation}")), body.to_string())
+    }
+
+    pub(crate) fn autoscaling(&self, action: &str, params: &[(&str, &str)]) -> Reply {
+        self.query("autoscaling", "2011-01-01", action, params)
+    }
+
+    pub(crate) fn ssm(&self, operation: &str, body: &Value) -> Reply {
+        self.send("ssm", Some(&format!("AmazonSSM.{operation}")), body.to_string())
+    }
+
+    pub(crate) fn get(&self, service: &str, uri: &str) -> Reply {
+        self.request(service, "GET", uri, None, String::new())
+    }
+
+    pub(crate) fn post(&self, service: &str, uri: &str, body: &Value) -> Reply {
+        self.request(service, "POST", uri, None, body.to_string())
+    }
+
+    /// All elements of that name in all pages of a listing of EC2 or Auto Scaling.
+    pub(crate) fn pages(
+        &self,
+        call: impl Fn(&Self, &[(&str, &str)]) -> Reply,
+        params: &[(&str, &str)],
+        element: &str,
+    ) -> Vec<String> {
+        let (mut all, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let mut params = params.to_vec();
+            params.extend(token.as_deref().map(|t| ("NextToken", t)));
+            let reply = call(self, &params);
+            assert_eq!(reply.code(), "OK", "{}", reply.body);
+            all.extend(reply.all(element));
+            let next = reply.all("nextToken").into_iter().chain(reply.all("NextToken")).next();
+            match next {
+                Some(next) => token = Some(next),
+                None => return all,
+            }
+        }
+    }
+
+    /// All entries in all pages of a listing of a JSON service; `field` is the list, `token` its token's name.
+    pub(crate) fn json_pages(
+        &self,
+        call: impl Fn(&Self, &Value) -> Reply,
+        body: &Value,
+        field: &str,
+        token: &str,
+    ) -> Vec<Value> {
+        let (mut all, mut body) = (Vec::new(), body.clone());
+        loop {
+            let reply = call(self, &body);
+            assert_eq!(reply.code(), "OK", "{}", reply.body);
+            let answer = reply.json();
+            all.extend(answer[field].as_array().cloned().unwrap_or_default());
+            match answer.get(token) {
+                Some(next) => body[token] = next.clone(),
+                None => return all,
+            }
+        }
     }
 
     /// Copies an image under a key, with more parameters; returns the answer.

@@ -1,0 +1,71 @@
+//! Tables of operations of the services that only read, and what all their operations have in common.
+
+use std::collections::BTreeMap;
+
+use super::{Outcome, Request, State};
+use crate::iam::Ask;
+use crate::model::{Account, Region};
+use crate::spec::OptIn;
+
+/// One operation.
+pub(crate) struct Operation {
+    /// As in the action that permits it.
+    pub(crate) name: &'static str,
+    /// The ARNs that it is about, which the caller must be permitted each.
+    pub(crate) about: fn(&State, &Request) -> Vec<String>,
+    /// Does it.
+    pub(crate) run: fn(&mut State, &Request) -> Outcome,
+}
+
+/// About no resource in particular.
+pub(crate) fn anything(_: &State, _: &Request) -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+/// Checks that the caller may, and does it.
+pub(crate) fn run_of(table: &[Operation], state: &mut State, request: &Request) -> Outcome {
+    let Some(operation) = table.iter().find(|o| o.name == request.operation) else {
+        return Err(request.service.unknown_operation(&request.operation));
+    };
+    let action = format!("{}:{}", request.service.as_str(), operation.name);
+    for resource in (operation.about)(state, request) {
+        if !request.caller.may_do(&Ask::of(&action, &resource)) {
+            return Err(request.service.denied(&request.caller.arn, &action, &resource));
+        }
+    }
+    ensure_region(state, request.account(), &request.region);
+    (operation.run)(state, request)
+}
+
+/// Regions that the world file does not list are there and empty.
+pub(crate) fn ensure_region(state: &mut State, account: &str, region: &str) {
+    let account = state
+        .world
+        .accounts
+        .entry(account.to_owned())
+        .or_insert_with(|| Account {
+            id: account.to_owned(),
+            partition: "aws".to_owned(),
+            organization: None,
+            organizational_units: Vec::new(),
+            roles: BTreeMap::new(),
+            regions: BTreeMap::new(),
+        });
+    account
+        .regions
+        .entry(region.to_owned())
+        .or_insert_with(|| Region::empty(region, OptIn::OptInNotRequired));
+}
+
+impl Request {
+    /// The ARN of something of the caller's account in the region of the call.
+    pub(crate) fn arn(&self, state: &State, resource: &str) -> String {
+        format!(
+            "arn:{}:{}:{}:{}:{resource}",
+            state.world.partition(self.account()),
+            self.service.as_str(),
+            self.region,
+            self.account()
+        )
+    }
+}

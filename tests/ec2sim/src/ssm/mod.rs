@@ -1,0 +1,102 @@
+//! Systems Manager: the reads of Parameter Store.
+
+mod get;
+mod list;
+
+use serde_json::{Value, json};
+
+use crate::clock::SimTime;
+use crate::engine::{Operation, Outcome, Request, State, anything, run_of};
+use crate::iam::Ask;
+use crate::model::{Consumers, Parameter, ParameterVersion};
+use crate::wire::ApiError;
+
+const OPERATIONS: [Operation; 5] = [
+    Operation {
+        name: "DescribeParameters",
+        about: anything,
+        run: list::describe,
+    },
+    Operation {
+        name: "GetParametersByPath",
+        about: list::about_path,
+        run: list::get_by_path,
+    },
+    Operation {
+        name: "GetParameters",
+        about: get::about_names,
+        run: get::many,
+    },
+    Operation {
+        name: "GetParameter",
+        about: get::about_name,
+        run: get::one,
+    },
+    Operation {
+        name: "GetParameterHistory",
+        about: get::about_name,
+        run: get::history,
+    },
+];
+
+/// Runs an operation of Systems Manager.
+pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
+    run_of(&OPERATIONS, state, request)
+}
+
+fn consumers<'a>(state: &'a State, request: &Request) -> Option<&'a Consumers> {
+    state
+        .world
+        .region(request.account(), &request.region)
+        .map(|r| &r.consumers)
+}
+
+/// The ARN of a parameter of an account.
+fn arn(state: &State, request: &Request, account: &str, name: &str) -> String {
+    let slash = if name.starts_with('/') { "" } else { "/" };
+    let partition = state.world.partition(account);
+    format!(
+        "arn:{partition}:ssm:{}:{account}:parameter{slash}{name}",
+        request.region
+    )
+}
+
+/// Seconds since 1970, as JSON 1.1 has times.
+#[allow(clippy::cast_precision_loss)]
+fn seconds(at: Option<SimTime>) -> f64 {
+    at.unwrap_or_default().as_millis() as f64 / 1000.0
+}
+
+/// The value as the caller may have it: that of a SecureString in clear only when asked for, and with the right to.
+fn value_of(request: &Request, parameter: &Parameter, version: &ParameterVersion) -> Result<String, ApiError> {
+    if parameter.kind != "SecureString" {
+        return Ok(version.value.clone());
+    }
+    if !request.params.flag("WithDecryption")? {
+        return Ok(format!("AQICAHh{}", hex::encode(&version.value)));
+    }
+    let key = parameter.key.as_deref().unwrap_or("alias/aws/ssm");
+    // What AWS's own key may be used for is not the caller's policy's to say.
+    if key != "alias/aws/ssm" && !request.caller.may_do(&Ask::of("kms:Decrypt", key)) {
+        return Err(request.service.denied(&request.caller.arn, "kms:Decrypt", key));
+    }
+    Ok(version.value.clone())
+}
+
+/// A parameter with its value.
+fn shown(
+    state: &State,
+    request: &Request,
+    owner: &str,
+    (parameter, version): (&Parameter, &ParameterVersion),
+) -> Result<Value, ApiError> {
+    Ok(json!({
+        "Name": parameter.name,
+        "Type": parameter.kind,
+        "Value": value_of(request, parameter, version)?,
+        "Version": version.number,
+        "LastModifiedDate": seconds(version.modified),
+        "ARN": arn(state, request, owner, &parameter.name),
+        "DataType": parameter.data_type,
+    }))
+}
