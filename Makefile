@@ -168,6 +168,10 @@ lint: $(CARGO_DENY) ## Check formatting, lints, and the licences and sources of 
 crds: build ## Generate crds/ from the types in src/api
 	$(CARGO_TARGET_DIR)/debug/amiseal crd --output-dir crds
 
+.PHONY: findings
+findings: ## Generate docs/findings.md from the checks in src/plan/findings
+	AMISEAL_WRITE_DOCS=1 cargo test --workspace --locked --test docs -- the_page_of_findings
+
 .PHONY: chart
 chart: $(HELM)/helm ## Check the Helm chart and package it into the current directory
 	$(HELM)/helm lint --strict charts/amiseal

@@ -53,6 +53,26 @@ fn guide_actions(file: &str, statement: Option<&str>) -> BTreeSet<String> {
         .collect()
 }
 
+/// The actions in the policy that the page on the report shows. Whoever runs a command has rights of their own.
+fn report_actions() -> BTreeSet<String> {
+    let page = include_str!("../docs/report.md");
+    let (_, rest) = page.split_once("```json\n").expect("a policy");
+    let (json, _) = rest.split_once("\n```").expect("its end");
+    let policy: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let actions = policy["Statement"][0]["Action"].as_array().expect("actions");
+    let actions = actions
+        .iter()
+        .map(|action| action.as_str().expect("an action").to_owned());
+    actions.collect()
+}
+
+/// Whether the controller calls an operation: what is not in its role's policy is in the report's.
+fn is_of_controller(operation: &Operation) -> bool {
+    operation.service() == "sts"
+        || guide_actions("role.json", None).contains(operation.action())
+        || !report_actions().contains(operation.action())
+}
+
 /// The actions of the operations that amiseal calls, as far as they are meant.
 fn called(which: impl Fn(&Operation) -> bool) -> BTreeSet<String> {
     let operations = Operation::ALL.iter().filter(|operation| which(operation));
@@ -61,8 +81,7 @@ fn called(which: impl Fn(&Operation) -> bool) -> BTreeSet<String> {
 
 #[test]
 fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_others() {
-    // `amiseal import` asks with whoever's credentials it is run.
-    let of_role = |operation: &Operation| operation.service() != "sts" && *operation != Operation::DescribeRegions;
+    let of_role = |operation: &Operation| operation.service() != "sts" && is_of_controller(operation);
     assert_eq!(
         guide_actions("role.json", Some("Look")),
         called(|operation| of_role(operation) && !operation.writes())
@@ -80,6 +99,29 @@ fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_other
 }
 
 #[test]
+fn the_reports_policy_allows_nothing_but_reads_that_are_called() {
+    let called = called(|operation| !operation.writes());
+    // DescribeImageReferences asks for these two.
+    let of_aws = ["imagebuilder:GetContainerRecipe", "imagebuilder:GetImageRecipe"];
+    for action in report_actions() {
+        assert!(
+            called.contains(&action) || of_aws.contains(&action.as_str()),
+            "{action}"
+        );
+    }
+}
+
+#[test]
+fn the_page_of_findings_is_as_the_checks_say() {
+    let (path, page) = ("docs/findings.md", amiseal::plan::findings::page());
+    if std::env::var_os("AMISEAL_WRITE_DOCS").is_some() {
+        std::fs::write(path, &page).expect("the page is written");
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == page, "{path} is out of date: make findings writes it anew");
+}
+
+#[test]
 fn the_plans_page_names_every_action_that_dry_runs_ask_about() {
     let page = include_str!("../docs/plan.md");
     let option = page.lines().find(|line| line.starts_with("| `--check-permissions`"));
@@ -94,8 +136,7 @@ fn the_plans_page_names_every_action_that_dry_runs_ask_about() {
 #[test]
 fn the_readme_names_every_action_that_the_role_needs() {
     let readme = include_str!("../README.md");
-    let of_anybody = [Operation::GetCallerIdentity, Operation::DescribeRegions];
-    for action in called(|operation| !of_anybody.contains(operation)) {
+    for action in called(|operation| *operation != Operation::GetCallerIdentity && is_of_controller(operation)) {
         assert!(
             readme.contains(&format!("`{action}`")),
             "README.md does not name {action}"
@@ -104,18 +145,20 @@ fn the_readme_names_every_action_that_the_role_needs() {
 }
 
 /// The documents that people read, by their paths in the project, beside the runbooks.
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "charts/amiseal/README.md",
     "docs/adr/README.md",
     "docs/benchmarks.md",
+    "docs/findings.md",
     "docs/gitops.md",
     "docs/guide.md",
     "docs/import.md",
     "docs/plan.md",
     "docs/reasons.md",
+    "docs/report.md",
     "docs/scaling.md",
     "tests/ec2sim/README.md",
 ];

@@ -67,6 +67,7 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::DescribeSpotInstanceRequests => {
             code::<ec2::describe_spot_instance_requests::DescribeSpotInstanceRequestsError>
         }
+        Operation::DescribeImageReferences => code::<ec2::describe_image_references::DescribeImageReferencesError>,
         Operation::DescribeAutoScalingGroups => {
             code::<autoscaling::describe_auto_scaling_groups::DescribeAutoScalingGroupsError>
         }
@@ -155,6 +156,7 @@ mod tests {
             Operation::DeleteSnapshot => session.delete_snapshot(&snapshot).await,
             Operation::DescribeKey => session.resolve_key(key).await.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
+            Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
             of_consumers => {
                 let readings = session.list_consumers(Parameters::Images).await;
                 let failed = readings

@@ -66,6 +66,25 @@ impl ConsumerKind {
     }
 }
 
+impl ConsumerKind {
+    /// As a sentence names one of them.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::LaunchTemplate => "launch template",
+            Self::LaunchConfiguration => "launch configuration",
+            Self::AutoScalingGroup => "Auto Scaling group",
+            Self::Fleet => "EC2 Fleet",
+            Self::SpotFleet => "Spot Fleet",
+            Self::SpotRequest => "Spot request",
+            Self::Parameter => "parameter",
+            Self::NodeGroup => "node group",
+            Self::ComputeEnvironment => "compute environment",
+            Self::Recipe => "recipe",
+        }
+    }
+}
+
 impl fmt::Display for ConsumerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -255,6 +274,17 @@ impl Readings {
         self.absent_versions.extend(other.absent_versions);
         self.unread.extend(other.unread);
     }
+}
+
+/// What AWS itself finds to name an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageReference {
+    /// The image.
+    pub image: ImageId,
+    /// What names it.
+    pub kind: ConsumerKind,
+    /// Its ID or name.
+    pub id: Box<str>,
 }
 
 /// A consumer of one image.

@@ -17,8 +17,8 @@ mod tags;
 pub(crate) mod testing;
 
 pub use consumer::{
-    Consumer, ConsumerKind, ImageRef, Launcher, Launches, Owner, ParameterRef, ParameterValue, Readings, TemplateId,
-    TemplateVersion, VersionRef,
+    Consumer, ConsumerKind, ImageRef, ImageReference, Launcher, Launches, Owner, ParameterRef, ParameterValue,
+    Readings, TemplateId, TemplateVersion, VersionRef,
 };
 pub use copied::CopyRecord;
 pub use failure::{AwsError, Cause, ErrorClass};

@@ -122,6 +122,7 @@ operations! {
     ec2:DescribeFleets                        reads  Some(Bucket::Read);
     ec2:DescribeSpotFleetRequests             reads  Some(Bucket::Read);
     ec2:DescribeSpotInstanceRequests          reads  Some(Bucket::Read);
+    ec2:DescribeImageReferences               reads  Some(Bucket::Read);
     autoscaling:DescribeAutoScalingGroups     reads  Some(Bucket::Beside);
     autoscaling:DescribeLaunchConfigurations  reads  Some(Bucket::Beside);
     ssm:DescribeParameters                    reads  Some(Bucket::Beside);

@@ -14,7 +14,7 @@ const OPERATION: Operation = Operation::DescribeInstances;
 const PAGE: i32 = 1000;
 
 /// The states of an instance that is there, or can be started again.
-const STATES: [InstanceStateName; 4] = [
+pub(super) const STATES: [InstanceStateName; 4] = [
     InstanceStateName::Pending,
     InstanceStateName::Running,
     InstanceStateName::Stopping,

@@ -11,6 +11,7 @@ mod instances;
 mod owner;
 mod parameters;
 mod recipes;
+mod references;
 mod spot;
 mod templates;
 

@@ -13,21 +13,19 @@ const TAGS: [(&str, &str); 6] = [
 ];
 
 /// The owner, by `Operator.Principal`, else by the first of the tags that is there.
-pub(super) fn owner<'t>(
-    principal: Option<&str>,
-    tags: impl Iterator<Item = (&'t str, &'t str)> + Clone,
-) -> Option<Owner> {
+pub(super) fn owner<'t>(principal: Option<&str>, tags: impl Iterator<Item = (&'t str, &'t str)>) -> Option<Owner> {
     if let Some(principal) = principal.filter(|principal| !principal.is_empty()) {
         return Some(Owner {
             by: principal.into(),
             name: None,
         });
     }
+    let tags: Vec<(&str, &str)> = tags.collect();
     TAGS.iter().find_map(|(key, by)| {
-        let (_, name) = tags.clone().find(|(known, _)| known == key)?;
+        let (_, name) = tags.iter().find(|(known, _)| known == key)?;
         Some(Owner {
             by: (*by).into(),
-            name: (!name.is_empty()).then(|| name.into()),
+            name: (!name.is_empty()).then(|| (*name).into()),
         })
     })
 }

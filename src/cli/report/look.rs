@@ -186,6 +186,15 @@ impl Looking<'_> {
             graph: usage::graph(&readings, &scope.account, began),
             shared: HashMap::new(),
         };
+        let perhaps_unused = self.subject(scope, &seen).perhaps_unused();
+        match session.image_references(&perhaps_unused).await {
+            Ok(found) => seen.graph.confirm(&perhaps_unused, &found, &scope.account),
+            Err(error) => {
+                // Then it is known of none that it is unused.
+                tracing::debug!(%error, "could not ask what names images");
+                return Ok(seen);
+            }
+        }
         for image in self.subject(scope, &seen).perhaps_unused() {
             match session.launch_permissions(&image).await {
                 Ok(shared) => {

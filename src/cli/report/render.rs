@@ -278,9 +278,9 @@ fn exempt(of: &ReportedFinding) -> String {
     let reason = of
         .exempt_reason
         .as_deref()
-        .map(|reason| format!(" ({reason})"))
+        .map(|reason| format!(": {reason}"))
         .unwrap_or_default();
-    format!("{}, until {until}{reason}", finding(of))
+    format!("{} Exempt until {until}{reason}", finding(of))
 }
 
 fn image(image: &ReportedImage) -> String {

@@ -138,7 +138,7 @@ checks! {
     OrphanSnapshot "orphan-snapshot" Low
         "A snapshot was made for an image that is gone."
         "It is paid for, and no image tells any more what is on it."
-        "Delete the snapshot."
+        "Delete the snapshot, if nobody needs what is on it."
         [];
     MissingTags "missing-tags" Low
         "The image lacks a tag that it has to have."

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Consumer, Image, ImageId, ImageState, Inventory, LaunchPermission, Scope};
+use crate::domain::{Consumer, ConsumerKind, Image, ImageId, ImageState, Inventory, LaunchPermission, Scope};
 use crate::plan::usage::{Doubt, Graph, Usage};
 
 pub use checks::{Check, Severity};
@@ -208,16 +208,22 @@ impl Subject<'_> {
             .usage(image, shared, |_| false, self.thresholds.unused_after, self.now)
     }
 
-    /// Images that nobody uses as far as is known, if they are not shared: who may launch them costs a call for each.
+    /// Images that nobody uses as far as is known, if AWS finds nothing else that names them and they are not shared: who may launch
+    /// them costs a call for each.
     pub fn perhaps_unused(&self) -> Vec<ImageId> {
         let images = self
             .inventory
             .images
             .values()
             .filter(|image| image.is_there() && !image.public);
-        let only_shared = |usage| matches!(usage, Usage::Unknown(doubts) if doubts == [Doubt::Shared]);
+        let is_left = |usage| match usage {
+            Usage::Unknown(doubts) => doubts
+                .iter()
+                .all(|doubt| matches!(doubt, Doubt::Unconfirmed | Doubt::Shared)),
+            Usage::Used(_) | Usage::Unused(_) => false,
+        };
         images
-            .filter(|image| only_shared(self.usage(image)))
+            .filter(|image| is_left(self.usage(image)))
             .map(|image| image.id.clone())
             .collect()
     }
@@ -284,11 +290,17 @@ impl Subject<'_> {
 
 /// By how many things of which kinds an image is used, for the end of a sentence.
 fn used_by(consumers: &[Consumer]) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut counts: Vec<(ConsumerKind, usize)> = Vec::new();
+    let mut last: Option<&Consumer> = None;
+    // They are in the order of their kinds and IDs, and one may name the image in several places.
     for user in consumers {
+        if last.is_some_and(|last| (last.kind, &last.id) == (user.kind, &user.id)) {
+            continue;
+        }
+        last = Some(user);
         match counts.last_mut() {
-            Some((kind, count)) if *kind == user.kind.as_str() => *count += 1,
-            _ => counts.push((user.kind.as_str(), 1)),
+            Some((kind, count)) if *kind == user.kind => *count += 1,
+            _ => counts.push((user.kind, 1)),
         }
     }
     if counts.is_empty() {
@@ -296,7 +308,36 @@ fn used_by(consumers: &[Consumer]) -> String {
     }
     let counts: Vec<String> = counts
         .into_iter()
-        .map(|(kind, count)| format!("{count} {kind}"))
+        .map(|(kind, count)| match count {
+            1 => format!("1 {}", kind.noun()),
+            _ => format!("{count} {}s", kind.noun()),
+        })
         .collect();
     format!(", and is used by {}", counts.join(", "))
+}
+
+/// The page of documentation on the checks.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Findings\n\n`amiseal report` looks for these. Each check has a name that stays the same, a severity, and a fix. \
+         [Report](report.md) says\nhow to exempt an image.\n\n| check | severity | what it finds |\n|---|---|---|\n",
+    );
+    for check in Check::ALL {
+        page += &format!(
+            "| [`{0}`](#{0}) | {1} | {2} |\n",
+            check.id(),
+            check.severity(),
+            check.title()
+        );
+    }
+    for check in Check::ALL {
+        page += &format!(
+            "\n## {}\n\n{}\n\n**Why it matters:** {}\n\n**Fix:** {}\n",
+            check.id(),
+            check.title(),
+            check.why(),
+            check.fix()
+        );
+    }
+    page
 }

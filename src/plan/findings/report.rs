@@ -312,6 +312,7 @@ fn doubt(doubt: &Doubt<'_>) -> String {
                 unresolved.kind, unresolved.id, unresolved.names
             )
         }
+        Doubt::Unconfirmed => "AWS was not asked whether anything else names it.".to_owned(),
         Doubt::Shared => "Other accounts may launch it, or who may was not read.".to_owned(),
         Doubt::LastLaunchUnknown => "AWS does not say when it was last launched.".to_owned(),
         Doubt::Recent(at) => format!("It was launched or made at {}.", time(*at)),

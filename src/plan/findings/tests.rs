@@ -39,7 +39,7 @@ impl Case {
     }
 
     fn found(&self) -> Vec<Finding> {
-        self.with(|subject| examine(subject))
+        self.with(examine)
     }
 
     fn with<T>(&self, work: impl FnOnce(Subject<'_>) -> T) -> T {
@@ -48,7 +48,9 @@ impl Case {
             snapshots: self.world.snapshots.clone(),
         };
         let (inventory, scope) = (world.inventory(at(0)), scope());
-        let graph = usage::graph(&self.readings, &account(), at(0));
+        let mut graph = usage::graph(&self.readings, &account(), at(0));
+        let images: Vec<ImageId> = inventory.images.keys().cloned().collect();
+        graph.confirm(&images, &[], &account());
         work(Subject {
             scope: &scope,
             inventory: &inventory,
@@ -83,7 +85,7 @@ fn an_unencrypted_image_and_what_launches_it_are_found() {
     );
     let what = &case.found()[0].what;
     assert!(
-        what.ends_with("is not encrypted, and is used by 2 Instance, 1 AutoScalingGroup."),
+        what.ends_with("is not encrypted, and is used by 2 instances, 1 Auto Scaling group."),
         "{what}"
     );
 }

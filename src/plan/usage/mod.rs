@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::{AccountId, Consumer, ConsumerKind, Image, ImageId, ImageRef, LaunchPermission, Readings};
+use crate::domain::{
+    AccountId, Consumer, ConsumerKind, Image, ImageId, ImageRef, ImageReference, LaunchPermission, Readings,
+};
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
 
@@ -17,6 +19,9 @@ pub use resolve::{Wanted, wanted};
 
 /// AWS says up to a day late that an image was launched (API reference of Image, `LastLaunchedTime`).
 const LAUNCH_LAG: Duration = Duration::from_secs(24 * 3600);
+
+/// By what something uses an image that AWS finds and no listing has shown.
+const UNLISTED: &str = "a version that is neither the default nor the latest";
 
 /// Who uses the images of one account and region.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +33,8 @@ pub struct Graph {
     unresolved: BTreeSet<Unresolved>,
     /// When reading it began.
     began: Option<Timestamp>,
+    /// Images of which AWS was asked by itself what names them.
+    confirmed: BTreeSet<ImageId>,
 }
 
 /// Something of which it is not known what it launches.
@@ -50,6 +57,8 @@ pub enum Doubt<'g> {
     Unread(ConsumerKind, &'g Problem),
     /// Something names what could not be read.
     Unresolved(&'g Unresolved),
+    /// AWS was not asked whether it finds anything that names it.
+    Unconfirmed,
     /// The image can be launched in other accounts.
     Shared,
     /// AWS does not say when it was last launched.
@@ -143,6 +152,28 @@ impl Graph {
         self.users.iter().map(|(image, users)| (image, users.as_slice()))
     }
 
+    /// Adds what AWS itself finds to name `images`. What the listings did not show of it is a use too: an older version of a template,
+    /// or what one of them has missed.
+    pub fn confirm(&mut self, images: &[ImageId], references: &[ImageReference], account: &AccountId) {
+        self.confirmed.extend(images.iter().cloned());
+        for reference in references {
+            let users = self.users.entry(reference.image.clone()).or_default();
+            if users
+                .iter()
+                .any(|user| user.kind == reference.kind && user.id == reference.id)
+            {
+                continue;
+            }
+            users.push(Consumer {
+                kind: reference.kind,
+                account: account.clone(),
+                id: reference.id.clone(),
+                via: Some(UNLISTED.into()),
+                owner: None,
+            });
+        }
+    }
+
     /// Kinds of which not everything could be read, and why.
     pub fn unread(&self) -> &BTreeMap<ConsumerKind, Problem> {
         &self.unread
@@ -195,6 +226,9 @@ impl Graph {
             .map(|(kind, problem)| Doubt::Unread(*kind, problem))
             .collect();
         doubts.extend(self.unresolved.iter().map(Doubt::Unresolved));
+        if !self.confirmed.contains(&image.id) {
+            doubts.push(Doubt::Unconfirmed);
+        }
         let stays_here = |permission: &LaunchPermission| match permission {
             LaunchPermission::Account(account) => readable(account),
             _ => false,

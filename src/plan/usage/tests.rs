@@ -162,6 +162,13 @@ fn quiet_image(number: u64) -> Image {
     image
 }
 
+/// A graph of what was read, of whose image 1 AWS was asked by itself and found nothing.
+fn confirmed(readings: &Readings) -> Graph {
+    let mut graph = read(readings);
+    graph.confirm(&[image_id(1)], &[], &account());
+    graph
+}
+
 /// What is known of image 1 a hundred days after it was last launched.
 fn usage_of(graph: &Graph, image: &Image, shared: Option<&BTreeSet<LaunchPermission>>) -> Vec<String> {
     let now = at(100 * 24 * 3600);
@@ -176,7 +183,11 @@ fn usage_of(graph: &Graph, image: &Image, shared: Option<&BTreeSet<LaunchPermiss
 fn only_what_was_read_whole_and_names_an_image_nowhere_proves_that_nobody_uses_it() {
     let nobody = BTreeSet::new();
     let image = quiet_image(1);
-    let clean = read(&Readings::default());
+    assert_eq!(
+        usage_of(&read(&Readings::default()), &image, Some(&nobody)),
+        ["Unconfirmed"]
+    );
+    let clean = confirmed(&Readings::default());
     assert_eq!(
         usage_of(&clean, &image, Some(&nobody)),
         [format!("unused {}", image_id(1))]
@@ -205,7 +216,7 @@ fn only_what_was_read_whole_and_names_an_image_nowhere_proves_that_nobody_uses_i
         let mut readings = Readings::default();
         let denied = AwsError::new(Operation::DescribeImages, ErrorClass::Denied, None);
         readings.unread.insert(kind, denied);
-        let doubts = usage_of(&read(&readings), &image, Some(&nobody));
+        let doubts = usage_of(&confirmed(&readings), &image, Some(&nobody));
         assert!(
             doubts.len() == 1 && doubts[0].starts_with("Unread"),
             "{kind}: {doubts:?}"
@@ -214,10 +225,34 @@ fn only_what_was_read_whole_and_names_an_image_nowhere_proves_that_nobody_uses_i
 }
 
 #[test]
+fn what_aws_finds_and_no_listing_has_shown_is_a_use() {
+    let readings = Readings {
+        launchers: vec![launcher(ConsumerKind::Instance, "i-1", vec![Launches::Image(by_id(2))])],
+        ..Readings::default()
+    };
+    let mut graph = read(&readings);
+    let reference = |image, kind, id: &str| ImageReference {
+        image: image_id(image),
+        kind,
+        id: id.into(),
+    };
+    let found = [
+        reference(1, ConsumerKind::LaunchTemplate, "lt-1"),
+        reference(2, ConsumerKind::Instance, "i-1"),
+    ];
+    graph.confirm(&[image_id(1), image_id(2)], &found, &account());
+    assert_eq!(
+        users(&graph, 1),
+        ["LaunchTemplate lt-1 by a version that is neither the default nor the latest"]
+    );
+    assert_eq!(users(&graph, 2), ["Instance i-1"], "it was known");
+}
+
+#[test]
 fn accounts_that_can_be_read_count_with_what_they_use() {
     let shared = BTreeSet::from([LaunchPermission::Account("444455556666".parse().expect("an account"))]);
     let image = quiet_image(1);
-    let mut ours = read(&Readings::default());
+    let mut ours = confirmed(&Readings::default());
     let now = at(100 * 24 * 3600);
     assert!(matches!(
         ours.usage(&image, Some(&shared), |_| true, DAY * 90, now),
