@@ -236,12 +236,15 @@ fn unseen<'a>(ids: impl Iterator<Item = &'a ImageId>, answers: &Answers) -> Vec<
 }
 
 fn take(answers: &mut Answers, place: &Place, image: &Image) {
-    if image.owner.as_ref().is_some_and(|owner| *owner != place.account) {
-        let other = (place.clone(), image.owner.clone());
-        answers.of_others.insert(image.id.clone(), other);
-    } else {
-        let seen = (place.clone(), Seen::of(image));
-        answers.seen.insert(image.id.clone(), seen);
+    let seen = Seen::of(image);
+    match &image.owner {
+        Some(owner) if *owner != place.account => {
+            let of_other = (place.clone(), owner.clone(), seen);
+            answers.of_others.insert(image.id.clone(), of_other);
+        }
+        _ => {
+            answers.seen.insert(image.id.clone(), (place.clone(), seen));
+        }
     }
 }
 

@@ -37,8 +37,8 @@ impl Seen {
 pub struct Answers {
     /// The images that accounts own.
     pub seen: BTreeMap<ImageId, (Place, Seen)>,
-    /// The images of others that an account sees, with their owners where AWS says who that is.
-    pub of_others: BTreeMap<ImageId, (Place, Option<AccountId>)>,
+    /// The images of others that an account sees, with their owners.
+    pub of_others: BTreeMap<ImageId, (Place, AccountId, Seen)>,
     /// Where nobody could look, and why: a sentence with the fix.
     pub failed: BTreeMap<Place, String>,
 }
@@ -78,8 +78,20 @@ pub fn judge(findings: &Findings, asked: &BTreeMap<Place, BTreeSet<ImageId>>, an
     for (id, subject) in &findings.subjects {
         if let Some((place, seen)) = answers.seen.get(id) {
             of_owner(&mut judged, id, subject, place, *seen);
-        } else if let Some((place, owner)) = answers.of_others.get(id) {
-            of_another(&mut judged, id, subject, place, owner.as_ref(), &known);
+        } else if let Some((place, owner, seen)) = answers.of_others.get(id) {
+            if known.contains(owner) {
+                let owned = Place {
+                    account: owner.clone(),
+                    region: place.region.clone(),
+                };
+                of_owner(&mut judged, id, subject, &owned, *seen);
+            } else {
+                let text = format!(
+                    "{id} belongs to the account {owner}, which the file does not name: left out, since only its owner can \
+                     replace it; if that account is yours, write it beside the image"
+                );
+                judged.remarks.push(Remark::attention(subject.lines.clone(), text));
+            }
         } else {
             let places = asked.iter().filter(|(_, ids)| ids.contains(id));
             let places: Vec<&Place> = places.map(|(place, _)| place).collect();
@@ -107,7 +119,7 @@ pub fn judge(findings: &Findings, asked: &BTreeMap<Place, BTreeSet<ImageId>>, an
 /// An image that was found with its owner.
 fn of_owner(judged: &mut Judged, id: &ImageId, subject: &Subject, place: &Place, seen: Seen) {
     let named = subject.accounts();
-    if named.len() > 1 {
+    if named.iter().any(|account| *account != place.account) {
         let text = format!(
             "{id} is said to be of {}: AWS says of {}",
             listed(&named),
@@ -148,41 +160,6 @@ fn gone(judged: &mut Judged, id: &ImageId, subject: &Subject, place: &Place) {
     judged.gone += 1;
 }
 
-/// An image that an account sees, and does not own: a policy selects what accounts own.
-fn of_another(
-    judged: &mut Judged,
-    id: &ImageId,
-    subject: &Subject,
-    place: &Place,
-    owner: Option<&AccountId>,
-    known: &BTreeSet<AccountId>,
-) {
-    let remark = match owner {
-        Some(owner) if known.contains(owner) => {
-            let owned = Place {
-                account: owner.clone(),
-                region: place.region.clone(),
-            };
-            judged.select(owned, id);
-            format!(
-                "{id} belongs to the account {owner}, which shares it with {}: the policy has it there",
-                place.account
-            )
-        }
-        Some(owner) => format!(
-            "{id} belongs to the account {owner}, which the file does not name: left out, since only its owner can replace it; \
-             if that account is yours, write it beside the image"
-        ),
-        None => {
-            format!(
-                "{id} belongs to an account other than {}: left out; write that account beside it",
-                place.account
-            )
-        }
-    };
-    judged.remarks.push(Remark::attention(subject.lines.clone(), remark));
-}
-
 /// An image that was found nowhere.
 fn of_nobody(
     judged: &mut Judged,
@@ -211,7 +188,7 @@ fn of_nobody(
         return;
     }
     let mut text = match places {
-        [] => format!("{id} was looked for nowhere: name a region with --region"),
+        [] => format!("{id} was looked for nowhere"),
         [place] => format!("{id} was not found in {place}"),
         places => format!(
             "{id} was found in none of {} accounts and regions, from {} to {}",

@@ -32,7 +32,7 @@ fn what_aws_says_decides_on_each_image() {
         ..Answers::default()
     };
     let others = |owner: &str| Answers {
-        of_others: [(id.clone(), (place(A, "eu-west-1"), Some(account(owner))))].into(),
+        of_others: [(id.clone(), (place(A, "eu-west-1"), account(owner), Seen::ToSelect))].into(),
         ..Answers::default()
     };
     let failed = |at: Place| Answers {
@@ -132,11 +132,13 @@ fn what_aws_says_decides_on_each_image() {
         "{said:?}"
     );
     let shared = format!("{A},eu-west-1,{WEB}\n444455556666,eu-west-1,{DB}\n");
-    let (places, _) = judged(&shared, &others("444455556666"));
+    let (places, said) = judged(&shared, &others("444455556666"));
     assert_eq!(
         places.into_keys().collect::<Vec<_>>(),
         [place("444455556666", "eu-west-1")]
     );
+    let words = "Note f:1: ami-0123456789abcdef0 is said to be of 111122223333: AWS says of 444455556666";
+    assert!(said.contains(&words.to_owned()), "{said:?}");
 }
 
 #[test]
