@@ -6,15 +6,13 @@ use std::future::Future;
 use anyhow::Result;
 use futures::StreamExt;
 
+use super::ANY_REGION;
 use super::options::Args;
 use crate::aws::{Access, Aws, Cause, ErrorClass, Fate, SessionKey};
 use crate::cli::plan::{Connection, Progress, connect, words};
 use crate::domain::{AccountId, AwsError, Image, ImageId, Region};
 use crate::plan::import::{Answers, Findings, Judged, Place, Reach, Remark, Seen, judge, places};
 use crate::plan::problem;
-
-/// Whose STS says who somebody is, where neither file nor environment name a region.
-const ANY_REGION: &str = "us-east-1";
 
 /// Looks for the images, and decides on each. Fails with a sentence where nobody can be asked at all.
 pub(super) async fn look(args: &Args, findings: &Findings) -> Result<Result<Judged, String>> {
