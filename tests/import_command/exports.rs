@@ -309,6 +309,18 @@ fn an_image_of_another_account_is_not_selected_in_one_that_only_sees_it() {
 }
 
 #[test]
+fn a_backup_is_selected_and_the_policy_is_said_to_leave_it_alone() {
+    let bench = Bench::new();
+    let ran = bench.import("111122223333,us-east-1,ami-00000000000000113\n", &ROLE);
+    assert_eq!(
+        (ran.code, ran.selected()),
+        (2, vec!["ami-00000000000000113".to_owned()]),
+        "{ran:#?}"
+    );
+    assert!(ran.remarks()[0].contains("add backups: Include"), "{ran:#?}");
+}
+
+#[test]
 fn offline_no_call_is_made_and_what_was_not_checked_is_said() {
     let bench = Bench::new();
     let directory = tempfile::tempdir().expect("a directory");

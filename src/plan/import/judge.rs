@@ -12,6 +12,8 @@ use crate::domain::{AccountId, Image, ImageId, ImageState};
 pub enum Seen {
     /// It is there, and not encrypted, or nobody can tell.
     ToSelect,
+    /// The same, of one that AWS Backup or Data Lifecycle Manager made.
+    Backup,
     /// Every volume of it is encrypted.
     Encrypted,
     /// Making it failed, or it is deregistered.
@@ -26,6 +28,8 @@ impl Seen {
             Self::Gone
         } else if volumes.peek().is_some() && volumes.all(|(_, volume, _)| volume.encrypted == Some(true)) {
             Self::Encrypted
+        } else if image.backup {
+            Self::Backup
         } else {
             Self::ToSelect
         }
@@ -145,6 +149,14 @@ fn of_owner(judged: &mut Judged, id: &ImageId, subject: &Subject, place: &Place,
     }
     match seen {
         Seen::ToSelect => judged.select(place.clone(), id),
+        Seen::Backup => {
+            judged.select(place.clone(), id);
+            let text = format!(
+                "{id} was made by AWS Backup or Data Lifecycle Manager: the policy leaves it alone unless you add backups: \
+                 Include to its spec"
+            );
+            judged.remarks.push(Remark::attention(subject.lines.clone(), text));
+        }
         Seen::Encrypted => {
             let text = format!("{id} is encrypted already, in {place}: left out");
             judged.remarks.push(Remark::note(subject.lines.clone(), text));
