@@ -367,6 +367,23 @@ fn an_export_without_findings_leaves_nothing_to_do() {
 }
 
 #[test]
+fn a_thousand_images_that_are_gone_take_a_few_calls() {
+    let bench = Bench::new();
+    let rows: String = (0..1000)
+        .map(|number| format!("111122223333,eu-west-1,ami-f{number:016x}\n"))
+        .collect();
+    let ran = bench.import(rows, &ROLE);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+    assert!(
+        ran.err
+            .ends_with("1000 findings on 1000 images: 0 in the policy, 1000 gone.\n")
+    );
+    let asked = bench.server.sim().journal().into_iter();
+    assert_eq!(asked.filter(|call| call.operation == "DescribeImages").count(), 10);
+    bench.assert_only_read();
+}
+
+#[test]
 fn where_all_is_done_there_is_no_policy_and_nothing_to_do() {
     let bench = Bench::new();
     let ran = bench.import("111122223333,eu-west-1,ami-00000000000000103\n", &ROLE);

@@ -8,7 +8,7 @@ use futures::StreamExt;
 
 use super::ANY_REGION;
 use super::options::Args;
-use crate::aws::{Access, Aws, Cause, ErrorClass, Fate, SessionKey};
+use crate::aws::{Access, Aws, Cause, SessionKey};
 use crate::cli::plan::{Connection, Progress, connect, words};
 use crate::domain::{AccountId, AwsError, Image, ImageId, Region};
 use crate::plan::import::{Answers, Findings, Judged, Place, Reach, Remark, Seen, judge, places};
@@ -111,7 +111,7 @@ struct Looking<'a> {
 type Wanted<'a> = (&'a Place, Vec<ImageId>);
 
 impl Looking<'_> {
-    /// Asks each place for the images that its account owns; what is found nowhere is asked for by its ID.
+    /// Asks each place for the images that its account owns; what is found nowhere is asked for whoever owns it.
     ///
     /// The own account comes after those that the file names: whoever may only assume roles is denied there.
     async fn ask(&self, asked: &BTreeMap<Place, BTreeSet<ImageId>>) -> Answers {
@@ -135,7 +135,7 @@ impl Looking<'_> {
                 wanted.push((place, ids));
             }
         }
-        let look = |place, ids| self.by_id(place, ids);
+        let look = |place, ids| self.of_anybody(place, ids);
         self.each(wanted, &mut answers, look, |_| {}).await;
         answers
     }
@@ -177,25 +177,12 @@ impl Looking<'_> {
         found.map_err(|error| sentence(&error, place))
     }
 
-    /// Asks for each image by its ID, which shows those of others too.
-    async fn by_id(&self, place: &Place, ids: Vec<ImageId>) -> Result<Vec<Image>, String> {
+    /// Asks for images whoever owns them.
+    async fn of_anybody(&self, place: &Place, ids: Vec<ImageId>) -> Result<Vec<Image>, String> {
         let key = self.key(place)?;
-        let session = self.aws.session(&key);
-        let mut found = Vec::new();
-        for id in &ids {
-            match session.fate_of(id).await {
-                Ok(Fate::There(image)) => found.push(*image),
-                Ok(Fate::Gone | Fate::Unknown) => {}
-                // An ID that AWS calls malformed is none of an image.
-                Err(error) if error.class == ErrorClass::Invalid => {}
-                Err(error) => {
-                    self.aws.forget(&key);
-                    return Err(sentence(&error, place));
-                }
-            }
-        }
+        let found = self.aws.session(&key).images_of_anybody(&ids).await;
         self.aws.forget(&key);
-        Ok(found)
+        found.map_err(|error| sentence(&error, place))
     }
 
     /// Whether a place is in the account of the own credentials, and the file does not name it.
