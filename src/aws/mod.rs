@@ -32,6 +32,7 @@ mod session;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod visible;
 mod visit;
 mod xml;
 

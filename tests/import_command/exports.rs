@@ -309,6 +309,18 @@ fn an_image_of_another_account_is_not_selected_in_one_that_only_sees_it() {
 }
 
 #[test]
+fn a_backup_is_selected_and_the_policy_is_said_to_leave_it_alone() {
+    let bench = Bench::new();
+    let ran = bench.import("111122223333,us-east-1,ami-00000000000000113\n", &ROLE);
+    assert_eq!(
+        (ran.code, ran.selected()),
+        (2, vec!["ami-00000000000000113".to_owned()]),
+        "{ran:#?}"
+    );
+    assert!(ran.remarks()[0].contains("add backups: Include"), "{ran:#?}");
+}
+
+#[test]
 fn offline_no_call_is_made_and_what_was_not_checked_is_said() {
     let bench = Bench::new();
     let directory = tempfile::tempdir().expect("a directory");
@@ -352,6 +364,23 @@ fn an_export_without_findings_leaves_nothing_to_do() {
     let ran = bench.import("{\"Findings\": []}\n", &ROLE);
     assert_eq!((ran.code, ran.out.as_str(), bench.calls()), (0, "", 0), "{ran:#?}");
     assert_eq!(ran.err, "standard input: there are no findings in it.\n");
+}
+
+#[test]
+fn a_thousand_images_that_are_gone_take_a_few_calls() {
+    let bench = Bench::new();
+    let rows: String = (0..1000)
+        .map(|number| format!("111122223333,eu-west-1,ami-f{number:016x}\n"))
+        .collect();
+    let ran = bench.import(rows, &ROLE);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+    assert!(
+        ran.err
+            .ends_with("1000 findings on 1000 images: 0 in the policy, 1000 gone.\n")
+    );
+    let asked = bench.server.sim().journal().into_iter();
+    assert_eq!(asked.filter(|call| call.operation == "DescribeImages").count(), 10);
+    bench.assert_only_read();
 }
 
 #[test]

@@ -37,7 +37,7 @@ accounts:
     - {id: ami-00000000000000105, name: lent, launchPermissions: {users: ["999900001111"]}}
   - name: us-east-1
     keys: [{alias: [alias/ami-us]}]
-    images: [{id: ami-00000000000000111, name: web-1}, {id: ami-00000000000000112, name: off, state: disabled}]
+    images: [{id: ami-00000000000000111, name: web-1}, {id: ami-00000000000000112, name: off, state: disabled}, {id: ami-00000000000000113, name: AwsBackup_1}]
 - id: "012345678901"
   roles: [*role]
   regions: [{name: eu-west-1, keys: [{alias: [alias/ami]}], images: [{id: ami-00000000000000201, name: database}]}]

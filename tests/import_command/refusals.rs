@@ -105,8 +105,16 @@ fn a_wrong_option_is_refused_before_anybody_is_asked() {
             "cannot be used with",
         ),
         (
-            vec!["--kms-key-id", "ami", "--offline"],
+            vec!["--kms-key-id", "ami"],
             "Error: an option is wrong: spec.accounts[0].regions[0].kmsKeyID: kmsKeyID must be an alias",
+        ),
+        (
+            vec!["--kms-key-id", "us-east-1=arn:aws:kms:eu-west-1:111122223333:alias/ami"],
+            "kmsKeyID must be a key of the region that it is given for",
+        ),
+        (
+            vec!["--kms-key-id", "arn:aws:kms:nowhere:111122223333:alias/ami"],
+            "Error: an option is wrong: the key arn:aws:kms:nowhere:111122223333:alias/ami names no region that there is",
         ),
         (
             vec!["--kms-key-id", "us-east-1=alias/ami", "--offline"],

@@ -11,6 +11,7 @@ use amiseal::domain::Region;
 use crate::policies::{accepted, with};
 use crate::refusals::Refusal;
 
+mod imported;
 mod policies;
 mod refusals;
 mod yaml;

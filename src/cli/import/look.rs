@@ -6,17 +6,15 @@ use std::future::Future;
 use anyhow::Result;
 use futures::StreamExt;
 
+use super::ANY_REGION;
 use super::options::Args;
-use crate::aws::{Access, Aws, Cause, ErrorClass, Fate, SessionKey};
+use crate::aws::{Access, Aws, Cause, SessionKey};
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::Progress;
 use crate::cli::words;
 use crate::domain::{AccountId, AwsError, Image, ImageId, Region, Scope};
 use crate::plan::import::{Answers, Findings, Judged, Reach, Remark, Seen, judge, places};
 use crate::plan::problem;
-
-/// Whose STS says who somebody is, where neither file nor environment name a region.
-const ANY_REGION: &str = "us-east-1";
 
 /// Looks for the images, and decides on each. Fails with a sentence where nobody can be asked at all.
 pub(super) async fn look(args: &Args, findings: &Findings) -> Result<Result<Judged, String>> {
@@ -114,7 +112,7 @@ struct Looking<'a> {
 type Wanted<'a> = (&'a Scope, Vec<ImageId>);
 
 impl Looking<'_> {
-    /// Asks each place for the images that its account owns; what is found nowhere is asked for by its ID.
+    /// Asks each place for the images that its account owns; what is found nowhere is asked for whoever owns it.
     ///
     /// The own account comes after those that the file names: whoever may only assume roles is denied there.
     async fn ask(&self, asked: &BTreeMap<Scope, BTreeSet<ImageId>>) -> Answers {
@@ -138,7 +136,7 @@ impl Looking<'_> {
                 wanted.push((place, ids));
             }
         }
-        let look = |place, ids| self.by_id(place, ids);
+        let look = |place, ids| self.of_anybody(place, ids);
         self.each(wanted, &mut answers, look, |_| {}).await;
         answers
     }
@@ -180,25 +178,12 @@ impl Looking<'_> {
         found.map_err(|error| sentence(&error, place))
     }
 
-    /// Asks for each image by its ID, which shows those of others too.
-    async fn by_id(&self, place: &Scope, ids: Vec<ImageId>) -> Result<Vec<Image>, String> {
+    /// Asks for images whoever owns them.
+    async fn of_anybody(&self, place: &Scope, ids: Vec<ImageId>) -> Result<Vec<Image>, String> {
         let key = self.key(place)?;
-        let session = self.aws.session(&key);
-        let mut found = Vec::new();
-        for id in &ids {
-            match session.fate_of(id).await {
-                Ok(Fate::There(image)) => found.push(*image),
-                Ok(Fate::Gone | Fate::Unknown) => {}
-                // An ID that AWS calls malformed is none of an image.
-                Err(error) if error.class == ErrorClass::Invalid => {}
-                Err(error) => {
-                    self.aws.forget(&key);
-                    return Err(sentence(&error, place));
-                }
-            }
-        }
+        let found = self.aws.session(&key).images_of_anybody(&ids).await;
         self.aws.forget(&key);
-        Ok(found)
+        found.map_err(|error| sentence(&error, place))
     }
 
     /// Whether a place is in the account of the own credentials, and the file does not name it.
@@ -236,12 +221,15 @@ fn unseen<'a>(ids: impl Iterator<Item = &'a ImageId>, answers: &Answers) -> Vec<
 }
 
 fn take(answers: &mut Answers, place: &Scope, image: &Image) {
-    if image.owner.as_ref().is_some_and(|owner| *owner != place.account) {
-        let other = (place.clone(), image.owner.clone());
-        answers.of_others.insert(image.id.clone(), other);
-    } else {
-        let seen = (place.clone(), Seen::of(image));
-        answers.seen.insert(image.id.clone(), seen);
+    let seen = Seen::of(image);
+    match &image.owner {
+        Some(owner) if *owner != place.account => {
+            let of_other = (place.clone(), owner.clone(), seen);
+            answers.of_others.insert(image.id.clone(), of_other);
+        }
+        _ => {
+            answers.seen.insert(image.id.clone(), (place.clone(), seen));
+        }
     }
 }
 

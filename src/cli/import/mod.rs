@@ -14,9 +14,12 @@ pub use options::Args;
 
 use super::output::{read_or_not, tell};
 use super::policy_file;
-use crate::domain::Scope;
+use crate::domain::{Region, Scope};
 use crate::plan::import::{Findings, Judged, Remark, Settings, Weight, judge_unasked, read, write};
 use crate::telemetry::{LogFormat, init_logs};
+
+/// A region for what is the same in each.
+const ANY_REGION: &str = "us-east-1";
 
 /// Prints the policy, and on standard error what there is to say of single lines. The exit status is 0 when every finding is in the
 /// policy or done with, 2 when somebody has to look at a line, and 1 when there is no policy for it.
@@ -128,20 +131,34 @@ fn accepted(text: &str) -> Result<(), Vec<String>> {
     })
 }
 
-/// Whether the options make a policy, before anybody is asked: all but the keys, which are of regions that are not known yet.
+/// Whether the options make a policy, before anybody is asked: each key in a region that it is of.
 fn check(settings: &Settings) -> Result<(), Vec<String>> {
-    let mut settings = settings.clone();
-    settings.keys.general = Some("alias/ami".to_owned());
-    settings.keys.of_region.clear();
-    let sample = (|| {
-        let place = Scope {
-            account: "111122223333".parse().ok()?,
-            region: "eu-west-1".parse().ok()?,
+    let general = settings.keys.general.iter().map(|key| (region_of(key), key));
+    let of_region = settings.keys.of_region.iter();
+    let of_region = of_region.map(|(region, key)| (Some(region.clone()), key));
+    for (region, key) in general.chain(of_region) {
+        let mut settings = settings.clone();
+        settings.keys.general = Some(key.clone());
+        settings.keys.of_region.clear();
+        let sample = region.and_then(|region| {
+            let account = "111122223333".parse().ok()?;
+            let image = "ami-0123456789abcdef0".parse().ok()?;
+            write(&[(Scope { account, region }, [image].into())].into(), &settings).ok()
+        });
+        let Some(sample) = sample else {
+            return Err(vec![format!(
+                "an option is wrong: the key {key} names no region that there is"
+            )]);
         };
-        let image = "ami-0123456789abcdef0".parse().ok()?;
-        write(&[(place, [image].into())].into(), &settings).ok()
-    })();
-    sample.map_or(Ok(()), |text| accepted(&text))
+        accepted(&sample)?;
+    }
+    Ok(())
+}
+
+/// The region that a key's ARN names; any, where it is of any.
+fn region_of(key: &str) -> Option<Region> {
+    let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+    named.unwrap_or(ANY_REGION).parse().ok()
 }
 
 fn refused(sentences: &[String]) -> ExitCode {

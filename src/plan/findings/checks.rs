@@ -104,7 +104,7 @@ checks! {
         "Everybody can launch the image."
         "Anybody with an AWS account can read everything that is on a public image."
         "Remove the launch permission `all`, or exempt the image if it is meant to be public."
-        [];
+        ["Prowler ec2_ami_public"];
     UnencryptedImage "unencrypted-image" High
         "A snapshot of the image is not encrypted."
         "Every volume that is launched from the image is unencrypted too, unless the account encrypts by default."

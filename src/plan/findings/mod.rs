@@ -338,6 +338,9 @@ pub fn page() -> String {
             check.why(),
             check.fix()
         );
+        if !check.references().is_empty() {
+            page += &format!("\nThe same check elsewhere: {}.\n", check.references().join(", "));
+        }
     }
     page
 }

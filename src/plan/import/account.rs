@@ -67,7 +67,9 @@ pub(super) fn whole(text: &str) -> Option<Whole> {
     } else if let Some(digits) = grouped(text).or_else(|| fraction(text)) {
         digits
     } else {
-        return rounded(text).map(Whole::Damaged);
+        let number = rounded(text)?;
+        let exact = number.with_zeros().filter(|_| number.known.to_string().len() == DIGITS);
+        return Some(exact.map_or(Whole::Damaged(number), Whole::Exact));
     };
     if let Ok(account) = digits.parse::<AccountId>() {
         return Some(Whole::Exact(account));
@@ -151,6 +153,7 @@ mod tests {
             "111\u{202f}122\u{202f}223\u{202f}333",
             "111122223333.0",
             "111122223333,00",
+            "1.11122223333E+11",
         ] {
             assert_eq!(whole(text), Some(Whole::Exact(account("111122223333"))), "{text}");
         }

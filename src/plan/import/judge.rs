@@ -11,6 +11,8 @@ use crate::domain::{AccountId, Image, ImageId, ImageState, Scope};
 pub enum Seen {
     /// It is there, and not encrypted, or nobody can tell.
     ToSelect,
+    /// The same, of one that AWS Backup or Data Lifecycle Manager made.
+    Backup,
     /// Every volume of it is encrypted.
     Encrypted,
     /// Making it failed, or it is deregistered.
@@ -25,6 +27,8 @@ impl Seen {
             Self::Gone
         } else if volumes.peek().is_some() && volumes.all(|(_, volume, _)| volume.encrypted == Some(true)) {
             Self::Encrypted
+        } else if image.backup {
+            Self::Backup
         } else {
             Self::ToSelect
         }
@@ -36,8 +40,8 @@ impl Seen {
 pub struct Answers {
     /// The images that accounts own.
     pub seen: BTreeMap<ImageId, (Scope, Seen)>,
-    /// The images of others that an account sees, with their owners where AWS says who that is.
-    pub of_others: BTreeMap<ImageId, (Scope, Option<AccountId>)>,
+    /// The images of others that an account sees, with their owners.
+    pub of_others: BTreeMap<ImageId, (Scope, AccountId, Seen)>,
     /// Where nobody could look, and why: a sentence with the fix.
     pub failed: BTreeMap<Scope, String>,
 }
@@ -77,8 +81,20 @@ pub fn judge(findings: &Findings, asked: &BTreeMap<Scope, BTreeSet<ImageId>>, an
     for (id, subject) in &findings.subjects {
         if let Some((place, seen)) = answers.seen.get(id) {
             of_owner(&mut judged, id, subject, place, *seen);
-        } else if let Some((place, owner)) = answers.of_others.get(id) {
-            of_another(&mut judged, id, subject, place, owner.as_ref(), &known);
+        } else if let Some((place, owner, seen)) = answers.of_others.get(id) {
+            if known.contains(owner) {
+                let owned = Scope {
+                    account: owner.clone(),
+                    region: place.region.clone(),
+                };
+                of_owner(&mut judged, id, subject, &owned, *seen);
+            } else {
+                let text = format!(
+                    "{id} belongs to the account {owner}, which the file does not name: left out, since only its owner can \
+                     replace it; if that account is yours, write it beside the image"
+                );
+                judged.remarks.push(Remark::attention(subject.lines.clone(), text));
+            }
         } else {
             let places = asked.iter().filter(|(_, ids)| ids.contains(id));
             let places: Vec<&Scope> = places.map(|(place, _)| place).collect();
@@ -106,7 +122,7 @@ pub fn judge(findings: &Findings, asked: &BTreeMap<Scope, BTreeSet<ImageId>>, an
 /// An image that was found with its owner.
 fn of_owner(judged: &mut Judged, id: &ImageId, subject: &Subject, place: &Scope, seen: Seen) {
     let named = subject.accounts();
-    if named.len() > 1 {
+    if named.iter().any(|account| *account != place.account) {
         let text = format!(
             "{id} is said to be of {}: AWS says of {}",
             listed(&named),
@@ -132,6 +148,14 @@ fn of_owner(judged: &mut Judged, id: &ImageId, subject: &Subject, place: &Scope,
     }
     match seen {
         Seen::ToSelect => judged.select(place.clone(), id),
+        Seen::Backup => {
+            judged.select(place.clone(), id);
+            let text = format!(
+                "{id} was made by AWS Backup or Data Lifecycle Manager: the policy leaves it alone unless you add backups: \
+                 Include to its spec"
+            );
+            judged.remarks.push(Remark::attention(subject.lines.clone(), text));
+        }
         Seen::Encrypted => {
             let text = format!("{id} is encrypted already, in {place}: left out");
             judged.remarks.push(Remark::note(subject.lines.clone(), text));
@@ -145,41 +169,6 @@ fn gone(judged: &mut Judged, id: &ImageId, subject: &Subject, place: &Scope) {
     let text = format!("{id} does not exist any more in {place}: left out");
     judged.remarks.push(Remark::note(subject.lines.clone(), text));
     judged.gone += 1;
-}
-
-/// An image that an account sees, and does not own: a policy selects what accounts own.
-fn of_another(
-    judged: &mut Judged,
-    id: &ImageId,
-    subject: &Subject,
-    place: &Scope,
-    owner: Option<&AccountId>,
-    known: &BTreeSet<AccountId>,
-) {
-    let remark = match owner {
-        Some(owner) if known.contains(owner) => {
-            let owned = Scope {
-                account: owner.clone(),
-                region: place.region.clone(),
-            };
-            judged.select(owned, id);
-            format!(
-                "{id} belongs to the account {owner}, which shares it with {}: the policy has it there",
-                place.account
-            )
-        }
-        Some(owner) => format!(
-            "{id} belongs to the account {owner}, which the file does not name: left out, since only its owner can replace it; \
-             if that account is yours, write it beside the image"
-        ),
-        None => {
-            format!(
-                "{id} belongs to an account other than {}: left out; write that account beside it",
-                place.account
-            )
-        }
-    };
-    judged.remarks.push(Remark::attention(subject.lines.clone(), remark));
 }
 
 /// An image that was found nowhere.
@@ -210,7 +199,7 @@ fn of_nobody(
         return;
     }
     let mut text = match places {
-        [] => format!("{id} was looked for nowhere: name a region with --region"),
+        [] => format!("{id} was looked for nowhere"),
         [place] => format!("{id} was not found in {place}"),
         places => format!(
             "{id} was found in none of {} accounts and regions, from {} to {}",

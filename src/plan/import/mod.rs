@@ -58,7 +58,7 @@ fn begins_as_json(text: &str) -> bool {
     let mut signs = text.chars().filter(|sign| !sign.is_whitespace());
     match (signs.next(), signs.next()) {
         (Some('{'), Some(next)) => "\"}".contains(next),
-        (Some('['), Some(next)) => "{[\"]0123456789-".contains(next),
+        (Some('['), Some(next)) => "{[\"]".contains(next),
         _ => false,
     }
 }

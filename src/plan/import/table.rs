@@ -140,7 +140,12 @@ impl Table {
             if quoting && quotes % 2 == 1 && raw.trim_end().contains('\n') && end >= text.len() {
                 return Some(&text[begin..]);
             }
-            if self.in_words {
+            if quoting && is_misquoted(raw, separator) {
+                let text =
+                    "a quote is opened here and closed some findings later: the lines between are read without quotes";
+                self.collector.remark(Remark::attention([*line].into(), text));
+                self.read(raw, separator, false, &mut line.clone());
+            } else if self.in_words {
                 let words: Vec<&str> = record.iter().flat_map(str::split_whitespace).collect();
                 self.row(*line, &StringRecord::from(words));
             } else {
@@ -198,6 +203,13 @@ impl Table {
         }
         self.collector.finish()
     }
+}
+
+/// Whether rows have got into a cell: where a line of it has cells and an image of its own.
+fn is_misquoted(raw: &str, separator: u8) -> bool {
+    let mut lines = raw.lines();
+    let first = lines.next().unwrap_or_default();
+    has_image(first) && lines.any(|line| memchr::memchr_iter(separator, line.as_bytes()).count() > 1 && has_image(line))
 }
 
 fn newlines(text: &str) -> u64 {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Answers, Reach, Seen, Weight, judge, judge_unasked, places, read};
 use super::{A, B, DB, WEB, account, place, region};
 use crate::domain::{ImageId, Scope};
+use crate::plan::testing::image;
 
 /// What comes of a text when AWS answers so, and the remarks with what they weigh.
 fn judged(text: &str, answers: &Answers) -> (BTreeMap<Scope, BTreeSet<ImageId>>, Vec<String>) {
@@ -32,7 +33,7 @@ fn what_aws_says_decides_on_each_image() {
         ..Answers::default()
     };
     let others = |owner: &str| Answers {
-        of_others: [(id.clone(), (place(A, "eu-west-1"), Some(account(owner))))].into(),
+        of_others: [(id.clone(), (place(A, "eu-west-1"), account(owner), Seen::ToSelect))].into(),
         ..Answers::default()
     };
     let failed = |at: Scope| Answers {
@@ -43,6 +44,12 @@ fn what_aws_says_decides_on_each_image() {
     for (text, answers, selected, said) in [
         (&named, seen(home(), Seen::ToSelect), Some(home()), None),
         (&bare, seen(home(), Seen::ToSelect), Some(home()), None),
+        (
+            &named,
+            seen(home(), Seen::Backup),
+            Some(home()),
+            Some("Attention f:1: ami-0123456789abcdef0 was made by AWS Backup or Data Lifecycle Manager"),
+        ),
         (
             &named,
             seen(home(), Seen::Encrypted),
@@ -132,11 +139,13 @@ fn what_aws_says_decides_on_each_image() {
         "{said:?}"
     );
     let shared = format!("{A},eu-west-1,{WEB}\n444455556666,eu-west-1,{DB}\n");
-    let (places, _) = judged(&shared, &others("444455556666"));
+    let (places, said) = judged(&shared, &others("444455556666"));
     assert_eq!(
         places.into_keys().collect::<Vec<_>>(),
         [place("444455556666", "eu-west-1")]
     );
+    let words = "Note f:1: ami-0123456789abcdef0 is said to be of 111122223333: AWS says of 444455556666";
+    assert!(said.contains(&words.to_owned()), "{said:?}");
 }
 
 #[test]
@@ -174,5 +183,41 @@ fn without_aws_only_what_the_file_says_whole_is_taken() {
             Some(words) => assert!(said.len() == 1 && said[0].contains(words), "{said:?}"),
         }
         assert!(judged.remarks.iter().all(|remark| remark.weight == Weight::Attention));
+    }
+}
+
+#[test]
+fn an_image_is_encrypted_when_all_that_holds_data_is_and_gone_when_it_cannot_come_back() {
+    use crate::domain::{BlockDevice, ImageState};
+    let encrypted = |bits: &[Option<bool>]| {
+        let mut image = image(1, bits.len() as u64);
+        for (device, bit) in image.devices.iter_mut().zip(bits) {
+            if let BlockDevice::Ebs { volume, .. } = device {
+                volume.encrypted = *bit;
+            }
+        }
+        image
+    };
+    let in_state = |state| {
+        let mut image = encrypted(&[Some(true)]);
+        image.state = state;
+        image
+    };
+    let mut backup = encrypted(&[Some(false)]);
+    backup.backup = true;
+    let mut encrypted_backup = encrypted(&[Some(true)]);
+    encrypted_backup.backup = true;
+    for (image, expected) in [
+        (encrypted(&[Some(true), Some(true)]), Seen::Encrypted),
+        (encrypted(&[Some(true), Some(false)]), Seen::ToSelect),
+        (encrypted(&[Some(true), None]), Seen::ToSelect),
+        (encrypted(&[]), Seen::ToSelect),
+        (in_state(ImageState::Disabled), Seen::Encrypted),
+        (in_state(ImageState::Failed), Seen::Gone),
+        (in_state(ImageState::Deregistered), Seen::Gone),
+        (backup, Seen::Backup),
+        (encrypted_backup, Seen::Encrypted),
+    ] {
+        assert_eq!(Seen::of(&image), expected, "{image:?}");
     }
 }

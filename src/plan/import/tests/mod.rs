@@ -113,6 +113,32 @@ fn a_quote_that_nobody_closes_swallows_nothing() {
 }
 
 #[test]
+fn a_quote_that_is_closed_too_late_mixes_no_rows() {
+    let text = format!(
+        "Title,Region,Image\n\"open,eu-west-1,{WEB}\nok,us-east-1,ami-00000001\n\"open,eu-west-1,{DB}\nok,us-east-1,ami-00000002\n"
+    );
+    assert_eq!(
+        found(&text),
+        [
+            "ami-00000001 ? us-east-1 3".to_owned(),
+            "ami-00000002 ? us-east-1 5".to_owned(),
+            format!("{WEB} ? eu-west-1 2"),
+            format!("{DB} ? eu-west-1 4"),
+        ]
+    );
+    let said = remarks(&read(&text).expect("findings"));
+    assert!(
+        said.len() == 1 && said[0].starts_with("Attention f:2: a quote is opened here and closed some findings later"),
+        "{said:?}"
+    );
+    let listed = format!("Region,Images\neu-west-1,\"{WEB},\n{DB},\"\n");
+    assert_eq!(
+        found(&listed),
+        [format!("{WEB} ? eu-west-1 2"), format!("{DB} ? eu-west-1 2")]
+    );
+}
+
+#[test]
 fn what_is_not_understood_is_named_by_its_line() {
     let text = format!(
         "Export of November\nAccount,Region,Image\n{A},eu-west-1,{WEB}\n{A},eu-west-1,ami-0123\n{A},eu-west-1,\n\

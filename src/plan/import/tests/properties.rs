@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::super::{Keys, Settings, read, write};
-use super::{found, place};
+use super::super::{Keys, Settings, decode, judge_unasked, read, write};
+use super::{WEB, found, place};
 use crate::api::AMIEncryptionPolicy;
 use crate::domain::{ImageId, Scope};
 use crate::plan::testing::image_id;
@@ -19,6 +19,17 @@ fn any_row() -> impl Strategy<Value = (u64, u64, usize, String)> {
 }
 
 proptest! {
+    #[test]
+    fn whatever_bytes_a_file_has_are_read_or_refused(bytes: Vec<u8>, text: String, quoted: bool) {
+        let text = format!("{}{WEB},{text}\n\u{feff}é{text}", if quoted { "\"" } else { "" });
+        for bytes in [bytes, text.into_bytes()] {
+            let Ok(decoded) = decode(bytes) else { continue };
+            let Ok(findings) = read(&decoded.text) else { continue };
+            let judged = judge_unasked(&findings);
+            prop_assert!(judged.images() <= findings.subjects.len());
+        }
+    }
+
     #[test]
     fn a_table_is_read_alike_whatever_separates_and_quotes_its_cells(
         rows in prop::collection::btree_map(0..1_u64 << 40, any_row(), 1..20),
