@@ -47,7 +47,11 @@ fn guide_actions(file: &str, statement: Option<&str>) -> BTreeSet<String> {
     let statements = statements
         .iter()
         .filter(|this| statement.is_none_or(|name| this["Sid"] == name));
-    let actions = statements.flat_map(|this| this["Action"].as_array().expect("actions"));
+    // A single one stands by itself.
+    let actions = statements.flat_map(|this| match &this["Action"] {
+        serde_json::Value::Array(actions) => actions.clone(),
+        action => vec![action.clone()],
+    });
     actions
         .map(|action| action.as_str().expect("an action").to_owned())
         .collect()

@@ -33,7 +33,7 @@ fn told(report: &Value, name: &str) -> BTreeSet<(String, String)> {
     let consumers = image(report, name)["consumers"].as_array().expect("consumers");
     let id = |user: &Value| match text(&user["id"]) {
         // Of a recipe's ARN: its name and version.
-        arn if arn.starts_with("arn:") => arn.splitn(2, '/').nth(1).unwrap_or_default().to_owned(),
+        arn if arn.starts_with("arn:") => arn.split_once('/').map_or(arn.clone(), |(_, name)| name.to_owned()),
         id => id,
     };
     consumers.iter().map(|user| (text(&user["kind"]), id(user))).collect()

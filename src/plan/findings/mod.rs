@@ -319,8 +319,8 @@ fn used_by(consumers: &[Consumer]) -> String {
 /// The page of documentation on the checks.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Findings\n\n`amiseal report` looks for these. Each check has a name that stays the same, a severity, and a fix. \
-         [Report](report.md) says\nhow to exempt an image.\n\n| check | severity | what it finds |\n|---|---|---|\n",
+        "# Findings\n\n`amiseal report` looks for these. Each check has a name that stays the same, a severity, and a fix.\n\
+         [Report](report.md) says how to exempt an image.\n\n| check | severity | what it finds |\n|---|---|---|\n",
     );
     for check in Check::ALL {
         page += &format!(
