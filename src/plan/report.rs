@@ -13,6 +13,7 @@ use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
 use super::select::Selector;
 use super::unknown;
+use super::usage::{self, Graph};
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageClass};
 use crate::domain::{Image, Inventory, Scope};
@@ -23,7 +24,7 @@ mod sharing;
 use form::count;
 pub use form::{
     Assumptions, Copy, Group, ImageName, KeyReport, Outcome, Report, ReportedProblem, TargetReport, ToCopy, Totals,
-    hours, sum_up,
+    Used, UsedImage, hours, sum_up,
 };
 pub use sharing::Answers;
 
@@ -191,6 +192,28 @@ impl<'a> Findings<'a> {
                 false
             }
         });
+    }
+
+    /// Who uses the images that would be copied. `list` says whether all of them are to be named, or a few.
+    pub fn used(&self, graph: &Graph, list: bool) -> Used {
+        let mut used = Used {
+            unknown: usage::form::unknown(graph),
+            ..Used::default()
+        };
+        for image in &self.to_copy {
+            let consumers = usage::form::consumers(graph, &image.id);
+            if consumers.is_empty() {
+                continue;
+            }
+            used.images += 1;
+            if list || used.list.len() < EXAMPLES {
+                used.list.push(UsedImage {
+                    image: ImageName::new(image),
+                    consumers,
+                });
+            }
+        }
+        used
     }
 
     /// The report. `list` says whether it is to name every image, or a few of each kind.

@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod classes;
+mod consumers;
 mod outcomes;
 #[path = "../policy_validation/policies.rs"]
 mod policies;

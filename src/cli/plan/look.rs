@@ -9,10 +9,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::api::conditions::reason;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
-use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
+use crate::aws::{Access, Aws, AwsError, Detail, Parameters, Sample, Session};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
-use crate::controller::survey::{session_key, survey, unusable_keys};
+use crate::controller::survey::{consumers, session_key, survey, unusable_keys};
 use crate::domain::{Image, ImageState, Malformed, Scope};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
@@ -21,11 +21,13 @@ use crate::plan::permissions;
 use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 use crate::plan::source_keys::{self, SourceKeys};
-use crate::plan::{problem, request};
+use crate::plan::{problem, request, usage};
 
 /// How to look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
+    /// Whether it is read who uses the images that would be copied.
+    pub(super) consumers: bool,
     /// Whether permissions are asked for by dry runs.
     pub(super) check_permissions: bool,
     /// How many accounts and regions at a time.
@@ -185,6 +187,11 @@ impl<'a> Target<'a> {
         findings.decide(&answers);
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
+        if self.settings.consumers && !findings.to_copy().is_empty() {
+            let readings = consumers(session, Parameters::default()).await;
+            let graph = usage::graph(&readings, &self.scope.account, survey.inventory.scanned);
+            report.used = Some(findings.used(&graph, self.settings.list));
+        }
         if self.settings.check_permissions {
             // Those that are to be copied, if there are any: permissions may depend on an image's tags.
             let to_copy = findings.to_copy();

@@ -50,6 +50,9 @@ pub struct Args {
     /// narrowed to reading
     #[arg(long)]
     pub check_permissions: bool,
+    /// Also read who uses the images that would be copied: instances, templates, groups, fleets, parameters and more
+    #[arg(long)]
+    pub consumers: bool,
     /// How fast AWS copies one snapshot, in MiB a second
     #[arg(long, value_name = "MIB", default_value_t = cost::MIB_PER_SECOND, value_parser = positive)]
     pub assume_mib_per_second: f64,
@@ -124,6 +127,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         };
         let aws = Box::pin(connect(connection)).await?;
         let settings = look::Settings {
+            consumers: args.consumers,
             check_permissions: args.check_permissions,
             concurrency: usize::from(args.concurrency),
             list: args.output == Output::Json,

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::api::{ImageClass, ImageCounts, Mode};
 use crate::plan::cost::gib;
 use crate::plan::report::{Group, Outcome, Report, TargetReport, hours};
+use crate::plan::usage::form;
 
 /// The title of a class's column.
 fn title(class: ImageClass) -> &'static str {
@@ -20,6 +21,9 @@ fn title(class: ImageClass) -> &'static str {
         ImageClass::Unknown => "UNKNOWN",
     }
 }
+
+/// How many consumers of one image are named.
+const USERS: usize = 5;
 
 /// How many columns hold text, and are set to the left.
 const TEXTS: usize = 3;
@@ -191,6 +195,7 @@ fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resul
         &target.backups
     })?;
     contested(report, text, style)?;
+    used(report, text, style)?;
     text.write_str(&style.text(&conclusion(report)))
 }
 
@@ -211,6 +216,46 @@ fn contested(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resu
             target.policy
         );
         text.write_str(&style.item(&item))?;
+    }
+    Ok(())
+}
+
+/// Who uses the images that would be copied, and what could not be read of that.
+fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
+    let of_each = || {
+        report
+            .targets
+            .iter()
+            .filter_map(|target| Some((target, target.used.as_ref()?)))
+    };
+    if of_each().any(|(_, used)| used.images > 0) {
+        text.write_str(&style.title("In use, of what would be copied"))?;
+        for (target, used) in of_each().filter(|(_, used)| used.images > 0) {
+            let copied = counted(target.to_copy.images, "image");
+            text.write_str(&style.item(&format!("{} {} of {copied}", place(target), used.images)))?;
+            for image in &used.list {
+                let users: Vec<String> = image.consumers.iter().take(USERS).map(form::line).collect();
+                let more = image.consumers.len().saturating_sub(USERS);
+                let more = if more > 0 {
+                    format!(", and {more} more")
+                } else {
+                    String::new()
+                };
+                let name = on_one_line(&image.image.name);
+                let by = format!("{name}: {}{more}", on_one_line(&users.join(", ")));
+                text.write_str(&style.image(&image.image.id, &by))?;
+            }
+        }
+    }
+    if of_each().any(|(_, used)| !used.unknown.is_empty()) {
+        text.write_str(&style.title("Not read, so that more may use them"))?;
+        for (target, used) in of_each() {
+            for unknown in &used.unknown {
+                let which = unknown.id.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
+                let item = format!("{} {}{which}: {}", place(target), unknown.kind, unknown.message);
+                text.write_str(&style.item(&on_one_line(&item)))?;
+            }
+        }
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io;
 
-use crate::plan::findings::report::{Report, ReportedConsumer, ReportedFinding, ReportedImage};
+use crate::plan::findings::report::{Report, ReportedFinding, ReportedImage};
+use crate::plan::usage::form;
 
 /// How many findings and images a report for reading lists; a program gets all of them.
 const LISTED: usize = 50;
@@ -284,7 +285,7 @@ fn exempt(of: &ReportedFinding) -> String {
 }
 
 fn image(image: &ReportedImage) -> String {
-    let users: Vec<String> = image.consumers.iter().take(5).map(consumer).collect();
+    let users: Vec<String> = image.consumers.iter().take(5).map(form::line).collect();
     let more = image.consumers.len().saturating_sub(users.len());
     let more = if more > 0 {
         format!(", and {more} more")
@@ -299,20 +300,6 @@ fn image(image: &ReportedImage) -> String {
         image.name,
         users.join(", ")
     )
-}
-
-fn consumer(consumer: &ReportedConsumer) -> String {
-    let via = consumer
-        .via
-        .as_deref()
-        .map(|via| format!(" by {via}"))
-        .unwrap_or_default();
-    let owner = consumer
-        .owner
-        .as_deref()
-        .map(|owner| format!(" of {owner}"))
-        .unwrap_or_default();
-    format!("{} {}{via}{owner}", consumer.kind, consumer.id)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Check, Finding, Severity, Subject, is_unencrypted};
-use crate::domain::{Consumer, Image, Scope};
+use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
+use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
 use crate::plan::usage::{Doubt, Usage};
 
 /// The report.
@@ -57,19 +58,6 @@ pub struct Counts {
     pub used: usize,
     /// That nobody uses.
     pub unused: usize,
-}
-
-/// Something that could not be read.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Unknown {
-    /// What kind of consumer.
-    pub kind: &'static str,
-    /// Which one, where it is not all of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// What to do.
-    pub message: String,
 }
 
 /// A reason and a sentence.
@@ -140,22 +128,6 @@ pub struct ReportedImage {
     pub doubts: Vec<String>,
 }
 
-/// Something that uses an image.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReportedConsumer {
-    /// What it is.
-    pub kind: &'static str,
-    /// Its ID or name.
-    pub id: String,
-    /// By what it launches the image.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub via: Option<String>,
-    /// Who has to change it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-}
-
 impl Report {
     /// A report of that moment, on nothing yet.
     pub fn new(now: Timestamp) -> Self {
@@ -194,19 +166,7 @@ impl Report {
             self.images.push(shown);
         }
         scope.images = Some(counts);
-        let unread = subject.graph.unread().iter();
-        scope.unknown.extend(unread.map(|(kind, problem)| Unknown {
-            kind: kind.as_str(),
-            id: None,
-            message: problem.message.clone(),
-        }));
-        scope
-            .unknown
-            .extend(subject.graph.unresolved().map(|unresolved| Unknown {
-                kind: unresolved.kind.as_str(),
-                id: Some(unresolved.id.to_string()),
-                message: format!("It names {}, which could not be read.", unresolved.names),
-            }));
+        scope.unknown = form::unknown(subject.graph);
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));
     }
@@ -272,7 +232,7 @@ fn of_scope(scope: &Scope) -> ScopeReport {
 fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
     let usage = subject.usage(image);
     let (usage, consumers, doubts) = match &usage {
-        Usage::Used(consumers) => (USED, consumers.iter().map(consumer).collect(), Vec::new()),
+        Usage::Used(consumers) => (USED, consumers.iter().map(ReportedConsumer::from).collect(), Vec::new()),
         Usage::Unused(_) => (UNUSED, Vec::new(), Vec::new()),
         Usage::Unknown(doubts) => (UNKNOWN, Vec::new(), doubts.iter().map(doubt).collect()),
     };
@@ -287,18 +247,6 @@ fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
         usage,
         consumers,
         doubts,
-    }
-}
-
-fn consumer(consumer: &Consumer) -> ReportedConsumer {
-    ReportedConsumer {
-        kind: consumer.kind.as_str(),
-        id: consumer.id.to_string(),
-        via: consumer.via.as_deref().map(str::to_owned),
-        owner: consumer.owner.as_ref().map(|owner| match &owner.name {
-            Some(name) => format!("{} {name}", owner.by),
-            None => owner.by.to_string(),
-        }),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::domain::{Image, MissingPermissions};
 use crate::plan::cost::{self, Pace};
 use crate::plan::obstacle::Problem;
 use crate::plan::permissions;
+use crate::plan::usage::form::{ReportedConsumer, Unknown};
 
 /// What would become of one policy's images in one account and region.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,6 +65,9 @@ pub struct TargetReport {
     pub stored_twice_after: u64,
     /// Actions that the role lacks; none when it was not asked.
     pub missing_permissions: Option<Vec<&'static str>>,
+    /// Who uses the images that would be copied; none where that was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
     /// What has to be fixed before migrating can begin.
     pub problems: Vec<ReportedProblem>,
 }
@@ -122,6 +126,27 @@ impl Copy {
             bytes: sizes.iter().copied().fold(0, u64::saturating_add),
         }
     }
+}
+
+/// Who uses the images that would be copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Used {
+    /// How many of them something uses.
+    pub images: u32,
+    /// Which, and by what; the first few where not all are listed.
+    pub list: Vec<UsedImage>,
+    /// What could not be read, and may use any of them.
+    pub unknown: Vec<Unknown>,
+}
+
+/// An image that something uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UsedImage {
+    /// Its ID and name.
+    #[serde(flatten)]
+    pub image: ImageName,
+    /// Who uses it.
+    pub consumers: Vec<ReportedConsumer>,
 }
 
 /// Images that one thing stands in the way of.
@@ -193,6 +218,7 @@ impl TargetReport {
             stored_twice_now: 0,
             stored_twice_after: 0,
             missing_permissions: None,
+            used: None,
             problems: Vec::new(),
         }
     }

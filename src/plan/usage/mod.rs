@@ -1,5 +1,6 @@
 //! Who uses an image: everything that can launch it, by whatever it names it. What could not be read may use every image.
 
+pub mod form;
 mod resolve;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,84 @@
+//! How consumers of images are printed.
+
+use serde::Serialize;
+
+use super::Graph;
+use crate::domain::{Consumer, ImageId};
+
+/// Something that uses an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedConsumer {
+    /// What it is.
+    pub kind: &'static str,
+    /// Its ID or name.
+    pub id: String,
+    /// By what it launches the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// Who has to change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unknown {
+    /// What kind of consumer.
+    pub kind: &'static str,
+    /// Which one, where it is not all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What to do.
+    pub message: String,
+}
+
+impl From<&Consumer> for ReportedConsumer {
+    fn from(consumer: &Consumer) -> Self {
+        Self {
+            kind: consumer.kind.as_str(),
+            id: consumer.id.to_string(),
+            via: consumer.via.as_deref().map(str::to_owned),
+            owner: consumer.owner.as_ref().map(|owner| match &owner.name {
+                Some(name) => format!("{} {name}", owner.by),
+                None => owner.by.to_string(),
+            }),
+        }
+    }
+}
+
+/// Those that use an image.
+pub fn consumers(graph: &Graph, image: &ImageId) -> Vec<ReportedConsumer> {
+    graph.consumers(image).iter().map(ReportedConsumer::from).collect()
+}
+
+/// Everything that could not be read.
+pub fn unknown(graph: &Graph) -> Vec<Unknown> {
+    let unread = graph.unread().iter().map(|(kind, problem)| Unknown {
+        kind: kind.as_str(),
+        id: None,
+        message: problem.message.clone(),
+    });
+    let unresolved = graph.unresolved().map(|unresolved| Unknown {
+        kind: unresolved.kind.as_str(),
+        id: Some(unresolved.id.to_string()),
+        message: format!("It names {}, which could not be read.", unresolved.names),
+    });
+    unread.chain(unresolved).collect()
+}
+
+/// A consumer in one line.
+pub fn line(consumer: &ReportedConsumer) -> String {
+    let via = consumer
+        .via
+        .as_deref()
+        .map(|via| format!(" by {via}"))
+        .unwrap_or_default();
+    let owner = consumer
+        .owner
+        .as_deref()
+        .map(|owner| format!(" of {owner}"))
+        .unwrap_or_default();
+    format!("{} {}{via}{owner}", consumer.kind, consumer.id)
+}

@@ -1,0 +1,73 @@
+//! `--consumers`: who uses what would be copied.
+
+use serde_json::{Value, json};
+
+use super::{Bench, policy, target};
+
+const ACCOUNT: &str = "222222222222";
+const REGION: &str = "eu-west-1";
+
+/// Two images, of which one is launched by a group that nobody would guess, and a role that may do this.
+fn bench(allow: &str) -> Bench {
+    Bench::new(&format!(
+        r#"
+seed: 1
+identities: [{{accessKey: AKIACONTROLLER, account: "999900001111"}}]
+accounts:
+- id: "999900001111"
+- id: "{ACCOUNT}"
+  roles: [{{name: amiseal, externalID: platform, trust: ["999900001111"], allow: [{allow}]}}]
+  regions:
+  - name: {REGION}
+    keys: [{{alias: [alias/ami]}}]
+    images: [{{name: used, id: ami-0000000a}}, {{name: lonely, id: ami-0000000b}}]
+    launchTemplates: [{{name: web, versions: [{{image: "resolve:ssm:/golden:live"}}]}}]
+    parameters: [{{name: /golden, dataType: "aws:ec2:image", versions: [{{image: used, labels: [live]}}, {{image: ami-0000000c}}]}}]
+    autoScalingGroups: [{{name: fleet, desired: 0, launchTemplate: {{template: web}}}}]
+"#
+    ))
+}
+
+const READS: &str =
+    "'ec2:Describe*', 'kms:DescribeKey', 'autoscaling:Describe*', 'ssm:*', 'eks:*', 'batch:*', 'imagebuilder:*'";
+
+fn planned(allow: &str, arguments: &[&str]) -> (super::Ran, Bench) {
+    let bench = bench(allow);
+    let ran = bench.plan(&policy("production", &[(ACCOUNT, REGION, "alias/ami")]), arguments);
+    (ran, bench)
+}
+
+#[test]
+fn a_plan_names_who_uses_each_image_that_would_be_copied() {
+    let (ran, bench) = planned(READS, &["--output", "json", "--consumers"]);
+    let plan = ran.json();
+    let used = &target(&plan, ACCOUNT, REGION)["used"];
+    assert_eq!((&used["images"], &used["unknown"]), (&json!(1), &json!([])), "{used:#}");
+    let consumers = used["list"][0]["consumers"].as_array().expect("consumers");
+    let kinds: Vec<&Value> = consumers.iter().map(|user| &user["kind"]).collect();
+    assert_eq!(kinds, ["LaunchTemplate", "AutoScalingGroup", "Parameter"]);
+    assert_eq!(used["list"][0]["name"], "used");
+    bench.assert_untouched();
+
+    let (ran, _) = planned(READS, &["--consumers"]);
+    for line in [
+        "In use, of what would be copied:",
+        "  222222222222 eu-west-1 1 of 2 images",
+    ] {
+        assert!(ran.out.lines().any(|printed| printed == line), "{line}: {}", ran.out);
+    }
+    assert!(ran.out.contains("AutoScalingGroup fleet by "), "{}", ran.out);
+}
+
+#[test]
+fn what_could_not_be_read_is_said_with_the_action_and_without_the_option_nothing_is_read() {
+    let (ran, _) = planned("'ec2:Describe*', 'kms:DescribeKey'", &["--consumers"]);
+    assert_eq!(ran.code, 2, "images can be copied all the same: {ran:#?}");
+    assert!(ran.out.contains("Not read, so that more may use them:"), "{}", ran.out);
+    assert!(ran.out.contains("autoscaling:DescribeAutoScalingGroups"), "{}", ran.out);
+
+    let (ran, bench) = planned(READS, &["--output", "json"]);
+    assert!(target(&ran.json(), ACCOUNT, REGION).get("used").is_none());
+    let others = bench.calls(|call| !["ec2", "sts", "kms"].contains(&call.service.as_str()));
+    assert!(others.is_empty(), "{others:#?}");
+}
