@@ -14,6 +14,8 @@ use crate::domain::{AwsError, Operation};
 pub const READ_ONLY_POLICY: &str = concat!(
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","#,
     r#""Action":["ec2:Describe*","kms:DescribeKey","sts:GetCallerIdentity","#,
+    r#""ec2:GetEbsEncryptionByDefault","ec2:GetImageBlockPublicAccessState","#,
+    r#""ec2:GetSnapshotBlockPublicAccessState","ec2:GetAllowedImagesSettings","#,
     r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParameterHistory","#,
     r#""eks:List*","eks:DescribeNodegroup","batch:DescribeComputeEnvironments","imagebuilder:List*","#,
     // DescribeImageReferences asks for these two.

@@ -9,6 +9,7 @@ mod consumers;
 mod credentials;
 mod endpoint;
 mod error;
+mod guardrails;
 mod images;
 mod interceptor;
 mod interner;

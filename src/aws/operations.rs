@@ -68,6 +68,16 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
             code::<ec2::describe_spot_instance_requests::DescribeSpotInstanceRequestsError>
         }
         Operation::DescribeImageReferences => code::<ec2::describe_image_references::DescribeImageReferencesError>,
+        Operation::GetEbsEncryptionByDefault => {
+            code::<ec2::get_ebs_encryption_by_default::GetEbsEncryptionByDefaultError>
+        }
+        Operation::GetImageBlockPublicAccessState => {
+            code::<ec2::get_image_block_public_access_state::GetImageBlockPublicAccessStateError>
+        }
+        Operation::GetSnapshotBlockPublicAccessState => {
+            code::<ec2::get_snapshot_block_public_access_state::GetSnapshotBlockPublicAccessStateError>
+        }
+        Operation::GetAllowedImagesSettings => code::<ec2::get_allowed_images_settings::GetAllowedImagesSettingsError>,
         Operation::DescribeAutoScalingGroups => {
             code::<autoscaling::describe_auto_scaling_groups::DescribeAutoScalingGroupsError>
         }
@@ -157,6 +167,15 @@ mod tests {
             Operation::DescribeKey => session.resolve_key(key).await.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
             Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
+            Operation::GetEbsEncryptionByDefault
+            | Operation::GetImageBlockPublicAccessState
+            | Operation::GetSnapshotBlockPublicAccessState
+            | Operation::GetAllowedImagesSettings => {
+                let states = session.guardrails().await.into_iter();
+                let mut failed = states.filter_map(|state| state.state.err());
+                let failed = failed.find(|error| error.operation == operation);
+                failed.map_or(Ok(()), Err)
+            }
             of_consumers => {
                 let readings = session.list_consumers(Parameters::Images).await;
                 let failed = readings

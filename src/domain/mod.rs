@@ -5,6 +5,7 @@
 mod consumer;
 mod copied;
 mod failure;
+mod guardrail;
 mod ids;
 mod image;
 mod inventory;
@@ -22,6 +23,7 @@ pub use consumer::{
 };
 pub use copied::CopyRecord;
 pub use failure::{AwsError, Cause, ErrorClass};
+pub use guardrail::{Guardrail, GuardrailState};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Extras, Image, ImageState, InstanceTypes, Kept, LaunchPermission, Snapshot,

@@ -115,7 +115,7 @@ operations! {
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
     kms:DescribeKey                           reads  Some(Bucket::Key);
-    // Who uses images.
+    // For `amiseal report`: who uses images, and what keeps people from launching or sharing them.
     ec2:DescribeInstances                     reads  Some(Bucket::Read);
     ec2:DescribeLaunchTemplates               reads  Some(Bucket::Read);
     ec2:DescribeLaunchTemplateVersions        reads  Some(Bucket::Read);
@@ -123,6 +123,10 @@ operations! {
     ec2:DescribeSpotFleetRequests             reads  Some(Bucket::Read);
     ec2:DescribeSpotInstanceRequests          reads  Some(Bucket::Read);
     ec2:DescribeImageReferences               reads  Some(Bucket::Read);
+    ec2:GetEbsEncryptionByDefault             reads  Some(Bucket::Read);
+    ec2:GetImageBlockPublicAccessState        reads  Some(Bucket::Read);
+    ec2:GetSnapshotBlockPublicAccessState     reads  Some(Bucket::Read);
+    ec2:GetAllowedImagesSettings              reads  Some(Bucket::Read);
     autoscaling:DescribeAutoScalingGroups     reads  Some(Bucket::Beside);
     autoscaling:DescribeLaunchConfigurations  reads  Some(Bucket::Beside);
     ssm:DescribeParameters                    reads  Some(Bucket::Beside);

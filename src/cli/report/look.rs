@@ -14,7 +14,7 @@ use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
 use crate::controller::survey::consumers;
-use crate::domain::{AccountId, AwsError, ImageId, Inventory, LaunchPermission, Region, Scope};
+use crate::domain::{AccountId, AwsError, GuardrailState, ImageId, Inventory, LaunchPermission, Region, Scope};
 use crate::plan::findings::report::Report;
 use crate::plan::findings::{Subject, Thresholds, examine};
 use crate::plan::obstacle::Problem;
@@ -30,6 +30,7 @@ struct Seen {
     inventory: Inventory,
     graph: Graph,
     shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    guardrails: Vec<GuardrailState>,
 }
 
 /// Looks into everything. Fails with a sentence where nobody can be asked at all.
@@ -185,6 +186,7 @@ impl Looking<'_> {
             inventory,
             graph: usage::graph(&readings, &scope.account, began),
             shared: HashMap::new(),
+            guardrails: session.guardrails().await,
         };
         let perhaps_unused = self.subject(scope, &seen).perhaps_unused();
         match session.image_references(&perhaps_unused).await {
@@ -218,6 +220,7 @@ impl Looking<'_> {
             inventory: &seen.inventory,
             graph: &seen.graph,
             shared: &seen.shared,
+            guardrails: &seen.guardrails,
             thresholds: self.thresholds,
             now: self.now,
         }

@@ -125,6 +125,26 @@ checks! {
         "The image's owner has announced that it is to be used no longer, and other accounts do not find it any more."
         "Move what launches it to its successor."
         [];
+    EncryptionByDefaultOff "encryption-by-default-off" Medium
+        "EBS encryption by default is off in the region."
+        "A volume that is made without a word about encryption is not encrypted, whatever image it is launched from."
+        "Turn EBS encryption by default on, once you know that everybody who launches there may use the default key."
+        ["AWS FSBP EC2.7", "Prowler ec2_ebs_default_encryption"];
+    ImagePublicAccessNotBlocked "image-public-access-not-blocked" Medium
+        "Images can be made public in the region."
+        "One wrong launch permission shows an image's data to everybody."
+        "Enable block public access for AMIs."
+        [];
+    SnapshotPublicAccessNotBlocked "snapshot-public-access-not-blocked" Medium
+        "Snapshots can be made public in the region."
+        "One wrong permission shows a snapshot's data to everybody."
+        "Enable block public access for EBS snapshots."
+        ["Prowler ec2_ebs_snapshot_account_block_public_access"];
+    AllowedImagesOff "allowed-amis-off" Low
+        "Images of any owner can be launched in the region."
+        "A name that looks trusted is enough to have a foreign image launched."
+        "Set the allowed AMIs settings to audit-mode, see what they would refuse, and enable them."
+        [];
     OldImage "old-image" Medium
         "The image is older than allowed."
         "An old image lacks the security fixes of all the time since it was made. A copy is as old as what it was copied from."

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Consumer, ConsumerKind, Image, ImageId, ImageState, Inventory, LaunchPermission, Scope};
+use crate::domain::{
+    Consumer, ConsumerKind, Guardrail, GuardrailState, Image, ImageId, ImageState, Inventory, LaunchPermission, Scope,
+};
 use crate::plan::usage::{Doubt, Graph, Usage};
 
 pub use checks::{Check, Severity};
@@ -54,6 +56,8 @@ pub struct Subject<'a> {
     pub graph: &'a Graph,
     /// Who may launch an image, of those where that was read: see [`Subject::perhaps_unused`].
     pub shared: &'a HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    /// The settings of the region.
+    pub guardrails: &'a [GuardrailState],
     /// What is allowed.
     pub thresholds: &'a Thresholds,
     /// Now, by the machine's clock.
@@ -108,6 +112,7 @@ pub fn examine(subject: Subject<'_>) -> Vec<Finding> {
         subject.image(image, &mut found);
     }
     subject.launches(&mut found);
+    subject.guardrails(&mut found);
     subject.snapshots(&mut found);
     found.sort_by(|one, other| {
         let rank = |finding: &Finding| (std::cmp::Reverse(finding.check.severity()), finding.check);
@@ -263,6 +268,21 @@ impl Subject<'_> {
                     found.push(self.finding(check, format!("{kind}/{user}/{id}"), what, Some(image)));
                 }
             }
+        }
+    }
+
+    /// Settings that do not hold. What could not be read is no finding: the report says that it is unknown.
+    fn guardrails(&self, found: &mut Vec<Finding>) {
+        for state in self.guardrails.iter().filter(|state| !state.holds) {
+            let Ok(named) = &state.state else { continue };
+            let check = match state.guardrail {
+                Guardrail::EncryptionByDefault => Check::EncryptionByDefaultOff,
+                Guardrail::ImageBlockPublicAccess => Check::ImagePublicAccessNotBlocked,
+                Guardrail::SnapshotBlockPublicAccess => Check::SnapshotPublicAccessNotBlocked,
+                Guardrail::AllowedImages => Check::AllowedImagesOff,
+            };
+            let what = format!("{} is {named}.", state.guardrail);
+            found.push(self.finding(check, state.guardrail.to_string(), what, None));
         }
     }
 

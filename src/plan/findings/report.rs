@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Check, Finding, Severity, Subject, is_unencrypted};
 use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
+use crate::plan::problem;
 use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
 use crate::plan::usage::{Doubt, Usage};
 
@@ -167,6 +168,15 @@ impl Report {
         }
         scope.images = Some(counts);
         scope.unknown = form::unknown(subject.graph);
+        let unread = subject
+            .guardrails
+            .iter()
+            .filter_map(|state| Some((state, state.state.as_ref().err()?)));
+        scope.unknown.extend(unread.map(|(state, error)| Unknown {
+            kind: state.guardrail.as_str(),
+            id: None,
+            message: problem::of_error(error).message,
+        }));
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));
     }

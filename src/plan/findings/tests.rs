@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{ConsumerKind, ImageRef, Launcher, Launches, Readings, Source};
+use crate::domain::{AwsError, ConsumerKind, ErrorClass, ImageRef, Launcher, Launches, Operation, Readings, Source};
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, scope};
 use crate::plan::usage;
 
@@ -11,6 +11,7 @@ struct Case {
     readings: Readings,
     thresholds: Thresholds,
     shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    guardrails: Vec<GuardrailState>,
 }
 
 impl Case {
@@ -25,6 +26,7 @@ impl Case {
             readings: Readings::default(),
             thresholds: Thresholds::default(),
             shared: HashMap::new(),
+            guardrails: Vec::new(),
         }
     }
 
@@ -56,6 +58,7 @@ impl Case {
             inventory: &inventory,
             graph: &graph,
             shared: &self.shared,
+            guardrails: &self.guardrails,
             thresholds: &self.thresholds,
             now: at(100 * DAY),
         })
@@ -192,6 +195,30 @@ fn tags_that_have_to_be_there_are_missed_and_an_exemption_holds_until_its_day() 
             "{until}"
         );
     }
+}
+
+#[test]
+fn a_setting_that_does_not_hold_is_a_finding_and_one_that_was_not_read_is_none() {
+    let mut case = Case::of([]);
+    let state = |guardrail, state: Result<&str, AwsError>, holds| GuardrailState {
+        guardrail,
+        state: state.map(Into::into),
+        holds,
+    };
+    let denied = AwsError::new(Operation::GetAllowedImagesSettings, ErrorClass::Denied, None);
+    case.guardrails = vec![
+        state(Guardrail::EncryptionByDefault, Ok("disabled"), false),
+        state(Guardrail::ImageBlockPublicAccess, Ok("block-new-sharing"), true),
+        state(Guardrail::SnapshotBlockPublicAccess, Ok("unblocked"), false),
+        state(Guardrail::AllowedImages, Err(denied), false),
+    ];
+    assert_eq!(
+        case.lines(),
+        [
+            "encryption-by-default-off EncryptionByDefault",
+            "snapshot-public-access-not-blocked SnapshotBlockPublicAccess",
+        ]
+    );
 }
 
 #[test]
