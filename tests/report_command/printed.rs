@@ -116,6 +116,31 @@ fn what_is_found_has_the_same_id_in_every_report() {
 }
 
 #[test]
+fn the_accounts_of_a_policy_are_read_by_its_roles() {
+    let world = WORLD.replace(
+        "- id: \"111111111111\"\n",
+        "- id: \"111111111111\"\n  roles: [{name: amiseal, externalID: platform, trust: [\"111111111111\"], allow: ['*']}]\n",
+    );
+    let bench = Bench::new(&world);
+    let policy = tempfile::NamedTempFile::new().expect("a file");
+    let text = "apiVersion: amiseal.dev/v1alpha1\nkind: AMIEncryptionPolicy\nmetadata: {name: production}\nspec:\n  \
+                defaults: {roleName: amiseal, externalID: platform}\n  accounts:\n  - accountID: '111111111111'\n    regions: \
+                [{name: eu-west-1, kmsKeyID: alias/ami}]\n";
+    std::fs::write(policy.path(), text).expect("it is written");
+    let path = policy.path().to_str().expect("a path");
+    let report = bench.report(&["-f", path, "--output", "json"]).json();
+    assert_eq!(report["scopes"].as_array().expect("scopes").len(), 1);
+    assert_eq!(report["scopes"][0]["images"]["total"], 4);
+    let own = bench.calls(|call| call.service == "ec2" && !call.principal.contains("assumed-role/amiseal"));
+    assert!(own.is_empty(), "{own:#?}");
+
+    std::fs::write(policy.path(), "kind: Pod").expect("it is written");
+    let ran = bench.report(&["-f", path]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.starts_with("Error: "), "{}", ran.err);
+}
+
+#[test]
 fn a_wrong_option_or_credential_is_one_sentence() {
     let bench = Bench::new(WORLD);
     for (key, arguments, says) in [

@@ -1,6 +1,6 @@
 //! Reading accounts and regions for the report, a few at a time. Nothing but reads is sent.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Args;
+use crate::api::AMIEncryptionPolicy;
 use crate::aws::{Access, Aws, Cause, Detail, Parameters, Session, SessionKey};
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
 use crate::controller::survey::consumers;
 use crate::domain::{AccountId, AwsError, GuardrailState, ImageId, Inventory, LaunchPermission, Region, Scope};
+use crate::plan::expand;
 use crate::plan::findings::report::Report;
 use crate::plan::findings::{Subject, Thresholds, examine};
 use crate::plan::obstacle::Problem;
@@ -31,10 +33,16 @@ struct Seen {
     graph: Graph,
     shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
     guardrails: Vec<GuardrailState>,
+    missing: BTreeSet<ImageId>,
 }
 
 /// Looks into everything. Fails with a sentence where nobody can be asked at all.
-pub(super) async fn look(args: &Args, thresholds: &Thresholds, now: Timestamp) -> Result<Result<Report, String>> {
+pub(super) async fn look(
+    args: &Args,
+    policies: &[AMIEncryptionPolicy],
+    thresholds: &Thresholds,
+    now: Timestamp,
+) -> Result<Result<Report, String>> {
     let connection = Connection {
         dry_runs: false,
         share: args.aws_rate_share,
@@ -64,8 +72,34 @@ pub(super) async fn look(args: &Args, thresholds: &Thresholds, now: Timestamp) -
         thresholds,
         now,
         caller: caller.account,
+        roles: roles(policies),
     };
     Ok(looking.report(&first).await)
+}
+
+/// How to come into the accounts and regions that policies name. Where two name the same, the first one counts.
+fn roles(policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Role> {
+    let mut roles = BTreeMap::new();
+    for policy in policies {
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
+        for target in expand::targets(name, &policy.spec) {
+            // A policy that was read from a file names no other.
+            let Ok(scope) = Scope::parse(&target.account_id, &target.region) else {
+                continue;
+            };
+            roles.entry(scope).or_insert(Role {
+                arn: target.role_arn,
+                external_id: target.external_id,
+            });
+        }
+    }
+    roles
+}
+
+/// The role to assume, if one is.
+struct Role {
+    arn: Option<String>,
+    external_id: Option<String>,
 }
 
 /// What to say to somebody whose credentials AWS does not take.
@@ -85,10 +119,25 @@ struct Looking<'a> {
     thresholds: &'a Thresholds,
     now: Timestamp,
     caller: AccountId,
+    /// Of policies; none where there is none.
+    roles: BTreeMap<Scope, Role>,
 }
 
 impl Looking<'_> {
     async fn report(&self, first: &Region) -> Result<Report, String> {
+        let mut report = Report::new(self.now);
+        let scopes = if self.args.files.is_empty() {
+            self.scopes(first, &mut report).await?
+        } else {
+            self.roles.keys().cloned().collect()
+        };
+        self.each(scopes, &mut report).await;
+        report.sort();
+        Ok(report)
+    }
+
+    /// The accounts and regions that the options name, or all of the caller's own.
+    async fn scopes(&self, first: &Region, report: &mut Report) -> Result<Vec<Scope>, String> {
         let mut accounts: BTreeSet<AccountId> = self.args.accounts.iter().cloned().collect();
         if accounts.is_empty() {
             accounts.insert(self.caller.clone());
@@ -100,7 +149,6 @@ impl Looking<'_> {
                 self.caller
             ));
         }
-        let mut report = Report::new(self.now);
         let mut scopes = Vec::new();
         for account in accounts {
             let regions = match self.regions(&account, first).await {
@@ -115,9 +163,7 @@ impl Looking<'_> {
                 region,
             }));
         }
-        self.each(scopes, &mut report).await;
-        report.sort();
-        Ok(report)
+        Ok(scopes)
     }
 
     /// The regions to look into in an account.
@@ -187,7 +233,20 @@ impl Looking<'_> {
             graph: usage::graph(&readings, &scope.account, began),
             shared: HashMap::new(),
             guardrails: session.guardrails().await,
+            missing: BTreeSet::new(),
         };
+        let foreign: Vec<ImageId> = (seen.graph.launched().map(|(image, _)| image))
+            .filter(|image| !seen.inventory.images.contains_key(*image))
+            .cloned()
+            .collect();
+        match session.images_of_anybody(&foreign).await {
+            Ok(found) => {
+                let there: BTreeSet<ImageId> = found.into_iter().map(|image| image.id).collect();
+                seen.missing = foreign.into_iter().filter(|image| !there.contains(image)).collect();
+            }
+            // Then it is known of none that it is gone.
+            Err(error) => tracing::debug!(%error, "could not look for images of others"),
+        }
         let perhaps_unused = self.subject(scope, &seen).perhaps_unused();
         match session.image_references(&perhaps_unused).await {
             Ok(found) => seen.graph.confirm(&perhaps_unused, &found, &scope.account),
@@ -221,6 +280,7 @@ impl Looking<'_> {
             graph: &seen.graph,
             shared: &seen.shared,
             guardrails: &seen.guardrails,
+            missing: &seen.missing,
             thresholds: self.thresholds,
             now: self.now,
         }
@@ -228,6 +288,15 @@ impl Looking<'_> {
 
     /// By the role where one is named, but for the own account where no account is: there the own credentials will do.
     fn key(&self, scope: &Scope) -> SessionKey {
+        if let Some(role) = self.roles.get(scope) {
+            return SessionKey {
+                policy: NAME.to_owned(),
+                scope: scope.clone(),
+                role_arn: role.arn.clone(),
+                external_id: role.external_id.clone(),
+                access: Access::ReadOnly,
+            };
+        }
         let is_own = scope.account == self.caller && self.args.accounts.is_empty();
         let role_name = self.args.role_name.as_deref().filter(|_| !is_own);
         let arn = |name: &str| {

@@ -4,6 +4,7 @@ mod look;
 mod render;
 
 use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::output::{read_or_not, tell};
+use super::policy_file;
 use super::run::read_timeout;
 use crate::api::Duration as Text;
 use crate::domain::{AccountId, Region};
@@ -29,6 +31,9 @@ Examples:
   # Other accounts, each by its role
   amiseal report --account 111122223333 --account 444455556666 --role-name amiseal
 
+  # The accounts and regions of a policy
+  amiseal report -f policy.yaml
+
   # In a pipeline: fail on what is high or critical
   amiseal report --output markdown --fail-on high
 
@@ -44,6 +49,10 @@ pub struct Args {
     /// In which form the report is printed
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+    /// Files with policies: their accounts and regions are looked into, by their roles; - is standard input
+    #[arg(short = 'f', long = "filename", value_name = "FILE", num_args = 1..,
+          conflicts_with_all = ["accounts", "regions", "role_name"])]
+    pub files: Vec<PathBuf>,
     /// The accounts to look into; repeat it. Default: that of your credentials
     #[arg(long = "account", value_name = "ID", value_parser = account)]
     pub accounts: Vec<AccountId>,
@@ -154,7 +163,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     init_logs(LogFormat::Auto, &args.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let thresholds = args.thresholds();
-    let report = match runtime.block_on(Box::pin(look::look(args, &thresholds, Timestamp::now())))? {
+    let policies = match policy_file::load(&args.files, io::stdin()) {
+        Ok(policies) => policies,
+        Err(sentences) => {
+            for sentence in sentences {
+                tell(&format!("Error: {sentence}"));
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let report = match runtime.block_on(Box::pin(look::look(args, &policies, &thresholds, Timestamp::now())))? {
         Ok(report) => report,
         Err(sentence) => {
             tell(&format!("Error: {sentence}"));

@@ -120,6 +120,11 @@ checks! {
         "Every launch fails: a group that loses an instance does not get another one."
         "Enable the image, or move what launches it to another one."
         [];
+    LaunchesMissingImage "launches-missing-image" High
+        "Something launches an image that is gone, or no longer shared with the account."
+        "Every launch fails: a group that loses an instance does not get another one."
+        "Move it to an image that is there."
+        [];
     DeprecatedImageInUse "deprecated-image-in-use" Medium
         "Something launches an image that is deprecated."
         "The image's owner has announced that it is to be used no longer, and other accounts do not find it any more."
@@ -144,6 +149,11 @@ checks! {
         "Images of any owner can be launched in the region."
         "A name that looks trusted is enough to have a foreign image launched."
         "Set the allowed AMIs settings to audit-mode, see what they would refuse, and enable them."
+        [];
+    InstanceOfMissingImage "instance-of-missing-image" Low
+        "An instance was launched from an image that is gone, or no longer shared with the account."
+        "It cannot be launched again, and nobody can look into what it was made from."
+        "Launch it anew from an image that is there."
         [];
     OldImage "old-image" Medium
         "The image is older than allowed."

@@ -56,6 +56,8 @@ pub struct Subject<'a> {
     pub graph: &'a Graph,
     /// Who may launch an image, of those where that was read: see [`Subject::perhaps_unused`].
     pub shared: &'a HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    /// Images that something launches, and that the account does not see: they are gone, or no longer shared with it.
+    pub missing: &'a BTreeSet<ImageId>,
     /// The settings of the region.
     pub guardrails: &'a [GuardrailState],
     /// What is allowed.
@@ -244,6 +246,7 @@ impl Subject<'_> {
     fn launches(&self, found: &mut Vec<Finding>) {
         for (id, consumers) in self.graph.launched() {
             let Some(image) = self.inventory.images.get(id) else {
+                self.launches_missing(id, consumers, found);
                 continue;
             };
             let is_deprecated = image.deprecation_time.is_some_and(|at| at <= self.now);
@@ -268,6 +271,22 @@ impl Subject<'_> {
                     found.push(self.finding(check, format!("{kind}/{user}/{id}"), what, Some(image)));
                 }
             }
+        }
+    }
+
+    /// What launches an image that is gone. An instance runs on, and cannot be launched again.
+    fn launches_missing(&self, id: &ImageId, consumers: &[Consumer], found: &mut Vec<Finding>) {
+        if !self.missing.contains(id) {
+            return;
+        }
+        let by: BTreeSet<(ConsumerKind, &str)> = consumers.iter().map(|user| (user.kind, &*user.id)).collect();
+        for (kind, user) in by {
+            let (check, what) = match kind {
+                ConsumerKind::Instance => (Check::InstanceOfMissingImage, "was launched from"),
+                _ => (Check::LaunchesMissingImage, "launches"),
+            };
+            let what = format!("{kind} {user} {what} {id}, which is gone or no longer shared with the account.");
+            found.push(self.finding(check, format!("{kind}/{user}/{id}"), what, None));
         }
     }
 

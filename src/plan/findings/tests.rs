@@ -12,6 +12,7 @@ struct Case {
     thresholds: Thresholds,
     shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
     guardrails: Vec<GuardrailState>,
+    missing: BTreeSet<ImageId>,
 }
 
 impl Case {
@@ -27,6 +28,7 @@ impl Case {
             thresholds: Thresholds::default(),
             shared: HashMap::new(),
             guardrails: Vec::new(),
+            missing: BTreeSet::new(),
         }
     }
 
@@ -59,6 +61,7 @@ impl Case {
             graph: &graph,
             shared: &self.shared,
             guardrails: &self.guardrails,
+            missing: &self.missing,
             thresholds: &self.thresholds,
             now: at(100 * DAY),
         })
@@ -195,6 +198,23 @@ fn tags_that_have_to_be_there_are_missed_and_an_exemption_holds_until_its_day() 
             "{until}"
         );
     }
+}
+
+#[test]
+fn what_launches_an_image_that_is_gone_is_found_and_a_foreign_image_that_is_there_is_not() {
+    let mut case = Case::of([])
+        .launches(ConsumerKind::AutoScalingGroup, "web", 7)
+        .launches(ConsumerKind::Instance, "i-1", 7)
+        .launches(ConsumerKind::Instance, "i-2", 8);
+    assert_eq!(case.lines(), [""; 0]);
+    case.missing.insert(image_id(7));
+    assert_eq!(
+        case.lines(),
+        [
+            format!("launches-missing-image AutoScalingGroup/web/{}", image_id(7)),
+            format!("instance-of-missing-image Instance/i-1/{}", image_id(7)),
+        ]
+    );
 }
 
 #[test]
