@@ -138,6 +138,7 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("RequestThrottled", "", Throttled, None),
         ("RequestThrottledException", "", Throttled, None),
         ("TooManyRequestsException", "", Throttled, None),
+        ("CallRateLimitExceededException", "", Throttled, None),
         ("BandwidthLimitExceeded", "", Throttled, None),
         ("SlowDown", "", Throttled, None),
         ("PriorRequestNotComplete", "", Throttled, None),

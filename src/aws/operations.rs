@@ -119,7 +119,7 @@ mod tests {
         ("ssm", "ThrottlingException"),
         ("eks", "ThrottlingException"),
         ("batch", "TooManyRequestsException"),
-        ("imagebuilder", "TooManyRequestsException"),
+        ("imagebuilder", "CallRateLimitExceededException"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
