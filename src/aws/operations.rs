@@ -171,7 +171,7 @@ mod tests {
             | Operation::GetImageBlockPublicAccessState
             | Operation::GetSnapshotBlockPublicAccessState
             | Operation::GetAllowedImagesSettings => {
-                let states = session.guardrails().await.into_iter();
+                let states = Box::pin(session.guardrails()).await.into_iter();
                 let mut failed = states.filter_map(|state| state.state.err());
                 let failed = failed.find(|error| error.operation == operation);
                 failed.map_or(Ok(()), Err)

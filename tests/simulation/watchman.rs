@@ -325,9 +325,8 @@ fn narrows(policy: Option<&String>) -> bool {
         return false;
     };
     let reads = |action: &str| {
-        ["ec2:Describe", "ec2:Get", "kms:Describe", "sts:Get"]
-            .iter()
-            .any(|read| action.starts_with(read))
+        let (_, name) = action.split_once(':').unwrap_or_default();
+        ["Describe", "Get", "List"].iter().any(|read| name.starts_with(read))
     };
     statements
         .iter()

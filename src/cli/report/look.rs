@@ -213,7 +213,7 @@ impl Looking<'_> {
     async fn scope(&self, scope: &Scope) -> Result<Seen, AwsError> {
         let key = self.key(scope);
         let session = self.aws.session(&key);
-        let seen = self.read(scope, &session).await;
+        let seen = Box::pin(self.read(scope, &session)).await;
         self.aws.forget(&key);
         seen
     }
@@ -232,7 +232,7 @@ impl Looking<'_> {
             inventory,
             graph: usage::graph(&readings, &scope.account, began),
             shared: HashMap::new(),
-            guardrails: session.guardrails().await,
+            guardrails: Box::pin(session.guardrails()).await,
             missing: BTreeSet::new(),
         };
         let foreign: Vec<ImageId> = (seen.graph.launched().map(|(image, _)| image))
