@@ -2,6 +2,7 @@
 
 mod checks;
 pub mod report;
+mod since;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::domain::{Consumer, ConsumerKind, Image, ImageId, ImageState, Inventor
 use crate::plan::usage::{Doubt, Graph, Usage};
 
 pub use checks::{Check, Severity};
+pub use since::{Change, Earlier, Previous, Since};
 
 /// The tag that exempts an image from findings: until a day, `2027-06-30`.
 pub const TAG_EXEMPT_UNTIL: &str = "amiseal.dev/exempt-until";
