@@ -139,7 +139,10 @@ fn summary(report: &Report) -> String {
         ));
     }
     if let Some(since) = &report.since {
-        tiles.push((format!("new since {}", since.generated), since.new.to_string()));
+        tiles.push((
+            format!("new since {}", since.generated.strftime("%Y-%m-%d")),
+            since.new.to_string(),
+        ));
         tiles.push(("fixed since then".to_owned(), since.fixed.to_string()));
         if since.not_compared > 0 {
             tiles.push(("not looked for again".to_owned(), since.not_compared.to_string()));
@@ -195,7 +198,7 @@ fn checks(report: &Report) -> String {
             let _ = write!(
                 text,
                 "<td role=\"cell\" data-label=\"{label}\"><div>{}</div></td>",
-                escaped(said)
+                with_code(said)
             );
         }
         let _ = writeln!(
@@ -205,6 +208,15 @@ fn checks(report: &Report) -> String {
     }
     text += "</tbody>\n</table>\n</section>\n";
     text
+}
+
+/// A sentence of a check, whose words of AWS stand between backticks.
+fn with_code(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate().map(|(number, part)| match number % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    });
+    parts.collect()
 }
 
 fn filters(report: &Report) -> String {

@@ -18,7 +18,7 @@ function make(name, attributes, ...children) {
 
 const short = (text) => make("span", { class: "short" }, text);
 const badge = (word) => make("span", { class: "badge " + word }, word);
-const code = (text) => make("code", {}, text);
+const code = (text, kind) => make("code", kind ? { class: kind } : {}, text);
 const day = (at) => (at ? make("time", { datetime: at, class: "short" }, at.slice(0, 10)) : "unknown");
 const texts = (...values) => values.filter(Boolean).map(clean).join("\n").toLowerCase();
 
@@ -116,7 +116,7 @@ function list(id, nouns, caption, columns, items, search) {
 const account = { title: "Account", value: (item) => item.accountID, show: (item) => short(item.accountID) };
 const region = { title: "Region", value: (item) => item.region, show: (item) => short(item.region) };
 const severity = { title: "Severity", value: (item) => RANKS.indexOf(item.severity), show: (item) => badge(item.severity) };
-const check = { title: "Check", value: (item) => item.check, show: (item) => code(item.check) };
+const check = { title: "Check", value: (item) => item.check, show: (item) => code(item.check, "short") };
 const resource = { title: "Resource", value: (item) => item.resource, show: (item) => code(item.resource), names: true };
 const what = { title: "What", value: (item) => item.what };
 const searched = (item) =>
@@ -150,7 +150,7 @@ list("scopes", ["account and region", "accounts and regions"], "Images by accoun
   { title: "Findings", number: true, value: (scope) => counts.get(scope.accountID + " " + scope.region) ?? 0 },
 ], report.scopes, () => "");
 
-const change = { title: "Change", value: (item) => item.change, show: (item) => (item.change === "new" ? badge("new") : item.change) };
+const change = { title: "Change", value: (item) => item.change, show: (item) => (item.change === "new" ? badge("new") : short(item.change)) };
 const findings = report.findings.filter((finding) => !finding.exemptUntil);
 list("findings", ["finding", "findings"], "Findings, the worst first",
   [severity, check, account, region, resource, what, ...(report.since ? [change] : [])], findings, searched);
@@ -179,7 +179,7 @@ function fill(details, image) {
 
 list("images", ["image", "images"], "Images and what can launch them", [
   { title: "Image", names: true, value: (image) => image.name,
-    show: (image) => [make("span", { class: "name" }, image.name), make("code", { class: "short" }, image.id)] },
+    show: (image) => [make("span", { class: "name" }, image.name), code(image.id, "short")] },
   account,
   region,
   { title: "Made", value: (image) => image.created ?? "", show: (image) => day(image.created) },
