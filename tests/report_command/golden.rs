@@ -2,6 +2,7 @@
 //! `make forms` holds them against the schemas of SARIF and OCSF, and opens the page in a browser.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use regex::Regex;
 use serde_json::Value;
@@ -92,5 +93,28 @@ fn names_of_markup_and_what_has_changed_are_as_their_files_say() {
         ("html", "since.html"),
     ] {
         compare(&bench, name, &["--output", output, "--since", previous]);
+    }
+}
+
+#[test]
+fn what_the_report_prints_for_programs_can_be_imported() {
+    for name in ["report.csv", "report.json", "report.sarif", "report.ocsf.jsonl"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_amiseal"))
+            .arg("import")
+            .arg(path(name))
+            .args(["--offline", "--kms-key-id", "alias/ami", "--role-name", "amiseal"])
+            .env_clear()
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{name}: {output:?}");
+        let policy = String::from_utf8(output.stdout).expect("UTF-8");
+        let selected: Vec<&str> = policy
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("- ami-"))
+            .collect();
+        assert_eq!(selected, ["- ami-0000000a", "- ami-0000000b"], "{name}");
+        assert!(policy.contains("accountID: \"111111111111\""), "{policy}");
+        assert!(policy.contains("- name: eu-west-1"), "{policy}");
     }
 }

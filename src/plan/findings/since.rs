@@ -12,7 +12,7 @@ use super::{Check, Severity, Thresholds};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// It has not, or had it as exempt, and it is so no longer.
+    /// It has not, or has it as exempt, and it is so no longer.
     New,
     /// It has.
     Unchanged,
@@ -174,6 +174,91 @@ impl<'a> Looked<'a> {
                 .resource
                 .split_once('/')
                 .is_some_and(|(kind, _)| !unread.contains(kind)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::{Counts, ReportedImage, ScopeReport, Unknown};
+    use super::*;
+
+    fn earlier(check: Check, resource: &str) -> Earlier {
+        Earlier {
+            id: resource.to_owned(),
+            check: check.id().to_owned(),
+            severity: check.severity(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            resource: resource.to_owned(),
+            what: String::new(),
+            exempt_until: None,
+        }
+    }
+
+    /// A report on one account and region with an image that is used and one of which that is not known, where instances could not
+    /// be read.
+    fn report() -> Report {
+        let image = |id: &str, usage| ReportedImage {
+            id: id.to_owned(),
+            name: String::new(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            created: None,
+            last_launched: None,
+            unencrypted: false,
+            usage,
+            consumers: Vec::new(),
+            doubts: Vec::new(),
+        };
+        let mut report = Report::new(Timestamp::UNIX_EPOCH);
+        report.images = vec![image("ami-used", USED), image("ami-unknown", "unknown")];
+        report.scopes = vec![ScopeReport {
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            images: Some(Counts::default()),
+            consumers: [].into(),
+            unknown: vec![Unknown {
+                kind: "Instance",
+                id: None,
+                message: String::new(),
+            }],
+            problem: None,
+        }];
+        report
+    }
+
+    #[test]
+    fn only_what_would_have_been_found_again_is_fixed() {
+        let mut elsewhere = earlier(Check::UnencryptedImage, "ami-1");
+        elsewhere.region = "us-east-1".to_owned();
+        let mut of_another_version = earlier(Check::UnencryptedImage, "ami-1");
+        of_another_version.check = "image-of-another-version".to_owned();
+        for (finding, is_fixed) in [
+            (earlier(Check::PublicImage, "ami-1"), true),
+            (earlier(Check::OrphanSnapshot, "snap-1"), true),
+            (earlier(Check::OldImage, "ami-1"), false),
+            (earlier(Check::MissingTags, "ami-1"), false),
+            (earlier(Check::UnusedImage, "ami-gone"), true),
+            (earlier(Check::UnusedImage, "ami-used"), true),
+            (earlier(Check::UnusedImage, "ami-unknown"), false),
+            (earlier(Check::LaunchesUnencryptedImage, "Instance/i-1/ami-1"), false),
+            (
+                earlier(Check::LaunchesUnencryptedImage, "AutoScalingGroup/web/ami-1"),
+                true,
+            ),
+            (elsewhere, false),
+            (of_another_version, false),
+        ] {
+            let mut report = report();
+            let previous = Previous {
+                generated: Timestamp::UNIX_EPOCH,
+                findings: vec![finding.clone()],
+            };
+            report.compare(previous, &Thresholds::default());
+            let since = report.since.expect("a comparison");
+            let counted = (since.fixed, since.not_compared);
+            assert_eq!(counted, (usize::from(is_fixed), usize::from(!is_fixed)), "{finding:?}");
         }
     }
 }

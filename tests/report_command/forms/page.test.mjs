@@ -204,7 +204,7 @@ test("on paper there are no buttons, and who uses an image is there", async () =
   await page.emulateMedia({ media: "print" });
   await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
   assert.ok(await page.locator("#images details li").first().isVisible());
-  assert.equal(await page.locator(".filters:visible, .more:visible").count(), 0);
+  assert.equal(await page.locator("button:visible, .filters:visible").count(), 0);
   const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   assert.equal(paper, "rgb(255, 255, 255)");
   await context.close();

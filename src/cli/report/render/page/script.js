@@ -44,7 +44,7 @@ function list(id, nouns, caption, columns, items, search) {
 
   const heads = columns.map((column) => {
     const button = make("button", { type: "button" }, column.title);
-    const head = make("th", { role: "columnheader", scope: "col" }, button);
+    const head = make("th", { role: "columnheader", scope: "col", "data-title": column.title }, button);
     if (column.number) head.className = "number";
     button.addEventListener("click", () => {
       sorted = { column, down: sorted?.column === column ? !sorted.down : Boolean(column.number) };
