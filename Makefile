@@ -210,6 +210,40 @@ boto3: build ## Drive the simulator with boto3, an independent AWS client
 	@$(call venv,boto3,tests/ec2sim/boto3/requirements.txt); \
 	EC2SIM_BIN="$(CARGO_TARGET_DIR)/debug/ec2sim" "$$venv/bin/python" -B -m pytest -p no:cacheprovider tests/ec2sim/boto3
 
+# Packages of npm likewise, per version of Node.js and lock file.
+define npm
+lock="$$(git hash-object $(2)/package-lock.json)"; \
+modules="$(CACHE)/$(1)-node-$$(node --version)-$$lock"; \
+if [ ! -e "$$modules/installed" ]; then \
+	rm -rf "$$modules"; \
+	mkdir -p "$$modules"; \
+	cp $(2)/package.json $(2)/package-lock.json "$$modules"; \
+	npm ci --prefix "$$modules" --ignore-scripts --no-audit --no-fund --loglevel error; \
+	touch "$$modules/installed"; \
+fi
+endef
+
+# A browser comes with the system: Debian's package is chromium.
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
+# A folder for pictures of the report's page.
+PICTURES ?=
+
+.PHONY: chromium
+chromium: ## Install Debian's Chromium where there is none
+	@$(if $(CHROMIUM),,apt-get update && apt-get install --yes --no-install-recommends chromium)
+
+.PHONY: forms
+forms: chromium ## Hold the report's golden files against the schemas of SARIF and OCSF, and use its page in Chromium; PICTURES=dir
+	@$(call venv,forms,tests/report_command/forms/requirements.txt); \
+	"$$venv/bin/python" -B tests/report_command/forms/ocsf.py
+	@$(call npm,forms,tests/report_command/forms); \
+	FORMS_MODULES="$$modules" FORMS_PICTURES="$(abspath $(PICTURES))" CHROMIUM="$(CHROMIUM)" \
+		node --test tests/report_command/forms/*.test.mjs
+
+.PHONY: golden
+golden: ## Write the report's golden files anew
+	AMISEAL_WRITE_GOLDEN=1 cargo test --workspace --locked --test report_command -- golden
+
 .PHONY: control-plane
 control-plane: tools build ## Run an empty control plane with what the chart installs until Ctrl-C; prints its KUBECONFIG
 	$(CARGO_TARGET_DIR)/debug/control-plane

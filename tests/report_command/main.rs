@@ -1,6 +1,8 @@
 //! `amiseal report` as people run it: the real program against the simulated AWS, with neither a cluster nor a policy.
 
 mod consumers;
+mod forms;
+mod golden;
 mod printed;
 mod rights;
 

@@ -33,7 +33,7 @@ struct Seen {
     graph: Graph,
     shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
     guardrails: Vec<GuardrailState>,
-    missing: BTreeSet<ImageId>,
+    missing: Result<BTreeSet<ImageId>, AwsError>,
 }
 
 /// Looks into everything. Fails with a sentence where nobody can be asked at all.
@@ -233,20 +233,16 @@ impl Looking<'_> {
             graph: usage::graph(&readings, &scope.account, began),
             shared: HashMap::new(),
             guardrails: Box::pin(session.guardrails()).await,
-            missing: BTreeSet::new(),
+            missing: Ok(BTreeSet::new()),
         };
         let foreign: Vec<ImageId> = (seen.graph.launched().map(|(image, _)| image))
             .filter(|image| !seen.inventory.images.contains_key(*image))
             .cloned()
             .collect();
-        match session.images_of_anybody(&foreign).await {
-            Ok(found) => {
-                let there: BTreeSet<ImageId> = found.into_iter().map(|image| image.id).collect();
-                seen.missing = foreign.into_iter().filter(|image| !there.contains(image)).collect();
-            }
-            // Then it is known of none that it is gone.
-            Err(error) => tracing::debug!(%error, "could not look for images of others"),
-        }
+        seen.missing = session.images_of_anybody(&foreign).await.map(|found| {
+            let there: BTreeSet<ImageId> = found.into_iter().map(|image| image.id).collect();
+            foreign.into_iter().filter(|image| !there.contains(image)).collect()
+        });
         let perhaps_unused = self.subject(scope, &seen).perhaps_unused();
         match session.image_references(&perhaps_unused).await {
             Ok(found) => seen.graph.confirm(&perhaps_unused, &found, &scope.account),

@@ -4,7 +4,7 @@ mod look;
 mod render;
 
 use std::io::{self, BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::run::read_timeout;
 use crate::api::Duration as Text;
 use crate::domain::{AccountId, Region};
 use crate::plan::findings::report::Report;
-use crate::plan::findings::{Severity, Thresholds};
+use crate::plan::findings::{Previous, Severity, Thresholds};
 use crate::telemetry::{LogFormat, init_logs};
 
 const EXAMPLES: &str = "\
@@ -36,6 +36,12 @@ Examples:
 
   # In a pipeline: fail on what is high or critical
   amiseal report --output markdown --fail-on high
+
+  # For a browser: one page that asks nobody for anything
+  amiseal report --output html > report.html
+
+  # Each night, fail on what is new since the night before
+  amiseal report --output json --since last.json --fail-on low --only-new > tonight.json
 
 Exit status:
   0  everything was read, and nothing is as bad as --fail-on
@@ -80,6 +86,12 @@ pub struct Args {
     /// Exit with status 2 where something is as bad as this
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
+    /// An earlier report in JSON: say what is new, unchanged and fixed since
+    #[arg(long, value_name = "FILE")]
+    pub since: Option<PathBuf>,
+    /// Let --fail-on count only what is new since the report of --since
+    #[arg(long, requires_all = ["since", "fail_on"])]
+    pub only_new: bool,
     /// How many accounts and regions to look into at a time
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -105,6 +117,12 @@ pub enum Output {
     Json,
     /// For a pull request.
     Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// OCSF Compliance Findings, one a line, for a data lake or SIEM.
+    Ocsf,
+    /// One page for a browser, with all it needs.
+    Html,
 }
 
 /// From which severity on a report fails.
@@ -161,6 +179,11 @@ impl Args {
 /// Prints the report. The exit status is 0, or 2 where something is as bad as `--fail-on`, or 1 where not everything was read.
 pub fn run(args: &Args) -> Result<ExitCode> {
     init_logs(LogFormat::Auto, &args.log)?;
+    // Before anybody is asked: a wrong file is seen at once.
+    let previous = match args.since.as_deref().map(previous).transpose() {
+        Ok(previous) => previous,
+        Err(sentence) => return Ok(refuse(&sentence)),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let thresholds = args.thresholds();
     let policies = match policy_file::load(&args.files, io::stdin()) {
@@ -172,17 +195,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let report = match runtime.block_on(Box::pin(look::look(args, &policies, &thresholds, Timestamp::now())))? {
+    let mut report = match runtime.block_on(Box::pin(look::look(args, &policies, &thresholds, Timestamp::now())))? {
         Ok(report) => report,
-        Err(sentence) => {
-            tell(&format!("Error: {sentence}"));
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(sentence) => return Ok(refuse(&sentence)),
     };
+    if let Some(previous) = previous {
+        report.compare(previous, &thresholds);
+    }
     read_or_not(print(args.output, &report)).context("the report cannot be printed")?;
+    let worst = report.worst(args.only_new);
     let fails = args
         .fail_on
-        .is_some_and(|fail_on| report.worst().is_some_and(|worst| worst >= fail_on.severity()));
+        .is_some_and(|fail_on| worst.is_some_and(|worst| worst >= fail_on.severity()));
     Ok(match (report.is_complete(), fails) {
         (false, _) => ExitCode::FAILURE,
         (true, true) => ExitCode::from(2),
@@ -190,17 +214,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+fn refuse(sentence: &str) -> ExitCode {
+    tell(&format!("Error: {sentence}"));
+    ExitCode::FAILURE
+}
+
+fn previous(path: &Path) -> Result<Previous, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
+    Previous::parse(&text).ok_or_else(|| {
+        format!(
+            "{} is not an earlier report: give --since a file that `amiseal report --output json` has written.",
+            path.display()
+        )
+    })
+}
+
 fn print(output: Output, report: &Report) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match output {
-        Output::Table => out.write_all(render::table(report).as_bytes())?,
-        Output::Markdown => out.write_all(render::markdown(report).as_bytes())?,
-        Output::Csv => render::csv(report, &mut out)?,
-        Output::Json => {
-            serde_json::to_writer_pretty(&mut out, report)?;
-            out.write_all(b"\n")?;
-        }
-    }
+    render::write(output, report, &mut out)?;
     out.flush()
 }
 

@@ -54,6 +54,11 @@ macro_rules! checks {
             /// All of them, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$check),+];
 
+            /// The check of this name.
+            pub fn named(id: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|check| check.id() == id)
+            }
+
             /// Its name, which stays the same for good.
             pub const fn id(self) -> &'static str {
                 match self {

@@ -2,6 +2,7 @@
 
 mod checks;
 pub mod report;
+mod since;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +14,13 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Consumer, ConsumerKind, Guardrail, GuardrailState, Image, ImageId, ImageState, Inventory, LaunchPermission, Scope,
+    AwsError, Consumer, ConsumerKind, Guardrail, GuardrailState, Image, ImageId, ImageState, Inventory,
+    LaunchPermission, Scope,
 };
 use crate::plan::usage::{Doubt, Graph, Usage};
 
 pub use checks::{Check, Severity};
+pub use since::{Change, Earlier, Previous, Since};
 
 /// The tag that exempts an image from findings: until a day, `2027-06-30`.
 pub const TAG_EXEMPT_UNTIL: &str = "amiseal.dev/exempt-until";
@@ -56,8 +59,9 @@ pub struct Subject<'a> {
     pub graph: &'a Graph,
     /// Who may launch an image, of those where that was read: see [`Subject::perhaps_unused`].
     pub shared: &'a HashMap<ImageId, BTreeSet<LaunchPermission>>,
-    /// Images that something launches, and that the account does not see: they are gone, or no longer shared with it.
-    pub missing: &'a BTreeSet<ImageId>,
+    /// Images that something launches, and that the account does not see: they are gone, or no longer shared with it. Or why that could
+    /// not be read.
+    pub missing: &'a Result<BTreeSet<ImageId>, AwsError>,
     /// The settings of the region.
     pub guardrails: &'a [GuardrailState],
     /// What is allowed.
@@ -276,7 +280,7 @@ impl Subject<'_> {
 
     /// What launches an image that is gone. An instance runs on, and cannot be launched again.
     fn launches_missing(&self, id: &ImageId, consumers: &[Consumer], found: &mut Vec<Finding>) {
-        if !self.missing.contains(id) {
+        if !self.missing.as_ref().is_ok_and(|missing| missing.contains(id)) {
             return;
         }
         let by: BTreeSet<(ConsumerKind, &str)> = consumers.iter().map(|user| (user.kind, &*user.id)).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Check, Finding, Severity, Subject, is_unencrypted};
+use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, is_unencrypted};
 use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
@@ -18,10 +18,16 @@ use crate::plan::usage::{Doubt, Usage};
 pub struct Report {
     /// When it was made.
     pub generated: String,
+    /// What has changed since an earlier report, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     /// Every account and region that was looked into, in their order.
     pub scopes: Vec<ScopeReport>,
     /// Everything that is wrong, the worst first.
     pub findings: Vec<ReportedFinding>,
+    /// The findings of the earlier report that are fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Vec<Earlier>>,
     /// The images, with who uses them.
     pub images: Vec<ReportedImage>,
 }
@@ -97,6 +103,9 @@ pub struct ReportedFinding {
     /// Why it is exempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exempt_reason: Option<String>,
+    /// Whether the earlier report has it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// An image, with who uses it.
@@ -134,8 +143,10 @@ impl Report {
     pub fn new(now: Timestamp) -> Self {
         Self {
             generated: time(now),
+            since: None,
             scopes: Vec::new(),
             findings: Vec::new(),
+            fixed: None,
             images: Vec::new(),
         }
     }
@@ -177,6 +188,13 @@ impl Report {
             id: None,
             message: problem::of_error(error).message,
         }));
+        if let Err(error) = subject.missing {
+            scope.unknown.push(Unknown {
+                kind: FOREIGN_IMAGES,
+                id: None,
+                message: problem::of_error(error).message,
+            });
+        }
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));
     }
@@ -213,9 +231,11 @@ impl Report {
         counts
     }
 
-    /// The worst severity among what is not exempt.
-    pub fn worst(&self) -> Option<Severity> {
-        self.counts().first().map(|(check, _)| check.severity())
+    /// The worst severity among what is not exempt, or of that only among what is new.
+    pub fn worst(&self, only_new: bool) -> Option<Severity> {
+        let findings = self.findings.iter().filter(|finding| finding.exempt_until.is_none());
+        let counted = findings.filter(|finding| !only_new || finding.change == Some(Change::New));
+        counted.map(|finding| finding.severity).max()
     }
 
     /// Whether everything could be looked into.
@@ -224,7 +244,9 @@ impl Report {
     }
 }
 
-const USED: &str = "used";
+/// What could not be read where it is not known which images of others are gone.
+pub(super) const FOREIGN_IMAGES: &str = "ForeignImages";
+pub(super) const USED: &str = "used";
 const UNUSED: &str = "unused";
 const UNKNOWN: &str = "unknown";
 
@@ -294,6 +316,7 @@ fn reported(finding: Finding) -> ReportedFinding {
         fix: finding.check.fix(),
         exempt_until: until,
         exempt_reason: reason,
+        change: None,
     }
 }
 

@@ -12,7 +12,7 @@ struct Case {
     thresholds: Thresholds,
     shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
     guardrails: Vec<GuardrailState>,
-    missing: BTreeSet<ImageId>,
+    missing: Result<BTreeSet<ImageId>, AwsError>,
 }
 
 impl Case {
@@ -28,7 +28,7 @@ impl Case {
             thresholds: Thresholds::default(),
             shared: HashMap::new(),
             guardrails: Vec::new(),
-            missing: BTreeSet::new(),
+            missing: Ok(BTreeSet::new()),
         }
     }
 
@@ -207,7 +207,7 @@ fn what_launches_an_image_that_is_gone_is_found_and_a_foreign_image_that_is_ther
         .launches(ConsumerKind::Instance, "i-1", 7)
         .launches(ConsumerKind::Instance, "i-2", 8);
     assert_eq!(case.lines(), [""; 0]);
-    case.missing.insert(image_id(7));
+    case.missing = Ok([image_id(7)].into());
     assert_eq!(
         case.lines(),
         [

@@ -1,9 +1,10 @@
-//! The report for people and spreadsheets.
+//! The report for reading: as tables, or as Markdown.
 
 use std::fmt::Write as _;
-use std::io;
 
+use super::{exempt_until, printable};
 use crate::plan::findings::report::{Report, ReportedFinding, ReportedImage};
+use crate::plan::findings::{Change, Earlier, Since};
 use crate::plan::usage::form;
 
 /// How many findings and images a report for reading lists; a program gets all of them.
@@ -23,48 +24,6 @@ pub(super) fn table(report: &Report) -> String {
 /// The report as Markdown.
 pub(super) fn markdown(report: &Report) -> String {
     document(report, &Marked)
-}
-
-/// The findings, a row each.
-pub(super) fn csv(report: &Report, out: &mut impl io::Write) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record([
-        "id",
-        "severity",
-        "check",
-        "accountID",
-        "region",
-        "resource",
-        "what",
-        "fix",
-        "exemptUntil",
-        "exemptReason",
-    ])?;
-    for finding in &report.findings {
-        let of = |text: &Option<String>| text.as_deref().map(inert).unwrap_or_default();
-        writer.write_record([
-            finding.id.clone(),
-            finding.severity.as_str().to_owned(),
-            finding.check.to_owned(),
-            finding.account_id.clone(),
-            finding.region.clone(),
-            inert(&finding.resource),
-            inert(&finding.what),
-            finding.fix.to_owned(),
-            of(&finding.exempt_until),
-            of(&finding.exempt_reason),
-        ])?;
-    }
-    writer.flush()
-}
-
-/// Names and tags are anybody's: a spreadsheet must not take one for a formula.
-fn inert(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }
 
 /// How a document is set.
@@ -137,13 +96,6 @@ impl Style for Marked {
     }
 }
 
-/// Without signs that move a terminal's cursor, or break a line: names and tags are anybody's.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|sign| if sign.is_control() { ' ' } else { sign })
-        .collect()
-}
-
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for sign in printable(text).chars() {
@@ -166,6 +118,10 @@ fn document(report: &Report, style: &impl Style) -> String {
             text.push_str(&style.item(&said));
         }
     }
+    if let Some(since) = &report.since {
+        text.push_str(&style.heading(&format!("Since the report of {}", since.generated)));
+        text.push_str(&style.grid(&changes(since)));
+    }
     let counts = report.counts();
     if counts.is_empty() {
         text.push_str(&style.heading("Nothing is wrong with what was read."));
@@ -182,20 +138,18 @@ fn document(report: &Report, style: &impl Style) -> String {
         }));
         text.push_str(&style.grid(&Grid { rows, texts: 3 }));
     }
-    list(
-        &mut text,
-        style,
-        "The worst",
-        report.findings.iter().filter(|finding| finding.exempt_until.is_none()),
-        finding,
-    );
-    list(
-        &mut text,
-        style,
-        "Exempt",
-        report.findings.iter().filter(|finding| finding.exempt_until.is_some()),
-        exempt,
-    );
+    let counted = || report.findings.iter().filter(|finding| finding.exempt_until.is_none());
+    if report.since.is_some() {
+        for (heading, change) in [("New", Change::New), ("Unchanged", Change::Unchanged)] {
+            let such = counted().filter(|finding| finding.change == Some(change));
+            list(&mut text, style, heading, such, finding);
+        }
+        list(&mut text, style, "Fixed", report.fixed.iter().flatten(), fixed);
+    } else {
+        list(&mut text, style, "The worst", counted(), finding);
+    }
+    let exempted = report.findings.iter().filter(|finding| finding.exempt_until.is_some());
+    list(&mut text, style, "Exempt", exempted, exempt);
     let used = report
         .images
         .iter()
@@ -263,6 +217,25 @@ fn scopes(report: &Report) -> Grid {
     Grid { rows, texts: 2 }
 }
 
+fn changes(since: &Since) -> Grid {
+    let mut columns = vec![
+        ("NEW", since.new),
+        ("UNCHANGED", since.unchanged),
+        ("EXEMPT", since.exempt),
+        ("FIXED", since.fixed),
+    ];
+    if since.not_compared > 0 {
+        columns.push(("NOT COMPARED", since.not_compared));
+    }
+    Grid {
+        rows: vec![
+            columns.iter().map(|(title, _)| (*title).to_owned()).collect(),
+            columns.iter().map(|(_, count)| count.to_string()).collect(),
+        ],
+        texts: 0,
+    }
+}
+
 fn titles(titles: &[&str]) -> Vec<String> {
     titles.iter().map(|title| (*title).to_owned()).collect()
 }
@@ -274,14 +247,13 @@ fn finding(finding: &ReportedFinding) -> String {
     )
 }
 
+fn fixed(of: &Earlier) -> String {
+    format!("{} {} {}: {}", of.severity, of.account_id, of.region, of.what)
+}
+
 fn exempt(of: &ReportedFinding) -> String {
     let until = of.exempt_until.as_deref().unwrap_or_default();
-    let reason = of
-        .exempt_reason
-        .as_deref()
-        .map(|reason| format!(": {reason}"))
-        .unwrap_or_default();
-    format!("{} Exempt until {until}{reason}", finding(of))
+    format!("{} {}", finding(of), exempt_until(until, of.exempt_reason.as_deref()))
 }
 
 fn image(image: &ReportedImage) -> String {
@@ -307,10 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_anybody_may_write_is_no_formula_and_moves_no_cursor() {
-        assert_eq!(inert("=cmd()"), "'=cmd()");
-        assert_eq!(inert("web-1"), "web-1");
-        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
+    fn what_anybody_may_write_is_no_markup() {
         assert_eq!(escaped("<b>|x"), "\\<b\\>\\|x");
     }
 }

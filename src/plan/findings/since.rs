@@ -1,0 +1,273 @@
+//! What has changed since an earlier report: which findings are new, and which are fixed.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::report::{FOREIGN_IMAGES, Report, USED};
+use super::{Check, Severity, Thresholds};
+
+/// Whether the earlier report has a finding too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It has not, or has it as exempt, and it is so no longer.
+    New,
+    /// It has.
+    Unchanged,
+}
+
+impl Change {
+    /// As reports write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// An earlier report, as far as it matters for the next one.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Previous {
+    generated: Timestamp,
+    findings: Vec<Earlier>,
+}
+
+/// A finding of an earlier report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Earlier {
+    /// The same from one report to the next.
+    pub id: String,
+    /// What was looked for, perhaps by another version.
+    pub check: String,
+    /// How bad it was.
+    pub severity: Severity,
+    /// The account.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The region.
+    pub region: String,
+    /// What it was about.
+    pub resource: String,
+    /// What was found.
+    pub what: String,
+    /// The last day of its exemption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exempt_until: Option<String>,
+}
+
+/// How many findings are what, beside an earlier report. Each is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Since {
+    /// When the earlier report was made.
+    pub generated: Timestamp,
+    /// Those that are new and not exempt.
+    pub new: usize,
+    /// Those that it has too and that are not exempt.
+    pub unchanged: usize,
+    /// Those that are exempt, new or not.
+    pub exempt: usize,
+    /// Those that only it has.
+    pub fixed: usize,
+    /// Those of it that were not looked for this time, or could not be.
+    pub not_compared: usize,
+}
+
+impl Previous {
+    /// Reads what `--output json` has written; nothing else is one.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
+    }
+}
+
+impl Report {
+    /// Says of each finding whether it is new, and which of the earlier ones are fixed.
+    pub fn compare(&mut self, previous: Previous, thresholds: &Thresholds) {
+        let before: HashMap<&str, bool> = previous
+            .findings
+            .iter()
+            .map(|finding| (finding.id.as_str(), finding.exempt_until.is_some()))
+            .collect();
+        let mut since = Since {
+            generated: previous.generated,
+            new: 0,
+            unchanged: 0,
+            exempt: 0,
+            fixed: 0,
+            not_compared: 0,
+        };
+        for finding in &mut self.findings {
+            let is_exempt = finding.exempt_until.is_some();
+            let change = match before.get(finding.id.as_str()) {
+                None => Change::New,
+                Some(was_exempt) if *was_exempt && !is_exempt => Change::New,
+                Some(_) => Change::Unchanged,
+            };
+            finding.change = Some(change);
+            match change {
+                _ if is_exempt => since.exempt += 1,
+                Change::New => since.new += 1,
+                Change::Unchanged => since.unchanged += 1,
+            }
+        }
+        let now: HashSet<&str> = self.findings.iter().map(|finding| finding.id.as_str()).collect();
+        let looked = Looked::new(self, thresholds);
+        let (fixed, others): (Vec<_>, Vec<_>) = previous
+            .findings
+            .into_iter()
+            .filter(|finding| !now.contains(finding.id.as_str()))
+            .partition(|finding| looked.would_have_found(finding));
+        since.fixed = fixed.len();
+        since.not_compared = others.len();
+        self.since = Some(since);
+        self.fixed = Some(fixed);
+    }
+}
+
+/// What was looked for this time: what was not is not fixed.
+struct Looked<'a> {
+    /// By account and region, those that could be read, with the kinds of consumers that could not be.
+    scopes: HashMap<(&'a str, &'a str), HashSet<&'static str>>,
+    /// How the images are used.
+    usages: HashMap<&'a str, &'static str>,
+    thresholds: &'a Thresholds,
+}
+
+impl<'a> Looked<'a> {
+    fn new(report: &'a Report, thresholds: &'a Thresholds) -> Self {
+        let scopes = report.scopes.iter().filter(|scope| scope.problem.is_none());
+        Self {
+            scopes: scopes
+                .map(|scope| {
+                    let unread = scope.unknown.iter().map(|unknown| unknown.kind).collect();
+                    ((scope.account_id.as_str(), scope.region.as_str()), unread)
+                })
+                .collect(),
+            usages: report
+                .images
+                .iter()
+                .map(|image| (image.id.as_str(), image.usage))
+                .collect(),
+            thresholds,
+        }
+    }
+
+    fn would_have_found(&self, finding: &Earlier) -> bool {
+        let place = (finding.account_id.as_str(), finding.region.as_str());
+        let (Some(check), Some(unread)) = (Check::named(&finding.check), self.scopes.get(&place)) else {
+            return false;
+        };
+        match check {
+            Check::PublicImage | Check::UnencryptedImage | Check::OrphanSnapshot => true,
+            Check::OldImage => self.thresholds.max_image_age.is_some(),
+            Check::MissingTags => !self.thresholds.required_tags.is_empty(),
+            // Of one that is neither used nor unused, nothing is known.
+            Check::UnusedImage => self
+                .usages
+                .get(finding.resource.as_str())
+                .is_none_or(|usage| *usage == USED),
+            Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => finding
+                .resource
+                .split_once('/')
+                .is_some_and(|(kind, _)| !unread.contains(kind)),
+            Check::LaunchesMissingImage | Check::InstanceOfMissingImage => {
+                let kind = finding.resource.split_once('/').map(|(kind, _)| kind);
+                !unread.contains(FOREIGN_IMAGES) && kind.is_some_and(|kind| !unread.contains(kind))
+            }
+            Check::EncryptionByDefaultOff
+            | Check::ImagePublicAccessNotBlocked
+            | Check::SnapshotPublicAccessNotBlocked
+            | Check::AllowedImagesOff => !unread.contains(finding.resource.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::{Counts, ReportedImage, ScopeReport};
+    use super::*;
+    use crate::plan::usage::form::Unknown;
+
+    fn earlier(check: Check, resource: &str) -> Earlier {
+        Earlier {
+            id: resource.to_owned(),
+            check: check.id().to_owned(),
+            severity: check.severity(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            resource: resource.to_owned(),
+            what: String::new(),
+            exempt_until: None,
+        }
+    }
+
+    /// A report on one account and region with an image that is used and one of which that is not known, where instances could not
+    /// be read.
+    fn report() -> Report {
+        let image = |id: &str, usage| ReportedImage {
+            id: id.to_owned(),
+            name: String::new(),
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            created: None,
+            last_launched: None,
+            unencrypted: false,
+            usage,
+            consumers: Vec::new(),
+            doubts: Vec::new(),
+        };
+        let mut report = Report::new(Timestamp::UNIX_EPOCH);
+        report.images = vec![image("ami-used", USED), image("ami-unknown", "unknown")];
+        report.scopes = vec![ScopeReport {
+            account_id: "111122223333".to_owned(),
+            region: "eu-west-1".to_owned(),
+            images: Some(Counts::default()),
+            consumers: [].into(),
+            unknown: vec![Unknown {
+                kind: "Instance",
+                id: None,
+                message: String::new(),
+            }],
+            problem: None,
+        }];
+        report
+    }
+
+    #[test]
+    fn only_what_would_have_been_found_again_is_fixed() {
+        let mut elsewhere = earlier(Check::UnencryptedImage, "ami-1");
+        elsewhere.region = "us-east-1".to_owned();
+        let mut of_another_version = earlier(Check::UnencryptedImage, "ami-1");
+        of_another_version.check = "image-of-another-version".to_owned();
+        for (finding, is_fixed) in [
+            (earlier(Check::PublicImage, "ami-1"), true),
+            (earlier(Check::OrphanSnapshot, "snap-1"), true),
+            (earlier(Check::OldImage, "ami-1"), false),
+            (earlier(Check::MissingTags, "ami-1"), false),
+            (earlier(Check::UnusedImage, "ami-gone"), true),
+            (earlier(Check::UnusedImage, "ami-used"), true),
+            (earlier(Check::UnusedImage, "ami-unknown"), false),
+            (earlier(Check::LaunchesUnencryptedImage, "Instance/i-1/ami-1"), false),
+            (
+                earlier(Check::LaunchesUnencryptedImage, "AutoScalingGroup/web/ami-1"),
+                true,
+            ),
+            (elsewhere, false),
+            (of_another_version, false),
+        ] {
+            let mut report = report();
+            let previous = Previous {
+                generated: Timestamp::UNIX_EPOCH,
+                findings: vec![finding.clone()],
+            };
+            report.compare(previous, &Thresholds::default());
+            let since = report.since.expect("a comparison");
+            let counted = (since.fixed, since.not_compared);
+            assert_eq!(counted, (usize::from(is_fixed), usize::from(!is_fixed)), "{finding:?}");
+        }
+    }
+}
