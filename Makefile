@@ -238,7 +238,7 @@ forms: chromium ## Hold the report's golden files against the schemas of SARIF a
 	"$$venv/bin/python" -B tests/report_command/forms/ocsf.py
 	@$(call npm,forms,tests/report_command/forms); \
 	FORMS_MODULES="$$modules" FORMS_PICTURES="$(abspath $(PICTURES))" CHROMIUM="$(CHROMIUM)" \
-		node --test tests/report_command/forms/*.test.mjs
+		node --test --test-reporter spec tests/report_command/forms/*.test.mjs
 
 .PHONY: golden
 golden: ## Write the report's golden files anew

@@ -7,6 +7,7 @@ use std::process::Command;
 use regex::Regex;
 use serde_json::Value;
 
+use super::rights::{documented, world};
 use super::{Bench, REGION};
 
 const EVERYTHING: &str = include_str!("../ec2sim/worlds/consumers.yaml");
@@ -48,8 +49,12 @@ fn is_same(name: &str, found: &str, wanted: &str) -> bool {
 }
 
 fn compare(bench: &Bench, name: &str, arguments: &[&str]) {
+    compare_with(bench, name, arguments, 0);
+}
+
+fn compare_with(bench: &Bench, name: &str, arguments: &[&str], code: i32) {
     let ran = bench.report(&[&["--region", REGION], arguments].concat());
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{name}: {ran:#?}");
+    assert_eq!((ran.code, ran.err.as_str()), (code, ""), "{name}: {ran:#?}");
     let found = settled(&ran.out);
     if std::env::var_os("AMISEAL_WRITE_GOLDEN").is_some() {
         std::fs::write(path(name), &found).expect("a file");
@@ -93,6 +98,22 @@ fn names_of_markup_and_what_has_changed_are_as_their_files_say() {
         ("html", "since.html"),
     ] {
         compare(&bench, name, &["--output", output, "--since", previous]);
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_as_its_files_say() {
+    let mut allowed = documented();
+    allowed.remove("ec2:DescribeInstances");
+    let bench = world(&allowed);
+    for (output, name) in [
+        ("table", "unread.txt"),
+        ("json", "unread.json"),
+        ("sarif", "unread.sarif"),
+        ("ocsf", "unread.ocsf.jsonl"),
+        ("html", "unread.html"),
+    ] {
+        compare_with(&bench, name, &["--region", "eu-north-1", "--output", output], 1);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{ACCOUNT, Bench, REGION, image};
 const EVERYTHING: &str = include_str!("../ec2sim/worlds/consumers.yaml");
 
 /// The actions in the policy that the page on the report shows.
-fn documented() -> BTreeSet<String> {
+pub(super) fn documented() -> BTreeSet<String> {
     let page = include_str!("../../docs/report.md");
     let block = page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
     let policy: Value = serde_json::from_str(block.expect("a block of JSON")).expect("JSON");
@@ -23,7 +23,7 @@ fn documented() -> BTreeSet<String> {
 }
 
 /// A world whose reader may do this.
-fn world(allow: &BTreeSet<String>) -> Bench {
+pub(super) fn world(allow: &BTreeSet<String>) -> Bench {
     let mut spec = WorldSpec::parse(EVERYTHING).expect("a world");
     for identity in &mut spec.identities {
         identity.allow = allow.iter().cloned().collect();

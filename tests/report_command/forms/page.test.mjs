@@ -15,7 +15,8 @@ let browser;
 let server;
 let origin;
 // What the server gives, by path, and what it was asked for.
-const pages = new Map([["/report", golden("report.html")], ["/since", golden("since.html")]]);
+const pages = new Map([["/report", golden("report.html")], ["/since", golden("since.html")],
+  ["/unread", golden("unread.html")]]);
 const asked = [];
 
 // The page of a report with so many images and findings.
@@ -74,7 +75,7 @@ const picture = (page, name) => pictures && page.screenshot({ path: path.join(pi
 const status = (page, id) => page.locator("#" + id + " [role=status]").innerText();
 const first = (page, id, column) => page.locator(`#${id} tbody tr:first-child [data-label="${column}"]`).innerText();
 
-for (const name of ["/report", "/since"]) {
+for (const name of ["/report", "/since", "/unread"]) {
   test(name + " asks nobody for anything, and complains of nothing", async () => {
     const { context, page, seen } = await open(name);
     await page.waitForTimeout(200);
@@ -183,7 +184,7 @@ for (const [look, options] of [
   ["phone", { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true }],
   ["phone-dark", { viewport: { width: 360, height: 740 }, colorScheme: "dark" }],
 ]) {
-  for (const name of ["/report", "/since"]) {
+  for (const name of ["/report", "/since", "/unread"]) {
     test(`${name} has no barrier that axe finds, nor a sideways scroll: ${look}`, async () => {
       const { context, page } = await open(name, options);
       await page.locator("#images details summary").first().click();

@@ -8,7 +8,7 @@ const ajv = new Ajv({ schemaId: "auto", allErrors: true });
 ajv.addMetaSchema(require("ajv/lib/refs/json-schema-draft-04.json"));
 const valid = ajv.compile(require("@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json"));
 
-for (const name of ["report.sarif", "since.sarif"]) {
+for (const name of ["report.sarif", "since.sarif", "unread.sarif"]) {
   test(name + " is valid SARIF", () => {
     const log = JSON.parse(golden(name));
     assert.ok(valid(log), JSON.stringify(valid.errors, null, 1));
@@ -20,6 +20,12 @@ test("a log with something that SARIF does not know is refused", () => {
   const log = JSON.parse(golden("report.sarif"));
   log.runs[0].results[0].level = "high";
   assert.equal(valid(log), false);
+});
+
+test("what could not be read is told", () => {
+  const [invocation] = JSON.parse(golden("unread.sarif")).runs[0].invocations;
+  assert.equal(invocation.executionSuccessful, false);
+  assert.deepEqual(invocation.toolExecutionNotifications.map((told) => told.level), ["error", "warning"]);
 });
 
 test("what code scanning asks for is there", () => {
