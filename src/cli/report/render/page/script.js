@@ -199,11 +199,11 @@ list("exempt", ["exemption", "exemptions"], "Findings that do not count until a 
 
 const unread = report.scopes.flatMap((scope) => [
   ...(scope.problem ? [{ ...scope, which: "images", message: scope.problem.reason + ": " + scope.problem.message }] : []),
-  ...scope.unknown.map((unknown) => ({ ...scope, which: unknown.kind + " " + (unknown.id ?? ""), message: unknown.message })),
+  ...scope.unknown.map((unknown) => ({ ...scope, which: unknown.kind, id: unknown.id, message: unknown.message })),
 ]);
 list("unread", ["thing", "things"], "Where nothing could be read, and what keeps images from counting as unused", [
   { ...account, names: true }, region,
-  { title: "What", value: (item) => item.which },
+  { title: "What", value: (item) => item.which, show: (item) => [short(item.which), " ", item.id] },
   { title: "Why", value: (item) => item.message },
 ], unread, () => "");
 
