@@ -146,14 +146,14 @@ fn only_what_is_new_since_an_earlier_report_fails() {
         2
     );
 
-    // The launch configuration moves to an image that is not known, and another image becomes public.
+    // The launch configuration moves to an image that is not there, and another image becomes public.
     let changed = HOSTILE
         .replace("image: ami-0000000b}", "image: ami-0000000f}")
         .replace("ami-0000000b, creation", "ami-0000000b, public: true, creation");
     let told = since(&changed, &earlier, &JSON).json();
     assert_eq!(
         (&told["since"]["new"], &told["since"]["fixed"]),
-        (&json!(1), &json!(1)),
+        (&json!(2), &json!(1)),
         "{told:#}"
     );
     assert_eq!(told["fixed"][0]["check"], "launches-unencrypted-image");

@@ -127,7 +127,8 @@ fn what_the_report_prints_for_programs_can_be_imported() {
             .env_clear()
             .output()
             .expect("the program runs");
-        assert!(output.status.success(), "{name}: {output:?}");
+        // Somebody is told of the rows that are about a region's settings.
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{name}: {output:?}");
         let policy = String::from_utf8(output.stdout).expect("UTF-8");
         let selected: Vec<&str> = policy
             .lines()
