@@ -201,12 +201,18 @@ mod tests {
             }
             call if call.starts_with("ec2:") => {
                 let action = call.trim_start_matches("ec2:");
-                format!("<{action}Response><imagesSet/></{action}Response>")
+                let set = match action {
+                    "DescribeLaunchTemplateVersions" => "launchTemplateVersionSet",
+                    "DescribeLaunchTemplates" => "launchTemplates",
+                    _ => "imagesSet",
+                };
+                format!("<{action}Response><{set}/></{action}Response>")
             }
             call if call.starts_with("autoscaling:") => {
                 let action = call.trim_start_matches("autoscaling:");
                 format!("<{action}Response><{action}Result/></{action}Response>")
             }
+            "imagebuilder:ListImageRecipes" => r#"{"imageRecipeSummaryList":[]}"#.to_owned(),
             _ => "{}".to_owned(),
         })
     }

@@ -4,6 +4,7 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 
 use super::owner::owner;
 use super::{image, launcher, named, overrides, template};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, ImageRef, Launches, Operation, Readings};
@@ -23,7 +24,7 @@ pub(super) async fn read_configurations(session: &Session, into: &mut Readings) 
             .max_records(PAGE)
             .set_next_token(pages.token());
         let page = session.call(CONFIGURATIONS, request.send()).await?;
-        for configuration in page.launch_configurations() {
+        for configuration in &listed(CONFIGURATIONS, page.launch_configurations)? {
             let name = named(CONFIGURATIONS, configuration.launch_configuration_name())?;
             let text = named(CONFIGURATIONS, configuration.image_id())?;
             if let Some(image) = ImageRef::parse(&text) {
@@ -47,7 +48,7 @@ pub(super) async fn read_groups(session: &Session, into: &mut Readings) -> Resul
             .max_records(PAGE)
             .set_next_token(pages.token());
         let page = session.call(GROUPS, request.send()).await?;
-        for group in page.auto_scaling_groups() {
+        for group in &listed(GROUPS, page.auto_scaling_groups)? {
             take(group, into)?;
         }
         pages.turn(GROUPS, page.next_token)?;

@@ -4,6 +4,7 @@ use aws_sdk_batch::types::ComputeResource;
 
 use super::owner::owner;
 use super::{image, launcher, named, overrides, template};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, Operation, Readings};
@@ -28,7 +29,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(OPERATION, request.send()).await?;
-        for environment in page.compute_environments() {
+        for environment in &listed(OPERATION, page.compute_environments)? {
             let name = named(OPERATION, environment.compute_environment_name())?;
             let resources = environment.compute_resources();
             let of_template = resources.and_then(|resources| resources.launch_template());

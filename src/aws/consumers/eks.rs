@@ -2,6 +2,7 @@
 
 use super::owner::owner;
 use super::{launcher, named, template};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, ErrorClass, Operation, Readings};
@@ -20,7 +21,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
         let client = session.eks();
         let request = client.list_clusters().max_results(PAGE).set_next_token(pages.token());
         let page = session.call(CLUSTERS, request.send()).await?;
-        clusters.extend(page.clusters.unwrap_or_default());
+        clusters.extend(listed(CLUSTERS, page.clusters)?);
         pages.turn(CLUSTERS, page.next_token)?;
     }
     for cluster in clusters {
@@ -44,7 +45,7 @@ async fn of_cluster(session: &Session, cluster: &str, into: &mut Readings) -> Re
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(GROUPS, request.send()).await?;
-        groups.extend(page.nodegroups.unwrap_or_default());
+        groups.extend(listed(GROUPS, page.nodegroups)?);
         pages.turn(GROUPS, page.next_token)?;
     }
     for group in groups {

@@ -4,6 +4,7 @@ use aws_sdk_ec2::types::{FleetData, FleetStateCode};
 
 use super::owner::owner;
 use super::{image, launcher, named, overrides, template};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, Operation, Readings};
@@ -22,7 +23,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(OPERATION, request.send()).await?;
-        for fleet in page.fleets() {
+        for fleet in &listed(OPERATION, page.fleets)? {
             take(fleet, into)?;
         }
         pages.turn(OPERATION, page.next_token)?;

@@ -4,6 +4,7 @@ use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 
 use super::owner::owner;
 use super::{image, launcher, named};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, Operation, Readings};
@@ -37,8 +38,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(OPERATION, request.send()).await?;
-        for instance in page
-            .reservations()
+        for instance in listed(OPERATION, page.reservations)?
             .iter()
             .flat_map(|reservation| reservation.instances())
         {

@@ -163,3 +163,25 @@ fn overrides<'o, O: 'o>(
         .flat_map(|(number, of)| launches(of).map(|launches| (format!("override {}", number + 1), launches)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Access;
+    use super::super::testing::{Answer, Wire, bench, open, role};
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_without_its_list_is_not_taken_for_an_empty_one() {
+        let wire = Wire::new(|request| match request.call.split_once(':') {
+            Some(("ec2" | "autoscaling", action)) => Answer::ok(format!("<{action}Response/>")),
+            _ => Answer::ok("{}"),
+        });
+        let bench = bench(&wire, open()).await;
+        let session = bench.aws.session(&role(Access::ReadOnly));
+        let readings = session.list_consumers(Parameters::Images).await;
+        let unread: Vec<ConsumerKind> = readings.unread.into_keys().collect();
+        assert_eq!(unread, ConsumerKind::ALL);
+        let image = "ami-0123456789abcdef0".parse().expect("an image");
+        assert!(session.image_references(&[image]).await.is_err());
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_ssm::types::{Parameter, ParameterStringFilter};
 
 use super::{Parameters, named};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{
@@ -76,7 +77,7 @@ async fn list(session: &Session, which: Parameters) -> Result<Vec<Box<str>>, Aws
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(LIST, request.send()).await?;
-        for parameter in page.parameters() {
+        for parameter in &listed(LIST, page.parameters)? {
             names.insert(named(LIST, parameter.name())?);
         }
         pages.turn(LIST, page.next_token)?;
@@ -90,7 +91,7 @@ async fn get(session: &Session, names: Vec<String>) -> Result<(Vec<Parameter>, V
     let request = client.get_parameters().set_names(Some(names));
     let answer = session.call(GET, request.send()).await?;
     Ok((
-        answer.parameters.unwrap_or_default(),
+        listed(GET, answer.parameters)?,
         answer.invalid_parameters.unwrap_or_default(),
     ))
 }
@@ -107,7 +108,8 @@ async fn labelled(session: &Session, name: &str, latest: i64, into: &mut Reading
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(HISTORY, request.send()).await?;
-        for version in page.parameters().iter().filter(|version| version.version != latest) {
+        let versions = listed(HISTORY, page.parameters)?;
+        for version in versions.iter().filter(|version| version.version != latest) {
             let labels = version.labels().join(", ");
             if labels.is_empty() {
                 continue;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::owner::owner;
 use super::{image, launcher, named};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, ImageRef, Launches, Operation, Readings};
@@ -28,7 +29,7 @@ async fn of_images(session: &Session, into: &mut Readings) -> Result<(), AwsErro
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(IMAGES, request.send()).await?;
-        for recipe in page.image_recipe_summary_list() {
+        for recipe in &listed(IMAGES, page.image_recipe_summary_list)? {
             let arn = named(IMAGES, recipe.arn())?;
             push(arn, [("", base(recipe.parent_image()))], recipe.tags(), into);
         }
@@ -46,7 +47,7 @@ async fn of_containers(session: &Session, into: &mut Readings) -> Result<(), Aws
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(CONTAINERS, request.send()).await?;
-        for recipe in page.container_recipe_summary_list() {
+        for recipe in &listed(CONTAINERS, page.container_recipe_summary_list)? {
             let arn = named(CONTAINERS, recipe.arn())?;
             // What a container is built on is a container; what it is built in is an image.
             push(arn, [("instance", image(recipe.instance_image()))], recipe.tags(), into);

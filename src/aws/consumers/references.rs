@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::{
 
 use super::instances::STATES;
 use super::named;
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, ImageId, ImageReference, Operation};
@@ -34,7 +35,7 @@ impl Session {
                     .max_results(PAGE)
                     .set_next_token(pages.token());
                 let page = self.call(OPERATION, request.send()).await?;
-                for reference in page.image_references() {
+                for reference in &listed(OPERATION, page.image_references)? {
                     let image = named(OPERATION, reference.image_id())?;
                     found.push(ImageReference {
                         image: image.parse().map_err(|error| AwsError::malformed(OPERATION, &error))?,

@@ -4,6 +4,7 @@ use aws_sdk_ec2::types::{BatchState, SpotFleetRequestConfig, SpotInstanceRequest
 
 use super::owner::owner;
 use super::{image, launcher, named, template};
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{AwsError, ConsumerKind, Operation, Readings};
@@ -23,7 +24,7 @@ pub(super) async fn read_fleets(session: &Session, into: &mut Readings) -> Resul
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(FLEETS, request.send()).await?;
-        for fleet in page.spot_fleet_request_configs() {
+        for fleet in &listed(FLEETS, page.spot_fleet_request_configs)? {
             take_fleet(fleet, into)?;
         }
         pages.turn(FLEETS, page.next_token)?;
@@ -71,7 +72,7 @@ pub(super) async fn read_requests(session: &Session, into: &mut Readings) -> Res
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(REQUESTS, request.send()).await?;
-        for request in page.spot_instance_requests() {
+        for request in &listed(REQUESTS, page.spot_instance_requests)? {
             take_request(request, into)?;
         }
         pages.turn(REQUESTS, page.next_token)?;

@@ -6,6 +6,7 @@ use aws_sdk_ec2::types::LaunchTemplateVersion;
 
 use super::named;
 use super::owner::owner;
+use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
 use crate::domain::{
@@ -40,7 +41,7 @@ async fn list(session: &Session, found: &mut Vec<TemplateVersion>) -> Result<(),
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(VERSIONS, request.send()).await?;
-        for version in page.launch_template_versions() {
+        for version in &listed(VERSIONS, page.launch_template_versions)? {
             found.push(project(version)?);
         }
         pages.turn(VERSIONS, page.next_token)?;
@@ -84,7 +85,7 @@ async fn owners(session: &Session) -> Result<HashMap<Box<str>, Owner>, AwsError>
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(OPERATION, request.send()).await?;
-        for template in page.launch_templates() {
+        for template in &listed(OPERATION, page.launch_templates)? {
             let id = named(OPERATION, template.launch_template_id())?;
             let tags = template
                 .tags()
@@ -158,7 +159,7 @@ async fn ask(session: &Session, template: &TemplateId, numbers: &[i64]) -> Resul
             .set_versions(Some(numbers.iter().map(i64::to_string).collect()))
             .set_next_token(pages.token());
         let page = session.call(VERSIONS, request.send()).await?;
-        for version in page.launch_template_versions() {
+        for version in &listed(VERSIONS, page.launch_template_versions)? {
             found.push(project(version)?);
         }
         pages.turn(VERSIONS, page.next_token)?;
