@@ -22,6 +22,9 @@ use super::provider::Shared;
 use super::{Access, SessionKey};
 use crate::domain::{AwsError, Cause, ErrorClass, Operation};
 
+/// The status of an answer that refuses a call since there were too many, whatever code comes with it.
+const TOO_MANY: u16 = 429;
+
 /// Sits in every client of a session.
 #[derive(Clone)]
 pub(super) struct Attempts {
@@ -116,7 +119,8 @@ impl Intercept for Attempts {
             Some(Err(error)) => outcome(error),
             None => "Other",
         };
-        if is_throttling(code)
+        let is_refused_as_too_many = context.response().is_some_and(|answer| answer.status().as_u16() == TOO_MANY);
+        if (is_throttling(code) || is_refused_as_too_many)
             && let Some(bucket) = operation.bucket()
         {
             self.limiter.throttled(bucket);

@@ -427,22 +427,28 @@ async fn calls_without_an_answer_are_tried_again_and_then_given_up() {
 
 #[tokio::test]
 async fn throttling_is_survived_counted_and_makes_later_calls_wait() {
-    let tries = AtomicUsize::new(0);
-    let wire = Wire::new(move |_| match tries.fetch_add(1, Ordering::SeqCst) {
-        0 | 1 => Answer::ec2_error(503, "RequestLimitExceeded", "slow down"),
-        _ => copied(),
-    });
-    let bench = bench(&wire, open()).await;
-    let session = bench.aws.session(&own(Access::Full));
-    session.copy_image(&copy()).await.expect("a copy at the third try");
-    let counted = |code| {
-        let labels = [("service", "ec2"), ("operation", "CopyImage"), ("code", code)];
-        bench.counted("amiseal_aws_requests_total", &labels)
-    };
-    assert_eq!((counted("RequestLimitExceeded"), counted("OK")), (2.0, 1.0));
-    assert_eq!(bench.counted("amiseal_aws_throttle_wait_seconds_total", &[]), 0.0);
-    session.copy_image(&copy()).await.expect("another copy");
-    assert!(bench.counted("amiseal_aws_throttle_wait_seconds_total", &[]) > 1.0);
+    for (status, code, label) in [
+        (503, "RequestLimitExceeded", "RequestLimitExceeded"),
+        (429, "NobodyKnowsThis", "Other"),
+    ] {
+        let tries = AtomicUsize::new(0);
+        let wire = Wire::new(move |_| match tries.fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => Answer::ec2_error(status, code, "slow down"),
+            _ => copied(),
+        });
+        let bench = bench(&wire, open()).await;
+        let session = bench.aws.session(&own(Access::Full));
+        // The SDK gives up on a code that it does not know.
+        while session.copy_image(&copy()).await.is_err() {}
+        let counted = |code| {
+            let labels = [("service", "ec2"), ("operation", "CopyImage"), ("code", code)];
+            bench.counted("amiseal_aws_requests_total", &labels)
+        };
+        assert_eq!((counted(label), counted("OK")), (2.0, 1.0));
+        session.copy_image(&copy()).await.expect("another copy");
+        let waited = bench.counted("amiseal_aws_throttle_wait_seconds_total", &[]);
+        assert!(waited > 1.0, "{code}: {waited}");
+    }
 }
 
 #[tokio::test]

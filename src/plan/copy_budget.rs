@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::permissions;
 use super::schedule::{self, Candidate, Head};
 use crate::domain::ImageId;
 
 /// How long a limit that AWS has shown is believed: others may copy more or less meanwhile.
 const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
+/// How long AWS's answer to one copy is waited for where a quota was used up.
+const UNTIL_QUOTA_ANSWERED: Duration = Duration::from_secs(600);
 
 /// What is known of the budget.
 #[derive(Debug, Default)]
@@ -78,7 +79,7 @@ impl CopyBudget {
         self.head = head;
         if let Some(used_up) = self.used_up.as_mut().filter(|_| !admitted.is_empty()) {
             // The next one has to wait for what AWS says to this one.
-            used_up.until = now + permissions::ASK_AGAIN;
+            used_up.until = now + UNTIL_QUOTA_ANSWERED;
         }
         for candidate in &admitted {
             self.granted.insert(candidate.source.clone(), candidate.snapshots);

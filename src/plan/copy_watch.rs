@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::obstacle::Problem;
-use super::retry::Retry;
+use super::read_retry::Retry;
 use super::schedule::{self, PollBounds};
 use crate::domain::{AwsError, SnapshotProgress};
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::domain::{ImageId, PendingSnapshot, SnapshotProgress};
 
-/// How long a snapshot that was just asked for may stay invisible to a describe.
-const VISIBLE_AFTER: Duration = Duration::from_secs(60);
+/// How long a snapshot that was just asked for counts by itself, as a describe may not show it yet.
+const COUNTED_APART: Duration = Duration::from_secs(60);
 
 /// A migration that waits to be admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub fn in_flight(progress: &SnapshotProgress, asked: &[Asked]) -> u32 {
             return asked.snapshots;
         };
         let visible = shown_for(progress, image);
-        let recent = seconds_between(asked.at, progress.began) < VISIBLE_AFTER.as_secs_f64();
+        let recent = seconds_between(asked.at, progress.began) < COUNTED_APART.as_secs_f64();
         if recent {
             asked.snapshots.saturating_sub(visible)
         } else {

@@ -17,9 +17,9 @@ use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
 use crate::domain::{Image, ImageId, ImageState, Inventory};
 
+mod attempts;
 mod awaiting;
 mod copying;
-mod counting;
 mod facts;
 mod judging;
 mod statuses;

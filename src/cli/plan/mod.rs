@@ -15,6 +15,7 @@ use super::policy_file;
 use crate::api::Duration as Text;
 use crate::plan::cost::{self, Pace};
 use crate::plan::expand;
+use crate::plan::precedence::Precedence;
 use crate::plan::report::{Outcome, Report, sum_up};
 use crate::telemetry::{LogFormat, init_logs};
 
@@ -95,7 +96,7 @@ fn positive(text: &str) -> Result<f64, String> {
 /// fixed first.
 pub fn run(args: &Args) -> Result<ExitCode> {
     init_logs(LogFormat::Auto, &args.log)?;
-    let mut policies = match policy_file::load(&args.files, io::stdin()) {
+    let policies = match policy_file::load(&args.files, io::stdin()) {
         Ok(policies) => policies,
         Err(sentences) => {
             for sentence in sentences {
@@ -105,15 +106,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     };
     // The older one governs what two select: as the cluster has it for those that come from one, else as they are named.
-    policies.sort_by_cached_key(|policy| {
-        let created = policy.metadata.creation_timestamp.clone();
-        let name = created.as_ref().and(policy.metadata.name.clone());
-        (created.is_none(), created, name)
-    });
+    let mut placed: Vec<_> = (0..).zip(policies).collect();
+    placed.sort_by_cached_key(|(place, policy)| Precedence::of(&policy.metadata, *place));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let targets = policies
+    let targets = placed
         .iter()
-        .flat_map(|policy| expand::targets(policy.metadata.name.as_deref().unwrap_or_default(), &policy.spec))
+        .flat_map(|(_, policy)| expand::targets(policy.metadata.name.as_deref().unwrap_or_default(), &policy.spec))
         .collect();
     let pace = Pace {
         mib_per_second: args.assume_mib_per_second,

@@ -9,6 +9,7 @@ use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIEncryptionTarget, Backups, ImageSelector};
 use crate::domain::ImageId;
 use crate::plan::classify::Older;
+use crate::plan::precedence::Precedence;
 use crate::plan::select::Selector;
 
 /// What other policies govern.
@@ -16,7 +17,7 @@ use crate::plan::select::Selector;
 pub(in crate::controller) struct OtherPolicies {
     /// Sources of their migrations, and whose they are: that policy governs those images until the migration is gone.
     pub(super) contested: HashMap<ImageId, String>,
-    /// What the older ones select, they govern: their names, and what they select.
+    /// What the older ones select, they govern: their names, and what they select, the oldest first.
     older: Vec<(String, ImageSelector, Backups)>,
 }
 
@@ -62,7 +63,7 @@ impl TargetReconciler<'_> {
         };
         let age = |policy: &str| {
             let policy = self.ctx.policies.get(&ObjectRef::new(policy))?;
-            Some((policy.metadata.creation_timestamp.clone()?, policy.name_any()))
+            Some(Precedence::of(&policy.metadata, 0))
         };
         let Some(ours) = age(&spec.policy) else {
             return other_policies;
@@ -72,8 +73,8 @@ impl TargetReconciler<'_> {
         };
         let mut older = self.ctx.targets_by_scope.of(&self.scope);
         older.retain(|theirs| is_older(theirs));
-        // The order is that of a hash table, and must make no difference.
-        older.sort_by_key(|theirs| theirs.name_any());
+        // The oldest governs what several of them select.
+        older.sort_by_cached_key(|theirs| age(&theirs.spec.policy));
         let selects = |older: &std::sync::Arc<AMIEncryptionTarget>| {
             let spec = &older.spec;
             (spec.policy.clone(), spec.image_selector.clone(), spec.backups)

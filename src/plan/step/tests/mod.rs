@@ -1,8 +1,8 @@
 mod adopting;
 mod answering;
 mod asking;
+mod attempts;
 mod awaiting;
-mod counting;
 mod finishing;
 mod published;
 mod whatever;
