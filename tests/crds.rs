@@ -13,9 +13,11 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    Backups, CopySettings, CopyStatus, Duration, ImageCounts, ImageSelector, ImageTerm, LaunchPermissions,
-    MigrationCounts, MigrationState, Mode, OrphanedCopies, OtherKey, PromotionSettings, RegionSpec, SnapshotStatus,
-    TagPublication, TargetCounts, UnencryptedImage,
+    Backups, ConsumerCount, ConsumerSettings, CopySettings, CopyStatus, Duration, ForeignImage, ImageCounts,
+    ImageSelector, ImageTerm, ImageUsage, KindCount, LaunchPermissions, MigrationCounts, MigrationState, Mode,
+    NamedConsumer, OrphanedCopies, OtherKey, ParameterScope, PromotionSettings, RegionSpec, SnapshotStatus,
+    TagPublication, TargetCounts, UnencryptedImage, UnreadKind, UnusedAction, UnusedSettings, UsageCounts, UsageState,
+    UsageStatus,
 };
 use amiseal::cli::crd;
 
@@ -168,6 +170,7 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
         "scanInterval",
         "backups",
         "historyTTL",
+        "ownedBy",
         "kmsKeyID",
         "namePattern",
         "launchPermissions",
@@ -230,6 +233,8 @@ async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
     expected["otherKey"] = json!("Report");
     expected["backups"] = json!("Exclude");
     expected["historyTTL"] = json!("720h");
+    expected["consumers"] = json!({"read": true, "parameters": "Images"});
+    expected["unused"] = json!({"after": "2160h", "action": "Report"});
     expected["copy"] = json!({
         "namePattern": "encrypted-{sourceID}-{name}",
         "maxConcurrentSnapshots": 20,
@@ -387,6 +392,8 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         backups: Backups::Exclude,
         copy: CopySettings::default(),
         promotion: PromotionSettings::default(),
+        consumers: ConsumerSettings::default(),
+        unused: UnusedSettings::default(),
         history_ttl: Duration::from_mins(43_200),
     };
     let api: Api<AMIEncryptionPolicy> = Api::all(client().await);
@@ -407,6 +414,12 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         ],
         targets: Some(TargetCounts { total: 1, ready: 1 }),
         images: Some(image_counts()),
+        usage: Some(UsageCounts {
+            used: 3,
+            unused: 2,
+            unused_gib: 16,
+            unknown: 1,
+        }),
         migrations: Some(migration_counts()),
     };
     let json = serde_json::to_value(&status).expect("JSON");
@@ -464,6 +477,15 @@ fn target_spec() -> AMIEncryptionTargetSpec {
             launch_permissions: LaunchPermissions::Drop,
             tags: TagPublication::Publish,
         },
+        consumers: ConsumerSettings {
+            read: false,
+            parameters: ParameterScope::All,
+            owned_by: [("terraform".to_owned(), "*".to_owned())].into(),
+        },
+        unused: UnusedSettings {
+            after: Duration::from_mins(1440),
+            action: UnusedAction::Report,
+        },
         history_ttl: Duration::from_mins(1440),
     }
 }
@@ -502,6 +524,27 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
             id: "ami-0123456789abcdef0".to_owned(),
             name: "web-1".to_owned(),
         }],
+        usage: Some(UsageStatus {
+            used: 3,
+            unused: 2,
+            unused_gib: 16,
+            unknown: 1,
+            consumers: vec![KindCount {
+                kind: "AutoScalingGroup".to_owned(),
+                count: 4,
+            }],
+            unread: vec![UnreadKind {
+                kind: "Parameter".to_owned(),
+                message: "allow ssm:DescribeParameters".to_owned(),
+            }],
+            foreign_images: vec![ForeignImage {
+                image_id: "ami-0123456789abcdef0".to_owned(),
+                kind: "Instance".to_owned(),
+                count: 2,
+            }],
+            foreign_images_omitted: 7,
+            read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
+        }),
         contested_by: vec!["base".to_owned()],
         observed_scan: Some("now".to_owned()),
     };
@@ -530,7 +573,7 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
     assert!(
         words(&wide)[0]
             .join(" ")
-            .ends_with("LAST SCAN MODE IMAGES COPIED STALLED"),
+            .ends_with("LAST SCAN MODE IMAGES COPIED STALLED UNUSED"),
         "{wide}"
     );
     // With the kind before the name, as kubectl has it when asked for several kinds.
@@ -581,6 +624,25 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
             key_arn: Some(KEY.to_owned()),
         }],
         source_name: Some("web-1".to_owned()),
+        usage: Some(ImageUsage {
+            state: UsageState::Used,
+            counts: vec![ConsumerCount {
+                kind: "Instance".to_owned(),
+                account_id: "111122223333".to_owned(),
+                count: 25,
+            }],
+            consumers: vec![NamedConsumer {
+                kind: "Instance".to_owned(),
+                account_id: "111122223333".to_owned(),
+                id: "i-0123456789abcdef0".to_owned(),
+                via: Some("lt-0123456789abcdef0 $Default".to_owned()),
+                owner: Some("CloudFormation shop".to_owned()),
+            }],
+            omitted: 24,
+            last_launched: Some(Time(Timestamp::from_second(0).expect("a time"))),
+            message: Some("AWS does not say when it was last launched.".to_owned()),
+            read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
+        }),
         stalled: Some(reason::ATTRIBUTE_MISMATCH.to_owned()),
         source_gone_time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
         promotion: Some(PromotionSettings::default()),
@@ -620,7 +682,7 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
     );
     let (wide, _) = kubectl(&["get", "amim", name, "-o", "wide"]).await;
     assert!(
-        words(&wide)[0].join(" ").ends_with("IMAGE NAME COPY ACCOUNT AGE"),
+        words(&wide)[0].join(" ").ends_with("IMAGE NAME COPY USAGE ACCOUNT AGE"),
         "{wide}"
     );
     assert!(wide.contains("ami-0fedcba9876543210"), "{wide}");

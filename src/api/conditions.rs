@@ -26,6 +26,8 @@ pub const KEY_USABLE: &str = "KeyUsable";
 pub const PERMITTED: &str = "Permitted";
 /// Images that this target selects are governed by another policy: targets. Present once that was ever so.
 pub const CONTESTED: &str = "Contested";
+/// Everything was read that can launch images: targets. Present once that was read.
+pub const USAGE_KNOWN: &str = "UsageKnown";
 /// AWS has made the copy, and its snapshots are complete: migrations.
 pub const COPIED: &str = "Copied";
 /// The copy is encrypted as required and is the same as the original otherwise: migrations.
@@ -64,6 +66,10 @@ pub mod reason {
     pub const CONTESTED: &str = "Contested";
     /// Some of the policy's targets are not in this state. See the targets.
     pub const SOME_TARGETS: &str = "SomeTargets";
+
+    /// Something that can launch images could not be read, so that no image is said to be unused. Allow the role to read it,
+    /// or set `spec.consumers.read: false`.
+    pub const CONSUMERS_UNREAD: &str = "ConsumersUnread";
 
     /// The migration waits for its turn: AWS copies a limited number of snapshots at a time. Wait.
     pub const WAITING_FOR_ADMISSION: &str = "WaitingForAdmission";
@@ -179,6 +185,7 @@ pub mod reason {
         UNKNOWN_IMAGES,
         CONTESTED,
         SOME_TARGETS,
+        CONSUMERS_UNREAD,
         WAITING_FOR_ADMISSION,
         COPYING,
         VERIFYING,
@@ -271,7 +278,7 @@ pub fn set_condition(
         type_: type_.to_owned(),
         status: status.as_str().to_owned(),
         reason: reason.to_owned(),
-        message: cut(message),
+        message: cut(message, MAX_MESSAGE),
         observed_generation,
         last_transition_time: Time(now),
     };
@@ -286,11 +293,12 @@ pub fn set_condition(
     }
 }
 
-fn cut(message: &str) -> String {
-    if message.chars().count() <= MAX_MESSAGE {
-        return message.to_owned();
+/// At most so many characters of a text.
+pub(crate) fn cut(text: &str, characters: usize) -> String {
+    if text.chars().count() <= characters {
+        return text.to_owned();
     }
-    message.chars().take(MAX_MESSAGE - 1).chain(['…']).collect()
+    text.chars().take(characters - 1).chain(['…']).collect()
 }
 
 /// The condition of this type, if it was ever set.
@@ -343,6 +351,11 @@ impl Writer<'_> {
             self.generation,
             self.now,
         );
+    }
+
+    /// Says nothing of it any longer.
+    pub fn remove(&mut self, type_: &str) {
+        self.conditions.retain(|condition| condition.type_ != type_);
     }
 }
 

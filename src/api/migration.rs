@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PromotionSettings, rules, schema};
+use super::{ImageUsage, PromotionSettings, rules, schema};
 
 /// Which image is to be copied under which key. Written by amiseal, once.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ use super::{PromotionSettings, rules, schema};
     ),
     printcolumn(name = "Image Name", type_ = "string", json_path = ".status.sourceName"),
     printcolumn(name = "Copy", type_ = "string", json_path = ".status.copy.imageID", priority = 1),
+    printcolumn(name = "Usage", type_ = "string", json_path = ".status.usage.state", priority = 1),
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID", priority = 1),
     printcolumn(
         name = "Age",
@@ -100,6 +101,9 @@ pub struct AMIMigrationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub source_name: Option<String>,
+    /// Who uses the original. Absent until that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ImageUsage>,
     /// Why the migration cannot go on until you act: the reason of its condition `Stalled`. Absent while it can.
     /// `kubectl get amim --field-selector status.stalled!=` lists those that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,7 @@ mod schema;
 mod settings;
 mod status;
 mod target;
+mod usage;
 
 pub use class::ImageClass;
 pub use duration::Duration;
@@ -34,6 +35,10 @@ pub use settings::{
 };
 pub use status::{ImageCounts, MigrationCounts, OrphanedCopies, TargetCounts, UnencryptedImage};
 pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
+pub use usage::{
+    ConsumerCount, ConsumerSettings, FOREIGN_IMAGES, ForeignImage, ImageUsage, KindCount, NAMED_CONSUMERS,
+    NamedConsumer, ParameterScope, UnreadKind, UnusedAction, UnusedSettings, UsageCounts, UsageState, UsageStatus,
+};
 
 /// The API group of the three resources.
 pub const GROUP: &str = "amiseal.dev";

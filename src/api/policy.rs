@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backups, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
-    TargetCounts, rules, schema,
+    Backups, ConsumerSettings, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey,
+    PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -125,6 +125,12 @@ pub struct AMIEncryptionPolicySpec {
     /// What a verified copy takes over from its original.
     #[serde(default)]
     pub promotion: PromotionSettings,
+    /// What is read of everything that can launch the images. Nothing of it is ever changed.
+    #[serde(default)]
+    pub consumers: ConsumerSettings,
+    /// What to do about images that nobody uses.
+    #[serde(default)]
+    pub unused: UnusedSettings,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]
@@ -239,6 +245,9 @@ pub struct AMIEncryptionPolicyStatus {
     /// How many images are in which class, over all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageCounts>,
+    /// How many images are used, over all targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageCounts>,
     /// How many migrations are where, over all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationCounts>,

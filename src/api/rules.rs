@@ -59,6 +59,12 @@ pub(super) fn history_ttl_range() -> Rule {
         .message("historyTTL must be at least 24h: write for example 720h")
 }
 
+/// AWS says up to a day late that an image was launched: less than a day says nothing.
+pub(super) fn unused_after_range() -> Rule {
+    Rule::new(format!("!({DURATION_FORM}) || duration(self) >= duration('24h')"))
+        .message("after must be at least 24h: write for example 2160h")
+}
+
 /// An account ID has twelve digits.
 pub(super) fn account_id() -> Rule {
     Rule::new("self.matches('^[0-9]{12}$')")

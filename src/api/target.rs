@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backups, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OrphanedCopies, OtherKey,
-    PromotionSettings, UnencryptedImage, rules, schema,
+    Backups, ConsumerSettings, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode,
+    OrphanedCopies, OtherKey, PromotionSettings, UnencryptedImage, UnusedSettings, UsageStatus, rules, schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -59,7 +59,8 @@ use super::{
         type_ = "integer",
         json_path = ".status.migrations.stalled",
         priority = 1
-    )
+    ),
+    printcolumn(name = "Unused", type_ = "integer", json_path = ".status.usage.unused", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -124,6 +125,12 @@ pub struct AMIEncryptionTargetSpec {
     pub copy: CopySettings,
     /// What a verified copy takes over from its original.
     pub promotion: PromotionSettings,
+    /// What is read of everything that can launch the images. Nothing of it is ever changed.
+    #[serde(default)]
+    pub consumers: ConsumerSettings,
+    /// What to do about images that nobody uses.
+    #[serde(default)]
+    pub unused: UnusedSettings,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]
@@ -140,7 +147,7 @@ pub struct AMIEncryptionTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable`, `KeyUsable` and, once it has been asked about or found,
-    /// `Permitted` and `Contested`. A message names the fix.
+    /// `Permitted`, `Contested` and `UsageKnown`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -173,6 +180,9 @@ pub struct AMIEncryptionTargetStatus {
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     pub unencrypted_images: Vec<UnencryptedImage>,
+    /// Who uses the images. Absent until that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageStatus>,
     /// The policies that govern images which this one selects too, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 63)))]

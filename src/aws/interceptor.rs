@@ -119,7 +119,9 @@ impl Intercept for Attempts {
             Some(Err(error)) => outcome(error),
             None => "Other",
         };
-        let is_refused_as_too_many = context.response().is_some_and(|answer| answer.status().as_u16() == TOO_MANY);
+        let is_refused_as_too_many = context
+            .response()
+            .is_some_and(|answer| answer.status().as_u16() == TOO_MANY);
         if (is_throttling(code) || is_refused_as_too_many)
             && let Some(bucket) = operation.bucket()
         {

@@ -36,7 +36,7 @@ const LANDED: Duration = Duration::from_secs(1);
 /// AWS's capacity of a bucket, and its refill a second.
 fn limits(bucket: Bucket) -> (f64, f64) {
     match bucket {
-        Bucket::Read | Bucket::Snapshots | Bucket::Key => (100.0, 20.0),
+        Bucket::Read | Bucket::Snapshots | Bucket::Consumers | Bucket::Key => (100.0, 20.0),
         Bucket::Copy => (100.0, 1.0),
         Bucket::Modify => (100.0, 5.0),
         Bucket::Tag => (100.0, 10.0),

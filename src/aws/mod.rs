@@ -38,7 +38,7 @@ mod visit;
 mod xml;
 
 pub use crate::domain::{AwsError, Cause, ErrorClass};
-pub use consumers::Parameters;
+pub use consumers::{Parameters, Query};
 pub use credentials::READ_ONLY_POLICY;
 pub use images::CopyRequest;
 pub use inventory::{Detail, Fate};

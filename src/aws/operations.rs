@@ -107,7 +107,7 @@ fn code<E: StdError + ProvideErrorMetadata + Send + Sync + 'static>(error: &Erro
 #[cfg(test)]
 mod tests {
     use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
-    use super::super::{Access, CopyRequest, Parameters, Session};
+    use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
     use crate::domain::{AwsError, ErrorClass, InstanceTypes, LaunchPermission};
 
@@ -177,7 +177,7 @@ mod tests {
                 failed.map_or(Ok(()), Err)
             }
             of_consumers => {
-                let readings = session.list_consumers(Parameters::Images).await;
+                let readings = session.list_consumers(&Query::default()).await;
                 let failed = readings
                     .unread
                     .into_values()

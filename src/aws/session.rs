@@ -334,9 +334,12 @@ fn no_room(operation: Operation, wait: Duration) -> AwsError {
     }
 }
 
-/// Whether a call reads images or snapshots, which [`Session::ec2_reads`] gives AWS long for.
+/// Whether a call reads images, snapshots, or what launches images, which [`Session::ec2_reads`] gives AWS long for.
 fn is_long_read(operation: Operation) -> bool {
-    matches!(operation.bucket(), Some(Bucket::Read | Bucket::Snapshots))
+    matches!(
+        operation.bucket(),
+        Some(Bucket::Read | Bucket::Snapshots | Bucket::Consumers)
+    )
 }
 
 /// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.

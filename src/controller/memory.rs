@@ -1,6 +1,6 @@
 //! What a process remembers of single objects, by UID. It is lost with the process, and goes when the object does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ struct OfMigration {
 /// Of any object.
 #[derive(Debug, Default)]
 struct OfObject {
-    /// Visits that failed in a row.
-    failures: u32,
+    /// Visits that failed in a row, by the controller that made them.
+    failures: BTreeMap<&'static str, u32>,
     /// Our writes to it.
     written: Option<Written>,
 }
@@ -226,16 +226,17 @@ impl Memory {
     }
 
     /// Notes how a visit to an object has ended, and says how many have failed in a row.
-    pub(super) fn visited(&self, object: &impl Resource, has_failed: bool) -> u32 {
+    pub(super) fn visited(&self, controller: &'static str, object: &impl Resource, has_failed: bool) -> u32 {
         if has_failed {
             return self.of_object(object, |known| {
-                known.failures = known.failures.saturating_add(1);
-                known.failures
+                let failures = known.failures.entry(controller).or_default();
+                *failures = failures.saturating_add(1);
+                *failures
             });
         }
         let uid = object.meta().uid.as_deref().unwrap_or_default();
         if let Some(known) = lock(&self.objects).get_mut(uid) {
-            known.failures = 0;
+            known.failures.remove(controller);
         }
         0
     }

@@ -16,6 +16,7 @@ mod run;
 mod shards;
 pub(crate) mod survey;
 mod targets;
+mod usage;
 mod watched;
 
 use std::sync::Arc;

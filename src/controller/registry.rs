@@ -24,6 +24,7 @@ use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::permissions::{self, PermissionCheck};
 use crate::plan::scan_schedule::ScanSchedule;
 use crate::plan::source_keys::SourceKeys;
+use crate::plan::usage::{Picture, UsageWatch};
 
 /// Everything that is known.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(crate) struct Registry {
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
     wake_target: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
+    wake_usage: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
 }
 
 type CopyBudgets = HashMap<Scope, Arc<Mutex<CopyBudget>>>;
@@ -71,6 +73,8 @@ pub(crate) struct TargetState {
     pub(super) scans: ScanSchedule,
     /// Copies in flight.
     pub(super) copies: CopyWatch,
+    /// Who uses its images.
+    pub(super) usage: UsageWatch,
     /// What the role may do.
     pub(super) permission_check: PermissionCheck,
     /// UIDs of the migrations that were there when the scan began.
@@ -88,6 +92,7 @@ pub(crate) struct AccountView {
     pub(super) inventory: Option<Arc<Inventory>>,
     pub(super) key: Arc<KeyView>,
     pub(super) source_keys: Arc<SourceKeys>,
+    pub(super) picture: Option<Arc<Picture>>,
     pub(super) denied: Option<Problem>,
     pub(super) unanswered: bool,
     pub(super) scanned_since_created: bool,
@@ -100,6 +105,8 @@ pub(crate) struct Wakes {
     pub(super) migrations: UnboundedReceiver<ObjectRef<AMIMigration>>,
     pub(super) targets: UnboundedReceiver<ObjectRef<AMIEncryptionTarget>>,
     pub(super) policies: UnboundedReceiver<ObjectRef<AMIEncryptionPolicy>>,
+    /// Targets of which it is to be read who uses their images.
+    pub(super) usages: UnboundedReceiver<ObjectRef<AMIEncryptionTarget>>,
 }
 
 impl Registry {
@@ -108,6 +115,7 @@ impl Registry {
         let (wake_migration, migrations) = unbounded();
         let (wake_target, targets) = unbounded();
         let (wake_policy, policies) = unbounded();
+        let (wake_usage, usages) = unbounded();
         let registry = Self {
             targets: Mutex::default(),
             copy_budgets: Mutex::default(),
@@ -115,11 +123,13 @@ impl Registry {
             wake_migration,
             wake_target,
             wake_policy,
+            wake_usage,
         };
         let wakes = Wakes {
             migrations,
             targets,
             policies,
+            usages,
         };
         (registry, wakes)
     }
@@ -170,6 +180,7 @@ impl Registry {
             inventory: state.inventory.clone(),
             key: state.key.view().clone(),
             source_keys: state.source_keys.clone(),
+            picture: state.usage.picture().cloned(),
             denied: state.permission_check.lacking().and_then(permissions::obstacle),
             unanswered: state.permission_check.unanswered().is_some(),
             scanned_since_created: state.scanned.contains(migration),
@@ -229,6 +240,11 @@ impl Registry {
         let _ = self.wake_policy.unbounded_send(ObjectRef::new(name));
     }
 
+    /// Has it read who uses a target's images, if that is due.
+    pub(super) fn wake_usage(&self, name: &str) {
+        let _ = self.wake_usage.unbounded_send(ObjectRef::new(name));
+    }
+
     /// Lets a target look again.
     pub(super) fn wake_target(&self, name: &str) {
         let _ = self.wake_target.unbounded_send(ObjectRef::new(name));
@@ -251,6 +267,7 @@ impl TargetState {
             self.generation = generation;
             self.renewed = true;
             self.scans.renewed();
+            self.usage.renewed();
             self.copies.succeeded();
             self.permission_check = PermissionCheck::default();
         }

@@ -1,4 +1,4 @@
-//! Runs the three controllers over one watch for each kind.
+//! Runs the controllers over one watch for each kind.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::future::{FutureExt, Shared};
-use futures::{StreamExt, future};
+use futures::{StreamExt, future, stream};
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -22,7 +22,7 @@ use super::index::{Index, Scoped};
 use super::registry::{Registry, Wakes};
 use super::shards::{Entry, POLICIES};
 use super::watched::{Listed, Seen, Watched};
-use super::{Context, Parts, forget, migrations, policy, targets};
+use super::{Context, Parts, forget, migrations, policy, targets, usage};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::clock::Clock;
 use crate::domain::{Cause, Scope};
@@ -109,6 +109,10 @@ impl Watches {
             .owns_shared_stream(targets.children)
             .reconcile_on(wakes.policies)
             .with_config(config(options.concurrency));
+        // Nothing but targets that were scanned leads to a reading of who uses their images.
+        let usage_controller = Controller::for_shared_stream(stream::pending(), targets.store.clone())
+            .reconcile_on(wakes.usages)
+            .with_config(config(options.targets));
         let target_controller = Controller::for_shared_stream(targets.changes, targets.store)
             .owns_shared_stream(migrations.children)
             .reconcile_on(wakes.targets)
@@ -118,7 +122,20 @@ impl Watches {
             .with_config(config(options.concurrency));
         let (ctx, end) = (|| context.clone(), || shutdown.clone());
         let of_policies = |_: &AMIEncryptionPolicy, _: &Context| POLICIES;
-        future::join3(
+        // A reading that is cut short is lost, and nothing else: nobody waits for it.
+        let read = {
+            let end = end();
+            move |target, context| {
+                let end = end.clone();
+                async move {
+                    tokio::select! {
+                        read = usage::reconcile(target, context) => read,
+                        () = end => Ok(Action::await_change()),
+                    }
+                }
+            }
+        };
+        future::join4(
             drive(
                 "policy",
                 policy_controller,
@@ -128,6 +145,7 @@ impl Watches {
                 policy::reconcile,
             ),
             drive("target", target_controller, ctx(), end(), shard_of, targets::reconcile),
+            drive("usage", usage_controller, ctx(), end(), shard_of, read),
             drive(
                 "migration",
                 migration_controller,
@@ -247,13 +265,13 @@ async fn drive<K, R, F>(
                 .with_label_values(&[name])
                 .observe(took.as_secs_f64());
             if outcome.is_ok() {
-                context.registry.memory.visited(&*object, false);
+                context.registry.memory.visited(name, &*object, false);
             }
             outcome
         }
     };
     let on_error = move |object: Arc<K>, error: &kube::Error, context: Arc<Context>| {
-        let count = context.registry.memory.visited(&*object, true);
+        let count = context.registry.memory.visited(name, &*object, true);
         let wait = BACKOFF.0.saturating_mul(1 << (count - 1).min(10)).min(BACKOFF.1);
         if is_unreachable(error) {
             // That is said for all of them.

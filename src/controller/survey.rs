@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::AMIEncryptionTargetSpec;
-use crate::aws::{Access, AwsError, Detail, Parameters, Session, SessionKey};
+use crate::aws::{Access, AwsError, Detail, Query, Session, SessionKey};
 use crate::domain::{Inventory, Key, KeyArn, KeyProblem, KeyUsability, Readings, Scope};
 use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
@@ -72,8 +72,8 @@ pub(crate) async fn unusable_keys(
 const ROUNDS: usize = 3;
 
 /// Reads everything that can launch images, and what that names. What could not be read is in the answer too.
-pub(crate) async fn consumers(session: &Session, which: Parameters) -> Readings {
-    let mut readings = session.list_consumers(which).await;
+pub(crate) async fn consumers(session: &Session, query: &Query) -> Readings {
+    let mut readings = session.list_consumers(query).await;
     for _ in 0..ROUNDS {
         let wanted = usage::wanted(&readings);
         if wanted == usage::Wanted::default() {

@@ -10,6 +10,8 @@ pub enum Bucket {
     Read,
     /// `DescribeSnapshots`: a large account has as many pages of these as of images.
     Snapshots,
+    /// What launches images, as EC2 lists it. AWS counts each kind of call by itself: reading these holds up no scan.
+    Consumers,
     /// `CopyImage`.
     Copy,
     /// `DeregisterImage`, `DeleteSnapshot`, `ModifyImageAttribute`.
@@ -26,9 +28,10 @@ pub enum Bucket {
 
 impl Bucket {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Read,
         Self::Snapshots,
+        Self::Consumers,
         Self::Copy,
         Self::Modify,
         Self::Tag,
@@ -115,14 +118,14 @@ operations! {
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
     kms:DescribeKey                           reads  Some(Bucket::Key);
-    // For `amiseal report`: who uses images, and what keeps people from launching or sharing them.
-    ec2:DescribeInstances                     reads  Some(Bucket::Read);
-    ec2:DescribeLaunchTemplates               reads  Some(Bucket::Read);
-    ec2:DescribeLaunchTemplateVersions        reads  Some(Bucket::Read);
-    ec2:DescribeFleets                        reads  Some(Bucket::Read);
-    ec2:DescribeSpotFleetRequests             reads  Some(Bucket::Read);
-    ec2:DescribeSpotInstanceRequests          reads  Some(Bucket::Read);
-    ec2:DescribeImageReferences               reads  Some(Bucket::Read);
+    // Who uses images, and for `amiseal report` what keeps people from launching or sharing them.
+    ec2:DescribeInstances                     reads  Some(Bucket::Consumers);
+    ec2:DescribeLaunchTemplates               reads  Some(Bucket::Consumers);
+    ec2:DescribeLaunchTemplateVersions        reads  Some(Bucket::Consumers);
+    ec2:DescribeFleets                        reads  Some(Bucket::Consumers);
+    ec2:DescribeSpotFleetRequests             reads  Some(Bucket::Consumers);
+    ec2:DescribeSpotInstanceRequests          reads  Some(Bucket::Consumers);
+    ec2:DescribeImageReferences               reads  Some(Bucket::Consumers);
     ec2:GetEbsEncryptionByDefault             reads  Some(Bucket::Read);
     ec2:GetImageBlockPublicAccessState        reads  Some(Bucket::Read);
     ec2:GetSnapshotBlockPublicAccessState     reads  Some(Bucket::Read);
@@ -166,7 +169,10 @@ mod tests {
     #[test]
     fn what_is_counted_is_counted_with_its_like() {
         for operation in Operation::ALL {
-            let reads = matches!(operation.bucket(), Some(Bucket::Read | Bucket::Snapshots));
+            let reads = matches!(
+                operation.bucket(),
+                Some(Bucket::Read | Bucket::Snapshots | Bucket::Consumers)
+            );
             assert_eq!(
                 reads,
                 operation.service() == "ec2" && !operation.writes(),
@@ -189,6 +195,6 @@ mod tests {
             );
         }
         let numbers = Bucket::ALL.map(|bucket| bucket as usize);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7], "they number the limiter's lanes");
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8], "they number the limiter's lanes");
     }
 }

@@ -32,6 +32,8 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
                 backups: spec.backups,
                 copy: spec.copy.clone(),
                 promotion: spec.promotion.clone(),
+                consumers: spec.consumers.clone(),
+                unused: spec.unused.clone(),
                 history_ttl: spec.history_ttl,
             });
         }

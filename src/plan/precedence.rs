@@ -47,10 +47,16 @@ mod tests {
             policy(Some(1), "d"),
             policy(Some(1), "c"),
         ];
-        let places: Vec<_> = (0..).zip(&policies).map(|(place, policy)| Precedence::of(policy, place)).collect();
+        let places: Vec<_> = (0..)
+            .zip(&policies)
+            .map(|(place, policy)| Precedence::of(policy, place))
+            .collect();
         let mut order: Vec<usize> = (0..policies.len()).collect();
         order.sort_by_key(|place| places[*place].clone());
-        let names: Vec<_> = order.iter().map(|place| policies[*place].name.take().expect("a name")).collect();
+        let names: Vec<_> = order
+            .iter()
+            .map(|place| policies[*place].name.take().expect("a name"))
+            .collect();
         assert_eq!(names, ["c", "d", "a", "b", "a"]);
     }
 }

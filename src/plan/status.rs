@@ -9,7 +9,7 @@ use super::obstacle::{KeyView, Problem};
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, Duration, MigrationCounts, Mode, OrphanedCopies,
-    UnencryptedImage,
+    UnencryptedImage, UsageStatus,
 };
 use crate::domain::MissingPermissions;
 
@@ -57,6 +57,8 @@ pub struct Scan<'a> {
     pub migrates: bool,
     /// Whether there is any image to ask about what the role may do, be it one that is done.
     pub asks: bool,
+    /// Who uses the images; none before that was read.
+    pub usage: Option<&'a UsageStatus>,
     /// What the role lacks; none if that was not asked.
     pub lacking: Option<&'a MissingPermissions>,
     /// Why it is not known yet what the role lacks, if copies wait for that.
@@ -153,6 +155,12 @@ fn record(status: &mut AMIEncryptionTargetStatus, scan: &Scan<'_>, spec: &AMIEnc
         Vec::new()
     };
     status.last_scan_time = Some(Time(scan.at));
+    match scan.usage {
+        Some(usage) => status.usage = Some(usage.clone()),
+        None if !spec.consumers.read => status.usage = None,
+        // What an earlier process has read stays said until this one has.
+        None => {}
+    }
 }
 
 fn not_ready(write: &mut Writer<'_>, problem: &Problem) {
@@ -191,7 +199,7 @@ fn gib(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 30)
 }
 
-/// A scan that found nothing new is on record once in a scan interval, however many there are.
+/// A scan or a reading that found nothing new is on record once in a scan interval, however many there are.
 fn keep_scan_time_if_alone(
     current: &AMIEncryptionTargetStatus,
     status: &mut AMIEncryptionTargetStatus,
@@ -202,10 +210,13 @@ fn keep_scan_time_if_alone(
     };
     let after = interval.as_std().as_secs_f64() * SCAN_TIME_AFTER;
     let recent = new.0.duration_since(old.0).as_secs_f64() < after;
-    let same = AMIEncryptionTargetStatus {
+    let mut same = AMIEncryptionTargetStatus {
         last_scan_time: current.last_scan_time.clone(),
         ..status.clone()
     };
+    if let (Some(same), Some(current)) = (&mut same.usage, &current.usage) {
+        same.read_time.clone_from(&current.read_time);
+    }
     if recent && same == *current {
         *status = same;
     }

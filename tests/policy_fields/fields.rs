@@ -42,6 +42,9 @@ const KEYS: &[&str] =
 const COPIES: &[&str] = &["unencrypted_images_of_several_accounts_and_regions_are_copied_verified_and_published"];
 const PUBLISHING: &[&str] = &["tags_are_published_in_the_order_of_the_originals_creation_when_asked_for"];
 
+const USING: &[&str] = &["who_uses_the_images_is_counted_and_named_and_what_the_policy_asks_for_besides_is_read_too"];
+const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or_elsewhere"];
+
 /// All that an account says of itself.
 const ACCOUNT: &[&str] = &[WHICH, "roleARN", "externalID", "kmsKeyID"];
 
@@ -61,6 +64,10 @@ pub(crate) const ALL: &[Field] = &[
         &["backups_are_left_alone_and_named_until_the_policy_asks_for_them_too"],
         true,
     ),
+    field("consumers", &["consumers"], USING, false),
+    field("consumers.ownedBy", &["consumers.ownedBy"], USING, false),
+    field("consumers.parameters", &["consumers.parameters"], USING, false),
+    field("consumers.read", &["consumers.read"], USING, false),
     field("copy", &["copy"], COPIES, false),
     field("copy.extraTags", &["copy.extraTags"], COPIES, false),
     field(
@@ -159,6 +166,9 @@ pub(crate) const ALL: &[Field] = &[
         &["suspending_stops_every_call_at_once_and_resuming_finishes"],
         false,
     ),
+    field("unused", &["unused"], UNUSED, false),
+    field("unused.action", &["unused.action"], UNUSED, false),
+    field("unused.after", &["unused.after"], UNUSED, false),
 ];
 
 /// The row of a field.
@@ -209,7 +219,7 @@ pub(crate) fn texts(path: &str) -> Texts {
                 "15m\n",
             ],
         ),
-        "historyTTL" => of(
+        "historyTTL" | "unused.after" => of(
             &["24h", "720h", "1440m", "86400s", "99999h"],
             &["", "23h59m59s", "1d", "30", "720", "-24h", "100000h", "24h\n"],
         ),
@@ -287,7 +297,10 @@ pub(crate) fn texts(path: &str) -> Texts {
                 "ami-0123abcd\n",
             ],
         ),
-        "imageSelector.include[].tags{}" | "imageSelector.exclude[].tags{}" | "copy.extraTags{}" => Texts {
+        "imageSelector.include[].tags{}"
+        | "imageSelector.exclude[].tags{}"
+        | "consumers.ownedBy{}"
+        | "copy.extraTags{}" => Texts {
             good: [json!(""), json!(long("v", 256))]
                 .into_iter()
                 .chain(scripts())

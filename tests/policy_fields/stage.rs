@@ -151,6 +151,8 @@ pub(crate) fn base() -> Value {
         "otherKey": "Migrate",
         "backups": "Include",
         "historyTTL": "48h",
+        "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*", "stage": "p*"}},
+        "unused": {"after": "48h", "action": "Report"},
         "copy": {
             "namePattern": "sealed-{sourceID}-{name}",
             "extraTags": {"owner": "platform", "stage": "test"},

@@ -44,6 +44,8 @@ pub(crate) fn accepted() -> Value {
             "otherKey": "Migrate",
             "backups": "Include",
             "historyTTL": "720h",
+            "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*"}},
+            "unused": {"after": "2160h", "action": "Report"},
             "copy": {
                 "namePattern": "encrypted-{sourceID}-{name}",
                 "extraTags": {"owner": "platform"},

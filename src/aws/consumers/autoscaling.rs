@@ -3,7 +3,7 @@
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 
 use super::owner::owner;
-use super::{image, launcher, named, overrides, template};
+use super::{Query, image, launcher, named, overrides, template};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -39,7 +39,7 @@ pub(super) async fn read_configurations(session: &Session, into: &mut Readings) 
     Ok(())
 }
 
-pub(super) async fn read_groups(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read_groups(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let client = session.autoscaling();
@@ -49,14 +49,14 @@ pub(super) async fn read_groups(session: &Session, into: &mut Readings) -> Resul
             .set_next_token(pages.token());
         let page = session.call(GROUPS, request.send()).await?;
         for group in &listed(GROUPS, page.auto_scaling_groups)? {
-            take(group, into)?;
+            take(group, query, into)?;
         }
         pages.turn(GROUPS, page.next_token)?;
     }
     Ok(())
 }
 
-fn take(group: &AutoScalingGroup, into: &mut Readings) -> Result<(), AwsError> {
+fn take(group: &AutoScalingGroup, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let name = named(GROUPS, group.auto_scaling_group_name())?;
     let configuration = group.launch_configuration_name().filter(|name| !name.is_empty());
     let mixed = group
@@ -83,7 +83,7 @@ fn take(group: &AutoScalingGroup, into: &mut Readings) -> Result<(), AwsError> {
     }));
     let mut launches = launcher(ConsumerKind::AutoScalingGroup, name, launches);
     let tags = group.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
-    launches.owner = owner(group.operator().and_then(|operator| operator.principal()), tags);
+    launches.owner = owner(query, group.operator().and_then(|operator| operator.principal()), tags);
     into.launchers.push(launches);
     Ok(())
 }

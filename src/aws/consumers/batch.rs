@@ -3,7 +3,7 @@
 use aws_sdk_batch::types::ComputeResource;
 
 use super::owner::owner;
-use super::{image, launcher, named, overrides, template};
+use super::{Query, image, launcher, named, overrides, template};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -20,7 +20,7 @@ fn named_before(resources: &ComputeResource) -> Option<&str> {
     resources.image_id()
 }
 
-pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let client = session.batch();
@@ -59,7 +59,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
             }));
             let mut launches = launcher(ConsumerKind::ComputeEnvironment, name, launches);
             let tags = environment.tags().into_iter().flatten();
-            launches.owner = owner(None, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+            launches.owner = owner(query, None, tags.map(|(key, value)| (key.as_str(), value.as_str())));
             into.launchers.push(launches);
         }
         pages.turn(OPERATION, page.next_token)?;

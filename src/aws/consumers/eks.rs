@@ -1,7 +1,7 @@
 //! Managed node groups of EKS: one that names a launch template of its own launches what that says.
 
 use super::owner::owner;
-use super::{launcher, named, template};
+use super::{Query, launcher, named, template};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -14,7 +14,7 @@ const GROUP: Operation = Operation::DescribeNodegroup;
 /// AWS's largest page of both listings.
 const PAGE: i32 = 100;
 
-pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut clusters = Vec::new();
     let mut pages = Pages::default();
     while pages.more() {
@@ -25,7 +25,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
         pages.turn(CLUSTERS, page.next_token)?;
     }
     for cluster in clusters {
-        match of_cluster(session, &cluster, into).await {
+        match of_cluster(session, query, &cluster, into).await {
             // Deleted since it was listed.
             Err(error) if error.class == ErrorClass::NotFound => {}
             read => read?,
@@ -34,7 +34,7 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
     Ok(())
 }
 
-async fn of_cluster(session: &Session, cluster: &str, into: &mut Readings) -> Result<(), AwsError> {
+async fn of_cluster(session: &Session, query: &Query, cluster: &str, into: &mut Readings) -> Result<(), AwsError> {
     let mut groups = Vec::new();
     let mut pages = Pages::default();
     while pages.more() {
@@ -66,7 +66,7 @@ async fn of_cluster(session: &Session, cluster: &str, into: &mut Readings) -> Re
         )];
         let mut launches = launcher(ConsumerKind::NodeGroup, id.into(), launches);
         let tags = group.tags().into_iter().flatten();
-        launches.owner = owner(None, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+        launches.owner = owner(query, None, tags.map(|(key, value)| (key.as_str(), value.as_str())));
         into.launchers.push(launches);
     }
     Ok(())

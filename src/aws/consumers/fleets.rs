@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{FleetData, FleetStateCode};
 
 use super::owner::owner;
-use super::{image, launcher, named, overrides, template};
+use super::{Query, image, launcher, named, overrides, template};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -14,7 +14,7 @@ const OPERATION: Operation = Operation::DescribeFleets;
 /// The page that AWS gives where none is asked for is of this size.
 const PAGE: i32 = 1000;
 
-pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let request = session
@@ -24,14 +24,14 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
             .set_next_token(pages.token());
         let page = session.call(OPERATION, request.send()).await?;
         for fleet in &listed(OPERATION, page.fleets)? {
-            take(fleet, into)?;
+            take(fleet, query, into)?;
         }
         pages.turn(OPERATION, page.next_token)?;
     }
     Ok(())
 }
 
-fn take(fleet: &FleetData, into: &mut Readings) -> Result<(), AwsError> {
+fn take(fleet: &FleetData, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     if matches!(
         fleet.fleet_state(),
         Some(FleetStateCode::Deleted | FleetStateCode::DeletedTerminatingInstances | FleetStateCode::Failed)
@@ -50,6 +50,7 @@ fn take(fleet: &FleetData, into: &mut Readings) -> Result<(), AwsError> {
     }
     let mut launches = launcher(ConsumerKind::Fleet, id, launches);
     launches.owner = owner(
+        query,
         None,
         fleet.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))),
     );

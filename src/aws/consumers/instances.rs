@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 
 use super::owner::owner;
-use super::{image, launcher, named};
+use super::{Query, image, launcher, named};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -22,7 +22,7 @@ pub(super) const STATES: [InstanceStateName; 4] = [
     InstanceStateName::Stopped,
 ];
 
-pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let states = STATES.iter().map(|state| state.as_str().to_owned()).collect();
     let states = Filter::builder()
         .name("instance-state-name")
@@ -42,14 +42,14 @@ pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), A
             .iter()
             .flat_map(|reservation| reservation.instances())
         {
-            take(instance, into)?;
+            take(instance, query, into)?;
         }
         pages.turn(OPERATION, page.next_token)?;
     }
     Ok(())
 }
 
-fn take(instance: &Instance, into: &mut Readings) -> Result<(), AwsError> {
+fn take(instance: &Instance, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let id = named(OPERATION, instance.instance_id())?;
     let mut launches = launcher(
         ConsumerKind::Instance,
@@ -60,7 +60,11 @@ fn take(instance: &Instance, into: &mut Readings) -> Result<(), AwsError> {
         .tags()
         .iter()
         .filter_map(|tag| Some((tag.key()?, tag.value()?)));
-    launches.owner = owner(instance.operator().and_then(|operator| operator.principal()), tags);
+    launches.owner = owner(
+        query,
+        instance.operator().and_then(|operator| operator.principal()),
+        tags,
+    );
     into.launchers.push(launches);
     Ok(())
 }

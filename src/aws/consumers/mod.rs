@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use wildmatch::WildMatch;
 
 use super::session::Session;
 use crate::domain::{
@@ -36,52 +37,61 @@ pub enum Parameters {
     All,
 }
 
+/// What is read of consumers.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Which parameters.
+    pub parameters: Parameters,
+    /// Tags by which tools mark what they declare, the values as globs.
+    pub owned_by: Vec<(Box<str>, WildMatch)>,
+}
+
 /// Reads one kind into what is read, or as much of it as can be.
-type Reader = for<'s> fn(&'s Session, Parameters, &'s mut Readings) -> BoxFuture<'s, Result<(), AwsError>>;
+type Reader = for<'s> fn(&'s Session, &'s Query, &'s mut Readings) -> BoxFuture<'s, Result<(), AwsError>>;
 
 const READERS: [(ConsumerKind, Reader); 11] = [
-    (ConsumerKind::Instance, |session, _, into| {
-        Box::pin(instances::read(session, into))
+    (ConsumerKind::Instance, |session, query, into| {
+        Box::pin(instances::read(session, query, into))
     }),
-    (ConsumerKind::LaunchTemplate, |session, _, into| {
-        Box::pin(templates::read(session, into))
+    (ConsumerKind::LaunchTemplate, |session, query, into| {
+        Box::pin(templates::read(session, query, into))
     }),
     (ConsumerKind::LaunchConfiguration, |session, _, into| {
         Box::pin(autoscaling::read_configurations(session, into))
     }),
-    (ConsumerKind::AutoScalingGroup, |session, _, into| {
-        Box::pin(autoscaling::read_groups(session, into))
+    (ConsumerKind::AutoScalingGroup, |session, query, into| {
+        Box::pin(autoscaling::read_groups(session, query, into))
     }),
-    (ConsumerKind::Fleet, |session, _, into| {
-        Box::pin(fleets::read(session, into))
+    (ConsumerKind::Fleet, |session, query, into| {
+        Box::pin(fleets::read(session, query, into))
     }),
-    (ConsumerKind::SpotFleet, |session, _, into| {
-        Box::pin(spot::read_fleets(session, into))
+    (ConsumerKind::SpotFleet, |session, query, into| {
+        Box::pin(spot::read_fleets(session, query, into))
     }),
-    (ConsumerKind::SpotRequest, |session, _, into| {
-        Box::pin(spot::read_requests(session, into))
+    (ConsumerKind::SpotRequest, |session, query, into| {
+        Box::pin(spot::read_requests(session, query, into))
     }),
-    (ConsumerKind::Parameter, |session, which, into| {
-        Box::pin(parameters::read(session, which, into))
+    (ConsumerKind::Parameter, |session, query, into| {
+        Box::pin(parameters::read(session, query.parameters, into))
     }),
-    (ConsumerKind::NodeGroup, |session, _, into| {
-        Box::pin(eks::read(session, into))
+    (ConsumerKind::NodeGroup, |session, query, into| {
+        Box::pin(eks::read(session, query, into))
     }),
-    (ConsumerKind::ComputeEnvironment, |session, _, into| {
-        Box::pin(batch::read(session, into))
+    (ConsumerKind::ComputeEnvironment, |session, query, into| {
+        Box::pin(batch::read(session, query, into))
     }),
-    (ConsumerKind::Recipe, |session, _, into| {
-        Box::pin(recipes::read(session, into))
+    (ConsumerKind::Recipe, |session, query, into| {
+        Box::pin(recipes::read(session, query, into))
     }),
 ];
 
 impl Session {
     /// Lists everything that can launch an image. What cannot be read is in the answer too. What the things that were read name, and no
     /// listing shows, is for [`Session::read_named`].
-    pub async fn list_consumers(&self, which: Parameters) -> Readings {
+    pub async fn list_consumers(&self, query: &Query) -> Readings {
         let reading = READERS.map(|(kind, read)| async move {
             let mut readings = Readings::default();
-            if let Err(error) = read(self, which, &mut readings).await {
+            if let Err(error) = read(self, query, &mut readings).await {
                 tracing::debug!(%kind, %error, "could not read everything that launches images");
                 readings.unread.insert(kind, error);
             }
@@ -178,7 +188,7 @@ mod tests {
         });
         let bench = bench(&wire, open()).await;
         let session = bench.aws.session(&role(Access::ReadOnly));
-        let readings = session.list_consumers(Parameters::Images).await;
+        let readings = session.list_consumers(&Query::default()).await;
         let unread: Vec<ConsumerKind> = readings.unread.into_keys().collect();
         assert_eq!(unread, ConsumerKind::ALL);
         let image = "ami-0123456789abcdef0".parse().expect("an image");

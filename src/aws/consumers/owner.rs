@@ -1,5 +1,6 @@
 //! Whose a thing is: what AWS says itself, and what the tags of the usual tools say.
 
+use super::Query;
 use crate::domain::Owner;
 
 /// Tags that tools and services put on what is theirs, and who they are.
@@ -12,8 +13,12 @@ const TAGS: [(&str, &str); 6] = [
     ("aws:autoscaling:groupName", "Auto Scaling"),
 ];
 
-/// The owner, by `Operator.Principal`, else by the first of the tags that is there.
-pub(super) fn owner<'t>(principal: Option<&str>, tags: impl Iterator<Item = (&'t str, &'t str)>) -> Option<Owner> {
+/// The owner, by `Operator.Principal`, else by the first of the tags that is there: those that were asked for come first.
+pub(super) fn owner<'t>(
+    query: &Query,
+    principal: Option<&str>,
+    tags: impl Iterator<Item = (&'t str, &'t str)>,
+) -> Option<Owner> {
     if let Some(principal) = principal.filter(|principal| !principal.is_empty()) {
         return Some(Owner {
             by: principal.into(),
@@ -21,6 +26,18 @@ pub(super) fn owner<'t>(principal: Option<&str>, tags: impl Iterator<Item = (&'t
         });
     }
     let tags: Vec<(&str, &str)> = tags.collect();
+    let asked = query.owned_by.iter().find_map(|(key, glob)| {
+        let (_, name) = tags
+            .iter()
+            .find(|(known, name)| *known == &**key && glob.matches(name))?;
+        Some(Owner {
+            by: key.clone(),
+            name: (!name.is_empty()).then(|| (*name).into()),
+        })
+    });
+    if asked.is_some() {
+        return asked;
+    }
     TAGS.iter().find_map(|(key, by)| {
         let (_, name) = tags.iter().find(|(known, _)| known == key)?;
         Some(Owner {
@@ -32,6 +49,8 @@ pub(super) fn owner<'t>(principal: Option<&str>, tags: impl Iterator<Item = (&'t
 
 #[cfg(test)]
 mod tests {
+    use wildmatch::WildMatch;
+
     use super::*;
 
     #[test]
@@ -40,9 +59,11 @@ mod tests {
             ("aws:autoscaling:groupName", "web"),
             ("aws:cloudformation:stack-name", "shop"),
         ];
-        let said = |principal, tags: &[(&'static str, &'static str)]| {
-            owner(principal, tags.iter().copied()).map(|owner| (owner.by.to_string(), owner.name.map(String::from)))
+        let said_of = |query: &Query, principal, tags: &[(&'static str, &'static str)]| {
+            let owner = owner(query, principal, tags.iter().copied());
+            owner.map(|owner| (owner.by.to_string(), owner.name.map(String::from)))
         };
+        let said = |principal, tags| said_of(&Query::default(), principal, tags);
         assert_eq!(
             said(Some("eks.amazonaws.com"), &tags),
             Some(("eks.amazonaws.com".to_owned(), None))
@@ -52,5 +73,20 @@ mod tests {
             Some(("CloudFormation".to_owned(), Some("shop".to_owned())))
         );
         assert_eq!(said(None, &[("Name", "web")]), None);
+
+        let query = Query {
+            owned_by: vec![("terraform".into(), WildMatch::new("shop-*"))],
+            ..Query::default()
+        };
+        let declared = |value| [tags[0], tags[1], ("terraform", value)];
+        assert_eq!(
+            said_of(&query, None, &declared("shop-web")),
+            Some(("terraform".to_owned(), Some("shop-web".to_owned())))
+        );
+        assert_eq!(said_of(&query, None, &declared("else")), said(None, &tags));
+        assert_eq!(
+            said_of(&query, Some("eks.amazonaws.com"), &declared("shop-web")),
+            said(Some("eks.amazonaws.com"), &tags)
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::owner::owner;
-use super::{image, launcher, named};
+use super::{Query, image, launcher, named};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -15,12 +15,12 @@ const CONTAINERS: Operation = Operation::ListContainerRecipes;
 /// AWS's largest page of both.
 const PAGE: i32 = 25;
 
-pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
-    let of_images = of_images(session, into).await;
-    of_images.and(of_containers(session, into).await)
+pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
+    let of_images = of_images(session, query, into).await;
+    of_images.and(of_containers(session, query, into).await)
 }
 
-async fn of_images(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+async fn of_images(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let client = session.imagebuilder();
@@ -31,14 +31,14 @@ async fn of_images(session: &Session, into: &mut Readings) -> Result<(), AwsErro
         let page = session.call(IMAGES, request.send()).await?;
         for recipe in &listed(IMAGES, page.image_recipe_summary_list)? {
             let arn = named(IMAGES, recipe.arn())?;
-            push(arn, [("", base(recipe.parent_image()))], recipe.tags(), into);
+            push(query, arn, [("", base(recipe.parent_image()))], recipe.tags(), into);
         }
         pages.turn(IMAGES, page.next_token)?;
     }
     Ok(())
 }
 
-async fn of_containers(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+async fn of_containers(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let client = session.imagebuilder();
@@ -50,7 +50,13 @@ async fn of_containers(session: &Session, into: &mut Readings) -> Result<(), Aws
         for recipe in &listed(CONTAINERS, page.container_recipe_summary_list)? {
             let arn = named(CONTAINERS, recipe.arn())?;
             // What a container is built on is a container; what it is built in is an image.
-            push(arn, [("instance", image(recipe.instance_image()))], recipe.tags(), into);
+            push(
+                query,
+                arn,
+                [("instance", image(recipe.instance_image()))],
+                recipe.tags(),
+                into,
+            );
         }
         pages.turn(CONTAINERS, page.next_token)?;
     }
@@ -58,6 +64,7 @@ async fn of_containers(session: &Session, into: &mut Readings) -> Result<(), Aws
 }
 
 fn push<const N: usize>(
+    query: &Query,
     arn: Box<str>,
     launches: [(&str, Option<Launches>); N],
     tags: Option<&HashMap<String, String>>,
@@ -66,7 +73,7 @@ fn push<const N: usize>(
     let launches = launches.map(|(what, launches)| (what.to_owned(), launches));
     let mut launches = launcher(ConsumerKind::Recipe, arn, launches);
     let tags = tags.into_iter().flatten();
-    launches.owner = owner(None, tags.map(|(key, value)| (key.as_str(), value.as_str())));
+    launches.owner = owner(query, None, tags.map(|(key, value)| (key.as_str(), value.as_str())));
     into.launchers.push(launches);
 }
 

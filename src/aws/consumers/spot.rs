@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::{BatchState, SpotFleetRequestConfig, SpotInstanceRequest, SpotInstanceState};
 
 use super::owner::owner;
-use super::{image, launcher, named, template};
+use super::{Query, image, launcher, named, template};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -15,7 +15,7 @@ const REQUESTS: Operation = Operation::DescribeSpotInstanceRequests;
 /// AWS's largest page of both.
 const PAGE: i32 = 1000;
 
-pub(super) async fn read_fleets(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read_fleets(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let request = session
@@ -25,14 +25,14 @@ pub(super) async fn read_fleets(session: &Session, into: &mut Readings) -> Resul
             .set_next_token(pages.token());
         let page = session.call(FLEETS, request.send()).await?;
         for fleet in &listed(FLEETS, page.spot_fleet_request_configs)? {
-            take_fleet(fleet, into)?;
+            take_fleet(fleet, query, into)?;
         }
         pages.turn(FLEETS, page.next_token)?;
     }
     Ok(())
 }
 
-fn take_fleet(fleet: &SpotFleetRequestConfig, into: &mut Readings) -> Result<(), AwsError> {
+fn take_fleet(fleet: &SpotFleetRequestConfig, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     if matches!(
         fleet.spot_fleet_request_state(),
         Some(BatchState::Cancelled | BatchState::CancelledTerminatingInstances | BatchState::Failed)
@@ -56,6 +56,7 @@ fn take_fleet(fleet: &SpotFleetRequestConfig, into: &mut Readings) -> Result<(),
         launches.map(|launches| (String::new(), launches)),
     );
     launches.owner = owner(
+        query,
         None,
         fleet.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))),
     );
@@ -63,7 +64,7 @@ fn take_fleet(fleet: &SpotFleetRequestConfig, into: &mut Readings) -> Result<(),
     Ok(())
 }
 
-pub(super) async fn read_requests(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read_requests(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut pages = Pages::default();
     while pages.more() {
         let request = session
@@ -73,7 +74,7 @@ pub(super) async fn read_requests(session: &Session, into: &mut Readings) -> Res
             .set_next_token(pages.token());
         let page = session.call(REQUESTS, request.send()).await?;
         for request in &listed(REQUESTS, page.spot_instance_requests)? {
-            take_request(request, into)?;
+            take_request(request, query, into)?;
         }
         pages.turn(REQUESTS, page.next_token)?;
     }
@@ -81,7 +82,7 @@ pub(super) async fn read_requests(session: &Session, into: &mut Readings) -> Res
 }
 
 /// A request that is closed, cancelled or failed launches nothing any more; its instance, if there is one, is listed by itself.
-fn take_request(request: &SpotInstanceRequest, into: &mut Readings) -> Result<(), AwsError> {
+fn take_request(request: &SpotInstanceRequest, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     if matches!(
         request.state(),
         Some(SpotInstanceState::Closed | SpotInstanceState::Cancelled | SpotInstanceState::Failed)
@@ -93,6 +94,7 @@ fn take_request(request: &SpotInstanceRequest, into: &mut Readings) -> Result<()
     let launches = [(String::new(), of.and_then(|of| image(of.image_id())))];
     let mut launches = launcher(ConsumerKind::SpotRequest, id, launches);
     launches.owner = owner(
+        query,
         None,
         request.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))),
     );

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_ec2::types::LaunchTemplateVersion;
 
-use super::named;
 use super::owner::owner;
+use super::{Query, named};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
@@ -19,10 +19,10 @@ const VERSIONS: Operation = Operation::DescribeLaunchTemplateVersions;
 /// AWS's largest page of both.
 const PAGE: i32 = 200;
 
-pub(super) async fn read(session: &Session, into: &mut Readings) -> Result<(), AwsError> {
+pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let mut found = Vec::new();
     let listed = list(session, &mut found).await;
-    let owners = owners(session).await;
+    let owners = owners(session, query).await;
     let unknown = HashMap::new();
     launchers(&found, owners.as_ref().unwrap_or(&unknown), into);
     into.versions.append(&mut found);
@@ -73,7 +73,7 @@ fn launchers(found: &[TemplateVersion], owners: &HashMap<Box<str>, Owner>, into:
 }
 
 /// Whose the templates are: their tags are in no listing of versions.
-async fn owners(session: &Session) -> Result<HashMap<Box<str>, Owner>, AwsError> {
+async fn owners(session: &Session, query: &Query) -> Result<HashMap<Box<str>, Owner>, AwsError> {
     const OPERATION: Operation = Operation::DescribeLaunchTemplates;
     let mut owners = HashMap::new();
     let mut pages = Pages::default();
@@ -91,7 +91,11 @@ async fn owners(session: &Session) -> Result<HashMap<Box<str>, Owner>, AwsError>
                 .tags()
                 .iter()
                 .filter_map(|tag| Some((tag.key()?, tag.value()?)));
-            if let Some(owner) = owner(template.operator().and_then(|operator| operator.principal()), tags) {
+            if let Some(owner) = owner(
+                query,
+                template.operator().and_then(|operator| operator.principal()),
+                tags,
+            ) {
                 owners.insert(id, owner);
             }
         }

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::api::conditions::reason;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
-use crate::aws::{Access, Aws, AwsError, Detail, Parameters, Sample, Session};
+use crate::aws::{Access, Aws, AwsError, Detail, Query, Sample, Session};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
 use crate::controller::survey::{consumers, session_key, survey, unusable_keys};
@@ -188,7 +188,7 @@ impl<'a> Target<'a> {
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
         if self.settings.consumers && !findings.to_copy().is_empty() {
-            let readings = consumers(session, Parameters::default()).await;
+            let readings = consumers(session, &Query::default()).await;
             let graph = usage::graph(&readings, &self.scope.account, survey.inventory.scanned);
             report.used = Some(findings.used(&graph, self.settings.list));
         }

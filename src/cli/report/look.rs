@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Args;
 use crate::api::AMIEncryptionPolicy;
-use crate::aws::{Access, Aws, Cause, Detail, Parameters, Session, SessionKey};
+use crate::aws::{Access, Aws, Cause, Detail, Parameters, Query, Session, SessionKey};
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
@@ -222,12 +222,16 @@ impl Looking<'_> {
         // Of what happens later, a launch, an image or a group, nothing is claimed.
         let began = Timestamp::now();
         let inventory = session.scan_for(Detail::Everything).await?;
-        let which = if self.args.plain_parameters {
+        let parameters = if self.args.plain_parameters {
             Parameters::All
         } else {
             Parameters::Images
         };
-        let readings = consumers(session, which).await;
+        let query = Query {
+            parameters,
+            ..Query::default()
+        };
+        let readings = consumers(session, &query).await;
         let mut seen = Seen {
             inventory,
             graph: usage::graph(&readings, &scope.account, began),

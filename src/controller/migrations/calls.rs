@@ -11,6 +11,7 @@ use super::MigrationReconciler;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
 use crate::domain::{Image, ImageId, Operation};
+use crate::plan::allowance::Urgency;
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, Account, Answer, Contradiction, CopyCall, Facts};
 use crate::plan::{problem, request};
@@ -198,7 +199,7 @@ impl MigrationReconciler<'_> {
                 .warning(self.migration, warning.reason, "Copy", &warning.message)
                 .await;
         }
-        self.write(&answered.status, facts.record.status).await
+        self.write(&answered.status, facts.record.status, Urgency::Now).await
     }
 
     /// Publishes everything in order. Each change can be repeated, so none is on record by itself.

@@ -15,13 +15,16 @@ use super::registry::AccountView;
 use super::targets::{is_controlled_by, newly_true};
 use super::{Context, policy};
 use crate::api::conditions;
-use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication, labels};
+use crate::api::{
+    AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, ImageUsage, MigrationState, TagPublication, labels,
+};
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
 use crate::domain::{ImageId, Inventory, Malformed, Operation};
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::Problem;
 use crate::plan::step::{self, Account, Answers, Effect, Facts, Grants, Memory, Next, Question, Record, Step};
+use crate::plan::usage::record;
 use crate::plan::{problem, source_keys};
 
 mod calls;
@@ -127,8 +130,16 @@ impl MigrationReconciler<'_> {
                 Err(error) => return Ok(self.failed(&error, recorded)),
             }
         };
+        let usage = self.usage(&current);
         if status != current {
-            return self.write(&status, &current).await;
+            return self
+                .write(&AMIMigrationStatus { usage, ..status }, &current, Urgency::Now)
+                .await;
+        }
+        if usage != current.usage && then == Next::Wait && is_settled(self.migration) {
+            // Nobody waits for it, and what goes on has a write of its own to go along with.
+            let status = AMIMigrationStatus { usage, ..status };
+            return self.write(&status, &current, Urgency::Later).await;
         }
         self.give_way(facts.grants.copy, &then, &status, recorded);
         match then {
@@ -448,13 +459,40 @@ impl MigrationReconciler<'_> {
         if status == *current {
             Ok(otherwise)
         } else {
-            self.write(&status, current).await
+            let usage = self.usage(current);
+            self.write(&AMIMigrationStatus { usage, ..status }, current, Urgency::Now)
+                .await
         }
     }
 
+    /// Who uses the original, as it is to be on record. What was recorded stays until something newer is known.
+    fn usage(&self, current: &AMIMigrationStatus) -> Option<ImageUsage> {
+        let settings = &self.target.spec;
+        if !settings.consumers.read {
+            return None;
+        }
+        let recorded = current.usage.as_ref();
+        let image = self
+            .view
+            .inventory
+            .as_ref()
+            .and_then(|inventory| inventory.images.get(&self.of.source));
+        let (Some(picture), Some(image)) = (&self.view.picture, image) else {
+            return recorded.cloned();
+        };
+        let today = self.ctx.clock.now().min(self.ctx.clock.system_time());
+        let fresh = record::of_image(picture, image, settings.unused.after.as_std(), today);
+        Some(record::amended(recorded, fresh))
+    }
+
     /// Writes the status that was decided on; the change leads to the next step.
-    async fn write(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> Result<Action, kube::Error> {
-        match write_status(self.ctx, self.migration, status, Urgency::Now).await? {
+    async fn write(
+        &self,
+        status: &AMIMigrationStatus,
+        current: &AMIMigrationStatus,
+        urgency: Urgency,
+    ) -> Result<Action, kube::Error> {
+        match write_status(self.ctx, self.migration, status, urgency).await? {
             Outcome::Written => {}
             Outcome::Gone => return Ok(Action::await_change()),
             Outcome::Discarded(wait) => return Ok(Action::requeue(self.ctx.clock.to_real_time(wait))),

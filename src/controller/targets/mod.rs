@@ -21,7 +21,8 @@ use super::apply::{AFTER_CONFLICT, Outcome, write_status};
 use super::index::Scoped;
 use super::registry::{TargetState, lock};
 use super::survey::session_key;
-use super::{Context, policy};
+use super::{Context, policy, usage};
+use crate::api::conditions::Status;
 use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, MigrationCounts, MigrationState, Mode, conditions,
     labels,
@@ -97,6 +98,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     } else {
         reconciler.follow_key().await;
     }
+    reconciler.follow_usage();
     reconciler.follow_other_policies();
     reconciler.follow_judgements();
     let asks = asks_for_changes(&policy.spec, &target.spec);
@@ -163,6 +165,18 @@ impl<'a> TargetReconciler<'a> {
 
     fn state<T>(&self, read: impl FnOnce(&mut TargetState) -> T) -> T {
         read(&mut lock(&self.ctx.registry.target_state(&self.name)))
+    }
+
+    /// Has it read who uses the images, when that is due: that goes on beside what is done here.
+    fn follow_usage(&self) {
+        if !usage::is_wanted(self.target) {
+            self.state(|state| state.usage.rest());
+            return;
+        }
+        let now = self.ctx.clock.now();
+        if self.state(|state| state.inventory.is_some() && state.usage.is_due(now)) {
+            self.ctx.registry.wake_usage(&self.name);
+        }
     }
 
     fn wake_migrations(&self) {
@@ -289,6 +303,7 @@ impl<'a> TargetReconciler<'a> {
                     unstarted: self.has_unstarted(classified),
                     migrates,
                     asks,
+                    usage: state.usage.status().map(|status| &**status),
                     lacking: state.permission_check.lacking(),
                     unanswered: state.permission_check.unanswered(),
                     asked: state.scans.completed_for(),
@@ -334,6 +349,17 @@ impl<'a> TargetReconciler<'a> {
                 continue;
             };
             self.ctx.events.warning(self.target, reason, "Scan", message).await;
+        }
+        if let Some((reason, message)) = newly(
+            Status::False,
+            conditions::USAGE_KNOWN,
+            &current.conditions,
+            &decided.conditions,
+        ) {
+            self.ctx
+                .events
+                .warning(self.target, reason, "ReadConsumers", message)
+                .await;
         }
         Ok(None)
     }
@@ -392,9 +418,14 @@ impl<'a> TargetReconciler<'a> {
 
 /// Reason and message of a condition, if it has become true, or true for another reason.
 pub(super) fn newly_true<'a>(type_: &str, before: &[Condition], now: &'a [Condition]) -> Option<(&'a str, &'a str)> {
-    let condition = conditions::find(now, type_).filter(|c| c.status == "True")?;
+    newly(Status::True, type_, before, now)
+}
+
+/// The same for another status.
+fn newly<'a>(status: Status, type_: &str, before: &[Condition], now: &'a [Condition]) -> Option<(&'a str, &'a str)> {
+    let condition = conditions::find(now, type_).filter(|c| c.status == status.as_str())?;
     let old = conditions::find(before, type_);
-    let known = old.is_some_and(|old| old.status == "True" && old.reason == condition.reason);
+    let known = old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
     (!known).then_some((condition.reason.as_str(), condition.message.as_str()))
 }
 

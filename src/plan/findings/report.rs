@@ -9,8 +9,8 @@ use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, is_unencr
 use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
+use crate::plan::usage::Usage;
 use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
-use crate::plan::usage::{Doubt, Usage};
 
 /// The report.
 #[derive(Debug, Clone, Serialize)]
@@ -266,7 +266,7 @@ fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
     let (usage, consumers, doubts) = match &usage {
         Usage::Used(consumers) => (USED, consumers.iter().map(ReportedConsumer::from).collect(), Vec::new()),
         Usage::Unused(_) => (UNUSED, Vec::new(), Vec::new()),
-        Usage::Unknown(doubts) => (UNKNOWN, Vec::new(), doubts.iter().map(doubt).collect()),
+        Usage::Unknown(doubts) => (UNKNOWN, Vec::new(), doubts.iter().map(form::doubt).collect()),
     };
     ReportedImage {
         id: image.id.to_string(),
@@ -279,23 +279,6 @@ fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
         usage,
         consumers,
         doubts,
-    }
-}
-
-fn doubt(doubt: &Doubt<'_>) -> String {
-    match doubt {
-        Doubt::NotRead => "Nothing that launches images was read.".to_owned(),
-        Doubt::Unread(kind, _) => format!("Things of the kind {kind} could not be read."),
-        Doubt::Unresolved(unresolved) => {
-            format!(
-                "{} {} names {}, which could not be read.",
-                unresolved.kind, unresolved.id, unresolved.names
-            )
-        }
-        Doubt::Unconfirmed => "AWS was not asked whether anything else names it.".to_owned(),
-        Doubt::Shared => "Other accounts may launch it, or who may was not read.".to_owned(),
-        Doubt::LastLaunchUnknown => "AWS does not say when it was last launched.".to_owned(),
-        Doubt::Recent(at) => format!("It was launched or made at {}.", time(*at)),
     }
 }
 

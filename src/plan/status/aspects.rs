@@ -5,18 +5,19 @@ use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, MigrationCounts, Mode};
 use crate::domain::MissingPermissions;
 use crate::plan::obstacle::{self, Problem};
-use crate::plan::{freshness, permissions};
+use crate::plan::{freshness, permissions, usage};
 
 /// One aspect: writes its conditions, and gives what keeps the target from being ready, if that is its business.
 type Aspect = fn(&mut Writer<'_>, &View<'_>) -> Option<Problem>;
 
 /// In this order their conditions are listed, and of several that keep the target from being ready the first one is said,
 /// by [`Hindrance`].
-const ASPECTS: [(Hindrance, Aspect); 5] = [
+const ASPECTS: [(Hindrance, Aspect); 6] = [
     (Hindrance::Key, key_usable),
     (Hindrance::None, compliant),
     (Hindrance::None, contested),
     (Hindrance::Role, permitted),
+    (Hindrance::None, usage_known),
     (Hindrance::Scan, reachable),
 ];
 
@@ -146,6 +147,28 @@ fn answered(write: &mut Writer<'_>, lacking: &MissingPermissions, denied: Option
             write.set(conditions::PERMITTED, Status::True, reason::SUCCEEDED, message);
         }
     }
+}
+
+/// Whether everything was read that can launch images. It hinders nothing.
+fn usage_known(write: &mut Writer<'_>, view: &View<'_>) -> Option<Problem> {
+    if !view.spec.consumers.read {
+        write.remove(conditions::USAGE_KNOWN);
+        return None;
+    }
+    let unread = &view.scan.usage?.unread;
+    if unread.is_empty() {
+        let message = "The last reading showed everything that can launch images.";
+        write.set(conditions::USAGE_KNOWN, Status::True, reason::SUCCEEDED, message);
+        return None;
+    }
+    let message = usage::record::lacking(unread);
+    write.set(
+        conditions::USAGE_KNOWN,
+        Status::False,
+        reason::CONSUMERS_UNREAD,
+        &message,
+    );
+    None
 }
 
 fn reachable(write: &mut Writer<'_>, view: &View<'_>) -> Option<Problem> {

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::conditions::{self, Status, Writer, reason};
-use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetStatus, TargetCounts};
+use crate::api::{
+    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetStatus, TargetCounts, UsageCounts,
+};
 
 /// So many targets are named for one thing that is said of them.
 const NAMED: usize = 3;
@@ -53,6 +55,10 @@ pub fn policy(
     // Nothing is counted before anything was looked at.
     status.images = sum(targets.iter().filter_map(|t| t.status.images));
     status.migrations = sum(targets.iter().filter_map(|t| t.status.migrations));
+    status.usage = sum(targets
+        .iter()
+        .filter_map(|t| t.status.usage.as_ref())
+        .map(UsageCounts::from));
 
     let mut conditions = std::mem::take(&mut status.conditions);
     let mut write = Writer {

@@ -38,6 +38,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> S
         unstarted: false,
         migrates: true,
         asks: true,
+        usage: None,
         lacking: None,
         unanswered: None,
         asked: None,

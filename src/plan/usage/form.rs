@@ -1,8 +1,9 @@
 //! How consumers of images are printed.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Graph;
+use super::{Doubt, Graph};
 use crate::domain::{Consumer, ImageId};
 
 /// Something that uses an image.
@@ -81,4 +82,27 @@ pub fn line(consumer: &ReportedConsumer) -> String {
         .map(|owner| format!(" of {owner}"))
         .unwrap_or_default();
     format!("{} {}{via}{owner}", consumer.kind, consumer.id)
+}
+
+/// Why it cannot be said that nobody uses an image, in a sentence.
+pub fn doubt(doubt: &Doubt<'_>) -> String {
+    match doubt {
+        Doubt::NotRead => "Nothing that launches images was read.".to_owned(),
+        Doubt::Unread(kind, _) => format!("Things of the kind {kind} could not be read."),
+        Doubt::Unresolved(unresolved) => {
+            format!(
+                "{} {} names {}, which could not be read.",
+                unresolved.kind, unresolved.id, unresolved.names
+            )
+        }
+        Doubt::Unconfirmed => "AWS was not asked whether anything else names it.".to_owned(),
+        Doubt::Shared => "Other accounts may launch it, or who may was not read.".to_owned(),
+        Doubt::LastLaunchUnknown => "AWS does not say when it was last launched.".to_owned(),
+        Doubt::Recent(at) => format!("It was launched or made at {}.", whole_seconds(*at)),
+    }
+}
+
+/// In whole seconds, as AWS has them.
+pub fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -1,9 +1,12 @@
 //! Who uses an image: everything that can launch it, by whatever it names it. What could not be read may use every image.
 
 pub mod form;
+mod picture;
+pub mod record;
 mod resolve;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -11,12 +14,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::{
-    AccountId, Consumer, ConsumerKind, Image, ImageId, ImageRef, ImageReference, LaunchPermission, Readings,
+    AccountId, AwsError, Consumer, ConsumerKind, Image, ImageId, ImageRef, ImageReference, LaunchPermission, Readings,
 };
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
 
+pub use picture::{Elsewhere, Picture};
 pub use resolve::{Wanted, wanted};
+pub use watch::{Begun, UsageWatch, is_passing, passes};
 
 /// AWS says up to a day late that an image was launched (API reference of Image, `LastLaunchedTime`).
 const LAUNCH_LAG: Duration = Duration::from_secs(24 * 3600);
@@ -36,6 +41,8 @@ pub struct Graph {
     began: Option<Timestamp>,
     /// Images of which AWS was asked by itself what names them.
     confirmed: BTreeSet<ImageId>,
+    /// Why it could not be asked of all of them what names them, or who may launch them.
+    unconfirmed: Option<Problem>,
 }
 
 /// Something of which it is not known what it launches.
@@ -175,6 +182,16 @@ impl Graph {
         }
     }
 
+    /// It could not be asked of all images what names them, or who may launch them.
+    pub fn not_confirmed(&mut self, error: &AwsError) {
+        self.unconfirmed = Some(problem::of_error(error));
+    }
+
+    /// Why it could not.
+    pub fn unconfirmed(&self) -> Option<&Problem> {
+        self.unconfirmed.as_ref()
+    }
+
     /// Kinds of which not everything could be read, and why.
     pub fn unread(&self) -> &BTreeMap<ConsumerKind, Problem> {
         &self.unread
@@ -183,6 +200,24 @@ impl Graph {
     /// Things of which it is not known what they launch.
     pub fn unresolved(&self) -> impl Iterator<Item = &Unresolved> {
         self.unresolved.iter()
+    }
+
+    /// Takes over from an earlier reading what may still be so: consumers of kinds of which not everything could be read now, and those
+    /// of which it is not known now what they launch.
+    pub fn keep(&mut self, earlier: &Self) {
+        let unresolved = &self.unresolved;
+        let unread = &self.unread;
+        let may_be = |user: &Consumer| {
+            unread.contains_key(&user.kind) || unresolved.iter().any(|one| one.kind == user.kind && one.id == user.id)
+        };
+        for (image, users) in &earlier.users {
+            for user in users.iter().filter(|user| may_be(user)) {
+                let ours = self.users.entry(image.clone()).or_default();
+                if !ours.contains(user) {
+                    ours.push(user.clone());
+                }
+            }
+        }
     }
 
     /// When reading began; none where nothing was read yet.

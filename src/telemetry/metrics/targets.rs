@@ -8,13 +8,14 @@ use kube::ResourceExt;
 use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 
+use super::usage::UsageMetrics;
 use super::{counters, gauges, int_gauges, seconds};
 use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, Mode, conditions,
 };
 use crate::domain::Scope;
 
-const TARGET: [&str; 3] = ["policy", "account", "region"];
+pub(super) const TARGET: [&str; 3] = ["policy", "account", "region"];
 /// The state of migrations that need a person, wherever they are.
 const STALLED: &str = "Stalled";
 
@@ -34,12 +35,13 @@ pub(crate) struct TargetMetrics {
     slowest_copy: GaugeVec,
     copy_failures: IntCounterVec,
     duplicate_bytes: GaugeVec,
+    usage: UsageMetrics,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
 
 /// Policy, account and region of a target.
-type Labels<'a> = [&'a str; 3];
+pub(super) type Labels<'a> = [&'a str; 3];
 
 #[derive(Debug, Default, Clone)]
 struct Series {
@@ -119,11 +121,18 @@ impl TargetMetrics {
                 "Snapshot storage of originals that have a verified copy, in bytes.",
                 &TARGET,
             )?,
+            usage: UsageMetrics::new()?,
             series: Arc::default(),
         })
     }
 
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let mut collectors = self.usage.collectors();
+        collectors.extend(self.own());
+        collectors
+    }
+
+    fn own(&self) -> Vec<Box<dyn Collector>> {
         vec![
             Box::new(self.images.clone()),
             Box::new(self.migrations.clone()),
@@ -168,6 +177,7 @@ impl TargetMetrics {
             &labels,
             last_scan.filter(|_| !spec.suspend).map(seconds),
         );
+        self.usage.observe(&labels, status, spec.suspend);
         // Prometheus sees the first failure only where it has seen 0 before.
         self.copy_failures.with_label_values(&labels);
         #[allow(
@@ -313,6 +323,7 @@ impl TargetMetrics {
         let _ = self.slowest_copy.remove_label_values(&labels);
         let _ = self.copy_failures.remove_label_values(&labels);
         let _ = self.duplicate_bytes.remove_label_values(&labels);
+        self.usage.forget(&labels);
         let [_, account, region] = owned;
         Scope::parse(&account, &region).ok()
     }
@@ -323,7 +334,7 @@ impl TargetMetrics {
 }
 
 /// Shows a value, or takes back what was shown.
-fn show<A: Atomic>(metric: &GenericGaugeVec<A>, labels: &[&str], value: Option<A::T>) {
+pub(super) fn show<A: Atomic>(metric: &GenericGaugeVec<A>, labels: &[&str], value: Option<A::T>) {
     match value {
         Some(value) => metric.with_label_values(labels).set(value),
         // An error means that nothing was shown before either.

@@ -18,7 +18,13 @@ pub(crate) const KEY: &str = "11111111-1111-4111-8111-111111111111";
 const ALLOWED: &str = r#"["ec2:DescribeImages", "ec2:DescribeSnapshots", "ec2:DescribeImageAttribute", "ec2:CopyImage",
     "ec2:CreateTags", "ec2:ModifyImageAttribute", "ec2:EnableImageDeprecation", "ec2:DeregisterImage",
     "ec2:ReplaceImageInstanceTypeSpecification",
-    "ec2:DeleteSnapshot", "kms:DescribeKey"]"#;
+    "ec2:DeleteSnapshot", "kms:DescribeKey",
+    "ec2:DescribeInstances", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeFleets",
+    "ec2:DescribeSpotFleetRequests", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeImageReferences",
+    "autoscaling:Describe*", "ssm:DescribeParameters", "ssm:GetParameters", "ssm:GetParameterHistory",
+    "eks:ListClusters", "eks:ListNodegroups", "eks:DescribeNodegroup", "batch:DescribeComputeEnvironments",
+    "imagebuilder:ListImageRecipes", "imagebuilder:GetImageRecipe", "imagebuilder:ListContainerRecipes",
+    "imagebuilder:GetContainerRecipe"]"#;
 
 /// Image IDs are made from the seed: no scenario has those of another.
 static SEED: AtomicU64 = AtomicU64::new(1);

@@ -1,0 +1,317 @@
+//! Who uses the images: what a policy says of reading it, and what statuses say of it.
+
+use std::collections::BTreeMap;
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, rules, schema};
+
+/// So many consumers of an image are named in its migration.
+pub const NAMED_CONSUMERS: usize = 20;
+/// So many images of other accounts are listed in a target, each with a kind of consumer.
+pub const FOREIGN_IMAGES: usize = 200;
+
+/// What is read of everything that can launch images. Nothing of it is ever changed.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerSettings {
+    /// Whether to read who uses the images: instances, launch templates, Auto Scaling groups and everything else that can
+    /// launch one. The guide lists the actions that the role needs for it. What the role may not read makes no image fail:
+    /// it is named, and nobody is said not to use an image.
+    #[serde(default = "yes")]
+    pub read: bool,
+    /// Which parameters of Systems Manager's Parameter Store count. `Images`: those of the data type `aws:ec2:image`.
+    /// `All`: also plain ones whose value is or contains the ID of an image.
+    #[serde(default)]
+    pub parameters: ParameterScope,
+    /// Tags by which your tools mark what they declare, such as `{terraform: "*"}`: the key exactly as written, the value
+    /// as a glob. A consumer that has one of them is shown as owned by that tag, for those who will have to change it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::tag_globs")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    #[x_kube(validation = rules::tag_keys())]
+    pub owned_by: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> Self {
+        Self {
+            read: true,
+            parameters: ParameterScope::default(),
+            owned_by: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which parameters count as consumers of images.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParameterScope {
+    /// Those of the data type `aws:ec2:image`.
+    #[default]
+    Images,
+    /// Also plain ones.
+    All,
+}
+
+/// What becomes of images that nobody uses.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UnusedSettings {
+    /// For how long an image must not have been launched to count as unused, as in `2160h`: at least `24h`. AWS reports a
+    /// launch up to a day late, so that amiseal waits for one day more.
+    #[serde(default = "ninety_days")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::unused_after_range())]
+    #[x_kube(validation = rules::duration_form("after"))]
+    pub after: Duration,
+    /// `Report`: count them.
+    #[serde(default)]
+    pub action: UnusedAction,
+}
+
+fn ninety_days() -> Duration {
+    Duration::from_secs(90 * 24 * 3600)
+}
+
+impl Default for UnusedSettings {
+    fn default() -> Self {
+        Self {
+            after: ninety_days(),
+            action: UnusedAction::default(),
+        }
+    }
+}
+
+/// What to do with an image that nobody uses.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnusedAction {
+    /// Count it.
+    #[default]
+    Report,
+}
+
+/// Who uses the images of an account and region, as the last reading showed it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageStatus {
+    /// How many of the selected images something can launch.
+    #[serde(default)]
+    pub used: u32,
+    /// How many of them nobody uses, as far as everything was read that could tell.
+    #[serde(default)]
+    pub unused: u32,
+    /// How many GiB the volumes of these have. Their snapshots take less.
+    #[serde(rename = "unusedGiB", default)]
+    pub unused_gib: u64,
+    /// How many of them nobody is known to use, while something that could tell was not read, or the image was launched too
+    /// lately. Treat them as used.
+    #[serde(default)]
+    pub unknown: u32,
+    /// How many consumers of each kind use an image of the account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    pub consumers: Vec<KindCount>,
+    /// What could not be read, by kind of consumer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    pub unread: Vec<UnreadKind>,
+    /// Images that are launched here and that the account does not own, at most 200: the targets of their owners read this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub foreign_images: Vec<ForeignImage>,
+    /// How many more there are. While there are any, nobody can tell from here that an image of another account is not used.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub foreign_images_omitted: u32,
+    /// When the reading began that all of this is from. A later one that showed the same is noted once an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_time: Option<Time>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// How many of the selected images are used, summed over targets.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageCounts {
+    /// How many something can launch.
+    #[serde(default)]
+    pub used: u32,
+    /// How many nobody uses.
+    #[serde(default)]
+    pub unused: u32,
+    /// How many GiB the volumes of these have. Their snapshots take less.
+    #[serde(rename = "unusedGiB", default)]
+    pub unused_gib: u64,
+    /// Of how many it cannot be said. Treat them as used.
+    #[serde(default)]
+    pub unknown: u32,
+}
+
+impl From<&UsageStatus> for UsageCounts {
+    fn from(status: &UsageStatus) -> Self {
+        Self {
+            used: status.used,
+            unused: status.unused,
+            unused_gib: status.unused_gib,
+            unknown: status.unknown,
+        }
+    }
+}
+
+impl AddAssign for UsageCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.used += other.used;
+        self.unused += other.unused;
+        self.unused_gib += other.unused_gib;
+        self.unknown += other.unknown;
+    }
+}
+
+impl Sum for UsageCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+/// How many consumers of one kind there are.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KindCount {
+    /// The kind, such as `AutoScalingGroup`.
+    #[schemars(length(max = 32))]
+    pub kind: String,
+    /// How many.
+    #[serde(default)]
+    pub count: u32,
+}
+
+/// A kind of consumer of which not everything could be read.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadKind {
+    /// The kind, such as `AutoScalingGroup`.
+    #[schemars(length(max = 32))]
+    pub kind: String,
+    /// Why, and what to do.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+}
+
+/// An image of another account that something launches here.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignImage {
+    /// The image's ID.
+    #[serde(rename = "imageID")]
+    #[schemars(length(max = 32))]
+    pub image_id: String,
+    /// The kind of what launches it.
+    #[schemars(length(max = 32))]
+    pub kind: String,
+    /// How many of that kind do.
+    #[serde(default)]
+    pub count: u32,
+}
+
+/// Who uses one image, as the last reading showed it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageUsage {
+    /// `Used`: something can launch the image. `Unused`: nobody uses it. `Unknown`: nobody is known to, and that nobody does
+    /// cannot be said. Treat it as used.
+    #[serde(default)]
+    pub state: UsageState,
+    /// How many consumers there are, by kind and account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub counts: Vec<ConsumerCount>,
+    /// The consumers, at most 20. Those that launch others come first, instances last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub consumers: Vec<NamedConsumer>,
+    /// How many consumers are not named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub omitted: u32,
+    /// When the image was last launched, as AWS reports it up to a day late. Absent where AWS does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_launched: Option<Time>,
+    /// Why it cannot be said that nobody uses the image, where nobody is known to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+    /// When the reading began that this is from. Where only numbers have changed since, it is up to an hour old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_time: Option<Time>,
+}
+
+/// Whether an image is used.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsageState {
+    /// Something can launch it.
+    Used,
+    /// Nobody does.
+    Unused,
+    /// It cannot be said.
+    #[default]
+    Unknown,
+}
+
+/// How many consumers of one kind are in one account.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerCount {
+    /// The kind, such as `AutoScalingGroup`.
+    #[schemars(length(max = 32))]
+    pub kind: String,
+    /// The account that they are in.
+    #[serde(rename = "accountID")]
+    #[schemars(length(max = 12))]
+    pub account_id: String,
+    /// How many.
+    #[serde(default)]
+    pub count: u32,
+}
+
+/// Something that can launch an image.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NamedConsumer {
+    /// The kind, such as `AutoScalingGroup`.
+    #[schemars(length(max = 32))]
+    pub kind: String,
+    /// The account that it is in.
+    #[serde(rename = "accountID")]
+    #[schemars(length(max = 12))]
+    pub account_id: String,
+    /// Its ID or name.
+    #[schemars(length(max = 256))]
+    pub id: String,
+    /// By what it launches the image, where it does not name it itself, as in `lt-0123456789abcdef0 $Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub via: Option<String>,
+    /// Who has to change it, as in `CloudFormation shop`, where AWS or a tag says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub owner: Option<String>,
+}

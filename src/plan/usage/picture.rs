@@ -1,0 +1,78 @@
+//! Everything that is known of the use of an account's images in one region: what can launch them there and elsewhere, and
+//! who may.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Doubt, Graph, Usage};
+use crate::domain::{AccountId, Image, ImageId, LaunchPermission};
+
+/// What is known.
+#[derive(Debug, Clone, Default)]
+pub struct Picture {
+    /// What launches images in the account and region.
+    pub graph: Graph,
+    /// What launches them in other accounts.
+    pub elsewhere: Elsewhere,
+    /// Who may launch an image, of those where that matters.
+    pub shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
+}
+
+/// What other accounts launch of images that they do not own, as their targets say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    users: HashMap<ImageId, BTreeMap<(AccountId, String), u32>>,
+    complete: BTreeMap<AccountId, Timestamp>,
+}
+
+impl Elsewhere {
+    /// So many things of a kind launch an image in this account.
+    pub fn uses(&mut self, account: &AccountId, image: ImageId, kind: &str, count: u32) {
+        let of_image = self.users.entry(image).or_default();
+        let known = of_image.entry((account.clone(), kind.to_owned())).or_default();
+        // Two targets may speak of the same account.
+        *known = count.max(*known);
+    }
+
+    /// Everything that launches images in this account was read at that time. Of two readings the older one counts.
+    pub fn is_complete(&mut self, account: &AccountId, read: Timestamp) {
+        let known = self.complete.entry(account.clone()).or_insert(read);
+        *known = read.min(*known);
+    }
+
+    /// Who launches an image: account, kind and how many.
+    pub fn users(&self, image: &ImageId) -> impl Iterator<Item = (&AccountId, &str, u32)> {
+        let of_image = self.users.get(image).into_iter().flatten();
+        of_image.map(|((account, kind), count)| (account, kind.as_str(), *count))
+    }
+}
+
+impl Picture {
+    /// What is known of the use of an image at `now`. One that was launched or made within `after` is not unused.
+    pub fn usage(&self, image: &Image, after: Duration, now: Timestamp) -> Usage<'_> {
+        if self.elsewhere.users(&image.id).next().is_some() {
+            return Usage::Used(self.graph.consumers(&image.id));
+        }
+        let is_read = |account: &AccountId| self.elsewhere.complete.contains_key(account);
+        self.graph.usage(image, self.shared.get(&image.id), is_read, after, now)
+    }
+
+    /// The images that could turn out to be unused once AWS is asked what else names them, and who may launch them.
+    pub fn candidates<'i>(
+        &self,
+        images: impl Iterator<Item = &'i Image>,
+        after: Duration,
+        now: Timestamp,
+    ) -> Vec<ImageId> {
+        let is_left = |image: &&Image| match self.usage(image, after, now) {
+            Usage::Unknown(doubts) => doubts
+                .iter()
+                .all(|doubt| matches!(doubt, Doubt::Unconfirmed | Doubt::Shared)),
+            Usage::Used(_) | Usage::Unused(_) => false,
+        };
+        let images = images.filter(|image| image.is_there() && !image.public);
+        images.filter(is_left).map(|image| image.id.clone()).collect()
+    }
+}

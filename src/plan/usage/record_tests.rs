@@ -1,0 +1,241 @@
+use super::*;
+use crate::api::{Backups, ImageSelector};
+use crate::domain::{AwsError, ErrorClass, ImageRef, LaunchPermission, Launcher, Launches, Operation, Owner, Readings};
+use crate::plan::testing::{account, at, failed_call, image, image_id};
+use crate::plan::usage::{self};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Long after everything.
+const NOW: i64 = 400 * 24 * 3600;
+
+fn launcher(kind: ConsumerKind, id: &str, images: &[u64]) -> Launcher {
+    let launches = images
+        .iter()
+        .map(|number| ("".into(), Launches::Image(ImageRef::Image(image_id(*number)))));
+    Launcher {
+        kind,
+        id: id.into(),
+        launches: launches.collect(),
+        owner: None,
+    }
+}
+
+fn old_image(number: u64) -> Image {
+    let mut image = image(number, number);
+    image.created = Some(at(0));
+    image.last_launched = Some(at(1));
+    image
+}
+
+fn inventory(numbers: impl IntoIterator<Item = u64>) -> Inventory {
+    let mut inventory = Inventory::new(at(0));
+    numbers
+        .into_iter()
+        .for_each(|number| inventory.insert(old_image(number)));
+    inventory
+}
+
+fn picture(launchers: Vec<Launcher>) -> Picture {
+    let readings = Readings {
+        launchers,
+        ..Readings::default()
+    };
+    Picture {
+        graph: usage::graph(&readings, &account(), at(NOW)),
+        ..Picture::default()
+    }
+}
+
+/// As after AWS was asked of all images what else names them and who may launch them.
+fn confirmed(mut picture: Picture, numbers: impl IntoIterator<Item = u64>) -> Picture {
+    for number in numbers {
+        let id = image_id(number);
+        picture.graph.confirm(std::slice::from_ref(&id), &[], &account());
+        picture.shared.entry(id).or_default();
+    }
+    picture
+}
+
+fn of_target(picture: &Picture, inventory: &Inventory) -> UsageStatus {
+    let selector = Selector::new(&ImageSelector::default(), Backups::Exclude);
+    super::of_target(picture, inventory, &selector, 90 * DAY, at(NOW))
+}
+
+fn usage_of(picture: &Picture, number: u64) -> ImageUsage {
+    super::of_image(picture, &old_image(number), 90 * DAY, at(NOW))
+}
+
+#[test]
+fn a_target_counts_images_and_each_consumer_once_and_lists_those_of_other_accounts_apart() {
+    let seen = picture(vec![
+        launcher(ConsumerKind::Instance, "i-1", &[1]),
+        launcher(ConsumerKind::Instance, "i-2", &[9]),
+        launcher(ConsumerKind::AutoScalingGroup, "web", &[1, 2, 9]),
+    ]);
+    let status = of_target(&confirmed(seen, [3]), &inventory(1..=4));
+    assert_eq!((status.used, status.unused, status.unknown), (2, 1, 1));
+    assert_eq!(status.unused_gib, 24);
+    let kinds: Vec<_> = status.consumers.iter().map(|row| (&*row.kind, row.count)).collect();
+    assert_eq!(kinds, [("Instance", 1), ("AutoScalingGroup", 1)]);
+    let foreign = |row: &ForeignImage| (row.image_id.clone(), row.kind.clone(), row.count);
+    let id = image_id(9).to_string();
+    assert_eq!(
+        status.foreign_images.iter().map(foreign).collect::<Vec<_>>(),
+        [(id.clone(), "Instance".into(), 1), (id, "AutoScalingGroup".into(), 1)]
+    );
+    assert_eq!((status.foreign_images_omitted, status.unread), (0, Vec::new()));
+}
+
+#[test]
+fn what_is_launched_in_another_account_is_used_and_what_is_shared_with_one_that_was_not_read_is_not_unused() {
+    let consumer: AccountId = "444455556666".parse().expect("an account");
+    let their = |launches: &[u64], unread: bool| {
+        let mut seen = picture(vec![launcher(ConsumerKind::LaunchTemplate, "lt-1", launches)]);
+        if unread {
+            seen.graph = {
+                let mut readings = Readings::default();
+                let error = failed_call(Operation::DescribeInstances, ErrorClass::Denied);
+                readings.unread.insert(ConsumerKind::Instance, error);
+                usage::graph(&readings, &consumer, at(NOW))
+            };
+        }
+        of_target(&seen, &Inventory::new(at(0)))
+    };
+    let state = |status: Option<&UsageStatus>, holds: bool| {
+        let mut seen = confirmed(picture(Vec::new()), [1]);
+        let shared = [LaunchPermission::Account(consumer.clone())];
+        seen.shared.insert(image_id(1), shared.into());
+        if let Some(status) = status {
+            super::elsewhere(&mut seen.elsewhere, &consumer, status, |_| holds);
+        }
+        usage_of(&seen, 1)
+    };
+    let used = state(Some(&their(&[1], false)), true);
+    assert_eq!(used.state, UsageState::Used);
+    let row = ConsumerCount {
+        kind: "LaunchTemplate".into(),
+        account_id: consumer.to_string(),
+        count: 1,
+    };
+    assert_eq!((used.counts, used.omitted), (vec![row], 1));
+    // What is old says nothing of who does not use it, and still who does.
+    assert_eq!(state(Some(&their(&[1], false)), false).state, UsageState::Used);
+    assert_eq!(state(Some(&their(&[2], false)), true).state, UsageState::Unused);
+    assert_eq!(state(Some(&their(&[2], false)), false).state, UsageState::Unknown);
+    assert_eq!(state(Some(&their(&[], true)), true).state, UsageState::Unknown);
+    let many: Vec<u64> = (100..400).collect();
+    let cut = their(&many, false);
+    assert_eq!(
+        (cut.foreign_images.len(), cut.foreign_images_omitted),
+        (FOREIGN_IMAGES, 100)
+    );
+    assert_eq!(state(Some(&cut), true).state, UsageState::Unknown);
+    let unknown = state(None, true);
+    assert_eq!(unknown.state, UsageState::Unknown);
+    let message = unknown.message.expect("why");
+    assert_eq!(message, "Other accounts may launch it, or who may was not read.");
+}
+
+#[test]
+fn a_migration_names_what_launches_others_before_instances_and_says_how_many_it_does_not_name() {
+    let mut launchers: Vec<Launcher> = (0..30)
+        .map(|number| launcher(ConsumerKind::Instance, &format!("i-{number:02}"), &[1]))
+        .collect();
+    let mut group = launcher(ConsumerKind::AutoScalingGroup, "web", &[1]);
+    group.owner = Some(Owner {
+        by: "CloudFormation".into(),
+        name: Some("shop".into()),
+    });
+    launchers.push(group);
+    let usage = usage_of(&picture(launchers), 1);
+    assert_eq!(usage.state, UsageState::Used);
+    assert_eq!((usage.consumers.len(), usage.omitted), (NAMED_CONSUMERS, 11));
+    let first = &usage.consumers[0];
+    assert_eq!(
+        (&*first.kind, first.owner.as_deref()),
+        ("AutoScalingGroup", Some("CloudFormation shop"))
+    );
+    let counts: Vec<_> = usage.counts.iter().map(|row| (&*row.kind, row.count)).collect();
+    assert_eq!(counts, [("AutoScalingGroup", 1), ("Instance", 30)]);
+    assert_eq!(usage.last_launched.map(|time| time.0), Some(at(1)));
+}
+
+#[test]
+fn numbers_are_written_once_an_hour_and_everything_else_at_once() {
+    let read = |instances: usize, groups: &[&str], second: i64| {
+        let mut launchers: Vec<Launcher> = (0..instances)
+            .map(|number| launcher(ConsumerKind::Instance, &format!("i-{number}"), &[1]))
+            .collect();
+        launchers.extend(
+            groups
+                .iter()
+                .map(|id| launcher(ConsumerKind::AutoScalingGroup, id, &[1])),
+        );
+        let mut usage = usage_of(&picture(launchers), 1);
+        usage.read_time = Some(Time(at(second)));
+        usage
+    };
+    let recorded = read(2, &["web"], 0);
+    assert_eq!(amended(None, recorded.clone()), recorded);
+    for (fresh, is_written) in [
+        (read(2, &["web"], 7200), false),
+        (read(3, &["web"], 60), false),
+        (read(3, &["web"], 3600), true),
+        (read(2, &["web", "shop"], 60), true),
+        (read(2, &[], 60), true),
+        (read(0, &["web"], 60), true),
+    ] {
+        let expected = if is_written { fresh.clone() } else { recorded.clone() };
+        assert_eq!(amended(Some(&recorded), fresh), expected);
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_named_with_what_to_do_and_no_image_is_unused() {
+    let denied = |operation| failed_call(operation, ErrorClass::Denied);
+    let mut readings = Readings::default();
+    for (kind, operation) in [
+        (ConsumerKind::AutoScalingGroup, Operation::DescribeAutoScalingGroups),
+        (ConsumerKind::Instance, Operation::DescribeInstances),
+    ] {
+        readings.unread.insert(kind, denied(operation));
+    }
+    let mut seen = confirmed(
+        Picture {
+            graph: usage::graph(&readings, &account(), at(NOW)),
+            ..Picture::default()
+        },
+        [1],
+    );
+    seen.graph.not_confirmed(&denied(Operation::DescribeImageReferences));
+    let status = of_target(&seen, &inventory([1]));
+    assert_eq!((status.unused, status.unknown), (0, 1));
+    let kinds: Vec<&str> = status.unread.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(kinds, ["AutoScalingGroup", "CrossCheck", "Instance"]);
+    let said = lacking(&status.unread);
+    for part in [
+        "AutoScalingGroup, CrossCheck, Instance",
+        "autoscaling:DescribeAutoScalingGroups",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn what_was_known_of_a_kind_that_cannot_be_read_any_more_stays() {
+    let before = picture(vec![
+        launcher(ConsumerKind::Instance, "i-1", &[1]),
+        launcher(ConsumerKind::AutoScalingGroup, "web", &[2]),
+    ]);
+    let error: AwsError = failed_call(Operation::DescribeInstances, ErrorClass::Throttled);
+    let mut readings = Readings::default();
+    readings.unread.insert(ConsumerKind::Instance, error);
+    let mut seen = Picture {
+        graph: usage::graph(&readings, &account(), at(NOW)),
+        ..Picture::default()
+    };
+    seen.graph.keep(&before.graph);
+    seen.graph.keep(&before.graph);
+    assert_eq!(seen.graph.consumers(&image_id(1)).len(), 1, "once");
+    assert_eq!(seen.graph.consumers(&image_id(2)).len(), 0, "groups were read");
+}

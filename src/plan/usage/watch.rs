@@ -1,0 +1,185 @@
+//! When it is read who uses the images of an account and region.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Picture;
+use crate::api::UsageStatus;
+use crate::domain::{AwsError, ErrorClass, Readings};
+
+/// A reading that takes long is made less often, so that reading takes no more than this part of the time: a tenth.
+const PART: u32 = 10;
+/// The first and the longest wait before another reading where a fault that passes by itself has kept something from being
+/// read.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1800));
+
+/// What was read last, and when to read again.
+#[derive(Debug, Default)]
+pub struct UsageWatch {
+    picture: Option<Arc<Picture>>,
+    status: Option<Arc<UsageStatus>>,
+    due: Option<Timestamp>,
+    failures: u32,
+    /// Counts the changes of what is asked for, so that a reading that began before one is not taken for one after it.
+    asked: u64,
+}
+
+/// A reading that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    at: Timestamp,
+    asked: u64,
+}
+
+impl Begun {
+    /// When.
+    pub fn at(self) -> Timestamp {
+        self.at
+    }
+}
+
+impl UsageWatch {
+    /// What the last reading showed.
+    pub fn picture(&self) -> Option<&Arc<Picture>> {
+        self.picture.as_ref()
+    }
+
+    /// What it amounts to.
+    pub fn status(&self) -> Option<&Arc<UsageStatus>> {
+        self.status.as_ref()
+    }
+
+    /// Whether to read now: at first, and when it is due.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+
+    /// When to read again; none before the first reading.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// Something else is asked for: what was read stays until that is.
+    pub fn renewed(&mut self) {
+        self.due = None;
+        self.failures = 0;
+        self.asked += 1;
+    }
+
+    /// A reading begins.
+    pub fn begins(&self, now: Timestamp) -> Begun {
+        Begun {
+            at: now,
+            asked: self.asked,
+        }
+    }
+
+    /// A reading has ended, `passes` says whether it lacks something for a fault that passes by itself.
+    pub fn ended(
+        &mut self,
+        begun: Begun,
+        picture: Picture,
+        status: UsageStatus,
+        passes: bool,
+        interval: Duration,
+        now: Timestamp,
+    ) {
+        self.picture = Some(Arc::new(picture));
+        self.status = Some(Arc::new(status));
+        if self.asked != begun.asked {
+            return;
+        }
+        let took = Duration::try_from(now.duration_since(begun.at)).unwrap_or_default();
+        let regular = begun.at + interval.max(took.saturating_mul(PART));
+        self.failures = if passes { self.failures.saturating_add(1) } else { 0 };
+        let doubled = BACKOFF.0.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
+        self.due = Some(if passes {
+            regular.min(now + doubled.min(BACKOFF.1))
+        } else {
+            regular
+        });
+    }
+
+    /// Nothing is read any longer.
+    pub fn rest(&mut self) {
+        *self = Self {
+            asked: self.asked,
+            ..Self::default()
+        };
+    }
+}
+
+/// Whether a reading lacks something for a fault that passes by itself.
+pub fn passes(readings: &Readings) -> bool {
+    readings.unread.values().any(is_passing)
+}
+
+/// Whether an error passes by itself.
+pub fn is_passing(error: &AwsError) -> bool {
+    matches!(
+        error.class,
+        ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::NotOurs
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::at;
+
+    const INTERVAL: Duration = Duration::from_secs(900);
+
+    fn read(watch: &mut UsageWatch, from: i64, to: i64, passes: bool) -> Option<Timestamp> {
+        let begun = watch.begins(at(from));
+        watch.ended(
+            begun,
+            Picture::default(),
+            UsageStatus::default(),
+            passes,
+            INTERVAL,
+            at(to),
+        );
+        watch.due()
+    }
+
+    #[test]
+    fn it_is_read_at_first_once_in_an_interval_and_less_often_where_that_takes_long() {
+        let mut watch = UsageWatch::default();
+        assert!(watch.is_due(at(0)));
+        assert_eq!(read(&mut watch, 0, 30, false), Some(at(900)));
+        assert!(!watch.is_due(at(899)) && watch.is_due(at(900)));
+        assert_eq!(
+            read(&mut watch, 1000, 1600, false),
+            Some(at(7000)),
+            "a tenth of the time"
+        );
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_waited_out_longer_each_time_and_never_longer_than_an_interval() {
+        let mut watch = UsageWatch::default();
+        for (from, due) in [(0, 61), (100, 221), (300, 541), (600, 1081), (2000, 2900)] {
+            assert_eq!(read(&mut watch, from, from + 1, true), Some(at(due)));
+        }
+        assert_eq!(read(&mut watch, 3000, 3001, false), Some(at(3900)));
+        assert_eq!(read(&mut watch, 4000, 4001, true), Some(at(4061)), "begins anew");
+    }
+
+    #[test]
+    fn a_reading_that_began_before_something_else_was_asked_for_is_followed_by_another() {
+        let mut watch = UsageWatch::default();
+        let begun = watch.begins(at(0));
+        watch.renewed();
+        watch.ended(
+            begun,
+            Picture::default(),
+            UsageStatus::default(),
+            false,
+            INTERVAL,
+            at(1),
+        );
+        assert!(watch.is_due(at(1)) && watch.picture().is_some());
+    }
+}
