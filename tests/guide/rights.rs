@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::document::{Step, What};
 
+/// The statement by which it is read who uses images.
+const CONSUMERS: &str = "SeeWhoUsesThem";
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// The policies, each by the file that it is in.
@@ -68,6 +70,10 @@ impl Rights {
         // A copy that is tagged as it is made takes the right to tag.
         let tags = calls().any(|call| call.params.keys().any(|name| name.starts_with("TagSpecification.")));
         used.extend(tags.then(|| "ec2:CreateTags".to_owned()));
+        // AWS looks into recipes on its own when it is asked what names an image.
+        let asks = calls().any(|call| call.operation == "DescribeImageReferences");
+        let recipes = ["imagebuilder:GetImageRecipe", "imagebuilder:GetContainerRecipe"];
+        used.extend(recipes.into_iter().filter(|_| asks).map(str::to_owned));
         // Everybody may ask who they are.
         used.remove(WHO_AM_I);
         used.extend(world.settings.copies.key_actions.iter().cloned());
@@ -83,11 +89,10 @@ impl Rights {
         assert!(journal.iter().any(|call| call.operation == "AssumeRole"));
     }
 
-    /// Until the first copy is made, the statement `Look` is all that is made use of, dry runs aside.
+    /// Until the first copy is made, the statements `Look` and `SeeWhoUsesThem` are all that is made use of, dry runs aside.
     pub(crate) fn assert_looking_is_enough_for_audit(&self, journal: &[Call]) {
-        let statements = self.role["Statement"].as_array().expect("statements");
-        let look = statements.iter().find(|statement| statement["Sid"] == "Look");
-        let look = texts(&look.expect("a statement called Look")["Action"]);
+        let mut look = self.actions_of("Look");
+        look.extend(self.actions_of(CONSUMERS));
         let first = journal
             .iter()
             .position(|call| call.operation == "CopyImage" && !call.dry_run);
@@ -102,7 +107,15 @@ impl Rights {
 
     /// What the role may do with images stands in the README too.
     pub(crate) fn role_actions(&self) -> BTreeSet<String> {
-        actions(&self.role)
+        &actions(&self.role) - &self.actions_of(CONSUMERS)
+    }
+
+    /// The actions of the role's statement of this name.
+    fn actions_of(&self, name: &str) -> BTreeSet<String> {
+        let statements = self.role["Statement"].as_array().expect("statements");
+        let statement = statements.iter().find(|statement| statement["Sid"] == name);
+        let statement = statement.unwrap_or_else(|| panic!("no statement is called {name}"));
+        texts(&statement["Action"]).iter().cloned().collect()
     }
 
     /// Whoever launches from an encrypted image needs these rights to its key ("Share the KMS key used to encrypt a shared

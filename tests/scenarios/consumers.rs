@@ -155,11 +155,7 @@ async fn an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or
     );
     let scenario = Scenario::new(world(&accounts)).await;
     let _replica = scenario.start().await;
-    let both = with(
-        policy("production", &[ACCOUNT, OTHER_ACCOUNT]),
-        "scanInterval",
-        json!("1m"),
-    );
+    let both = policy("production", &[ACCOUNT, OTHER_ACCOUNT]);
     scenario.apply(&both).await;
 
     let foreign = target_says(&scenario, OTHER_ACCOUNT, "an image of the other account", |usage| {
@@ -167,12 +163,15 @@ async fn an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or
     })
     .await;
     assert_eq!(foreign.foreign_images[0].image_id, scenario.image("shared-used"));
-    // At the next reading what the other account's target says is known.
+    // At the next reading what the other account's target says is known; a change of the policy asks for one.
+    let both = with(both, "scanInterval", json!("2h"));
+    scenario.apply(&both).await;
     let read = target_says(&scenario, ACCOUNT, "one image in use elsewhere", |usage| {
         usage.used == 1 && usage.unused == 2
     })
     .await;
-    assert_eq!(read.unknown, 2);
+    // Copies that are there already are too young to tell.
+    assert!(read.unknown >= 2, "{read:?}");
     let used = image_says(&scenario, "shared-used", |usage| usage.state == UsageState::Used).await;
     assert_eq!(counts(&used), [("LaunchTemplate", OTHER_ACCOUNT, 1)]);
     for (name, state) in [

@@ -48,6 +48,9 @@ impl TargetReconciler<'_> {
                     state.caller = scan.caller;
                     let is_asked_for = state.scans.is_asked_for(asked.as_deref());
                     state.permission_check.scanned(is_asked_for);
+                    if is_asked_for {
+                        state.usage.renewed();
+                    }
                     state.scans.completed(asked, now + interval);
                     state.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
                     // Before AWS is asked for a copy, what is there is asked for by its source.

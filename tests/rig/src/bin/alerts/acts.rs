@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::causes::Cause;
 use crate::stage::{PATIENCE, Stage, account};
-use crate::world::{ALLOWED, GRANT, HOME, KEY, POLICY, REGION, ROLE};
+use crate::world::{ALLOWED, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE};
 
 /// How long AWS takes to answer where it is slow, in seconds: shorter than replicas wait for it.
 const SLOW: f64 = 240.0;
@@ -43,6 +43,7 @@ impl Stage {
                 self.add_image(cause, json!({"name": "build-{n}", "count": 6, "devices": [{"gib": 1}]}))?;
             }
             Cause::ManyTerabytes => self.add_image(cause, json!({"name": "data", "devices": [{"gib": 6144}]}))?,
+            Cause::ConsumersDenied => self.edit(allow(cause, GROUPS))?,
             Cause::CheckFails => {
                 self.throw(cause, "*", Act::FailBefore(Failure::default()));
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
@@ -67,7 +68,7 @@ impl Stage {
         match cause {
             Cause::CopyHangs => self.edit(Edit::FinishCopies {})?,
             Cause::RoleNotTrusted => self.edit(trust(cause, &[HOME]))?,
-            Cause::PermissionMissing => self.edit(allow(cause, ""))?,
+            Cause::PermissionMissing | Cause::ConsumersDenied => self.edit(allow(cause, ""))?,
             Cause::KeyDisabled => self.edit(key_state(cause, "Enabled"))?,
             Cause::ImageNotCopyable => self.deregister(cause, "appliance")?,
             Cause::CopiesFail => {

@@ -19,6 +19,8 @@ pub(crate) enum Cause {
     CopiesFail,
     /// An image has terabytes of snapshots.
     ManyTerabytes,
+    /// A role may not list what launches images.
+    ConsumersDenied,
     /// AWS does not say what a role may do.
     CheckFails,
     /// AWS takes minutes to answer the reads of one account.
@@ -47,6 +49,7 @@ pub(crate) const WAVES: [&[Cause]; 7] = [
         Cause::ImageNotCopyable,
         Cause::CopiesFail,
         Cause::ManyTerabytes,
+        Cause::ConsumersDenied,
         Cause::CheckFails,
         Cause::ReadsSlow,
     ],
@@ -76,6 +79,7 @@ impl Cause {
             Self::ManyTerabytes => "100000000007",
             Self::CheckFails => "100000000008",
             Self::ReadsSlow => "100000000009",
+            Self::ConsumersDenied => "100000000010",
             Self::Throttled
             | Self::ReplicaHangs
             | Self::AwsGone
@@ -99,6 +103,7 @@ impl Cause {
             ],
             Self::CopiesFail => &["AmisealCopiesFailing"],
             Self::ManyTerabytes => &["AmisealDuplicateStorage"],
+            Self::ConsumersDenied => &["AmisealUsageUnknown"],
             Self::CheckFails => &["AmisealTargetNotReady"],
             Self::ReadsSlow => &["AmisealScanStale"],
             Self::Throttled => &["AmisealAWSThrottling"],
@@ -122,7 +127,13 @@ impl Cause {
                 LEFT
             }
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
-            Self::AwsGone | Self::Throttled => &["AmisealTargetUnreachable", "AmisealReconcileErrors"],
+            Self::AwsGone | Self::Throttled => &[
+                "AmisealTargetUnreachable",
+                "AmisealReconcileErrors",
+                "AmisealUsageUnknown",
+            ],
+            // Nor can it be read who uses the images.
+            Self::RoleNotTrusted | Self::ReadsSlow => &["AmisealUsageUnknown"],
             // Leases run out meanwhile, and nothing can be written.
             Self::ApiServerGone => &["AmisealShardsUnowned", "AmisealReconcileErrors"],
             _ => &[],
@@ -139,6 +150,7 @@ impl Cause {
             Self::ImageNotCopyable => "an image appears that AWS lets nobody copy",
             Self::CopiesFail => "the role may create no grants for the key",
             Self::ManyTerabytes => "an image of 6 TiB is copied, and stays",
+            Self::ConsumersDenied => "the role may not list Auto Scaling groups",
             Self::CheckFails => "AWS fails when it is asked what the role may do",
             Self::ReadsSlow => "AWS takes four minutes to answer a read",
             Self::Throttled => "AWS throttles every call",
@@ -160,6 +172,7 @@ impl Cause {
             Self::ImageNotCopyable => "its owner deregisters the image that nobody may copy",
             Self::CopiesFail => "the role may create grants again, and somebody asks for another attempt",
             Self::ManyTerabytes => "its owner deregisters the original of 6 TiB",
+            Self::ConsumersDenied => "the role may list Auto Scaling groups again",
             Self::CheckFails => "AWS says what the role may do",
             Self::ReadsSlow => "AWS answers reads at once again",
             Self::Throttled => "AWS takes calls again",

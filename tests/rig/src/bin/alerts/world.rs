@@ -15,7 +15,7 @@ pub(crate) const KEY: &str = "alias/ami";
 pub(crate) const POLICY: &str = "production";
 
 /// What the role is allowed.
-pub(crate) const ALLOWED: [&str; 12] = [
+pub(crate) const ALLOWED: [&str; 32] = [
     "ec2:DescribeImages",
     "ec2:DescribeSnapshots",
     "ec2:DescribeImageAttribute",
@@ -28,7 +28,29 @@ pub(crate) const ALLOWED: [&str; 12] = [
     "ec2:DeleteSnapshot",
     "kms:DescribeKey",
     GRANT,
+    GROUPS,
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeFleets",
+    "ec2:DescribeSpotFleetRequests",
+    "ec2:DescribeSpotInstanceRequests",
+    "ec2:DescribeImageReferences",
+    "autoscaling:DescribeLaunchConfigurations",
+    "ssm:DescribeParameters",
+    "ssm:GetParameters",
+    "ssm:GetParameterHistory",
+    "eks:ListClusters",
+    "eks:ListNodegroups",
+    "eks:DescribeNodegroup",
+    "batch:DescribeComputeEnvironments",
+    "imagebuilder:ListImageRecipes",
+    "imagebuilder:GetImageRecipe",
+    "imagebuilder:ListContainerRecipes",
+    "imagebuilder:GetContainerRecipe",
 ];
+/// Without this action nobody can say which images are unused.
+pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 /// Without this action AWS begins copies, and they fail.
 pub(crate) const GRANT: &str = "kms:CreateGrant";
 
