@@ -16,8 +16,7 @@ use amiseal::api::{
     Backups, ConsumerCount, ConsumerSettings, CopySettings, CopyStatus, Duration, ForeignImage, ImageCounts,
     ImageSelector, ImageTerm, ImageUsage, KindCount, LaunchPermissions, MigrationCounts, MigrationState, Mode,
     NamedConsumer, OrphanedCopies, OtherKey, ParameterScope, PromotionSettings, RegionSpec, SnapshotStatus,
-    TagPublication, TargetCounts, UnencryptedImage, UnreadKind, UnusedAction, UnusedSettings, UsageCounts, UsageState,
-    UsageStatus,
+    TagPublication, TargetCounts, UnencryptedImage, UnreadKind, UnusedSettings, UsageCounts, UsageState, UsageStatus,
 };
 use amiseal::cli::crd;
 
@@ -234,7 +233,7 @@ async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
     expected["backups"] = json!("Exclude");
     expected["historyTTL"] = json!("720h");
     expected["consumers"] = json!({"read": true, "parameters": "Images"});
-    expected["unused"] = json!({"after": "2160h", "action": "Report"});
+    expected["unused"] = json!({"after": "2160h"});
     expected["copy"] = json!({
         "namePattern": "encrypted-{sourceID}-{name}",
         "maxConcurrentSnapshots": 20,
@@ -484,7 +483,6 @@ fn target_spec() -> AMIEncryptionTargetSpec {
         },
         unused: UnusedSettings {
             after: Duration::from_mins(1440),
-            action: UnusedAction::Report,
         },
         history_ttl: Duration::from_mins(1440),
     }

@@ -46,7 +46,7 @@ pub(crate) fn world(seed: u64, images: u32) -> Result<WorldSpec> {
             {"id": HOME},
             {
                 "id": ACCOUNT,
-                "roles": [{"name": "amiseal", "externalID": "bench", "trust": [HOME], "allow": ["ec2:*", "kms:*"]}],
+                "roles": [{"name": "amiseal", "externalID": "bench", "trust": [HOME], "allow": ["ec2:*", "kms:*", "autoscaling:*", "ssm:*", "eks:*", "batch:*", "imagebuilder:*"]}],
                 "regions": [{"name": REGION, "keys": [{"alias": ["alias/ami"]}], "images": images}],
             },
         ],

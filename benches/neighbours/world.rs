@@ -19,7 +19,7 @@ pub(crate) fn world(busy: u32) -> Result<WorldSpec> {
     let account = |id: &str, images: Vec<Value>| {
         json!({
             "id": id,
-            "roles": [{"name": "amiseal", "externalID": "bench", "trust": [HOME], "allow": ["ec2:*", "kms:*"]}],
+            "roles": [{"name": "amiseal", "externalID": "bench", "trust": [HOME], "allow": ["ec2:*", "kms:*", "autoscaling:*", "ssm:*", "eks:*", "batch:*", "imagebuilder:*"]}],
             "regions": [{"name": REGION, "keys": [{"alias": ["alias/ami"]}], "images": images}],
         })
     };

@@ -9,7 +9,7 @@ use crate::Args;
 /// The access key of the controller.
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
 const REGION: &str = "eu-west-1";
-const ALLOWED: &str = r#"["ec2:*", "kms:*"]"#;
+const ALLOWED: &str = r#"["ec2:*", "kms:*", "autoscaling:*", "ssm:*", "eks:*", "batch:*", "imagebuilder:*"]"#;
 const KEY: &str = "11111111-1111-4111-8111-111111111111";
 
 fn account(number: u32) -> String {

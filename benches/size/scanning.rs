@@ -304,6 +304,8 @@ fn policy(accounts: std::ops::Range<u32>) -> String {
         "metadata": {"name": POLICY},
         "spec": {
             "mode": "Audit",
+            // The server of pages knows EC2's images and snapshots only.
+            "consumers": {"read": false},
             "scanInterval": "24h",
             "defaults": {"roleName": "amiseal", "regions": [{"name": REGION, "kmsKeyID": "alias/ami"}]},
             "accounts": accounts,

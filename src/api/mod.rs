@@ -37,7 +37,7 @@ pub use status::{ImageCounts, MigrationCounts, OrphanedCopies, TargetCounts, Une
 pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
 pub use usage::{
     ConsumerCount, ConsumerSettings, FOREIGN_IMAGES, ForeignImage, ImageUsage, KindCount, NAMED_CONSUMERS,
-    NamedConsumer, ParameterScope, UnreadKind, UnusedAction, UnusedSettings, UsageCounts, UsageState, UsageStatus,
+    NamedConsumer, ParameterScope, UnreadKind, UnusedSettings, UsageCounts, UsageState, UsageStatus,
 };
 
 /// The API group of the three resources.

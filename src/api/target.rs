@@ -128,7 +128,7 @@ pub struct AMIEncryptionTargetSpec {
     /// What is read of everything that can launch the images. Nothing of it is ever changed.
     #[serde(default)]
     pub consumers: ConsumerSettings,
-    /// What to do about images that nobody uses.
+    /// Which images count as unused.
     #[serde(default)]
     pub unused: UnusedSettings,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.

@@ -62,7 +62,7 @@ pub enum ParameterScope {
     All,
 }
 
-/// What becomes of images that nobody uses.
+/// Which images count as unused.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct UnusedSettings {
@@ -73,9 +73,6 @@ pub struct UnusedSettings {
     #[x_kube(validation = rules::unused_after_range())]
     #[x_kube(validation = rules::duration_form("after"))]
     pub after: Duration,
-    /// `Report`: count them.
-    #[serde(default)]
-    pub action: UnusedAction,
 }
 
 fn ninety_days() -> Duration {
@@ -84,19 +81,8 @@ fn ninety_days() -> Duration {
 
 impl Default for UnusedSettings {
     fn default() -> Self {
-        Self {
-            after: ninety_days(),
-            action: UnusedAction::default(),
-        }
+        Self { after: ninety_days() }
     }
-}
-
-/// What to do with an image that nobody uses.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnusedAction {
-    /// Count it.
-    #[default]
-    Report,
 }
 
 /// Who uses the images of an account and region, as the last reading showed it.

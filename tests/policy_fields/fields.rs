@@ -167,7 +167,6 @@ pub(crate) const ALL: &[Field] = &[
         false,
     ),
     field("unused", &["unused"], UNUSED, false),
-    field("unused.action", &["unused.action"], UNUSED, false),
     field("unused.after", &["unused.after"], UNUSED, false),
 ];
 

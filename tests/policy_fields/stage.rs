@@ -152,7 +152,7 @@ pub(crate) fn base() -> Value {
         "backups": "Include",
         "historyTTL": "48h",
         "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*", "stage": "p*"}},
-        "unused": {"after": "48h", "action": "Report"},
+        "unused": {"after": "48h"},
         "copy": {
             "namePattern": "sealed-{sourceID}-{name}",
             "extraTags": {"owner": "platform", "stage": "test"},

@@ -45,7 +45,7 @@ pub(crate) fn accepted() -> Value {
             "backups": "Include",
             "historyTTL": "720h",
             "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*"}},
-            "unused": {"after": "2160h", "action": "Report"},
+            "unused": {"after": "2160h"},
             "copy": {
                 "namePattern": "encrypted-{sourceID}-{name}",
                 "extraTags": {"owner": "platform"},

@@ -346,12 +346,6 @@ fn the_rest() -> Vec<Refusal> {
             "after must be a duration of hours, minutes and seconds, in that order",
         ),
         refused(
-            "/spec/unused/action",
-            json!("Delete"),
-            "spec.unused.action",
-            "supported values: \"Report\"",
-        ),
-        refused(
             "/spec/consumers/parameters",
             json!("None"),
             "spec.consumers.parameters",

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::branch;
+use super::consumers;
 use super::fate::{Fate, Side};
 use super::invariants::{self, Broken, Promise};
 use super::people;
@@ -54,6 +55,8 @@ const QUIET: usize = 2;
 /// How many calls to AWS a target may make in that time: scans of two lists, whose pages may have two entries or none, and what
 /// its key is; or three each minute, where AWS throttles all of them.
 const CALLS_PER_TARGET: usize = 70;
+/// How many more where it is read who uses the images: a list or two of each kind, pages of these, and what AWS says of an image.
+const CALLS_OF_USE: usize = 250;
 /// How many more where lists have pages and a process has hung or begun anew: whoever takes its targets over, and the one that takes
 /// them back, does not know yet how long they are, and reads each list once in 17 parts, of a few pages each, which may be empty.
 const CALLS_IN_PARTS: usize = 2 * 17 * 4;
@@ -369,6 +372,9 @@ impl History {
             let statuses: Vec<_> = objects.migrations.iter().filter(of).map(|one| &one.status).collect();
             return Err(format!("{waiting:?} are not completed: {statuses:?}"));
         }
+        if let Some(unsaid) = consumers::unsaid(&self.stage.sim, &objects) {
+            return Err(unsaid);
+        }
         let report = invariants::audit(&self.stage.sim, &self.stage.notes());
         if report.findings.is_empty() {
             Ok(())
@@ -391,11 +397,12 @@ impl History {
         let requests = self.stage.api.journal();
         let is_second = |client: &str| client.parse::<u64>().is_ok_and(|number| number > 0);
         let was_taken_over = !self.stage.notes().hung.is_empty() || requests.iter().any(|one| is_second(&one.client));
+        let using = if self.beginning.using { CALLS_OF_USE } else { 0 };
         let in_parts = if has_pages && was_taken_over { CALLS_IN_PARTS } else { 0 };
         for (account, calls) in self.calls_by_account() {
             let more = calls - before.get(&account).copied().unwrap_or(0);
             // The first account has two targets.
-            if more > 2 * (CALLS_PER_TARGET + in_parts) {
+            if more > 2 * (CALLS_PER_TARGET + in_parts + using) {
                 return Err(Broken::new(
                     Promise::Bounded,
                     format!("{more} calls of {account} while all is done"),

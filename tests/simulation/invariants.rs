@@ -39,6 +39,8 @@ pub(crate) enum Promise {
     HandsOff,
     /// A status claims only what the world shows.
     StatusIsTrue,
+    /// No image is called unused that something can launch.
+    UnusedIsUnused,
     /// What is on record of attempts and copies is not lost.
     NothingForgotten,
     /// What is changed in an account and region is changed by the replica that holds its shard.

@@ -7,6 +7,7 @@
 mod branch;
 mod campaign;
 mod catalogue;
+mod consumers;
 mod disturbances;
 mod entropy;
 mod fate;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::consumers;
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
 use super::silence::Silence;
@@ -149,6 +150,8 @@ impl Watchman {
         let mut migrations = self.answered_for(&objects);
         migrations.extend(said.map(|one| &one.after));
         let mut broken = invariants::check(&self.stage.sim, &migrations, &notes, self.stage.clock.age());
+        broken.extend(consumers::check(&self.stage.sim, &migrations));
+        broken.extend(consumers::check_counts(&self.stage.sim, &objects));
         let contested = self.stage.contested;
         self.stage.sim.with_world(|world| {
             broken.extend(statuses::check(world, &objects, contested, notes.incomplete));

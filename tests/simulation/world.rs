@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::consumers;
 use super::newer::Newer;
 use super::odd::Odd;
 
@@ -63,6 +64,8 @@ pub(crate) struct Beginning {
     pub(crate) policies: Vec<Value>,
     /// What is odd about the third account.
     pub(crate) odd: &'static Odd,
+    /// Whether something launches images, and the policies have it read.
+    pub(crate) using: bool,
 }
 
 /// What becomes of an image of a kind.
@@ -135,9 +138,12 @@ impl Beginning {
         }
         kinds.shuffle(&mut rng);
         let mut places: [Vec<String>; 3] = Default::default();
+        let mut names: [Vec<String>; 3] = Default::default();
         for (number, kind) in kinds.iter().enumerate() {
             let place = rng.random_range(0..places.len());
-            places[place].push((KINDS[*kind].yaml)(&mut rng, &format!("image-{number}")));
+            let name = format!("image-{number}");
+            places[place].push((KINDS[*kind].yaml)(&mut rng, &name));
+            names[place].push(name);
         }
         // The third policy may be for this account too.
         places[2].push((KINDS[0].yaml)(&mut rng, "image-always"));
@@ -146,13 +152,20 @@ impl Beginning {
         for (place, image) in newer.images {
             places[place].push(image);
         }
-        let yaml = world(seed, &mut rng, &places, odd, &newer.copies);
-        let world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
+        let launches = consumers::of(seed, &names);
+        let yaml = world(seed, &mut rng, &places, &launches, odd, &newer.copies);
+        let mut world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let mut policies = POLICIES
             .map(|(name, account, regions)| policy(name, account, regions))
             .to_vec();
         policies.push(odd.policy(policy(THIRD, THREE, &["eu-west-1"])));
-        Self { world, policies, odd }
+        consumers::join(seed, &mut world, &mut policies);
+        Self {
+            world,
+            policies,
+            odd,
+            using: consumers::is_using(seed),
+        }
     }
 }
 
@@ -165,8 +178,18 @@ pub(crate) fn region(name: &str, more_keys: &str, opt_in: &str, images: &[String
     )
 }
 
-fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd, copies: &str) -> String {
-    let region = |name: &str, images: &[String]| region(name, "", "opt-in-not-required", images);
+fn world(
+    seed: u64,
+    rng: &mut ChaCha8Rng,
+    places: &[Vec<String>; 3],
+    launches: &[String],
+    odd: &Odd,
+    copies: &str,
+) -> String {
+    let region = |name: &str, place: usize| {
+        let region = region(name, "", "opt-in-not-required", &places[place]);
+        region.strip_suffix('}').unwrap_or_default().to_owned() + &launches[place] + "}"
+    };
     let account = |id: &str, regions: &[String]| {
         format!(
             "- {{id: \"{id}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{CONTROLLER}\"], allow: [\"ec2:*\", \
@@ -174,8 +197,8 @@ fn world(seed: u64, rng: &mut ChaCha8Rng, places: &[Vec<String>; 3], odd: &Odd, 
             regions.join(", ")
         )
     };
-    let accounts = account(ONE, &[region("eu-west-1", &places[0]), region("us-east-1", &places[1])])
-        + &account(TWO, &[region("eu-west-1", &places[2])])
+    let accounts = account(ONE, &[region("eu-west-1", 0), region("us-east-1", 1)])
+        + &account(TWO, &[region("eu-west-1", 2)])
         + &odd.account();
     let (faults, expect) = (odd.faults(), odd.expect());
     // What AWS may do to anybody: some worlds have it, some not.

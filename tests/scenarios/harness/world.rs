@@ -14,18 +14,6 @@ pub(crate) const KEY_ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1111111
 /// The key ID of `alias/ami`.
 pub(crate) const KEY: &str = "11111111-1111-4111-8111-111111111111";
 
-/// What the role must be allowed, and no more.
-const ALLOWED: &str = r#"["ec2:DescribeImages", "ec2:DescribeSnapshots", "ec2:DescribeImageAttribute", "ec2:CopyImage",
-    "ec2:CreateTags", "ec2:ModifyImageAttribute", "ec2:EnableImageDeprecation", "ec2:DeregisterImage",
-    "ec2:ReplaceImageInstanceTypeSpecification",
-    "ec2:DeleteSnapshot", "kms:DescribeKey",
-    "ec2:DescribeInstances", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeFleets",
-    "ec2:DescribeSpotFleetRequests", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeImageReferences",
-    "autoscaling:Describe*", "ssm:DescribeParameters", "ssm:GetParameters", "ssm:GetParameterHistory",
-    "eks:ListClusters", "eks:ListNodegroups", "eks:DescribeNodegroup", "batch:DescribeComputeEnvironments",
-    "imagebuilder:ListImageRecipes", "imagebuilder:GetImageRecipe", "imagebuilder:ListContainerRecipes",
-    "imagebuilder:GetContainerRecipe"]"#;
-
 /// Image IDs are made from the seed: no scenario has those of another.
 static SEED: AtomicU64 = AtomicU64::new(1);
 
@@ -48,10 +36,11 @@ accounts:
 
 /// An account with the controller's role.
 pub(crate) fn account(id: &str, regions: &str) -> String {
+    let allowed = json!(rig::role_actions());
     format!(
         r#"
 - id: "{id}"
-  roles: [{{name: amiseal, externalID: platform, trust: ["999900001111"], allow: {ALLOWED}}}]
+  roles: [{{name: amiseal, externalID: platform, trust: ["999900001111"], allow: {allowed}}}]
   regions: [{regions}]
 "#
     )

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::causes::Cause;
 use crate::stage::{PATIENCE, Stage, account};
-use crate::world::{ALLOWED, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE};
+use crate::world::{GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, allowed};
 
 /// How long AWS takes to answer where it is slow, in seconds: shorter than replicas wait for it.
 const SLOW: f64 = 240.0;
@@ -221,11 +221,11 @@ fn trust(cause: Cause, trust: &[&str]) -> Edit {
 
 /// Allows everything that is needed, but for one action.
 fn allow(cause: Cause, without: &str) -> Edit {
-    let allow = ALLOWED.iter().filter(|action| **action != without);
+    let allow = allowed().into_iter().filter(|action| *action != without);
     Edit::SetRoleAllow {
         account: account(cause),
         role: ROLE.to_owned(),
-        allow: allow.map(|action| (*action).to_owned()).collect(),
+        allow: allow.map(str::to_owned).collect(),
     }
 }
 

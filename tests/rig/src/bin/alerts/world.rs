@@ -15,50 +15,21 @@ pub(crate) const KEY: &str = "alias/ami";
 pub(crate) const POLICY: &str = "production";
 
 /// What the role is allowed.
-pub(crate) const ALLOWED: [&str; 32] = [
-    "ec2:DescribeImages",
-    "ec2:DescribeSnapshots",
-    "ec2:DescribeImageAttribute",
-    "ec2:CopyImage",
-    "ec2:CreateTags",
-    "ec2:ModifyImageAttribute",
-    "ec2:EnableImageDeprecation",
-    "ec2:ReplaceImageInstanceTypeSpecification",
-    "ec2:DeregisterImage",
-    "ec2:DeleteSnapshot",
-    "kms:DescribeKey",
-    GRANT,
-    GROUPS,
-    "ec2:DescribeInstances",
-    "ec2:DescribeLaunchTemplates",
-    "ec2:DescribeLaunchTemplateVersions",
-    "ec2:DescribeFleets",
-    "ec2:DescribeSpotFleetRequests",
-    "ec2:DescribeSpotInstanceRequests",
-    "ec2:DescribeImageReferences",
-    "autoscaling:DescribeLaunchConfigurations",
-    "ssm:DescribeParameters",
-    "ssm:GetParameters",
-    "ssm:GetParameterHistory",
-    "eks:ListClusters",
-    "eks:ListNodegroups",
-    "eks:DescribeNodegroup",
-    "batch:DescribeComputeEnvironments",
-    "imagebuilder:ListImageRecipes",
-    "imagebuilder:GetImageRecipe",
-    "imagebuilder:ListContainerRecipes",
-    "imagebuilder:GetContainerRecipe",
-];
-/// Without this action nobody can say which images are unused.
-pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
+pub(crate) fn allowed() -> Vec<&'static str> {
+    let mut actions = rig::role_actions();
+    actions.push(GRANT);
+    actions
+}
 /// Without this action AWS begins copies, and they fail.
 pub(crate) const GRANT: &str = "kms:CreateGrant";
+/// Without this one nobody can say which images are unused.
+pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 
 /// AWS with an image in each of these accounts that is to be copied, but for one account that has none.
 pub(crate) fn world(accounts: &[&str], without: &str) -> Result<WorldSpec> {
     let base = json!({"name": "base", "devices": [{"gib": 1}], "expect": {"copied": {"key": KEY, "tags": "withheld"}}});
     let account = |id: &&str| {
-        let role = json!({"name": ROLE, "externalID": "platform", "trust": [HOME], "allow": ALLOWED});
+        let role = json!({"name": ROLE, "externalID": "platform", "trust": [HOME], "allow": allowed()});
         let images: &[Value] = if *id == without {
             &[]
         } else {

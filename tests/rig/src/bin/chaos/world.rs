@@ -29,27 +29,12 @@ pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
 /// So many simulated seconds pass in a real one.
 const SPEED: u32 = 30;
 
-/// What a role must be allowed, and no more.
-const ALLOWED: [&str; 11] = [
-    "ec2:DescribeImages",
-    "ec2:DescribeSnapshots",
-    "ec2:DescribeImageAttribute",
-    "ec2:CopyImage",
-    "ec2:CreateTags",
-    "ec2:ModifyImageAttribute",
-    "ec2:EnableImageDeprecation",
-    "ec2:ReplaceImageInstanceTypeSpecification",
-    "ec2:DeregisterImage",
-    "ec2:DeleteSnapshot",
-    "kms:DescribeKey",
-];
-
 /// AWS as the fault finds it. Changes show late, pages are unordered or empty, calls are throttled as AWS throttles them.
 pub(crate) fn world(seed: u64) -> Result<WorldSpec> {
     let regions: Vec<Value> = REGIONS.iter().map(|region| place(region)).collect();
     let mut accounts = vec![json!({"id": HOME})];
     accounts.extend(ACCOUNTS.iter().map(|id| {
-        let role = json!({"name": "amiseal", "externalID": "platform", "trust": [HOME], "allow": ALLOWED});
+        let role = json!({"name": "amiseal", "externalID": "platform", "trust": [HOME], "allow": rig::role_actions()});
         json!({"id": id, "roles": [role], "regions": regions})
     }));
     let world = json!({

@@ -1,0 +1,46 @@
+//! What the role of amiseal needs in an account.
+
+/// The actions that the role in an account needs, and no more: those that the guide's policy gives it, but for those on keys.
+pub fn role_actions() -> Vec<&'static str> {
+    [&LOOK[..], &MIGRATE, &SEE_CONSUMERS].concat()
+}
+
+const LOOK: [&str; 4] = [
+    "ec2:DescribeImages",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeImageAttribute",
+    "kms:DescribeKey",
+];
+
+const MIGRATE: [&str; 7] = [
+    "ec2:CopyImage",
+    "ec2:CreateTags",
+    "ec2:ModifyImageAttribute",
+    "ec2:EnableImageDeprecation",
+    "ec2:ReplaceImageInstanceTypeSpecification",
+    "ec2:DeregisterImage",
+    "ec2:DeleteSnapshot",
+];
+
+const SEE_CONSUMERS: [&str; 20] = [
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeFleets",
+    "ec2:DescribeSpotFleetRequests",
+    "ec2:DescribeSpotInstanceRequests",
+    "ec2:DescribeImageReferences",
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeLaunchConfigurations",
+    "ssm:DescribeParameters",
+    "ssm:GetParameters",
+    "ssm:GetParameterHistory",
+    "eks:ListClusters",
+    "eks:ListNodegroups",
+    "eks:DescribeNodegroup",
+    "batch:DescribeComputeEnvironments",
+    "imagebuilder:ListImageRecipes",
+    "imagebuilder:GetImageRecipe",
+    "imagebuilder:ListContainerRecipes",
+    "imagebuilder:GetContainerRecipe",
+];
