@@ -85,10 +85,13 @@ impl Following {
         let Some(status) = &target.status else { return };
         let mut seen = self.seen();
         if let Some(old) = &seen.target {
-            let same_but_time = AMIEncryptionTargetStatus {
+            let mut same_but_time = AMIEncryptionTargetStatus {
                 last_scan_time: old.last_scan_time.clone(),
                 ..status.clone()
             };
+            if let (Some(usage), Some(old)) = (&mut same_but_time.usage, &old.usage) {
+                usage.read_time.clone_from(&old.read_time);
+            }
             if *old != *status && same_but_time == *old {
                 seen.scan_times += 1;
             }

@@ -19,8 +19,6 @@ const USING: (u64, [u64; 2]) = (8, [3, 7]);
 /// When images were made and launched last: long before everything.
 const MADE: &str = "2023-01-01T00:00:00Z";
 const LAUNCHED: &str = "2023-02-01T00:00:00Z";
-/// What the role may do besides, to read it.
-const ALLOWED: [&str; 5] = ["autoscaling:*", "ssm:*", "eks:*", "batch:*", "imagebuilder:*"];
 
 /// Something that launches an image of this name, in an account and region that has another image too: the list of the world
 /// file that it is in, and its entry.
@@ -157,9 +155,6 @@ pub(crate) fn join(seed: u64, world: &mut WorldSpec, policies: &mut [Value]) {
         return;
     }
     for account in &mut world.accounts {
-        for role in &mut account.roles {
-            role.allow.extend(ALLOWED.map(str::to_owned));
-        }
         for image in account.regions.iter_mut().flat_map(|region| &mut region.images) {
             let at = |text: &str| serde_json::from_value::<SimTime>(json!(text)).ok();
             image.creation_date = image.creation_date.or_else(|| at(MADE));

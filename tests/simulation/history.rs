@@ -516,19 +516,20 @@ async fn live(stage: &Stage, process: u64, replica: &Replica, clock: &Virtual) {
     }
 }
 
-/// What an object says but for the time of a scan, and for what the API server notes about it.
-fn says(object: &Value) -> [Vec<(&String, &Value)>; 3] {
-    [
-        rest(Some(object), &["metadata", "status"]),
-        rest(object.get("metadata"), &["resourceVersion", "managedFields"]),
-        rest(object.get("status"), &["lastScanTime"]),
-    ]
-}
-
-/// All fields but some.
-fn rest<'a>(part: Option<&'a Value>, without: &[&str]) -> Vec<(&'a String, &'a Value)> {
-    let fields = part.and_then(Value::as_object).into_iter().flatten();
-    fields.filter(|(name, _)| !without.contains(&name.as_str())).collect()
+/// What an object says but for the times of a scan and of a reading, and for what the API server notes about it.
+fn says(object: &Value) -> Value {
+    let mut said = object.clone();
+    for (part, field) in [
+        ("/metadata", "resourceVersion"),
+        ("/metadata", "managedFields"),
+        ("/status", "lastScanTime"),
+        ("/status/usage", "readTime"),
+    ] {
+        if let Some(fields) = said.pointer_mut(part).and_then(Value::as_object_mut) {
+            fields.remove(field);
+        }
+    }
+    said
 }
 
 fn state(migration: &AMIMigration) -> Option<MigrationState> {

@@ -43,7 +43,7 @@ pub(crate) const PLACES: [(&str, &str); 3] = [(ONE, "eu-west-1"), (ONE, "us-east
 #[derive(Debug)]
 pub(crate) struct Role {
     pub(crate) name: &'static str,
-    pub(crate) allow: [&'static str; 2],
+    pub(crate) allow: [&'static str; 7],
     /// As much of that as changes nothing.
     pub(crate) reads: [&'static str; 2],
     pub(crate) trust: [&'static str; 1],
@@ -52,7 +52,15 @@ pub(crate) struct Role {
 /// The role in each account.
 pub(crate) const ROLE: &Role = &Role {
     name: "amiseal",
-    allow: ["ec2:*", "kms:*"],
+    allow: [
+        "ec2:*",
+        "kms:*",
+        "autoscaling:*",
+        "ssm:*",
+        "eks:*",
+        "batch:*",
+        "imagebuilder:*",
+    ],
     reads: ["ec2:Describe*", "kms:DescribeKey"],
     trust: [CONTROLLER],
 };
@@ -192,8 +200,9 @@ fn world(
     };
     let account = |id: &str, regions: &[String]| {
         format!(
-            "- {{id: \"{id}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{CONTROLLER}\"], allow: [\"ec2:*\", \
-             \"kms:*\"]}}], regions: [{}]}}\n",
+            "- {{id: \"{id}\", roles: [{{name: amiseal, externalID: platform, trust: [\"{CONTROLLER}\"], allow: {:?}}}], \
+             regions: [{}]}}\n",
+            ROLE.allow,
             regions.join(", ")
         )
     };
