@@ -19,6 +19,7 @@ use crate::domain::{ImageId, Inventory, Scope};
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
+use crate::plan::creations::Creations;
 use crate::plan::key::KeyWatch;
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::permissions::{self, PermissionCheck};
@@ -81,8 +82,8 @@ pub(crate) struct TargetState {
     pub(super) scanned: HashSet<String>,
     /// UIDs of the migrations that were there when copies of their source were last looked for.
     pub(super) covered: HashSet<String>,
-    /// Sources whose migration was created lately, and until when it is waited for to show.
-    pub(super) awaited: HashMap<ImageId, Timestamp>,
+    /// Migrations that were created lately.
+    pub(super) creations: Creations,
 }
 
 /// What a migration's step is decided on.

@@ -9,6 +9,7 @@ pub mod classify;
 pub mod copy_budget;
 pub mod copy_watch;
 pub mod cost;
+pub mod creations;
 pub mod expand;
 pub mod findings;
 pub mod freshness;

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
@@ -15,9 +14,6 @@ use crate::domain::{ImageId, Inventory};
 use crate::plan::migrations::{self, Present};
 use crate::plan::select::Selection;
 use crate::plan::source_keys;
-
-/// How long a migration that was created may take to show in the watch before it is created again.
-const SHOWS_AFTER: Duration = Duration::from_secs(30);
 
 impl TargetReconciler<'_> {
     /// Creates the migrations that are missing and deletes those that nobody wants any more. Says whether it did either,
@@ -73,18 +69,14 @@ impl TargetReconciler<'_> {
                 delete(&api, migration).await?;
             }
         }
-        self.state(|state| {
-            state
-                .awaited
-                .retain(|source, until| *until > now && !by_source.contains_key(source))
-        });
+        self.state(|state| state.creations.look(|source| by_source.contains_key(source), now));
         for source in &changes.create {
-            is_being_set_back = true;
-            if self.state(|state| state.awaited.contains_key(source)) {
+            if self.state(|state| state.creations.holds_back(source, now)) {
                 continue;
             }
+            is_being_set_back = true;
             if self.create(&api, source, key.as_str()).await? {
-                self.state(|state| state.awaited.insert(source.clone(), now + SHOWS_AFTER));
+                self.state(|state| state.creations.created(source, now));
             }
         }
         if is_being_set_back {

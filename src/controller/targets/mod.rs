@@ -404,7 +404,8 @@ impl<'a> TargetReconciler<'a> {
             .ctx
             .registry
             .copy_budget(&self.scope, |budget| budget.waits_until(now));
-        let of_copies = [of_sources, quota].into_iter().flatten().filter(|_| enforces);
+        let created = self.state(|state| state.creations.due());
+        let of_copies = [of_sources, quota, created].into_iter().flatten().filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
             .into_iter()
             .flatten()
