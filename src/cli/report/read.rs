@@ -8,13 +8,13 @@ use jiff::Timestamp;
 
 use crate::aws::{Detail, Parameters, Session};
 use crate::controller::survey::consumers;
-use crate::domain::{AwsError, ErrorClass, ImageId, Inventory, Scope};
+use crate::domain::{AwsError, ErrorClass, ImageId, Inventory, KeyArn, Scope};
 use crate::plan::findings::{Foreign, Observed, PolicyKey, Subject, Thresholds};
 use crate::plan::select::Selector;
 use crate::plan::usage::{self, Graph};
 use crate::plan::{obstacle, problem};
 
-/// Of so many images it is asked at a time with whom they are shared: the limiter holds the rate.
+/// So many keys, and of so many images with whom they are shared, are asked for at a time: the limiter holds the rate.
 const AT_A_TIME: usize = 8;
 
 /// What one account and region showed.
@@ -58,11 +58,17 @@ pub(super) async fn read(session: &Arc<Session>, asked: Asked<'_>) -> Result<See
     let inventory = session.scan_for(Detail::Everything).await?;
     let readings = consumers(session, asked.parameters).await;
     let graph = usage::graph(&readings, &scope.account, began);
+    let (guardrails, public_snapshots, trails, foreign) = tokio::join!(
+        Box::pin(session.guardrails()),
+        Box::pin(session.public_snapshots()),
+        Box::pin(session.trails()),
+        Box::pin(foreign(session, &inventory, &graph))
+    );
     let observed = Observed {
-        guardrails: Box::pin(session.guardrails()).await,
-        public_snapshots: Box::pin(session.public_snapshots()).await,
-        trails: Box::pin(session.trails()).await,
-        foreign: foreign(session, &inventory, &graph).await,
+        guardrails,
+        public_snapshots,
+        trails,
+        foreign,
         origins: readings.origins,
         policy: match asked.policy {
             Some((named, selector)) => Some(policy_key(session, named, selector).await),
@@ -75,9 +81,10 @@ pub(super) async fn read(session: &Arc<Session>, asked: Asked<'_>) -> Result<See
         graph,
         observed,
     };
-    for key in seen.subject(scope, thresholds, now).keys() {
-        let health = Box::pin(session.key_health(&key)).await;
-        seen.observed.keys.insert(key, health);
+    let keys: Vec<KeyArn> = seen.subject(scope, thresholds, now).keys().into_iter().collect();
+    for some in keys.chunks(AT_A_TIME) {
+        let health = join_all(some.iter().map(|key| Box::pin(session.key_health(key)))).await;
+        seen.observed.keys.extend(some.iter().cloned().zip(health));
     }
     let perhaps_shared = seen.subject(scope, thresholds, now).perhaps_shared();
     sharing(session, perhaps_shared, &mut seen.observed).await;
