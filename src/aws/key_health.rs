@@ -76,7 +76,38 @@ fn is_rotatable(key: &KeyMetadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Access;
+    use super::super::testing::{ACCOUNT, Answer, Wire, bench, open, own};
     use super::*;
+
+    #[tokio::test]
+    async fn only_of_the_accounts_own_key_it_is_known_that_it_is_gone() {
+        let wire = Wire::new(|_| Answer::Reply(400, r#"{"__type":"NotFoundException"}"#.to_owned()));
+        let bench = bench(&wire, open()).await;
+        let session = bench.aws.session(&own(Access::ReadOnly));
+        for (account, is_gone) in [(ACCOUNT, true), ("444455556666", false)] {
+            let key = format!("arn:aws:kms:eu-west-1:{account}:key/1").parse().expect("a key");
+            let state = session.key_health(&key).await.map(|health| health.state);
+            assert_eq!(state.is_ok_and(|state| state == KeyState::Gone), is_gone, "{account}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_whose_rotation_may_not_be_read_is_known_all_the_same() {
+        let wire = Wire::new(|request| match request.call.as_str() {
+            "kms:DescribeKey" => {
+                let key = r#""KeyId":"1","KeyState":"Enabled","KeyManager":"CUSTOMER","KeySpec":"SYMMETRIC_DEFAULT","Origin":"AWS_KMS""#;
+                Answer::ok(format!(r#"{{"KeyMetadata":{{{key}}}}}"#))
+            }
+            _ => Answer::Reply(400, r#"{"__type":"AccessDeniedException"}"#.to_owned()),
+        });
+        let bench = bench(&wire, open()).await;
+        let session = bench.aws.session(&own(Access::ReadOnly));
+        let key = format!("arn:aws:kms:eu-west-1:{ACCOUNT}:key/1").parse().expect("a key");
+        let health = session.key_health(&key).await.expect("it was read");
+        assert_eq!(health.state, KeyState::Usable);
+        assert_eq!(health.rotation.map_err(|error| error.class), Err(ErrorClass::Denied));
+    }
 
     fn key(state: Option<Sdk>) -> aws_sdk_kms::types::builders::KeyMetadataBuilder {
         KeyMetadata::builder()

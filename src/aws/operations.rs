@@ -176,7 +176,8 @@ mod tests {
                 let key = key.parse().expect("a key");
                 session.key_health(&key).await.and_then(|key| key.rotation).map(drop)
             }
-            Operation::DescribeTrails | Operation::GetTrailStatus => session.trails().await.map(drop),
+            Operation::DescribeTrails => session.trails().await.map(drop),
+            Operation::GetTrailStatus => session.trails().await?.remove(0).logs.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
             Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
             Operation::GetEbsEncryptionByDefault

@@ -35,3 +35,37 @@ impl Session {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Access;
+    use super::super::testing::{Answer, Wire, bench, open, own};
+    use super::*;
+
+    #[tokio::test]
+    async fn all_pages_are_read_and_an_answer_without_its_list_is_no_empty_one() {
+        let id = |number: u64| format!("snap-{number:017x}");
+        let page = move |number: u64, next: &str| {
+            let (open, close) = ("<DescribeSnapshotsResponse>", "</DescribeSnapshotsResponse>");
+            let item = format!("<item><snapshotId>{}</snapshotId></item>", id(number));
+            format!("{open}<snapshotSet>{item}</snapshotSet>{next}{close}")
+        };
+        let wire = Wire::new(move |request| {
+            assert_eq!(request.form["RestorableBy.1"], "all");
+            assert_eq!(request.form["Owner.1"], "self");
+            match request.form.get("NextToken") {
+                None => Answer::ok(page(1, "<nextToken>more</nextToken>")),
+                Some(_) => Answer::ok(page(2, "")),
+            }
+        });
+        let told = bench(&wire, open()).await;
+        let session = told.aws.session(&own(Access::ReadOnly));
+        let expected: BTreeSet<SnapshotId> = [1, 2].map(|number| id(number).parse().expect("an ID")).into();
+        assert_eq!(session.public_snapshots().await, Ok(expected));
+
+        let wire = Wire::new(|_| Answer::ok("<DescribeSnapshotsResponse/>"));
+        let silent = bench(&wire, open()).await;
+        let session = silent.aws.session(&own(Access::ReadOnly));
+        assert!(session.public_snapshots().await.is_err());
+    }
+}

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ec2sim::{Sim, WorldSpec};
 use serde_json::{Value, json};
 
-use super::rights::documented;
-use super::{ACCOUNT, Bench, REGION, findings};
+use super::rights::{documented, world_of};
+use super::{ACCOUNT, Bench, REGION, findings, image};
 
 const WORLD: &str = r#"
 seed: 1
@@ -279,11 +278,11 @@ fn a_trail_of_all_regions_has_to_log() {
 
 #[test]
 fn results_of_scans_are_held_against_what_is_allowed() {
-    let images = "    - {<<: *image, name: weak, id: ami-0000001a, scan: {highest: critical, scanned: 2025-12-30T00:00:00Z, \
+    let images = "    - {<<: *image, name: weak, id: ami-0000001a, scan: {highest: critical, scanned: 2999-12-30T00:00:00Z, \
                   fixAvailableSince: {critical: 2020-12-01T00:00:00Z}}}\n    \
-                  - {<<: *image, name: sound, id: ami-0000001b, scan: {scanned: 2025-12-30T00:00:00Z}}\n    \
+                  - {<<: *image, name: sound, id: ami-0000001b, scan: {scanned: 2999-12-30T00:00:00Z}}\n    \
                   - {<<: *image, name: forgotten, id: ami-0000001c, scan: {scanned: 2020-12-30T00:00:00Z}}\n";
-    // The scans of the others are of the simulator's time, and those of years ago are old by any.
+    // By the machine's clock, whatever it says.
     let bench = bench(images, "");
     let plain = report(&bench, &[]);
     for check in ["vulnerable-image", "stale-scan"] {
@@ -291,12 +290,7 @@ fn results_of_scans_are_held_against_what_is_allowed() {
     }
     let told = report(
         &bench,
-        &[
-            "--max-fix-available",
-            "critical=14d,high=30d",
-            "--max-scan-age",
-            "1500d",
-        ],
+        &["--max-fix-available", "critical=14d,high=30d", "--max-scan-age", "30d"],
     );
     assert_eq!(of(&told, "vulnerable-image"), ["ami-0000001a"]);
     assert_eq!(of(&told, "stale-scan"), ["ami-0000001c"]);
@@ -317,12 +311,9 @@ fn a_right_that_is_missing_is_said_and_hides_nothing_else() {
             &["--allow-sharing", "222222222222"],
         ),
     ] {
-        let mut spec = WorldSpec::parse(WORLD).expect("a world");
         let mut allowed = documented();
         assert!(allowed.remove(denied), "{denied} is not documented");
-        spec.identities[0].allow = allowed.into_iter().collect();
-        let server = ec2sim::Server::on_loopback(Sim::new(&spec).expect("a world")).expect("a port");
-        let bench = Bench { server };
+        let bench = world_of(WORLD, &allowed);
         let told = report(&bench, arguments);
         let unread = unread(&told);
         let said: Vec<_> = unread.iter().filter(|(of, ..)| of == kind).collect();
@@ -342,6 +333,29 @@ fn a_right_that_is_missing_is_said_and_hides_nothing_else() {
             .calls(|call| format!("{}:{}", call.service, call.operation) == denied)
             .len();
         assert!(calls <= 8, "{denied}: {calls} calls in vain");
+    }
+}
+
+#[test]
+fn where_aws_cannot_be_asked_what_names_an_image_that_is_said() {
+    let quiet = "lastLaunchedTime: 2024-02-01T00:00:00Z, creationDate: 2024-01-01T00:00:00Z";
+    let world = WORLD.replace(
+        "encryptedUnder: alias/off, creationDate: 2025-12-01T00:00:00Z",
+        &format!("encryptedUnder: alias/off, {quiet}"),
+    );
+    for (allowed, usage) in [(true, "unused"), (false, "unknown")] {
+        let mut rights = documented();
+        if !allowed {
+            rights.remove("ec2:DescribeImageReferences");
+        }
+        let told = report(&world_of(&world, &rights), &[]);
+        assert_eq!(image(&told, "locked")["usage"], usage);
+        let said = unread(&told);
+        assert_eq!(said.is_empty(), allowed, "{said:#?}");
+        for (kind, _, message) in said {
+            assert_eq!(kind, "ImageReferences");
+            assert!(message.contains("ec2:DescribeImageReferences"), "{message}");
+        }
     }
 }
 

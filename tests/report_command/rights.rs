@@ -27,7 +27,7 @@ pub(super) fn world(allow: &BTreeSet<String>) -> Bench {
     world_of(EVERYTHING, allow)
 }
 
-fn world_of(text: &str, allow: &BTreeSet<String>) -> Bench {
+pub(super) fn world_of(text: &str, allow: &BTreeSet<String>) -> Bench {
     let mut spec = WorldSpec::parse(text).expect("a world");
     for identity in &mut spec.identities {
         identity.allow = allow.iter().cloned().collect();

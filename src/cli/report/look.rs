@@ -128,7 +128,9 @@ impl Looking<'_> {
             self.targets.keys().cloned().collect()
         };
         let mut thresholds = self.thresholds.clone();
-        thresholds.accounts = scopes.iter().map(|scope| scope.account.clone()).collect();
+        // Those that could not be looked into are somebody's own all the same.
+        let looked_into = scopes.iter().map(|scope| scope.account.clone());
+        thresholds.accounts = looked_into.chain(self.args.accounts.iter().cloned()).collect();
         self.each(scopes, &thresholds, &mut report).await;
         report.sort();
         Ok(report)

@@ -94,6 +94,7 @@ pub(super) async fn read(session: &Arc<Session>, asked: Asked<'_>) -> Result<See
         Err(error) => {
             // Then it is known of none that it is unused.
             tracing::debug!(%error, "could not ask what names images");
+            seen.observed.references_unread = Some(error);
             return Ok(seen);
         }
     }

@@ -76,6 +76,8 @@ pub struct Observed {
     pub origins: HashMap<Box<str>, Origin>,
     /// The trails that the region shows.
     pub trails: Result<Vec<Trail>, AwsError>,
+    /// Why AWS could not be asked what names images that nothing else does, where it could not.
+    pub references_unread: Option<AwsError>,
     /// What a policy says of the account and region.
     pub policy: Option<PolicyKey>,
 }
@@ -91,6 +93,7 @@ impl Default for Observed {
             public_snapshots: Ok(BTreeSet::new()),
             origins: HashMap::new(),
             trails: Ok(Vec::new()),
+            references_unread: None,
             policy: None,
         }
     }

@@ -28,7 +28,8 @@ impl Subject<'_> {
     pub(super) fn trails(&self, found: &mut Vec<Finding>) {
         let Ok(trails) = &self.observed.trails else { return };
         let of_all: Vec<&Trail> = trails.iter().filter(|trail| trail.multi_region).collect();
-        if of_all.iter().any(|trail| trail.logs) {
+        // One of which it is not known whether it logs may.
+        if of_all.iter().any(|trail| trail.logs != Ok(false)) {
             return;
         }
         let arns: Vec<&str> = of_all.iter().map(|trail| &*trail.arn).collect();

@@ -22,6 +22,8 @@ pub(super) enum Part {
     LaunchPermissions,
     /// The trails of CloudTrail.
     Trails,
+    /// What AWS itself finds to name images that nothing else does.
+    References,
     /// Which key it is that a policy names.
     PolicyKey,
     /// What Amazon Inspector has found in images.
@@ -38,6 +40,7 @@ impl Part {
             Self::PublicSnapshots => "PublicSnapshots",
             Self::LaunchPermissions => "LaunchPermissions",
             Self::Trails => super::region::TRAILS,
+            Self::References => "ImageReferences",
             Self::PolicyKey => "PolicyKey",
             Self::Scans => "ScanResults",
         }
@@ -110,8 +113,17 @@ impl Subject<'_> {
                 count => unknown(Part::LaunchPermissions, None, format!("Of {count} images: {message}")),
             });
         }
-        if let Err(error) = &observed.trails {
-            unread.push(of_error(Part::Trails, error));
+        match &observed.trails {
+            Err(error) => unread.push(of_error(Part::Trails, error)),
+            // Where one logs, the others do not matter.
+            Ok(trails) if trails.iter().any(|trail| trail.logs == Ok(true)) => {}
+            Ok(trails) => unread.extend(trails.iter().filter_map(|trail| {
+                let message = problem::of_error(trail.logs.as_ref().err()?).message;
+                Some(unknown(Part::Trails, Some(&trail.arn), message))
+            })),
+        }
+        if let Some(error) = &observed.references_unread {
+            unread.push(of_error(Part::References, error));
         }
         if let Some(policy) = &observed.policy
             && let Err(problem) = &policy.key

@@ -28,7 +28,7 @@ fn trail() -> Trail {
     Trail {
         arn: "arn:aws:cloudtrail:us-east-1:111122223333:trail/all".into(),
         multi_region: true,
-        logs: true,
+        logs: Ok(true),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::plan::testing::{failed_call, snapshot_id};
 fn only_a_trail_of_all_regions_that_logs_is_enough() {
     let of = |multi_region, logs| Trail {
         multi_region,
-        logs,
+        logs: Ok(logs),
         ..trail()
     };
     for (trails, says) in [
@@ -23,7 +23,19 @@ fn only_a_trail_of_all_regions_that_logs_is_enough() {
         let expected: Vec<&str> = says.into_iter().collect();
         assert_eq!(case.said(Check::CloudTrailOff), expected, "{trails:?}");
     }
+    let denied = Trail {
+        logs: Err(failed_call(Operation::GetTrailStatus, ErrorClass::Denied)),
+        ..trail()
+    };
     let mut case = Case::of([]);
+    case.observed.trails = Ok(vec![denied.clone(), of(true, false)]);
+    assert_eq!(case.lines(), [""; 0], "it may log");
+    let (kind, id, message) = case.unread().remove(0);
+    assert_eq!((kind.as_str(), id.as_deref()), ("CloudTrail", Some(&*denied.arn)));
+    assert!(message.contains("cloudtrail:GetTrailStatus"), "{message}");
+    case.observed.trails = Ok(vec![denied, of(true, true)]);
+    assert_eq!((case.lines(), case.unread()), (Vec::new(), Vec::new()));
+
     case.observed.trails = Err(failed_call(Operation::DescribeTrails, ErrorClass::Denied));
     assert_eq!(case.lines(), [""; 0]);
     let (kind, _, message) = case.unread().remove(0);
