@@ -1,14 +1,14 @@
 //! What is wrong in the region as a whole: its settings, its trails, its snapshots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Finding, Subject};
-use crate::domain::{Guardrail, SnapshotId, Trail};
+use crate::domain::{Guardrail, Image, SnapshotId, Trail};
 
 /// What the finding on trails is about.
 pub(super) const TRAILS: &str = "CloudTrail";
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
     /// Settings that do not hold. What could not be read is no finding: the report says that it is unknown.
     pub(super) fn guardrails(&self, found: &mut Vec<Finding>) {
         for state in self.observed.guardrails.iter().filter(|state| !state.holds) {
@@ -46,9 +46,14 @@ impl Subject<'_> {
         let Ok(public) = &self.observed.public_snapshots else {
             return;
         };
+        let used = |image: &'a Image| image.volumes().map(move |(_, _, id)| (id, image));
+        let images: BTreeMap<&SnapshotId, &Image> = if public.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.images().flat_map(used).collect()
+        };
         for id in public {
-            let uses = |image: &&crate::domain::Image| image.volumes().any(|(_, _, of)| of == id);
-            let image = self.images().find(uses);
+            let image = images.get(id).copied();
             let of = image.map(|image| format!(" of {} ({})", image.id, image.name));
             let what = format!("Everybody can make volumes of {id}{}.", of.unwrap_or_default());
             found.push(self.finding(Check::PublicSnapshot, id.to_string(), what, image));
