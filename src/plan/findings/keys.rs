@@ -79,7 +79,9 @@ impl<'a> Subject<'a> {
 
 /// Names of images and a verb, for a sentence.
 fn named(images: &[&Image]) -> String {
-    let names: Vec<&str> = images.iter().take(NAMED).map(|image| &*image.name).collect();
+    let mut names: Vec<&str> = images.iter().map(|image| &*image.name).collect();
+    names.sort_unstable();
+    names.truncate(NAMED);
     let more = images.len().saturating_sub(names.len());
     let verb = if images.len() == 1 { "is" } else { "are" };
     match more {

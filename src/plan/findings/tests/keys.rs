@@ -45,6 +45,11 @@ fn a_key_that_cannot_be_used_is_found_whatever_keeps_it_from_that() {
         (KeyState::Gone, Some("is gone")),
     ] {
         let mut case = encrypted(&[(1, 1), (2, 1), (3, 1), (4, 1), (5, 2)]);
+        // They are in the order of their IDs, and named in that of their names.
+        for (number, name) in [(1, "web-4"), (4, "web-1")] {
+            let image = case.world.images.get_mut(&image_id(number)).expect("an image");
+            std::sync::Arc::make_mut(image).name = name.into();
+        }
         case.observed
             .keys
             .insert(key(1), health(state.clone(), Rotation::NotApplicable));
