@@ -13,11 +13,12 @@ use crate::domain::{AwsError, Operation};
 /// What a session that only reads may do, whatever its role may.
 pub const READ_ONLY_POLICY: &str = concat!(
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","#,
-    r#""Action":["ec2:Describe*","kms:DescribeKey","sts:GetCallerIdentity","#,
+    r#""Action":["ec2:Describe*","kms:DescribeKey","kms:GetKeyRotationStatus","sts:GetCallerIdentity","#,
     r#""ec2:GetEbsEncryptionByDefault","ec2:GetImageBlockPublicAccessState","#,
     r#""ec2:GetSnapshotBlockPublicAccessState","ec2:GetAllowedImagesSettings","#,
     r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParameterHistory","#,
     r#""eks:List*","eks:DescribeNodegroup","batch:DescribeComputeEnvironments","imagebuilder:List*","#,
+    r#""cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus","#,
     // DescribeImageReferences asks for these two.
     r#""imagebuilder:GetImageRecipe","imagebuilder:GetContainerRecipe"],"#,
     r#""Resource":"*"}]}"#,

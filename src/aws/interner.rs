@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use aws_sdk_ec2::types as sdk;
+
 use super::associated::AssociatedKeys;
 use super::inventory::Detail;
-use crate::domain::{Attributes, KeyArn, VolumeKind};
+use super::scans;
+use crate::domain::{Attributes, ImageScan, KeyArn, VolumeKind};
 
 /// What one read has come across so far.
 #[derive(Debug, Default)]
@@ -52,6 +55,12 @@ impl Interner {
     pub(super) fn description(&self, text: Option<&str>) -> Option<Box<str>> {
         let is_kept = matches!(self.detail, Detail::Everything);
         text.filter(|text| is_kept && !text.is_empty()).map(Box::from)
+    }
+
+    /// What Amazon Inspector has found in an image, if it is kept.
+    pub(super) fn scan(&self, image: &sdk::Image) -> Option<ImageScan> {
+        let is_kept = matches!(self.detail, Detail::Everything);
+        image.scan_results().filter(|_| is_kept).and_then(scans::project)
     }
 
     /// This text.

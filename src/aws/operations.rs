@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use aws_sdk_autoscaling::operation as autoscaling;
 use aws_sdk_batch::operation as batch;
+use aws_sdk_cloudtrail::operation as cloudtrail;
 use aws_sdk_ec2::operation as ec2;
 use aws_sdk_eks::operation as eks;
 use aws_sdk_imagebuilder::operation as imagebuilder;
@@ -55,6 +56,7 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::DeregisterImage => code::<ec2::deregister_image::DeregisterImageError>,
         Operation::DeleteSnapshot => code::<ec2::delete_snapshot::DeleteSnapshotError>,
         Operation::DescribeKey => code::<kms::describe_key::DescribeKeyError>,
+        Operation::GetKeyRotationStatus => code::<kms::get_key_rotation_status::GetKeyRotationStatusError>,
         Operation::DescribeInstances => code::<ec2::describe_instances::DescribeInstancesError>,
         Operation::DescribeLaunchTemplates => code::<ec2::describe_launch_templates::DescribeLaunchTemplatesError>,
         Operation::DescribeLaunchTemplateVersions => {
@@ -95,6 +97,8 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         }
         Operation::ListImageRecipes => code::<imagebuilder::list_image_recipes::ListImageRecipesError>,
         Operation::ListContainerRecipes => code::<imagebuilder::list_container_recipes::ListContainerRecipesError>,
+        Operation::DescribeTrails => code::<cloudtrail::describe_trails::DescribeTrailsError>,
+        Operation::GetTrailStatus => code::<cloudtrail::get_trail_status::GetTrailStatusError>,
         Operation::AssumeRole => code::<sts::assume_role::AssumeRoleError>,
         Operation::GetCallerIdentity => code::<sts::get_caller_identity::GetCallerIdentityError>,
     }
@@ -111,7 +115,7 @@ mod tests {
     use super::*;
     use crate::domain::{AwsError, ErrorClass, InstanceTypes, LaunchPermission};
 
-    const CODES: [(&str, &str); 8] = [
+    const CODES: [(&str, &str); 9] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
@@ -120,12 +124,15 @@ mod tests {
         ("eks", "ThrottlingException"),
         ("batch", "TooManyRequestsException"),
         ("imagebuilder", "CallRateLimitExceededException"),
+        ("cloudtrail", "ThrottlingException"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" => Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#)),
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" => {
+                Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#))
+            }
             _ => Answer::sts_error(400, code, "slow down"),
         }
     }
@@ -165,6 +172,12 @@ mod tests {
             Operation::DeregisterImage => session.deregister_failed(&image).await.map(drop),
             Operation::DeleteSnapshot => session.delete_snapshot(&snapshot).await,
             Operation::DescribeKey => session.resolve_key(key).await.map(drop),
+            Operation::GetKeyRotationStatus => {
+                let key = key.parse().expect("a key");
+                session.key_health(&key).await.and_then(|key| key.rotation).map(drop)
+            }
+            Operation::DescribeTrails => session.trails().await.map(drop),
+            Operation::GetTrailStatus => session.trails().await?.remove(0).logs.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
             Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
             Operation::GetEbsEncryptionByDefault
@@ -212,6 +225,11 @@ mod tests {
                 let action = call.trim_start_matches("autoscaling:");
                 format!("<{action}Response><{action}Result/></{action}Response>")
             }
+            "kms:DescribeKey" => {
+                let key = r#""KeyId":"1","KeyState":"Enabled","KeyManager":"CUSTOMER","KeySpec":"SYMMETRIC_DEFAULT","Origin":"AWS_KMS""#;
+                format!(r#"{{"KeyMetadata":{{{key}}}}}"#)
+            }
+            "cloudtrail:DescribeTrails" => r#"{"trailList":[{"TrailARN":"arn","IsMultiRegionTrail":true}]}"#.to_owned(),
             "imagebuilder:ListImageRecipes" => r#"{"imageRecipeSummaryList":[]}"#.to_owned(),
             _ => "{}".to_owned(),
         })

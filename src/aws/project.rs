@@ -68,7 +68,7 @@ fn time(what: &str, text: Option<&str>) -> Result<Option<Timestamp>, Defect> {
         .transpose()
 }
 
-fn moment(what: &str, at: &DateTime) -> Result<Timestamp, Defect> {
+pub(super) fn moment(what: &str, at: &DateTime) -> Result<Timestamp, Defect> {
     let nanos = i32::try_from(at.subsec_nanos()).unwrap_or_default();
     Timestamp::new(at.secs(), nanos).map_err(|error| Defect(format!("{what}: {error}")))
 }
@@ -165,7 +165,7 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Interner) -> Resu
         attributes,
         devices,
         copied_from,
-        extras: extras(image)?.map(Box::new),
+        extras: extras(image, common)?.map(Box::new),
         tags: tags(image.tags(), common),
         unread: None,
     })
@@ -227,7 +227,7 @@ fn copied_from(image: &sdk::Image) -> Result<Option<Source>, Defect> {
 }
 
 /// What few images have.
-fn extras(image: &sdk::Image) -> Result<Option<Extras>, Defect> {
+fn extras(image: &sdk::Image, common: &Interner) -> Result<Option<Extras>, Defect> {
     let names = |items: &[sdk::InstanceTypeItem]| -> BTreeSet<Box<str>> {
         items
             .iter()
@@ -253,6 +253,8 @@ fn extras(image: &sdk::Image) -> Result<Option<Extras>, Defect> {
     }
     watermarks.sort_by(|a, b| a.key.cmp(&b.key));
     let extras = Extras {
+        owner_alias: non_empty(image.image_owner_alias()),
+        scan: common.scan(image),
         instance_types,
         watermarks,
     };

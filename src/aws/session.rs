@@ -264,6 +264,11 @@ impl Session {
         client!(self, aws_sdk_batch, beside)
     }
 
+    /// A client of CloudTrail.
+    pub(super) fn cloudtrail(&self) -> aws_sdk_cloudtrail::Client {
+        client!(self, aws_sdk_cloudtrail, beside)
+    }
+
     /// A client of EC2 Image Builder.
     pub(super) fn imagebuilder(&self) -> aws_sdk_imagebuilder::Client {
         client!(self, aws_sdk_imagebuilder, beside)

@@ -260,8 +260,19 @@ pub struct Readings {
     pub parameters: Vec<ParameterValue>,
     /// Versions that are pinned, and that AWS says are not there.
     pub absent_versions: BTreeSet<(TemplateId, i64)>,
+    /// By what instances were launched, by their IDs, where AWS says it.
+    pub origins: HashMap<Box<str>, Origin>,
     /// Kinds of which not everything was read, and why.
     pub unread: BTreeMap<ConsumerKind, AwsError>,
+}
+
+/// By what an instance was launched: what would launch the next one like it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// An Auto Scaling group, a fleet, a Spot Fleet or a launch template.
+    pub kind: ConsumerKind,
+    /// Its ID or name.
+    pub id: Box<str>,
 }
 
 impl Readings {
@@ -272,6 +283,7 @@ impl Readings {
         self.configurations.extend(other.configurations);
         self.parameters.extend(other.parameters);
         self.absent_versions.extend(other.absent_versions);
+        self.origins.extend(other.origins);
         self.unread.extend(other.unread);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{AccountId, CopyRecord, ImageId, KeyArn, Region, SnapshotId, Tags};
+use super::{AccountId, CopyRecord, ImageId, ImageScan, KeyArn, Region, SnapshotId, Tags};
 
 /// Attributes by AWS's names, as text.
 pub type Attributes = BTreeMap<&'static str, Box<str>>;
@@ -59,9 +59,13 @@ pub struct Image {
     pub unread: Option<Box<str>>,
 }
 
-/// What few images have, and their owner may set at any time.
+/// What few images have, and what may change at any time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extras {
+    /// By which AWS calls its owner, such as `amazon` or `aws-marketplace`; it has a few, and knows nobody else.
+    pub owner_alias: Option<Box<str>>,
+    /// What Amazon Inspector has found in it.
+    pub scan: Option<ImageScan>,
     /// On which instance types it can be launched, where that is not all.
     pub instance_types: Option<InstanceTypes>,
     /// Its watermarks, by key.
@@ -124,6 +128,16 @@ impl Image {
     /// Its watermarks.
     pub fn watermarks(&self) -> &[Watermark] {
         self.extras.as_ref().map_or(&[], |extras| &extras.watermarks)
+    }
+
+    /// By which AWS calls its owner.
+    pub fn owner_alias(&self) -> Option<&str> {
+        self.extras.as_ref()?.owner_alias.as_deref()
+    }
+
+    /// What Amazon Inspector has found in it; none where it was not scanned, as far as is known.
+    pub fn scan(&self) -> Option<&ImageScan> {
+        self.extras.as_ref()?.scan.as_ref()
     }
 
     /// How many snapshots a copy of it needs, which is what AWS counts against its limit.

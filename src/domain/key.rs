@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Malformed, Region};
+use super::{AccountId, AwsError, Malformed, Region};
 
 /// The ARN of a KMS key (never of an alias): `arn:<partition>:kms:<region>:<account>:key/<id>`.
 ///
@@ -93,6 +94,42 @@ pub struct Key {
     pub usability: KeyUsability,
     /// Whether AWS manages it (`aws/ebs`): such a key cannot be used by other accounts at all.
     pub aws_managed: bool,
+}
+
+/// How a key is kept that images are encrypted under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHealth {
+    /// Whether what is encrypted under it can be read.
+    pub state: KeyState,
+    /// Whether KMS makes new material for it by itself; or why that could not be read.
+    pub rotation: Result<Rotation, AwsError>,
+}
+
+/// Whether what is encrypted under a key can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// It can.
+    Usable,
+    /// It is disabled.
+    Disabled,
+    /// It is to be deleted, at this time where KMS says it.
+    PendingDeletion(Option<Timestamp>),
+    /// It has no key material, or KMS cannot get at it (`PendingImport`, `Unavailable`).
+    Unavailable,
+    /// KMS knows no such key of the account any more.
+    Gone,
+}
+
+/// Whether KMS makes new material for a key by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// It does.
+    On,
+    /// It could, and does not.
+    Off,
+    /// It cannot, or nobody can change it: AWS manages the key, the material is imported or in a custom key store, or the key is
+    /// asymmetric or not usable now.
+    NotApplicable,
 }
 
 /// Whether EBS can encrypt with a key.

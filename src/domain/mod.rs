@@ -12,13 +12,15 @@ mod inventory;
 mod key;
 mod operation;
 mod permissions;
+mod scan;
 mod scope;
 mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trail;
 
 pub use consumer::{
-    Consumer, ConsumerKind, ImageRef, ImageReference, Launcher, Launches, Owner, ParameterRef, ParameterValue,
+    Consumer, ConsumerKind, ImageRef, ImageReference, Launcher, Launches, Origin, Owner, ParameterRef, ParameterValue,
     Readings, TemplateId, TemplateVersion, VersionRef,
 };
 pub use copied::CopyRecord;
@@ -30,11 +32,13 @@ pub use image::{
     SnapshotState, Source, VolumeKind, Watermark,
 };
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
-pub use key::{Key, KeyArn, KeyProblem, KeyUsability};
+pub use key::{Key, KeyArn, KeyHealth, KeyProblem, KeyState, KeyUsability, Rotation};
 pub use operation::{Bucket, Operation};
 pub use permissions::{CopySample, MissingPermissions};
+pub use scan::{ImageScan, Vulnerability};
 pub use scope::Scope;
 pub use tags::Tags;
+pub use trail::Trail;
 
 /// A value that does not have the form its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

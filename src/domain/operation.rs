@@ -22,7 +22,7 @@ pub enum Bucket {
     Write,
     /// KMS, whose own limits are far higher: this bounds a fault of ours.
     Key,
-    /// The services beside EC2 that launch images. Each has limits of its own, which AWS publishes for few; this stays below those.
+    /// The services beside EC2 that launch images or tell what is done with them. Each has limits of its own, which AWS publishes for few; this stays below those.
     Beside,
 }
 
@@ -118,6 +118,8 @@ operations! {
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
     kms:DescribeKey                           reads  Some(Bucket::Key);
+    // For `amiseal report`: how the keys of images are kept.
+    kms:GetKeyRotationStatus                  reads  Some(Bucket::Key);
     // Who uses images, and for `amiseal report` what keeps people from launching or sharing them.
     ec2:DescribeInstances                     reads  Some(Bucket::Consumers);
     ec2:DescribeLaunchTemplates               reads  Some(Bucket::Consumers);
@@ -141,6 +143,8 @@ operations! {
     batch:DescribeComputeEnvironments         reads  Some(Bucket::Beside);
     imagebuilder:ListImageRecipes             reads  Some(Bucket::Beside);
     imagebuilder:ListContainerRecipes         reads  Some(Bucket::Beside);
+    cloudtrail:DescribeTrails                 reads  Some(Bucket::Beside);
+    cloudtrail:GetTrailStatus                 reads  Some(Bucket::Beside);
     // Calls of STS count against the controller's own account, and are a few an hour.
     sts:AssumeRole                            reads  None;
     sts:GetCallerIdentity                     reads  None;

@@ -221,7 +221,7 @@ mod tests {
                     supported: BTreeSet::from([supported.into()]),
                     unsupported: BTreeSet::new(),
                 }),
-                watermarks: Vec::new(),
+                ..crate::domain::Extras::default()
             }));
             image
         };

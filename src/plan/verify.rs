@@ -375,11 +375,11 @@ mod tests {
     fn a_watermark_that_was_there_before_the_copy_and_is_not_on_it_is_named() {
         let marked = |image: &mut Image, attached: Option<i64>| {
             image.extras = Some(Box::new(Extras {
-                instance_types: None,
                 watermarks: vec![Watermark {
                     key: "111122223333:golden".into(),
                     attached: attached.map(at),
                 }],
+                ..Extras::default()
             }));
         };
         let verdict = |attached: Option<i64>, kept: bool| {

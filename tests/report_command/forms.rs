@@ -160,7 +160,7 @@ fn only_what_is_new_since_an_earlier_report_fails() {
     assert_eq!(since(&changed, &earlier, &NEW_ONLY).code, 2);
     let table = since(&changed, &earlier, &["--region", REGION]).out;
     assert!(
-        table.contains("\nNEW  UNCHANGED  EXEMPT  FIXED\n  2          7       1      1\n"),
+        table.contains("\nNEW  UNCHANGED  EXEMPT  FIXED\n  2          9       1      1\n"),
         "{table}"
     );
 }

@@ -1,5 +1,6 @@
 //! `amiseal report` as people run it: the real program against the simulated AWS, with neither a cluster nor a policy.
 
+mod beyond;
 mod consumers;
 mod forms;
 mod golden;

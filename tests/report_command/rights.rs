@@ -24,7 +24,11 @@ pub(super) fn documented() -> BTreeSet<String> {
 
 /// A world whose reader may do this.
 pub(super) fn world(allow: &BTreeSet<String>) -> Bench {
-    let mut spec = WorldSpec::parse(EVERYTHING).expect("a world");
+    world_of(EVERYTHING, allow)
+}
+
+pub(super) fn world_of(text: &str, allow: &BTreeSet<String>) -> Bench {
+    let mut spec = WorldSpec::parse(text).expect("a world");
     for identity in &mut spec.identities {
         identity.allow = allow.iter().cloned().collect();
     }
@@ -41,7 +45,14 @@ fn action(call: &Call) -> String {
 #[test]
 fn the_documented_rights_are_enough_and_each_is_made_use_of() {
     let allowed = documented();
-    let bench = world(&allowed);
+    // A key, and a trail of all regions.
+    let text = EVERYTHING.replacen(
+        "    images:\n",
+        "    trails: [{name: all, multiRegion: true}]\n    keys: [{alias: [alias/ami]}]\n    images:\n    - {name: sealed, id: \
+         ami-0000000c, encryptedUnder: alias/ami}\n",
+        1,
+    );
+    let bench = world_of(&text, &allowed);
     let report = bench.report(&["--output", "json"]).json();
     assert_eq!(report["scopes"][0]["unknown"], serde_json::json!([]), "{report:#}");
     let denied = bench.calls(|call| call.status == 403 || call.outcome.contains("nauthorized"));

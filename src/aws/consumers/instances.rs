@@ -7,7 +7,7 @@ use super::{Query, image, launcher, named};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
-use crate::domain::{AwsError, ConsumerKind, Operation, Readings};
+use crate::domain::{AwsError, ConsumerKind, Operation, Origin, Readings};
 
 const OPERATION: Operation = Operation::DescribeInstances;
 
@@ -49,6 +49,21 @@ pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) 
     Ok(())
 }
 
+/// By what it was launched, by tags that nobody but AWS can write. A group launches by fleets of its own, and both by a template: what
+/// comes first says what the next instance would be.
+fn origin<'t>(tags: &(impl Iterator<Item = (&'t str, &'t str)> + Clone)) -> Option<Origin> {
+    const TAGS: [(&str, ConsumerKind); 4] = [
+        ("aws:autoscaling:groupName", ConsumerKind::AutoScalingGroup),
+        ("aws:ec2:fleet-id", ConsumerKind::Fleet),
+        ("aws:ec2spot:fleet-request-id", ConsumerKind::SpotFleet),
+        ("aws:ec2launchtemplate:id", ConsumerKind::LaunchTemplate),
+    ];
+    TAGS.into_iter().find_map(|(key, kind)| {
+        let (_, id) = tags.clone().find(|(known, id)| *known == key && !id.is_empty())?;
+        Some(Origin { kind, id: id.into() })
+    })
+}
+
 fn take(instance: &Instance, query: &Query, into: &mut Readings) -> Result<(), AwsError> {
     let id = named(OPERATION, instance.instance_id())?;
     let mut launches = launcher(
@@ -60,6 +75,9 @@ fn take(instance: &Instance, query: &Query, into: &mut Readings) -> Result<(), A
         .tags()
         .iter()
         .filter_map(|tag| Some((tag.key()?, tag.value()?)));
+    if let Some(origin) = origin(&tags) {
+        into.origins.insert(launches.id.clone(), origin);
+    }
     launches.owner = owner(
         query,
         instance.operator().and_then(|operator| operator.principal()),
@@ -67,4 +85,32 @@ fn take(instance: &Instance, query: &Query, into: &mut Readings) -> Result<(), A
     );
     into.launchers.push(launches);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_of_its_group_before_its_fleet_and_of_its_template_last() {
+        let group = ("aws:autoscaling:groupName", "web");
+        let fleet = ("aws:ec2:fleet-id", "fleet-1");
+        let spot = ("aws:ec2spot:fleet-request-id", "sfr-1");
+        let template = ("aws:ec2launchtemplate:id", "lt-1");
+        for (tags, expected) in [
+            (
+                &[template, fleet, group][..],
+                Some((ConsumerKind::AutoScalingGroup, "web")),
+            ),
+            (&[template, fleet], Some((ConsumerKind::Fleet, "fleet-1"))),
+            (&[template, spot], Some((ConsumerKind::SpotFleet, "sfr-1"))),
+            (&[("Name", "x"), template], Some((ConsumerKind::LaunchTemplate, "lt-1"))),
+            (&[("aws:autoscaling:groupName", "")], None),
+            (&[("Name", "x")], None),
+        ] {
+            let found = origin(&tags.iter().copied());
+            let found = found.as_ref().map(|origin| (origin.kind, &*origin.id));
+            assert_eq!(found, expected, "{tags:?}");
+        }
+    }
 }

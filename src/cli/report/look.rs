@@ -1,7 +1,6 @@
 //! Reading accounts and regions for the report, a few at a time. Nothing but reads is sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use futures::StreamExt;
@@ -9,32 +8,23 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Args;
+use super::read::{Asked, Seen, read};
 use crate::api::AMIEncryptionPolicy;
-use crate::aws::{Access, Aws, Cause, Detail, Parameters, Query, Session, SessionKey};
+use crate::aws::{Access, Aws, Cause, Parameters, SessionKey};
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
-use crate::controller::survey::consumers;
-use crate::domain::{AccountId, AwsError, GuardrailState, ImageId, Inventory, LaunchPermission, Region, Scope};
+use crate::domain::{AccountId, AwsError, Region, Scope};
 use crate::plan::expand;
 use crate::plan::findings::report::Report;
-use crate::plan::findings::{Subject, Thresholds, examine};
+use crate::plan::findings::{Thresholds, examine};
 use crate::plan::obstacle::Problem;
-use crate::plan::usage::{self, Graph};
+use crate::plan::select::Selector;
 
 /// Whose STS says who somebody is, where no region is named anywhere.
 const ANY_REGION: &str = "us-east-1";
 /// What sessions are named by.
 const NAME: &str = "report";
-
-/// What one account and region showed.
-struct Seen {
-    inventory: Inventory,
-    graph: Graph,
-    shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
-    guardrails: Vec<GuardrailState>,
-    missing: Result<BTreeSet<ImageId>, AwsError>,
-}
 
 /// Looks into everything. Fails with a sentence where nobody can be asked at all.
 pub(super) async fn look(
@@ -72,14 +62,14 @@ pub(super) async fn look(
         thresholds,
         now,
         caller: caller.account,
-        roles: roles(policies),
+        targets: targets(policies),
     };
     Ok(looking.report(&first).await)
 }
 
-/// How to come into the accounts and regions that policies name. Where two name the same, the first one counts.
-fn roles(policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Role> {
-    let mut roles = BTreeMap::new();
+/// What policies say of the accounts and regions that they name. Where two name the same, the first one counts.
+fn targets(policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Target> {
+    let mut targets = BTreeMap::new();
     for policy in policies {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
         for target in expand::targets(name, &policy.spec) {
@@ -87,19 +77,25 @@ fn roles(policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Role> {
             let Ok(scope) = Scope::parse(&target.account_id, &target.region) else {
                 continue;
             };
-            roles.entry(scope).or_insert(Role {
-                arn: target.role_arn,
+            targets.entry(scope).or_insert_with(|| Target {
+                selector: Selector::new(&target.image_selector, target.backups),
+                role_arn: target.role_arn,
                 external_id: target.external_id,
+                key: target.kms_key_id,
             });
         }
     }
-    roles
+    targets
 }
 
-/// The role to assume, if one is.
-struct Role {
-    arn: Option<String>,
+/// What a policy says of an account and region.
+struct Target {
+    /// The role to assume, if one is.
+    role_arn: Option<String>,
     external_id: Option<String>,
+    /// The key for its images.
+    key: String,
+    selector: Selector,
 }
 
 /// What to say to somebody whose credentials AWS does not take.
@@ -120,7 +116,7 @@ struct Looking<'a> {
     now: Timestamp,
     caller: AccountId,
     /// Of policies; none where there is none.
-    roles: BTreeMap<Scope, Role>,
+    targets: BTreeMap<Scope, Target>,
 }
 
 impl Looking<'_> {
@@ -129,9 +125,13 @@ impl Looking<'_> {
         let scopes = if self.args.files.is_empty() {
             self.scopes(first, &mut report).await?
         } else {
-            self.roles.keys().cloned().collect()
+            self.targets.keys().cloned().collect()
         };
-        self.each(scopes, &mut report).await;
+        let mut thresholds = self.thresholds.clone();
+        // Those that could not be looked into are somebody's own all the same.
+        let looked_into = scopes.iter().map(|scope| scope.account.clone());
+        thresholds.accounts = looked_into.chain(self.args.accounts.iter().cloned()).collect();
+        self.each(scopes, &thresholds, &mut report).await;
         report.sort();
         Ok(report)
     }
@@ -183,10 +183,10 @@ impl Looking<'_> {
         })
     }
 
-    async fn each(&self, scopes: Vec<Scope>, report: &mut Report) {
+    async fn each(&self, scopes: Vec<Scope>, thresholds: &Thresholds, report: &mut Report) {
         let mut progress = Progress::new(scopes.len());
         let visits = futures::stream::iter(scopes).map(|scope| async move {
-            let seen = Box::pin(self.scope(&scope)).await;
+            let seen = Box::pin(self.scope(&scope, thresholds)).await;
             (scope, seen)
         });
         let mut visits = visits.buffer_unordered(usize::from(self.args.concurrency));
@@ -197,7 +197,8 @@ impl Looking<'_> {
                 visited = visits.next() => match visited {
                     Some((scope, Ok(seen))) => {
                         progress.done(1, seen.inventory.images.len() as u64);
-                        self.add(&scope, &seen, report);
+                        let subject = seen.subject(&scope, thresholds, self.now);
+                        report.add(subject, examine(subject));
                     }
                     Some((scope, Err(error))) => {
                         progress.done(1, 0);
@@ -210,90 +211,34 @@ impl Looking<'_> {
         }
     }
 
-    async fn scope(&self, scope: &Scope) -> Result<Seen, AwsError> {
+    async fn scope(&self, scope: &Scope, thresholds: &Thresholds) -> Result<Seen, AwsError> {
         let key = self.key(scope);
         let session = self.aws.session(&key);
-        let seen = Box::pin(self.read(scope, &session)).await;
+        let target = self.targets.get(scope);
+        let asked = Asked {
+            scope,
+            thresholds,
+            parameters: if self.args.plain_parameters {
+                Parameters::All
+            } else {
+                Parameters::Images
+            },
+            policy: target.map(|target| (target.key.as_str(), target.selector.clone())),
+            now: self.now,
+        };
+        let seen = Box::pin(read(&session, asked)).await;
         self.aws.forget(&key);
         seen
     }
 
-    async fn read(&self, scope: &Scope, session: &Arc<Session>) -> Result<Seen, AwsError> {
-        // Of what happens later, a launch, an image or a group, nothing is claimed.
-        let began = Timestamp::now();
-        let inventory = session.scan_for(Detail::Everything).await?;
-        let parameters = if self.args.plain_parameters {
-            Parameters::All
-        } else {
-            Parameters::Images
-        };
-        let query = Query {
-            parameters,
-            ..Query::default()
-        };
-        let readings = consumers(session, &query).await;
-        let mut seen = Seen {
-            inventory,
-            graph: usage::graph(&readings, &scope.account, began),
-            shared: HashMap::new(),
-            guardrails: Box::pin(session.guardrails()).await,
-            missing: Ok(BTreeSet::new()),
-        };
-        let foreign: Vec<ImageId> = (seen.graph.launched().map(|(image, _)| image))
-            .filter(|image| !seen.inventory.images.contains_key(*image))
-            .cloned()
-            .collect();
-        seen.missing = session.images_of_anybody(&foreign).await.map(|found| {
-            let there: BTreeSet<ImageId> = found.into_iter().map(|image| image.id).collect();
-            foreign.into_iter().filter(|image| !there.contains(image)).collect()
-        });
-        let perhaps_unused = self.subject(scope, &seen).perhaps_unused();
-        match session.image_references(&perhaps_unused).await {
-            Ok(found) => seen.graph.confirm(&perhaps_unused, &found, &scope.account),
-            Err(error) => {
-                // Then it is known of none that it is unused.
-                tracing::debug!(%error, "could not ask what names images");
-                return Ok(seen);
-            }
-        }
-        for image in self.subject(scope, &seen).perhaps_unused() {
-            match session.launch_permissions(&image).await {
-                Ok(shared) => {
-                    seen.shared.insert(image, shared);
-                }
-                // Then it is not known that it is unused.
-                Err(error) => tracing::debug!(%image, %error, "could not read who may launch an image"),
-            }
-        }
-        Ok(seen)
-    }
-
-    fn add(&self, scope: &Scope, seen: &Seen, report: &mut Report) {
-        let subject = self.subject(scope, seen);
-        report.add(subject, examine(subject));
-    }
-
-    fn subject<'s>(&'s self, scope: &'s Scope, seen: &'s Seen) -> Subject<'s> {
-        Subject {
-            scope,
-            inventory: &seen.inventory,
-            graph: &seen.graph,
-            shared: &seen.shared,
-            guardrails: &seen.guardrails,
-            missing: &seen.missing,
-            thresholds: self.thresholds,
-            now: self.now,
-        }
-    }
-
     /// By the role where one is named, but for the own account where no account is: there the own credentials will do.
     fn key(&self, scope: &Scope) -> SessionKey {
-        if let Some(role) = self.roles.get(scope) {
+        if let Some(target) = self.targets.get(scope) {
             return SessionKey {
                 policy: NAME.to_owned(),
                 scope: scope.clone(),
-                role_arn: role.arn.clone(),
-                external_id: role.external_id.clone(),
+                role_arn: target.role_arn.clone(),
+                external_id: target.external_id.clone(),
                 access: Access::ReadOnly,
             };
         }

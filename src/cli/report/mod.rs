@@ -1,8 +1,11 @@
 //! `amiseal report`: who uses each image and what is wrong, from AWS alone.
 
 mod look;
+mod read;
 mod render;
+mod values;
 
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,10 +18,11 @@ use super::output::{read_or_not, tell};
 use super::policy_file;
 use super::run::read_timeout;
 use crate::api::Duration as Text;
-use crate::domain::{AccountId, Region};
+use crate::domain::{AccountId, LaunchPermission, Region, Vulnerability};
 use crate::plan::findings::report::Report;
-use crate::plan::findings::{Previous, Severity, Thresholds};
+use crate::plan::findings::{Previous, Severity, Thresholds, TrustedOwner};
 use crate::telemetry::{LogFormat, init_logs};
+use values::{account, age, fix_available, owner, region, sharing};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +37,9 @@ Examples:
 
   # The accounts and regions of a policy
   amiseal report -f policy.yaml
+
+  # What only you can know: with whom images may be shared, whose may be launched, how soon fixes have to be in
+  amiseal report --allow-sharing 777788889999 --trusted-owner 099720109477 --max-fix-available critical=14d,high=30d
 
   # In a pipeline: fail on what is high or critical
   amiseal report --output markdown --fail-on high
@@ -80,6 +87,21 @@ pub struct Args {
     /// A tag that every image has to have; repeat it
     #[arg(long = "required-tag", value_name = "KEY")]
     pub required_tags: Vec<String>,
+    /// Whose images may be launched, besides those of Amazon and of the accounts that are looked into: an account ID, or
+    /// aws-marketplace or aws-backup-vault; repeat it
+    #[arg(long = "trusted-owner", value_name = "ACCOUNT|ALIAS", default_value = "aws-marketplace", value_parser = owner)]
+    pub trusted_owners: Vec<TrustedOwner>,
+    /// With whom images may be shared, besides the accounts that are looked into: an account ID, or the ARN of an organization or of an
+    /// organizational unit; repeat it. Default: that is not looked for
+    #[arg(long, value_name = "ACCOUNT|ARN", value_parser = sharing)]
+    pub allow_sharing: Vec<LaunchPermission>,
+    /// For how long vulnerabilities of a severity may have a fix, by Amazon Inspector, as critical=14d,high=30d. Default: that is not
+    /// looked for
+    #[arg(long, value_name = "SEVERITY=DURATION", value_delimiter = ',', value_parser = fix_available)]
+    pub max_fix_available: Vec<(Vulnerability, Duration)>,
+    /// How old the last scan of an image by Amazon Inspector may be, as 30d. Default: any age
+    #[arg(long, value_name = "DURATION", value_parser = age)]
+    pub max_scan_age: Option<Duration>,
     /// Look into plain parameters too: an image ID in their value is a use of the image
     #[arg(long)]
     pub plain_parameters: bool,
@@ -149,29 +171,19 @@ impl FailOn {
     }
 }
 
-fn account(text: &str) -> Result<AccountId, String> {
-    text.parse()
-        .map_err(|_| "it must be an AWS account ID of 12 digits".to_owned())
-}
-
-fn region(text: &str) -> Result<Region, String> {
-    text.parse()
-        .map_err(|_| "it must be a region's name, such as eu-west-1".to_owned())
-}
-
-fn age(text: &str) -> Result<Duration, String> {
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
-    days.filter(|days| *days > 0)
-        .map(|days| Duration::from_secs(u64::from(days) * 24 * 3600))
-        .ok_or_else(|| "it must be a number of days, such as 90d".to_owned())
-}
-
 impl Args {
     fn thresholds(&self) -> Thresholds {
         Thresholds {
             max_image_age: self.max_image_age,
             unused_after: self.unused_after,
             required_tags: self.required_tags.iter().cloned().collect(),
+            // Of those that are looked into: they are not known yet.
+            accounts: BTreeSet::new(),
+            trusted_owners: self.trusted_owners.iter().cloned().collect(),
+            allowed_sharing: (!self.allow_sharing.is_empty()).then(|| self.allow_sharing.iter().cloned().collect()),
+            max_fix_available: self.max_fix_available.iter().copied().collect(),
+            max_scan_age: self.max_scan_age,
+            by_policy: !self.files.is_empty(),
         }
     }
 }
@@ -233,17 +245,4 @@ fn print(output: Output, report: &Report) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     render::write(output, report, &mut out)?;
     out.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_days_and_nothing_else() {
-        assert_eq!(age("90d"), Ok(Duration::from_secs(90 * 24 * 3600)));
-        for wrong in ["", "90", "0d", "-1d", "90h", "1.5d"] {
-            assert!(age(wrong).is_err(), "{wrong}");
-        }
-    }
 }

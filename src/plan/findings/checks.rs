@@ -110,6 +110,11 @@ checks! {
         "Anybody with an AWS account can read everything that is on a public image."
         "Remove the launch permission `all`, or exempt the image if it is meant to be public."
         ["Prowler ec2_ami_public"];
+    PublicSnapshot "public-snapshot" Critical
+        "Everybody can make volumes of the snapshot."
+        "Anybody with an AWS account can read everything that is on a public snapshot, whether or not its image is public."
+        "Remove the permission `all` of the snapshot."
+        ["AWS FSBP EC2.1", "Prowler ec2_ebs_public_snapshot"];
     UnencryptedImage "unencrypted-image" High
         "A snapshot of the image is not encrypted."
         "Every volume that is launched from the image is unencrypted too, unless the account encrypts by default."
@@ -130,10 +135,35 @@ checks! {
         "Every launch fails: a group that loses an instance does not get another one."
         "Move it to an image that is there."
         [];
+    KeyDisabled "key-disabled" High
+        "Images are encrypted under a key that cannot be used."
+        "Every launch of them fails, and so does every copy. Once the key is deleted, what is on them is lost for good."
+        "Enable the key, cancel its deletion, or import its material again."
+        ["AWS FSBP KMS.3", "Prowler kms_cmk_not_deleted_unintentionally"];
+    SharedOutside "shared-outside" High
+        "The image is shared with somebody who is not allowed."
+        "Whoever may launch an image can read everything that is on it."
+        "Remove the launch permission, or name whom it is for with `--allow-sharing`."
+        [];
+    VulnerableImage "vulnerable-image" High
+        "Vulnerabilities of the image have had a fix for longer than allowed."
+        "Every instance that is launched from the image has them, and whoever looks for them knows how to use them."
+        "Build a new image with the fixes, and move what launches this one to it."
+        [];
     DeprecatedImageInUse "deprecated-image-in-use" Medium
         "Something launches an image that is deprecated."
         "The image's owner has announced that it is to be used no longer, and other accounts do not find it any more."
         "Move what launches it to its successor."
+        [];
+    UntrustedOwner "untrusted-owner" Medium
+        "Something launches an image of an owner who is not trusted."
+        "Anybody can publish an image under a name that looks trusted, with anything on it."
+        "Move it to an image of an owner whom you trust, or name the owner with `--trusted-owner`."
+        [];
+    StaleScan "stale-scan" Medium
+        "The last scan of the image is older than allowed."
+        "Of vulnerabilities that have become known since, the scan says nothing."
+        "See in Amazon Inspector why the image is not scanned any more, or build a new one."
         [];
     EncryptionByDefaultOff "encryption-by-default-off" Medium
         "EBS encryption by default is off in the region."
@@ -150,6 +180,11 @@ checks! {
         "One wrong permission shows a snapshot's data to everybody."
         "Enable block public access for EBS snapshots."
         ["Prowler ec2_ebs_snapshot_account_block_public_access"];
+    CloudTrailOff "cloudtrail-off" Medium
+        "No trail of all regions logs what is done in the account."
+        "Nobody can tell who has shared, copied or deleted an image."
+        "Make a trail of all regions, and start its logging."
+        ["AWS FSBP CloudTrail.1", "Prowler cloudtrail_multi_region_enabled"];
     AllowedImagesOff "allowed-amis-off" Low
         "Images of any owner can be launched in the region."
         "A name that looks trusted is enough to have a foreign image launched."
@@ -160,6 +195,21 @@ checks! {
         "It cannot be launched again, and nobody can look into what it was made from."
         "Launch it anew from an image that is there."
         [];
+    OlderThanTemplate "older-than-template" Low
+        "An instance was launched from an older image than its group, fleet or template launches now."
+        "It lacks what the newer image brings, such as its fixes, until it is replaced."
+        "Start an instance refresh of the group, or launch the instance anew."
+        [];
+    OtherKeyImage "other-key-image" Low
+        "The image is encrypted under another key than the policy names."
+        "Who may use that key, whether it is rotated, and how long it is kept, is not what you have decided for images."
+        "Copy the image under the policy's key, or leave it out with `spec.imageSelector.exclude`."
+        [];
+    KeyWithoutRotation "key-without-rotation" Low
+        "Images are encrypted under a key that is not rotated."
+        "Whoever gets hold of its one key material can read all that was ever encrypted under it."
+        "Turn automatic rotation on: KMS keeps the old key material, and nothing has to be encrypted anew."
+        ["AWS Security Hub KMS.4", "CIS AWS Foundations Benchmark v3.0.0 3.6", "Prowler kms_cmk_rotation_enabled"];
     OldImage "old-image" Medium
         "The image is older than allowed."
         "An old image lacks the security fixes of all the time since it was made. A copy is as old as what it was copied from."
@@ -170,6 +220,11 @@ checks! {
         "Its snapshots are paid for, and what is on them can be stolen."
         "Deprecate and disable the image, and deregister it later."
         [];
+    UnencryptedOrphanSnapshot "unencrypted-orphan-snapshot" Medium
+        "A snapshot that is not encrypted was made for an image that is gone."
+        "No image tells any more what is on it, and whoever can read the snapshot can read that."
+        "Delete the snapshot, or copy it encrypted if somebody needs what is on it."
+        ["Prowler ec2_ebs_snapshots_encrypted"];
     OrphanSnapshot "orphan-snapshot" Low
         "A snapshot was made for an image that is gone."
         "It is paid for, and no image tells any more what is on it."

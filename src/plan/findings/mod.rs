@@ -1,52 +1,43 @@
-//! What is wrong with images and with what launches them, in one account and region: pure, over the inventory and the graph.
+//! What is wrong with images and with what launches them, in one account and region: pure, over the inventory, the graph and what else
+//! was read.
 
 mod checks;
+mod images;
+mod keys;
+mod launches;
+mod page;
+mod region;
 pub mod report;
 mod since;
 #[cfg(test)]
 mod tests;
+mod thresholds;
+mod unread;
 
-use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    AwsError, Consumer, ConsumerKind, Guardrail, GuardrailState, Image, ImageId, ImageState, Inventory,
-    LaunchPermission, Scope,
+    AwsError, GuardrailState, Image, ImageId, Inventory, KeyArn, KeyHealth, LaunchPermission, Origin, Scope,
+    SnapshotId, Trail,
 };
-use crate::plan::usage::{Doubt, Graph, Usage};
+use crate::plan::obstacle::Problem;
+use crate::plan::select::Selector;
+use crate::plan::usage::Graph;
 
 pub use checks::{Check, Severity};
+pub use images::{honest_age, is_unencrypted};
+pub use page::page;
 pub use since::{Change, Earlier, Previous, Since};
+pub use thresholds::{Thresholds, TrustedOwner};
 
 /// The tag that exempts an image from findings: until a day, `2027-06-30`.
 pub const TAG_EXEMPT_UNTIL: &str = "amiseal.dev/exempt-until";
 /// The tag that says why.
 pub const TAG_EXEMPT_REASON: &str = "amiseal.dev/exempt-reason";
-
-/// What is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thresholds {
-    /// How old an image may be; none for any age.
-    pub max_image_age: Option<Duration>,
-    /// After how long without a launch an image counts as unused.
-    pub unused_after: Duration,
-    /// Keys of tags that an image has to have.
-    pub required_tags: BTreeSet<String>,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self {
-            max_image_age: None,
-            unused_after: Duration::from_secs(90 * 24 * 3600),
-            required_tags: BTreeSet::new(),
-        }
-    }
-}
 
 /// What is looked into.
 #[derive(Debug, Clone, Copy)]
@@ -57,17 +48,75 @@ pub struct Subject<'a> {
     pub inventory: &'a Inventory,
     /// Who uses its images.
     pub graph: &'a Graph,
-    /// Who may launch an image, of those where that was read: see [`Subject::perhaps_unused`].
-    pub shared: &'a HashMap<ImageId, BTreeSet<LaunchPermission>>,
-    /// Images that something launches, and that the account does not see: they are gone, or no longer shared with it. Or why that could
-    /// not be read.
-    pub missing: &'a Result<BTreeSet<ImageId>, AwsError>,
-    /// The settings of the region.
-    pub guardrails: &'a [GuardrailState],
+    /// What else was read.
+    pub observed: &'a Observed,
     /// What is allowed.
     pub thresholds: &'a Thresholds,
     /// Now, by the machine's clock.
     pub now: Timestamp,
+}
+
+/// What was read of an account and region besides its images and snapshots and what uses them. What could not be read is an error here,
+/// and unknown in the report.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// Who may launch an image, of those where that was read: see [`Subject::perhaps_unused`] and [`Subject::perhaps_shared`].
+    pub shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    /// Those of which it could not be read.
+    pub sharing_unread: BTreeMap<ImageId, AwsError>,
+    /// Images of others that something launches.
+    pub foreign: Result<Foreign, AwsError>,
+    /// The settings of the region.
+    pub guardrails: Vec<GuardrailState>,
+    /// The keys that images are encrypted under: see [`Subject::keys`].
+    pub keys: BTreeMap<KeyArn, Result<KeyHealth, AwsError>>,
+    /// Snapshots that everybody can make volumes of.
+    pub public_snapshots: Result<BTreeSet<SnapshotId>, AwsError>,
+    /// By what instances were launched, by their IDs.
+    pub origins: HashMap<Box<str>, Origin>,
+    /// The trails that the region shows.
+    pub trails: Result<Vec<Trail>, AwsError>,
+    /// Why AWS could not be asked what names images that nothing else does, where it could not.
+    pub references_unread: Option<AwsError>,
+    /// What a policy says of the account and region.
+    pub policy: Option<PolicyKey>,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Self {
+            shared: HashMap::new(),
+            sharing_unread: BTreeMap::new(),
+            foreign: Ok(Foreign::default()),
+            guardrails: Vec::new(),
+            keys: BTreeMap::new(),
+            public_snapshots: Ok(BTreeSet::new()),
+            origins: HashMap::new(),
+            trails: Ok(Vec::new()),
+            references_unread: None,
+            policy: None,
+        }
+    }
+}
+
+/// Images of others that something launches.
+#[derive(Debug, Clone, Default)]
+pub struct Foreign {
+    /// Those that the account sees.
+    pub seen: BTreeMap<ImageId, Image>,
+    /// Those that it does not see: they are gone, or no longer shared with it.
+    pub missing: BTreeSet<ImageId>,
+}
+
+/// The key that a policy names for an account and region.
+#[derive(Debug, Clone)]
+pub struct PolicyKey {
+    /// As the policy names it.
+    pub named: String,
+    /// Which key that is, or why it is not known.
+    pub key: Result<KeyArn, Problem>,
+    /// Which images it is for.
+    pub selector: Selector,
 }
 
 /// Something that is wrong.
@@ -77,7 +126,8 @@ pub struct Finding {
     pub check: Check,
     /// Where it is.
     pub scope: Scope,
-    /// What it is about: the ID of an image or a snapshot, or kind and ID of what launches one.
+    /// What it is about: the ID of an image or a snapshot, the ARN of a key, a setting of the region, or kind and ID of what launches an
+    /// image, and the image.
     pub resource: String,
     /// What was found.
     pub what: String,
@@ -114,12 +164,16 @@ impl Finding {
 /// Everything that is wrong, the worst first.
 pub fn examine(subject: Subject<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    for image in subject.inventory.images.values().filter(|image| image.is_there()) {
+    for image in subject.images() {
         subject.image(image, &mut found);
     }
     subject.launches(&mut found);
+    subject.older_than_template(&mut found);
     subject.guardrails(&mut found);
-    subject.snapshots(&mut found);
+    subject.trails(&mut found);
+    subject.key_findings(&mut found);
+    subject.public_snapshots(&mut found);
+    subject.orphan_snapshots(&mut found);
     found.sort_by(|one, other| {
         let rank = |finding: &Finding| (std::cmp::Reverse(finding.check.severity()), finding.check);
         (rank(one), &one.resource).cmp(&(rank(other), &other.resource))
@@ -127,33 +181,13 @@ pub fn examine(subject: Subject<'_>) -> Vec<Finding> {
     found
 }
 
-/// Whether a snapshot of the image is known not to be encrypted.
-pub fn is_unencrypted(image: &Image, inventory: &Inventory) -> bool {
-    image.volumes().any(|(_, volume, id)| {
-        let of_snapshot = inventory.snapshots.get(id).map(|snapshot| snapshot.encrypted);
-        of_snapshot.or(volume.encrypted) == Some(false)
-    })
-}
-
-/// When what is on an image was made: a copy is as old as what it was copied from, as far as that is still there.
-pub fn honest_age(image: &Image, inventory: &Inventory) -> Option<Timestamp> {
-    let mut oldest = image.created?;
-    let mut current = image;
-    let mut seen: BTreeSet<&ImageId> = BTreeSet::new();
-    while let Some(source) = current.copied_from.as_ref().map(|source| &source.image) {
-        if !seen.insert(source) {
-            break;
-        }
-        let Some(image) = inventory.images.get(source) else {
-            break;
-        };
-        oldest = image.created.map_or(oldest, |created| created.min(oldest));
-        current = image;
+impl<'a> Subject<'a> {
+    /// The images that are there.
+    fn images(&self) -> impl Iterator<Item = &'a Image> + use<'a> {
+        let images = self.inventory.images.values().map(AsRef::as_ref);
+        images.filter(|image: &&Image| image.is_there())
     }
-    Some(oldest)
-}
 
-impl Subject<'_> {
     fn finding(&self, check: Check, resource: String, what: String, image: Option<&Image>) -> Finding {
         Finding {
             check,
@@ -174,216 +208,10 @@ impl Subject<'_> {
         })
     }
 
-    fn image(&self, image: &Image, found: &mut Vec<Finding>) {
-        let mut add = |check, what| found.push(self.finding(check, image.id.to_string(), what, Some(image)));
-        let name = &image.name;
-        if image.public {
-            add(Check::PublicImage, format!("Everybody can launch {name}."));
-        }
-        if is_unencrypted(image, self.inventory) {
-            let used = used_by(self.graph.consumers(&image.id));
-            add(Check::UnencryptedImage, format!("{name} is not encrypted{used}."));
-        }
-        if let Some((days, allowed)) = self.days_too_old(image) {
-            add(
-                Check::OldImage,
-                format!("{name} is {days} days old, and {allowed} are allowed."),
-            );
-        }
-        let missing: Vec<&str> = self
-            .thresholds
-            .required_tags
-            .iter()
-            .map(String::as_str)
-            .filter(|key| !image.tags.contains_key(key))
-            .collect();
-        if !missing.is_empty() {
-            add(Check::MissingTags, format!("{name} lacks {}.", missing.join(", ")));
-        }
-        if let Usage::Unused(_) = self.usage(image) {
-            let gib = image
-                .volumes()
-                .filter_map(|(_, volume, _)| volume.kind.size_gib)
-                .fold(0i64, |sum, gib| sum + i64::from(gib));
-            add(
-                Check::UnusedImage,
-                format!("Nobody uses {name}, which keeps up to {gib} GiB of snapshots."),
-            );
-        }
+    /// For how many days something has been so, if that is longer than allowed, and how many days are allowed.
+    fn days_beyond(&self, since: Timestamp, allowed: std::time::Duration) -> Option<(i64, u64)> {
+        let age = self.now.duration_since(since);
+        let is_beyond = age.as_secs_f64() > allowed.as_secs_f64();
+        is_beyond.then(|| (age.as_secs() / (24 * 3600), allowed.as_secs() / (24 * 3600)))
     }
-
-    /// What is known of the use of an image.
-    pub fn usage(&self, image: &Image) -> Usage<'_> {
-        let shared = self.shared.get(&image.id);
-        self.graph
-            .usage(image, shared, |_| false, self.thresholds.unused_after, self.now)
-    }
-
-    /// Images that nobody uses as far as is known, if AWS finds nothing else that names them and they are not shared: who may launch
-    /// them costs a call for each.
-    pub fn perhaps_unused(&self) -> Vec<ImageId> {
-        let images = self
-            .inventory
-            .images
-            .values()
-            .filter(|image| image.is_there() && !image.public);
-        let is_left = |usage| match usage {
-            Usage::Unknown(doubts) => doubts
-                .iter()
-                .all(|doubt| matches!(doubt, Doubt::Unconfirmed | Doubt::Shared)),
-            Usage::Used(_) | Usage::Unused(_) => false,
-        };
-        images
-            .filter(|image| is_left(self.usage(image)))
-            .map(|image| image.id.clone())
-            .collect()
-    }
-
-    fn days_too_old(&self, image: &Image) -> Option<(i64, u64)> {
-        let allowed = self.thresholds.max_image_age?;
-        let age = self.now.duration_since(honest_age(image, self.inventory)?);
-        let is_too_old = age.as_secs_f64() > allowed.as_secs_f64();
-        is_too_old.then(|| (age.as_secs() / (24 * 3600), allowed.as_secs() / (24 * 3600)))
-    }
-
-    /// What launches an image that it should not.
-    fn launches(&self, found: &mut Vec<Finding>) {
-        for (id, consumers) in self.graph.launched() {
-            let Some(image) = self.inventory.images.get(id) else {
-                self.launches_missing(id, consumers, found);
-                continue;
-            };
-            let is_deprecated = image.deprecation_time.is_some_and(|at| at <= self.now);
-            let checks = [
-                (
-                    is_unencrypted(image, self.inventory),
-                    Check::LaunchesUnencryptedImage,
-                    "which is not encrypted",
-                ),
-                (
-                    image.state == ImageState::Disabled,
-                    Check::DisabledImageInUse,
-                    "which is disabled",
-                ),
-                (is_deprecated, Check::DeprecatedImageInUse, "which is deprecated"),
-            ];
-            for (_, check, why) in checks.into_iter().filter(|(holds, ..)| *holds) {
-                // The same launcher may name an image in more than one place.
-                let by: BTreeSet<(&str, &str)> = consumers.iter().map(|user| (user.kind.as_str(), &*user.id)).collect();
-                for (kind, user) in by {
-                    let what = format!("{kind} {user} launches {id} ({}), {why}.", image.name);
-                    found.push(self.finding(check, format!("{kind}/{user}/{id}"), what, Some(image)));
-                }
-            }
-        }
-    }
-
-    /// What launches an image that is gone. An instance runs on, and cannot be launched again.
-    fn launches_missing(&self, id: &ImageId, consumers: &[Consumer], found: &mut Vec<Finding>) {
-        if !self.missing.as_ref().is_ok_and(|missing| missing.contains(id)) {
-            return;
-        }
-        let by: BTreeSet<(ConsumerKind, &str)> = consumers.iter().map(|user| (user.kind, &*user.id)).collect();
-        for (kind, user) in by {
-            let (check, what) = match kind {
-                ConsumerKind::Instance => (Check::InstanceOfMissingImage, "was launched from"),
-                _ => (Check::LaunchesMissingImage, "launches"),
-            };
-            let what = format!("{kind} {user} {what} {id}, which is gone or no longer shared with the account.");
-            found.push(self.finding(check, format!("{kind}/{user}/{id}"), what, None));
-        }
-    }
-
-    /// Settings that do not hold. What could not be read is no finding: the report says that it is unknown.
-    fn guardrails(&self, found: &mut Vec<Finding>) {
-        for state in self.guardrails.iter().filter(|state| !state.holds) {
-            let Ok(named) = &state.state else { continue };
-            let check = match state.guardrail {
-                Guardrail::EncryptionByDefault => Check::EncryptionByDefaultOff,
-                Guardrail::ImageBlockPublicAccess => Check::ImagePublicAccessNotBlocked,
-                Guardrail::SnapshotBlockPublicAccess => Check::SnapshotPublicAccessNotBlocked,
-                Guardrail::AllowedImages => Check::AllowedImagesOff,
-            };
-            let what = format!("{} is {named}.", state.guardrail);
-            found.push(self.finding(check, state.guardrail.to_string(), what, None));
-        }
-    }
-
-    /// Snapshots that were made for images that are gone.
-    fn snapshots(&self, found: &mut Vec<Finding>) {
-        let used: BTreeSet<_> = self
-            .inventory
-            .images
-            .values()
-            .flat_map(|image| image.volumes().map(|(_, _, id)| id))
-            .collect();
-        for (id, snapshot) in &self.inventory.snapshots {
-            let Some(record) = &snapshot.copied else { continue };
-            if used.contains(id) || self.inventory.images.contains_key(&record.image) {
-                continue;
-            }
-            let what = format!(
-                "{id} of {} GiB was made for {}, which is gone.",
-                snapshot.size_gib, record.image
-            );
-            found.push(self.finding(Check::OrphanSnapshot, id.to_string(), what, None));
-        }
-    }
-}
-
-/// By how many things of which kinds an image is used, for the end of a sentence.
-fn used_by(consumers: &[Consumer]) -> String {
-    let mut counts: Vec<(ConsumerKind, usize)> = Vec::new();
-    let mut last: Option<&Consumer> = None;
-    // They are in the order of their kinds and IDs, and one may name the image in several places.
-    for user in consumers {
-        if last.is_some_and(|last| (last.kind, &last.id) == (user.kind, &user.id)) {
-            continue;
-        }
-        last = Some(user);
-        match counts.last_mut() {
-            Some((kind, count)) if *kind == user.kind => *count += 1,
-            _ => counts.push((user.kind, 1)),
-        }
-    }
-    if counts.is_empty() {
-        return String::new();
-    }
-    let counts: Vec<String> = counts
-        .into_iter()
-        .map(|(kind, count)| match count {
-            1 => format!("1 {}", kind.noun()),
-            _ => format!("{count} {}s", kind.noun()),
-        })
-        .collect();
-    format!(", and is used by {}", counts.join(", "))
-}
-
-/// The page of documentation on the checks.
-pub fn page() -> String {
-    let mut page = String::from(
-        "# Findings\n\n`amiseal report` looks for these. Each check has a name that stays the same, a severity, and a fix.\n\
-         [Report](report.md) says how to exempt an image.\n\n| check | severity | what it finds |\n|---|---|---|\n",
-    );
-    for check in Check::ALL {
-        page += &format!(
-            "| [`{0}`](#{0}) | {1} | {2} |\n",
-            check.id(),
-            check.severity(),
-            check.title()
-        );
-    }
-    for check in Check::ALL {
-        page += &format!(
-            "\n## {}\n\n{}\n\n**Why it matters:** {}\n\n**Fix:** {}\n",
-            check.id(),
-            check.title(),
-            check.why(),
-            check.fix()
-        );
-        if !check.references().is_empty() {
-            page += &format!("\nThe same check elsewhere: {}.\n", check.references().join(", "));
-        }
-    }
-    page
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, is_unencrypted};
 use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
-use crate::plan::problem;
 use crate::plan::usage::Usage;
 use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
 
@@ -46,7 +45,7 @@ pub struct ScopeReport {
     pub images: Option<Counts>,
     /// How many things of each kind use images that the account owns.
     pub consumers: BTreeMap<&'static str, usize>,
-    /// What could not be read, so that no image counts as unused.
+    /// What could not be read: where it is a kind of consumer, no image counts as unused.
     pub unknown: Vec<Unknown>,
     /// What hindered reading images at all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +126,9 @@ pub struct ReportedImage {
     /// When it was last launched, up to a day late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_launched: Option<String>,
+    /// When Amazon Inspector last scanned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scanned: Option<String>,
     /// Whether a snapshot of it is not encrypted.
     pub unencrypted: bool,
     /// Whether somebody uses it: `used`, `unused`, or `unknown`.
@@ -178,23 +180,7 @@ impl Report {
             self.images.push(shown);
         }
         scope.images = Some(counts);
-        scope.unknown = form::unknown(subject.graph);
-        let unread = subject
-            .guardrails
-            .iter()
-            .filter_map(|state| Some((state, state.state.as_ref().err()?)));
-        scope.unknown.extend(unread.map(|(state, error)| Unknown {
-            kind: state.guardrail.as_str(),
-            id: None,
-            message: problem::of_error(error).message,
-        }));
-        if let Err(error) = subject.missing {
-            scope.unknown.push(Unknown {
-                kind: FOREIGN_IMAGES,
-                id: None,
-                message: problem::of_error(error).message,
-            });
-        }
+        scope.unknown = subject.unread();
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));
     }
@@ -244,8 +230,6 @@ impl Report {
     }
 }
 
-/// What could not be read where it is not known which images of others are gone.
-pub(super) const FOREIGN_IMAGES: &str = "ForeignImages";
 pub(super) const USED: &str = "used";
 const UNUSED: &str = "unused";
 const UNKNOWN: &str = "unknown";
@@ -275,6 +259,7 @@ fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
         region: subject.scope.region.to_string(),
         created: image.created.map(time),
         last_launched: image.last_launched.map(time),
+        scanned: image.scan().and_then(|scan| scan.scanned).map(time),
         unencrypted: is_unencrypted(image, subject.inventory),
         usage,
         consumers,

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::report::{FOREIGN_IMAGES, Report, USED};
+use super::report::{Report, ReportedImage, ScopeReport, USED};
+use super::unread::Part;
 use super::{Check, Severity, Thresholds};
+use crate::domain::ConsumerKind;
 
 /// Whether the earlier report has a finding too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -130,10 +132,9 @@ impl Report {
 
 /// What was looked for this time: what was not is not fixed.
 struct Looked<'a> {
-    /// By account and region, those that could be read, with the kinds of consumers that could not be.
-    scopes: HashMap<(&'a str, &'a str), HashSet<&'static str>>,
-    /// How the images are used.
-    usages: HashMap<&'a str, &'static str>,
+    /// By account and region, those that could be read.
+    scopes: HashMap<(&'a str, &'a str), &'a ScopeReport>,
+    images: HashMap<&'a str, &'a ReportedImage>,
     thresholds: &'a Thresholds,
 }
 
@@ -142,53 +143,77 @@ impl<'a> Looked<'a> {
         let scopes = report.scopes.iter().filter(|scope| scope.problem.is_none());
         Self {
             scopes: scopes
-                .map(|scope| {
-                    let unread = scope.unknown.iter().map(|unknown| unknown.kind).collect();
-                    ((scope.account_id.as_str(), scope.region.as_str()), unread)
-                })
+                .map(|scope| ((scope.account_id.as_str(), scope.region.as_str()), scope))
                 .collect(),
-            usages: report
-                .images
-                .iter()
-                .map(|image| (image.id.as_str(), image.usage))
-                .collect(),
+            images: report.images.iter().map(|image| (image.id.as_str(), image)).collect(),
             thresholds,
         }
     }
 
     fn would_have_found(&self, finding: &Earlier) -> bool {
         let place = (finding.account_id.as_str(), finding.region.as_str());
-        let (Some(check), Some(unread)) = (Check::named(&finding.check), self.scopes.get(&place)) else {
+        let (Some(check), Some(scope)) = (Check::named(&finding.check), self.scopes.get(&place)) else {
             return false;
         };
+        let resource = finding.resource.as_str();
+        let was_read = |kind: &str| !scope.unknown.iter().any(|unknown| unknown.kind == kind);
+        // Something by itself, or all of its kind.
+        let was_read_of = |part: Part| {
+            let is_it = |id: &Option<String>| id.as_deref().is_none_or(|id| id == resource);
+            let mut unknown = scope.unknown.iter();
+            !unknown.any(|unknown| unknown.kind == part.as_str() && is_it(&unknown.id))
+        };
+        let launcher_was_read = || resource.split_once('/').is_some_and(|(kind, _)| was_read(kind));
+        let image = self.images.get(resource);
         match check {
-            Check::PublicImage | Check::UnencryptedImage | Check::OrphanSnapshot => true,
+            Check::PublicImage | Check::UnencryptedImage | Check::OrphanSnapshot | Check::UnencryptedOrphanSnapshot => {
+                true
+            }
             Check::OldImage => self.thresholds.max_image_age.is_some(),
             Check::MissingTags => !self.thresholds.required_tags.is_empty(),
             // Of one that is neither used nor unused, nothing is known.
-            Check::UnusedImage => self
-                .usages
-                .get(finding.resource.as_str())
-                .is_none_or(|usage| *usage == USED),
-            Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => finding
-                .resource
-                .split_once('/')
-                .is_some_and(|(kind, _)| !unread.contains(kind)),
-            Check::LaunchesMissingImage | Check::InstanceOfMissingImage => {
-                let kind = finding.resource.split_once('/').map(|(kind, _)| kind);
-                !unread.contains(FOREIGN_IMAGES) && kind.is_some_and(|kind| !unread.contains(kind))
+            Check::UnusedImage => image.is_none_or(|image| image.usage == USED),
+            Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => {
+                launcher_was_read()
+            }
+            Check::LaunchesMissingImage | Check::InstanceOfMissingImage | Check::UntrustedOwner => {
+                was_read(Part::ForeignImages.as_str()) && launcher_was_read()
+            }
+            Check::OlderThanTemplate => {
+                let kinds = [
+                    ConsumerKind::AutoScalingGroup,
+                    ConsumerKind::Fleet,
+                    ConsumerKind::SpotFleet,
+                    ConsumerKind::LaunchTemplate,
+                ];
+                launcher_was_read() && kinds.iter().all(|kind| was_read(kind.as_str()))
             }
             Check::EncryptionByDefaultOff
             | Check::ImagePublicAccessNotBlocked
             | Check::SnapshotPublicAccessNotBlocked
-            | Check::AllowedImagesOff => !unread.contains(finding.resource.as_str()),
+            | Check::AllowedImagesOff => was_read(resource),
+            Check::PublicSnapshot => was_read(Part::PublicSnapshots.as_str()),
+            Check::CloudTrailOff => was_read(Part::Trails.as_str()),
+            Check::KeyDisabled => was_read_of(Part::Key),
+            Check::KeyWithoutRotation => was_read_of(Part::Key) && was_read_of(Part::KeyRotation),
+            Check::SharedOutside => {
+                self.thresholds.allowed_sharing.is_some() && was_read(Part::LaunchPermissions.as_str())
+            }
+            Check::OtherKeyImage => self.thresholds.by_policy && was_read(Part::PolicyKey.as_str()),
+            // Of one that is there and was not scanned, nothing is known.
+            Check::VulnerableImage => {
+                !self.thresholds.max_fix_available.is_empty() && image.is_none_or(|image| image.scanned.is_some())
+            }
+            Check::StaleScan => {
+                self.thresholds.max_scan_age.is_some() && image.is_none_or(|image| image.scanned.is_some())
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Counts, ReportedImage, ScopeReport};
+    use super::super::report::Counts;
     use super::*;
     use crate::plan::usage::form::Unknown;
 
@@ -205,8 +230,16 @@ mod tests {
         }
     }
 
-    /// A report on one account and region with an image that is used and one of which that is not known, where instances could not
-    /// be read.
+    fn unknown(kind: &'static str, id: Option<&str>) -> Unknown {
+        Unknown {
+            kind,
+            id: id.map(str::to_owned),
+            message: String::new(),
+        }
+    }
+
+    /// A report on one account and region with an image that is used and one of which that is not known, where instances and a key
+    /// could not be read.
     fn report() -> Report {
         let image = |id: &str, usage| ReportedImage {
             id: id.to_owned(),
@@ -215,6 +248,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             created: None,
             last_launched: None,
+            scanned: None,
             unencrypted: false,
             usage,
             consumers: Vec::new(),
@@ -227,11 +261,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             images: Some(Counts::default()),
             consumers: [].into(),
-            unknown: vec![Unknown {
-                kind: "Instance",
-                id: None,
-                message: String::new(),
-            }],
+            unknown: vec![unknown("Instance", None), unknown("Key", Some("arn:key/1"))],
             problem: None,
         }];
         report
@@ -256,6 +286,19 @@ mod tests {
                 earlier(Check::LaunchesUnencryptedImage, "AutoScalingGroup/web/ami-1"),
                 true,
             ),
+            (earlier(Check::PublicSnapshot, "snap-1"), true),
+            (earlier(Check::UnencryptedOrphanSnapshot, "snap-1"), true),
+            (earlier(Check::KeyDisabled, "arn:key/1"), false),
+            (earlier(Check::KeyWithoutRotation, "arn:key/1"), false),
+            (earlier(Check::KeyDisabled, "arn:key/2"), true),
+            (earlier(Check::UntrustedOwner, "Fleet/fleet-1/ami-1"), true),
+            (earlier(Check::OlderThanTemplate, "Instance/i-1/ami-1"), false),
+            (earlier(Check::CloudTrailOff, "CloudTrail"), true),
+            // These are looked for where an option asks for it.
+            (earlier(Check::SharedOutside, "ami-1"), false),
+            (earlier(Check::OtherKeyImage, "ami-1"), false),
+            (earlier(Check::VulnerableImage, "ami-1"), false),
+            (earlier(Check::StaleScan, "ami-1"), false),
             (elsewhere, false),
             (of_another_version, false),
         ] {

@@ -385,6 +385,13 @@ def test_guardrails(staffed):
     assert ACCOUNT in policy["Policy"]
     grants = every(kms, "list_grants", "Grants", 1, KeyId=key)
     assert {g["Name"] for g in grants} == {"one", "two"}
+    rotation = kms.get_key_rotation_status(KeyId=key)
+    assert (rotation["KeyRotationEnabled"], rotation["RotationPeriodInDays"]) == (True, 365)
+    [snapshot] = ec2.describe_snapshots(OwnerIds=["self"], RestorableByUserIds=["all"])["Snapshots"]
+    [image] = ec2.describe_images(ImageIds=["ami-0000000c"])["Images"]
+    assert snapshot["SnapshotId"] == image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    assert image["ScanResults"]["HighestFindingSeverityLabel"] == "low"
+    assert image["ScanResults"]["FindingScanDate"].year == 2025
     cloudtrail = staffed.session("cloudtrail")
     [trail] = cloudtrail.describe_trails()["trailList"]
     assert (trail["Name"], trail["HomeRegion"]) == ("here", REGION)

@@ -1,6 +1,7 @@
-//! KMS: DescribeKey, ListAliases, GetKeyPolicy, ListGrants.
+//! KMS: DescribeKey, GetKeyRotationStatus, ListAliases, GetKeyPolicy, ListGrants.
 
 mod policies;
+mod rotation;
 
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::wire::ApiError;
 pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     match request.operation.as_str() {
         "DescribeKey" => describe_key(state, request),
+        "GetKeyRotationStatus" => rotation::status(state, request),
         "ListAliases" => list_aliases(state, request),
         "GetKeyPolicy" => policies::get(state, request),
         "ListGrants" => policies::list_grants(state, request),
@@ -42,6 +44,8 @@ pub(crate) fn ensure_ebs_key(state: &mut State, account: &str, region: &str, req
             spec: "SYMMETRIC_DEFAULT".to_owned(),
             manager: "AWS".to_owned(),
             multi_region: false,
+            origin: "AWS_KMS".to_owned(),
+            rotation: true,
             allowed_principals: None,
             policy: None,
             grants: Vec::new(),
@@ -115,7 +119,7 @@ fn metadata(key: &Key) -> Value {
         "Description": "",
         "KeyUsage": key.usage,
         "KeyState": key.state,
-        "Origin": if key.state == "PendingImport" { "EXTERNAL" } else { "AWS_KMS" },
+        "Origin": if key.state == "PendingImport" { "EXTERNAL" } else { key.origin.as_str() },
         "KeyManager": key.manager,
         "CustomerMasterKeySpec": key.spec,
         "KeySpec": key.spec,

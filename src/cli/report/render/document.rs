@@ -164,7 +164,7 @@ fn document(report: &Report, style: &impl Style) -> String {
             )
         })
     });
-    let heading = "Not read, so that no image there counts as unused";
+    let heading = "Not read, and so unknown";
     list(&mut text, style, heading, unknown, |text: String| text);
     text
 }

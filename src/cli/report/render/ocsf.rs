@@ -189,7 +189,7 @@ fn account(id: &str) -> Value {
     json!({"uid": id, "type_id": 10, "type": "AWS Account"})
 }
 
-/// The image or snapshot, or what launches the image, and the image.
+/// The image, snapshot, key or setting, or what launches the image, and the image.
 fn resources(facts: &Facts<'_>) -> Vec<Value> {
     let resource = |kind: &str, id: &str| {
         json!({
@@ -199,14 +199,23 @@ fn resources(facts: &Facts<'_>) -> Vec<Value> {
             "owner": {"uid": facts.account, "account": account(facts.account)},
         })
     };
+    let id = facts.resource;
+    let kind = match id {
+        _ if id.starts_with("snap-") => "Snapshot",
+        _ if id.starts_with("ami-") => "Image",
+        _ if id.starts_with("arn:") && id.contains(":kms:") => "Key",
+        _ => "Setting",
+    };
+    if kind == "Key" {
+        return vec![resource(kind, id)];
+    }
     // IDs of parameters and recipes have slashes of their own.
-    let launcher = facts.resource.split_once('/').and_then(|(kind, rest)| {
+    let launcher = id.split_once('/').and_then(|(kind, rest)| {
         let (id, image) = rest.rsplit_once('/')?;
         Some((kind, id, image))
     });
     match launcher {
         Some((kind, id, image)) => vec![resource(kind, id), resource("Image", image)],
-        None if facts.resource.starts_with("snap-") => vec![resource("Snapshot", facts.resource)],
-        None => vec![resource("Image", facts.resource)],
+        None => vec![resource(kind, id)],
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
     xml.list("imageAncestryEntrySet", line, |x, image| {
         x.value("creationDate", image.creation_date);
         x.text("imageId", &image.id);
+        x.maybe("imageOwnerAlias", state.world.owner_alias(&image.owner));
         if let Some((source, region)) = &image.source {
             x.text("sourceImageId", source);
             x.text("sourceImageRegion", region);

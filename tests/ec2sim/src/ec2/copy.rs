@@ -200,7 +200,7 @@ fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiE
         state
             .world
             .snapshot(&asked.source_region, s)
-            .is_some_and(|s| s.exists() && (s.owner == request.account() || s.shared_with.contains(request.account())))
+            .is_some_and(|s| s.exists() && s.is_readable_by(request.account()))
     });
     if !readable {
         return Err(ApiError::new(

@@ -100,6 +100,7 @@ pub(super) fn create(
             started_at: start,
             done_at,
             shared_with: BTreeSet::new(),
+            public: false,
             created_by: Some(request.seq),
             // Not with the image, nor with one another.
             visible_at: state.visible_at(now, settings.consistency.create_seconds),
@@ -166,6 +167,7 @@ pub(super) fn create(
         created_by: Some(request.seq),
         visible_at,
         gone_at: None,
+        scan: None,
         image_type: source.image_type.clone(),
         garbled: None,
         expect: Expectation::Any,

@@ -4,7 +4,7 @@ use super::list::{Filters, page, tag_values};
 use super::{check_image_id, image_not_found, invalid_value};
 use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
-use crate::model::{Image, ImageState, LaunchPermission, Storage, Tags};
+use crate::model::{Image, ImageState, LaunchPermission, Scan, Storage, Tags};
 use crate::spec::{Garbled, Mappings, is_account_id};
 use crate::wire::{ApiError, Xml};
 
@@ -48,10 +48,13 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             || (!wanted.is_empty() && !by_id)
             || (deprecated && !own && !include_deprecated && !by_id)
             || (image.state == ImageState::Disabled && !(include_disabled && own));
-        if hidden || !owned_by(&owners, request, image) || !launchable_by(&executable_by, request, image) {
+        if hidden || !owned_by(&owners, state, request, image) || !launchable_by(&executable_by, request, image) {
             continue;
         }
-        if filters.accept(|name| view.filter_values(name, image))? {
+        if filters.accept(|name| match name {
+            "owner-alias" => Some(alias_of(state, image).into_iter().collect()),
+            _ => view.filter_values(name, image),
+        })? {
             found.push(image.id.clone());
         }
     }
@@ -62,7 +65,10 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
         .iter()
         .filter_map(|id| state.world.image(&request.region, id))
         .collect();
-    xml.list("imagesSet", images, |x, image| view.write(x, image));
+    xml.list("imagesSet", images, |x, image| {
+        view.write(x, image);
+        x.maybe("imageOwnerAlias", alias_of(state, image));
+    });
     xml.maybe("nextToken", page.next);
     Ok(Done::read(xml))
 }
@@ -89,11 +95,16 @@ fn check_ids(state: &State, request: &Request, ids: &[&str]) -> Result<(), ApiEr
     }
 }
 
-fn owned_by(owners: &[&str], request: &Request, image: &Image) -> bool {
+fn owned_by(owners: &[&str], state: &State, request: &Request, image: &Image) -> bool {
+    let alias = state.world.owner_alias(&image.owner);
     owners.is_empty()
         || owners
             .iter()
-            .any(|o| *o == image.owner || (*o == "self" && image.owner == request.account()))
+            .any(|o| *o == image.owner || Some(*o) == alias || (*o == "self" && image.owner == request.account()))
+}
+
+fn alias_of(state: &State, image: &Image) -> Option<String> {
+    state.world.owner_alias(&image.owner).map(str::to_owned)
 }
 
 fn launchable_by(who: &[&str], request: &Request, image: &Image) -> bool {
@@ -186,7 +197,7 @@ impl View {
             "image-id" => one(&image.id),
             "image-type" => one(&image.image_type),
             "is-public" => one(&self.is_public(image).to_string()),
-            "kernel-id" | "ramdisk-id" | "owner-alias" => Some(Vec::new()),
+            "kernel-id" | "ramdisk-id" => Some(Vec::new()),
             "source-instance-id" => maybe(image.source_instance.as_ref().filter(|id| !id.is_empty())),
             "manifest-location" => one(&format!("{}/{}", image.owner, image.name)),
             "name" => one(&image.name),
@@ -311,6 +322,9 @@ impl View {
                 },
             );
         }
+        if let Some(scan) = &image.scan {
+            write_scan(x, scan);
+        }
         if let Some((id, region)) = &image.source {
             x.text("sourceImageId", id);
             x.text("sourceImageRegion", region);
@@ -320,6 +334,19 @@ impl View {
             image.source_instance.as_deref().filter(|id| !id.is_empty()),
         );
     }
+}
+
+fn write_scan(x: &mut Xml, scan: &Scan) {
+    let since = &scan.fix_available_since;
+    x.nest("scanResults", |x| {
+        x.maybe("highestFindingSeverityLabel", scan.highest.as_deref());
+        x.maybe("findingScanDate", scan.scanned);
+        x.maybe("informationalFixAvailableSince", since.informational);
+        x.maybe("lowFixAvailableSince", since.low);
+        x.maybe("mediumFixAvailableSince", since.medium);
+        x.maybe("highFixAvailableSince", since.high);
+        x.maybe("criticalFixAvailableSince", since.critical);
+    });
 }
 
 /// Writes `blockDeviceMapping`. A mapping never names the key.

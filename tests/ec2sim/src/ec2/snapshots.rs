@@ -50,7 +50,6 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
         .filter_map(|a| a.regions.get(&request.region))
         .flat_map(|r| r.snapshots.values())
     {
-        let own = snapshot.owner == account;
         let is_self = |who: &str| {
             if who == "self" {
                 account.to_owned()
@@ -59,13 +58,13 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             }
         };
         let hidden = !snapshot.is_visible(request.now)
-            || !(own || snapshot.shared_with.contains(account))
+            || !snapshot.is_readable_by(account)
             || (!wanted.is_empty() && !wanted.contains(&snapshot.id.as_str()))
             || (!owners.is_empty() && !owners.iter().any(|o| is_self(o) == snapshot.owner))
             || (!restorable_by.is_empty()
                 && !restorable_by.iter().any(|r| {
                     let who = is_self(r);
-                    who == snapshot.owner || snapshot.shared_with.contains(&who)
+                    (who == "all" && snapshot.public) || who == snapshot.owner || snapshot.shared_with.contains(&who)
                 }));
         if !hidden && filters.accept(|name| filter_values(name, snapshot, request))? {
             found.push(snapshot.id.clone());

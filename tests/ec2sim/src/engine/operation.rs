@@ -48,6 +48,7 @@ pub(crate) fn ensure_region(state: &mut State, account: &str, region: &str) {
             partition: "aws".to_owned(),
             organization: None,
             organizational_units: Vec::new(),
+            owner_alias: None,
             roles: BTreeMap::new(),
             regions: BTreeMap::new(),
         });

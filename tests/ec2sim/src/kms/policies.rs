@@ -10,8 +10,8 @@ use crate::paging::{self, cut, size_of};
 use crate::spec::digest;
 use crate::wire::ApiError;
 
-/// A key of the caller's own by ID or ARN: neither call takes an alias.
-fn key<'a>(state: &'a State, request: &'a Request, action: &str) -> Result<&'a Key, ApiError> {
+/// A key by ID or ARN: none of these calls takes an alias.
+pub(super) fn key<'a>(state: &'a State, request: &'a Request, action: &str) -> Result<&'a Key, ApiError> {
     let Some(reference) = request.params.get("KeyId") else {
         return Err(request.service.invalid(
             "1 validation error detected: Value at 'keyId' failed to satisfy constraint: Member must not be null",

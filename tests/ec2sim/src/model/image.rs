@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Lagged;
+use super::{Lagged, Scan};
 use crate::clock::SimTime;
 use crate::spec::{Expectation, Garbled};
 
@@ -207,6 +207,8 @@ pub struct Image {
     pub visible_at: SimTime,
     /// Deregistered, and not shown from then on.
     pub gone_at: Option<SimTime>,
+    /// What Amazon Inspector has found in it.
+    pub scan: Option<Scan>,
     /// `machine`, `kernel` or `ramdisk`.
     pub image_type: String,
     /// In which way an answer about it is not as answers are.
@@ -322,6 +324,8 @@ pub struct Snapshot {
     pub done_at: SimTime,
     /// Accounts that may read it.
     pub shared_with: BTreeSet<String>,
+    /// Whether everybody may make volumes of it.
+    pub public: bool,
     /// The call that made it; absent: the world file did.
     pub created_by: Option<u64>,
     /// Not shown before.
@@ -348,6 +352,11 @@ impl Snapshot {
     /// Whether a reader sees it.
     pub fn is_visible(&self, now: SimTime) -> bool {
         now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
+    }
+
+    /// Whether an account may make volumes of it.
+    pub fn is_readable_by(&self, account: &str) -> bool {
+        self.public || self.owner == account || self.shared_with.contains(account)
     }
 
     /// Percent done.

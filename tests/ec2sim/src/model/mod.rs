@@ -5,6 +5,7 @@ mod guardrails;
 mod image;
 mod lagged;
 mod references;
+mod scan;
 mod shelf;
 
 pub use consumers::{
@@ -20,6 +21,7 @@ pub use image::{
 };
 pub use lagged::Lagged;
 pub(crate) use references::{ParameterName, RESOLVE};
+pub use scan::{FixAvailableSince, Scan};
 pub use shelf::Shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +71,8 @@ pub struct Account {
     pub organization: Option<String>,
     /// ARNs of its organizational units.
     pub organizational_units: Vec<String>,
+    /// By which AWS calls it the owner of images: `amazon`.
+    pub owner_alias: Option<String>,
     /// Roles by name.
     pub roles: BTreeMap<String, Role>,
     /// Regions by name.
@@ -159,6 +163,10 @@ pub struct Key {
     pub manager: String,
     /// A multi-Region key.
     pub multi_region: bool,
+    /// Where its material is from.
+    pub origin: String,
+    /// Whether KMS rotates it.
+    pub rotation: bool,
     /// Account IDs and role ARNs that may use it; absent: all of its own account.
     pub allowed_principals: Option<Vec<String>>,
     /// Its policy as GetKeyPolicy gives it; absent: one that says who may use it.
@@ -205,6 +213,11 @@ impl World {
     /// A region of an account.
     pub fn region(&self, account: &str, region: &str) -> Option<&Region> {
         self.accounts.get(account)?.regions.get(region)
+    }
+
+    /// By which AWS calls an account the owner of images.
+    pub fn owner_alias(&self, account: &str) -> Option<&str> {
+        self.accounts.get(account)?.owner_alias.as_deref()
     }
 
     /// The partition of an account.

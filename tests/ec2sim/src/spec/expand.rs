@@ -115,6 +115,7 @@ fn expand_account(spec: &WorldSpec, account: &AccountSpec, path: &str, start: Si
         partition: account.partition.clone(),
         organization: account.organization.clone(),
         organizational_units: account.organizational_units.clone(),
+        owner_alias: account.owner_alias.clone(),
         roles,
         regions,
     })
@@ -230,6 +231,8 @@ fn expand_key(
             key.manager.clone()
         },
         multi_region: key.multi_region,
+        origin: key.origin.clone(),
+        rotation: key.rotation,
         allowed_principals: key.allowed_principals.clone(),
         policy: key.policy.clone(),
         grants: key.grants.clone(),

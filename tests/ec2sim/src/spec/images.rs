@@ -151,6 +151,7 @@ fn expand_image(
         created_by: None,
         visible_at: creation_date.min(start),
         gone_at: None,
+        scan: image.scan.clone(),
         image_type: image.image_type.clone().unwrap_or_else(|| "machine".to_owned()),
         garbled: image.garbled,
         expect: image.expect.clone(),
@@ -161,6 +162,12 @@ fn expand_image(
         return Err(SpecError::at(
             format!("{path}.public"),
             "an encrypted image can not be public: drop one of the two",
+        ));
+    }
+    if image.public_snapshots && built.any_encrypted() {
+        return Err(SpecError::at(
+            format!("{path}.publicSnapshots"),
+            "an encrypted snapshot can not be public: drop one of the two",
         ));
     }
     built.take_baseline();
@@ -294,6 +301,7 @@ fn expand_snapshot(
         started_at: created,
         done_at: created,
         shared_with,
+        public: image.public_snapshots,
         created_by: None,
         visible_at: created,
         gone_at: None,

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SimTime;
 use crate::faults::FaultRule;
-use crate::model::InstanceTypes;
+use crate::model::{InstanceTypes, Scan};
 
 /// A world that can not be built, in one sentence that names the place and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,9 @@ pub struct AccountSpec {
     /// ARNs of the organizational units it is in.
     #[serde(default)]
     pub organizational_units: Vec<String>,
+    /// By which AWS calls it the owner of images, such as `amazon` or `aws-marketplace`.
+    #[serde(default)]
+    pub owner_alias: Option<String>,
     /// Its roles.
     #[serde(default)]
     pub roles: Vec<RoleSpec>,
@@ -237,6 +240,10 @@ pub struct ImageSpec {
     pub deregistration_protection: bool,
     /// Accounts that may read its snapshots.
     pub snapshots_shared_with: Vec<String>,
+    /// Everybody may make volumes of its snapshots.
+    pub public_snapshots: bool,
+    /// What Amazon Inspector has found in it; absent: it was not scanned.
+    pub scan: Option<Scan>,
     /// Key alias or ID for every device that does not say itself.
     pub encrypted_under: Option<String>,
     /// Block devices, the first is the root; absent: one of 8 GiB gp3.

@@ -130,6 +130,12 @@ pub struct KeySpec {
     /// A multi-Region key.
     #[serde(default)]
     pub multi_region: bool,
+    /// Where its material is from: `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM` or `EXTERNAL_KEY_STORE`.
+    #[serde(default = "aws_kms")]
+    pub origin: String,
+    /// Whether KMS rotates it; those that AWS manages are always.
+    #[serde(default)]
+    pub rotation: bool,
     /// Account IDs and role ARNs that may use it; absent: all of its own account.
     #[serde(default)]
     pub allowed_principals: Option<Vec<String>>,
@@ -147,6 +153,10 @@ fn enabled() -> String {
 
 fn encrypt_decrypt() -> String {
     "ENCRYPT_DECRYPT".to_owned()
+}
+
+fn aws_kms() -> String {
+    "AWS_KMS".to_owned()
 }
 
 fn symmetric_default() -> String {

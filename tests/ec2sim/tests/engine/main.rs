@@ -3,6 +3,7 @@
 mod audit;
 mod changing;
 mod copying;
+mod exposure;
 mod guardrails;
 mod identity;
 mod properties;

@@ -201,7 +201,7 @@ const unread = report.scopes.flatMap((scope) => [
   ...(scope.problem ? [{ ...scope, which: "images", message: scope.problem.reason + ": " + scope.problem.message }] : []),
   ...scope.unknown.map((unknown) => ({ ...scope, which: unknown.kind, id: unknown.id, message: unknown.message })),
 ]);
-list("unread", ["thing", "things"], "Where nothing could be read, and what keeps images from counting as unused", [
+list("unread", ["thing", "things"], "Where nothing could be read, and what could not be read elsewhere: it is unknown", [
   { ...account, names: true }, region,
   { title: "What", value: (item) => item.which, show: (item) => [short(item.which), " ", item.id] },
   { title: "Why", value: (item) => item.message },

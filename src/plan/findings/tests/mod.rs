@@ -1,5 +1,15 @@
+mod images;
+mod keys;
+mod launches;
+mod region;
+
+use std::time::Duration;
+
 use super::*;
-use crate::domain::{AwsError, ConsumerKind, ErrorClass, ImageRef, Launcher, Launches, Operation, Readings, Source};
+use crate::domain::{
+    AwsError, ConsumerKind, ErrorClass, Guardrail, ImageRef, ImageState, Launcher, Launches, Operation, Readings,
+    Source,
+};
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, scope};
 use crate::plan::usage;
 
@@ -10,9 +20,16 @@ struct Case {
     world: World,
     readings: Readings,
     thresholds: Thresholds,
-    shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
-    guardrails: Vec<GuardrailState>,
-    missing: Result<BTreeSet<ImageId>, AwsError>,
+    observed: Observed,
+}
+
+/// A trail of all regions that logs.
+fn trail() -> Trail {
+    Trail {
+        arn: "arn:aws:cloudtrail:us-east-1:111122223333:trail/all".into(),
+        multi_region: true,
+        logs: Ok(true),
+    }
 }
 
 impl Case {
@@ -25,10 +42,14 @@ impl Case {
         Self {
             world: World::of(images.into_iter().map(quiet)),
             readings: Readings::default(),
-            thresholds: Thresholds::default(),
-            shared: HashMap::new(),
-            guardrails: Vec::new(),
-            missing: Ok(BTreeSet::new()),
+            thresholds: Thresholds {
+                accounts: [account()].into(),
+                ..Thresholds::default()
+            },
+            observed: Observed {
+                trails: Ok(vec![trail()]),
+                ..Observed::default()
+            },
         }
     }
 
@@ -59,12 +80,27 @@ impl Case {
             scope: &scope,
             inventory: &inventory,
             graph: &graph,
-            shared: &self.shared,
-            guardrails: &self.guardrails,
-            missing: &self.missing,
+            observed: &self.observed,
             thresholds: &self.thresholds,
             now: at(100 * DAY),
         })
+    }
+
+    /// What is said of a check.
+    fn said(&self, check: Check) -> Vec<String> {
+        let found = self.found().into_iter();
+        found
+            .filter(|finding| finding.check == check)
+            .map(|finding| finding.what)
+            .collect()
+    }
+
+    /// Kind, ID and message of what could not be read.
+    fn unread(&self) -> Vec<(String, Option<String>, String)> {
+        let unread = self.with(|subject| subject.unread()).into_iter();
+        unread
+            .map(|unknown| (unknown.kind.to_owned(), unknown.id, unknown.message))
+            .collect()
     }
 
     /// Check and resource of each finding.
@@ -105,14 +141,14 @@ fn nobody_uses_an_image_only_where_it_was_read_who_may_launch_it() {
     case.world.images.insert(copy.id.clone(), std::sync::Arc::new(copy));
     assert_eq!(case.lines(), [""; 0], "it may be shared");
     assert_eq!(case.with(|subject| subject.perhaps_unused()), [image_id(2)]);
-    case.shared.insert(image_id(2), BTreeSet::new());
+    case.observed.shared.insert(image_id(2), BTreeSet::new());
     assert_eq!(case.lines(), [format!("unused-image {}", image_id(2))]);
     assert_eq!(case.with(|subject| subject.perhaps_unused()), []);
 
     let account = LaunchPermission::Account("444455556666".parse().expect("an account"));
-    case.shared.insert(image_id(2), [account].into());
+    case.observed.shared.insert(image_id(2), [account].into());
     assert_eq!(case.lines(), [""; 0], "somebody else may launch it");
-    case.shared.insert(image_id(2), BTreeSet::new());
+    case.observed.shared.insert(image_id(2), BTreeSet::new());
     let case = case.launches(ConsumerKind::Parameter, "/golden", 2);
     assert_eq!(case.lines(), [""; 0]);
 }
@@ -207,7 +243,10 @@ fn what_launches_an_image_that_is_gone_is_found_and_a_foreign_image_that_is_ther
         .launches(ConsumerKind::Instance, "i-1", 7)
         .launches(ConsumerKind::Instance, "i-2", 8);
     assert_eq!(case.lines(), [""; 0]);
-    case.missing = Ok([image_id(7)].into());
+    case.observed.foreign = Ok(Foreign {
+        missing: [image_id(7)].into(),
+        ..Foreign::default()
+    });
     assert_eq!(
         case.lines(),
         [
@@ -226,7 +265,7 @@ fn a_setting_that_does_not_hold_is_a_finding_and_one_that_was_not_read_is_none()
         holds,
     };
     let denied = AwsError::new(Operation::GetAllowedImagesSettings, ErrorClass::Denied, None);
-    case.guardrails = vec![
+    case.observed.guardrails = vec![
         state(Guardrail::EncryptionByDefault, Ok("disabled"), false),
         state(Guardrail::ImageBlockPublicAccess, Ok("block-new-sharing"), true),
         state(Guardrail::SnapshotBlockPublicAccess, Ok("unblocked"), false),
