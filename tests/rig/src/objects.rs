@@ -74,6 +74,16 @@ async fn list(client: &kube::Client, plural: &str) -> Result<Value> {
 pub struct Object(Value);
 
 impl Object {
+    /// The items of the list at a path; none when there is no list.
+    pub fn list(&self, path: &str) -> &[Value] {
+        self.0.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether what stands at a path is true.
+    pub fn flag(&self, path: &str) -> bool {
+        self.0.pointer(path).and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// What stands at a path as in `/status/state`; empty when nothing does.
     pub fn text(&self, path: &str) -> &str {
         self.0.pointer(path).and_then(Value::as_str).unwrap_or_default()

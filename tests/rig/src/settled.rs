@@ -15,6 +15,11 @@ pub fn unsettled(objects: &Objects) -> Option<String> {
         };
         return Some(format!("{} is still being worked on: {why}", object.title()));
     }
+    let unread = |target: &&Object| target.says("Reachable", "True") && target.text("/status/usage/readTime").is_empty();
+    let reads = |target: &&Object| target.flag("/spec/consumers/read");
+    if let Some(target) = objects.targets.iter().filter(reads).find(unread) {
+        return Some(format!("{} does not say yet who uses its images", target.title()));
+    }
     let sum = |path: &str| objects.policies.iter().map(|policy| policy.number(path)).sum::<u64>();
     let compare = |whose: &str, what: &str, said: u64, there: usize| {
         (said != there as u64).then(|| format!("{whose} count {said} {what}, and there are {there}"))

@@ -7,6 +7,7 @@ use ec2sim::model::{Image, Storage, World};
 use rig::{Object, Objects, Sample, Screen, aligned, read_metrics};
 
 use crate::expected;
+use crate::usage;
 use crate::kubectl::kubectl;
 use crate::stage::{Stage, read_demo_file};
 
@@ -27,6 +28,7 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<Strin
     not_migrated(screen, &objects, &world);
     held_up(screen, &objects);
     left_alone(screen, &objects);
+    usage::show(screen, &objects, &world);
     let samples = read_metrics(&stage.listens).await?;
     alerts(screen, &samples);
     calls(screen, &samples);

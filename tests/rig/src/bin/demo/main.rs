@@ -9,6 +9,7 @@ mod expected;
 mod kubectl;
 mod stage;
 mod tables;
+mod usage;
 mod watch;
 
 use std::process::ExitCode;
