@@ -118,14 +118,17 @@ $(CARGO_DENY):
 build: ## Build all packages and targets in the dev profile
 	cargo build --workspace --all-targets --locked
 
+# Tests of real parts wait more than they work: twice as many at a time as two cores have.
+TEST_THREADS ?= 4
+
 .PHONY: test
 test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, and a slice of the simulation
-	cargo test --workspace --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked
 
 .PHONY: test-kubernetes
 test-kubernetes: tools ## Run the scenarios against another Kubernetes: VERSION=1.35 or 1.37; its first build takes ten minutes
 	$(if $(AMISEAL_KUBERNETES),,$(error VERSION is missing: make test-kubernetes VERSION=1.35))
-	cargo test --workspace --locked --test scenarios --test policy_fields --test policy_validation
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked --test scenarios --test policy_fields --test policy_validation
 	cargo test --workspace --locked --test chart -- installing
 
 # How many histories with faults at random, and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.

@@ -19,7 +19,7 @@ use crate::stage::Lane;
 use crate::watch::{Policy, Settled, View, Way};
 
 /// So many policies are changed at a time, each with accounts of its own.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 fn schema() -> Value {
     let crds = amiseal::api::crds();

@@ -12,8 +12,8 @@ use kube::api::{DeleteParams, ListParams};
 use rig::{ControlPlane, Options};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-/// As many scenarios run at a time, at most.
-static LANES: [Lane; 2] = [Lane::new(), Lane::new()];
+/// As many scenarios run at a time, at most: they wait more than they work.
+static LANES: [Lane; 4] = [const { Lane::new() }; 4];
 /// How long it may take until Kubernetes has collected what a deleted policy owned.
 const SWEPT: Duration = Duration::from_secs(90);
 
