@@ -353,6 +353,11 @@ impl Writer<'_> {
         );
     }
 
+    /// Whether anything is said of it.
+    pub fn has(&self, type_: &str) -> bool {
+        find(self.conditions, type_).is_some()
+    }
+
     /// Says nothing of it any longer.
     pub fn remove(&mut self, type_: &str) {
         self.conditions.retain(|condition| condition.type_ != type_);

@@ -112,15 +112,16 @@ pub struct UsageStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub unread: Vec<UnreadKind>,
-    /// Images that are launched here and that the account does not own, at most 200: the targets of their owners read this.
+    /// Images that are launched here and that the account does not own, or not any more, at most 200: the targets of their
+    /// owners read this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub foreign_images: Vec<ForeignImage>,
-    /// How many more there are. While there are any, nobody can tell from here that an image of another account is not used.
+    /// How many more rows there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub foreign_images_omitted: u32,
-    /// When the reading began that all of this is from. A later one that showed the same is noted once an hour.
+    /// When the reading began that all of this is from. A later one that showed the same is noted with the time of a scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_time: Option<Time>,
 }
@@ -245,7 +246,8 @@ pub struct ImageUsage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
-    /// When the reading began that this is from. Where only numbers have changed since, it is up to an hour old.
+    /// When the reading began that this is from. Where only numbers have changed since, it is up to an hour old, and where nothing
+    /// has, up to a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_time: Option<Time>,
 }

@@ -315,7 +315,9 @@ impl Session {
         let answer = request.await.map_err(|error| AwsError::from_sdk(operation, &error));
         let is_silent = |error: &AwsError| error.is(Cause::Unreachable) || error.is(Cause::Timeout);
         let was_sent = !answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotOurs);
-        if was_sent {
+        // A network may let through what migrating takes and nothing else: that another service is silent is said where it matters.
+        let is_beside = operation.bucket() == Some(Bucket::Beside);
+        if was_sent && !is_beside {
             let is_answered = !answer.as_ref().is_err_and(is_silent);
             self.limits.limiter.heard(is_answered);
             self.shared.metrics.heard(is_answered, self.shared.clock.system_time());

@@ -20,7 +20,7 @@ use super::events::Events;
 use super::handover::{follow, shard_of};
 use super::index::{Index, Scoped};
 use super::registry::{Registry, Wakes};
-use super::shards::{Entry, POLICIES};
+use super::shards::{Entry, POLICIES, Shards};
 use super::watched::{Listed, Seen, Watched};
 use super::{Context, Parts, forget, migrations, policy, targets, usage};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
@@ -143,9 +143,18 @@ impl Watches {
                 end(),
                 of_policies,
                 policy::reconcile,
+                Shards::visit,
             ),
-            drive("target", target_controller, ctx(), end(), shard_of, targets::reconcile),
-            drive("usage", usage_controller, ctx(), end(), shard_of, read),
+            drive(
+                "target",
+                target_controller,
+                ctx(),
+                end(),
+                shard_of,
+                targets::reconcile,
+                Shards::visit,
+            ),
+            drive("usage", usage_controller, ctx(), end(), shard_of, read, Shards::look),
             drive(
                 "migration",
                 migration_controller,
@@ -153,6 +162,7 @@ impl Watches {
                 end(),
                 shard_of,
                 migrations::reconcile,
+                Shards::visit,
             ),
         )
         .await;
@@ -229,6 +239,7 @@ async fn drive<K, R, F>(
     shutdown: Shared<future::BoxFuture<'static, ()>>,
     shard_of: fn(&K, &Context) -> u16,
     reconcile: R,
+    enter: fn(&Arc<Shards>, u16) -> Entry,
 ) where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + DeserializeOwned + 'static,
     R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + Sync + 'static,
@@ -238,7 +249,7 @@ async fn drive<K, R, F>(
         let reconcile = reconcile.clone();
         async move {
             context.ready().await;
-            let owned = match context.shards.visit(shard_of(&object, &context)) {
+            let owned = match enter(&context.shards, shard_of(&object, &context)) {
                 Entry::Begun(visit) => visit,
                 Entry::NotNow => return Ok(Action::requeue(CATCH_UP)),
                 // Another replica's. When it comes to be ours, it is looked at again.

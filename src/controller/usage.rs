@@ -11,13 +11,17 @@ use wildmatch::WildMatch;
 
 use super::index::Scoped;
 use super::registry::{TargetState, jittered, lock};
+use super::targets::{is_controlled_by, until};
 use super::{Context, policy, survey};
 use crate::api::{AMIEncryptionTarget, AMIMigration, ConsumerSettings, ParameterScope};
-use crate::aws::{AwsError, Parameters, Query, Session};
+use crate::aws::{AwsError, ErrorClass, Parameters, Query, Session};
 use crate::domain::{AccountId, Inventory, Scope};
+use crate::plan::permissions;
 use crate::plan::select::Selector;
 use crate::plan::usage::{self, Elsewhere, Picture, record};
-use crate::plan::{freshness, permissions};
+
+/// For so many images AWS looks at a time what names them.
+const AT_A_TIME: usize = 10;
 
 /// Reads who uses the images of a target, when that is due.
 pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
@@ -83,7 +87,13 @@ impl Reading<'_> {
             .picture(&session, &inventory, &selector, begun.at(), before.as_deref())
             .await;
         let now = self.ctx.clock.now();
-        let status = record::of_target(&picture, &inventory, &selector, after, self.today());
+        let status = record::of_target(
+            &picture,
+            &inventory,
+            &selector,
+            after,
+            quiet_until(self.ctx, &inventory),
+        );
         tracing::info!(
             used = status.used,
             unused = status.unused,
@@ -108,11 +118,6 @@ impl Reading<'_> {
     /// Whether what is known is known of this target, and not of a former one under its name.
     fn is_of(&self, state: &TargetState) -> bool {
         Some(state.uid.as_str()) == self.target.metadata.uid.as_deref()
-    }
-
-    /// The time of day, by which images are told to be launched lately: the earlier one where clocks disagree.
-    fn today(&self) -> Timestamp {
-        self.ctx.clock.now().min(self.ctx.clock.system_time())
     }
 
     /// Reads everything. Says besides whether something is lacking for a fault that passes by itself.
@@ -144,7 +149,8 @@ impl Reading<'_> {
         (picture, passes)
     }
 
-    /// Asks of the images that nobody is known to use what else names them, and who may launch them.
+    /// Asks of the images that nobody is known to use what else names them, and who may launch them. One that went meanwhile is no
+    /// matter of the others.
     async fn confirm(
         &self,
         session: &Session,
@@ -153,13 +159,32 @@ impl Reading<'_> {
         picture: &mut Picture,
     ) -> Result<(), AwsError> {
         let after = self.target.spec.unused.after.as_std();
-        let now = self.today();
+        let now = quiet_until(self.ctx, inventory);
         let candidates = picture.candidates(record::selected(inventory, selector), after, now);
-        let references = session.image_references(&candidates).await?;
-        picture.graph.confirm(&candidates, &references, &self.scope.account);
+        for some in candidates.chunks(AT_A_TIME) {
+            match session.image_references(some).await {
+                Ok(references) => picture.graph.confirm(some, &references, &self.scope.account),
+                Err(error) if error.class == ErrorClass::NotFound => {
+                    for image in some {
+                        let image = std::slice::from_ref(image);
+                        match session.image_references(image).await {
+                            Ok(references) => picture.graph.confirm(image, &references, &self.scope.account),
+                            Err(error) if error.class == ErrorClass::NotFound => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
         for image in picture.candidates(record::selected(inventory, selector), after, now) {
-            let shared = session.launch_permissions(&image).await?;
-            picture.shared.insert(image, shared);
+            match session.launch_permissions(&image).await {
+                Ok(shared) => {
+                    picture.shared.insert(image, shared);
+                }
+                Err(error) if error.class == ErrorClass::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -167,8 +192,6 @@ impl Reading<'_> {
     /// What the targets of other accounts say of images that they do not own, in the same region.
     fn elsewhere(&self) -> Elsewhere {
         let mut elsewhere = Elsewhere::default();
-        // A reading is old where either clock says so.
-        let now = self.ctx.clock.now().max(self.ctx.clock.system_time());
         for target in self.ctx.targets.state() {
             let spec = &target.spec;
             if spec.region != self.scope.region.as_str() || spec.account_id == self.scope.account.as_str() {
@@ -180,9 +203,7 @@ impl Reading<'_> {
             let Some(said) = target.status.as_ref().and_then(|status| status.usage.as_ref()) else {
                 continue;
             };
-            record::elsewhere(&mut elsewhere, &account, said, |read| {
-                is_wanted(&target) && now < freshness::usage_holds_until(read, spec)
-            });
+            record::elsewhere(&mut elsewhere, &account, said);
         }
         elsewhere
     }
@@ -198,11 +219,17 @@ impl Reading<'_> {
     fn wake_migrations(&self) {
         let uid = self.target.metadata.uid.as_deref().unwrap_or_default();
         let migrations = self.ctx.migrations_by_scope.of(&self.scope);
-        let ours = |migration: &&Arc<AMIMigration>| super::targets::is_controlled_by(migration, uid);
+        let ours = |migration: &&Arc<AMIMigration>| is_controlled_by(migration, uid);
         for migration in migrations.iter().filter(ours) {
             self.ctx.registry.wake_migration(&migration.name_any());
         }
     }
+}
+
+/// Until when the images' last launches are known: when they were scanned, by whichever clock is behind.
+pub(super) fn quiet_until(ctx: &Context, inventory: &Inventory) -> Timestamp {
+    let today = ctx.clock.now().min(ctx.clock.system_time());
+    today.min(inventory.scanned)
 }
 
 /// What a policy has read.
@@ -217,8 +244,4 @@ fn query(settings: &ConsumerSettings) -> Query {
             .map(|(key, glob)| (key.as_str().into(), WildMatch::new(glob)))
             .collect(),
     }
-}
-
-fn until(due: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -10,21 +10,12 @@ use crate::api::{AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
 
 /// As many scan intervals.
 const INTERVALS: u32 = 2;
-/// And so long besides, where a reading of who uses images takes its time.
-const USAGE: Duration = Duration::from_secs(2 * 3600);
 const STALE: &str = "amiseal could not scan the account and region for more than two scan intervals.";
 const NEVER: &str = "amiseal could not scan the account and region.";
 
 /// Until when what was read at this moment is gone by.
 pub fn holds_until(read: Timestamp, spec: &AMIEncryptionTargetSpec) -> Timestamp {
     let held: Duration = spec.scan_interval.as_std().saturating_mul(INTERVALS);
-    read.saturating_add(held).unwrap_or(Timestamp::MAX)
-}
-
-/// Until when what a target says of the use of images is gone by, by the machine's clock. It is written with a scan's time, and a large
-/// account is not read with every scan.
-pub fn usage_holds_until(read: Timestamp, spec: &AMIEncryptionTargetSpec) -> Timestamp {
-    let held: Duration = spec.scan_interval.as_std().saturating_mul(INTERVALS) + USAGE;
     read.saturating_add(held).unwrap_or(Timestamp::MAX)
 }
 
@@ -61,6 +52,9 @@ pub(super) fn doubt_record(
     let message = if scanned.is_some() { STALE } else { NEVER };
     for type_ in [conditions::KEY_USABLE, conditions::COMPLIANT] {
         write.set(type_, Status::Unknown, problem.reason, message);
+    }
+    if write.has(conditions::USAGE_KNOWN) {
+        write.set(conditions::USAGE_KNOWN, Status::Unknown, problem.reason, message);
     }
 }
 

@@ -87,6 +87,10 @@ pub fn target(
         generation,
         now,
     };
+    if !spec.consumers.read {
+        status.usage = None;
+        write.remove(conditions::USAGE_KNOWN);
+    }
     if spec.suspend {
         suspended(&mut write, current);
         status.conditions = conditions;
@@ -119,6 +123,10 @@ fn suspended(write: &mut Writer<'_>, current: &AMIEncryptionTargetStatus) {
         // What is registered, shared or selected from now on is not seen.
         let message = "amiseal does not scan while the policy is suspended. At the last scan everything complied.";
         write.set(conditions::COMPLIANT, Status::Unknown, reason::SUSPENDED, message);
+    }
+    if write.has(conditions::USAGE_KNOWN) {
+        let message = "amiseal does not read who uses the images while the policy is suspended.";
+        write.set(conditions::USAGE_KNOWN, Status::Unknown, reason::SUSPENDED, message);
     }
 }
 
@@ -155,11 +163,9 @@ fn record(status: &mut AMIEncryptionTargetStatus, scan: &Scan<'_>, spec: &AMIEnc
         Vec::new()
     };
     status.last_scan_time = Some(Time(scan.at));
-    match scan.usage {
-        Some(usage) => status.usage = Some(usage.clone()),
-        None if !spec.consumers.read => status.usage = None,
-        // What an earlier process has read stays said until this one has.
-        None => {}
+    // What an earlier process has read stays said until this one has.
+    if let Some(usage) = scan.usage.filter(|_| spec.consumers.read) {
+        status.usage = Some(usage.clone());
     }
 }
 

@@ -163,31 +163,32 @@ async fn an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or
     })
     .await;
     assert_eq!(foreign.foreign_images[0].image_id, scenario.image("shared-used"));
-    // At the next reading what the other account's target says is known; a change of the policy asks for one.
+    // At the next reading it is known what the other account's target says; a change of the policy asks for one.
     let both = with(both, "scanInterval", json!("2h"));
     scenario.apply(&both).await;
     let read = target_says(&scenario, ACCOUNT, "one image in use elsewhere", |usage| {
-        usage.used == 1 && usage.unused == 2
+        usage.used == 1 && usage.unused == 1
     })
     .await;
     // Copies that are there already are too young to tell.
-    assert!(read.unknown >= 2, "{read:?}");
+    assert!(read.unknown >= 3, "{read:?}");
     let used = image_says(&scenario, "shared-used", |usage| usage.state == UsageState::Used).await;
     assert_eq!(counts(&used), [("LaunchTemplate", OTHER_ACCOUNT, 1)]);
     for (name, state) in [
         ("idle", UsageState::Unused),
-        ("shared-idle", UsageState::Unused),
+        // An old version of a template there may name it.
+        ("shared-idle", UsageState::Unknown),
         ("shared-far", UsageState::Unknown),
         ("young", UsageState::Unknown),
     ] {
         image_says(&scenario, name, |usage| usage.state == state).await;
     }
-    let counts = scenario
-        .policy("production")
-        .await
-        .status
-        .and_then(|status| status.usage);
-    assert_eq!(counts.map(|counts| (counts.used, counts.unused)), Some((1, 2)));
+    scenario
+        .until("the policy to count them", async || {
+            let counts = scenario.policy("production").await.status?.usage?;
+            (counts.used == 1 && counts.unused == 1).then_some(())
+        })
+        .await;
     // AWS would have to say of a launch for longer than that.
     let patient = with(both, "unused", json!({"after": "87600h"}));
     scenario.apply(&patient).await;

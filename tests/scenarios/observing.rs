@@ -240,6 +240,13 @@ async fn when_all_is_done_nothing_but_the_time_of_a_scan_is_written_neither_by_s
             (counts.completed == 5 && counts.stalled == 1 && counts.in_progress == 0).then_some(())
         })
         .await;
+    // It is known of the copies too who uses them: of none whether anybody does.
+    scenario
+        .until("everything to be read", async || {
+            let status = scenario.policy("production").await.status?;
+            (status.usage?.unknown == 11).then_some(())
+        })
+        .await;
     // What was under way settles: the policy sums its targets up half a second later.
     tokio::time::sleep(Duration::from_secs(3)).await;
 

@@ -131,7 +131,7 @@ const OWN_REGION: &str = "eu-west-2";
 
 /// An account in which the controller works under its own identity, so that the journal tells replicas apart.
 fn own_identities() -> WorldSpec {
-    let actions = r#"["sts:*", "ec2:*", "kms:*"]"#;
+    let actions = r#"["sts:*", "ec2:*", "kms:*", "autoscaling:*", "ssm:*", "eks:*", "batch:*", "imagebuilder:*"]"#;
     let mut world = WorldSpec::parse(&format!(
         r#"
 settings: {{copies: {{baseSeconds: 0.5, secondsPerGib: 0, jitter: 0}}}}

@@ -119,13 +119,19 @@ pub(crate) fn is_using(seed: u64) -> bool {
     using.contains(&(seed.saturating_sub(1) / odd::FIRST as u64 % of))
 }
 
-/// More of a world's accounts and regions, in their order, as in a world file: what launches the images of these names there.
-pub(crate) fn of(seed: u64, places: &[Vec<String>]) -> Vec<String> {
+/// More of a world's accounts and regions, in their order, as in a world file: what launches the images of these names there. The image
+/// `shared` of the first one may be launched in the last one, where it may be in an old version of a template and nowhere else.
+pub(crate) fn of(seed: u64, places: &[Vec<String>], shared: Option<&str>) -> Vec<String> {
     if !is_using(seed) {
         return vec![String::new(); places.len()];
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xc0de);
-    let mut place = |names: &Vec<String>| {
+    let theirs = shared.filter(|_| rng.random_bool(0.7)).map(|image| {
+        let versions = format!("[{{image: {image}}}, {{image: image-always}}]");
+        format!("{{name: of-another-account, defaultVersion: 2, versions: {versions}}}")
+    });
+    let mut more = Vec::new();
+    for (number, names) in places.iter().enumerate() {
         let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (number, image) in names.iter().enumerate() {
             if !rng.random_bool(0.6) {
@@ -136,12 +142,17 @@ pub(crate) fn of(seed: u64, places: &[Vec<String>]) -> Vec<String> {
                 lists.entry(list).or_default().push(entry);
             }
         }
-        let lists = lists.into_iter();
-        lists
-            .map(|(list, entries)| format!(", {list}: [{}]", entries.join(", ")))
-            .collect()
-    };
-    places.iter().map(&mut place).collect()
+        if number + 1 == places.len() {
+            lists.entry("launchTemplates").or_default().extend(theirs.clone());
+        }
+        let lists = lists.into_iter().filter(|(_, entries)| !entries.is_empty());
+        more.push(
+            lists
+                .map(|(list, entries)| format!(", {list}: [{}]", entries.join(", ")))
+                .collect(),
+        );
+    }
+    more
 }
 
 /// Has the world say what it takes for images to be unused, and the policies read who uses them; or not.

@@ -81,6 +81,9 @@ struct Kind {
     yaml: fn(&mut ChaCha8Rng, &str) -> String,
 }
 
+/// The kind of which there is an image that the second account may launch.
+const SHARED: usize = 2;
+
 const KINDS: [Kind; 10] = [
     Kind {
         yaml: |_, name| format!("{{name: {name}, expect: {{copied: {{key: alias/ami, tags: withheld}}}}}}"),
@@ -147,10 +150,14 @@ impl Beginning {
         kinds.shuffle(&mut rng);
         let mut places: [Vec<String>; 3] = Default::default();
         let mut names: [Vec<String>; 3] = Default::default();
+        let mut shared = None;
         for (number, kind) in kinds.iter().enumerate() {
             let place = rng.random_range(0..places.len());
             let name = format!("image-{number}");
             places[place].push((KINDS[*kind].yaml)(&mut rng, &name));
+            if (*kind, place) == (SHARED, 0) {
+                shared = Some(name.clone());
+            }
             names[place].push(name);
         }
         // The third policy may be for this account too.
@@ -160,7 +167,7 @@ impl Beginning {
         for (place, image) in newer.images {
             places[place].push(image);
         }
-        let launches = consumers::of(seed, &names);
+        let launches = consumers::of(seed, &names, shared.as_deref());
         let yaml = world(seed, &mut rng, &places, &launches, odd, &newer.copies);
         let mut world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let mut policies = POLICIES

@@ -33,7 +33,7 @@ identities:
 accounts:
 - {id: "999900001111"}
 - id: "111122223333"
-  roles: [{name: amiseal, externalID: platform, trust: ["999900001111"], allow: ["ec2:*", "kms:*"]}]
+  roles: [{name: amiseal, externalID: platform, trust: ["999900001111"], allow: ["ec2:*", "kms:*", "autoscaling:*", "ssm:*", "eks:*", "batch:*", "imagebuilder:*"]}]
   regions:
   - name: eu-west-1
     keys: [{id: 11111111-1111-4111-8111-111111111111, alias: [alias/ami]}]

@@ -13,6 +13,7 @@ use super::index::Scoped;
 use super::memory::CallProblem;
 use super::registry::AccountView;
 use super::targets::{is_controlled_by, newly_true};
+use super::usage::quiet_until;
 use super::{Context, policy};
 use crate::api::conditions;
 use crate::api::{
@@ -136,7 +137,7 @@ impl MigrationReconciler<'_> {
                 .write(&AMIMigrationStatus { usage, ..status }, &current, Urgency::Now)
                 .await;
         }
-        if usage != current.usage && then == Next::Wait && is_settled(self.migration) {
+        if usage != current.usage && then == Next::Wait && (usage.is_none() || is_settled(self.migration)) {
             // Nobody waits for it, and what goes on has a write of its own to go along with.
             let status = AMIMigrationStatus { usage, ..status };
             return self.write(&status, &current, Urgency::Later).await;
@@ -468,7 +469,7 @@ impl MigrationReconciler<'_> {
     /// Who uses the original, as it is to be on record. What was recorded stays until something newer is known.
     fn usage(&self, current: &AMIMigrationStatus) -> Option<ImageUsage> {
         let settings = &self.target.spec;
-        if !settings.consumers.read {
+        if !settings.consumers.read || current.source_gone_time.is_some() {
             return None;
         }
         let recorded = current.usage.as_ref();
@@ -477,11 +478,11 @@ impl MigrationReconciler<'_> {
             .inventory
             .as_ref()
             .and_then(|inventory| inventory.images.get(&self.of.source));
-        let (Some(picture), Some(image)) = (&self.view.picture, image) else {
+        let (Some(picture), Some(inventory), Some(image)) = (&self.view.picture, &self.view.inventory, image) else {
             return recorded.cloned();
         };
-        let today = self.ctx.clock.now().min(self.ctx.clock.system_time());
-        let fresh = record::of_image(picture, image, settings.unused.after.as_std(), today);
+        let now = quiet_until(self.ctx, inventory);
+        let fresh = record::of_image(picture, image, settings.unused.after.as_std(), now);
         Some(record::amended(recorded, fresh))
     }
 

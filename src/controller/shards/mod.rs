@@ -139,6 +139,8 @@ pub(crate) struct Visit {
     shards: Arc<Shards>,
     shard: u16,
     lost: CancellationToken,
+    /// Whether the shard is kept until it ends.
+    keeps: bool,
 }
 
 impl Visit {
@@ -150,6 +152,9 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
+        if !self.keeps {
+            return;
+        }
         let mut state = self.shards.state(self.shard);
         state.visits -= 1;
         self.shards.clear_if_idle(self.shard, &mut state);
@@ -222,6 +227,15 @@ impl Shards {
 
     /// Begins a visit, if the shard is held and not about to be given up.
     pub(crate) fn visit(self: &Arc<Self>, shard: u16) -> Entry {
+        self.enter(shard, true)
+    }
+
+    /// The same, of a visit that only reads and may take long: the shard is given up without it, and it is lost then.
+    pub(crate) fn look(self: &Arc<Self>, shard: u16) -> Entry {
+        self.enter(shard, false)
+    }
+
+    fn enter(self: &Arc<Self>, shard: u16, keeps: bool) -> Entry {
         let mut state = self.state(shard);
         if state.phase != Phase::Open {
             return Entry::NotOurs;
@@ -230,11 +244,12 @@ impl Shards {
         if millis(self.clock.monotonic()) >= until {
             return Entry::NotNow;
         }
-        state.visits += 1;
+        state.visits += usize::from(keeps);
         Entry::Begun(Visit {
             shards: self.clone(),
             shard,
             lost: state.lost.clone(),
+            keeps,
         })
     }
 
@@ -318,6 +333,8 @@ impl Shards {
         if state.phase == Phase::Leaving && state.visits == 0 {
             let is_followed = self.tell.unbounded_send(Change::Lost(shard)).is_ok();
             state.phase = if is_followed { Phase::Clearing } else { Phase::Closed };
+            // For those who look only.
+            state.lost.cancel();
             self.idle.notify_one();
         }
     }

@@ -88,6 +88,8 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
             reconciler.wake_migrations();
         }
         reconciler.count_nothing_in_flight();
+        // What was read before says nothing of what launches when it goes on.
+        reconciler.state(|state| state.usage.rest());
         return reconciler.tell().await;
     }
     let now = ctx.clock.now();
@@ -404,7 +406,7 @@ impl<'a> TargetReconciler<'a> {
             .ctx
             .registry
             .copy_budget(&self.scope, |budget| budget.waits_until(now));
-        let created = self.state(|state| state.creations.due());
+        let created = self.state(|state| state.creations.due()).filter(|due| *due > now);
         let of_copies = [of_sources, quota, created].into_iter().flatten().filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
             .into_iter()
@@ -438,6 +440,7 @@ pub(super) fn is_controlled_by(migration: &AMIMigration, uid: &str) -> bool {
         .any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
 
-fn until(due: Timestamp, now: Timestamp) -> Duration {
+/// How long it is from `now` to `due`.
+pub(super) fn until(due: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -128,7 +128,8 @@ impl<'a> Subject<'a> {
         let newest = newest.and_then(|all| all.into_iter().max());
         match (self.created(id), newest) {
             (Some(created), Some(newest)) => created < newest,
-            _ => true,
+            // Of an image that could not be read nothing is claimed; one that is gone is older than what launches now.
+            _ => self.observed.foreign.is_ok(),
         }
     }
 

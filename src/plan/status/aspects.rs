@@ -151,11 +151,7 @@ fn answered(write: &mut Writer<'_>, lacking: &MissingPermissions, denied: Option
 
 /// Whether everything was read that can launch images. It hinders nothing.
 fn usage_known(write: &mut Writer<'_>, view: &View<'_>) -> Option<Problem> {
-    if !view.spec.consumers.read {
-        write.remove(conditions::USAGE_KNOWN);
-        return None;
-    }
-    let unread = &view.scan.usage?.unread;
+    let unread = &view.scan.usage.filter(|_| view.spec.consumers.read)?.unread;
     if unread.is_empty() {
         let message = "The last reading showed everything that can launch images.";
         write.set(conditions::USAGE_KNOWN, Status::True, reason::SUCCEEDED, message);

@@ -143,13 +143,17 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
             }
         }
     }
-    for users in graph.users.values_mut() {
-        users.sort_by(|one, other| (one.kind, &one.id, &one.via).cmp(&(other.kind, &other.id, &other.via)));
-    }
+    graph.sort();
     graph
 }
 
 impl Graph {
+    fn sort(&mut self) {
+        for users in self.users.values_mut() {
+            users.sort_by(|one, other| (one.kind, &one.id, &one.via).cmp(&(other.kind, &other.id, &other.via)));
+        }
+    }
+
     /// Those that are known to use an image, in a stable order.
     pub fn consumers(&self, image: &ImageId) -> &[Consumer] {
         self.users.get(image).map_or(&[], Vec::as_slice)
@@ -180,6 +184,7 @@ impl Graph {
                 owner: None,
             });
         }
+        self.sort();
     }
 
     /// It could not be asked of all images what names them, or who may launch them.
@@ -218,6 +223,7 @@ impl Graph {
                 }
             }
         }
+        self.sort();
     }
 
     /// When reading began; none where nothing was read yet.

@@ -20,11 +20,11 @@ pub struct Picture {
     pub shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
 }
 
-/// What other accounts launch of images that they do not own, as their targets say.
+/// What other accounts launch of images that they do not own, as their targets say. It shows uses, and never that there are none: what
+/// an old version of a template names is in no listing, and AWS is asked for it by whoever owns the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Elsewhere {
     users: HashMap<ImageId, BTreeMap<(AccountId, String), u32>>,
-    complete: BTreeMap<AccountId, Timestamp>,
 }
 
 impl Elsewhere {
@@ -34,12 +34,6 @@ impl Elsewhere {
         let known = of_image.entry((account.clone(), kind.to_owned())).or_default();
         // Two targets may speak of the same account.
         *known = count.max(*known);
-    }
-
-    /// Everything that launches images in this account was read at that time. Of two readings the older one counts.
-    pub fn is_complete(&mut self, account: &AccountId, read: Timestamp) {
-        let known = self.complete.entry(account.clone()).or_insert(read);
-        *known = read.min(*known);
     }
 
     /// Who launches an image: account, kind and how many.
@@ -55,8 +49,8 @@ impl Picture {
         if self.elsewhere.users(&image.id).next().is_some() {
             return Usage::Used(self.graph.consumers(&image.id));
         }
-        let is_read = |account: &AccountId| self.elsewhere.complete.contains_key(account);
-        self.graph.usage(image, self.shared.get(&image.id), is_read, after, now)
+        self.graph
+            .usage(image, self.shared.get(&image.id), |_| false, after, now)
     }
 
     /// The images that could turn out to be unused once AWS is asked what else names them, and who may launch them.

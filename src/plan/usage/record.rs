@@ -1,6 +1,6 @@
 //! What statuses say of the use of images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ use crate::plan::select::{Selection, Selector};
 const CROSS_CHECK: &str = "CrossCheck";
 /// Of so many kinds it is said why they could not be read.
 const TOLD: usize = 3;
+/// So many doubts are put into words.
+const DOUBTS: usize = 20;
 /// So many rows of counts are kept.
 const ROWS: usize = 100;
 /// The longest texts, in characters.
@@ -27,6 +29,8 @@ const NAME: usize = 256;
 const VIA: usize = 512;
 /// What changes all the time, such as the number of a group's instances, is written this often.
 const NUMBERS_APART: Duration = Duration::from_secs(3600);
+/// And this often, when it was read last, where nothing else has changed.
+const TIMES_APART: Duration = Duration::from_secs(24 * 3600);
 
 /// What a target says: of the images that `selector` means, and of everything that launches any.
 pub fn of_target(
@@ -66,16 +70,17 @@ pub fn selected<'i>(inventory: &'i Inventory, selector: &'i Selector) -> impl It
 
 /// Counts what launches images: those of the account by kind, each thing once, and those of others by image.
 fn count(graph: &Graph, inventory: &Inventory, status: &mut UsageStatus) {
-    let mut things: BTreeMap<ConsumerKind, std::collections::BTreeSet<&str>> = BTreeMap::new();
-    let mut foreign: BTreeMap<(&ImageId, ConsumerKind), u32> = BTreeMap::new();
+    let mut things: BTreeMap<ConsumerKind, BTreeSet<&str>> = BTreeMap::new();
+    let mut foreign: BTreeMap<(&ImageId, ConsumerKind), BTreeSet<&str>> = BTreeMap::new();
     for (image, users) in graph.launched() {
         let is_ours = inventory.images.contains_key(image);
         for user in users {
-            if is_ours {
-                things.entry(user.kind).or_default().insert(&user.id);
+            let of = if is_ours {
+                things.entry(user.kind).or_default()
             } else {
-                *foreign.entry((image, user.kind)).or_default() += 1;
-            }
+                foreign.entry((image, user.kind)).or_default()
+            };
+            of.insert(&user.id);
         }
     }
     let kinds = things.into_iter().map(|(kind, ids)| KindCount {
@@ -84,10 +89,10 @@ fn count(graph: &Graph, inventory: &Inventory, status: &mut UsageStatus) {
     });
     status.consumers = kinds.collect();
     status.foreign_images_omitted = u32::try_from(foreign.len().saturating_sub(FOREIGN_IMAGES)).unwrap_or(u32::MAX);
-    let rows = foreign.into_iter().map(|((image, kind), count)| ForeignImage {
+    let rows = foreign.into_iter().map(|((image, kind), ids)| ForeignImage {
         image_id: image.to_string(),
         kind: kind.as_str().to_owned(),
-        count,
+        count: u32::try_from(ids.len()).unwrap_or(u32::MAX),
     });
     status.foreign_images = rows.take(FOREIGN_IMAGES).collect();
 }
@@ -120,25 +125,22 @@ pub fn lacking(unread: &[UnreadKind]) -> String {
             told.push(message);
         }
     }
-    let message = format!(
-        "Not everything that can launch images was read ({}), so no image is said to be unused. {}",
-        kinds.join(", "),
-        told.join(" ")
-    );
+    let told = told.join(" ");
+    let message = if kinds == [CROSS_CHECK] {
+        format!("AWS could not be asked of every image what else names it and who may launch it. {told}")
+    } else {
+        let kinds = kinds.join(", ");
+        format!("Not everything that can launch images was read ({kinds}), so no image is said to be unused. {told}")
+    };
     cut(&message, MESSAGE)
 }
 
-/// Takes in what the target of another account says. `holds` says of when a reading still holds.
-pub fn elsewhere(into: &mut Elsewhere, account: &AccountId, status: &UsageStatus, holds: impl Fn(Timestamp) -> bool) {
+/// Takes in what the target of another account says.
+pub fn elsewhere(into: &mut Elsewhere, account: &AccountId, status: &UsageStatus) {
     for row in &status.foreign_images {
         if let Ok(image) = row.image_id.parse() {
             into.uses(account, image, &row.kind, row.count);
         }
-    }
-    let is_read = status.unread.iter().all(|unread| unread.kind == CROSS_CHECK);
-    let read = status.read_time.as_ref().map(|time| time.0);
-    if let Some(read) = read.filter(|read| is_read && status.foreign_images_omitted == 0 && holds(*read)) {
-        into.is_complete(account, read);
     }
 }
 
@@ -148,13 +150,16 @@ pub fn of_image(picture: &Picture, image: &Image, after: Duration, now: Timestam
         Usage::Used(_) => (UsageState::Used, None),
         Usage::Unused(_) => (UsageState::Unused, None),
         Usage::Unknown(doubts) => {
-            let doubts: Vec<String> = doubts.iter().map(form::doubt).collect();
+            // There may be hundreds: no more than what is kept is put into words.
+            let doubts: Vec<String> = doubts.iter().take(DOUBTS).map(form::doubt).collect();
             (UsageState::Unknown, Some(cut(&doubts.join(" "), MESSAGE)))
         }
     };
     let mut consumers: Vec<&Consumer> = picture.graph.consumers(&image.id).iter().collect();
     // What launches others is what people will have to change.
     consumers.sort_by_key(|consumer| consumer.kind == ConsumerKind::Instance);
+    // A template whose default and latest version both name the image is one thing.
+    consumers.dedup_by(|one, other| (one.kind, &one.account, &one.id) == (other.kind, &other.account, &other.id));
     let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for consumer in &consumers {
         let of_kind = (consumer.kind.as_str(), consumer.account.as_str());
@@ -204,15 +209,16 @@ pub fn amended(recorded: Option<&ImageUsage>, fresh: ImageUsage) -> ImageUsage {
     if lasting(recorded) != lasting(&fresh) {
         return fresh;
     }
-    let is_old = match (&recorded.read_time, &fresh.read_time) {
-        (Some(old), Some(new)) => new.0.duration_since(old.0).as_secs_f64() >= NUMBERS_APART.as_secs_f64(),
-        _ => true,
+    let apart = match (&recorded.read_time, &fresh.read_time) {
+        // The clock may have been set back meanwhile.
+        (Some(old), Some(new)) => new.0.duration_since(old.0).unsigned_abs(),
+        _ => TIMES_APART,
     };
     let as_recorded = ImageUsage {
         read_time: recorded.read_time.clone(),
         ..fresh.clone()
     };
-    if is_old && as_recorded != *recorded {
+    if apart >= TIMES_APART || apart >= NUMBERS_APART && as_recorded != *recorded {
         fresh
     } else {
         recorded.clone()

@@ -87,30 +87,20 @@ fn a_target_counts_images_and_each_consumer_once_and_lists_those_of_other_accoun
 }
 
 #[test]
-fn what_is_launched_in_another_account_is_used_and_what_is_shared_with_one_that_was_not_read_is_not_unused() {
+fn what_is_launched_in_another_account_is_used_and_what_is_shared_is_never_unused() {
     let consumer: AccountId = "444455556666".parse().expect("an account");
-    let their = |launches: &[u64], unread: bool| {
-        let mut seen = picture(vec![launcher(ConsumerKind::LaunchTemplate, "lt-1", launches)]);
-        if unread {
-            seen.graph = {
-                let mut readings = Readings::default();
-                let error = failed_call(Operation::DescribeInstances, ErrorClass::Denied);
-                readings.unread.insert(ConsumerKind::Instance, error);
-                usage::graph(&readings, &consumer, at(NOW))
-            };
-        }
+    let their = |launches: &[u64]| {
+        let seen = picture(vec![launcher(ConsumerKind::LaunchTemplate, "lt-1", launches)]);
         of_target(&seen, &Inventory::new(at(0)))
     };
-    let state = |status: Option<&UsageStatus>, holds: bool| {
+    let usage = |status: &UsageStatus| {
         let mut seen = confirmed(picture(Vec::new()), [1]);
         let shared = [LaunchPermission::Account(consumer.clone())];
         seen.shared.insert(image_id(1), shared.into());
-        if let Some(status) = status {
-            super::elsewhere(&mut seen.elsewhere, &consumer, status, |_| holds);
-        }
+        super::elsewhere(&mut seen.elsewhere, &consumer, status);
         usage_of(&seen, 1)
     };
-    let used = state(Some(&their(&[1], false)), true);
+    let used = usage(&their(&[1]));
     assert_eq!(used.state, UsageState::Used);
     let row = ConsumerCount {
         kind: "LaunchTemplate".into(),
@@ -118,22 +108,26 @@ fn what_is_launched_in_another_account_is_used_and_what_is_shared_with_one_that_
         count: 1,
     };
     assert_eq!((used.counts, used.omitted), (vec![row], 1));
-    // What is old says nothing of who does not use it, and still who does.
-    assert_eq!(state(Some(&their(&[1], false)), false).state, UsageState::Used);
-    assert_eq!(state(Some(&their(&[2], false)), true).state, UsageState::Unused);
-    assert_eq!(state(Some(&their(&[2], false)), false).state, UsageState::Unknown);
-    assert_eq!(state(Some(&their(&[], true)), true).state, UsageState::Unknown);
+    // An old version of a template there may name it.
+    let unknown = usage(&their(&[2]));
+    assert_eq!(unknown.state, UsageState::Unknown);
+    let message = unknown.message.expect("why");
+    assert_eq!(message, "Other accounts may launch it, or who may was not read.");
     let many: Vec<u64> = (100..400).collect();
-    let cut = their(&many, false);
+    let cut = their(&many);
     assert_eq!(
         (cut.foreign_images.len(), cut.foreign_images_omitted),
         (FOREIGN_IMAGES, 100)
     );
-    assert_eq!(state(Some(&cut), true).state, UsageState::Unknown);
-    let unknown = state(None, true);
-    assert_eq!(unknown.state, UsageState::Unknown);
-    let message = unknown.message.expect("why");
-    assert_eq!(message, "Other accounts may launch it, or who may was not read.");
+}
+
+#[test]
+fn a_template_that_names_an_image_twice_is_one_consumer() {
+    let mut template = launcher(ConsumerKind::LaunchTemplate, "lt-1", &[1, 1]);
+    template.launches[0].0 = "$Default".into();
+    template.launches[1].0 = "$Latest".into();
+    let usage = usage_of(&picture(vec![template]), 1);
+    assert_eq!((usage.counts[0].count, usage.consumers.len(), usage.omitted), (1, 1, 0));
 }
 
 #[test]
@@ -179,6 +173,8 @@ fn numbers_are_written_once_an_hour_and_everything_else_at_once() {
     assert_eq!(amended(None, recorded.clone()), recorded);
     for (fresh, is_written) in [
         (read(2, &["web"], 7200), false),
+        (read(2, &["web"], 24 * 3600), true),
+        (read(3, &["web"], -3600), true),
         (read(3, &["web"], 60), false),
         (read(3, &["web"], 3600), true),
         (read(2, &["web", "shop"], 60), true),

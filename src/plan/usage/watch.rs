@@ -9,7 +9,8 @@ use super::Picture;
 use crate::api::UsageStatus;
 use crate::domain::{AwsError, ErrorClass, Readings};
 
-/// A reading that takes long is made less often, so that reading takes no more than this part of the time: a tenth.
+/// A reading that takes long is made less often, so that reading takes no more than this part of the time: a tenth. One that lacks
+/// something is made again sooner, and takes no more than half of it.
 const PART: u32 = 10;
 /// The first and the longest wait before another reading where a fault that passes by itself has kept something from being
 /// read.
@@ -86,20 +87,22 @@ impl UsageWatch {
         interval: Duration,
         now: Timestamp,
     ) {
-        self.picture = Some(Arc::new(picture));
-        self.status = Some(Arc::new(status));
-        if self.asked != begun.asked {
+        let is_renewed = self.asked != begun.asked;
+        // What one call in a thousand runs into is not worth to say another thing of every image, and the same again a minute later.
+        let is_blip = passes && self.failures == 0 && self.picture.is_some() && !is_renewed;
+        if !is_blip {
+            self.picture = Some(Arc::new(picture));
+            self.status = Some(Arc::new(status));
+        }
+        if is_renewed {
             return;
         }
         let took = Duration::try_from(now.duration_since(begun.at)).unwrap_or_default();
         let regular = begun.at + interval.max(took.saturating_mul(PART));
         self.failures = if passes { self.failures.saturating_add(1) } else { 0 };
         let doubled = BACKOFF.0.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
-        self.due = Some(if passes {
-            regular.min(now + doubled.min(BACKOFF.1))
-        } else {
-            regular
-        });
+        let again = now + doubled.min(BACKOFF.1).max(took);
+        self.due = Some(if passes { regular.min(again) } else { regular });
     }
 
     /// Nothing is read any longer.
@@ -165,6 +168,28 @@ mod tests {
         }
         assert_eq!(read(&mut watch, 3000, 3001, false), Some(at(3900)));
         assert_eq!(read(&mut watch, 4000, 4001, true), Some(at(4061)), "begins anew");
+    }
+
+    #[test]
+    fn one_fault_that_passes_changes_nothing_of_what_is_known_and_a_second_one_does() {
+        let mut watch = UsageWatch::default();
+        let mut read = |used: u32, passes: bool, from: i64, to: i64| {
+            let begun = watch.begins(at(from));
+            let status = UsageStatus {
+                used,
+                ..UsageStatus::default()
+            };
+            watch.ended(begun, Picture::default(), status, passes, INTERVAL, at(to));
+            (watch.status().map(|status| status.used), watch.due())
+        };
+        assert_eq!(read(1, false, 0, 1), (Some(1), Some(at(900))));
+        assert_eq!(read(2, true, 900, 901), (Some(1), Some(at(961))));
+        assert_eq!(
+            read(3, true, 961, 1161),
+            (Some(3), Some(at(1361))),
+            "as long as it took"
+        );
+        assert_eq!(read(4, false, 1361, 1362), (Some(4), Some(at(2261))));
     }
 
     #[test]

@@ -76,7 +76,10 @@ pub struct Object(Value);
 impl Object {
     /// The items of the list at a path; none when there is no list.
     pub fn list(&self, path: &str) -> &[Value] {
-        self.0.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.0
+            .pointer(path)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Whether what stands at a path is true.

@@ -15,7 +15,8 @@ pub fn unsettled(objects: &Objects) -> Option<String> {
         };
         return Some(format!("{} is still being worked on: {why}", object.title()));
     }
-    let unread = |target: &&Object| target.says("Reachable", "True") && target.text("/status/usage/readTime").is_empty();
+    let unread =
+        |target: &&Object| target.says("Reachable", "True") && target.text("/status/usage/readTime").is_empty();
     let reads = |target: &&Object| target.flag("/spec/consumers/read");
     if let Some(target) = objects.targets.iter().filter(reads).find(unread) {
         return Some(format!("{} does not say yet who uses its images", target.title()));

@@ -7,9 +7,9 @@ use ec2sim::model::{Image, Storage, World};
 use rig::{Object, Objects, Sample, Screen, aligned, read_metrics};
 
 use crate::expected;
-use crate::usage;
 use crate::kubectl::kubectl;
 use crate::stage::{Stage, read_demo_file};
+use crate::usage;
 
 /// Prints all of it; says whether all is well.
 pub(crate) async fn show(screen: &Screen, stage: &Stage, unsettled: Option<String>) -> Result<bool> {

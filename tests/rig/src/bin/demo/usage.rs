@@ -22,12 +22,23 @@ pub(crate) fn show(screen: &Screen, objects: &Objects, world: &World) {
         sum("unknown")
     ));
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    for row in objects.targets.iter().flat_map(|target| target.list("/status/usage/consumers")) {
-        *kinds.entry(row["kind"].as_str().unwrap_or_default()).or_default() += row["count"].as_u64().unwrap_or_default();
+    for row in objects
+        .targets
+        .iter()
+        .flat_map(|target| target.list("/status/usage/consumers"))
+    {
+        *kinds.entry(row["kind"].as_str().unwrap_or_default()).or_default() +=
+            row["count"].as_u64().unwrap_or_default();
     }
-    let rows: Vec<_> = kinds.iter().map(|(kind, count)| [(*kind).to_owned(), count.to_string()]).collect();
+    let rows: Vec<_> = kinds
+        .iter()
+        .map(|(kind, count)| [(*kind).to_owned(), count.to_string()])
+        .collect();
     screen.block(&aligned(["KIND", "COUNT"], &rows));
-    let used = objects.migrations.iter().filter(|migration| migration.text("/status/usage/state") == "Used");
+    let used = objects
+        .migrations
+        .iter()
+        .filter(|migration| migration.text("/status/usage/state") == "Used");
     let rows: Vec<_> = used.map(|migration| row(migration, world)).collect();
     if !rows.is_empty() {
         screen.block(&aligned(["ORIGINAL", "ACCOUNT", "USED BY"], &rows));
@@ -43,7 +54,11 @@ fn row(migration: &Object, world: &World) -> [String; 3] {
         .map(|user| {
             let text = |field: &str| user[field].as_str();
             let owner = text("owner").map(|owner| format!(" of {owner}")).unwrap_or_default();
-            format!("{} {}{owner}", text("kind").unwrap_or_default(), text("id").unwrap_or_default())
+            format!(
+                "{} {}{owner}",
+                text("kind").unwrap_or_default(),
+                text("id").unwrap_or_default()
+            )
         })
         .collect();
     let counts = migration.list("/status/usage/counts");
