@@ -149,7 +149,13 @@ fn properties(path: &str, schema: &Value, found: &mut Vec<(String, String)>) {
 
 #[tokio::test]
 async fn kubectl_explains_every_field_of_the_three_kinds() {
-    let (text, _) = kubectl(&["get", "--raw", "/openapi/v3/apis/amiseal.dev/v1alpha1"]).await;
+    // The API server publishes it a moment after it has taken the definitions.
+    let published = ["get", "--raw", "/openapi/v3/apis/amiseal.dev/v1alpha1"];
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !kubectl_tries(&published).await.0 && std::time::Instant::now() < deadline {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let (text, _) = kubectl(&published).await;
     let document: Value = serde_json::from_str(&text).expect("JSON");
     let mut count = 0;
     for kind in ["AMIEncryptionPolicy", "AMIEncryptionTarget", "AMIMigration"] {

@@ -151,7 +151,7 @@ pub(crate) fn base() -> Value {
         "otherKey": "Migrate",
         "backups": "Include",
         "historyTTL": "48h",
-        "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*", "stage": "p*"}},
+        "consumers": {"read": false, "parameters": "All", "ownedBy": {"terraform": "*", "stage": "p*"}},
         "unused": {"after": "48h"},
         "copy": {
             "namePattern": "sealed-{sourceID}-{name}",

@@ -106,8 +106,7 @@ impl Subject<'_> {
     /// What is known of the use of an image.
     pub fn usage(&self, image: &Image) -> Usage<'_> {
         let shared = self.observed.shared.get(&image.id);
-        self.graph
-            .usage(image, shared, |_| false, self.thresholds.unused_after, self.now)
+        self.graph.usage(image, shared, self.thresholds.unused_after, self.now)
     }
 
     /// Images that nobody uses as far as is known, if AWS finds nothing else that names them and they are not shared: who may launch

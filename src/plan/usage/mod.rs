@@ -231,27 +231,12 @@ impl Graph {
         self.began
     }
 
-    /// Adds what another account uses of these images.
-    pub fn absorb(&mut self, other: &Graph, is_here: impl Fn(&ImageId) -> bool) {
-        for (image, users) in other.launched().filter(|(image, _)| is_here(image)) {
-            let ours = self.users.entry(image.clone()).or_default();
-            ours.extend(
-                users
-                    .iter()
-                    .filter(|user| !ours.contains(user))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
-        }
-    }
-
-    /// What is known of the use of an image at `now`. `shared` are its launch permissions, where they were read, and `readable` says
-    /// of which accounts everything that uses images is in the graph. An image that was launched or made within `after` is not unused.
+    /// What is known of the use of an image at `now`. `shared` are its launch permissions, where they were read. An image that another
+    /// account may launch is not unused, nor one that was launched or made within `after`.
     pub fn usage(
         &self,
         image: &Image,
         shared: Option<&BTreeSet<LaunchPermission>>,
-        readable: impl Fn(&AccountId) -> bool,
         after: Duration,
         now: Timestamp,
     ) -> Usage<'_> {
@@ -271,11 +256,7 @@ impl Graph {
         if !self.confirmed.contains(&image.id) {
             doubts.push(Doubt::Unconfirmed);
         }
-        let stays_here = |permission: &LaunchPermission| match permission {
-            LaunchPermission::Account(account) => readable(account),
-            _ => false,
-        };
-        if image.public || !shared.is_some_and(|shared| shared.iter().all(stays_here)) {
+        if image.public || shared.is_none_or(|shared| !shared.is_empty()) {
             doubts.push(Doubt::Shared);
         }
         match image.last_launched {

@@ -49,8 +49,7 @@ impl Picture {
         if self.elsewhere.users(&image.id).next().is_some() {
             return Usage::Used(self.graph.consumers(&image.id));
         }
-        self.graph
-            .usage(image, self.shared.get(&image.id), |_| false, after, now)
+        self.graph.usage(image, self.shared.get(&image.id), after, now)
     }
 
     /// The images that could turn out to be unused once AWS is asked what else names them, and who may launch them.

@@ -172,7 +172,7 @@ fn confirmed(readings: &Readings) -> Graph {
 /// What is known of image 1 a hundred days after it was last launched.
 fn usage_of(graph: &Graph, image: &Image, shared: Option<&BTreeSet<LaunchPermission>>) -> Vec<String> {
     let now = at(100 * 24 * 3600);
-    match graph.usage(image, shared, |_| false, DAY * 90, now) {
+    match graph.usage(image, shared, DAY * 90, now) {
         Usage::Used(users) => users.iter().map(|user| user.id.to_string()).collect(),
         Usage::Unknown(doubts) => doubts.iter().map(|doubt| format!("{doubt:?}")).collect(),
         Usage::Unused(unused) => vec![format!("unused {}", unused.image())],
@@ -246,30 +246,6 @@ fn what_aws_finds_and_no_listing_has_shown_is_a_use() {
         ["LaunchTemplate lt-1 by a version that is neither the default nor the latest"]
     );
     assert_eq!(users(&graph, 2), ["Instance i-1"], "it was known");
-}
-
-#[test]
-fn accounts_that_can_be_read_count_with_what_they_use() {
-    let shared = BTreeSet::from([LaunchPermission::Account("444455556666".parse().expect("an account"))]);
-    let image = quiet_image(1);
-    let mut ours = confirmed(&Readings::default());
-    let now = at(100 * 24 * 3600);
-    assert!(matches!(
-        ours.usage(&image, Some(&shared), |_| true, DAY * 90, now),
-        Usage::Unused(_)
-    ));
-    let theirs = Readings {
-        launchers: vec![
-            launcher(ConsumerKind::Instance, "i-1", vec![Launches::Image(by_id(1))]),
-            launcher(ConsumerKind::Instance, "i-2", vec![Launches::Image(by_id(2))]),
-        ],
-        ..Readings::default()
-    };
-    let theirs = graph(&theirs, &"444455556666".parse().expect("an account"), at(0));
-    ours.absorb(&theirs, |id| *id == image_id(1));
-    ours.absorb(&theirs, |id| *id == image_id(1));
-    assert_eq!(users(&ours, 1), ["Instance i-1"]);
-    assert_eq!(users(&ours, 2), [""; 0], "no image of ours");
 }
 
 fn references() -> impl Strategy<Value = Launches> {
