@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use wildmatch::WildMatch;
 
 use super::index::Scoped;
@@ -22,6 +23,9 @@ use crate::plan::usage::{self, Elsewhere, Picture, record};
 
 /// For so many images AWS looks at a time what names them.
 const AT_A_TIME: usize = 10;
+
+/// How often a reading looks whether it is still wanted.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Reads who uses the images of a target, when that is due.
 pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
@@ -83,9 +87,11 @@ impl Reading<'_> {
         };
         let selector = Selector::new(&self.target.spec.image_selector, self.target.spec.backups);
         let after = self.target.spec.unused.after.as_std();
-        let (picture, passes) = self
-            .picture(&session, &inventory, &selector, begun.at(), before.as_deref())
-            .await;
+        let (picture, passes) = tokio::select! {
+            read = self.picture(&session, &inventory, &selector, begun.at(), before.as_deref()) => read,
+            // Nothing is called for a policy that is suspended meanwhile.
+            () = self.withdrawn() => return None,
+        };
         let now = self.ctx.clock.now();
         let status = record::of_target(
             &picture,
@@ -113,6 +119,21 @@ impl Reading<'_> {
         self.ctx.registry.wake_target(&self.name);
         self.wake_migrations();
         Some(due.map_or(Duration::ZERO, |due| until(due, now)))
+    }
+
+    /// Returns when nobody wants this read any more: whoever wants it again leads here by a change.
+    async fn withdrawn(&self) {
+        let is_wanted_still = || {
+            let target = self.ctx.targets.get(&ObjectRef::new(&self.name));
+            target.is_some_and(|target| {
+                let policy = policy::governing(&target, &self.ctx.policies);
+                let asks = policy.is_some_and(|policy| !permissions::is_withdrawn(&policy.spec, &target.spec));
+                asks && is_wanted(&target) && target.metadata.uid == self.target.metadata.uid
+            })
+        };
+        while is_wanted_still() {
+            self.ctx.clock.sleep(LOOK).await;
+        }
     }
 
     /// Whether what is known is known of this target, and not of a former one under its name.

@@ -252,3 +252,25 @@ async fn what_cannot_be_read_is_named_keeps_images_from_being_unused_and_hides_n
     image_says(&scenario, "idle", |usage| usage.state == UsageState::Unused).await;
     scenario.judged();
 }
+
+#[tokio::test]
+async fn a_reading_that_is_under_way_ends_when_its_policy_is_suspended() {
+    let idle =
+        "{name: idle, creationDate: 2024-01-01T00:00:00Z, lastLaunchedTime: 2024-02-01T00:00:00Z, expect: untouched}";
+    let scenario = Scenario::new(world(&using(ACCOUNT, &[idle.to_owned()], "instances: []"))).await;
+    scenario.fault("DescribeImageReferences", Act::DelayReply(9.0));
+    let _replica = scenario.start().await;
+    let looks = with(policy("production", &[ACCOUNT]), "mode", json!("Audit"));
+    scenario.apply(&looks).await;
+    scenario
+        .until("AWS to be asked what names the image", async || {
+            (!scenario.calls("DescribeImageReferences").is_empty()).then_some(())
+        })
+        .await;
+    scenario.apply(&with(looks, "suspend", json!(true))).await;
+    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    // Who may launch it would be asked for next.
+    let asked = scenario.calls("DescribeImageAttribute");
+    assert!(asked.is_empty(), "{asked:#?}");
+    scenario.judged();
+}
