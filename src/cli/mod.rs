@@ -10,6 +10,7 @@ pub mod man;
 pub mod output;
 pub mod plan;
 pub mod policy_file;
+mod prices;
 mod progress;
 pub mod report;
 pub mod run;

@@ -20,6 +20,7 @@ pub mod naming;
 pub mod obstacle;
 pub mod permissions;
 pub mod precedence;
+pub mod prices;
 pub mod problem;
 pub mod promote;
 pub mod read_retry;

@@ -57,6 +57,26 @@ act.
 }
 
 #[test]
+fn a_table_of_prices_says_what_each_region_costs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("prices.json");
+    std::fs::write(
+        &file,
+        r#"{"currency": "EUR", "snapshotGiBMonth": {"default": 9, "eu-west-1": 0.055}}"#,
+    )
+    .expect("a file");
+    let file = file.display().to_string();
+    let ran = Bench::new(WORLD).plan(&two_regions(), &["--prices", &file]);
+    assert!(ran.out.contains("kept twice, for 0.55 EUR a month."), "{}", ran.out);
+    let plan = Bench::new(WORLD)
+        .plan(&two_regions(), &["-o", "json", "--prices", &file])
+        .json();
+    let costs: Vec<&Value> = (0..2).map(|target| &plan["targets"][target]["monthlyCost"]).collect();
+    assert_eq!(costs, [0.55, 0.0]);
+    assert_eq!(plan["totals"]["monthlyCost"], 0.55);
+}
+
+#[test]
 fn markdown_is_a_table_in_which_no_name_of_an_image_is_taken_for_markup() {
     let ran = Bench::new(WORLD).plan(&two_regions(), &["--output", "markdown"]);
     assert_eq!(ran.code, 2);
@@ -117,7 +137,11 @@ fn fields(value: &Value, path: &str, found: &mut std::collections::BTreeSet<Stri
 fn every_field_of_the_json_is_in_the_documentation() {
     let world = WORLD.replace("alias: [alias/ami]}]\n\"", "");
     let broken = two_regions().replace("us-east-1, kmsKeyID: alias/ami", "us-east-1, kmsKeyID: alias/none");
-    let arguments = ["-o", "json", "--price-per-gib-month", "1", "--check-permissions"];
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("prices.yaml");
+    std::fs::write(&file, "currency: EUR\nsnapshotGiBMonth: {default: 1, eu-west-1: 2}").expect("a file");
+    let file = file.display().to_string();
+    let arguments = ["-o", "json", "--prices", &file, "--check-permissions"];
     let plan = Bench::new(&world.replace("name: web,", "name: web, productCodes: [code],"))
         .plan(&broken, &arguments)
         .json();

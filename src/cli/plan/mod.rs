@@ -11,11 +11,12 @@ use anyhow::{Context as _, Result};
 
 use super::connection::{Connection, connect};
 use super::output::{read_or_not, tell};
-use super::policy_file;
+use super::{policy_file, prices};
 use crate::api::Duration as Text;
 use crate::plan::cost::{self, Pace};
 use crate::plan::expand;
 use crate::plan::precedence::Precedence;
+use crate::plan::prices::Prices;
 use crate::plan::report::{Outcome, Report, sum_up};
 use crate::telemetry::{LogFormat, init_logs};
 
@@ -60,6 +61,9 @@ pub struct Args {
     /// The price of keeping one GiB of snapshots for a month, in any currency: adds what the copies cost
     #[arg(long, value_name = "PRICE", value_parser = positive)]
     pub price_per_gib_month: Option<f64>,
+    /// A file with that price for each region: adds what the copies cost
+    #[arg(long, value_name = "FILE", conflicts_with = "price_per_gib_month")]
+    pub prices: Option<PathBuf>,
     /// How many accounts and regions to scan at a time
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -105,6 +109,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let prices = match args.prices.as_deref().map(prices::load).transpose() {
+        Ok(prices) => prices.or(args.price_per_gib_month.map(Prices::everywhere)),
+        Err(sentence) => {
+            tell(&format!("Error: {sentence}"));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     // The older one governs what two select: as the cluster has it for those that come from one, else as they are named.
     let mut placed: Vec<_> = (0..).zip(policies).collect();
     placed.sort_by_cached_key(|(place, policy)| Precedence::of(&policy.metadata, *place));
@@ -133,7 +144,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         };
         anyhow::Ok(Box::pin(look::look(&aws, targets, settings)).await)
     })?;
-    let report = sum_up(reports, pace, args.price_per_gib_month);
+    let report = sum_up(reports, pace, prices);
     read_or_not(print(args.output, &report)).context("the plan cannot be printed")?;
     Ok(match report.outcome {
         Outcome::NothingToDo => ExitCode::SUCCESS,

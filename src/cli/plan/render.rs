@@ -306,9 +306,10 @@ fn conclusion(report: &Report) -> String {
             hours(totals.seconds),
             assumed.mib_per_second,
         ));
-        let cost = totals
-            .monthly_cost
-            .map_or(String::new(), |cost| format!(", for {cost} a month"));
+        let cost = totals.monthly_cost.zip(assumed.prices.as_ref());
+        let cost = cost.map_or(String::new(), |(cost, prices)| {
+            format!(", for {} a month", prices.say(cost))
+        });
         sentences.push(format!(
             "Until the originals are deregistered, {} GiB are then kept twice{cost}.",
             gib(totals.stored_twice_after)

@@ -99,6 +99,19 @@ pub(super) fn load(files: &[PathBuf], stdin: impl Read) -> Result<Vec<AMIEncrypt
     }
 }
 
+/// The one document of a file that is no policy, read as strictly as policies are.
+pub(super) fn document(path: &Path) -> Result<Value, String> {
+    let name = path.display();
+    let text = open(path).map_err(|why| format!("{name}: {why}."))?;
+    let documents = yaml::documents(&text).map_err(|why| format!("{name}: is not YAML: {why}."))?;
+    let [document] = <[Document; 1]>::try_from(documents)
+        .map_err(|all| format!("{name}: has {} YAML documents: keep one.", all.len()))?;
+    match document.wrong.first() {
+        Some((path, what)) => Err(format!("{name}: {path}: {what}.")),
+        None => Ok(document.value),
+    }
+}
+
 fn open(path: &Path) -> Result<String, String> {
     // Opening a directory succeeds, and reading it fails with a message that helps nobody.
     if path.is_dir() {

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::output::{read_or_not, tell};
-use super::policy_file;
 use super::run::read_timeout;
+use super::{policy_file, prices};
 use crate::api::Duration as Text;
 use crate::domain::{AccountId, LaunchPermission, Region, Vulnerability};
 use crate::plan::findings::report::Report;
@@ -105,6 +105,9 @@ pub struct Args {
     /// Look into plain parameters too: an image ID in their value is a use of the image
     #[arg(long)]
     pub plain_parameters: bool,
+    /// A file with the price of keeping a GiB of snapshots for a month in each region: adds what unused images cost
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
     /// Exit with status 2 where something is as bad as this
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
@@ -172,8 +175,8 @@ impl FailOn {
 }
 
 impl Args {
-    fn thresholds(&self) -> Thresholds {
-        Thresholds {
+    fn thresholds(&self) -> Result<Thresholds, String> {
+        Ok(Thresholds {
             max_image_age: self.max_image_age,
             unused_after: self.unused_after,
             required_tags: self.required_tags.iter().cloned().collect(),
@@ -184,7 +187,8 @@ impl Args {
             max_fix_available: self.max_fix_available.iter().copied().collect(),
             max_scan_age: self.max_scan_age,
             by_policy: !self.files.is_empty(),
-        }
+            prices: self.prices.as_deref().map(prices::load).transpose()?,
+        })
     }
 }
 
@@ -196,8 +200,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Ok(previous) => previous,
         Err(sentence) => return Ok(refuse(&sentence)),
     };
+    let thresholds = match args.thresholds() {
+        Ok(thresholds) => thresholds,
+        Err(sentence) => return Ok(refuse(&sentence)),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let thresholds = args.thresholds();
     let policies = match policy_file::load(&args.files, io::stdin()) {
         Ok(policies) => policies,
         Err(sentences) => {

@@ -92,15 +92,27 @@ impl Subject<'_> {
             add(Check::MissingTags, format!("{name} lacks {}.", missing.join(", ")));
         }
         if let Usage::Unused(_) = self.usage(image) {
-            let gib = image
-                .volumes()
-                .filter_map(|(_, volume, _)| volume.kind.size_gib)
-                .fold(0i64, |sum, gib| sum + i64::from(gib));
+            let gib = size_gib(image);
+            let cost = self.for_up_to(gib);
             add(
                 Check::UnusedImage,
-                format!("Nobody uses {name}, which keeps up to {gib} GiB of snapshots."),
+                format!("Nobody uses {name}, which keeps up to {gib} GiB of snapshots{cost}."),
             );
         }
+    }
+
+    /// What keeping so many GiB costs, for the end of a sentence.
+    pub(super) fn for_up_to(&self, gib: u64) -> String {
+        let cost = self.monthly_cost(gib).zip(self.thresholds.prices.as_ref());
+        cost.map_or_else(String::new, |(cost, prices)| {
+            format!(", for up to {} a month", prices.say(cost))
+        })
+    }
+
+    /// What keeping so many GiB costs in a month, where prices are known.
+    pub(super) fn monthly_cost(&self, gib: u64) -> Option<f64> {
+        let prices = self.thresholds.prices.as_ref()?;
+        Some(prices.month(self.scope.region.as_str(), gib << 30))
     }
 
     /// What is known of the use of an image.
@@ -201,6 +213,12 @@ impl Subject<'_> {
         let images = self.images().filter(|_| self.thresholds.asks_for_scans());
         images.filter(|image| !is_scanned(image)).count()
     }
+}
+
+/// What an image's snapshots hold at most: the size of its volumes.
+pub(super) fn size_gib(image: &Image) -> u64 {
+    let sizes = image.volumes().filter_map(|(_, volume, _)| volume.kind.size_gib);
+    sizes.filter_map(|gib| u64::try_from(gib).ok()).sum()
 }
 
 /// By how many things of which kinds an image is used, for the end of a sentence.

@@ -74,8 +74,9 @@ impl<'a> Subject<'a> {
             } else {
                 (Check::UnencryptedOrphanSnapshot, " is not encrypted and")
             };
+            let cost = self.for_up_to(u64::try_from(snapshot.size_gib).unwrap_or_default());
             let what = format!(
-                "{id} of {} GiB{how} was made for {}, which is gone.",
+                "{id} of {} GiB{cost}{how} was made for {}, which is gone.",
                 snapshot.size_gib, record.image
             );
             found.push(self.finding(check, id.to_string(), what, None));

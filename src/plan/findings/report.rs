@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::images::size_gib;
 use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, is_unencrypted};
 use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
+use crate::plan::prices::Prices;
 use crate::plan::usage::Usage;
 use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
 
@@ -29,6 +31,9 @@ pub struct Report {
     pub fixed: Option<Vec<Earlier>>,
     /// The images, with who uses them.
     pub images: Vec<ReportedImage>,
+    /// What keeping snapshots costs, where that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
 }
 
 /// What one account and region showed.
@@ -43,6 +48,9 @@ pub struct ScopeReport {
     /// Images; none where they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<Counts>,
+    /// What keeping the unused ones costs in a month at most, where prices were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused_monthly_cost: Option<f64>,
     /// How many things of each kind use images that the account owns.
     pub consumers: BTreeMap<&'static str, usize>,
     /// What could not be read: where it is a kind of consumer, no image counts as unused.
@@ -64,6 +72,9 @@ pub struct Counts {
     pub used: usize,
     /// That nobody uses.
     pub unused: usize,
+    /// How many GiB the volumes of these have: their snapshots hold at most that.
+    #[serde(rename = "unusedGiB")]
+    pub unused_gib: u64,
 }
 
 /// A reason and a sentence.
@@ -150,6 +161,7 @@ impl Report {
             findings: Vec::new(),
             fixed: None,
             images: Vec::new(),
+            prices: None,
         }
     }
 
@@ -173,13 +185,18 @@ impl Report {
             counts.total += 1;
             counts.unencrypted += usize::from(shown.unencrypted);
             counts.used += usize::from(shown.usage == USED);
-            counts.unused += usize::from(shown.usage == UNUSED);
+            if shown.usage == UNUSED {
+                counts.unused += 1;
+                counts.unused_gib += size_gib(image);
+            }
             for consumer in &shown.consumers {
                 *scope.consumers.entry(consumer.kind).or_default() += 1;
             }
             self.images.push(shown);
         }
         scope.images = Some(counts);
+        scope.unused_monthly_cost = subject.monthly_cost(counts.unused_gib);
+        self.prices.clone_from(&subject.thresholds.prices);
         scope.unknown = subject.unread();
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));
@@ -203,6 +220,14 @@ impl Report {
             };
             rank(one).cmp(&rank(other)).then_with(|| place(one).cmp(&place(other)))
         });
+    }
+
+    /// How many GiB the unused images keep at most, and for what in a month where prices were given.
+    pub fn unused(&self) -> (u64, Option<String>) {
+        let gib = self.scopes.iter().filter_map(|scope| scope.images);
+        let cost: f64 = self.scopes.iter().filter_map(|scope| scope.unused_monthly_cost).sum();
+        let said = self.prices.as_ref().map(|prices| prices.say(cost));
+        (gib.map(|images| images.unused_gib).sum(), said)
     }
 
     /// How many findings of each check are not exempt, the worst first.
@@ -239,6 +264,7 @@ fn of_scope(scope: &Scope) -> ScopeReport {
         account_id: scope.account.to_string(),
         region: scope.region.to_string(),
         images: None,
+        unused_monthly_cost: None,
         consumers: BTreeMap::new(),
         unknown: Vec::new(),
         problem: None,

@@ -257,6 +257,7 @@ mod tests {
         let mut report = Report::new(Timestamp::UNIX_EPOCH);
         report.images = vec![image("ami-used", USED), image("ami-unknown", "unknown")];
         report.scopes = vec![ScopeReport {
+            unused_monthly_cost: None,
             account_id: "111122223333".to_owned(),
             region: "eu-west-1".to_owned(),
             images: Some(Counts::default()),

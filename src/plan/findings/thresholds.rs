@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::{AccountId, Image, LaunchPermission, Vulnerability};
+use crate::plan::prices::Prices;
 
 /// The alias of AWS itself, whose images are always trusted.
 const AMAZON: &str = "amazon";
 
 /// What is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Thresholds {
     /// How old an image may be; none for any age.
     pub max_image_age: Option<Duration>,
@@ -29,6 +30,8 @@ pub struct Thresholds {
     pub max_scan_age: Option<Duration>,
     /// Whether policies say which key images are to be encrypted under.
     pub by_policy: bool,
+    /// What keeping snapshots costs, where that is known.
+    pub prices: Option<Prices>,
 }
 
 impl Default for Thresholds {
@@ -43,6 +46,7 @@ impl Default for Thresholds {
             max_fix_available: BTreeMap::new(),
             max_scan_age: None,
             by_policy: false,
+            prices: None,
         }
     }
 }

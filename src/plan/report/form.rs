@@ -12,6 +12,7 @@ use crate::domain::{Image, MissingPermissions};
 use crate::plan::cost::{self, Pace};
 use crate::plan::obstacle::Problem;
 use crate::plan::permissions;
+use crate::plan::prices::{Prices, hundredths};
 use crate::plan::usage::form::{ReportedConsumer, Unknown};
 
 /// What would become of one policy's images in one account and region.
@@ -63,6 +64,9 @@ pub struct TargetReport {
     /// The same when all copies are made, and until originals are deregistered.
     #[serde(rename = "storedTwiceAfterGiB", serialize_with = "as_gib")]
     pub stored_twice_after: u64,
+    /// What those cost in a month, if prices were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly_cost: Option<f64>,
     /// Actions that the role lacks; none when it was not asked.
     pub missing_permissions: Option<Vec<&'static str>>,
     /// Who uses the images that would be copied; none where that was not read.
@@ -217,6 +221,7 @@ impl TargetReport {
             orphaned_bytes: 0,
             stored_twice_now: 0,
             stored_twice_after: 0,
+            monthly_cost: None,
             missing_permissions: None,
             used: None,
             problems: Vec::new(),
@@ -278,7 +283,7 @@ pub struct Report {
 }
 
 /// What durations and costs were reckoned with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assumptions {
     /// How fast one snapshot is copied.
@@ -286,9 +291,12 @@ pub struct Assumptions {
     pub mib_per_second: f64,
     /// What each snapshot takes on top.
     pub seconds_per_snapshot: u64,
-    /// The price of one GiB for a month, if one was given.
+    /// What a GiB costs in a month in regions that have no price of their own, if that was given.
     #[serde(rename = "pricePerGiBMonth", skip_serializing_if = "Option::is_none")]
     pub price: Option<f64>,
+    /// What it costs in each region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
 }
 
 /// Sums over all targets.
@@ -324,13 +332,17 @@ pub struct Totals {
     /// The same when all copies are made, and until originals are deregistered.
     #[serde(rename = "storedTwiceAfterGiB", serialize_with = "as_gib")]
     pub stored_twice_after: u64,
-    /// What those cost in a month, if a price was given.
+    /// What those cost in a month, if prices were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monthly_cost: Option<f64>,
 }
 
 /// Puts the targets' reports together.
-pub fn sum_up(targets: Vec<TargetReport>, pace: Pace, price: Option<f64>) -> Report {
+pub fn sum_up(mut targets: Vec<TargetReport>, pace: Pace, prices: Option<Prices>) -> Report {
+    for target in &mut targets {
+        let month = |prices: &Prices| prices.month(&target.region, target.stored_twice_after);
+        target.monthly_cost = prices.as_ref().map(month);
+    }
     let mut totals = Totals::default();
     let mut seconds: HashMap<(&str, &str), u64> = HashMap::new();
     for target in &targets {
@@ -352,7 +364,8 @@ pub fn sum_up(targets: Vec<TargetReport>, pace: Pace, price: Option<f64>) -> Rep
         *seconds.entry((&target.account_id, &target.region)).or_default() += target.to_copy.seconds;
     }
     totals.seconds = seconds.into_values().max().unwrap_or(0);
-    totals.monthly_cost = price.map(|price| (price * cost::gib(totals.stored_twice_after) * 100.0).round() / 100.0);
+    let cost: f64 = targets.iter().filter_map(|target| target.monthly_cost).sum();
+    totals.monthly_cost = prices.as_ref().map(|_| hundredths(cost));
     Report {
         version: 1,
         outcome: match totals {
@@ -366,7 +379,8 @@ pub fn sum_up(targets: Vec<TargetReport>, pace: Pace, price: Option<f64>) -> Rep
         assumptions: Assumptions {
             mib_per_second: pace.mib_per_second,
             seconds_per_snapshot: pace.overhead.as_secs(),
-            price,
+            price: prices.as_ref().map(|prices| prices.default),
+            prices,
         },
         targets,
         totals,

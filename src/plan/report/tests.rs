@@ -5,6 +5,7 @@ use crate::domain::{
     Operation,
 };
 use crate::plan::expand;
+use crate::plan::prices::Prices;
 use crate::plan::testing::{World, at, encrypted_copy, image, image_id, key, scope, snapshot_id};
 
 fn spec() -> AMIEncryptionTargetSpec {
@@ -353,7 +354,11 @@ fn accounts_go_on_side_by_side_and_policies_of_one_account_share_its_limit() {
     };
     let alone = one.to_copy.seconds;
     assert!(alone > 0);
-    let report = sum_up(vec![one.clone(), other], Pace::default(), Some(0.05));
+    let report = sum_up(
+        vec![one.clone(), other],
+        Pace::default(),
+        Some(Prices::everywhere(0.05)),
+    );
     assert_eq!(report.totals.seconds, alone);
     assert_eq!(report.totals.bytes, 16 << 30);
     assert_eq!(report.totals.monthly_cost, Some(0.8));

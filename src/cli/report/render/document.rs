@@ -109,6 +109,11 @@ fn escaped(text: &str) -> String {
 
 fn document(report: &Report, style: &impl Style) -> String {
     let mut text = style.grid(&scopes(report));
+    if let (gib, Some(cost)) = report.unused() {
+        text.push_str(&style.heading(&format!(
+            "Unused images keep up to {gib} GiB of snapshots, for up to {cost} a month."
+        )));
+    }
     for scope in &report.scopes {
         if let Some(problem) = &scope.problem {
             let said = format!(

@@ -130,6 +130,9 @@ fn summary(report: &Report) -> String {
             images.iter().map(|counts| counts.unused).sum::<usize>().to_string(),
         ),
     ];
+    if let (_, Some(cost)) = report.unused() {
+        tiles.push(("a month at most for unused images".to_owned(), cost));
+    }
     let counts = report.counts();
     for severity in Severity::ALL {
         let such = counts.iter().filter(|(check, _)| check.severity() == severity);
