@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::stage::Lane;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How a person changes a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +173,11 @@ impl Policy {
                 policy.metadata.generation
             ));
         }
+        // Asked first, as it costs nothing: most looks end here.
+        let status = policy.status.as_ref().ok_or("the policy has no status")?;
+        if status.observed_generation != generation {
+            return Err(format!("the status is of generation {:?}", status.observed_generation));
+        }
         let mut targets = self.view.targets.state();
         targets.retain(|target| is_mine(target.labels()));
         let mut migrations = self.view.migrations.state();
@@ -221,9 +226,6 @@ impl Policy {
         }
         let generation = policy.metadata.generation;
         let status = policy.status.as_ref().ok_or("the policy has no status")?;
-        if status.observed_generation != generation {
-            return Err(format!("the status is of generation {:?}", status.observed_generation));
-        }
         if let Some(old) = status
             .conditions
             .iter()
