@@ -1,4 +1,4 @@
-//! What size costs: `amiseal plan` over a large account, and the controller over many accounts of which one may be slow.
+//! What size costs: `amiseal plan` and `amiseal report` over a large account, and the controller over many accounts of which one may be slow.
 //!
 //! The server is this program again, as a process of its own that hands out pages rendered beforehand. One line of JSON is
 //! printed for each figure, and the exit status is 0 only if every figure meets its bar. `docs/benchmarks.md` says how
@@ -9,10 +9,14 @@ mod calls;
 mod digest;
 #[path = "../shared/figure.rs"]
 mod figure;
+#[path = "../shared/measured.rs"]
 mod measured;
+mod median;
+mod nothing;
 mod pages;
 mod paging;
 mod planning;
+mod reporting;
 mod scanning;
 mod server;
 mod serving;
@@ -57,6 +61,8 @@ struct Args {
 enum Subject {
     /// `amiseal plan` over one large account
     Plan,
+    /// `amiseal report` over one large account
+    Report,
     /// `amiseal plan` over one large account where each page takes a second
     Pages,
     /// The controller over many accounts
@@ -87,12 +93,13 @@ fn main() -> Result<ExitCode> {
 
 async fn measure(args: &Args) -> Result<ExitCode> {
     let mut all_met = true;
-    for subject in [Subject::Plan, Subject::Pages, Subject::Scan] {
+    for subject in [Subject::Plan, Subject::Report, Subject::Pages, Subject::Scan] {
         if args.only.is_some_and(|only| only != subject) {
             continue;
         }
         let figures = match subject {
             Subject::Plan => Box::pin(planning::measure(args)).await?,
+            Subject::Report => Box::pin(reporting::measure(args)).await?,
             Subject::Pages => Box::pin(paging::measure(args)).await?,
             Subject::Scan => Box::pin(scanning::measure(args)).await?,
         };

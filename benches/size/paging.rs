@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::calls::{Bucket, Call};
 use crate::figure::{Figure, rounded};
-use crate::measured::{self, median};
+use crate::measured;
+use crate::median::median;
 use crate::pages::account_id;
 use crate::planning::{CHANGES, policy_of};
 use crate::{Args, serving};
@@ -44,7 +45,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Figure>> {
     let plan = async |server: &serving::Server| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_amiseal"));
         command.arg("plan").arg("-f").arg(&policy).args(["--output", "json"]);
-        measured::run(command, &server.endpoint, &[CHANGES], directory.path())?;
+        measured::run(command, &server.caller(), &[CHANGES], directory.path())?;
         serving::calls(server).await
     };
     let large = serving::start(directory.path(), &world(args.images, PAGE_DELAY)).await?;

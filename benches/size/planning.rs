@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::digest::Digest;
 use crate::figure::{Figure, rounded};
-use crate::measured::{self, Measured, median};
+use crate::measured::{self, Measured};
+use crate::median::median;
 use crate::pages::{REGION, account_id};
 use crate::{Args, serving};
 
@@ -21,30 +22,19 @@ pub(crate) const CHANGES: i32 = 2;
 /// Measures both in turns.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
-    let server = serving::start(
-        directory.path(),
-        &serving::World {
-            accounts: 1,
-            images: args.images,
-            page: args.page,
-            delay: 0,
-            page_delay: 0,
-            throttled: None,
-        },
-    )
-    .await?;
+    let server = serving::start(directory.path(), &serving::World::of_one_account(args)).await?;
     let policy = directory.path().join("policy.yaml");
     std::fs::write(&policy, policy_of(&account_id(0)))?;
     let plan = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_amiseal"));
         command.arg("plan").arg("-f").arg(&policy);
         command.args(["--output", "json", "--aws-rate-share", "1"]);
-        measured::run(command, &server.endpoint, &[CHANGES], directory.path())
+        measured::run(command, &server.caller(), &[CHANGES], directory.path())
     };
     let bare = || {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("bare-loop");
-        measured::run(command, &server.endpoint, &[0], directory.path())
+        measured::run(command, &server.caller(), &[0], directory.path())
     };
     let (mut plans, mut bares) = (Vec::new(), Vec::new());
     for _ in 0..args.runs {
@@ -98,7 +88,7 @@ pub(crate) fn policy_of(account: &str) -> String {
 fn agreed(plans: &[Measured], bares: &[Measured]) -> Result<Digest> {
     let (plan, bare) = plans.first().zip(bares.first()).context("nothing was run")?;
     ensure!(
-        plans.iter().all(|run| run.hash() == plan.hash()) && bares.iter().all(|run| run.hash() == bare.hash()),
+        plans.iter().all(|run| run.output == plan.output) && bares.iter().all(|run| run.output == bare.output),
         "not all runs had the same result"
     );
     let bare: Value = serde_json::from_str(&bare.output)?;

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Args;
 use crate::figure::{Figure, rounded};
-use crate::measured::{environment, median, megabytes};
+use crate::measured::{environment, megabytes};
+use crate::median::median;
 use crate::pages::{REGION, account_id};
 use crate::serving::{self, Server, World};
 
@@ -189,7 +190,7 @@ impl Fleet {
             .arg("run")
             .args(["--listen", "127.0.0.1:0", "--lease-duration", "3s"])
             .args(["--log-format", "json", "--log", "info"]);
-        for (name, value) in environment(&server.endpoint) {
+        for (name, value) in environment(&server.caller()) {
             process = process.env(name, value);
         }
         process.spawn()

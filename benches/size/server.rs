@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 
 use crate::calls::Calls;
+use crate::nothing;
 use crate::pages::{self, Account, REGION};
 
 /// What the server prints before its address, once it is ready.
@@ -76,7 +77,7 @@ async fn calls(State(server): State<Arc<Server>>) -> Response {
     json!(server.calls.take()).to_string().into_response()
 }
 
-async fn answer(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(server): State<Arc<Server>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
     let list = form.get("Action").filter(|action| action.starts_with("Describe"));
     let begun = list.map(|list| server.calls.begin(list));
@@ -84,7 +85,7 @@ async fn answer(State(server): State<Arc<Server>>, headers: HeaderMap, body: Byt
     if begun.is_some() {
         tokio::time::sleep(server.page_delay).await;
     }
-    let answer = server.answer(&headers, &form);
+    let answer = server.answer(uri.path(), &headers, &form);
     if let Some(begun) = begun {
         server.calls.end(begun);
     }
@@ -95,13 +96,18 @@ async fn answer(State(server): State<Arc<Server>>, headers: HeaderMap, body: Byt
 }
 
 impl Server {
-    fn answer(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> Option<Response> {
+    fn answer(&self, path: &str, headers: &HeaderMap, form: &BTreeMap<String, String>) -> Option<Response> {
         let credential = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let credential = credential.split_once("Credential=")?.1;
         let account = credential.split('/').next()?.strip_prefix(KEY_PREFIX);
         let is_throttled = account.is_some() && account == self.throttled.as_deref();
-        if headers.contains_key("x-amz-target") {
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        if target == Some("TrentService.DescribeKey") {
             return Some(describe_key(account?, is_throttled));
+        }
+        if let Some(text) = nothing::json(target.unwrap_or(path)) {
+            let kind = [(header::CONTENT_TYPE, "application/x-amz-json-1.1")];
+            return Some((kind, text).into_response());
         }
         let action = form.get("Action")?;
         if is_throttled && action.starts_with("Describe") {
@@ -120,9 +126,13 @@ impl Server {
         let bytes = match &**action {
             "AssumeRole" => assume_role(form.get("RoleArn")?)?,
             "GetCallerIdentity" => caller_identity(account?),
+            // No snapshot is public.
+            "DescribeSnapshots" if form.contains_key("RestorableBy.1") => {
+                Bytes::from_static(b"<DescribeSnapshotsResponse><snapshotSet/></DescribeSnapshotsResponse>")
+            }
             "DescribeImages" => self.accounts.get(account?)?.images.page(&patterns, page()?)?,
             "DescribeSnapshots" => self.accounts.get(account?)?.snapshots.page(&patterns, page()?)?,
-            _ => return None,
+            other => Bytes::from(nothing::xml(other)?),
         };
         Some(([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], bytes).into_response())
     }

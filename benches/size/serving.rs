@@ -6,8 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rig::Process;
 
+use crate::Args;
 use crate::calls::Call;
-use crate::server::READY;
+use crate::measured::Caller;
+use crate::pages::{REGION, account_id};
+use crate::server::{KEY_PREFIX, READY};
 
 /// How long rendering may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -22,10 +25,36 @@ pub(crate) struct World {
     pub(crate) throttled: Option<u32>,
 }
 
+impl World {
+    /// The large account, which answers at once.
+    pub(crate) fn of_one_account(args: &Args) -> Self {
+        Self {
+            accounts: 1,
+            images: args.images,
+            page: args.page,
+            delay: 0,
+            page_delay: 0,
+            throttled: None,
+        }
+    }
+}
+
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
     pub(crate) endpoint: String,
+    access_key: String,
     _process: Process,
+}
+
+impl Server {
+    /// Who calls it.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller {
+            endpoint: &self.endpoint,
+            access_key: &self.access_key,
+            region: REGION,
+        }
+    }
 }
 
 /// Starts this program again as the server, and waits until everything is rendered.
@@ -46,6 +75,7 @@ pub(crate) async fn start(directory: &Path, world: &World) -> Result<Server> {
     let endpoint = line.split_once(READY).context("no address")?.1.trim().to_owned();
     Ok(Server {
         endpoint,
+        access_key: format!("{KEY_PREFIX}{}", account_id(0)),
         _process: process,
     })
 }

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest as _, Sha256};
 
 /// How often its memory is looked at. The kernel keeps the peak, so only the last moments before its end are missed.
 const TICK: Duration = Duration::from_millis(2);
@@ -20,19 +19,20 @@ pub(crate) struct Measured {
     pub(crate) output: String,
 }
 
-impl Measured {
-    /// The hash of what it printed.
-    pub(crate) fn hash(&self) -> String {
-        hex::encode(Sha256::digest(&self.output))
-    }
+/// Who calls, and whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) access_key: &'a str,
+    pub(crate) region: &'a str,
 }
 
 /// Runs a program with access to the server and nothing of this shell. `statuses` are those that mean success.
-pub(crate) fn run(mut command: Command, endpoint: &str, statuses: &[i32], directory: &Path) -> Result<Measured> {
+pub(crate) fn run(mut command: Command, caller: &Caller<'_>, statuses: &[i32], directory: &Path) -> Result<Measured> {
     let (out, err) = (directory.join("out"), directory.join("err"));
     command
         .env_clear()
-        .envs(environment(endpoint))
+        .envs(environment(caller))
         .stdin(Stdio::null())
         .stdout(std::fs::File::create(&out)?)
         .stderr(std::fs::File::create(&err)?);
@@ -58,37 +58,21 @@ pub(crate) fn run(mut command: Command, endpoint: &str, statuses: &[i32], direct
 }
 
 /// What a program needs to know to find the server and to have no other way out.
-pub(crate) fn environment(endpoint: &str) -> Vec<(&'static str, String)> {
-    let fixed = [
-        (
-            "AWS_ACCESS_KEY_ID",
-            format!("{}{}", crate::server::KEY_PREFIX, crate::pages::account_id(0)),
-        ),
-        ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
-        ("AWS_REGION", crate::pages::REGION.to_owned()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
-        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
-        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-        ("NO_COLOR", "1".to_owned()),
-    ];
-    fixed.into()
+pub(crate) fn environment<'a>(caller: &Caller<'a>) -> [(&'static str, &'a str); 8] {
+    [
+        ("AWS_ACCESS_KEY_ID", caller.access_key),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", caller.region),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ("AWS_ENDPOINT_URL", caller.endpoint),
+        ("NO_COLOR", "1"),
+    ]
 }
 
 /// Bytes in MB of a million.
 #[allow(clippy::cast_precision_loss, reason = "no process has petabytes")]
 pub(crate) fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
-}
-
-/// The one in the middle.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        odd if odd % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
 }
