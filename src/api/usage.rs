@@ -246,8 +246,8 @@ pub struct ImageUsage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
-    /// When the reading began that this is from. Where only numbers have changed since, it is up to an hour old, and where nothing
-    /// has, up to a day.
+    /// When the reading began that this is from. Numbers may have changed for up to an hour since. Where nothing has changed, it
+    /// stays as it is: `status.usage.readTime` of the target says when everything was read last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_time: Option<Time>,
 }

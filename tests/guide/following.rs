@@ -13,6 +13,7 @@ const WORLD: &str = include_str!("world.yaml");
 /// Whom the world knows by these access keys.
 const CONTROLLER: &str = "AKIACONTROLLER";
 const ENGINEER: &str = "AKIAENGINEER";
+const AUDITOR: &str = "AKIAAUDITOR";
 
 #[tokio::test]
 async fn every_command_of_the_guide_runs_and_prints_what_the_guide_shows() {
@@ -25,7 +26,7 @@ async fn every_command_of_the_guide_runs_and_prints_what_the_guide_shows() {
     let control_plane = ControlPlane::start(Options::default()).await.expect("a control plane");
     let server = aws(&world);
     let endpoint = server.endpoint();
-    let shell = Shell::new(&control_plane, &endpoint, ENGINEER);
+    let shell = Shell::new(&control_plane, &endpoint, &[("default", ENGINEER), ("web", AUDITOR)]);
     let mut kubelet = Kubelet::default();
     let mut wrong = Vec::new();
     for step in &steps {

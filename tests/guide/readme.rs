@@ -86,7 +86,7 @@ async fn the_readme_shows_what_plan_and_kubectl_print_before_and_after_the_demo(
     let server = aws(&world);
     let endpoint = server.endpoint();
     let originals = originals(&server);
-    let shell = Shell::new(&control_plane, &endpoint, ACCESS_KEY);
+    let shell = Shell::new(&control_plane, &endpoint, &[("default", ACCESS_KEY)]);
     let plans = shown_below(BEFORE, &originals);
     assert_eq!(plans.len(), 2, "README.md shows `{BEFORE}` before and after");
     let mut wrong = Vec::new();

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::document::{Step, What};
 
+/// The account of the cluster's identities, which the policies are for.
+const CLUSTER: &str = "999900001111";
 /// The statement by which it is read who uses images.
 const CONSUMERS: &str = "SeeWhoUsesThem";
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
@@ -44,7 +46,8 @@ impl Rights {
     /// Gives the identities and roles of a world what the policies say, and no more.
     pub(crate) fn give(&self, world: &mut WorldSpec) {
         let may: Vec<String> = actions(&self.controller).into_iter().collect();
-        for identity in &mut world.identities {
+        let identities = world.identities.iter_mut();
+        for identity in identities.filter(|identity| identity.account == CLUSTER) {
             identity.allow = may.clone();
         }
         let statement = &self.trust["Statement"][0];

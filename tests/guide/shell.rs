@@ -1,5 +1,6 @@
-//! The shell of somebody who follows a document: kubectl, helm and amiseal on its path, credentials in its environment.
+//! The shell of somebody who follows a document: kubectl, helm and amiseal on its path, credentials in profiles.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -33,8 +34,9 @@ pub(crate) struct Ran {
 }
 
 impl Shell {
-    /// A shell in an empty directory that has nothing of the project but its chart and the demo.
-    pub(crate) fn new(control_plane: &ControlPlane, endpoint: &str, access_key: &str) -> Self {
+    /// A shell in an empty directory that has nothing of the project but its chart and the demo. `profiles` are those of AWS, by name,
+    /// with their access keys.
+    pub(crate) fn new(control_plane: &ControlPlane, endpoint: &str, profiles: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let bin = home.path().join("bin");
         std::fs::create_dir(&bin).expect("a directory");
@@ -49,14 +51,21 @@ impl Shell {
         for (original, link) in links {
             symlink(original, link).expect("a link");
         }
+        let mut credentials = String::new();
+        for (profile, access_key) in profiles {
+            let _ = writeln!(
+                credentials,
+                "[{profile}]\naws_access_key_id = {access_key}\naws_secret_access_key = secret"
+            );
+        }
+        std::fs::create_dir(home.path().join(".aws")).expect("a directory");
+        std::fs::write(home.path().join(".aws/credentials"), credentials).expect("a file");
         let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         let environment = vec![
             ("PATH", format!("{}:/usr/bin:/bin", text(&bin))),
             ("HOME", text(home.path())),
             ("KUBECONFIG", text(control_plane.admin_kubeconfig())),
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-            ("AWS_ACCESS_KEY_ID", access_key.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
             ("AWS_REGION", "eu-west-1".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];

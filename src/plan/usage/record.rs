@@ -29,8 +29,6 @@ const NAME: usize = 256;
 const VIA: usize = 512;
 /// What changes all the time, such as the number of a group's instances, is written this often.
 const NUMBERS_APART: Duration = Duration::from_secs(3600);
-/// And this often, when it was read last, where nothing else has changed.
-const TIMES_APART: Duration = Duration::from_secs(24 * 3600);
 
 /// What a target says: of the images that `selector` means, and of everything that launches any.
 pub fn of_target(
@@ -203,7 +201,8 @@ fn named(consumer: &Consumer) -> NamedConsumer {
     }
 }
 
-/// What is to be on record, where `fresh` is what was read last: numbers that change all the time are written now and then.
+/// What is to be on record, where `fresh` is what was read last: numbers that change all the time are written now and then. That nothing
+/// has changed is not written: it would be a write for each migration, and the target says when it was read last.
 pub fn amended(recorded: Option<&ImageUsage>, fresh: ImageUsage) -> ImageUsage {
     let Some(recorded) = recorded else { return fresh };
     if lasting(recorded) != lasting(&fresh) {
@@ -212,13 +211,13 @@ pub fn amended(recorded: Option<&ImageUsage>, fresh: ImageUsage) -> ImageUsage {
     let apart = match (&recorded.read_time, &fresh.read_time) {
         // The clock may have been set back meanwhile.
         (Some(old), Some(new)) => new.0.duration_since(old.0).unsigned_abs(),
-        _ => TIMES_APART,
+        _ => NUMBERS_APART,
     };
     let as_recorded = ImageUsage {
         read_time: recorded.read_time.clone(),
         ..fresh.clone()
     };
-    if apart >= TIMES_APART || apart >= NUMBERS_APART && as_recorded != *recorded {
+    if apart >= NUMBERS_APART && as_recorded != *recorded {
         fresh
     } else {
         recorded.clone()

@@ -173,7 +173,7 @@ fn numbers_are_written_once_an_hour_and_everything_else_at_once() {
     assert_eq!(amended(None, recorded.clone()), recorded);
     for (fresh, is_written) in [
         (read(2, &["web"], 7200), false),
-        (read(2, &["web"], 24 * 3600), true),
+        (read(2, &["web"], 24 * 3600), false),
         (read(3, &["web"], -3600), true),
         (read(3, &["web"], 60), false),
         (read(3, &["web"], 3600), true),
