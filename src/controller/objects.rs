@@ -103,7 +103,10 @@ impl ObjectReader {
         if before.as_ref() != Some(objects.absent()) && !objects.absent().is_empty() {
             let absent: Vec<&str> = objects.absent().iter().map(String::as_str).collect();
             let absent = absent.join(", ");
-            tracing::info!(absent, "the cluster does not have all kinds of clusterConsumers: nothing of these launches images");
+            tracing::info!(
+                absent,
+                "the cluster does not have all kinds of clusterConsumers: nothing of these launches images"
+            );
         }
         let reading = ObjectReading { objects, began };
         *last = Some(Last {
@@ -147,7 +150,9 @@ impl ObjectReader {
         let request = Request::new(format!("{}/{}", root(&kind.api_version()), kind.resource));
         let mut params = ListParams::default().limit(PAGE);
         loop {
-            let asked = request.list(&params).map_err(|error| Failure::Refused(error.to_string()))?;
+            let asked = request
+                .list(&params)
+                .map_err(|error| Failure::Refused(error.to_string()))?;
             let Some(page) = found(self.client.request::<Value>(asked).await)? else {
                 // It has gone meanwhile.
                 into.does_not_have(kind);
@@ -222,7 +227,9 @@ fn root(api_version: &str) -> String {
 }
 
 fn names(served: &[APIResource]) -> impl Iterator<Item = (&str, &str)> {
-    served.iter().map(|resource| (resource.name.as_str(), resource.kind.as_str()))
+    served
+        .iter()
+        .map(|resource| (resource.name.as_str(), resource.kind.as_str()))
 }
 
 /// An answer; nothing where the API server knows no such path. What is said of a failure is the same each time.

@@ -150,13 +150,29 @@ async fn all_pages_are_read_and_a_page_that_fails_leaves_the_others_and_is_said(
     for (second, passes, expected) in [
         (Some(page(&["b"], "")), false, None),
         (Some((200, json!({"metadata": {}, "items": null}))), false, None),
-        (Some((200, json!({"metadata": {}}))), true, Some("a list without its items")),
+        (
+            Some((200, json!({"metadata": {}}))),
+            true,
+            Some("a list without its items"),
+        ),
         (Some((200, json!("nonsense"))), true, Some("a list without its items")),
-        (Some((500, json!(null))), true, Some("it answers 500 Internal Server Error")),
+        (
+            Some((500, json!(null))),
+            true,
+            Some("it answers 500 Internal Server Error"),
+        ),
         (Some((429, json!(null))), true, Some("it answers 429 Too Many Requests")),
         (Some((410, json!(null))), true, Some("it answers 410 Gone")),
-        (Some((403, json!(null))), false, Some("grant the right list pools.example.com to its service account")),
-        (Some((405, json!(null))), false, Some("it answers 405 Method Not Allowed")),
+        (
+            Some((403, json!(null))),
+            false,
+            Some("grant the right list pools.example.com to its service account"),
+        ),
+        (
+            Some((405, json!(null))),
+            false,
+            Some("it answers 405 Method Not Allowed"),
+        ),
         (Some((404, json!(null))), false, None),
         (None, true, Some("not within 120s")),
     ] {
@@ -174,7 +190,11 @@ async fn all_pages_are_read_and_a_page_that_fails_leaves_the_others_and_is_said(
         .await;
         let (users, problem) = said(&reading.objects);
         let both = second.as_ref() == Some(&page(&["b"], ""));
-        let all: &[&str] = if both { &["Pool/infra/a", "Pool/infra/b"] } else { &["Pool/infra/a"] };
+        let all: &[&str] = if both {
+            &["Pool/infra/a", "Pool/infra/b"]
+        } else {
+            &["Pool/infra/a"]
+        };
         assert_eq!(users, all, "{second:?}");
         assert_eq!(reading.objects.passes(), passes, "{second:?}");
         match (problem, expected) {
@@ -192,7 +212,12 @@ async fn what_is_not_installed_is_not_there_whatever_the_rights_and_what_has_oth
     for (v1, of_group, v1beta1, expected) in [
         (nothing(), nothing(), nothing(), None),
         (served(&[("others", "Other")]), group(&["v1"]), nothing(), None),
-        (served(&[]), group(&["v1", "v1beta1"]), served(&[("others", "Other")]), None),
+        (
+            served(&[]),
+            group(&["v1", "v1beta1"]),
+            served(&[("others", "Other")]),
+            None,
+        ),
         (
             nothing(),
             group(&["v1beta1"]),
@@ -203,14 +228,46 @@ async fn what_is_not_installed_is_not_there_whatever_the_rights_and_what_has_oth
             served(&[("poolz", "Pool")]),
             group(&["v1"]),
             nothing(),
-            Some("The cluster has the kind Pool as poolz in example.com/v1, and not Pool as pools: correct kind and resource"),
+            Some(
+                "The cluster has the kind Pool as poolz in example.com/v1, and not Pool as pools: correct kind and resource",
+            ),
         ),
-        (served(&[("pools", "Puddle")]), group(&["v1"]), nothing(), Some("has the kind Puddle as pools")),
-        (denied(), nothing(), nothing(), Some("bind the ClusterRole system:discovery, for /apis/example.com/v1")),
-        ((503, json!(null)), nothing(), nothing(), Some("(it answers 503 Service Unavailable); it is asked again")),
-        (nothing(), (500, json!(null)), nothing(), Some("(it answers 500 Internal Server Error); it is asked again")),
-        (nothing(), group(&["v1beta1"]), (503, json!(null)), Some("(it answers 503 Service Unavailable)")),
-        ((200, json!({"resources": 7})), nothing(), nothing(), Some("its answer makes no sense")),
+        (
+            served(&[("pools", "Puddle")]),
+            group(&["v1"]),
+            nothing(),
+            Some("has the kind Puddle as pools"),
+        ),
+        (
+            denied(),
+            nothing(),
+            nothing(),
+            Some("bind the ClusterRole system:discovery, for /apis/example.com/v1"),
+        ),
+        (
+            (503, json!(null)),
+            nothing(),
+            nothing(),
+            Some("(it answers 503 Service Unavailable); it is asked again"),
+        ),
+        (
+            nothing(),
+            (500, json!(null)),
+            nothing(),
+            Some("(it answers 500 Internal Server Error); it is asked again"),
+        ),
+        (
+            nothing(),
+            group(&["v1beta1"]),
+            (503, json!(null)),
+            Some("(it answers 503 Service Unavailable)"),
+        ),
+        (
+            (200, json!({"resources": 7})),
+            nothing(),
+            nothing(),
+            Some("its answer makes no sense"),
+        ),
     ] {
         let answers = (v1.clone(), of_group.clone(), v1beta1.clone());
         let server = Server::new(move |asked| {
@@ -227,7 +284,11 @@ async fn what_is_not_installed_is_not_there_whatever_the_rights_and_what_has_oth
             (Some(problem), Some(expected)) => assert!(problem.contains(expected), "{problem}"),
             (problem, expected) => assert_eq!(problem.as_deref(), expected, "{v1:?} {of_group:?}"),
         }
-        let absent: BTreeSet<String> = expected.is_none().then(|| "pools.example.com".to_owned()).into_iter().collect();
+        let absent: BTreeSet<String> = expected
+            .is_none()
+            .then(|| "pools.example.com".to_owned())
+            .into_iter()
+            .collect();
         assert_eq!(*reading.objects.absent(), absent);
     }
 }
@@ -245,7 +306,10 @@ async fn a_kind_that_cannot_be_read_hides_no_other_and_the_core_group_is_read_to
             Some("/api/v1") => served(&[("configmaps", "ConfigMap")]),
             Some("/api/v1/configmaps") => {
                 let map = json!({"metadata": {"name": "images", "namespace": "infra"}, "data": {"ami-id": IMAGE}});
-                (200, json!({"metadata": {}, "items": [7, null, {"metadata": 7, "data": []}, map]}))
+                (
+                    200,
+                    json!({"metadata": {}, "items": [7, null, {"metadata": 7, "data": []}, map]}),
+                )
             }
             Some(POOLS) => (403, json!(null)),
             _ => return None,
@@ -255,7 +319,10 @@ async fn a_kind_that_cannot_be_read_hides_no_other_and_the_core_group_is_read_to
     let (users, problem) = said(&reading.objects);
     assert_eq!(users, ["ConfigMap/infra/images"]);
     let problem = problem.expect("a problem");
-    for words in ["list pools.example.com", "not listed all of slows.example.com (not within 120s)"] {
+    for words in [
+        "list pools.example.com",
+        "not listed all of slows.example.com (not within 120s)",
+    ] {
         assert!(problem.contains(words), "{problem}");
     }
 }
@@ -282,7 +349,11 @@ async fn targets_that_read_at_about_the_same_time_share_a_reading_and_one_that_l
     assert_eq!(server.count(POOLS), 1);
     clock.pass(FRESH - Duration::from_secs(1));
     let later = reader.read().await;
-    assert_eq!((later.began, server.count(POOLS)), (Timestamp::UNIX_EPOCH, 1), "it says since when it is so");
+    assert_eq!(
+        (later.began, server.count(POOLS)),
+        (Timestamp::UNIX_EPOCH, 1),
+        "it says since when it is so"
+    );
     clock.pass(Duration::from_secs(1));
     assert_eq!(reader.read().await.began, Timestamp::UNIX_EPOCH + FRESH);
     assert_eq!(server.count(POOLS), 2);

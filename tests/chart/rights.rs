@@ -7,8 +7,7 @@ use crate::support::{NAMESPACE, named, names, render};
 #[tokio::test]
 async fn the_controller_is_granted_these_rights_and_no_others() {
     let rendered = render(&[]).await;
-    let of_cluster_api =
-        |resource: &str| json!({"apiGroups": ["infrastructure.cluster.x-k8s.io"], "resources": [resource], "verbs": ["list"]});
+    let of_cluster_api = |resource: &str| json!({"apiGroups": ["infrastructure.cluster.x-k8s.io"], "resources": [resource], "verbs": ["list"]});
     assert_eq!(
         named(&rendered, "ClusterRole", "amiseal")["rules"],
         json!([

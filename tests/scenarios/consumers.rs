@@ -35,7 +35,12 @@ fn denied(world: &mut WorldSpec, operation: &str) {
 }
 
 /// What an account's target says, once that is so.
-pub(crate) async fn target_says(scenario: &Scenario, id: &str, what: &str, is_so: impl Fn(&UsageStatus) -> bool) -> UsageStatus {
+pub(crate) async fn target_says(
+    scenario: &Scenario,
+    id: &str,
+    what: &str,
+    is_so: impl Fn(&UsageStatus) -> bool,
+) -> UsageStatus {
     let name = format!("production.{id}.{REGION}");
     scenario
         .until(&format!("the usage of {name}: {what}"), async || {

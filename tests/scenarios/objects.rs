@@ -20,8 +20,18 @@ fn told() -> String {
     let of = |api: &str, kind: &str, resource: &str, path: &str| json!({"apiVersion": api, "kind": kind, "resource": resource, "paths": [path]});
     let cluster_api = "infrastructure.cluster.x-k8s.io/v1beta2";
     json!([
-        of("karpenter.k8s.aws/v1", "EC2NodeClass", "ec2nodeclasses", ".status.amis[*].id"),
-        of(cluster_api, "AWSMachineTemplate", "awsmachinetemplates", ".spec.template.spec.ami.id"),
+        of(
+            "karpenter.k8s.aws/v1",
+            "EC2NodeClass",
+            "ec2nodeclasses",
+            ".status.amis[*].id"
+        ),
+        of(
+            cluster_api,
+            "AWSMachineTemplate",
+            "awsmachinetemplates",
+            ".spec.template.spec.ami.id"
+        ),
         of("launches.example.com/v1", "Fleet", "fleets", ".spec.image"),
         of("launches.example.com/v1", "Rocket", "rockets", ".spec.image"),
         of("nowhere.example.com/v1", "Nothing", "nothings", ".spec.image"),
@@ -108,12 +118,16 @@ fn judged(scenario: &Scenario) {
     let mut refused = scenario.requests();
     refused.retain(|event| event.code == 403);
     assert!(
-        refused.iter().all(|event| event.verb == "list" && event.resource == "fleets"),
+        refused
+            .iter()
+            .all(|event| event.verb == "list" && event.resource == "fleets"),
         "the API server refused {refused:#?}"
     );
     assert!(!refused.is_empty());
     let asked = scenario.requests();
-    let absent = asked.iter().filter(|event| ["rockets", "nothings"].contains(&&*event.resource));
+    let absent = asked
+        .iter()
+        .filter(|event| ["rockets", "nothings"].contains(&&*event.resource));
     assert_eq!(absent.count(), 0, "what is not installed is not listed");
 }
 
@@ -136,7 +150,12 @@ async fn what_a_node_class_launches_is_in_use_and_what_may_not_be_listed_keeps_a
     create(&scenario, &NODE_CLASS, class).await;
     for (name, image) in [("good", scenario.image("by-template")), ("broken", "golden".to_owned())] {
         let spec = json!({"template": {"spec": {"ami": {"id": image}}}});
-        create(&scenario, &MACHINE_TEMPLATE, json!({"metadata": {"name": name}, "spec": spec})).await;
+        create(
+            &scenario,
+            &MACHINE_TEMPLATE,
+            json!({"metadata": {"name": name}, "spec": spec}),
+        )
+        .await;
     }
     let _replica = start(&scenario, &told()).await;
     let asked = policy("production", &[ACCOUNT, OTHER_ACCOUNT]);
@@ -170,7 +189,10 @@ async fn what_a_node_class_launches_is_in_use_and_what_may_not_be_listed_keeps_a
             (known.status == "False" && known.message.contains(DENIED)).then_some(())
         })
         .await;
-    let other = target_says(&scenario, OTHER_ACCOUNT, "what could not be read", |usage| !usage.unread.is_empty()).await;
+    let other = target_says(&scenario, OTHER_ACCOUNT, "what could not be read", |usage| {
+        !usage.unread.is_empty()
+    })
+    .await;
     assert_eq!(
         (other.used, other.consumers.len(), other.foreign_images.len()),
         (0, 0, 0),
@@ -217,7 +239,10 @@ async fn a_kind_that_the_cluster_has_in_another_version_is_not_taken_for_absent(
 async fn a_bad_entry_ends_the_controller_at_its_start_with_what_to_write() {
     let scenario = Scenario::new(world(&using(ACCOUNT, &[], "instances: []"))).await;
     let told = told().replace(".spec.image", "spec.image");
-    let process = scenario.describe("amiseal").args(["--cluster-consumers", &told]).spawn();
+    let process = scenario
+        .describe("amiseal")
+        .args(["--cluster-consumers", &told])
+        .spawn();
     let mut process = process.expect("a replica");
     let status = process.wait(std::time::Duration::from_secs(60)).await.expect("an end");
     assert!(!status.success());

@@ -258,7 +258,11 @@ fn an_object_of_the_cluster_belongs_to_no_account_and_is_said_of_no_image_of_oth
     let status = of_target(&seen, &inventory([1, 2]));
     let kinds: Vec<_> = status.consumers.iter().map(|row| (&*row.kind, row.count)).collect();
     assert_eq!(kinds, [("KubernetesObject", 2)]);
-    let foreign: Vec<_> = status.foreign_images.iter().map(|row| (&*row.kind, row.count)).collect();
+    let foreign: Vec<_> = status
+        .foreign_images
+        .iter()
+        .map(|row| (&*row.kind, row.count))
+        .collect();
     assert_eq!((status.used, foreign), (1, vec![("Instance", 1)]));
 
     let usage = usage_of(&seen, 1);

@@ -123,7 +123,11 @@ fn group_and_version(text: &str) -> Option<(&str, &str)> {
 /// A label of a domain's name, as groups, versions and resources are made of.
 fn is_label(text: &str) -> bool {
     let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !text.is_empty() && text.len() <= LONGEST && text.chars().all(is_inner) && !text.starts_with('-') && !text.ends_with('-')
+    !text.is_empty()
+        && text.len() <= LONGEST
+        && text.chars().all(is_inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 impl FromStr for ObjectKinds {
@@ -148,7 +152,9 @@ impl FromStr for ObjectKinds {
             };
             if kinds.iter().any(is_same) {
                 let what = kind.qualified();
-                return Err(format!("{named}: {what} is there already: put all its paths into one entry"));
+                return Err(format!(
+                    "{named}: {what} is there already: put all its paths into one entry"
+                ));
             }
             kinds.push(kind);
         }
@@ -201,7 +207,10 @@ mod tests {
         assert_eq!("[]".parse(), Ok(ObjectKinds::default()));
         let core = json!([with("apiVersion", json!("v1"))]).to_string();
         let ObjectKinds(core) = core.parse().expect("the core group");
-        assert_eq!((core[0].qualified(), core[0].api_version()), ("ec2nodeclasses".into(), "v1".into()));
+        assert_eq!(
+            (core[0].qualified(), core[0].api_version()),
+            ("ec2nodeclasses".into(), "v1".into())
+        );
     }
 
     #[test]
@@ -210,25 +219,63 @@ mod tests {
         without.as_object_mut().expect("an entry").remove("resource");
         for (second, expected) in [
             (with("apiVersion", json!("v1")), None),
-            (with("apiVersion", json!("karpenter")), Some("apiVersion \"karpenter\" is none")),
+            (
+                with("apiVersion", json!("karpenter")),
+                Some("apiVersion \"karpenter\" is none"),
+            ),
             (
                 with("apiVersion", json!("/v1")),
                 Some("entry 2 (EC2NodeClass): apiVersion \"/v1\" is none: write it as in karpenter.k8s.aws/v1"),
             ),
-            (with("apiVersion", json!("karpenter.k8s.aws/")), Some("apiVersion \"karpenter.k8s.aws/\" is none")),
-            (with("apiVersion", json!("a/b/v1")), Some("apiVersion \"a/b/v1\" is none")),
+            (
+                with("apiVersion", json!("karpenter.k8s.aws/")),
+                Some("apiVersion \"karpenter.k8s.aws/\" is none"),
+            ),
+            (
+                with("apiVersion", json!("a/b/v1")),
+                Some("apiVersion \"a/b/v1\" is none"),
+            ),
             (with("apiVersion", json!("")), Some("apiVersion \"\" is none")),
-            (with("apiVersion", json!("a..b/v1")), Some("apiVersion \"a..b/v1\" is none")),
-            (with("kind", json!("ec2nodeclass")), Some("entry 2 (ec2nodeclass): kind \"ec2nodeclass\" is none: write it as in EC2NodeClass")),
-            (with("resource", json!("EC2NodeClass")), Some("resource \"EC2NodeClass\" is none: write the plural")),
-            (with("resource", json!("pods/status")), Some("resource \"pods/status\" is none")),
-            (with("paths", json!([])), Some("paths is empty: name at least one field")),
-            (with("paths", json!(["spec.ami"])), Some("\"spec.ami\" is no path of a field: write a dot before each name")),
-            (with("paths", json!(".spec.ami")), Some("each has apiVersion, kind, resource and paths")),
+            (
+                with("apiVersion", json!("a..b/v1")),
+                Some("apiVersion \"a..b/v1\" is none"),
+            ),
+            (
+                with("kind", json!("ec2nodeclass")),
+                Some("entry 2 (ec2nodeclass): kind \"ec2nodeclass\" is none: write it as in EC2NodeClass"),
+            ),
+            (
+                with("resource", json!("EC2NodeClass")),
+                Some("resource \"EC2NodeClass\" is none: write the plural"),
+            ),
+            (
+                with("resource", json!("pods/status")),
+                Some("resource \"pods/status\" is none"),
+            ),
+            (
+                with("paths", json!([])),
+                Some("paths is empty: name at least one field"),
+            ),
+            (
+                with("paths", json!(["spec.ami"])),
+                Some("\"spec.ami\" is no path of a field: write a dot before each name"),
+            ),
+            (
+                with("paths", json!(".spec.ami")),
+                Some("each has apiVersion, kind, resource and paths"),
+            ),
             (with("path", json!(".spec.ami")), Some("unknown field `path`")),
-            (without, Some("entry 2 (EC2NodeClass): missing field `resource`; each has apiVersion, kind, resource and paths")),
+            (
+                without,
+                Some("entry 2 (EC2NodeClass): missing field `resource`; each has apiVersion, kind, resource and paths"),
+            ),
             (json!("EC2NodeClass"), Some("entry 2: invalid type")),
-            (entry(), Some("entry 2 (EC2NodeClass): ec2nodeclasses.karpenter.k8s.aws is there already: put all its paths into one entry")),
+            (
+                entry(),
+                Some(
+                    "entry 2 (EC2NodeClass): ec2nodeclasses.karpenter.k8s.aws is there already: put all its paths into one entry",
+                ),
+            ),
             (with("kind", json!("Other")), Some("is there already")),
         ] {
             let first = with("apiVersion", json!("karpenter.k8s.aws/v1beta1"));

@@ -73,20 +73,41 @@ mod tests {
                 json!({"annotations": {"argocd.argoproj.io/tracking-id": "infra:karpenter.k8s.aws/EC2NodeClass:/default"}}),
                 Some("Argo CD infra"),
             ),
-            (json!({"annotations": {"argocd.argoproj.io/tracking-id": ":"}}), Some("Argo CD")),
-            (json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "nodes"}}), Some("Flux nodes")),
-            (json!({"labels": {"helm.toolkit.fluxcd.io/name": "nodes", MANAGED_BY: "Helm"}}), Some("Flux nodes")),
+            (
+                json!({"annotations": {"argocd.argoproj.io/tracking-id": ":"}}),
+                Some("Argo CD"),
+            ),
+            (
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "nodes"}}),
+                Some("Flux nodes"),
+            ),
+            (
+                json!({"labels": {"helm.toolkit.fluxcd.io/name": "nodes", MANAGED_BY: "Helm"}}),
+                Some("Flux nodes"),
+            ),
             (
                 json!({"annotations": {"meta.helm.sh/release-name": "pools"}, "labels": {MANAGED_BY: "Helm", INSTANCE: "other"}}),
                 Some("Helm pools"),
             ),
-            (json!({"labels": {MANAGED_BY: "Helm", INSTANCE: "pools"}}), Some("Helm pools")),
+            (
+                json!({"labels": {MANAGED_BY: "Helm", INSTANCE: "pools"}}),
+                Some("Helm pools"),
+            ),
             (json!({"labels": {MANAGED_BY: "kustomize"}}), Some("kustomize")),
-            (json!({"labels": {INSTANCE: "infra"}}), Some("app.kubernetes.io/instance infra")),
+            (
+                json!({"labels": {INSTANCE: "infra"}}),
+                Some("app.kubernetes.io/instance infra"),
+            ),
             (json!({"labels": {MANAGED_BY: "", INSTANCE: ""}}), None),
             (json!({"labels": {MANAGED_BY: 7}}), None),
-            (json!({"ownerReferences": made(true), "labels": {MANAGED_BY: "Helm"}}), Some("Machine m-1")),
-            (json!({"ownerReferences": made(false), "labels": {MANAGED_BY: "Helm"}}), Some("Helm")),
+            (
+                json!({"ownerReferences": made(true), "labels": {MANAGED_BY: "Helm"}}),
+                Some("Machine m-1"),
+            ),
+            (
+                json!({"ownerReferences": made(false), "labels": {MANAGED_BY: "Helm"}}),
+                Some("Helm"),
+            ),
             (json!({"ownerReferences": made(false)}), Some("Cluster prod")),
         ] {
             let said = owner(&metadata).map(|owner| match owner.name {

@@ -70,7 +70,10 @@ fn steps(text: &str) -> Option<Vec<Step>> {
 
 fn is_name(text: &str) -> bool {
     let begins = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    begins && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    begins
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 impl FromStr for FieldPath {
@@ -134,7 +137,10 @@ mod tests {
             &long,
         ] {
             let refused = text.parse::<FieldPath>().expect_err(text);
-            assert!(refused.starts_with(&format!("{text:?} is no path of a field: write a dot")), "{refused}");
+            assert!(
+                refused.starts_with(&format!("{text:?} is no path of a field: write a dot")),
+                "{refused}"
+            );
         }
     }
 

@@ -35,7 +35,10 @@ fn in_graph(objects: &Objects) -> Graph {
 }
 
 fn users(graph: &Graph, image: u64) -> Vec<String> {
-    form::consumers(graph, &image_id(image)).iter().map(form::line).collect()
+    form::consumers(graph, &image_id(image))
+        .iter()
+        .map(form::line)
+        .collect()
 }
 
 #[test]
@@ -47,12 +50,23 @@ fn objects_of_karpenter_and_cluster_api_use_what_they_name_and_what_was_found_fo
             &json!({"amiSelectorTerms": [{"id": named(1)}, {"tags": {"a": "b"}}]}),
             &json!({"amis": [{"id": named(1)}, {"id": named(2)}, {"id": named(2)}]}),
         ),
-        node_class("new", &json!({"amiSelectorTerms": [{"alias": "al2023@latest"}]}), &json!(null)),
+        node_class(
+            "new",
+            &json!({"amiSelectorTerms": [{"alias": "al2023@latest"}]}),
+            &json!(null),
+        ),
     ];
     let mut objects = read(0, &classes);
-    objects.absorb(read(1, &[template("a", &json!({"id": named(2)})), template("b", &json!({}))]));
-    let launches = |path: &str| json!({"metadata": {"name": "p", "namespace": "n"}, "spec": {path: {"ami": {"id": named(3)}}}});
-    objects.absorb(read(2, &[json!({"metadata": {"name": "m", "namespace": "n"}, "spec": {"ami": {"id": named(3)}}})]));
+    objects.absorb(read(
+        1,
+        &[template("a", &json!({"id": named(2)})), template("b", &json!({}))],
+    ));
+    let launches =
+        |path: &str| json!({"metadata": {"name": "p", "namespace": "n"}, "spec": {path: {"ami": {"id": named(3)}}}});
+    objects.absorb(read(
+        2,
+        &[json!({"metadata": {"name": "m", "namespace": "n"}, "spec": {"ami": {"id": named(3)}}})],
+    ));
     objects.absorb(read(3, &[launches("awsLaunchTemplate")]));
     objects.absorb(read(4, &[launches("awsLaunchTemplate")]));
     let graph = in_graph(&objects);
@@ -85,9 +99,18 @@ fn objects_of_karpenter_and_cluster_api_use_what_they_name_and_what_was_found_fo
 #[test]
 fn what_is_there_and_is_no_id_of_an_image_is_not_known_and_is_named() {
     for (ami, expected) in [
-        (json!({"id": "resolve:ssm:/golden"}), Some("\"resolve:ssm:/golden\" at .spec.template.spec.ami.id")),
-        (json!({"id": "ami-xyz"}), Some("\"ami-xyz\" at .spec.template.spec.ami.id")),
-        (json!({"id": ["ami-0123456789abcdef0"]}), Some("a list at .spec.template.spec.ami.id")),
+        (
+            json!({"id": "resolve:ssm:/golden"}),
+            Some("\"resolve:ssm:/golden\" at .spec.template.spec.ami.id"),
+        ),
+        (
+            json!({"id": "ami-xyz"}),
+            Some("\"ami-xyz\" at .spec.template.spec.ami.id"),
+        ),
+        (
+            json!({"id": ["ami-0123456789abcdef0"]}),
+            Some("a list at .spec.template.spec.ami.id"),
+        ),
         (json!({"id": {}}), Some("an object at .spec.template.spec.ami.id")),
         (json!({"id": 7}), Some("7 at .spec.template.spec.ami.id")),
         (json!([]), Some("a list at .spec.template.spec.ami.id")),
@@ -104,7 +127,10 @@ fn what_is_there_and_is_no_id_of_an_image_is_not_known_and_is_named() {
         assert_eq!(said.len(), usize::from(expected.is_some()));
         if let (Some(said), Some(expected)) = (said.first(), expected) {
             assert_eq!(said.id.as_deref(), Some("AWSMachineTemplate/infra/a"));
-            assert_eq!(said.message, format!("It names {expected}, which is not the ID of an image."));
+            assert_eq!(
+                said.message,
+                format!("It names {expected}, which is not the ID of an image.")
+            );
         }
         assert!(graph.unread().is_empty());
     }
@@ -141,7 +167,11 @@ fn what_could_not_be_read_again_stays_as_it_was_and_nothing_of_other_kinds_does(
     assert!(now.passes() && !now.is_whole());
     let mut now = in_graph(&now);
     now.keep(&earlier);
-    assert_eq!(users(&now, 1), Vec::<String>::new(), "its kind was read, and it is gone");
+    assert_eq!(
+        users(&now, 1),
+        Vec::<String>::new(),
+        "its kind was read, and it is gone"
+    );
     assert_eq!(users(&now, 2).len(), 1, "it is not known what it names now");
     assert_eq!(users(&now, 3).len(), 1, "its kind could not be read");
 }
@@ -162,7 +192,10 @@ fn each_failure_says_what_to_do_and_all_of_them_are_said() {
          to its service account, as the chart does with rbac.create=true, or take EC2NodeClass out of clusterConsumers."
     );
     let graph = in_graph(&objects);
-    assert_eq!(graph.unread().keys().collect::<Vec<_>>(), [&ConsumerKind::KubernetesObject]);
+    assert_eq!(
+        graph.unread().keys().collect::<Vec<_>>(),
+        [&ConsumerKind::KubernetesObject]
+    );
 }
 
 #[test]
@@ -170,10 +203,19 @@ fn a_kind_is_served_where_both_names_fit_and_a_slip_in_one_is_not_taken_for_noth
     let kind = &kinds()[0];
     let of = |served: &[(&'static str, &'static str)]| is_served(kind, served.iter().copied());
     assert_eq!(of(&[("ec2nodeclasses", "EC2NodeClass")]), Ok(true));
-    assert_eq!(of(&[("others", "Other"), ("ec2nodeclasses/status", "EC2NodeClass")]), Ok(false));
+    assert_eq!(
+        of(&[("others", "Other"), ("ec2nodeclasses/status", "EC2NodeClass")]),
+        Ok(false)
+    );
     let other = |kind: &str, plural: &str| Err(Failure::OtherName(kind.to_owned(), plural.to_owned()));
-    assert_eq!(of(&[("nodeclasses", "EC2NodeClass")]), other("EC2NodeClass", "nodeclasses"));
-    assert_eq!(of(&[("ec2nodeclasses", "NodeClass")]), other("NodeClass", "ec2nodeclasses"));
+    assert_eq!(
+        of(&[("nodeclasses", "EC2NodeClass")]),
+        other("EC2NodeClass", "nodeclasses")
+    );
+    assert_eq!(
+        of(&[("ec2nodeclasses", "NodeClass")]),
+        other("NodeClass", "ec2nodeclasses")
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -186,13 +228,26 @@ fn any_json() -> impl Strategy<Value = Value> {
     ];
     leaf.prop_recursive(6, 48, 4, |inner| {
         let names = prop_oneof![
-            Just("metadata"), Just("name"), Just("namespace"), Just("labels"), Just("annotations"), Just("ownerReferences"),
-            Just("spec"), Just("status"), Just("amis"), Just("id"), Just("ami"), Just("template"), Just("amiSelectorTerms"),
+            Just("metadata"),
+            Just("name"),
+            Just("namespace"),
+            Just("labels"),
+            Just("annotations"),
+            Just("ownerReferences"),
+            Just("spec"),
+            Just("status"),
+            Just("amis"),
+            Just("id"),
+            Just("ami"),
+            Just("template"),
+            Just("amiSelectorTerms"),
         ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::vec((names, inner), 0..4)
-                .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            proptest::collection::vec((names, inner), 0..4).prop_map(|fields| fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
         ]
     })
 }
