@@ -2,14 +2,15 @@
 //! being unused.
 
 use amiseal::api::{ImageUsage, UsageState, conditions};
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::consumers::{counts, image_says, old, target_says, using};
 use crate::harness::{
-    ACCOUNT, Defined, MACHINE_TEMPLATE, NODE_CLASS, OTHER_ACCOUNT, REGION, Replica, Scenario, condition, policy, with,
-    world,
+    ACCOUNT, Defined, MACHINE_TEMPLATE, NODE_CLASS, OTHER_ACCOUNT, REGION, Replica, Scenario, USER, condition, policy,
+    with, world,
 };
 
 /// The kind that the chart grants no right on.
@@ -93,6 +94,18 @@ async fn grant(scenario: &Scenario) {
     });
     let both = format!("{role}\n---\n{binding}");
     scenario.plane().apply(&both).await.expect("a role");
+    // The API server takes a moment to know it.
+    let review = json!({"spec": {"user": USER, "resourceAttributes": {
+        "verb": "list", "group": "launches.example.com", "resource": "fleets",
+    }}});
+    let review: SubjectAccessReview = serde_json::from_value(review).expect("a review");
+    let reviews = Api::<SubjectAccessReview>::all(scenario.client.clone());
+    scenario
+        .until("the right to be granted", async || {
+            let answer = reviews.create(&PostParams::default(), &review).await.ok()?;
+            answer.status?.allowed.then_some(())
+        })
+        .await;
 }
 
 async fn withdraw(scenario: &Scenario) {
