@@ -29,10 +29,18 @@ const LONGEST: usize = 128;
 pub struct Objects {
     users: HashMap<ImageId, Vec<Consumer>>,
     unresolved: BTreeSet<Unresolved>,
-    /// Kinds of which not everything could be read, why, and whether that passes by itself.
-    unread: BTreeMap<Box<str>, (Problem, bool)>,
+    /// Kinds of which not everything could be read, by their resources: two groups may have a kind of the same name.
+    unread: BTreeMap<String, Unread>,
     /// Resources that the cluster does not have.
     absent: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Unread {
+    kind: Box<str>,
+    why: Problem,
+    /// Whether that passes by itself.
+    passes: bool,
 }
 
 /// Why a kind could not be read, or not all of it.
@@ -153,8 +161,12 @@ impl Objects {
 
     /// Not everything could be read of a kind.
     pub fn could_not_read(&mut self, kind: &ObjectKind, failure: &Failure) {
-        let (problem, passes) = (failure.problem(kind), failure.passes());
-        self.unread.insert(kind.kind.clone(), (problem, passes));
+        let unread = Unread {
+            kind: kind.kind.clone(),
+            why: failure.problem(kind),
+            passes: failure.passes(),
+        };
+        self.unread.insert(kind.qualified(), unread);
     }
 
     /// The cluster does not have a kind, so that nothing of it launches anything.
@@ -176,8 +188,12 @@ impl Objects {
             first.names
         );
         self.unresolved.clear();
-        let problem = Problem::new(reason::INVALID_REQUEST, message);
-        self.unread.entry(kind.kind.clone()).or_insert((problem, false));
+        let unread = Unread {
+            kind: kind.kind.clone(),
+            why: Problem::new(reason::INVALID_REQUEST, message),
+            passes: false,
+        };
+        self.unread.entry(kind.qualified()).or_insert(unread);
     }
 
     /// Adds what was read of other kinds.
@@ -202,12 +218,12 @@ impl Objects {
 
     /// Kinds of which not everything could be read.
     pub(super) fn unread(&self) -> impl Iterator<Item = &str> {
-        self.unread.keys().map(|kind| &**kind)
+        self.unread.values().map(|unread| &*unread.kind)
     }
 
     /// Why not everything could be read, if anything could not.
     pub fn problem(&self) -> Option<Problem> {
-        let mut problems = self.unread.values().map(|(problem, _)| problem);
+        let mut problems = self.unread.values().map(|unread| &unread.why);
         let first = problems.next()?;
         let mut message = first.message.clone();
         for problem in problems {
@@ -224,7 +240,7 @@ impl Objects {
 
     /// Whether something could not be read for a fault that passes by itself.
     pub fn passes(&self) -> bool {
-        self.unread.values().any(|(_, passes)| *passes)
+        self.unread.values().any(|unread| unread.passes)
     }
 
     /// Resources that the cluster does not have.
