@@ -167,7 +167,8 @@ async fn helm_test_says_whether_the_controller_can_do_its_work_and_what_it_lacks
     for line in [
         "FAIL  amiencryptionpolicies: amiencryptionpolicies.amiseal.dev is forbidden",
         "FAIL  rights: missing: list amiencryptionpolicies.amiseal.dev, watch amiencryptionpolicies.amiseal.dev",
-        "delete leases.coordination.k8s.io in amiseal-system: grant them, as the chart does with rbac.create=true",
+        "delete leases.coordination.k8s.io in amiseal-system, list ec2nodeclasses.karpenter.k8s.aws, ",
+        "list awsmanagedmachinepools.infrastructure.cluster.x-k8s.io: grant them, as the chart does with rbac.create=true",
         "FAIL  shards: the Leases of amiseal-system cannot be listed",
         "FAIL  AWS: no region is known: no policy names one, and AWS_REGION is not set",
     ] {
