@@ -271,8 +271,8 @@ pub struct ConsumerCount {
     /// The kind, such as `AutoScalingGroup`.
     #[schemars(length(max = 32))]
     pub kind: String,
-    /// The account that they are in.
-    #[serde(rename = "accountID")]
+    /// The account that they are in; absent for objects of this cluster, which belong to none.
+    #[serde(rename = "accountID", default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 12))]
     pub account_id: String,
     /// How many.
@@ -287,18 +287,19 @@ pub struct NamedConsumer {
     /// The kind, such as `AutoScalingGroup`.
     #[schemars(length(max = 32))]
     pub kind: String,
-    /// The account that it is in.
-    #[serde(rename = "accountID")]
+    /// The account that it is in; absent for an object of this cluster, which belongs to none.
+    #[serde(rename = "accountID", default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 12))]
     pub account_id: String,
-    /// Its ID or name.
+    /// Its ID or name; `Kind/namespace/name` of an object of this cluster, without a namespace where it has none.
     #[schemars(length(max = 256))]
     pub id: String,
-    /// By what it launches the image, where it does not name it itself, as in `lt-0123456789abcdef0 $Default`.
+    /// By what it launches the image, where it does not name it itself, as in `lt-0123456789abcdef0 $Default`. Of an object of this
+    /// cluster, the field that names the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub via: Option<String>,
-    /// Who has to change it, as in `CloudFormation shop`, where AWS or a tag says so.
+    /// Who has to change it, as in `CloudFormation shop`, where AWS, a tag, a label or an owner reference says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub owner: Option<String>,

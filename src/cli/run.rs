@@ -16,6 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::controller::{self, Options, Parts, ShardOptions, Shards};
 use crate::domain::Scope;
 use crate::plan::schedule::PollBounds;
+use crate::plan::usage::objects::{DEFAULT, ObjectKinds};
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
 
 /// How long a read from the API server may be silent. A watch ends by itself after 30 seconds.
@@ -69,6 +70,10 @@ pub struct Args {
     /// How long AWS may take until it begins to answer a call that reads images or snapshots: 1s to 30m
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = read_timeout)]
     pub aws_read_timeout: Text,
+    /// Which objects of this cluster launch images, as a list in JSON of entries with apiVersion, kind, resource and paths,
+    /// [] for none; default: Karpenter's node classes, and what Cluster API makes machines of in AWS
+    #[arg(long, default_value = DEFAULT, hide_default_value = true, value_name = "JSON")]
+    pub cluster_consumers: ObjectKinds,
 }
 
 pub(super) fn lease_duration(text: &str) -> Result<Text, String> {
@@ -189,6 +194,7 @@ fn options(args: &Args) -> Options {
         poll: fixed.unwrap_or_default(),
         concurrency: args.concurrency,
         targets: args.target_concurrency,
+        objects: args.cluster_consumers.0.clone(),
         ..Options::default()
     }
 }

@@ -10,6 +10,7 @@ mod handover;
 mod index;
 mod memory;
 mod migrations;
+mod objects;
 mod policy;
 mod registry;
 mod run;
@@ -28,6 +29,7 @@ use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::plan::schedule::PollBounds;
+use crate::plan::usage::objects::ObjectKind;
 use crate::telemetry::{Health, Metrics};
 
 pub(crate) use answers::is_unreachable;
@@ -64,12 +66,14 @@ pub struct Context {
     pub(crate) migrations: Store<AMIMigration>,
     /// Migrations by account and region.
     pub(crate) migrations_by_scope: Arc<index::Index<AMIMigration>>,
+    /// Which objects of this cluster launch images.
+    pub(crate) objects: objects::ObjectReader,
     /// Whether each of the three kinds was listed once.
     pub(crate) listed: [watched::Listed; 3],
 }
 
 /// What people may tune.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How often copies in flight are looked at: the bounds of an interval that follows their progress.
     pub poll: PollBounds,
@@ -80,6 +84,8 @@ pub struct Options {
     pub targets: u16,
     /// How the API server is listened to.
     pub watching: Watching,
+    /// Which objects of this cluster launch images.
+    pub objects: Vec<ObjectKind>,
 }
 
 impl Default for Options {
@@ -89,6 +95,7 @@ impl Default for Options {
             concurrency: 256,
             targets: 256,
             watching: Watching::default(),
+            objects: Vec::new(),
         }
     }
 }

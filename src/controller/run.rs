@@ -19,6 +19,7 @@ use super::answers::{Pulse, is_unreachable};
 use super::events::Events;
 use super::handover::{follow, shard_of};
 use super::index::{Index, Scoped};
+use super::objects::ObjectReader;
 use super::registry::{Registry, Wakes};
 use super::shards::{Entry, POLICIES, Shards};
 use super::watched::{Listed, Seen, Watched};
@@ -54,7 +55,9 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         ),
         migrations: Watched::new(&parts.client, of_migrations, noting(migrations_by_scope.clone(), free)),
     };
+    let objects = parts.options.objects.clone();
     let context = Arc::new(Context {
+        objects: ObjectReader::new(parts.client.clone(), parts.clock.clone(), objects),
         client: parts.client.clone(),
         aws: Arc::new(parts.aws),
         clock: parts.clock,

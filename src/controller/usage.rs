@@ -16,7 +16,7 @@ use super::targets::{is_controlled_by, until};
 use super::{Context, policy, survey};
 use crate::api::{AMIEncryptionTarget, AMIMigration, ConsumerSettings, ParameterScope};
 use crate::aws::{AwsError, ErrorClass, Parameters, Query, Session};
-use crate::domain::{AccountId, Inventory, Scope};
+use crate::domain::{AccountId, ImageId, Inventory, Scope};
 use crate::plan::permissions;
 use crate::plan::select::Selector;
 use crate::plan::usage::{self, Elsewhere, Picture, record};
@@ -150,14 +150,19 @@ impl Reading<'_> {
         began: Timestamp,
         before: Option<&Picture>,
     ) -> (Picture, bool) {
-        let readings = survey::consumers(session, &query(&self.target.spec.consumers)).await;
-        let mut passes = usage::passes(&readings);
+        let query = query(&self.target.spec.consumers);
+        let (readings, cluster) = tokio::join!(survey::consumers(session, &query), self.ctx.objects.read());
+        let mut passes = usage::passes(&readings) || cluster.objects.passes();
         let mut picture = Picture {
             graph: usage::graph(&readings, &self.scope.account, self.wall(began)),
             elsewhere: self.elsewhere(),
             ..Picture::default()
         };
         drop(readings);
+        let ours = |image: &ImageId| inventory.images.contains_key(image);
+        picture
+            .graph
+            .add_objects(&cluster.objects, self.wall(cluster.began), ours);
         if let Some(before) = before {
             picture.graph.keep(&before.graph);
         }

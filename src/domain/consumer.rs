@@ -1,4 +1,5 @@
-//! What can launch an image, as AWS shows it: each kind of it is a launcher that names images, or something that does.
+//! What can launch an image, as AWS and the cluster show it: each kind of it is a launcher that names images, or something that
+//! does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -30,11 +31,13 @@ pub enum ConsumerKind {
     ComputeEnvironment,
     /// A recipe of EC2 Image Builder, for images or for containers.
     Recipe,
+    /// An object of the cluster that the controller runs in, such as a node class of Karpenter. It belongs to no account.
+    KubernetesObject,
 }
 
 impl ConsumerKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Instance,
         Self::LaunchTemplate,
         Self::LaunchConfiguration,
@@ -46,6 +49,7 @@ impl ConsumerKind {
         Self::NodeGroup,
         Self::ComputeEnvironment,
         Self::Recipe,
+        Self::KubernetesObject,
     ];
 
     /// As statuses, metrics and reports name it.
@@ -62,6 +66,7 @@ impl ConsumerKind {
             Self::NodeGroup => "NodeGroup",
             Self::ComputeEnvironment => "ComputeEnvironment",
             Self::Recipe => "Recipe",
+            Self::KubernetesObject => "KubernetesObject",
         }
     }
 }
@@ -81,6 +86,7 @@ impl ConsumerKind {
             Self::NodeGroup => "node group",
             Self::ComputeEnvironment => "compute environment",
             Self::Recipe => "recipe",
+            Self::KubernetesObject => "Kubernetes object",
         }
     }
 }
@@ -304,11 +310,11 @@ pub struct ImageReference {
 pub struct Consumer {
     /// What it is.
     pub kind: ConsumerKind,
-    /// The account that it is in.
-    pub account: AccountId,
+    /// The account that it is in; none for an object of the cluster.
+    pub account: Option<AccountId>,
     /// Its ID or name there.
     pub id: Box<str>,
-    /// By what it launches the image, where it does not name it itself, such as `lt-0123 $Default`.
+    /// By what it launches the image, where it does not name it itself, such as `lt-0123 $Default`; of an object, its field.
     pub via: Option<Box<str>>,
     /// Whose it is.
     pub owner: Option<Owner>,

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use amiseal::cli::check::{Args, Place, RIGHTS};
+use amiseal::cli::check::{Args, Place, RIGHTS, to_list};
+use amiseal::plan::usage::objects::{DEFAULT, ObjectKinds};
 use clap::Args as _;
 use ec2sim::{Server, Sim};
 use rig::{ControlPlane, Process, poll_until};
@@ -137,7 +138,7 @@ async fn helm_test_says_whether_the_controller_can_do_its_work_and_what_it_lacks
             "ok    amiencryptionpolicies: can be read; there are 0",
             "ok    amiencryptiontargets: can be read",
             "ok    amimigrations: can be read",
-            "ok    rights: all 20 are granted",
+            "ok    rights: all 25 are granted",
             "ok    shards: all 4 are held, by amiseal-7d4b9-x2x7v (4)",
             "ok    AWS in eu-west-1: STS answers arn:aws:iam::999900001111:user/AKIACONTROLLER",
         ]
@@ -166,7 +167,8 @@ async fn helm_test_says_whether_the_controller_can_do_its_work_and_what_it_lacks
     for line in [
         "FAIL  amiencryptionpolicies: amiencryptionpolicies.amiseal.dev is forbidden",
         "FAIL  rights: missing: list amiencryptionpolicies.amiseal.dev, watch amiencryptionpolicies.amiseal.dev",
-        "delete leases.coordination.k8s.io in amiseal-system: grant them, as the chart does with rbac.create=true",
+        "delete leases.coordination.k8s.io in amiseal-system, list ec2nodeclasses.karpenter.k8s.aws, ",
+        "list awsmanagedmachinepools.infrastructure.cluster.x-k8s.io: grant them, as the chart does with rbac.create=true",
         "FAIL  shards: the Leases of amiseal-system cannot be listed",
         "FAIL  AWS: no region is known: no policy names one, and AWS_REGION is not set",
     ] {
@@ -220,8 +222,11 @@ async fn the_check_asks_about_every_right_that_the_chart_grants_and_about_no_oth
     granted.extend(of_chart("Role", "amiseal-events", "Events"));
     granted.extend(of_chart("Role", "amiseal-leases", "Leases"));
     let place = |place: Place| format!("{place:?}");
+    let ObjectKinds(kinds) = DEFAULT.parse().expect("the default");
     let asked: Rights = RIGHTS
         .iter()
+        .copied()
+        .chain(kinds.iter().map(to_list))
         .flat_map(|right| {
             let named = move |verb: &&str| format!("{verb} {}.{}", right.resource, right.group);
             right.verbs.iter().map(move |verb| (place(right.place), named(verb)))
@@ -246,6 +251,7 @@ async fn the_pod_of_helm_test_is_no_replica_and_has_the_identity_and_settings_of
             "check",
             "--shards=32",
             "--lease-duration=5m",
+            format!("--cluster-consumers={DEFAULT}"),
             "--timeout=2m",
             "--region=eu-west-1",
             "--region=us-gov-west-1"
@@ -290,7 +296,9 @@ async fn the_check_knows_how_long_leases_last_and_takes_every_option_that_the_ch
             vec!["check", "--shards=16", "--lease-duration=15s", "--timeout=59m59s"],
         ),
     ] {
-        let rendered = render(&["--set", set]).await;
+        let none = "--cluster-consumers=[]";
+        let expected = [&expected[..3], &[none], &expected[3..]].concat();
+        let rendered = render(&["--set", set, "--set-json", "clusterConsumers=[]"]).await;
         let given = arguments(&named(&rendered, "Pod", POD)["spec"]["containers"][0]);
         assert_eq!(given, expected, "{set}");
         if let Err(error) = command.clone().try_get_matches_from(given) {

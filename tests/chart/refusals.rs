@@ -1,6 +1,82 @@
 //! Values that cannot be meant, and the sentence that each of them gets.
 
+use amiseal::plan::usage::objects::ObjectKinds;
+use serde_json::json;
+
 use crate::support::template;
+
+/// Entries of `clusterConsumers` beside a good one, each with one thing that cannot be meant.
+#[tokio::test]
+async fn what_launches_images_is_refused_by_its_place_where_it_cannot_be_meant() {
+    let good = json!({"apiVersion": "example.com/v1", "kind": "Pool", "resource": "pools", "paths": [".spec.image"]});
+    let other =
+        json!({"apiVersion": "example.com/v1", "kind": "Fleet", "resource": "fleets", "paths": [".spec.images[*]"]});
+    for (field, value, message) in [
+        (
+            "apiVersion",
+            json!("example"),
+            "/1/apiVersion': 'example' does not match pattern",
+        ),
+        (
+            "apiVersion",
+            json!("example.com/"),
+            "/1/apiVersion': 'example.com/' does not match pattern",
+        ),
+        (
+            "apiVersion",
+            json!("a..b/v1"),
+            "/1/apiVersion': 'a..b/v1' does not match pattern",
+        ),
+        ("kind", json!("fleets"), "/1/kind': 'fleets' does not match pattern"),
+        (
+            "resource",
+            json!("Fleet"),
+            "/1/resource': 'Fleet' does not match pattern",
+        ),
+        ("resource", json!("*"), "/1/resource': '*' does not match pattern"),
+        ("paths", json!([]), "/1/paths': minItems: got 0, want 1"),
+        ("paths", json!(".spec.image"), "/1/paths': got string, want array"),
+        (
+            "paths",
+            json!([".spec.image", "spec.image"]),
+            "/1/paths/1': 'spec.image' does not match pattern",
+        ),
+        (
+            "paths",
+            json!([".spec.images[0]"]),
+            "/1/paths/0': '.spec.images[0]' does not match pattern",
+        ),
+        (
+            "path",
+            json!(".spec.image"),
+            "/1': additional properties 'path' not allowed",
+        ),
+        ("resource", json!(null), "/1/resource': got null, want string"),
+    ] {
+        let mut bad = other.clone();
+        bad[field] = value;
+        let set = format!("clusterConsumers={}", json!([good, bad]));
+        let refusal = template(&["--set-json", &set]).await.refusal(&set);
+        assert!(
+            refusal.contains(&format!("at '/clusterConsumers{message}")),
+            "{set}: {refusal}"
+        );
+        let (_, value) = set.split_once('=').expect("a value");
+        assert!(
+            value.parse::<ObjectKinds>().is_err(),
+            "the controller takes it: {value}"
+        );
+    }
+    for (twice, what) in [("kind", "Pool"), ("resource", "pools")] {
+        let mut bad = other.clone();
+        bad[twice] = json!(what);
+        let set = format!("clusterConsumers={}", json!([good, bad]));
+        let refusal = template(&["--set-json", &set]).await.refusal(&set);
+        let message =
+            format!("clusterConsumers[1] is {what} of example.com, which is there already: put all its paths into one");
+        assert!(refusal.contains(&message), "{refusal}");
+    }
+}
 
 #[tokio::test]
 async fn values_that_cannot_be_meant_are_refused_by_name() {

@@ -7,6 +7,7 @@ use crate::support::{NAMESPACE, named, names, render};
 #[tokio::test]
 async fn the_controller_is_granted_these_rights_and_no_others() {
     let rendered = render(&[]).await;
+    let of_cluster_api = |resource: &str| json!({"apiGroups": ["infrastructure.cluster.x-k8s.io"], "resources": [resource], "verbs": ["list"]});
     assert_eq!(
         named(&rendered, "ClusterRole", "amiseal")["rules"],
         json!([
@@ -22,6 +23,11 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
                 "resources": ["amiencryptionpolicies/status", "amiencryptiontargets/status", "amimigrations/status"],
                 "verbs": ["update"],
             },
+            {"apiGroups": ["karpenter.k8s.aws"], "resources": ["ec2nodeclasses"], "verbs": ["list"]},
+            of_cluster_api("awsmachinetemplates"),
+            of_cluster_api("awsmachines"),
+            of_cluster_api("awsmachinepools"),
+            of_cluster_api("awsmanagedmachinepools"),
         ])
     );
     let events = json!([{"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]}]);
@@ -58,6 +64,33 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
             binding["subjects"],
             json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
         );
+    }
+}
+
+/// The rules that are beside those on the controller's own kinds.
+async fn on_others(arguments: &[&str]) -> Vec<Value> {
+    let rendered = render(arguments).await;
+    let rules = named(&rendered, "ClusterRole", "amiseal")["rules"].as_array().cloned();
+    let mut rules = rules.expect("rules");
+    rules.retain(|rule| rule["apiGroups"] != json!(["amiseal.dev"]));
+    rules
+}
+
+#[tokio::test]
+async fn what_launches_images_may_be_listed_as_far_as_it_is_named_and_nothing_where_nothing_is() {
+    let named = json!([
+        {"apiVersion": "example.com/v1", "kind": "Pool", "resource": "pools", "paths": [".spec.image"]},
+        {"apiVersion": "v1", "kind": "ConfigMap", "resource": "configmaps", "paths": [".data.ami"]},
+    ]);
+    assert_eq!(
+        on_others(&["--set-json", &format!("clusterConsumers={named}")]).await,
+        [
+            json!({"apiGroups": ["example.com"], "resources": ["pools"], "verbs": ["list"]}),
+            json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}),
+        ]
+    );
+    for none in ["clusterConsumers=[]", "clusterConsumers=null"] {
+        assert_eq!(on_others(&["--set-json", none]).await, Vec::<Value>::new(), "{none}");
     }
 }
 

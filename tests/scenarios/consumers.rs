@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::{ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, policy, says, with, world};
 
 /// An image that was made and last launched long ago.
-fn old(name: &str, more: &str) -> String {
+pub(crate) fn old(name: &str, more: &str) -> String {
     format!(
         "{{name: {name}, creationDate: 2024-01-01T00:00:00Z, lastLaunchedTime: 2024-02-01T00:00:00Z, \
          expect: {{copied: {{key: alias/ami, tags: withheld}}}}{more}}}"
@@ -18,7 +18,7 @@ fn old(name: &str, more: &str) -> String {
 }
 
 /// An account with these images and this that launches them, in YAML.
-fn using(id: &str, images: &[String], consumers: &str) -> String {
+pub(crate) fn using(id: &str, images: &[String], consumers: &str) -> String {
     let images = images.join(", ");
     let keys = format!("keys: [{{id: {KEY}, alias: [alias/ami]}}]");
     account(
@@ -35,7 +35,12 @@ fn denied(world: &mut WorldSpec, operation: &str) {
 }
 
 /// What an account's target says, once that is so.
-async fn target_says(scenario: &Scenario, id: &str, what: &str, is_so: impl Fn(&UsageStatus) -> bool) -> UsageStatus {
+pub(crate) async fn target_says(
+    scenario: &Scenario,
+    id: &str,
+    what: &str,
+    is_so: impl Fn(&UsageStatus) -> bool,
+) -> UsageStatus {
     let name = format!("production.{id}.{REGION}");
     scenario
         .until(&format!("the usage of {name}: {what}"), async || {
@@ -50,7 +55,7 @@ fn usage(migration: &AMIMigration) -> Option<&ImageUsage> {
 }
 
 /// What an image's migration says of its use, once that is so.
-async fn image_says(scenario: &Scenario, name: &str, is_so: impl Fn(&ImageUsage) -> bool) -> ImageUsage {
+pub(crate) async fn image_says(scenario: &Scenario, name: &str, is_so: impl Fn(&ImageUsage) -> bool) -> ImageUsage {
     let image = scenario.image(name);
     scenario
         .until(&format!("the usage of {name}"), async || {
@@ -60,7 +65,7 @@ async fn image_says(scenario: &Scenario, name: &str, is_so: impl Fn(&ImageUsage)
         .await
 }
 
-fn counts(usage: &ImageUsage) -> Vec<(&str, &str, u32)> {
+pub(crate) fn counts(usage: &ImageUsage) -> Vec<(&str, &str, u32)> {
     let row = usage.counts.iter();
     row.map(|row| (&*row.kind, &*row.account_id, row.count)).collect()
 }

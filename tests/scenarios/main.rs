@@ -11,6 +11,7 @@ mod harness;
 mod holding;
 mod listening;
 mod migrating;
+mod objects;
 mod observing;
 mod published;
 mod reasons;

@@ -11,7 +11,9 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, REGION, Replica, Scenario, USER, plain_ones, policy, says, small_world, with};
+use crate::harness::{
+    ACCOUNT, Defined, LAUNCHING, REGION, Replica, Scenario, USER, plain_ones, policy, says, small_world, with,
+};
 
 async fn kubectl(scenario: &Scenario, arguments: &[&str]) -> String {
     let mut command = tokio::process::Command::from(scenario.plane().kubectl().expect("kubectl"));
@@ -295,6 +297,8 @@ async fn the_controller_uses_every_right_that_it_is_granted() {
     let mut world = small_world(&["{name: web}", "{name: stuck, rootDeviceType: instance-store}"]);
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
     let scenario = Scenario::new(world).await;
+    // What is not installed is not listed.
+    scenario.define(&LAUNCHING).await;
     let replica = scenario.start().await;
     let policy = policy("production", &[ACCOUNT]);
     scenario.apply(&policy).await;
@@ -320,6 +324,13 @@ async fn the_controller_uses_every_right_that_it_is_granted() {
     scenario
         .until("one target", async || {
             (scenario.targets().list(&ListParams::default()).await.ok()?.items.len() == 1).then_some(())
+        })
+        .await;
+    scenario
+        .until("objects that launch images to be listed", async || {
+            let requests = scenario.requests();
+            let is_listed = |kind: &Defined| requests.iter().any(|event| event.resource == kind.resource);
+            LAUNCHING.iter().all(is_listed).then_some(())
         })
         .await;
 

@@ -48,6 +48,28 @@ as a label or a limit, would be refused, or mean zero.
 {{- .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
 
+{{- /* The API group of an entry of clusterConsumers; empty for the core group. */}}
+{{- define "amiseal.groupOf" -}}
+{{- if contains "/" .apiVersion }}
+{{- first (splitList "/" .apiVersion) }}
+{{- end }}
+{{- end }}
+
+{{- /* The option by which replicas and check are told of clusterConsumers. What is there twice is refused. */}}
+{{- define "amiseal.clusterConsumers" -}}
+{{- $seen := dict }}
+{{- range $number, $entry := .Values.clusterConsumers }}
+{{- range $name := list $entry.kind $entry.resource }}
+{{- $what := printf "%s of %s" $name (include "amiseal.groupOf" $entry | default "the core group") }}
+{{- if hasKey $seen $what }}
+{{- fail (printf "clusterConsumers[%d] is %s, which is there already: put all its paths into one entry" $number $what) }}
+{{- end }}
+{{- $_ := set $seen $what true }}
+{{- end }}
+{{- end }}
+{{- printf "--cluster-consumers=%s" (.Values.clusterConsumers | default list | toJson) }}
+{{- end }}
+
 {{- define "amiseal.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "amiseal.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}

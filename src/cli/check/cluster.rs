@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Finding;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, GROUP};
+use crate::plan::usage::objects::ObjectKind;
 
 /// Where a right is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +23,18 @@ pub enum Place {
 
 /// What the controller has to be allowed.
 #[derive(Debug, Clone, Copy)]
-pub struct Right {
+pub struct Right<'r> {
     /// Where.
     pub place: Place,
     /// The API group.
-    pub group: &'static str,
+    pub group: &'r str,
     /// The resource, with its subresource after a slash.
-    pub resource: &'static str,
+    pub resource: &'r str,
     /// What it does with it.
     pub verbs: &'static [&'static str],
 }
 
-const fn right(place: Place, group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Right {
+const fn right<'r>(place: Place, group: &'r str, resource: &'r str, verbs: &'static [&'static str]) -> Right<'r> {
     Right {
         place,
         group,
@@ -42,8 +43,8 @@ const fn right(place: Place, group: &'static str, resource: &'static str, verbs:
     }
 }
 
-/// The rights that the chart grants, and no others.
-pub const RIGHTS: &[Right] = &[
+/// The rights that the chart grants whatever its values are; besides, it grants those [to list](to_list) what launches images.
+pub const RIGHTS: &[Right<'static>] = &[
     right(Place::Cluster, GROUP, "amiencryptionpolicies", &["list", "watch"]),
     right(
         Place::Cluster,
@@ -68,6 +69,11 @@ pub const RIGHTS: &[Right] = &[
         &["list", "create", "update", "delete"],
     ),
 ];
+
+/// The right to read a kind of objects that launch images.
+pub fn to_list(kind: &ObjectKind) -> Right<'_> {
+    right(Place::Cluster, &kind.group, &kind.resource, &["list"])
+}
 
 /// Requests at a time.
 const AT_A_TIME: usize = 8;
@@ -141,8 +147,9 @@ fn whole(error: &kube::Error) -> String {
 }
 
 /// Whether this identity may do everything that the controller does. The API server is asked about it, and nothing is done.
-pub(super) async fn rights(client: &Client, namespace: &str) -> Finding {
-    let each = RIGHTS
+pub(super) async fn rights(client: &Client, namespace: &str, kinds: &[ObjectKind]) -> Finding {
+    let rights: Vec<Right<'_>> = RIGHTS.iter().copied().chain(kinds.iter().map(to_list)).collect();
+    let each = rights
         .iter()
         .flat_map(|right| right.verbs.iter().map(move |verb| (right, *verb)));
     let asked: Vec<_> = stream::iter(each)
@@ -169,7 +176,7 @@ pub(super) async fn rights(client: &Client, namespace: &str) -> Finding {
     Finding::new("rights", said)
 }
 
-async fn may(client: &Client, namespace: &str, right: &Right, verb: &str) -> Result<bool, kube::Error> {
+async fn may(client: &Client, namespace: &str, right: &Right<'_>, verb: &str) -> Result<bool, kube::Error> {
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(attributes(right, verb, namespace)),
@@ -183,7 +190,7 @@ async fn may(client: &Client, namespace: &str, right: &Right, verb: &str) -> Res
     Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
-fn attributes(right: &Right, verb: &str, namespace: &str) -> ResourceAttributes {
+fn attributes(right: &Right<'_>, verb: &str, namespace: &str) -> ResourceAttributes {
     let (resource, subresource) = match right.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
         None => (right.resource, None),
@@ -198,7 +205,7 @@ fn attributes(right: &Right, verb: &str, namespace: &str) -> ResourceAttributes 
     }
 }
 
-fn where_needed<'a>(right: &Right, namespace: &'a str) -> Option<&'a str> {
+fn where_needed<'a>(right: &Right<'_>, namespace: &'a str) -> Option<&'a str> {
     match right.place {
         Place::Cluster => None,
         Place::Events => Some("default"),
@@ -206,8 +213,9 @@ fn where_needed<'a>(right: &Right, namespace: &'a str) -> Option<&'a str> {
     }
 }
 
-fn named(right: &Right, verb: &str, namespace: &str) -> String {
-    let what = format!("{verb} {}.{}", right.resource, right.group);
+fn named(right: &Right<'_>, verb: &str, namespace: &str) -> String {
+    let dot = if right.group.is_empty() { "" } else { "." };
+    let what = format!("{verb} {}{dot}{}", right.resource, right.group);
     match where_needed(right, namespace) {
         Some(namespace) => format!("{what} in {namespace}"),
         None => what,

@@ -14,8 +14,9 @@ use anyhow::{Context, Result};
 use super::output::read_or_not;
 use super::run;
 use crate::api::Duration as Text;
+use crate::plan::usage::objects::{DEFAULT, ObjectKinds};
 
-pub use cluster::{Place, RIGHTS, Right};
+pub use cluster::{Place, RIGHTS, Right, to_list};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +48,9 @@ pub struct Args {
     /// How long to wait until each shard is held by a replica that lives, 1s to 1h; default: --lease-duration, at least 1m
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     pub timeout: Option<Text>,
+    /// Which objects of this cluster launch images, as of the replicas: the right to list them is asked about
+    #[arg(long, default_value = DEFAULT, hide_default_value = true, value_name = "JSON")]
+    pub cluster_consumers: ObjectKinds,
 }
 
 impl Args {
@@ -109,7 +113,7 @@ async fn ask(args: &Args, tell: &mut dyn FnMut(Finding)) -> Result<()> {
             for finding in cluster::kinds(&client, policies.as_deref()).await {
                 tell(finding);
             }
-            tell(cluster::rights(&client, &namespace).await);
+            tell(cluster::rights(&client, &namespace, &args.cluster_consumers.0).await);
             let (timeout, lease) = (args.timeout().as_std(), args.lease_duration);
             tell(shards::held(&client, &namespace, args.shards, lease, timeout).await);
             policies.unwrap_or_default()

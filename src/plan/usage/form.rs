@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Doubt, Graph};
-use crate::domain::{Consumer, ImageId};
+use super::{Doubt, Graph, Unresolved};
+use crate::domain::{Consumer, ConsumerKind, ImageId};
 
 /// Something that uses an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,9 +64,17 @@ pub fn unknown(graph: &Graph) -> Vec<Unknown> {
     let unresolved = graph.unresolved().map(|unresolved| Unknown {
         kind: unresolved.kind.as_str(),
         id: Some(unresolved.id.to_string()),
-        message: format!("It names {}, which could not be read.", unresolved.names),
+        message: format!("It names {}, {}.", unresolved.names, why(unresolved)),
     });
     unread.chain(unresolved).collect()
+}
+
+/// Why it is not known what that means, for the end of a sentence.
+fn why(unresolved: &Unresolved) -> &'static str {
+    match unresolved.kind {
+        ConsumerKind::KubernetesObject => "which is not the ID of an image",
+        _ => "which could not be read",
+    }
 }
 
 /// A consumer in one line.
@@ -91,8 +99,11 @@ pub fn doubt(doubt: &Doubt<'_>) -> String {
         Doubt::Unread(kind, _) => format!("Things of the kind {kind} could not be read."),
         Doubt::Unresolved(unresolved) => {
             format!(
-                "{} {} names {}, which could not be read.",
-                unresolved.kind, unresolved.id, unresolved.names
+                "{} {} names {}, {}.",
+                unresolved.kind,
+                unresolved.id,
+                unresolved.names,
+                why(unresolved)
             )
         }
         Doubt::Unconfirmed => "AWS was not asked whether anything else names it.".to_owned(),

@@ -1,6 +1,7 @@
 //! Who uses an image: everything that can launch it, by whatever it names it. What could not be read may use every image.
 
 pub mod form;
+pub mod objects;
 mod picture;
 pub mod record;
 mod resolve;
@@ -19,6 +20,7 @@ use crate::domain::{
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
 
+use objects::Objects;
 pub use picture::{Elsewhere, Picture};
 pub use resolve::{Wanted, wanted};
 pub use watch::{Begun, UsageWatch, is_passing, passes};
@@ -35,6 +37,8 @@ pub struct Graph {
     users: HashMap<ImageId, Vec<Consumer>>,
     /// Kinds of which not everything could be read, and why.
     unread: BTreeMap<ConsumerKind, Problem>,
+    /// Of objects of the cluster, the kinds of which not everything could be read.
+    unread_objects: BTreeSet<Box<str>>,
     /// Things of which it is not known what they launch.
     unresolved: BTreeSet<Unresolved>,
     /// When reading it began.
@@ -135,7 +139,7 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
                 }
                 graph.users.entry(image).or_default().push(Consumer {
                     kind: launcher.kind,
-                    account: account.clone(),
+                    account: Some(account.clone()),
                     id: launcher.id.clone(),
                     via: (!via.is_empty()).then_some(via),
                     owner: launcher.owner.clone(),
@@ -178,12 +182,27 @@ impl Graph {
             }
             users.push(Consumer {
                 kind: reference.kind,
-                account: account.clone(),
+                account: Some(account.clone()),
                 id: reference.id.clone(),
                 via: Some(UNLISTED.into()),
                 owner: None,
             });
         }
+        self.sort();
+    }
+
+    /// Adds what objects of the cluster launch, by a reading that began at `began`: of images that are `ours` who uses them, as the cluster
+    /// may well hold images of a hundred accounts, and whatever could not be read.
+    pub fn add_objects(&mut self, objects: &Objects, began: Timestamp, ours: impl Fn(&ImageId) -> bool) {
+        for (image, users) in objects.users().filter(|(image, _)| ours(image)) {
+            self.users.entry(image.clone()).or_default().extend_from_slice(users);
+        }
+        self.unresolved.extend(objects.unresolved().cloned());
+        self.unread_objects.extend(objects.unread().map(Into::into));
+        if let Some(problem) = objects.problem() {
+            self.unread.insert(ConsumerKind::KubernetesObject, problem);
+        }
+        self.began = self.began.map(|at| at.min(began));
         self.sort();
     }
 
@@ -211,9 +230,14 @@ impl Graph {
     /// of which it is not known now what they launch.
     pub fn keep(&mut self, earlier: &Self) {
         let unresolved = &self.unresolved;
-        let unread = &self.unread;
+        let (unread, objects) = (&self.unread, &self.unread_objects);
+        let is_unread = |user: &Consumer| match user.kind {
+            // One kind of objects that could not be read keeps nothing of another.
+            ConsumerKind::KubernetesObject => objects.contains(objects::kind_of(&user.id)),
+            kind => unread.contains_key(&kind),
+        };
         let may_be = |user: &Consumer| {
-            unread.contains_key(&user.kind) || unresolved.iter().any(|one| one.kind == user.kind && one.id == user.id)
+            is_unread(user) || unresolved.iter().any(|one| one.kind == user.kind && one.id == user.id)
         };
         for (image, users) in &earlier.users {
             for user in users.iter().filter(|user| may_be(user)) {

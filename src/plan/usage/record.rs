@@ -66,13 +66,14 @@ pub fn selected<'i>(inventory: &'i Inventory, selector: &'i Selector) -> impl It
     images.filter(|image| image.is_there() && selector.select(image) == Selection::Selected)
 }
 
-/// Counts what launches images: those of the account by kind, each thing once, and those of others by image.
+/// Counts what launches images: those of the account by kind, each thing once, and those of others by image. What belongs to no account
+/// is not said of images of others: the cluster's objects are shown by whoever has the image.
 fn count(graph: &Graph, inventory: &Inventory, status: &mut UsageStatus) {
     let mut things: BTreeMap<ConsumerKind, BTreeSet<&str>> = BTreeMap::new();
     let mut foreign: BTreeMap<(&ImageId, ConsumerKind), BTreeSet<&str>> = BTreeMap::new();
     for (image, users) in graph.launched() {
         let is_ours = inventory.images.contains_key(image);
-        for user in users {
+        for user in users.iter().filter(|user| is_ours || user.account.is_some()) {
             let of = if is_ours {
                 things.entry(user.kind).or_default()
             } else {
@@ -160,7 +161,7 @@ pub fn of_image(picture: &Picture, image: &Image, after: Duration, now: Timestam
     consumers.dedup_by(|one, other| (one.kind, &one.account, &one.id) == (other.kind, &other.account, &other.id));
     let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for consumer in &consumers {
-        let of_kind = (consumer.kind.as_str(), consumer.account.as_str());
+        let of_kind = (consumer.kind.as_str(), account_of(consumer));
         *counts.entry(of_kind).or_default() += 1;
     }
     for (account, kind, count) in picture.elsewhere.users(&image.id) {
@@ -190,11 +191,16 @@ pub fn of_image(picture: &Picture, image: &Image, after: Duration, now: Timestam
     }
 }
 
+/// Nothing for what belongs to no account.
+fn account_of(consumer: &Consumer) -> &str {
+    consumer.account.as_ref().map_or("", AccountId::as_str)
+}
+
 fn named(consumer: &Consumer) -> NamedConsumer {
     let said = form::ReportedConsumer::from(consumer);
     NamedConsumer {
         kind: said.kind.to_owned(),
-        account_id: consumer.account.to_string(),
+        account_id: account_of(consumer).to_owned(),
         id: cut(&said.id, NAME),
         via: said.via.map(|via| cut(&via, VIA)),
         owner: said.owner.map(|owner| cut(&owner, NAME)),

@@ -1,7 +1,10 @@
+use serde_json::json;
+
 use super::*;
 use crate::api::{Backups, ImageSelector};
 use crate::domain::{AwsError, ErrorClass, ImageRef, LaunchPermission, Launcher, Launches, Operation, Owner, Readings};
 use crate::plan::testing::{account, at, failed_call, image, image_id};
+use crate::plan::usage::objects::{self, ObjectKinds, Objects};
 use crate::plan::usage::{self};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -234,4 +237,50 @@ fn what_was_known_of_a_kind_that_cannot_be_read_any_more_stays() {
     seen.graph.keep(&before.graph);
     assert_eq!(seen.graph.consumers(&image_id(1)).len(), 1, "once");
     assert_eq!(seen.graph.consumers(&image_id(2)).len(), 0, "groups were read");
+}
+
+#[test]
+fn an_object_of_the_cluster_belongs_to_no_account_and_is_said_of_no_image_of_others() {
+    let ObjectKinds(kinds) = objects::DEFAULT.parse().expect("the default");
+    let class = |name: &str, images: &[u64]| {
+        let amis = images.iter().map(|number| json!({"id": image_id(*number).to_string()}));
+        json!({
+            "metadata": {"name": name, "labels": {"kustomize.toolkit.fluxcd.io/name": "nodes"}},
+            "status": {"amis": amis.collect::<Vec<_>>()},
+        })
+    };
+    let mut all = Objects::default();
+    all.add(&kinds[0], &class("default", &[1, 9]));
+    all.add(&kinds[0], &class("gpu", &[1]));
+    let mut seen = picture(vec![launcher(ConsumerKind::Instance, "i-9", &[9])]);
+    // Whatever is added to it, also of images that went meanwhile.
+    seen.graph.add_objects(&all, at(NOW), |_| true);
+    let status = of_target(&seen, &inventory([1, 2]));
+    let kinds: Vec<_> = status.consumers.iter().map(|row| (&*row.kind, row.count)).collect();
+    assert_eq!(kinds, [("KubernetesObject", 2)]);
+    let foreign: Vec<_> = status
+        .foreign_images
+        .iter()
+        .map(|row| (&*row.kind, row.count))
+        .collect();
+    assert_eq!((status.used, foreign), (1, vec![("Instance", 1)]));
+
+    let usage = usage_of(&seen, 1);
+    let row = ConsumerCount {
+        kind: "KubernetesObject".into(),
+        account_id: String::new(),
+        count: 2,
+    };
+    assert_eq!((usage.state, &usage.counts), (UsageState::Used, &vec![row]));
+    let named = NamedConsumer {
+        kind: "KubernetesObject".into(),
+        account_id: String::new(),
+        id: "EC2NodeClass/default".into(),
+        via: Some(".status.amis[*].id".into()),
+        owner: Some("Flux nodes".into()),
+    };
+    assert_eq!((&usage.consumers[0], usage.omitted), (&named, 0));
+    let written = serde_json::to_value(&usage).expect("JSON");
+    assert_eq!(written["counts"], json!([{"kind": "KubernetesObject", "count": 2}]));
+    assert_eq!(written["consumers"][0].get("accountID"), None, "none is pretended");
 }

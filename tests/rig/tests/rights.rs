@@ -59,6 +59,8 @@ async fn the_controller_may_do_its_work() {
         "create leases.coordination.k8s.io in amiseal-system",
         "update leases.coordination.k8s.io in amiseal-system",
         "delete leases.coordination.k8s.io in amiseal-system",
+        "list ec2nodeclasses.karpenter.k8s.aws",
+        "list awsmachinetemplates.infrastructure.cluster.x-k8s.io",
     ] {
         assert!(may(question).await, "the controller may not {question}");
     }
@@ -86,6 +88,11 @@ async fn the_controller_may_do_nothing_else() {
         "get amiencryptionpolicies.amiseal.dev",
         "get amiencryptiontargets.amiseal.dev",
         "get amimigrations.amiseal.dev",
+        // What launches images is listed now and then, and never changed.
+        "get ec2nodeclasses.karpenter.k8s.aws",
+        "watch ec2nodeclasses.karpenter.k8s.aws",
+        "patch ec2nodeclasses.karpenter.k8s.aws",
+        "list awsclusters.infrastructure.cluster.x-k8s.io",
         // Nor is it a way into the rest of the cluster.
         "get secrets in amiseal-system",
         "list secrets",

@@ -1,10 +1,12 @@
 //! What every scenario stands on.
 
+mod definitions;
 mod lanes;
 mod replica;
 mod scenario;
 mod world;
 
+pub(crate) use definitions::{Defined, LAUNCHING, MACHINE_TEMPLATE, NODE_CLASS};
 pub(crate) use replica::Replica;
 pub(crate) use scenario::{Scenario, USER, condition, conditions_of, name_of, on, once, says, state_of};
 pub(crate) use world::{
