@@ -4,6 +4,7 @@ mod beyond;
 mod consumers;
 mod forms;
 mod golden;
+mod key_access;
 mod printed;
 mod rights;
 
