@@ -52,9 +52,14 @@ fn both() -> String {
 }
 
 fn launching(bench: &Bench, policy: &str) -> Vec<Value> {
+    let rows = launching_of(bench, policy);
+    bench.assert_untouched();
+    rows
+}
+
+fn launching_of(bench: &Bench, policy: &str) -> Vec<Value> {
     let ran = bench.plan(policy, &["--output", "json", "--consumers"]);
     assert_eq!(ran.code, 2, "images can be copied all the same: {ran:#?}");
-    bench.assert_untouched();
     let plan = ran.json();
     target(&plan, OWNER, REGION)["used"]["launching"]
         .as_array()
@@ -170,7 +175,7 @@ fn what_may_not_be_read_is_unknown_with_the_action_and_never_allowed() {
         all.replace(&format!(", '{action}'"), "")
     };
     for action in ["kms:GetKeyPolicy", "kms:ListGrants"] {
-        let rows = launching(&bench(&without(action), "{}"), &both());
+        let rows = launching_of(&bench(&without(action), "{}"), &both());
         assert!(
             rows.len() == 3 && rows.iter().all(|row| row["state"] == "Unknown"),
             "{rows:#?}"
@@ -192,17 +197,34 @@ fn what_may_not_be_read_is_unknown_with_the_action_and_never_allowed() {
 }
 
 #[test]
-fn a_key_of_another_account_is_unknown_and_not_asked_for_its_policy() {
+fn a_key_of_another_account_is_asked_for_there_and_where_nobody_may_ask_it_is_unknown() {
     let bench = bench(READS, "{}");
     let edit =
-        json!({"setKeyPrincipals": {"account": OWNER, "region": REGION, "key": "key-ami", "allowedPrincipals": ["*"]}});
+        json!({"setKeyPrincipals": {"account": OTHER, "region": REGION, "key": KEY, "allowedPrincipals": ["*"]}});
     let edit = serde_json::from_value(edit).expect("an edit");
     bench.sim().edit(edit).expect("a key");
     let foreign = format!("arn:aws:kms:{REGION}:{OTHER}:{KEY}");
     let rows = launching(&bench, &policy("production", &[(OWNER, REGION, &foreign)]));
-    assert!(rows.is_empty(), "KMS does not show the key at all: {rows:#?}");
+    let unknown = |principal: &str| state("Unknown", principal);
+    let accounts = [OWNER, OTHER].map(|account| unknown(&format!("account {account}")));
+    assert_eq!(
+        states(&rows),
+        [&accounts[..], &[unknown(&role(OWNER, ""))]].concat(),
+        "{rows:#?}"
+    );
     let asked = bench.calls(|call| call.operation == "GetKeyPolicy");
     assert!(asked.is_empty(), "{asked:#?}");
+
+    let rows = launching(
+        &bench,
+        &policy("production", &[(OWNER, REGION, &foreign), (OTHER, REGION, KEY)]),
+    );
+    assert_eq!(states(&rows), [state("Denied", &role(OWNER, ""))], "{rows:#?}");
+    let mend = &rows[0]["mend"];
+    assert!(
+        mend["command"].is_string() && mend["statements"].is_null(),
+        "everybody may create grants: {mend}"
+    );
 }
 
 #[test]

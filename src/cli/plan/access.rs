@@ -7,8 +7,9 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
-use crate::aws::{AwsError, ErrorClass, Session};
+use crate::aws::{Access, Aws, AwsError, ErrorClass, Session};
 use crate::controller::key_access::{Others, key_access};
+use crate::controller::survey::session_key;
 use crate::domain::{AllowedImages, Image, ImageId, Key, KeyAccess, LaunchPermission, Scope};
 use crate::plan::access::KeyFacts;
 use crate::plan::access::allowed::Candidate;
@@ -31,7 +32,8 @@ pub(super) struct Shown {
     access: Option<KeyAccess>,
     images: Vec<Ahead>,
     graph: Graph,
-    allowed: Result<AllowedImages, AwsError>,
+    /// Asked where there are other accounts whose images it may launch.
+    allowed: Option<Result<AllowedImages, AwsError>>,
     /// Why it is not known of all images whom they are shared with.
     unread: Option<Unknown>,
 }
@@ -44,6 +46,7 @@ pub(super) async fn read(
     key: &KeyView,
     images: impl Iterator<Item = &Image>,
     graph: Graph,
+    has_neighbours: bool,
 ) -> Shown {
     let now = Timestamp::now();
     let images: Vec<&Image> = images.collect();
@@ -76,7 +79,10 @@ pub(super) async fn read(
         key,
         access: None,
         graph,
-        allowed: session.allowed_images().await,
+        allowed: match has_neighbours {
+            true => Some(session.allowed_images().await),
+            false => None,
+        },
         unread,
     };
     shown.access = shown.read_key(session).await;
@@ -151,20 +157,49 @@ impl Shown {
             .flatten()
             .filter(|other| other.scope.region == self.scope.region && other.scope.account != self.scope.account);
         let neighbours: BTreeMap<_, Neighbour<'_>> = others
-            .map(|other| {
+            .filter_map(|other| {
                 let account = &other.scope.account;
                 let neighbour = Neighbour {
                     account,
                     graph: &other.graph,
-                    allowed: &other.allowed,
+                    allowed: other.allowed.as_ref()?,
                 };
-                (account, neighbour)
+                Some((account, neighbour))
             })
             .collect();
         let neighbours: Vec<Neighbour<'_>> = neighbours.into_values().collect();
         self.outlook(&neighbours)
             .map(|outlook| outlook.rows(now))
             .unwrap_or_default()
+    }
+}
+
+/// Reads who may use keys of other accounts, where a policy says by which role to ask those: KMS shows nobody else a key's policy.
+pub(super) async fn read_foreign_keys(
+    aws: &Aws,
+    shown: &mut [Option<Shown>],
+    specs: &BTreeMap<Scope, AMIEncryptionTargetSpec>,
+) {
+    for of in shown.iter_mut().flatten() {
+        let Some(key) = of.key.as_ref().filter(|key| !key.aws_managed && of.access.is_none()) else {
+            continue;
+        };
+        let owner = Scope {
+            account: key.arn.account().clone(),
+            region: key.arn.region().clone(),
+        };
+        let needs = of.outlook(&[]).map(|outlook| outlook.needs());
+        let (Some(spec), Some(needs)) = (specs.get(&owner), needs) else {
+            continue;
+        };
+        if owner == of.scope || needs.is_empty() {
+            continue;
+        }
+        let session_key = session_key(spec, &owner, Access::ReadOnly);
+        let session = aws.session(&session_key);
+        let principals = needs.into_keys().collect();
+        of.access = Box::pin(key_access(&session, &key.arn, &principals, Others::Roles)).await;
+        aws.forget(&session_key);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking through accounts and regions, a few at a time; what one showed is let go when its report is made.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -45,6 +45,11 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
     let mut scopes: Vec<Vec<(usize, AMIEncryptionTargetSpec)>> = Vec::new();
     let mut index: HashMap<(String, String), usize> = HashMap::new();
     let neighbours = Neighbours::of(&targets);
+    let specs: BTreeMap<Scope, AMIEncryptionTargetSpec> = targets
+        .iter()
+        .filter(|_| settings.consumers)
+        .filter_map(|spec| Some((Scope::parse(&spec.account_id, &spec.region).ok()?, spec.clone())))
+        .collect();
     for (number, target) in targets.into_iter().enumerate() {
         let scope = (target.account_id.clone(), target.region.clone());
         let at = *index.entry(scope).or_insert(scopes.len());
@@ -73,8 +78,9 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
         }
     }
     reports.sort_by_key(|(number, ..)| *number);
-    let (mut reports, shown): (Vec<TargetReport>, Vec<Option<Shown>>) =
+    let (mut reports, mut shown): (Vec<TargetReport>, Vec<Option<Shown>>) =
         reports.into_iter().map(|(_, report, shown)| (report, shown)).unzip();
+    Box::pin(access::read_foreign_keys(aws, &mut shown, &specs)).await;
     access::foresee(&mut reports, &shown);
     words::doubt_credentials(&mut reports);
     reports
@@ -228,7 +234,7 @@ impl<'a> Target<'a> {
             let graph = usage::graph(&readings, &self.scope.account, survey.inventory.scanned);
             report.used = copies.then(|| findings.used(&graph, self.settings.list));
             let images = findings.to_copy().iter().map(|image| &***image);
-            let read = access::read(session, self.spec, &self.scope, &key, images, graph);
+            let read = access::read(session, self.spec, &self.scope, &key, images, graph, has_neighbours);
             shown = Some(Box::pin(read).await);
         }
         if self.settings.check_permissions {
