@@ -13,7 +13,7 @@ use crate::domain::{AwsError, Operation};
 /// What a session that only reads may do, whatever its role may.
 pub const READ_ONLY_POLICY: &str = concat!(
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","#,
-    r#""Action":["ec2:Describe*","kms:DescribeKey","kms:GetKeyRotationStatus","sts:GetCallerIdentity","#,
+    r#""Action":["ec2:Describe*","kms:DescribeKey","kms:GetKeyRotationStatus","kms:GetKeyPolicy","kms:ListGrants","sts:GetCallerIdentity","#,
     r#""ec2:GetEbsEncryptionByDefault","ec2:GetImageBlockPublicAccessState","#,
     r#""ec2:GetSnapshotBlockPublicAccessState","ec2:GetAllowedImagesSettings","#,
     r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParameterHistory","#,

@@ -10,7 +10,7 @@ impl Session {
             self.encryption_by_default(),
             self.image_block(),
             self.snapshot_block(),
-            self.allowed_images()
+            self.allowed_images_state()
         );
         // Blocking what is shared from now on is enough for images: an image that is public already is found by itself.
         let found = [
@@ -54,7 +54,7 @@ impl Session {
         stated(OPERATION, answer.state().map(|state| state.as_str()))
     }
 
-    async fn allowed_images(&self) -> Result<Box<str>, AwsError> {
+    async fn allowed_images_state(&self) -> Result<Box<str>, AwsError> {
         const OPERATION: Operation = Operation::GetAllowedImagesSettings;
         let request = self.ec2().get_allowed_images_settings();
         let answer = self.call(OPERATION, request.send()).await?;

@@ -3,6 +3,7 @@
 //! Everything that AWS answers is projected to [`crate::domain`] here, and every failure to an [`AwsError`]; the SDK's types go no
 //! further. What tests replace is the transport and the clock, not this module.
 
+mod allowed_images;
 mod associated;
 mod caller;
 mod consumers;
@@ -14,6 +15,7 @@ mod images;
 mod interceptor;
 mod interner;
 mod inventory;
+mod key_access;
 mod key_health;
 mod keys;
 mod limiter;

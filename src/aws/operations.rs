@@ -57,6 +57,8 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::DeleteSnapshot => code::<ec2::delete_snapshot::DeleteSnapshotError>,
         Operation::DescribeKey => code::<kms::describe_key::DescribeKeyError>,
         Operation::GetKeyRotationStatus => code::<kms::get_key_rotation_status::GetKeyRotationStatusError>,
+        Operation::GetKeyPolicy => code::<kms::get_key_policy::GetKeyPolicyError>,
+        Operation::ListGrants => code::<kms::list_grants::ListGrantsError>,
         Operation::DescribeInstances => code::<ec2::describe_instances::DescribeInstancesError>,
         Operation::DescribeLaunchTemplates => code::<ec2::describe_launch_templates::DescribeLaunchTemplatesError>,
         Operation::DescribeLaunchTemplateVersions => {
@@ -172,6 +174,14 @@ mod tests {
             Operation::DeregisterImage => session.deregister_failed(&image).await.map(drop),
             Operation::DeleteSnapshot => session.delete_snapshot(&snapshot).await,
             Operation::DescribeKey => session.resolve_key(key).await.map(drop),
+            Operation::GetKeyPolicy => {
+                let key = key.parse().expect("a key");
+                session.key_policy(&key).await.map(drop)
+            }
+            Operation::ListGrants => {
+                let key = key.parse().expect("a key");
+                session.key_grants(&key).await.map(drop)
+            }
             Operation::GetKeyRotationStatus => {
                 let key = key.parse().expect("a key");
                 session.key_health(&key).await.and_then(|key| key.rotation).map(drop)

@@ -8,6 +8,7 @@ mod events;
 mod forget;
 mod handover;
 mod index;
+pub(crate) mod key_access;
 mod memory;
 mod migrations;
 mod objects;

@@ -268,6 +268,8 @@ pub struct Readings {
     pub absent_versions: BTreeSet<(TemplateId, i64)>,
     /// By what instances were launched, by their IDs, where AWS says it.
     pub origins: HashMap<Box<str>, Origin>,
+    /// By which roles Auto Scaling groups launch, by the groups' names.
+    pub group_roles: HashMap<Box<str>, Box<str>>,
     /// Kinds of which not everything was read, and why.
     pub unread: BTreeMap<ConsumerKind, AwsError>,
 }
@@ -290,6 +292,7 @@ impl Readings {
         self.parameters.extend(other.parameters);
         self.absent_versions.extend(other.absent_versions);
         self.origins.extend(other.origins);
+        self.group_roles.extend(other.group_roles);
         self.unread.extend(other.unread);
     }
 }

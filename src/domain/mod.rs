@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Kubernetes, the AWS SDK or a clock.
 
+mod allowed_images;
 mod consumer;
 mod copied;
 mod failure;
@@ -10,6 +11,7 @@ mod ids;
 mod image;
 mod inventory;
 mod key;
+mod key_access;
 mod operation;
 mod permissions;
 mod scan;
@@ -19,6 +21,7 @@ mod tags;
 pub(crate) mod testing;
 mod trail;
 
+pub use allowed_images::{AllowedImages, AllowedState, ImageCriterion, WatermarkFilter};
 pub use consumer::{
     Consumer, ConsumerKind, ImageRef, ImageReference, Launcher, Launches, Origin, Owner, ParameterRef, ParameterValue,
     Readings, TemplateId, TemplateVersion, VersionRef,
@@ -33,6 +36,7 @@ pub use image::{
 };
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyHealth, KeyProblem, KeyState, KeyUsability, Rotation};
+pub use key_access::{KeyAccess, KeyGrant};
 pub use operation::{Bucket, Operation};
 pub use permissions::{CopySample, MissingPermissions};
 pub use scan::{ImageScan, Vulnerability};

@@ -120,6 +120,9 @@ operations! {
     kms:DescribeKey                           reads  Some(Bucket::Key);
     // For `amiseal report`: how the keys of images are kept.
     kms:GetKeyRotationStatus                  reads  Some(Bucket::Key);
+    // Whether who uses an image may use the key that it is encrypted under.
+    kms:GetKeyPolicy                          reads  Some(Bucket::Key);
+    kms:ListGrants                            reads  Some(Bucket::Key);
     // Who uses images, and for `amiseal report` what keeps people from launching or sharing them.
     ec2:DescribeInstances                     reads  Some(Bucket::Consumers);
     ec2:DescribeLaunchTemplates               reads  Some(Bucket::Consumers);

@@ -3,6 +3,7 @@
 //! Nothing here has a client, a clock or the SDK: time is an argument, and so is everything that was read. A rule that
 //! is not in this module is in the wrong place.
 
+pub mod access;
 pub mod adopt;
 pub mod allowance;
 pub mod classify;

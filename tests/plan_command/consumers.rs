@@ -28,8 +28,7 @@ accounts:
     ))
 }
 
-const READS: &str =
-    "'ec2:Describe*', 'kms:DescribeKey', 'autoscaling:Describe*', 'ssm:*', 'eks:*', 'batch:*', 'imagebuilder:*'";
+const READS: &str = "'ec2:Describe*', 'kms:*', 'autoscaling:Describe*', 'ssm:*', 'eks:*', 'batch:*', 'imagebuilder:*'";
 
 fn planned(allow: &str, arguments: &[&str]) -> (super::Ran, Bench) {
     let bench = bench(allow);

@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod classes;
 mod consumers;
+mod launching;
 mod outcomes;
 #[path = "../policy_validation/policies.rs"]
 mod policies;

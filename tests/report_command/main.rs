@@ -4,6 +4,7 @@ mod beyond;
 mod consumers;
 mod forms;
 mod golden;
+mod key_access;
 mod prices;
 mod printed;
 mod rights;

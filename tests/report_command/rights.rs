@@ -45,8 +45,13 @@ fn action(call: &Call) -> String {
 #[test]
 fn the_documented_rights_are_enough_and_each_is_made_use_of() {
     let allowed = documented();
-    // A key, and a trail of all regions.
+    // A key that a group needs, and a trail of all regions.
     let text = EVERYTHING.replacen(
+        "    autoScalingGroups:\n",
+        "    autoScalingGroups:\n    - {name: sealed, mixedInstances: {launchTemplate: {template: web}, overrides: [{image: sealed}]}}\n",
+        1,
+    );
+    let text = text.replacen(
         "    images:\n",
         "    trails: [{name: all, multiRegion: true}]\n    keys: [{alias: [alias/ami]}]\n    images:\n    - {name: sealed, id: \
          ami-0000000c, encryptedUnder: alias/ami}\n",

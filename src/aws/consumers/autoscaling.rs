@@ -81,6 +81,9 @@ fn take(group: &AutoScalingGroup, query: &Query, into: &mut Readings) -> Result<
             of.launch_template_specification().and_then(of_specification),
         ]
     }));
+    if let Some(role) = group.service_linked_role_arn().filter(|role| !role.is_empty()) {
+        into.group_roles.insert(name.clone(), role.into());
+    }
     let mut launches = launcher(ConsumerKind::AutoScalingGroup, name, launches);
     let tags = group.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?)));
     launches.owner = owner(query, group.operator().and_then(|operator| operator.principal()), tags);

@@ -1,11 +1,12 @@
 //! Looking through accounts and regions, a few at a time; what one showed is let go when its report is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::access::{self, Shown};
 use crate::api::conditions::reason;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
@@ -43,6 +44,12 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
     let mut progress = Progress::new(targets.len());
     let mut scopes: Vec<Vec<(usize, AMIEncryptionTargetSpec)>> = Vec::new();
     let mut index: HashMap<(String, String), usize> = HashMap::new();
+    let neighbours = Neighbours::of(&targets);
+    let specs: BTreeMap<Scope, AMIEncryptionTargetSpec> = targets
+        .iter()
+        .filter(|_| settings.consumers)
+        .filter_map(|spec| Some((Scope::parse(&spec.account_id, &spec.region).ok()?, spec.clone())))
+        .collect();
     for (number, target) in targets.into_iter().enumerate() {
         let scope = (target.account_id.clone(), target.region.clone());
         let at = *index.entry(scope).or_insert(scopes.len());
@@ -51,16 +58,16 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
         }
         scopes[at].push((number, target));
     }
-    let visits = futures::stream::iter(scopes).map(|scope| Box::pin(visit(aws, scope, settings)));
+    let visits = futures::stream::iter(scopes).map(|scope| Box::pin(visit(aws, scope, settings, &neighbours)));
     let mut visits = visits.buffer_unordered(settings.concurrency);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut reports: Vec<(usize, TargetReport)> = Vec::new();
+    let mut reports: Vec<Visited> = Vec::new();
     loop {
         tokio::select! {
             visited = visits.next() => match visited {
                 Some(of_scope) => {
-                    let images = of_scope.iter().filter_map(|(_, report)| report.images);
+                    let images = of_scope.iter().filter_map(|(_, report, _)| report.images);
                     let images = images.map(|images| u64::from(images.total)).sum();
                     progress.done(of_scope.len(), images);
                     reports.extend(of_scope);
@@ -70,10 +77,36 @@ pub(super) async fn look(aws: &Aws, targets: Vec<AMIEncryptionTargetSpec>, setti
             _ = ticks.tick() => progress.tick(),
         }
     }
-    reports.sort_by_key(|(number, _)| *number);
-    let mut reports: Vec<TargetReport> = reports.into_iter().map(|(_, report)| report).collect();
+    reports.sort_by_key(|(number, ..)| *number);
+    let (mut reports, mut shown): (Vec<TargetReport>, Vec<Option<Shown>>) =
+        reports.into_iter().map(|(_, report, shown)| (report, shown)).unzip();
+    Box::pin(access::read_foreign_keys(aws, &mut shown, &specs)).await;
+    access::foresee(&mut reports, &shown);
     words::doubt_credentials(&mut reports);
     reports
+}
+
+/// A target's place among them, its report, and what it showed of who uses its images.
+type Visited = (usize, TargetReport, Option<Shown>);
+
+/// Which accounts share their region with another one.
+struct Neighbours(HashMap<String, BTreeSet<String>>);
+
+impl Neighbours {
+    fn of(targets: &[AMIEncryptionTargetSpec]) -> Self {
+        let mut by_region: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for target in targets {
+            by_region
+                .entry(target.region.clone())
+                .or_default()
+                .insert(target.account_id.clone());
+        }
+        Self(by_region)
+    }
+
+    fn has(&self, region: &str) -> bool {
+        self.0.get(region).is_some_and(|accounts| accounts.len() > 1)
+    }
 }
 
 /// Looks through one account and region for each policy that speaks of it, the policy that is named first as the oldest:
@@ -82,27 +115,28 @@ async fn visit(
     aws: &Aws,
     targets: Vec<(usize, AMIEncryptionTargetSpec)>,
     settings: Settings,
-) -> Vec<(usize, TargetReport)> {
+    neighbours: &Neighbours,
+) -> Vec<Visited> {
     let detail = needed(targets.iter().map(|(_, spec)| spec));
     let mut older = Vec::new();
     let mut reports = Vec::with_capacity(targets.len());
     for (number, spec) in targets {
-        let report = match Target::new(aws, &spec, &detail, settings) {
-            Ok(target) => Box::pin(target.report(&older)).await,
+        let (report, shown) = match Target::new(aws, &spec, &detail, settings) {
+            Ok(target) => Box::pin(target.report(&older, neighbours.has(&spec.region))).await,
             Err(malformed) => {
                 let mut report = TargetReport::new(&spec);
                 report.problem(&Problem::new(
                     reason::INVALID_REQUEST,
                     format!("{malformed}: correct the policy."),
                 ));
-                report
+                (report, None)
             }
         };
         older.push(Older {
             policy: spec.policy.clone(),
             selector: Selector::new(&spec.image_selector, spec.backups),
         });
-        reports.push((number, report));
+        reports.push((number, report, shown));
     }
     reports
 }
@@ -146,22 +180,27 @@ impl<'a> Target<'a> {
         })
     }
 
-    async fn report(&self, older: &[Older]) -> TargetReport {
+    async fn report(&self, older: &[Older], has_neighbours: bool) -> (TargetReport, Option<Shown>) {
         let key = session_key(self.spec, &self.scope, Access::ReadOnly);
         let session = self.aws.session(&key);
-        let report = match Box::pin(self.look(&session, older)).await {
-            Ok(report) => report,
+        let seen = match Box::pin(self.look(&session, older, has_neighbours)).await {
+            Ok(seen) => seen,
             Err(error) => {
                 let mut report = TargetReport::new(self.spec);
                 report.problem(&words::of_error(&error, &self.scope));
-                report
+                (report, None)
             }
         };
         self.aws.forget(&key);
-        report
+        seen
     }
 
-    async fn look(&self, session: &Arc<Session>, older: &[Older]) -> Result<TargetReport, AwsError> {
+    async fn look(
+        &self,
+        session: &Arc<Session>,
+        older: &[Older],
+        has_neighbours: bool,
+    ) -> Result<(TargetReport, Option<Shown>), AwsError> {
         let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
         let (key, key_problem) = match survey.key {
             Ok(key) => (key, None),
@@ -187,10 +226,16 @@ impl<'a> Target<'a> {
         findings.decide(&answers);
         let mut report = findings.report(self.settings.pace, self.settings.list);
         report.caller = Some(survey.caller.clone());
-        if self.settings.consumers && !findings.to_copy().is_empty() {
+        let mut shown = None;
+        let copies = !findings.to_copy().is_empty();
+        // What is here may launch images of another account.
+        if self.settings.consumers && (copies || has_neighbours) {
             let readings = consumers(session, &Query::default()).await;
             let graph = usage::graph(&readings, &self.scope.account, survey.inventory.scanned);
-            report.used = Some(findings.used(&graph, self.settings.list));
+            report.used = copies.then(|| findings.used(&graph, self.settings.list));
+            let images = findings.to_copy().iter().map(|image| &***image);
+            let read = access::read(session, self.spec, &self.scope, &key, images, graph, has_neighbours);
+            shown = Some(Box::pin(read).await);
         }
         if self.settings.check_permissions {
             // Those that are to be copied, if there are any: permissions may depend on an image's tags.
@@ -215,7 +260,7 @@ impl<'a> Target<'a> {
                 self.aws.forget(&asking_key);
             }
         }
-        Ok(report)
+        Ok((report, shown))
     }
 
     /// Asks about images whose copy could not be shared as they are. Only under a key that AWS manages is there a need to.

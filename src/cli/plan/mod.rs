@@ -1,5 +1,7 @@
 //! `amiseal plan`: what `mode: Enforce` would do, without a cluster.
 
+mod access;
+mod launching;
 mod look;
 mod render;
 
@@ -52,7 +54,7 @@ pub struct Args {
     /// narrowed to reading
     #[arg(long)]
     pub check_permissions: bool,
-    /// Also read who uses the images that would be copied: instances, templates, groups, fleets, parameters and more
+    /// Also read who uses the images that would be copied, such as groups, fleets and templates, and whether they could launch the copies
     #[arg(long)]
     pub consumers: bool,
     /// How fast AWS copies one snapshot, in MiB a second

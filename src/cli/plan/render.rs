@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use super::launching;
 use crate::api::{ImageClass, ImageCounts, Mode};
 use crate::plan::cost::gib;
 use crate::plan::report::{Group, Outcome, Report, TargetReport, hours};
@@ -122,7 +123,7 @@ fn size(bytes: u64) -> String {
 }
 
 /// How what is beside the table is set.
-trait Style {
+pub(super) trait Style {
     fn title(&self, text: &str) -> String;
     fn item(&self, text: &str) -> String;
     fn image(&self, id: &str, name: &str) -> String;
@@ -196,6 +197,7 @@ fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resul
     })?;
     contested(report, text, style)?;
     used(report, text, style)?;
+    launching::sections(report, text, style)?;
     text.write_str(&style.text(&conclusion(report)))
 }
 
@@ -288,7 +290,7 @@ fn groups(
     Ok(())
 }
 
-fn place(target: &TargetReport) -> String {
+pub(super) fn place(target: &TargetReport) -> String {
     format!("{} {}", target.account_id, target.region)
 }
 
@@ -352,7 +354,7 @@ fn are(number: u32, one: &str, many: &str) -> String {
 }
 
 /// A name as it can be shown: without signs that end the line, colour the terminal or turn the direction of what follows.
-fn on_one_line(name: &str) -> String {
+pub(super) fn on_one_line(name: &str) -> String {
     let steers = |sign: char| sign.is_control() || matches!(sign, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     name.replace(steers, "\u{fffd}")
 }

@@ -226,7 +226,10 @@ impl Looking<'_> {
             policy: target.map(|target| (target.key.as_str(), target.selector.clone())),
             now: self.now,
         };
-        let seen = Box::pin(read(&session, asked)).await;
+        let mut seen = Box::pin(read(&session, asked)).await;
+        if let Ok(seen) = &mut seen {
+            Box::pin(seen.read_key_access(&session, scope, thresholds)).await;
+        }
         self.aws.forget(&key);
         seen
     }

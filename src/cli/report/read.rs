@@ -7,6 +7,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use crate::aws::{Detail, Parameters, Query, Session};
+use crate::controller::key_access::{Others, key_access};
 use crate::controller::survey::consumers;
 use crate::domain::{AwsError, ErrorClass, ImageId, Inventory, KeyArn, Scope};
 use crate::plan::findings::{Foreign, Observed, PolicyKey, Subject, Thresholds};
@@ -105,6 +106,19 @@ pub(super) async fn read(session: &Arc<Session>, asked: Asked<'_>) -> Result<See
     let perhaps_unused = seen.subject(scope, thresholds, now).perhaps_unused();
     sharing(session, perhaps_unused, &mut seen.observed).await;
     Ok(seen)
+}
+
+impl Seen {
+    /// Reads who may use the keys that somebody needs.
+    pub(super) async fn read_key_access(&mut self, session: &Session, scope: &Scope, thresholds: &Thresholds) {
+        let needs = self.subject(scope, thresholds, self.inventory.scanned).key_needs();
+        for (key, needs) in needs {
+            let principals = needs.into_keys().collect();
+            if let Some(access) = Box::pin(key_access(session, &key, &principals, Others::None)).await {
+                self.observed.key_access.insert(key, access);
+            }
+        }
+    }
 }
 
 /// The images of others that something launches.

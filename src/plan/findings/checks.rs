@@ -140,6 +140,11 @@ checks! {
         "Every launch of them fails, and so does every copy. Once the key is deleted, what is on them is lost for good."
         "Enable the key, cancel its deletion, or import its material again."
         ["AWS FSBP KMS.3", "Prowler kms_cmk_not_deleted_unintentionally"];
+    KeyUnusableByConsumers "key-unusable-by-consumers" High
+        "What launches an encrypted image, or whom it is shared with, may not use its key."
+        "Every launch fails: a group that loses an instance does not get another one. The role of a service has no rights to keys by IAM, so that a key's policy that leaves all to IAM does not let it."
+        "Add to the key's policy, or grant, what the finding names."
+        [];
     SharedOutside "shared-outside" High
         "The image is shared with somebody who is not allowed."
         "Whoever may launch an image can read everything that is on it."

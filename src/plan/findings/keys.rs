@@ -10,10 +10,10 @@ const NAMED: usize = 3;
 
 /// Images that are encrypted under one key.
 #[derive(Default)]
-struct Under<'a> {
+pub(super) struct Under<'a> {
     all: Vec<&'a Image>,
     /// Those of which a snapshot can be read by no other key.
-    only: Vec<&'a Image>,
+    pub(super) only: Vec<&'a Image>,
 }
 
 impl<'a> Subject<'a> {
@@ -22,7 +22,7 @@ impl<'a> Subject<'a> {
         self.by_key().into_keys().cloned().collect()
     }
 
-    fn by_key(&self) -> BTreeMap<&'a KeyArn, Under<'a>> {
+    pub(super) fn by_key(&self) -> BTreeMap<&'a KeyArn, Under<'a>> {
         let inventory = self.inventory;
         let mut keys: BTreeMap<&KeyArn, Under<'_>> = BTreeMap::new();
         for image in self.images() {

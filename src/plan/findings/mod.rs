@@ -3,6 +3,7 @@
 
 mod checks;
 mod images;
+mod key_access;
 mod keys;
 mod launches;
 mod page;
@@ -21,7 +22,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    AwsError, GuardrailState, Image, ImageId, Inventory, KeyArn, KeyHealth, LaunchPermission, Origin, Scope,
+    AwsError, GuardrailState, Image, ImageId, Inventory, KeyAccess, KeyArn, KeyHealth, LaunchPermission, Origin, Scope,
     SnapshotId, Trail,
 };
 use crate::plan::obstacle::Problem;
@@ -70,6 +71,8 @@ pub struct Observed {
     pub guardrails: Vec<GuardrailState>,
     /// The keys that images are encrypted under: see [`Subject::keys`].
     pub keys: BTreeMap<KeyArn, Result<KeyHealth, AwsError>>,
+    /// Who may use them, of those that somebody needs: see [`Subject::key_needs`].
+    pub key_access: BTreeMap<KeyArn, KeyAccess>,
     /// Snapshots that everybody can make volumes of.
     pub public_snapshots: Result<BTreeSet<SnapshotId>, AwsError>,
     /// By what instances were launched, by their IDs.
@@ -90,6 +93,7 @@ impl Default for Observed {
             foreign: Ok(Foreign::default()),
             guardrails: Vec::new(),
             keys: BTreeMap::new(),
+            key_access: BTreeMap::new(),
             public_snapshots: Ok(BTreeSet::new()),
             origins: HashMap::new(),
             trails: Ok(Vec::new()),
@@ -172,6 +176,7 @@ pub fn examine(subject: Subject<'_>) -> Vec<Finding> {
     subject.guardrails(&mut found);
     subject.trails(&mut found);
     subject.key_findings(&mut found);
+    subject.key_access_findings(&mut found);
     subject.public_snapshots(&mut found);
     subject.orphan_snapshots(&mut found);
     found.sort_by(|one, other| {

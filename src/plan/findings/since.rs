@@ -195,6 +195,15 @@ impl<'a> Looked<'a> {
             Check::PublicSnapshot => was_read(Part::PublicSnapshots.as_str()),
             Check::CloudTrailOff => was_read(Part::Trails.as_str()),
             Check::KeyDisabled => was_read_of(Part::Key),
+            // Of an image, it is on those whom it is shared with; of a key, on what launches.
+            Check::KeyUnusableByConsumers if resource.starts_with("ami-") => {
+                self.thresholds.allowed_sharing.is_some()
+                    && was_read(Part::LaunchPermissions.as_str())
+                    && was_read(Part::KeyAccess.as_str())
+            }
+            Check::KeyUnusableByConsumers => {
+                was_read_of(Part::KeyAccess) && ConsumerKind::ALL.iter().all(|kind| was_read(kind.as_str()))
+            }
             Check::KeyWithoutRotation => was_read_of(Part::Key) && was_read_of(Part::KeyRotation),
             Check::SharedOutside => {
                 self.thresholds.allowed_sharing.is_some() && was_read(Part::LaunchPermissions.as_str())
@@ -292,6 +301,8 @@ mod tests {
             (earlier(Check::KeyDisabled, "arn:key/1"), false),
             (earlier(Check::KeyWithoutRotation, "arn:key/1"), false),
             (earlier(Check::KeyDisabled, "arn:key/2"), true),
+            (earlier(Check::KeyUnusableByConsumers, "arn:key/2"), false),
+            (earlier(Check::KeyUnusableByConsumers, "ami-1"), false),
             (earlier(Check::UntrustedOwner, "Fleet/fleet-1/ami-1"), true),
             (earlier(Check::OlderThanTemplate, "Instance/i-1/ami-1"), false),
             (earlier(Check::CloudTrailOff, "CloudTrail"), true),

@@ -14,6 +14,8 @@ pub(super) enum Part {
     ForeignImages,
     /// A key that images are encrypted under.
     Key,
+    /// Whether somebody may use such a key.
+    KeyAccess,
     /// Whether KMS rotates such a key.
     KeyRotation,
     /// Which snapshots everybody can make volumes of.
@@ -36,6 +38,7 @@ impl Part {
         match self {
             Self::ForeignImages => "ForeignImages",
             Self::Key => "Key",
+            Self::KeyAccess => "KeyAccess",
             Self::KeyRotation => "KeyRotation",
             Self::PublicSnapshots => "PublicSnapshots",
             Self::LaunchPermissions => "LaunchPermissions",
@@ -53,7 +56,7 @@ impl fmt::Display for Part {
     }
 }
 
-fn unknown(part: Part, id: Option<&str>, message: String) -> Unknown {
+pub(super) fn unknown(part: Part, id: Option<&str>, message: String) -> Unknown {
     Unknown {
         kind: part.as_str(),
         id: id.map(str::to_owned),
@@ -103,6 +106,7 @@ impl Subject<'_> {
             let message = problem::of_key_error(error, key.as_str()).message;
             unread.push(unknown(part, Some(key.as_str()), message));
         }
+        unread.extend(self.key_access_unread());
         if let Err(error) = &observed.public_snapshots {
             unread.push(of_error(Part::PublicSnapshots, error));
         }

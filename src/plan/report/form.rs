@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageCounts, Mode};
 use crate::domain::{Image, MissingPermissions};
+use crate::plan::access::form::Row;
 use crate::plan::cost::{self, Pace};
 use crate::plan::obstacle::Problem;
 use crate::plan::permissions;
@@ -141,6 +142,8 @@ pub struct Used {
     pub list: Vec<UsedImage>,
     /// What could not be read, and may use any of them.
     pub unknown: Vec<Unknown>,
+    /// Those who could not launch the copies, or of whom that is not known.
+    pub launching: Vec<Row>,
 }
 
 /// An image that something uses.

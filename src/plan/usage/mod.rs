@@ -41,6 +41,8 @@ pub struct Graph {
     unread_objects: BTreeSet<Box<str>>,
     /// Things of which it is not known what they launch.
     unresolved: BTreeSet<Unresolved>,
+    /// By which roles Auto Scaling groups launch, by the groups' names.
+    group_roles: HashMap<Box<str>, Box<str>>,
     /// When reading it began.
     began: Option<Timestamp>,
     /// Images of which AWS was asked by itself what names them.
@@ -118,6 +120,7 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
             .iter()
             .map(|(kind, error)| (*kind, problem::of_error(error)))
             .collect(),
+        group_roles: readings.group_roles.clone(),
         began: Some(began),
         ..Graph::default()
     };
@@ -161,6 +164,11 @@ impl Graph {
     /// Those that are known to use an image, in a stable order.
     pub fn consumers(&self, image: &ImageId) -> &[Consumer] {
         self.users.get(image).map_or(&[], Vec::as_slice)
+    }
+
+    /// The ARN of the role by which an Auto Scaling group launches, where AWS says it.
+    pub fn group_role(&self, group: &str) -> Option<&str> {
+        self.group_roles.get(group).map(|role| &**role)
     }
 
     /// Every image that something launches, whether or not it is there.
@@ -239,6 +247,9 @@ impl Graph {
         let may_be = |user: &Consumer| {
             is_unread(user) || unresolved.iter().any(|one| one.kind == user.kind && one.id == user.id)
         };
+        for (group, role) in &earlier.group_roles {
+            self.group_roles.entry(group.clone()).or_insert_with(|| role.clone());
+        }
         for (image, users) in &earlier.users {
             for user in users.iter().filter(|user| may_be(user)) {
                 let ours = self.users.entry(image.clone()).or_default();

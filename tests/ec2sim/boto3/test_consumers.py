@@ -1,5 +1,7 @@
 """What can launch an image, as boto3 sees it."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from conftest import ACCOUNT, OTHER, REGION
@@ -385,6 +387,16 @@ def test_guardrails(staffed):
     assert ACCOUNT in policy["Policy"]
     grants = every(kms, "list_grants", "Grants", 1, KeyId=key)
     assert {g["Name"] for g in grants} == {"one", "two"}
+    grants = [{"name": "three", "grantee": READER, "operations": ["Decrypt"], "encryptionContext": {"a": "b"}}]
+    where = {"account": ACCOUNT, "region": REGION, "key": "alias/ami"}
+    staffed.post("edit", {"setKeyPolicy": {**where, "policy": {"Statement": []}, "grants": grants}})
+    assert json.loads(kms.get_key_policy(KeyId=key)["Policy"]) == {"Statement": []}
+    [grant] = every(kms, "list_grants", "Grants", KeyId=key, GranteePrincipal=READER)
+    assert grant["Constraints"] == {"EncryptionContextSubset": {"a": "b"}}
+    aws = kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["Arn"]
+    [everybody, _] = json.loads(kms.get_key_policy(KeyId=aws)["Policy"])["Statement"]
+    assert everybody["Principal"] == {"AWS": "*"}
+    assert everybody["Condition"]["StringEquals"]["kms:CallerAccount"] == ACCOUNT
     rotation = kms.get_key_rotation_status(KeyId=key)
     assert (rotation["KeyRotationEnabled"], rotation["RotationPeriodInDays"]) == (True, 365)
     [snapshot] = ec2.describe_snapshots(OwnerIds=["self"], RestorableByUserIds=["all"])["Snapshots"]

@@ -121,9 +121,11 @@ pub(crate) fn apply(sim: &Sim, edit: Edit) -> Result<Value, EditError> {
 
 fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditError> {
     match edit {
-        Edit::SetKeyState { .. } | Edit::SetKeyPrincipals { .. } | Edit::SetAlias { .. } | Edit::DeleteKey { .. } => {
-            edit_key(state, edit)
-        }
+        Edit::SetKeyState { .. }
+        | Edit::SetKeyPrincipals { .. }
+        | Edit::SetKeyPolicy { .. }
+        | Edit::SetAlias { .. }
+        | Edit::DeleteKey { .. } => edit_key(state, edit),
         Edit::Share { .. }
         | Edit::SetTags { .. }
         | Edit::SetImageState { .. }
@@ -246,6 +248,9 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
         | Edit::SetKeyPrincipals {
             account, region, key, ..
         }
+        | Edit::SetKeyPolicy {
+            account, region, key, ..
+        }
         | Edit::SetAlias {
             account, region, key, ..
         }
@@ -278,6 +283,10 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
     match edit {
         Edit::SetKeyState { state, .. } => key.state = state,
         Edit::SetKeyPrincipals { allowed_principals, .. } => key.allowed_principals = allowed_principals,
+        Edit::SetKeyPolicy { policy, grants, .. } => {
+            key.policy = policy.or(key.policy.take());
+            key.grants = grants.unwrap_or(std::mem::take(&mut key.grants));
+        }
         Edit::SetAlias { alias, .. } => key.aliases.push(alias),
         _ => {}
     }

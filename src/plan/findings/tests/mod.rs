@@ -1,4 +1,5 @@
 mod images;
+mod key_access;
 mod keys;
 mod launches;
 mod region;

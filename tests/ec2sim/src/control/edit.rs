@@ -1,9 +1,10 @@
 //! Edits of the world from outside.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ConsumerChange;
-use crate::model::{Guardrails, Tags};
+use crate::model::{Grant, Guardrails, Tags};
 use crate::owner::OwnerAct;
 use crate::spec::{Expectation, Garbled, ImageSpec, OptIn, Settings};
 use crate::wire::Service;
@@ -35,6 +36,21 @@ pub enum Edit {
         /// Account IDs and role ARNs.
         #[serde(default)]
         allowed_principals: Option<Vec<String>>,
+    },
+    /// Sets a key's policy and grants, as far as they are given.
+    SetKeyPolicy {
+        /// Account of the key.
+        account: String,
+        /// Region of the key.
+        region: String,
+        /// Which.
+        key: String,
+        /// The policy that GetKeyPolicy gives.
+        #[serde(default)]
+        policy: Option<Value>,
+        /// Its grants.
+        #[serde(default)]
+        grants: Option<Vec<Grant>>,
     },
     /// Makes an alias name another key, or a first one.
     SetAlias {

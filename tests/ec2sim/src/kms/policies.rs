@@ -32,9 +32,12 @@ pub(super) fn key<'a>(state: &'a State, request: &'a Request, action: &str) -> R
     Ok(key)
 }
 
-/// Runs GetKeyPolicy.
+/// Runs GetKeyPolicy, which no other account can.
 pub(super) fn get(state: &State, request: &Request) -> Outcome {
     let key = key(state, request, "kms:GetKeyPolicy")?;
+    if key.arn.split(':').nth(4) != Some(request.account()) {
+        return Err(denied(request, "kms:GetKeyPolicy", &key.arn));
+    }
     let name = request.params.get("PolicyName").unwrap_or("default");
     if name != "default" {
         return Err(ApiError::new("NotFoundException", "No such policy exists"));
@@ -48,6 +51,9 @@ fn default_policy(key: &Key) -> Value {
     let owner = key.arn.split(':').nth(4).unwrap_or_default();
     let partition = key.arn.split(':').nth(1).unwrap_or("aws");
     let root = |account: &str| format!("arn:{partition}:iam::{account}:root");
+    if key.is_default_ebs() {
+        return managed_policy(key, &root(owner));
+    }
     let mut statements = vec![json!({
         "Sid": "Enable IAM User Permissions",
         "Effect": "Allow",
@@ -75,6 +81,40 @@ fn default_policy(key: &Key) -> Value {
         }));
     }
     json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// The policy of the key that AWS manages for EBS, as its documents show it.
+fn managed_policy(key: &Key, root: &str) -> Value {
+    let mut parts = key.arn.split(':').skip(3);
+    let (region, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let using = [
+        "kms:Encrypt",
+        "kms:Decrypt",
+        "kms:ReEncrypt*",
+        "kms:GenerateDataKey*",
+        "kms:CreateGrant",
+        "kms:DescribeKey",
+    ];
+    json!({"Version": "2012-10-17", "Id": "auto-ebs-2", "Statement": [
+        {
+            "Sid": "Allow access through EBS for all principals in the account that are authorized to use EBS",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": using,
+            "Resource": "*",
+            "Condition": {"StringEquals": {
+                "kms:CallerAccount": owner,
+                "kms:ViaService": format!("ec2.{region}.amazonaws.com"),
+            }},
+        },
+        {
+            "Sid": "Allow direct access to key metadata to the account",
+            "Effect": "Allow",
+            "Principal": {"AWS": root},
+            "Action": ["kms:Describe*", "kms:Get*", "kms:List*", "kms:RevokeGrant"],
+            "Resource": "*",
+        },
+    ]})
 }
 
 fn grant_id(key: &Key, index: usize) -> String {
@@ -125,6 +165,9 @@ fn shown(key: &Key, grant: &Grant, id: &str) -> Value {
         "IssuingAccount": format!("arn:aws:iam::{owner}:root"),
         "Operations": grant.operations,
     });
+    if !grant.encryption_context.is_empty() {
+        value["Constraints"] = json!({"EncryptionContextSubset": grant.encryption_context});
+    }
     if let Some(retiring) = &grant.retiring {
         value["RetiringPrincipal"] = json!(retiring);
     }

@@ -1,5 +1,7 @@
 //! What a region of an account is set to: encryption by default, public access, Allowed AMIs, trails.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The settings of EC2 in a region of an account.
@@ -76,4 +78,6 @@ pub struct Grant {
     pub retiring: Option<String>,
     /// What it permits, as in `Decrypt`.
     pub operations: Vec<String>,
+    /// The pairs that the encryption context has to have.
+    pub encryption_context: BTreeMap<String, String>,
 }

@@ -139,6 +139,42 @@ fn a_key_has_a_policy_and_grants() {
 }
 
 #[test]
+fn a_policy_and_grants_are_set_and_no_other_account_is_shown_the_policy() {
+    let sim = world(&yaml("", "", "").replace("{id: key-good,", "{id: key-good, allowedPrincipals: [\"*\"],"));
+    let edit = json!({"setKeyPolicy": {
+        "account": ACCOUNT, "region": REGION, "key": "key-good",
+        "policy": {"Statement": []},
+        "grants": [{"grantee": "arn:aws:iam::222222222222:role/a", "operations": ["Decrypt"], "encryptionContext": {"a": "b"}}],
+    }});
+    sim.edit(serde_json::from_value(edit).expect("an edit")).expect("a key");
+    let c = client(&sim, OWNER);
+    let key = json!({"KeyId": "key-good"});
+    assert_eq!(c.kms("GetKeyPolicy", &key).json()["Policy"], r#"{"Statement":[]}"#);
+    let grant = &c.kms("ListGrants", &key).json()["Grants"][0];
+    assert_eq!(grant["Constraints"], json!({"EncryptionContextSubset": {"a": "b"}}));
+    let arn = json!({"KeyId": format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/key-good")});
+    assert_eq!(
+        client(&sim, OTHER).kms("GetKeyPolicy", &arn).code(),
+        "AccessDeniedException"
+    );
+}
+
+#[test]
+fn the_key_that_aws_manages_is_for_everybody_in_its_account() {
+    let sim = world(&yaml("", "", ""));
+    let c = client(&sim, OWNER);
+    let metadata = c.kms("DescribeKey", &json!({"KeyId": "alias/aws/ebs"})).json();
+    let key = json!({"KeyId": metadata["KeyMetadata"]["KeyId"]});
+    let policy: Value =
+        serde_json::from_str(c.kms("GetKeyPolicy", &key).json()["Policy"].as_str().expect("a text")).expect("JSON");
+    let everybody = &policy["Statement"][0];
+    assert_eq!(everybody["Principal"], json!({"AWS": "*"}));
+    let condition = &everybody["Condition"]["StringEquals"];
+    assert_eq!(condition["kms:CallerAccount"], ACCOUNT);
+    assert_eq!(condition["kms:ViaService"], format!("ec2.{REGION}.amazonaws.com"));
+}
+
+#[test]
 fn trails_are_of_a_region_or_of_all() {
     let sim = set();
     let c = client(&sim, OWNER);

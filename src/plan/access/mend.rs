@@ -1,0 +1,147 @@
+//! What lets somebody use a key who may not: statements for the key's policy, or a grant.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Denial, KeyFacts, Principal, in_words, may_create_grants};
+use crate::domain::KeyArn;
+
+/// What AWS's examples let a role of its services do, and accounts that an image is shared with ("Required AWS KMS key policy for use with
+/// encrypted volumes", "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
+const USE: [&str; 5] = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey*",
+    "kms:ReEncrypt*",
+];
+
+/// The same as a grant names it.
+const OPERATIONS: [&str; 8] = [
+    "CreateGrant",
+    "Decrypt",
+    "DescribeKey",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+];
+
+/// What to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Mend {
+    /// Statements to add to the key's policy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<Value>,
+    /// A command to run in the account of the role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
+/// What mends a denial.
+pub(super) fn of(key: KeyFacts<'_>, principal: &Principal, denial: &Denial) -> Mend {
+    let advice = |text: String| Mend {
+        advice: Some(text),
+        ..Mend::default()
+    };
+    if key.aws_managed {
+        return advice("Encrypt the image under a customer managed key: nobody can share AWS's own.".to_owned());
+    }
+    if let Some(statement) = &denial.by {
+        return advice(format!(
+            "Except it from {statement} of the key's policy, which denies it."
+        ));
+    }
+    match principal {
+        Principal::Role { arn, account } if account == key.arn.account() => Mend {
+            statements: statements(arn, true),
+            ..Mend::default()
+        },
+        Principal::Role { arn, account } => {
+            let statements = if may_create_grants(key, account) {
+                Vec::new()
+            } else {
+                // Whoever creates the grant is no service of AWS.
+                statements(&root(key.arn, account.as_str()), false)
+            };
+            Mend {
+                statements,
+                command: Some(create_grant(key.arn, arn)),
+                advice: None,
+            }
+        }
+        Principal::Account(account) => Mend {
+            statements: statements(&root(key.arn, account.as_str()), true),
+            ..Mend::default()
+        },
+        Principal::Organization(_) => Mend::default(),
+    }
+}
+
+fn root(key: &KeyArn, account: &str) -> String {
+    format!("arn:{}:iam::{account}:root", key.region().partition())
+}
+
+fn statements(principal: &str, for_aws_only: bool) -> Vec<Value> {
+    let mut grants = json!({
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": "kms:CreateGrant",
+        "Resource": "*",
+    });
+    if for_aws_only {
+        grants["Condition"] = json!({"Bool": {"kms:GrantIsForAWSResource": "true"}});
+    }
+    let using = json!({
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": USE,
+        "Resource": "*",
+    });
+    vec![using, grants]
+}
+
+fn create_grant(key: &KeyArn, role: &str) -> String {
+    format!(
+        "aws kms create-grant --region {} --key-id {key} --grantee-principal {role} --operations {}",
+        key.region(),
+        OPERATIONS.join(" ")
+    )
+}
+
+impl Mend {
+    /// For a person: a sentence or two. `account` is that of whom it is for.
+    pub(super) fn text(&self, account: Option<&str>) -> String {
+        let mut sentences = Vec::new();
+        if !self.statements.is_empty() {
+            let statements: Vec<String> = self.statements.iter().map(Value::to_string).collect();
+            sentences.push(format!("Add to the key's policy: {}", statements.join(",")));
+        }
+        if let Some(command) = &self.command {
+            let then = if self.statements.is_empty() { "Run" } else { "Then run" };
+            sentences.push(format!(
+                "{then} in the account {}: {command}",
+                account.unwrap_or_default()
+            ));
+        }
+        sentences.extend(self.advice.clone());
+        sentences.join(" ")
+    }
+}
+
+/// What somebody may not do, in a sentence.
+pub(super) fn message(key: &KeyArn, principal: &Principal, denial: &Denial) -> String {
+    let missing = in_words(&denial.missing);
+    let who = match principal {
+        Principal::Account(account) => format!("The account {account}"),
+        Principal::Role { .. } | Principal::Organization(_) => principal.to_string(),
+    };
+    match &denial.by {
+        Some(statement) => format!("{who} may not use {key}: {statement} of its policy denies {missing}."),
+        None => format!("{who} may not use {key}: neither its policy nor a grant allows {missing}."),
+    }
+}
