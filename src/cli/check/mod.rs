@@ -15,6 +15,7 @@ use super::output::read_or_not;
 use super::run;
 use crate::api::Duration as Text;
 
+pub(crate) use cluster::unreadable;
 pub use cluster::{Place, RIGHTS, Right};
 
 const EXAMPLES: &str = "\
