@@ -95,7 +95,7 @@ async fn guardrails(session: &Session, asked: Asked<'_>) -> Vec<GuardrailState> 
     if !asks(asked, &checks) {
         return Vec::new();
     }
-    session.guardrails().await
+    Box::pin(session.guardrails()).await
 }
 
 async fn public_snapshots(session: &Session, asked: Asked<'_>) -> Result<BTreeSet<SnapshotId>, AwsError> {
