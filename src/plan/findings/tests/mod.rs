@@ -112,7 +112,7 @@ impl Case {
     fn unread(&self) -> Vec<(String, Option<String>, String)> {
         let unread = self.with(|subject| subject.unread()).into_iter();
         unread
-            .map(|unknown| (unknown.kind.to_owned(), unknown.id, unknown.message))
+            .map(|unknown| (unknown.kind.into_owned(), unknown.id, unknown.message))
             .collect()
     }
 
