@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use amiseal::api::{FindingsStatus, conditions};
 use ec2sim::spec::{AllowedCall, WorldSpec};
 use ec2sim::{Act, Edit, Failure};
+use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
@@ -48,15 +49,16 @@ fn counts(findings: &FindingsStatus) -> Vec<(&str, u32, u32)> {
     row.map(|row| (&*row.check, row.count, row.exempt)).collect()
 }
 
-/// Reason, type and note of the Events of findings.
-async fn told(scenario: &Scenario) -> BTreeSet<(String, String, String)> {
+/// Reason, type and note of the Events of findings since then: those of other scenarios are there too.
+async fn told(scenario: &Scenario, since: Timestamp) -> BTreeSet<(String, String, String)> {
     let events = Api::<Event>::all(scenario.client.clone());
     let all = events.list(&ListParams::default()).await.expect("a list").items;
     let text = |text: Option<String>| text.unwrap_or_default();
     all.into_iter()
         .filter(|event| {
             let action = event.action.as_deref().unwrap_or_default();
-            action.starts_with("Find") || action.starts_with("Examine")
+            let is_of_this = event.event_time.as_ref().is_some_and(|time| time.0 >= since);
+            is_of_this && (action.starts_with("Find") || action.starts_with("Examine"))
         })
         .map(|event| (text(event.reason), text(event.type_), text(event.note)))
         .collect()
@@ -86,6 +88,7 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
     let images = "images: [{name: web, expect: untouched}, {name: old, expect: untouched, \
                   tags: {amiseal.dev/exempt-until: \"2100-01-01\", amiseal.dev/exempt-reason: retired in June}}]";
     let scenario = Scenario::new(world(&account(ACCOUNT, &sound(images)))).await;
+    let began = Timestamp::now();
     let replica = scenario.start().await;
     let plain = with(policy("production", &[ACCOUNT]), "mode", json!("Audit"));
     scenario.apply(&plain).await;
@@ -119,7 +122,7 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
         .await;
     let first_told = scenario
         .until("one Event that sums up", async || {
-            let told = told(&scenario).await;
+            let told = told(&scenario, began).await;
             (!told.is_empty()).then_some(told)
         })
         .await;
@@ -146,7 +149,7 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
     assert_eq!(counts(&more)[0], ("public-image", 1, 0));
     let now_told = scenario
         .until("an Event of it", async || {
-            let told = told(&scenario).await;
+            let told = told(&scenario, began).await;
             reasons(&told).contains(&"PublicImage").then_some(told)
         })
         .await;
@@ -196,7 +199,7 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
     })
     .await;
     assert_eq!(counts(&mended), [("unencrypted-image", 1, 1)]);
-    assert_eq!(reasons(&told(&scenario).await), ["Findings", "PublicImage"]);
+    assert_eq!(reasons(&told(&scenario, began).await), ["Findings", "PublicImage"]);
     let (_, out, _) = report(&scenario, &["--output", "json", "--since", path]).await;
     let told_of: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(told_of["since"]["unchanged"], 1, "{out}");
@@ -306,6 +309,7 @@ async fn an_action_that_is_denied_is_named_hides_nothing_else_and_lets_stand_wha
     let mut world = world(&account(ACCOUNT, &region));
     denied(&mut world, "GetAllowedImagesSettings");
     let scenario = Scenario::new(world).await;
+    let began = Timestamp::now();
     let _replica = scenario.start().await;
     let asked = with(audited(&json!({})), "consumers", json!({"read": false}));
     scenario.apply(&asked).await;
@@ -346,7 +350,7 @@ async fn an_action_that_is_denied_is_named_hides_nothing_else_and_lets_stand_wha
     scenario.apply(&with(asked, "scanInterval", json!("3h"))).await;
     found(&scenario, "everything again", |findings| findings.unread.len() == 1).await;
     // That it could not be read for a while makes nothing new.
-    let told = told(&scenario).await;
+    let told = told(&scenario, began).await;
     assert_eq!(reasons(&told), ["Findings"], "{told:#?}");
     scenario.judged();
 }
