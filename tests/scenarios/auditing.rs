@@ -89,7 +89,7 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
                   tags: {amiseal.dev/exempt-until: \"2100-01-01\", amiseal.dev/exempt-reason: retired in June}}]";
     let scenario = Scenario::new(world(&account(ACCOUNT, &sound(images)))).await;
     let began = Timestamp::now();
-    let replica = scenario.start().await;
+    let mut replica = scenario.start().await;
     let plain = with(policy("production", &[ACCOUNT]), "mode", json!("Audit"));
     scenario.apply(&plain).await;
     scenario
@@ -160,6 +160,14 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
         note.starts_with("public-image: Everybody can launch web. Remove"),
         "{note}"
     );
+
+    let (_, metrics) = replica.get("/metrics").await;
+    for shown in [
+        "amiseal_findings{account=\"111122223333\",check=\"public-image\",policy=\"production\",region=\"eu-west-1\",severity=\"critical\"} 1",
+        "amiseal_findings_known{account=\"111122223333\",policy=\"production\",region=\"eu-west-1\"} 1",
+    ] {
+        assert!(metrics.lines().any(|line| line == shown), "{shown}:\n{metrics}");
+    }
 
     // What the report says of it, beside the one from before.
     let earlier = tempfile::NamedTempFile::new().expect("a file");

@@ -25,7 +25,8 @@ impl TargetReconciler<'_> {
         }
         let more = others.len() + usize::try_from(news.more).unwrap_or(usize::MAX);
         if more > 0 {
-            let note = format!("{more} more findings are new. status.findings names the worst.");
+            let what = if more == 1 { "finding is" } else { "findings are" };
+            let note = format!("{more} more {what} new. status.findings names the worst.");
             let grave = others.iter().any(|finding| is_grave(finding));
             // Events of one reason and action are taken for one that comes again.
             let action = format!("Examine-{more}");

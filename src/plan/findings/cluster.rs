@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::report::{
-    Counts, Report, ReportedFinding, ReportedImage, Said, ScopeReport, UNKNOWN, UNUSED, USED, of_scope, time,
+    Counts, Report, ReportedFinding, ReportedImage, Said, ScopeReport, UNKNOWN, UNUSED, USED, are, of_scope, time,
 };
 use super::{Check, Thresholds};
 use crate::api::{
@@ -183,9 +183,9 @@ fn notes(target: &AMIEncryptionTarget, found: &FindingsStatus) -> Vec<String> {
     let policy = &target.spec.policy;
     if found.omitted > 0 {
         notes.push(format!(
-            "{} findings are not listed, since a target names the worst {NAMED_FINDINGS}: `amiseal report -f` reads all of \
+            "{} not listed, since a target names the worst {NAMED_FINDINGS}: `amiseal report -f` reads all of \
              them from AWS, by the policy {policy}.",
-            found.omitted
+            are(usize::try_from(found.omitted).unwrap_or(usize::MAX))
         ));
     }
     let alien = found
@@ -195,7 +195,8 @@ fn notes(target: &AMIEncryptionTarget, found: &FindingsStatus) -> Vec<String> {
     let alien = alien.count();
     if alien > 0 {
         notes.push(format!(
-            "{alien} findings are of checks that this version of amiseal does not know: use that of the controller."
+            "{} of checks that this version of amiseal does not know: use that of the controller.",
+            are(alien)
         ));
     }
     if target.spec.suspend {

@@ -252,8 +252,10 @@ impl Report {
         let line = |scope: &ScopeReport| {
             let count: usize = scope.omitted.values().sum();
             format!(
-                "{} {}: {count} findings are not listed, since a target names only the worst.",
-                scope.account_id, scope.region
+                "{} {}: {} not listed, since a target names only the worst.",
+                scope.account_id,
+                scope.region,
+                are(count)
             )
         };
         omitting.map(line).collect()
@@ -262,6 +264,14 @@ impl Report {
     /// Whether everything could be looked into.
     pub fn is_complete(&self) -> bool {
         self.scopes.iter().all(|scope| scope.problem.is_none())
+    }
+}
+
+/// So many findings, and a verb.
+pub(super) fn are(count: usize) -> String {
+    match count {
+        1 => "1 finding is".to_owned(),
+        _ => format!("{count} findings are"),
     }
 }
 

@@ -117,7 +117,7 @@ fn it_lists_what_targets_name_counts_what_they_do_not_and_says_so() {
     assert_eq!(unknown[0], ("AllowedImages", "allow that"));
     assert!(unknown[1].1.starts_with("7 findings are not listed"), "{unknown:?}");
     assert!(
-        unknown[2].1.starts_with("1 findings are of checks that this version"),
+        unknown[2].1.starts_with("1 finding is of checks that this version"),
         "{unknown:?}"
     );
     assert_eq!(
