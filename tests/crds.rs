@@ -13,10 +13,11 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    Backups, ConsumerCount, ConsumerSettings, CopySettings, CopyStatus, Duration, ForeignImage, ImageCounts,
-    ImageSelector, ImageTerm, ImageUsage, KindCount, LaunchPermissions, MigrationCounts, MigrationState, Mode,
-    NamedConsumer, OrphanedCopies, OtherKey, ParameterScope, PromotionSettings, RegionSpec, SnapshotStatus,
-    TagPublication, TargetCounts, UnencryptedImage, UnreadKind, UnusedSettings, UsageCounts, UsageState, UsageStatus,
+    AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerSettings, CopySettings, CopyStatus, Duration,
+    FindingCounts, FindingsStatus, ForeignImage, ImageCounts, ImageSelector, ImageTerm, ImageUsage, KindCount,
+    LaunchPermissions, MaxFixAvailable, MigrationCounts, MigrationState, Mode, NamedConsumer, NamedFinding,
+    OrphanedCopies, OtherKey, ParameterScope, PromotionSettings, RegionSpec, SnapshotStatus, TagPublication,
+    TargetCounts, UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageState, UsageStatus,
 };
 use amiseal::cli::crd;
 
@@ -176,6 +177,7 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
         "backups",
         "historyTTL",
         "ownedBy",
+        "requiredTags",
         "kmsKeyID",
         "namePattern",
         "launchPermissions",
@@ -399,6 +401,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         promotion: PromotionSettings::default(),
         consumers: ConsumerSettings::default(),
         unused: UnusedSettings::default(),
+        audit: None,
         history_ttl: Duration::from_mins(43_200),
     };
     let api: Api<AMIEncryptionPolicy> = Api::all(client().await);
@@ -425,6 +428,14 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
             unused_gib: 16,
             unknown: 1,
         }),
+        findings: Some(FindingCounts {
+            total: 10,
+            critical: 1,
+            high: 2,
+            medium: 3,
+            low: 4,
+            exempt: 5,
+        }),
         migrations: Some(migration_counts()),
     };
     let json = serde_json::to_value(&status).expect("JSON");
@@ -448,7 +459,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
     assert!(
         words(&wide)[0]
             .join(" ")
-            .ends_with("AGE SUSPENDED TARGETS IMAGES IN PROGRESS"),
+            .ends_with("AGE SUSPENDED TARGETS IMAGES IN PROGRESS FINDINGS"),
         "{wide}"
     );
 }
@@ -490,6 +501,18 @@ fn target_spec() -> AMIEncryptionTargetSpec {
         unused: UnusedSettings {
             after: Duration::from_mins(1440),
         },
+        audit: Some(AuditSettings {
+            max_image_age: Some(Duration::from_mins(2880)),
+            required_tags: vec!["owner".to_owned()],
+            trusted_owners: vec![],
+            allowed_sharing: Some(vec!["444455556666".to_owned()]),
+            max_fix_available: MaxFixAvailable {
+                critical: Some(Duration::from_mins(1440)),
+                ..MaxFixAvailable::default()
+            },
+            max_scan_age: Some(Duration::from_mins(2880)),
+            disabled_checks: vec!["old-image".to_owned()],
+        }),
         history_ttl: Duration::from_mins(1440),
     }
 }
@@ -549,6 +572,30 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
             foreign_images_omitted: 7,
             read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
         }),
+        findings: Some(FindingsStatus {
+            total: 1,
+            checks: vec![CheckCount {
+                check: "public-image".to_owned(),
+                severity: "critical".to_owned(),
+                count: 1,
+                exempt: 2,
+            }],
+            named: vec![NamedFinding {
+                id: "0".repeat(32),
+                check: "public-image".to_owned(),
+                severity: "critical".to_owned(),
+                resource: "ami-0123456789abcdef0".to_owned(),
+                what: "Everybody can launch web-1.".to_owned(),
+                exempt_until: Some("2027-06-30".to_owned()),
+                exempt_reason: Some("it is meant to be".to_owned()),
+            }],
+            omitted: 3,
+            unread: vec![UnreadPart {
+                kind: "AllowedImages".to_owned(),
+                message: "allow ec2:GetAllowedImagesSettings".to_owned(),
+            }],
+            read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
+        }),
         contested_by: vec!["base".to_owned()],
         observed_scan: Some("now".to_owned()),
     };
@@ -577,7 +624,7 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
     assert!(
         words(&wide)[0]
             .join(" ")
-            .ends_with("LAST SCAN MODE IMAGES COPIED STALLED UNUSED"),
+            .ends_with("LAST SCAN MODE IMAGES COPIED STALLED UNUSED FINDINGS"),
         "{wide}"
     );
     // With the kind before the name, as kubectl has it when asked for several kinds.

@@ -90,7 +90,9 @@ fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_other
     // DescribeImageReferences asks for these two.
     reads.extend(["imagebuilder:GetContainerRecipe", "imagebuilder:GetImageRecipe"].map(str::to_owned));
     let sees = guide_actions("role.json", Some("SeeWhoUsesThem"));
-    assert_eq!(&guide_actions("role.json", Some("Look")) | &sees, reads);
+    let finds = guide_actions("role.json", Some("LookForFindings"));
+    let looks = &guide_actions("role.json", Some("Look")) | &sees;
+    assert_eq!(&looks | &finds, reads);
     assert_eq!(
         guide_actions("role.json", Some("Migrate")),
         called(|operation| of_role(operation) && operation.writes())
@@ -143,6 +145,7 @@ fn the_readme_names_every_action_that_the_role_needs() {
     let readme = include_str!("../README.md");
     // For those the README points to the guide.
     let sees = guide_actions("role.json", Some("SeeWhoUsesThem"));
+    let sees = &sees | &guide_actions("role.json", Some("LookForFindings"));
     let needed = called(|operation| *operation != Operation::GetCallerIdentity && is_of_controller(operation));
     for action in &needed - &sees {
         assert!(

@@ -9,6 +9,7 @@
     reason = "KubeSchema makes a copy of each type inside a function, `pub` included"
 )]
 
+mod audit;
 mod class;
 pub mod conditions;
 pub mod duration;
@@ -22,6 +23,10 @@ mod status;
 mod target;
 mod usage;
 
+pub use audit::{
+    AuditSettings, CHECKS, CheckCount, FindingCounts, FindingsStatus, MaxFixAvailable, NAMED_FINDINGS, NamedFinding,
+    UnreadPart,
+};
 pub use class::ImageClass;
 pub use duration::Duration;
 pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};

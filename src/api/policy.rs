@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backups, ConsumerSettings, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey,
-    PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, rules, schema,
+    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts, ImageCounts, ImageSelector,
+    MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -79,6 +79,12 @@ use super::{
         type_ = "integer",
         json_path = ".status.migrations.inProgress",
         priority = 1
+    ),
+    printcolumn(
+        name = "Findings",
+        type_ = "integer",
+        json_path = ".status.findings.total",
+        priority = 1
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -131,6 +137,10 @@ pub struct AMIEncryptionPolicySpec {
     /// Which images count as unused.
     #[serde(default)]
     pub unused: UnusedSettings,
+    /// What is allowed: whatever goes beyond it is a finding, counted and named in the status of the targets. The guide lists
+    /// the actions that the role needs for it. Absent: no findings are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditSettings>,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]
@@ -248,6 +258,9 @@ pub struct AMIEncryptionPolicyStatus {
     /// How many images are used, over all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageCounts>,
+    /// How many findings there are, over all targets. Absent where none are looked for, and until they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<FindingCounts>,
     /// How many migrations are where, over all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationCounts>,

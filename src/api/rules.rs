@@ -7,6 +7,8 @@
 
 use kube::core::{Message, Rule};
 
+use super::CHECKS;
+
 /// The partition of the region that `region`, a CEL expression, names: a CEL expression too.
 fn partition_of(region: &str) -> String {
     const PARTITIONS: [(&str, &str); 7] = [
@@ -63,6 +65,42 @@ pub(super) fn history_ttl_range() -> Rule {
 pub(super) fn unused_after_range() -> Rule {
     Rule::new(format!("!({DURATION_FORM}) || duration(self) >= duration('24h')"))
         .message("after must be at least 24h: write for example 2160h")
+}
+
+/// What counts in days is a day at least.
+pub(super) fn a_day_at_least(field: &str) -> Rule {
+    Rule::new(format!("!({DURATION_FORM}) || duration(self) >= duration('24h')"))
+        .message(format!("{field} must be at least 24h: write for example 2160h").as_str())
+}
+
+/// Owners are accounts, or what AWS calls some of them.
+pub(super) fn trusted_owners() -> Rule {
+    Rule::new("self.all(owner, owner.matches('^([0-9]{12}|amazon|aws-marketplace|aws-backup-vault|self)$'))").message(
+        "trustedOwners must be the 12 digits of accounts, in quotes, aws-marketplace or aws-backup-vault: write for \
+         example \"099720109477\"",
+    )
+}
+
+/// Images are shared with accounts, organizations and their units.
+pub(super) fn allowed_sharing() -> Rule {
+    Rule::new(
+        "self.all(with, with.matches('^([0-9]{12}|arn:aws[a-z-]*:organizations::[0-9]{12}:\
+         (organization/o-[a-z0-9]+|ou/o-[a-z0-9]+/ou-[a-z0-9-]+))$'))",
+    )
+    .message(
+        "allowedSharing must be the 12 digits of accounts, in quotes, or ARNs of organizations or of organizational \
+         units: write for example \"111122223333\" or \
+         arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5",
+    )
+}
+
+/// Checks are named by their names.
+pub(super) fn check_names() -> Rule {
+    let names: Vec<String> = CHECKS.iter().map(|name| format!("'{name}'")).collect();
+    Rule::new(format!("self.all(check, check in [{}])", names.join(", "))).message(
+        "disabledChecks must be names of checks, as status.findings and docs/findings.md have them: write for example \
+         unused-image",
+    )
 }
 
 /// An account ID has twelve digits.

@@ -5,8 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backups, ConsumerSettings, CopySettings, Duration, ImageCounts, ImageSelector, MigrationCounts, Mode,
-    OrphanedCopies, OtherKey, PromotionSettings, UnencryptedImage, UnusedSettings, UsageStatus, rules, schema,
+    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingsStatus, ImageCounts, ImageSelector,
+    MigrationCounts, Mode, OrphanedCopies, OtherKey, PromotionSettings, UnencryptedImage, UnusedSettings, UsageStatus,
+    rules, schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -60,7 +61,13 @@ use super::{
         json_path = ".status.migrations.stalled",
         priority = 1
     ),
-    printcolumn(name = "Unused", type_ = "integer", json_path = ".status.usage.unused", priority = 1)
+    printcolumn(name = "Unused", type_ = "integer", json_path = ".status.usage.unused", priority = 1),
+    printcolumn(
+        name = "Findings",
+        type_ = "integer",
+        json_path = ".status.findings.total",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -131,6 +138,9 @@ pub struct AMIEncryptionTargetSpec {
     /// Which images count as unused.
     #[serde(default)]
     pub unused: UnusedSettings,
+    /// What is allowed: whatever goes beyond it is a finding. Absent: no findings are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditSettings>,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]
@@ -183,6 +193,9 @@ pub struct AMIEncryptionTargetStatus {
     /// Who uses the images. Absent until that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageStatus>,
+    /// What is wrong. Absent where no findings are looked for, and until they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<FindingsStatus>,
     /// The policies that govern images which this one selects too, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 63)))]

@@ -4,6 +4,7 @@
 
 mod answers;
 mod apply;
+mod audit;
 mod events;
 mod forget;
 mod handover;

@@ -1,5 +1,5 @@
-//! Who uses the images: a reading of each account and region, beside whatever else goes on there. A reading may take minutes
-//! in a large account; it holds up neither scans nor copies, and ends with whoever waits for it.
+//! Who uses the images, and what is wrong: a reading of each account and region, beside whatever else goes on there. A reading may
+//! take minutes in a large account; it holds up neither scans nor copies, and ends with whoever waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +8,19 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use wildmatch::WildMatch;
 
 use super::index::Scoped;
+use super::objects::ObjectReading;
 use super::registry::{TargetState, jittered, lock};
 use super::targets::{is_controlled_by, until};
-use super::{Context, policy, survey};
-use crate::api::{AMIEncryptionTarget, AMIMigration, ConsumerSettings, ParameterScope};
-use crate::aws::{AwsError, ErrorClass, Parameters, Query, Session};
-use crate::domain::{AccountId, ImageId, Inventory, Scope};
+use super::{Context, audit, policy, survey};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, FindingsStatus};
+use crate::aws::Session;
+use crate::domain::{AccountId, ImageId, Inventory, Readings, Scope};
+use crate::plan::findings::PolicyKey;
 use crate::plan::permissions;
 use crate::plan::select::Selector;
-use crate::plan::usage::{self, Elsewhere, Picture, record};
-
-/// For so many images AWS looks at a time what names them.
-const AT_A_TIME: usize = 10;
+use crate::plan::usage::{self, Elsewhere, Picture, Read, record};
 
 /// How often a reading looks whether it is still wanted.
 const LOOK: Duration = Duration::from_secs(5);
@@ -32,8 +30,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     let Some(policy) = policy::governing(&target, &ctx.policies) else {
         return Ok(Action::await_change());
     };
-    let is_off =
-        target.spec.suspend || !target.spec.consumers.read || permissions::is_withdrawn(&policy.spec, &target.spec);
+    let is_off = !is_wanted(&target) || permissions::is_withdrawn(&policy.spec, &target.spec);
     let Ok(scope) = target.scope() else {
         return Ok(Action::await_change());
     };
@@ -43,6 +40,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     }
     let reading = Reading {
         ctx: &ctx,
+        policy: &policy,
         target: &target,
         name: target.name_any(),
         scope,
@@ -52,13 +50,27 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     Ok(due.map_or_else(Action::await_change, |due| Action::requeue(ctx.clock.to_real_time(due))))
 }
 
-/// Whether it is to be read who uses a target's images.
+/// Whether it is to be read who uses a target's images, or what is wrong.
 pub(super) fn is_wanted(target: &AMIEncryptionTarget) -> bool {
-    target.spec.consumers.read && !target.spec.suspend
+    let spec = &target.spec;
+    (spec.consumers.read || spec.audit.is_some()) && !spec.suspend
+}
+
+/// What a reading begins with.
+pub(super) struct Known {
+    pub(super) session: Arc<Session>,
+    pub(super) inventory: Arc<Inventory>,
+    /// Who used the images by the reading before.
+    picture: Option<Arc<Picture>>,
+    /// What was found before.
+    pub(super) findings: Option<Arc<FindingsStatus>>,
+    /// The key that the policy names.
+    pub(super) key: PolicyKey,
 }
 
 struct Reading<'a> {
     ctx: &'a Context,
+    policy: &'a AMIEncryptionPolicy,
     target: &'a AMIEncryptionTarget,
     name: String,
     scope: Scope,
@@ -69,7 +81,7 @@ impl Reading<'_> {
     async fn visit(&self) -> Option<Duration> {
         let now = self.ctx.clock.now();
         let state = self.ctx.registry.target_state(&self.name);
-        let (session, inventory, before, begun) = {
+        let (known, begun) = {
             let state = lock(&state);
             if !self.is_of(&state) {
                 return None;
@@ -77,43 +89,23 @@ impl Reading<'_> {
             if !state.usage.is_due(now) {
                 return state.usage.due().map(|due| until(due, now));
             }
-            let (session, inventory) = (state.session.clone()?, state.inventory.clone()?);
-            (
-                session,
-                inventory,
-                state.usage.picture().cloned(),
-                state.usage.begins(now),
-            )
+            (self.known(&state)?, state.usage.begins(now))
         };
-        let selector = Selector::new(&self.target.spec.image_selector, self.target.spec.backups);
-        let after = self.target.spec.unused.after.as_std();
-        let (picture, passes) = tokio::select! {
-            read = self.picture(&session, &inventory, &selector, begun.at(), before.as_deref()) => read,
+        let (read, passes) = tokio::select! {
+            // On the heap: reading is deep enough as it is.
+            read = Box::pin(self.read(&known, begun.at())) => read,
             // Nothing is called for a policy that is suspended meanwhile.
             () = self.withdrawn() => return None,
         };
         let now = self.ctx.clock.now();
-        let status = record::of_target(
-            &picture,
-            &inventory,
-            &selector,
-            after,
-            quiet_until(self.ctx, &inventory),
-        );
-        tracing::info!(
-            used = status.used,
-            unused = status.unused,
-            unknown = status.unknown,
-            unread = status.unread.len(),
-            "read who uses the images"
-        );
+        self.log(&read);
         let interval = jittered(self.target.spec.scan_interval.as_std(), &self.name);
         let due = {
             let mut state = lock(&state);
             if !self.is_of(&state) {
                 return None;
             }
-            state.usage.ended(begun, picture, status, passes, interval, now);
+            state.usage.ended(begun, read, passes, interval, now);
             state.usage.due()
         };
         self.ctx.registry.wake_target(&self.name);
@@ -141,78 +133,110 @@ impl Reading<'_> {
         Some(state.uid.as_str()) == self.target.metadata.uid.as_deref()
     }
 
+    /// What a reading begins with, once anything was scanned.
+    fn known(&self, state: &TargetState) -> Option<Known> {
+        // What an earlier process has found is on record.
+        let recorded = || self.target.status.as_ref()?.findings.clone().map(Arc::new);
+        Some(Known {
+            session: state.session.clone()?,
+            inventory: state.inventory.clone()?,
+            picture: state.usage.picture().cloned(),
+            findings: state.usage.findings().cloned().or_else(recorded),
+            key: audit::policy_key(self.target, state.key.view(), state.key.problem()),
+        })
+    }
+
     /// Reads everything. Says besides whether something is lacking for a fault that passes by itself.
+    async fn read(&self, known: &Known, began: Timestamp) -> (Read, bool) {
+        let spec = &self.target.spec;
+        let selector = Selector::new(&spec.image_selector, spec.backups);
+        let (mut picture, mut readings, mut passes) = (Picture::default(), Readings::default(), false);
+        if spec.consumers.read {
+            let query = survey::query(&spec.consumers);
+            let cluster;
+            (readings, cluster) = tokio::join!(survey::consumers(&known.session, &query), self.ctx.objects.read());
+            (picture, passes) = self.picture(known, &readings, &cluster, &selector, began).await;
+        }
+        let now = quiet_until(self.ctx, &known.inventory);
+        let status = spec
+            .consumers
+            .read
+            .then(|| record::of_target(&picture, &known.inventory, &selector, spec.unused.after.as_std(), now));
+        let mut findings = None;
+        if let Some(settings) = &spec.audit {
+            let examined = audit::Examined {
+                policy: self.policy,
+                settings,
+                unused: &spec.unused,
+                scope: &self.scope,
+                known,
+                now,
+                began: self.wall(began),
+            };
+            let lacks;
+            (findings, lacks) = examined.findings(&mut picture, readings.origins).await;
+            passes |= lacks;
+        }
+        let read = Read {
+            picture: spec.consumers.read.then_some(picture),
+            status,
+            findings,
+        };
+        (read, passes)
+    }
+
+    /// Who uses the images, and whether something of it is lacking for a fault that passes by itself.
     async fn picture(
         &self,
-        session: &Session,
-        inventory: &Inventory,
+        known: &Known,
+        readings: &Readings,
+        cluster: &ObjectReading,
         selector: &Selector,
         began: Timestamp,
-        before: Option<&Picture>,
     ) -> (Picture, bool) {
-        let query = query(&self.target.spec.consumers);
-        let (readings, cluster) = tokio::join!(survey::consumers(session, &query), self.ctx.objects.read());
-        let mut passes = usage::passes(&readings) || cluster.objects.passes();
+        let passes = usage::passes(readings) || cluster.objects.passes();
         let mut picture = Picture {
-            graph: usage::graph(&readings, &self.scope.account, self.wall(began)),
+            graph: usage::graph(readings, &self.scope.account, self.wall(began)),
             elsewhere: self.elsewhere(),
             ..Picture::default()
         };
-        drop(readings);
-        let ours = |image: &ImageId| inventory.images.contains_key(image);
-        picture
-            .graph
-            .add_objects(&cluster.objects, self.wall(cluster.began), ours);
-        if let Some(before) = before {
+        let ours = |image: &ImageId| known.inventory.images.contains_key(image);
+        let objects_began = self.wall(cluster.began);
+        picture.graph.add_objects(&cluster.objects, objects_began, ours);
+        if let Some(before) = &known.picture {
             picture.graph.keep(&before.graph);
         }
-        // On the heap: reading is deep enough as it is.
-        if let Err(error) = Box::pin(self.confirm(session, inventory, selector, &mut picture)).await {
-            tracing::warn!(%error, "could not ask what else uses images: none of them is said to be unused");
-            passes |= usage::is_passing(&error);
-            picture.graph.not_confirmed(&error);
-        }
-        (picture, passes)
+        let spec = &self.target.spec;
+        let (inventory, now) = (&*known.inventory, quiet_until(self.ctx, &known.inventory));
+        // Findings are on all images.
+        let is_asked_of_all = spec.audit.is_some();
+        let candidates = |picture: &Picture| -> Vec<ImageId> {
+            let after = spec.unused.after.as_std();
+            if is_asked_of_all {
+                picture.candidates(inventory.images.values().map(|image| &**image), after, now)
+            } else {
+                picture.candidates(record::selected(inventory, selector), after, now)
+            }
+        };
+        let lacks = survey::confirm(&known.session, &self.scope.account, &candidates, &mut picture).await;
+        (picture, passes || lacks)
     }
 
-    /// Asks of the images that nobody is known to use what else names them, and who may launch them. One that went meanwhile is no
-    /// matter of the others.
-    async fn confirm(
-        &self,
-        session: &Session,
-        inventory: &Inventory,
-        selector: &Selector,
-        picture: &mut Picture,
-    ) -> Result<(), AwsError> {
-        let after = self.target.spec.unused.after.as_std();
-        let now = quiet_until(self.ctx, inventory);
-        let candidates = picture.candidates(record::selected(inventory, selector), after, now);
-        for some in candidates.chunks(AT_A_TIME) {
-            match session.image_references(some).await {
-                Ok(references) => picture.graph.confirm(some, &references, &self.scope.account),
-                Err(error) if error.class == ErrorClass::NotFound => {
-                    for image in some {
-                        let image = std::slice::from_ref(image);
-                        match session.image_references(image).await {
-                            Ok(references) => picture.graph.confirm(image, &references, &self.scope.account),
-                            Err(error) if error.class == ErrorClass::NotFound => {}
-                            Err(error) => return Err(error),
-                        }
-                    }
-                }
-                Err(error) => return Err(error),
-            }
+    fn log(&self, read: &Read) {
+        let Read { status, findings, .. } = read;
+        if let Some(status) = status {
+            tracing::info!(
+                used = status.used,
+                unused = status.unused,
+                unknown = status.unknown,
+                unread = status.unread.len(),
+                "read who uses the images"
+            );
         }
-        for image in picture.candidates(record::selected(inventory, selector), after, now) {
-            match session.launch_permissions(&image).await {
-                Ok(shared) => {
-                    picture.shared.insert(image, shared);
-                }
-                Err(error) if error.class == ErrorClass::NotFound => {}
-                Err(error) => return Err(error),
-            }
+        if let Some(findings) = findings {
+            let (findings, unread) = (findings.total, findings.unread.len());
+            tracing::info!(findings, unread, "looked for findings");
         }
-        Ok(())
     }
 
     /// What the targets of other accounts say of images that they do not own, in the same region.
@@ -256,18 +280,4 @@ impl Reading<'_> {
 pub(super) fn quiet_until(ctx: &Context, inventory: &Inventory) -> Timestamp {
     let today = ctx.clock.now().min(ctx.clock.system_time());
     today.min(inventory.scanned)
-}
-
-/// What a policy has read.
-fn query(settings: &ConsumerSettings) -> Query {
-    let owned_by = settings.owned_by.iter();
-    Query {
-        parameters: match settings.parameters {
-            ParameterScope::Images => Parameters::Images,
-            ParameterScope::All => Parameters::All,
-        },
-        owned_by: owned_by
-            .map(|(key, glob)| (key.as_str().into(), WildMatch::new(glob)))
-            .collect(),
-    }
 }

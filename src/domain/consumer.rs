@@ -52,6 +52,11 @@ impl ConsumerKind {
         Self::KubernetesObject,
     ];
 
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// As statuses, metrics and reports name it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -34,6 +34,7 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
                 promotion: spec.promotion.clone(),
                 consumers: spec.consumers.clone(),
                 unused: spec.unused.clone(),
+                audit: spec.audit.clone(),
                 history_ttl: spec.history_ttl,
             });
         }

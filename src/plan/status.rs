@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::classify::{Classified, Named};
+use super::findings::record as findings;
 use super::freshness;
 use super::obstacle::{KeyView, Problem};
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
-    AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, Duration, MigrationCounts, Mode, OrphanedCopies,
-    UnencryptedImage, UsageStatus,
+    AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, Duration, FindingsStatus, MigrationCounts, Mode,
+    OrphanedCopies, UnencryptedImage, UsageStatus,
 };
 use crate::domain::MissingPermissions;
 
@@ -59,6 +60,8 @@ pub struct Scan<'a> {
     pub asks: bool,
     /// Who uses the images; none before that was read.
     pub usage: Option<&'a UsageStatus>,
+    /// What is wrong; none before that was looked for.
+    pub findings: Option<&'a FindingsStatus>,
     /// What the role lacks; none if that was not asked.
     pub lacking: Option<&'a MissingPermissions>,
     /// Why it is not known yet what the role lacks, if copies wait for that.
@@ -90,6 +93,9 @@ pub fn target(
     if !spec.consumers.read {
         status.usage = None;
         write.remove(conditions::USAGE_KNOWN);
+    }
+    if spec.audit.is_none() {
+        status.findings = None;
     }
     if spec.suspend {
         suspended(&mut write, current);
@@ -167,6 +173,9 @@ fn record(status: &mut AMIEncryptionTargetStatus, scan: &Scan<'_>, spec: &AMIEnc
     if let Some(usage) = scan.usage.filter(|_| spec.consumers.read) {
         status.usage = Some(usage.clone());
     }
+    if let Some(findings) = scan.findings.filter(|_| spec.audit.is_some()) {
+        status.findings = Some(findings.clone());
+    }
 }
 
 fn not_ready(write: &mut Writer<'_>, problem: &Problem) {
@@ -205,7 +214,8 @@ fn gib(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 30)
 }
 
-/// A scan or a reading that found nothing new is on record once in a scan interval, however many there are.
+/// A scan or a reading that found nothing new is on record once in a scan interval, however many there are. So are numbers of findings
+/// that change all the time.
 fn keep_scan_time_if_alone(
     current: &AMIEncryptionTargetStatus,
     status: &mut AMIEncryptionTargetStatus,
@@ -222,6 +232,11 @@ fn keep_scan_time_if_alone(
     };
     if let (Some(same), Some(current)) = (&mut same.usage, &current.usage) {
         same.read_time.clone_from(&current.read_time);
+    }
+    if let (Some(same), Some(current)) = (&mut same.findings, &current.findings)
+        && findings::say_the_same(same, current)
+    {
+        same.clone_from(current);
     }
     if recent && same == *current {
         *status = same;

@@ -11,6 +11,8 @@ use crate::document::{Step, What};
 const CLUSTER: &str = "999900001111";
 /// The statement by which it is read who uses images.
 const CONSUMERS: &str = "SeeWhoUsesThem";
+/// The statement by which it is read what else findings are looked for in.
+const FINDINGS: &str = "LookForFindings";
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// The policies, each by the file that it is in.
@@ -92,10 +94,12 @@ impl Rights {
         assert!(journal.iter().any(|call| call.operation == "AssumeRole"));
     }
 
-    /// Until the first copy is made, the statements `Look` and `SeeWhoUsesThem` are all that is made use of, dry runs aside.
+    /// Until the first copy is made, the statements `Look`, `SeeWhoUsesThem` and `LookForFindings` are all that is made use of, dry runs
+    /// aside.
     pub(crate) fn assert_looking_is_enough_for_audit(&self, journal: &[Call]) {
         let mut look = self.actions_of("Look");
         look.extend(self.actions_of(CONSUMERS));
+        look.extend(self.actions_of(FINDINGS));
         let first = journal
             .iter()
             .position(|call| call.operation == "CopyImage" && !call.dry_run);
@@ -110,7 +114,8 @@ impl Rights {
 
     /// What the role may do with images stands in the README too.
     pub(crate) fn role_actions(&self) -> BTreeSet<String> {
-        &actions(&self.role) - &self.actions_of(CONSUMERS)
+        let read_besides = &self.actions_of(CONSUMERS) | &self.actions_of(FINDINGS);
+        &actions(&self.role) - &read_besides
     }
 
     /// The actions of the role's statement of this name.

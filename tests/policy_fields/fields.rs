@@ -45,6 +45,9 @@ const PUBLISHING: &[&str] = &["tags_are_published_in_the_order_of_the_originals_
 const USING: &[&str] = &["who_uses_the_images_is_counted_and_named_and_what_the_policy_asks_for_besides_is_read_too"];
 const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or_elsewhere"];
 
+const AUDITING: &[&str] = &["what_the_policy_allows_is_no_finding_and_what_goes_beyond_it_is"];
+const FINDING: &[&str] = &["findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_one_goes"];
+
 /// All that an account says of itself.
 const ACCOUNT: &[&str] = &[WHICH, "roleARN", "externalID", "kmsKeyID"];
 
@@ -58,6 +61,44 @@ pub(crate) const ALL: &[Field] = &[
     field("accounts[].regions[].name", &[WHICH], PLACES, false),
     field("accounts[].roleARN", &["roleARN"], ROLES, false),
     field("accounts[].roleName", &["roleARN"], ROLES, false),
+    field("audit", &["audit"], FINDING, false),
+    field("audit.allowedSharing", &["audit.allowedSharing"], AUDITING, false),
+    field("audit.disabledChecks", &["audit.disabledChecks"], AUDITING, false),
+    field("audit.maxFixAvailable", &["audit.maxFixAvailable"], AUDITING, false),
+    field(
+        "audit.maxFixAvailable.critical",
+        &["audit.maxFixAvailable.critical"],
+        AUDITING,
+        false,
+    ),
+    field(
+        "audit.maxFixAvailable.high",
+        &["audit.maxFixAvailable.high"],
+        AUDITING,
+        false,
+    ),
+    field(
+        "audit.maxFixAvailable.informational",
+        &["audit.maxFixAvailable.informational"],
+        AUDITING,
+        false,
+    ),
+    field(
+        "audit.maxFixAvailable.low",
+        &["audit.maxFixAvailable.low"],
+        AUDITING,
+        false,
+    ),
+    field(
+        "audit.maxFixAvailable.medium",
+        &["audit.maxFixAvailable.medium"],
+        AUDITING,
+        false,
+    ),
+    field("audit.maxImageAge", &["audit.maxImageAge"], AUDITING, false),
+    field("audit.maxScanAge", &["audit.maxScanAge"], AUDITING, false),
+    field("audit.requiredTags", &["audit.requiredTags"], AUDITING, false),
+    field("audit.trustedOwners", &["audit.trustedOwners"], AUDITING, false),
     field(
         "backups",
         &["backups"],
@@ -218,7 +259,15 @@ pub(crate) fn texts(path: &str) -> Texts {
                 "15m\n",
             ],
         ),
-        "historyTTL" | "unused.after" => of(
+        "historyTTL"
+        | "unused.after"
+        | "audit.maxImageAge"
+        | "audit.maxScanAge"
+        | "audit.maxFixAvailable.critical"
+        | "audit.maxFixAvailable.high"
+        | "audit.maxFixAvailable.medium"
+        | "audit.maxFixAvailable.low"
+        | "audit.maxFixAvailable.informational" => of(
             &["24h", "720h", "1440m", "86400s", "99999h"],
             &["", "23h59m59s", "1d", "30", "720", "-24h", "100000h", "24h\n"],
         ),
@@ -306,6 +355,44 @@ pub(crate) fn texts(path: &str) -> Texts {
                 .collect(),
             bad: vec![],
         },
+        "audit.requiredTags[]" => Texts {
+            good: [json!("team"), json!(long("t", 127))]
+                .into_iter()
+                .chain(scripts())
+                .collect(),
+            bad: vec![json!("")],
+        },
+        "audit.trustedOwners[]" => of(
+            &["111122223333", "amazon", "aws-marketplace", "self"],
+            &[
+                "",
+                "canonical",
+                "11112222333",
+                "1111222233334",
+                "111122223333\n",
+                "Amazon",
+            ],
+        ),
+        "audit.allowedSharing[]" => of(
+            &[
+                "111122223333",
+                "arn:aws:organizations::111122223333:ou/o-a1b2c3d4e5/ou-ab12-c3d4e5f6",
+                "arn:aws-us-gov:organizations::111122223333:organization/o-a1b2c3d4e5",
+            ],
+            &[
+                "",
+                "all",
+                "o-a1b2c3d4e5",
+                "11112222333",
+                "arn:aws:iam::111122223333:role/amiseal",
+                "arn:aws:organizations::111122223333:root/o-a1b2c3d4e5/r-ab12",
+                "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5\n",
+            ],
+        ),
+        "audit.disabledChecks[]" => of(
+            &["public-image", "missing-tags"],
+            &["", "public", "Public-Image", "public-image\n", "public_image"],
+        ),
         other => panic!("{other} is a new text: say in this test what it takes and what not"),
     }
 }
@@ -331,6 +418,9 @@ pub(crate) fn item(path: &str, number: usize) -> Value {
         "imageSelector.include" | "imageSelector.exclude" => json!({"names": [format!("more-{number}")]}),
         "imageSelector.include[].names" | "imageSelector.exclude[].names" => json!(format!("more-{number}")),
         "imageSelector.include[].ids" | "imageSelector.exclude[].ids" => json!(format!("ami-{number:08x}")),
+        "audit.requiredTags" => json!(format!("more-{number}")),
+        "audit.trustedOwners" | "audit.allowedSharing" => json!(format!("8{number:011}")),
+        "audit.disabledChecks" => json!(amiseal::api::CHECKS[number % amiseal::api::CHECKS.len()]),
         other => panic!("{other} is a new list: say in this test what its items look like"),
     }
 }

@@ -153,6 +153,21 @@ pub(crate) fn base() -> Value {
         "historyTTL": "48h",
         "consumers": {"read": false, "parameters": "All", "ownedBy": {"terraform": "*", "stage": "p*"}},
         "unused": {"after": "48h"},
+        "audit": {
+            "maxImageAge": "48h",
+            "requiredTags": ["owner", "stage"],
+            "trustedOwners": ["099720109477", "aws-backup-vault"],
+            "allowedSharing": ["777788889999", "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5"],
+            "maxFixAvailable": {
+                "critical": "48h",
+                "high": "48h",
+                "medium": "48h",
+                "low": "48h",
+                "informational": "48h",
+            },
+            "maxScanAge": "48h",
+            "disabledChecks": ["old-image", "unused-image"],
+        },
         "copy": {
             "namePattern": "sealed-{sourceID}-{name}",
             "extraTags": {"owner": "platform", "stage": "test"},

@@ -127,6 +127,11 @@ async fn what_is_right_in_less_common_places_is_accepted() {
             Some(json!("{name} (encrypted) [a/b] it's_@1.0")),
         ),
         ("/metadata/name", Some(json!("p".repeat(56)))),
+        ("/spec/audit", None),
+        ("/spec/audit", Some(json!({}))),
+        ("/spec/audit/trustedOwners", Some(json!([]))),
+        ("/spec/audit/allowedSharing", Some(json!([]))),
+        ("/spec/audit/disabledChecks", Some(json!(amiseal::api::CHECKS))),
     ] {
         let policy = with(pointer, value.clone());
         if let Err(causes) = create(&api, policy).await {

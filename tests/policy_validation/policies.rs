@@ -46,6 +46,15 @@ pub(crate) fn accepted() -> Value {
             "historyTTL": "720h",
             "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*"}},
             "unused": {"after": "2160h"},
+            "audit": {
+                "maxImageAge": "4320h",
+                "requiredTags": ["owner"],
+                "trustedOwners": ["aws-marketplace", "099720109477"],
+                "allowedSharing": ["999988887777", "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5"],
+                "maxFixAvailable": {"critical": "336h", "high": "720h"},
+                "maxScanAge": "720h",
+                "disabledChecks": ["unused-image", "orphan-snapshot"],
+            },
             "copy": {
                 "namePattern": "encrypted-{sourceID}-{name}",
                 "extraTags": {"owner": "platform"},

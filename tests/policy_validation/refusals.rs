@@ -22,7 +22,7 @@ fn refused(pointer: &'static str, value: impl Into<Option<Value>>, field: &'stat
 
 /// Every refusal there is.
 pub(crate) fn all() -> impl Iterator<Item = Refusal> {
-    [accounts(), regions_and_keys(), images(), copies(), the_rest()]
+    [accounts(), regions_and_keys(), images(), copies(), audits(), the_rest()]
         .into_iter()
         .flatten()
 }
@@ -283,6 +283,72 @@ fn copies() -> Vec<Refusal> {
             "spec.copy.maxAttempts",
             "should be less than or equal to 10",
         ),
+    ]
+}
+
+fn audits() -> Vec<Refusal> {
+    let owners = "spec.audit.trustedOwners";
+    let sharing = "spec.audit.allowedSharing";
+    let checks = "spec.audit.disabledChecks";
+    let owner = "trustedOwners must be the 12 digits of accounts, in quotes, aws-marketplace or aws-backup-vault: write for \
+                 example \"099720109477\"";
+    let with = "allowedSharing must be the 12 digits of accounts, in quotes, or ARNs of organizations or of organizational units";
+    let names = "disabledChecks must be names of checks, as status.findings and docs/findings.md have them: write for example \
+                 unused-image";
+    vec![
+        refused(
+            "/spec/audit/maxImageAge",
+            json!("23h"),
+            "spec.audit.maxImageAge",
+            "maxImageAge must be at least 24h: write for example 2160h",
+        ),
+        refused(
+            "/spec/audit/maxImageAge",
+            json!("90d"),
+            "spec.audit.maxImageAge",
+            "maxImageAge must be a duration of hours, minutes and seconds, in that order",
+        ),
+        refused(
+            "/spec/audit/maxScanAge",
+            json!("1h"),
+            "spec.audit.maxScanAge",
+            "maxScanAge must be at least 24h: write for example 2160h",
+        ),
+        refused(
+            "/spec/audit/maxFixAvailable/critical",
+            json!("0s"),
+            "spec.audit.maxFixAvailable.critical",
+            "critical must be at least 24h: write for example 2160h",
+        ),
+        refused(
+            "/spec/audit/maxFixAvailable/low",
+            json!("soon"),
+            "spec.audit.maxFixAvailable.low",
+            "low must be a duration of hours, minutes and seconds, in that order",
+        ),
+        refused(
+            "/spec/audit/requiredTags/0",
+            json!(""),
+            "spec.audit.requiredTags[0]",
+            "should be at least 1 chars long",
+        ),
+        refused(
+            "/spec/audit/requiredTags",
+            json!(vec!["t"; 21]),
+            "spec.audit.requiredTags",
+            "must have at most 20 items",
+        ),
+        refused("/spec/audit/trustedOwners/0", json!("canonical"), owners, owner),
+        refused("/spec/audit/trustedOwners/1", json!("99720109477"), owners, owner),
+        refused("/spec/audit/allowedSharing/0", json!("all"), sharing, with),
+        refused(
+            "/spec/audit/allowedSharing/1",
+            json!("arn:aws:organizations::111122223333:root/o-a1b2c3d4e5/r-ab12"),
+            sharing,
+            with,
+        ),
+        refused("/spec/audit/disabledChecks/0", json!("unused"), checks, names),
+        refused("/spec/audit/disabledChecks/1", json!("Unused-Image"), checks, names),
     ]
 }
 

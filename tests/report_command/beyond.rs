@@ -263,6 +263,76 @@ fn images_under_another_key_than_the_policys_are_found() {
 }
 
 #[test]
+fn a_policy_says_what_is_allowed_and_an_option_goes_before_it() {
+    let bench = bench("", "");
+    let by = |file: &tempfile::NamedTempFile, arguments: &[&str]| {
+        let path = file.path().to_str().expect("a path");
+        let ran = bench.report(&[&["--output", "json", "-f", path], arguments].concat());
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        ran.json()
+    };
+    let audit = "  audit: {requiredTags: [owner], maxImageAge: 24h, disabledChecks: [key-without-rotation]}\n";
+    let file = policy("alias/kept", audit);
+    let told = by(&file, &[]);
+    assert_eq!((of(&told, "missing-tags").len(), of(&told, "old-image").len()), (6, 6));
+    assert_eq!(of(&told, "key-without-rotation"), [""; 0], "the check is not made");
+    assert_eq!(of(&told, "key-disabled").len(), 2);
+    // An option goes before the policy, the rest of which holds.
+    let told = by(&file, &["--max-image-age", "36500d"]);
+    assert_eq!((of(&told, "missing-tags").len(), of(&told, "old-image").len()), (6, 0));
+    let told = by(&policy("alias/kept", ""), &[]);
+    assert_eq!((of(&told, "missing-tags").len(), of(&told, "old-image").len()), (0, 0));
+}
+
+#[test]
+fn a_policy_says_what_is_read_of_consumers_and_how_they_are_marked() {
+    let images = "    parameters: [{name: notes, image: plain}]\n    \
+                  launchTemplates: [{name: web, tags: {terraform: shop}, versions: [{image: kept}]}]\n";
+    let bench = bench(images, "");
+    let by = |consumers: &str| {
+        let file = policy("alias/kept", consumers);
+        let path = file.path().to_str().expect("a path").to_owned();
+        let ran = bench.report(&["--output", "json", "-f", &path]);
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        ran.json()
+    };
+    let told = by("");
+    assert_eq!(image(&told, "plain")["consumers"], json!([]));
+    assert!(image(&told, "kept")["consumers"][0]["owner"].is_null(), "{told:#}");
+    let told = by("  consumers: {parameters: All, ownedBy: {terraform: \"*\"}}\n");
+    assert_eq!(image(&told, "plain")["consumers"][0]["kind"], "Parameter");
+    assert_eq!(image(&told, "kept")["consumers"][0]["owner"], "terraform shop");
+}
+
+#[test]
+fn what_makes_no_sense_with_the_findings_of_a_cluster_is_refused_in_a_sentence() {
+    let bench = bench("", "");
+    for (option, named) in [
+        (&["-f", "policy.yaml"][..], "--filename"),
+        (&["--account", ACCOUNT], "--account"),
+        (&["--region", REGION], "--region"),
+        (&["--role-name", "amiseal"], "--role-name"),
+        (&["--max-image-age", "90d"], "--max-image-age"),
+        (&["--required-tag", "owner"], "--required-tag"),
+        (&["--trusted-owner", ACCOUNT], "--trusted-owner"),
+        (&["--unused-after", "90d"], "--unused-after"),
+        (&["--plain-parameters"], "--plain-parameters"),
+        (&["--aws-rate-share", "0.1"], "--aws-rate-share"),
+    ] {
+        let ran = bench.report(&[&["--from-cluster"], option].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:#?}");
+        assert!(
+            ran.err.contains("'--from-cluster' cannot be used with") && ran.err.contains(named),
+            "{named}: {ran:#?}"
+        );
+    }
+    let ran = bench.report(&["--from-cluster"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:#?}");
+    assert!(ran.err.contains("no cluster: set KUBECONFIG"), "{ran:#?}");
+    assert!(bench.calls(|_| true).is_empty());
+}
+
+#[test]
 fn a_trail_of_all_regions_has_to_log() {
     let found = |trails: &str| {
         let world = WORLD.replace("trails: [{name: local, logging: true}]", trails);

@@ -14,7 +14,7 @@ accounts:
   - name: {REGION}
     keys: [{{alias: [alias/ami]}}]
     images:
-    - {{name: lonely, count: 2, encryptedUnder: alias/ami, devices: [{{gib: 10}}, {{gib: 5}}], creationDate: 2024-01-01T00:00:00Z, lastLaunchedTime: 2024-02-01T00:00:00Z}}
+    - {{name: "lonely-{{n}}", count: 2, encryptedUnder: alias/ami, devices: [{{gib: 10}}, {{gib: 5}}], creationDate: 2024-01-01T00:00:00Z, lastLaunchedTime: 2024-02-01T00:00:00Z}}
     - {{name: busy, encryptedUnder: alias/ami, creationDate: 2024-01-01T00:00:00Z, lastLaunchedTime: 2024-02-01T00:00:00Z}}
     instances: [{{image: busy}}]
 "#
@@ -42,14 +42,17 @@ fn unused_images_cost_what_the_region_asks_for() {
         (&json!(30), &json!(1.5))
     );
     let findings = report["findings"].as_array().expect("findings");
-    let unused: Vec<&str> = findings
+    let mut unused: Vec<&str> = findings
         .iter()
         .filter(|finding| finding["check"] == "unused-image")
         .filter_map(|finding| finding["what"].as_str())
         .collect();
+    unused.sort_unstable();
     assert_eq!(
         unused,
-        ["Nobody uses lonely, which keeps up to 15 GiB of snapshots, for up to 0.75 USD a month."; 2]
+        ["lonely-1", "lonely-2"].map(|name| format!(
+            "Nobody uses {name}, which keeps up to 15 GiB of snapshots, for up to 0.75 USD a month."
+        ))
     );
     let table = reported(PRICES, "table").out;
     let sentence = "Unused images keep up to 30 GiB of snapshots, for up to 1.50 USD a month.";

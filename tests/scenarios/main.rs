@@ -2,6 +2,7 @@
 //! simulator of AWS. Each ends in the simulator's judgement.
 
 mod adopting;
+mod auditing;
 mod consumers;
 mod crashing;
 mod deleting;

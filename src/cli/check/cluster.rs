@@ -113,7 +113,7 @@ where
 }
 
 /// Why a kind cannot be read, and what to do about it.
-pub(super) fn unreadable(plural: &str, error: &kube::Error) -> String {
+pub(crate) fn unreadable(plural: &str, error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 404 => format!(
             "the cluster has no {plural}.{GROUP}: apply the files of crds/, or set crds.enabled=true of the chart"

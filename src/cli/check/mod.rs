@@ -16,6 +16,7 @@ use super::run;
 use crate::api::Duration as Text;
 use crate::plan::usage::objects::{DEFAULT, ObjectKinds};
 
+pub(crate) use cluster::unreadable;
 pub use cluster::{Place, RIGHTS, Right, to_list};
 
 const EXAMPLES: &str = "\

@@ -106,7 +106,7 @@ async fn sharing(
                 Err(error) if error.class == ErrorClass::NotFound => {}
                 Err(error) => {
                     let unread = Unknown {
-                        kind: "LaunchPermissions",
+                        kind: "LaunchPermissions".into(),
                         id: None,
                         message: problem::of_error(&error).message,
                     };

@@ -9,16 +9,18 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Args;
 use super::read::{Asked, Seen, read};
-use crate::api::AMIEncryptionPolicy;
-use crate::aws::{Access, Aws, Cause, Parameters, SessionKey};
+use crate::api::{AMIEncryptionPolicy, UnusedSettings};
+use crate::aws::{Access, Aws, Cause, Parameters, Query, SessionKey};
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
+use crate::controller::survey;
 use crate::domain::{AccountId, AwsError, Region, Scope};
 use crate::plan::expand;
 use crate::plan::findings::report::Report;
 use crate::plan::findings::{Thresholds, examine};
 use crate::plan::obstacle::Problem;
+use crate::plan::prices::Prices;
 use crate::plan::select::Selector;
 
 /// Whose STS says who somebody is, where no region is named anywhere.
@@ -30,7 +32,7 @@ const NAME: &str = "report";
 pub(super) async fn look(
     args: &Args,
     policies: &[AMIEncryptionPolicy],
-    thresholds: &Thresholds,
+    prices: Option<Prices>,
     now: Timestamp,
 ) -> Result<Result<Report, String>> {
     let connection = Connection {
@@ -59,16 +61,16 @@ pub(super) async fn look(
     let looking = Looking {
         aws: &aws,
         args,
-        thresholds,
+        prices,
         now,
         caller: caller.account,
-        targets: targets(policies),
+        targets: targets(args, policies),
     };
     Ok(looking.report(&first).await)
 }
 
 /// What policies say of the accounts and regions that they name. Where two name the same, the first one counts.
-fn targets(policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Target> {
+fn targets(args: &Args, policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Target> {
     let mut targets = BTreeMap::new();
     for policy in policies {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
@@ -79,6 +81,8 @@ fn targets(policies: &[AMIEncryptionPolicy]) -> BTreeMap<Scope, Target> {
             };
             targets.entry(scope).or_insert_with(|| Target {
                 selector: Selector::new(&target.image_selector, target.backups),
+                query: survey::query(&target.consumers),
+                thresholds: args.thresholds(target.audit.as_ref(), &target.unused),
                 role_arn: target.role_arn,
                 external_id: target.external_id,
                 key: target.kms_key_id,
@@ -96,6 +100,10 @@ struct Target {
     /// The key for its images.
     key: String,
     selector: Selector,
+    /// What it has read of everything that can launch images.
+    query: Query,
+    /// What it allows.
+    thresholds: Thresholds,
 }
 
 /// What to say to somebody whose credentials AWS does not take.
@@ -112,7 +120,8 @@ fn not_accepted(error: &AwsError, region: &Region) -> String {
 struct Looking<'a> {
     aws: &'a Aws,
     args: &'a Args,
-    thresholds: &'a Thresholds,
+    /// What keeping snapshots costs, where that was given.
+    prices: Option<Prices>,
     now: Timestamp,
     caller: AccountId,
     /// Of policies; none where there is none.
@@ -127,11 +136,10 @@ impl Looking<'_> {
         } else {
             self.targets.keys().cloned().collect()
         };
-        let mut thresholds = self.thresholds.clone();
         // Those that could not be looked into are somebody's own all the same.
         let looked_into = scopes.iter().map(|scope| scope.account.clone());
-        thresholds.accounts = looked_into.chain(self.args.accounts.iter().cloned()).collect();
-        self.each(scopes, &thresholds, &mut report).await;
+        let accounts = looked_into.chain(self.args.accounts.iter().cloned()).collect();
+        self.each(scopes, &accounts, &mut report).await;
         report.sort();
         Ok(report)
     }
@@ -183,11 +191,22 @@ impl Looking<'_> {
         })
     }
 
-    async fn each(&self, scopes: Vec<Scope>, thresholds: &Thresholds, report: &mut Report) {
+    /// What is allowed in an account and region, where all of `accounts` are looked into.
+    fn thresholds(&self, scope: &Scope, accounts: &BTreeSet<AccountId>) -> Thresholds {
+        let of_target = self.targets.get(scope).map(|target| target.thresholds.clone());
+        Thresholds {
+            accounts: accounts.clone(),
+            prices: self.prices.clone(),
+            ..of_target.unwrap_or_else(|| self.args.thresholds(None, &UnusedSettings::default()))
+        }
+    }
+
+    async fn each(&self, scopes: Vec<Scope>, accounts: &BTreeSet<AccountId>, report: &mut Report) {
         let mut progress = Progress::new(scopes.len());
         let visits = futures::stream::iter(scopes).map(|scope| async move {
-            let seen = Box::pin(self.scope(&scope, thresholds)).await;
-            (scope, seen)
+            let thresholds = self.thresholds(&scope, accounts);
+            let seen = Box::pin(self.scope(&scope, &thresholds)).await;
+            (scope, seen.map(|seen| (seen, thresholds)))
         });
         let mut visits = visits.buffer_unordered(usize::from(self.args.concurrency));
         let mut ticks = interval(TICK);
@@ -195,9 +214,9 @@ impl Looking<'_> {
         loop {
             tokio::select! {
                 visited = visits.next() => match visited {
-                    Some((scope, Ok(seen))) => {
+                    Some((scope, Ok((seen, thresholds)))) => {
                         progress.done(1, seen.inventory.images.len() as u64);
-                        let subject = seen.subject(&scope, thresholds, self.now);
+                        let subject = seen.subject(&scope, &thresholds, self.now);
                         report.add(subject, examine(subject));
                     }
                     Some((scope, Err(error))) => {
@@ -215,21 +234,18 @@ impl Looking<'_> {
         let key = self.key(scope);
         let session = self.aws.session(&key);
         let target = self.targets.get(scope);
+        let mut query = target.map(|target| target.query.clone()).unwrap_or_default();
+        if self.args.plain_parameters {
+            query.parameters = Parameters::All;
+        }
         let asked = Asked {
             scope,
             thresholds,
-            parameters: if self.args.plain_parameters {
-                Parameters::All
-            } else {
-                Parameters::Images
-            },
+            query,
             policy: target.map(|target| (target.key.as_str(), target.selector.clone())),
             now: self.now,
         };
-        let mut seen = Box::pin(read(&session, asked)).await;
-        if let Ok(seen) = &mut seen {
-            Box::pin(seen.read_key_access(&session, scope, thresholds)).await;
-        }
+        let seen = Box::pin(read(&session, asked)).await;
         self.aws.forget(&key);
         seen
     }

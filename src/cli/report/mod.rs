@@ -1,5 +1,6 @@
 //! `amiseal report`: who uses each image and what is wrong, from AWS alone.
 
+mod cluster;
 mod look;
 mod read;
 mod render;
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 use super::output::{read_or_not, tell};
 use super::run::read_timeout;
 use super::{policy_file, prices};
-use crate::api::Duration as Text;
+use crate::api::{AuditSettings, Duration as Text, UnusedSettings};
 use crate::domain::{AccountId, LaunchPermission, Region, Vulnerability};
 use crate::plan::findings::report::Report;
 use crate::plan::findings::{Previous, Severity, Thresholds, TrustedOwner};
@@ -35,8 +36,11 @@ Examples:
   # Other accounts, each by its role
   amiseal report --account 111122223333 --account 444455556666 --role-name amiseal
 
-  # The accounts and regions of a policy
+  # The accounts and regions of a policy, by what its spec.audit allows
   amiseal report -f policy.yaml
+
+  # What the controller has found, from the cluster alone
+  amiseal report --from-cluster
 
   # What only you can know: with whom images may be shared, whose may be launched, how soon fixes have to be in
   amiseal report --allow-sharing 777788889999 --trusted-owner 099720109477 --max-fix-available critical=14d,high=30d
@@ -62,10 +66,18 @@ pub struct Args {
     /// In which form the report is printed
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// Files with policies: their accounts and regions are looked into, by their roles; - is standard input
+    /// Files with policies: their accounts and regions are looked into, by their roles and by what their spec.audit allows; - is
+    /// standard input
     #[arg(short = 'f', long = "filename", value_name = "FILE", num_args = 1..,
           conflicts_with_all = ["accounts", "regions", "role_name"])]
     pub files: Vec<PathBuf>,
+    /// Print what the controller has found, as the targets of your cluster say, by your kubeconfig: AWS is not asked
+    #[arg(long, conflicts_with_all = [
+        "files", "accounts", "role_name", "external_id", "regions", "max_image_age", "unused_after", "required_tags",
+        "trusted_owners", "allow_sharing", "max_fix_available", "max_scan_age", "plain_parameters", "concurrency",
+        "aws_rate_share", "aws_read_timeout", "prices",
+    ])]
+    pub from_cluster: bool,
     /// The accounts to look into; repeat it. Default: that of your credentials
     #[arg(long = "account", value_name = "ID", value_parser = account)]
     pub accounts: Vec<AccountId>,
@@ -78,28 +90,28 @@ pub struct Args {
     /// The regions to look into; repeat it. Default: all that are enabled in the account
     #[arg(long = "region", value_name = "REGION", value_parser = region)]
     pub regions: Vec<Region>,
-    /// How old an image may be, as 90d. Default: any age
+    /// How old an image may be, as 90d. Default: as the policy says, else any age
     #[arg(long, value_name = "DURATION", value_parser = age)]
     pub max_image_age: Option<Duration>,
-    /// After how long without a launch an image that nobody uses counts as unused
-    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = age)]
-    pub unused_after: Duration,
-    /// A tag that every image has to have; repeat it
+    /// After how long without a launch an image that nobody uses counts as unused. Default: as the policy says, else 90d
+    #[arg(long, value_name = "DURATION", value_parser = age)]
+    pub unused_after: Option<Duration>,
+    /// A tag that every image has to have; repeat it. Default: those that the policy names
     #[arg(long = "required-tag", value_name = "KEY")]
     pub required_tags: Vec<String>,
     /// Whose images may be launched, besides those of Amazon and of the accounts that are looked into: an account ID, or
-    /// aws-marketplace or aws-backup-vault; repeat it
-    #[arg(long = "trusted-owner", value_name = "ACCOUNT|ALIAS", default_value = "aws-marketplace", value_parser = owner)]
+    /// aws-marketplace or aws-backup-vault; repeat it. Default: as the policy says, else aws-marketplace
+    #[arg(long = "trusted-owner", value_name = "ACCOUNT|ALIAS", value_parser = owner)]
     pub trusted_owners: Vec<TrustedOwner>,
     /// With whom images may be shared, besides the accounts that are looked into: an account ID, or the ARN of an organization or of an
-    /// organizational unit; repeat it. Default: that is not looked for
+    /// organizational unit; repeat it. Default: as the policy says, else that is not looked for
     #[arg(long, value_name = "ACCOUNT|ARN", value_parser = sharing)]
     pub allow_sharing: Vec<LaunchPermission>,
-    /// For how long vulnerabilities of a severity may have a fix, by Amazon Inspector, as critical=14d,high=30d. Default: that is not
-    /// looked for
+    /// For how long vulnerabilities of a severity may have a fix, by Amazon Inspector, as critical=14d,high=30d. Default: as the policy
+    /// says, else that is not looked for
     #[arg(long, value_name = "SEVERITY=DURATION", value_delimiter = ',', value_parser = fix_available)]
     pub max_fix_available: Vec<(Vulnerability, Duration)>,
-    /// How old the last scan of an image by Amazon Inspector may be, as 30d. Default: any age
+    /// How old the last scan of an image by Amazon Inspector may be, as 30d. Default: as the policy says, else any age
     #[arg(long, value_name = "DURATION", value_parser = age)]
     pub max_scan_age: Option<Duration>,
     /// Look into plain parameters too: an image ID in their value is a use of the image
@@ -175,20 +187,27 @@ impl FailOn {
 }
 
 impl Args {
-    fn thresholds(&self) -> Result<Thresholds, String> {
-        Ok(Thresholds {
-            max_image_age: self.max_image_age,
-            unused_after: self.unused_after,
-            required_tags: self.required_tags.iter().cloned().collect(),
-            // Of those that are looked into: they are not known yet.
-            accounts: BTreeSet::new(),
-            trusted_owners: self.trusted_owners.iter().cloned().collect(),
-            allowed_sharing: (!self.allow_sharing.is_empty()).then(|| self.allow_sharing.iter().cloned().collect()),
-            max_fix_available: self.max_fix_available.iter().copied().collect(),
-            max_scan_age: self.max_scan_age,
-            by_policy: !self.files.is_empty(),
-            prices: self.prices.as_deref().map(prices::load).transpose()?,
-        })
+    /// What is allowed: what an option says, else what a policy says. The accounts that are looked into are not known yet.
+    fn thresholds(&self, audit: Option<&AuditSettings>, unused: &UnusedSettings) -> Thresholds {
+        let audit = audit.cloned().unwrap_or_default();
+        let mut thresholds = Thresholds::of_policy(&audit, unused, BTreeSet::new());
+        thresholds.by_policy = !self.files.is_empty();
+        thresholds.max_image_age = self.max_image_age.or(thresholds.max_image_age);
+        thresholds.max_scan_age = self.max_scan_age.or(thresholds.max_scan_age);
+        thresholds.unused_after = self.unused_after.unwrap_or(thresholds.unused_after);
+        if !self.required_tags.is_empty() {
+            thresholds.required_tags = self.required_tags.iter().cloned().collect();
+        }
+        if !self.trusted_owners.is_empty() {
+            thresholds.trusted_owners = self.trusted_owners.iter().cloned().collect();
+        }
+        if !self.allow_sharing.is_empty() {
+            thresholds.allowed_sharing = Some(self.allow_sharing.iter().cloned().collect());
+        }
+        if !self.max_fix_available.is_empty() {
+            thresholds.max_fix_available = self.max_fix_available.iter().copied().collect();
+        }
+        thresholds
     }
 }
 
@@ -200,11 +219,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Ok(previous) => previous,
         Err(sentence) => return Ok(refuse(&sentence)),
     };
-    let thresholds = match args.thresholds() {
-        Ok(thresholds) => thresholds,
+    let prices = match args.prices.as_deref().map(prices::load).transpose() {
+        Ok(prices) => prices,
         Err(sentence) => return Ok(refuse(&sentence)),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let policies = match policy_file::load(&args.files, io::stdin()) {
         Ok(policies) => policies,
         Err(sentences) => {
@@ -214,14 +232,26 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let mut report = match runtime.block_on(Box::pin(look::look(args, &policies, &thresholds, Timestamp::now())))? {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let now = Timestamp::now();
+    let made = if args.from_cluster {
+        runtime.block_on(Box::pin(cluster::report(now)))?
+    } else {
+        runtime.block_on(Box::pin(look::look(args, &policies, prices, now)))?
+    };
+    let mut report = match made {
         Ok(report) => report,
         Err(sentence) => return Ok(refuse(&sentence)),
     };
     if let Some(previous) = previous {
-        report.compare(previous, &thresholds);
+        report.compare(previous);
     }
     read_or_not(print(args.output, &report)).context("the report cannot be printed")?;
+    if args.from_cluster {
+        for line in report.not_listed() {
+            tell(&line);
+        }
+    }
     let worst = report.worst(args.only_new);
     let fails = args
         .fail_on

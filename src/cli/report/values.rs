@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{AccountId, LaunchPermission, Region, Vulnerability};
-use crate::plan::findings::TrustedOwner;
-
-/// By which AWS calls owners of images (`ImageOwnerAlias`), and `self`, which is trusted anyway.
-const ALIASES: [&str; 4] = ["amazon", "aws-marketplace", "aws-backup-vault", "self"];
+use crate::plan::findings::{self, TrustedOwner};
 
 pub(super) fn account(text: &str) -> Result<AccountId, String> {
     text.parse()
@@ -26,36 +23,15 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn owner(text: &str) -> Result<TrustedOwner, String> {
-    if ALIASES.contains(&text) {
-        return Ok(TrustedOwner::Alias(text.into()));
-    }
-    let account = text.parse().map(TrustedOwner::Account);
-    account.map_err(|_| "it must be an AWS account ID of 12 digits, aws-marketplace or aws-backup-vault".to_owned())
+    TrustedOwner::parse(text)
+        .ok_or_else(|| "it must be an AWS account ID of 12 digits, aws-marketplace or aws-backup-vault".to_owned())
 }
 
 pub(super) fn sharing(text: &str) -> Result<LaunchPermission, String> {
-    if let Ok(account) = text.parse() {
-        return Ok(LaunchPermission::Account(account));
-    }
-    // arn:aws:organizations::111122223333:organization/o-1, or …:ou/o-1/ou-2
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let resource = match parts[..] {
-        ["arn", _, "organizations", "", account, resource] if account.parse::<AccountId>().is_ok() => resource,
-        _ => "",
-    };
-    if resource
-        .strip_prefix("organization/o-")
-        .is_some_and(|id| !id.is_empty())
-    {
-        return Ok(LaunchPermission::Organization(text.into()));
-    }
-    if resource.starts_with("ou/o-") && resource.contains("/ou-") {
-        return Ok(LaunchPermission::OrganizationalUnit(text.into()));
-    }
-    Err(
+    findings::sharing(text).ok_or_else(|| {
         "it must be an AWS account ID of 12 digits, or the ARN of an organization or of an organizational unit"
-            .to_owned(),
-    )
+            .to_owned()
+    })
 }
 
 pub(super) fn fix_available(text: &str) -> Result<(Vulnerability, Duration), String> {

@@ -3,6 +3,7 @@
 
 mod admit;
 mod children;
+mod findings;
 mod key;
 mod other_policies;
 mod permissions;
@@ -306,6 +307,7 @@ impl<'a> TargetReconciler<'a> {
                     migrates,
                     asks,
                     usage: state.usage.status().map(|status| &**status),
+                    findings: state.usage.findings().map(|status| &**status),
                     lacking: state.permission_check.lacking(),
                     unanswered: state.permission_check.unanswered(),
                     asked: state.scans.completed_for(),
@@ -362,6 +364,9 @@ impl<'a> TargetReconciler<'a> {
                 .events
                 .warning(self.target, reason, "ReadConsumers", message)
                 .await;
+        }
+        if let Some(findings) = &decided.findings {
+            self.tell_findings(current.findings.as_ref(), findings).await;
         }
         Ok(None)
     }

@@ -148,7 +148,7 @@ checks! {
     SharedOutside "shared-outside" High
         "The image is shared with somebody who is not allowed."
         "Whoever may launch an image can read everything that is on it."
-        "Remove the launch permission, or name whom it is for with `--allow-sharing`."
+        "Remove the launch permission, or name whom it is for with `--allow-sharing` or `spec.audit.allowedSharing`."
         [];
     VulnerableImage "vulnerable-image" High
         "Vulnerabilities of the image have had a fix for longer than allowed."
@@ -163,7 +163,7 @@ checks! {
     UntrustedOwner "untrusted-owner" Medium
         "Something launches an image of an owner who is not trusted."
         "Anybody can publish an image under a name that looks trusted, with anything on it."
-        "Move it to an image of an owner whom you trust, or name the owner with `--trusted-owner`."
+        "Move it to an image of an owner whom you trust, or name the owner with `--trusted-owner` or `spec.audit.trustedOwners`."
         [];
     StaleScan "stale-scan" Medium
         "The last scan of the image is older than allowed."
@@ -251,6 +251,13 @@ impl fmt::Display for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_can_name_every_check_and_nothing_else() {
+        let mut names: Vec<&str> = Check::ALL.iter().map(|check| check.id()).collect();
+        names.sort_unstable();
+        assert_eq!(names, crate::api::CHECKS);
+    }
 
     #[test]
     fn every_check_has_a_name_of_its_own_and_sentences() {

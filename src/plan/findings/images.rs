@@ -9,7 +9,7 @@ use crate::domain::{
     Consumer, ConsumerKind, Image, ImageId, ImageState, Inventory, KeyArn, LaunchPermission, Vulnerability,
 };
 use crate::plan::select::Selection;
-use crate::plan::usage::{Doubt, Usage};
+use crate::plan::usage::Usage;
 
 /// Whether a snapshot of the image is known not to be encrypted.
 pub fn is_unencrypted(image: &Image, inventory: &Inventory) -> bool {
@@ -53,7 +53,7 @@ impl Subject<'_> {
             );
         }
         if is_unencrypted(image, self.inventory) {
-            let used = used_by(self.graph.consumers(&image.id));
+            let used = used_by(self.picture.graph.consumers(&image.id));
             add(Check::UnencryptedImage, format!("{name} is not encrypted{used}."));
         } else if let Some((keys, policy)) = self.other_keys(image) {
             add(
@@ -117,23 +117,7 @@ impl Subject<'_> {
 
     /// What is known of the use of an image.
     pub fn usage(&self, image: &Image) -> Usage<'_> {
-        let shared = self.observed.shared.get(&image.id);
-        self.graph.usage(image, shared, self.thresholds.unused_after, self.now)
-    }
-
-    /// Images that nobody uses as far as is known, if AWS finds nothing else that names them and they are not shared: who may launch
-    /// them costs a call for each.
-    pub fn perhaps_unused(&self) -> Vec<ImageId> {
-        let is_left = |usage| match usage {
-            Usage::Unknown(doubts) => doubts
-                .iter()
-                .all(|doubt| matches!(doubt, Doubt::Unconfirmed | Doubt::Shared)),
-            Usage::Used(_) | Usage::Unused(_) => false,
-        };
-        self.images()
-            .filter(|image| !image.public && is_left(self.usage(image)))
-            .map(|image| image.id.clone())
-            .collect()
+        self.picture.usage(image, self.thresholds.unused_after, self.now)
     }
 
     /// Images of which it matters with whom they are shared, where that is looked for: it costs a call for each. One that everybody
@@ -143,14 +127,14 @@ impl Subject<'_> {
             .images()
             .filter(|image| image.state == ImageState::Available && !image.public);
         images
-            .filter(|_| self.thresholds.allowed_sharing.is_some())
+            .filter(|_| self.thresholds.asks_for(Check::SharedOutside))
             .map(|image| image.id.clone())
             .collect()
     }
 
     /// With whom an image is shared that is not allowed.
     fn outsiders(&self, image: &Image) -> Vec<String> {
-        let shared = self.observed.shared.get(&image.id).into_iter().flatten();
+        let shared = self.picture.shared.get(&image.id).into_iter().flatten();
         shared
             .filter(|permission| !self.thresholds.allows(permission))
             .map(|permission| match permission {

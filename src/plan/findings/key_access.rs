@@ -34,8 +34,8 @@ impl Subject<'_> {
         let of_key = self.by_key().into_iter().map(|(key, under)| {
             let (mut needs, mut shared) = (Needs::new(), Needs::new());
             for image in under.only.iter().filter(|image| image.state == ImageState::Available) {
-                who::add_consumers(&mut needs, &image.id, self.graph, partition);
-                if let Some(permissions) = self.observed.shared.get(&image.id) {
+                who::add_consumers(&mut needs, &image.id, &self.picture.graph, partition);
+                if let Some(permissions) = self.picture.shared.get(&image.id) {
                     who::add_shared(&mut shared, &image.id, permissions, &self.scope.account);
                 }
             }

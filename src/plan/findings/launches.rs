@@ -22,7 +22,7 @@ const SAY_WHAT_IS_NEXT: [ConsumerKind; 4] = [
 
 impl<'a> Subject<'a> {
     pub(super) fn launches(&self, found: &mut Vec<Finding>) {
-        for (id, consumers) in self.graph.launched() {
+        for (id, consumers) in self.picture.graph.launched() {
             let Some(image) = self.inventory.images.get(id) else {
                 if let Ok(foreign) = &self.observed.foreign {
                     self.launches_missing(id, consumers, foreign, found);
@@ -85,12 +85,12 @@ impl<'a> Subject<'a> {
     /// Instances that would not be launched so again, by the group, fleet or template that launched them.
     pub(super) fn older_than_template(&self, found: &mut Vec<Finding>) {
         let mut next: HashMap<(ConsumerKind, &str), BTreeSet<&ImageId>> = HashMap::new();
-        for (id, consumers) in self.graph.launched() {
+        for (id, consumers) in self.picture.graph.launched() {
             for user in consumers.iter().filter(|user| SAY_WHAT_IS_NEXT.contains(&user.kind)) {
                 next.entry((user.kind, &*user.id)).or_default().insert(id);
             }
         }
-        for (id, consumers) in self.graph.launched() {
+        for (id, consumers) in self.picture.graph.launched() {
             for (kind, instance) in each(consumers) {
                 let origin = self.observed.origins.get(instance);
                 let Some(origin) = origin.filter(|_| kind == ConsumerKind::Instance) else {
@@ -119,7 +119,7 @@ impl<'a> Subject<'a> {
     /// Whether it launches something that could not be read, or may.
     fn is_in_doubt(&self, kind: ConsumerKind, id: &str) -> bool {
         let is_it = |unresolved: &crate::plan::usage::Unresolved| unresolved.kind == kind && &*unresolved.id == id;
-        self.graph.unread().contains_key(&kind) || self.graph.unresolved().any(is_it)
+        self.picture.graph.unread().contains_key(&kind) || self.picture.graph.unresolved().any(is_it)
     }
 
     /// Whether an image is older than the newest of these, or it is not known how old they are.

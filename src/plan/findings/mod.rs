@@ -2,11 +2,13 @@
 //! was read.
 
 mod checks;
+mod cluster;
 mod images;
 mod key_access;
 mod keys;
 mod launches;
 mod page;
+pub mod record;
 mod region;
 pub mod report;
 mod since;
@@ -22,18 +24,18 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    AwsError, GuardrailState, Image, ImageId, Inventory, KeyAccess, KeyArn, KeyHealth, LaunchPermission, Origin, Scope,
-    SnapshotId, Trail,
+    AwsError, GuardrailState, Image, ImageId, Inventory, KeyAccess, KeyArn, KeyHealth, Origin, Scope, SnapshotId, Trail,
 };
 use crate::plan::obstacle::Problem;
 use crate::plan::select::Selector;
-use crate::plan::usage::Graph;
+use crate::plan::usage::Picture;
 
 pub use checks::{Check, Severity};
+pub use cluster::of_cluster;
 pub use images::{honest_age, is_unencrypted};
 pub use page::page;
 pub use since::{Change, Earlier, Previous, Since};
-pub use thresholds::{Thresholds, TrustedOwner};
+pub use thresholds::{Thresholds, TrustedOwner, sharing};
 
 /// The tag that exempts an image from findings: until a day, `2027-06-30`.
 pub const TAG_EXEMPT_UNTIL: &str = "amiseal.dev/exempt-until";
@@ -47,8 +49,8 @@ pub struct Subject<'a> {
     pub scope: &'a Scope,
     /// What it holds.
     pub inventory: &'a Inventory,
-    /// Who uses its images.
-    pub graph: &'a Graph,
+    /// Who uses its images, and who may.
+    pub picture: &'a Picture,
     /// What else was read.
     pub observed: &'a Observed,
     /// What is allowed.
@@ -61,10 +63,6 @@ pub struct Subject<'a> {
 /// and unknown in the report.
 #[derive(Debug, Clone)]
 pub struct Observed {
-    /// Who may launch an image, of those where that was read: see [`Subject::perhaps_unused`] and [`Subject::perhaps_shared`].
-    pub shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
-    /// Those of which it could not be read.
-    pub sharing_unread: BTreeMap<ImageId, AwsError>,
     /// Images of others that something launches.
     pub foreign: Result<Foreign, AwsError>,
     /// The settings of the region.
@@ -79,8 +77,6 @@ pub struct Observed {
     pub origins: HashMap<Box<str>, Origin>,
     /// The trails that the region shows.
     pub trails: Result<Vec<Trail>, AwsError>,
-    /// Why AWS could not be asked what names images that nothing else does, where it could not.
-    pub references_unread: Option<AwsError>,
     /// What a policy says of the account and region.
     pub policy: Option<PolicyKey>,
 }
@@ -88,8 +84,6 @@ pub struct Observed {
 impl Default for Observed {
     fn default() -> Self {
         Self {
-            shared: HashMap::new(),
-            sharing_unread: BTreeMap::new(),
             foreign: Ok(Foreign::default()),
             guardrails: Vec::new(),
             keys: BTreeMap::new(),
@@ -97,7 +91,6 @@ impl Default for Observed {
             public_snapshots: Ok(BTreeSet::new()),
             origins: HashMap::new(),
             trails: Ok(Vec::new()),
-            references_unread: None,
             policy: None,
         }
     }
@@ -179,6 +172,7 @@ pub fn examine(subject: Subject<'_>) -> Vec<Finding> {
     subject.key_access_findings(&mut found);
     subject.public_snapshots(&mut found);
     subject.orphan_snapshots(&mut found);
+    found.retain(|finding| subject.thresholds.asks_for(finding.check));
     found.sort_by(|one, other| {
         let rank = |finding: &Finding| (std::cmp::Reverse(finding.check.severity()), finding.check);
         (rank(one), &one.resource).cmp(&(rank(other), &other.resource))

@@ -6,7 +6,8 @@ use super::Check;
 pub fn page() -> String {
     let mut page = String::from(
         "# Findings\n\n`amiseal report` looks for these. Each check has a name that stays the same, a severity, and a fix.\n\
-         [Report](report.md) says how to exempt an image.\n\n| check | severity | what it finds |\n|---|---|---|\n",
+         [Report](report.md) says how to exempt an image and how to say what is allowed. A policy with `spec.audit` has the\n\
+         controller look for them too, as [the guide](guide.md#findings) shows.\n\n| check | severity | what it finds |\n|---|---|---|\n",
     );
     for check in Check::ALL {
         page += &format!(

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::unread::check_of;
 use super::{Check, Finding, Subject};
-use crate::domain::{Guardrail, Image, SnapshotId, Trail};
+use crate::domain::{Image, SnapshotId, Trail};
 
 /// What the finding on trails is about.
 pub(super) const TRAILS: &str = "CloudTrail";
@@ -13,12 +14,7 @@ impl<'a> Subject<'a> {
     pub(super) fn guardrails(&self, found: &mut Vec<Finding>) {
         for state in self.observed.guardrails.iter().filter(|state| !state.holds) {
             let Ok(named) = &state.state else { continue };
-            let check = match state.guardrail {
-                Guardrail::EncryptionByDefault => Check::EncryptionByDefaultOff,
-                Guardrail::ImageBlockPublicAccess => Check::ImagePublicAccessNotBlocked,
-                Guardrail::SnapshotBlockPublicAccess => Check::SnapshotPublicAccessNotBlocked,
-                Guardrail::AllowedImages => Check::AllowedImagesOff,
-            };
+            let check = check_of(state.guardrail);
             let what = format!("{} is {named}.", state.guardrail);
             found.push(self.finding(check, state.guardrail.to_string(), what, None));
         }

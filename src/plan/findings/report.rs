@@ -1,12 +1,13 @@
 //! The report on findings: what `amiseal report` prints, in every form.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::images::size_gib;
-use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, is_unencrypted};
+use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, Thresholds, is_unencrypted};
 use crate::domain::{Image, Scope};
 use crate::plan::obstacle::Problem;
 use crate::plan::prices::Prices;
@@ -19,6 +20,9 @@ use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
 pub struct Report {
     /// When it was made.
     pub generated: String,
+    /// Where it is from, where that is not AWS: `cluster`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
     /// What has changed since an earlier report, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
@@ -55,6 +59,18 @@ pub struct ScopeReport {
     pub consumers: BTreeMap<&'static str, usize>,
     /// What could not be read: where it is a kind of consumer, no image counts as unused.
     pub unknown: Vec<Unknown>,
+    /// When the reading began that the findings are from, where that was not just now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_time: Option<String>,
+    /// How many findings that are not exempt are not listed, by check: a target of the cluster names only the worst.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub omitted: BTreeMap<&'static str, usize>,
+    /// What was allowed; none where no findings were looked for.
+    #[serde(skip)]
+    pub thresholds: Option<Thresholds>,
+    /// Whether all images are listed.
+    #[serde(skip)]
+    pub lists_images: bool,
     /// What hindered reading images at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Said>,
@@ -81,7 +97,7 @@ pub struct Counts {
 #[derive(Debug, Clone, Serialize)]
 pub struct Said {
     /// The reason, as in conditions.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What is wrong, and how to fix it.
     pub message: String,
 }
@@ -146,6 +162,9 @@ pub struct ReportedImage {
     pub usage: &'static str,
     /// Who uses it.
     pub consumers: Vec<ReportedConsumer>,
+    /// How many others do that are not listed: a migration of the cluster names only some.
+    #[serde(skip_serializing_if = "is_none")]
+    pub consumers_omitted: usize,
     /// Why it cannot be said that nobody does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
@@ -156,6 +175,7 @@ impl Report {
     pub fn new(now: Timestamp) -> Self {
         Self {
             generated: time(now),
+            source: None,
             since: None,
             scopes: Vec::new(),
             findings: Vec::new(),
@@ -169,7 +189,7 @@ impl Report {
     pub fn failed(&mut self, scope: &Scope, problem: &Problem) {
         self.scopes.push(ScopeReport {
             problem: Some(Said {
-                reason: problem.reason,
+                reason: problem.reason.into(),
                 message: problem.message.clone(),
             }),
             ..of_scope(scope)
@@ -198,6 +218,7 @@ impl Report {
         scope.unused_monthly_cost = subject.monthly_cost(counts.unused_gib);
         self.prices.clone_from(&subject.thresholds.prices);
         scope.unknown = subject.unread();
+        scope.thresholds = Some(subject.thresholds.clone());
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));
     }
@@ -234,7 +255,8 @@ impl Report {
     pub fn counts(&self) -> Vec<(Check, usize)> {
         let count = |check: Check| {
             let counted = self.findings.iter().filter(|finding| finding.check == check.id());
-            counted.filter(|finding| finding.exempt_until.is_none()).count()
+            let omitted = self.scopes.iter().filter_map(|scope| scope.omitted.get(check.id()));
+            counted.filter(|finding| finding.exempt_until.is_none()).count() + omitted.sum::<usize>()
         };
         let mut counts: Vec<(Check, usize)> = Check::ALL.iter().map(|check| (*check, count(*check))).collect();
         counts.retain(|(_, count)| *count > 0);
@@ -249,17 +271,40 @@ impl Report {
         counted.map(|finding| finding.severity).max()
     }
 
+    /// How many findings are not listed, a line for each account and region.
+    pub fn not_listed(&self) -> Vec<String> {
+        let omitting = self.scopes.iter().filter(|scope| !scope.omitted.is_empty());
+        let line = |scope: &ScopeReport| {
+            let count: usize = scope.omitted.values().sum();
+            format!(
+                "{} {}: {} not listed, since a target names only the worst.",
+                scope.account_id,
+                scope.region,
+                are(count)
+            )
+        };
+        omitting.map(line).collect()
+    }
+
     /// Whether everything could be looked into.
     pub fn is_complete(&self) -> bool {
         self.scopes.iter().all(|scope| scope.problem.is_none())
     }
 }
 
-pub(super) const USED: &str = "used";
-const UNUSED: &str = "unused";
-const UNKNOWN: &str = "unknown";
+/// So many findings, and a verb.
+pub(super) fn are(count: usize) -> String {
+    match count {
+        1 => "1 finding is".to_owned(),
+        _ => format!("{count} findings are"),
+    }
+}
 
-fn of_scope(scope: &Scope) -> ScopeReport {
+pub(super) const USED: &str = "used";
+pub(super) const UNUSED: &str = "unused";
+pub(super) const UNKNOWN: &str = "unknown";
+
+pub(super) fn of_scope(scope: &Scope) -> ScopeReport {
     ScopeReport {
         account_id: scope.account.to_string(),
         region: scope.region.to_string(),
@@ -267,6 +312,10 @@ fn of_scope(scope: &Scope) -> ScopeReport {
         unused_monthly_cost: None,
         consumers: BTreeMap::new(),
         unknown: Vec::new(),
+        read_time: None,
+        omitted: BTreeMap::new(),
+        thresholds: None,
+        lists_images: true,
         problem: None,
     }
 }
@@ -289,8 +338,14 @@ fn shown(subject: Subject<'_>, image: &Image) -> ReportedImage {
         unencrypted: is_unencrypted(image, subject.inventory),
         usage,
         consumers,
+        consumers_omitted: 0,
         doubts,
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 fn reported(finding: Finding) -> ReportedFinding {
@@ -315,7 +370,7 @@ fn reported(finding: Finding) -> ReportedFinding {
 }
 
 /// In whole seconds, as AWS has them.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     let seconds = Timestamp::from_second(at.as_second()).unwrap_or(at);
     seconds.to_string()
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{Report, ReportedImage, ScopeReport, USED};
 use super::unread::Part;
-use super::{Check, Severity, Thresholds};
+use super::{Check, Severity};
 use crate::domain::ConsumerKind;
+use crate::plan::usage::form::Unknown;
 
 /// Whether the earlier report has a finding too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,7 +89,7 @@ impl Previous {
 
 impl Report {
     /// Says of each finding whether it is new, and which of the earlier ones are fixed.
-    pub fn compare(&mut self, previous: Previous, thresholds: &Thresholds) {
+    pub fn compare(&mut self, previous: Previous) {
         let before: HashMap<&str, bool> = previous
             .findings
             .iter()
@@ -117,7 +118,7 @@ impl Report {
             }
         }
         let now: HashSet<&str> = self.findings.iter().map(|finding| finding.id.as_str()).collect();
-        let looked = Looked::new(self, thresholds);
+        let looked = Looked::new(self);
         let (fixed, others): (Vec<_>, Vec<_>) = previous
             .findings
             .into_iter()
@@ -135,18 +136,16 @@ struct Looked<'a> {
     /// By account and region, those that could be read.
     scopes: HashMap<(&'a str, &'a str), &'a ScopeReport>,
     images: HashMap<&'a str, &'a ReportedImage>,
-    thresholds: &'a Thresholds,
 }
 
 impl<'a> Looked<'a> {
-    fn new(report: &'a Report, thresholds: &'a Thresholds) -> Self {
+    fn new(report: &'a Report) -> Self {
         let scopes = report.scopes.iter().filter(|scope| scope.problem.is_none());
         Self {
             scopes: scopes
                 .map(|scope| ((scope.account_id.as_str(), scope.region.as_str()), scope))
                 .collect(),
             images: report.images.iter().map(|image| (image.id.as_str(), image)).collect(),
-            thresholds,
         }
     }
 
@@ -155,76 +154,91 @@ impl<'a> Looked<'a> {
         let (Some(check), Some(scope)) = (Check::named(&finding.check), self.scopes.get(&place)) else {
             return false;
         };
-        let resource = finding.resource.as_str();
-        let was_read = |kind: &str| !scope.unknown.iter().any(|unknown| unknown.kind == kind);
-        // Something by itself, or all of its kind.
-        let was_read_of = |part: Part| {
-            let is_it = |id: &Option<String>| id.as_deref().is_none_or(|id| id == resource);
-            let mut unknown = scope.unknown.iter();
-            !unknown.any(|unknown| unknown.kind == part.as_str() && is_it(&unknown.id))
-        };
-        let launcher_was_read = || resource.split_once('/').is_some_and(|(kind, _)| was_read(kind));
-        let image = self.images.get(resource);
-        match check {
-            Check::PublicImage | Check::UnencryptedImage | Check::OrphanSnapshot | Check::UnencryptedOrphanSnapshot => {
-                true
-            }
-            Check::OldImage => self.thresholds.max_image_age.is_some(),
-            Check::MissingTags => !self.thresholds.required_tags.is_empty(),
+        // It may be among those that are not listed.
+        let is_told = !scope.omitted.contains_key(check.id());
+        // With whom an image is shared is read where that is looked for.
+        let is_on_sharing = check == Check::KeyUnusableByConsumers && finding.resource.starts_with("ami-");
+        let asks = scope.thresholds.as_ref().is_some_and(|thresholds| {
+            thresholds.asks_for(check) && (!is_on_sharing || thresholds.asks_for(Check::SharedOutside))
+        });
+        // Where not all images are listed, one that is not listed need not be gone.
+        let image = self.images.get(finding.resource.as_str());
+        let is_so = |is_so: fn(&ReportedImage) -> bool| image.map_or(scope.lists_images, |image| is_so(image));
+        let is_known = match check {
             // Of one that is neither used nor unused, nothing is known.
-            Check::UnusedImage => image.is_none_or(|image| image.usage == USED),
-            Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => {
-                launcher_was_read()
-            }
-            Check::LaunchesMissingImage | Check::InstanceOfMissingImage | Check::UntrustedOwner => {
-                was_read(Part::ForeignImages.as_str()) && launcher_was_read()
-            }
-            Check::OlderThanTemplate => {
-                let kinds = [
-                    ConsumerKind::AutoScalingGroup,
-                    ConsumerKind::Fleet,
-                    ConsumerKind::SpotFleet,
-                    ConsumerKind::LaunchTemplate,
-                ];
-                launcher_was_read() && kinds.iter().all(|kind| was_read(kind.as_str()))
-            }
-            Check::EncryptionByDefaultOff
-            | Check::ImagePublicAccessNotBlocked
-            | Check::SnapshotPublicAccessNotBlocked
-            | Check::AllowedImagesOff => was_read(resource),
-            Check::PublicSnapshot => was_read(Part::PublicSnapshots.as_str()),
-            Check::CloudTrailOff => was_read(Part::Trails.as_str()),
-            Check::KeyDisabled => was_read_of(Part::Key),
-            // Of an image, it is on those whom it is shared with; of a key, on what launches.
-            Check::KeyUnusableByConsumers if resource.starts_with("ami-") => {
-                self.thresholds.allowed_sharing.is_some()
-                    && was_read(Part::LaunchPermissions.as_str())
-                    && was_read(Part::KeyAccess.as_str())
-            }
-            Check::KeyUnusableByConsumers => {
-                was_read_of(Part::KeyAccess) && ConsumerKind::ALL.iter().all(|kind| was_read(kind.as_str()))
-            }
-            Check::KeyWithoutRotation => was_read_of(Part::Key) && was_read_of(Part::KeyRotation),
-            Check::SharedOutside => {
-                self.thresholds.allowed_sharing.is_some() && was_read(Part::LaunchPermissions.as_str())
-            }
-            Check::OtherKeyImage => self.thresholds.by_policy && was_read(Part::PolicyKey.as_str()),
+            Check::UnusedImage => is_so(|image| image.usage == USED),
             // Of one that is there and was not scanned, nothing is known.
-            Check::VulnerableImage => {
-                !self.thresholds.max_fix_available.is_empty() && image.is_none_or(|image| image.scanned.is_some())
-            }
-            Check::StaleScan => {
-                self.thresholds.max_scan_age.is_some() && image.is_none_or(|image| image.scanned.is_some())
-            }
+            Check::VulnerableImage | Check::StaleScan => is_so(|image| image.scanned.is_some()),
+            _ => true,
+        };
+        is_told && asks && is_known && was_read(check, &finding.resource, &scope.unknown)
+    }
+}
+
+/// Whether everything could be read that tells whether a check finds something in a resource, where `unknown` could not.
+pub(super) fn was_read(check: Check, resource: &str, unknown: &[Unknown]) -> bool {
+    let was_read = |kind: &str| !unknown.iter().any(|unknown| unknown.kind == kind);
+    // Something by itself, or all of its kind.
+    let was_read_of = |part: Part| {
+        let is_it = |id: &Option<String>| id.as_deref().is_none_or(|id| id == resource);
+        !unknown
+            .iter()
+            .any(|unknown| unknown.kind == part.as_str() && is_it(&unknown.id))
+    };
+    let launcher_was_read = || {
+        let kind = resource.split_once('/').map(|(kind, _)| kind);
+        was_read(Part::Consumers.as_str()) && kind.is_some_and(was_read)
+    };
+    match check {
+        Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => {
+            launcher_was_read()
         }
+        Check::LaunchesMissingImage | Check::InstanceOfMissingImage | Check::UntrustedOwner => {
+            was_read(Part::ForeignImages.as_str()) && launcher_was_read()
+        }
+        Check::OlderThanTemplate => {
+            let kinds = [
+                ConsumerKind::AutoScalingGroup,
+                ConsumerKind::Fleet,
+                ConsumerKind::SpotFleet,
+                ConsumerKind::LaunchTemplate,
+            ];
+            launcher_was_read() && kinds.iter().all(|kind| was_read(kind.as_str()))
+        }
+        Check::EncryptionByDefaultOff
+        | Check::ImagePublicAccessNotBlocked
+        | Check::SnapshotPublicAccessNotBlocked
+        | Check::AllowedImagesOff => was_read(resource),
+        Check::PublicSnapshot => was_read(Part::PublicSnapshots.as_str()),
+        Check::CloudTrailOff => was_read(Part::Trails.as_str()),
+        Check::KeyDisabled => was_read_of(Part::Key),
+        // Of an image, it is on those whom it is shared with; of a key, on what launches.
+        Check::KeyUnusableByConsumers if resource.starts_with("ami-") => {
+            was_read(Part::LaunchPermissions.as_str()) && was_read(Part::KeyAccess.as_str())
+        }
+        Check::KeyUnusableByConsumers => {
+            was_read_of(Part::KeyAccess) && ConsumerKind::ALL.iter().all(|kind| was_read(kind.as_str()))
+        }
+        Check::KeyWithoutRotation => was_read_of(Part::Key) && was_read_of(Part::KeyRotation),
+        Check::SharedOutside => was_read(Part::LaunchPermissions.as_str()),
+        Check::OtherKeyImage => was_read(Part::PolicyKey.as_str()),
+        Check::PublicImage
+        | Check::UnencryptedImage
+        | Check::OrphanSnapshot
+        | Check::UnencryptedOrphanSnapshot
+        | Check::OldImage
+        | Check::MissingTags
+        | Check::UnusedImage
+        | Check::VulnerableImage
+        | Check::StaleScan => true,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Thresholds;
     use super::super::report::Counts;
     use super::*;
-    use crate::plan::usage::form::Unknown;
 
     fn earlier(check: Check, resource: &str) -> Earlier {
         Earlier {
@@ -241,7 +255,7 @@ mod tests {
 
     fn unknown(kind: &'static str, id: Option<&str>) -> Unknown {
         Unknown {
-            kind,
+            kind: kind.into(),
             id: id.map(str::to_owned),
             message: String::new(),
         }
@@ -261,6 +275,7 @@ mod tests {
             unencrypted: false,
             usage,
             consumers: Vec::new(),
+            consumers_omitted: 0,
             doubts: Vec::new(),
         };
         let mut report = Report::new(Timestamp::UNIX_EPOCH);
@@ -272,9 +287,45 @@ mod tests {
             images: Some(Counts::default()),
             consumers: [].into(),
             unknown: vec![unknown("Instance", None), unknown("Key", Some("arn:key/1"))],
+            read_time: None,
+            omitted: [].into(),
+            thresholds: Some(Thresholds::default()),
+            lists_images: true,
             problem: None,
         }];
         report
+    }
+
+    #[test]
+    fn where_not_everything_is_listed_what_is_not_may_be_there_all_the_same() {
+        let fixed = |change: fn(&mut ScopeReport), finding: Earlier| {
+            let mut report = report();
+            change(&mut report.scopes[0]);
+            let previous = Previous {
+                generated: Timestamp::UNIX_EPOCH,
+                findings: vec![finding],
+            };
+            report.compare(previous);
+            report.since.expect("a comparison").fixed == 1
+        };
+        let public = || earlier(Check::PublicImage, "ami-1");
+        let unused = || earlier(Check::UnusedImage, "ami-gone");
+        assert!(fixed(|_| {}, public()) && fixed(|_| {}, unused()));
+        assert!(!fixed(|scope| scope.omitted = [("public-image", 3)].into(), public()));
+        assert!(fixed(|scope| scope.omitted = [("old-image", 3)].into(), public()));
+        assert!(!fixed(|scope| scope.lists_images = false, unused()));
+        assert!(fixed(|scope| scope.lists_images = false, public()));
+        assert!(
+            !fixed(|scope| scope.thresholds = None, public()),
+            "it was not looked for"
+        );
+        let disabled = |scope: &mut ScopeReport| {
+            scope.thresholds = Some(Thresholds {
+                disabled: [Check::PublicImage].into(),
+                ..Thresholds::default()
+            });
+        };
+        assert!(!fixed(disabled, public()));
     }
 
     #[test]
@@ -319,7 +370,7 @@ mod tests {
                 generated: Timestamp::UNIX_EPOCH,
                 findings: vec![finding.clone()],
             };
-            report.compare(previous, &Thresholds::default());
+            report.compare(previous);
             let since = report.since.expect("a comparison");
             let counted = (since.fixed, since.not_compared);
             assert_eq!(counted, (usize::from(is_fixed), usize::from(!is_fixed)), "{finding:?}");

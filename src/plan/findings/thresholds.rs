@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Check;
+use crate::api::{AuditSettings, UnusedSettings};
 use crate::domain::{AccountId, Image, LaunchPermission, Vulnerability};
 use crate::plan::prices::Prices;
 
 /// The alias of AWS itself, whose images are always trusted.
 const AMAZON: &str = "amazon";
+/// By which AWS calls owners of images (`ImageOwnerAlias`), and `self`, which is trusted anyway.
+const ALIASES: [&str; 4] = [AMAZON, "aws-marketplace", "aws-backup-vault", "self"];
 
 /// What is allowed.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,8 @@ pub struct Thresholds {
     pub by_policy: bool,
     /// What keeping snapshots costs, where that is known.
     pub prices: Option<Prices>,
+    /// Checks that are not made.
+    pub disabled: BTreeSet<Check>,
 }
 
 impl Default for Thresholds {
@@ -47,6 +53,7 @@ impl Default for Thresholds {
             max_scan_age: None,
             by_policy: false,
             prices: None,
+            disabled: BTreeSet::new(),
         }
     }
 }
@@ -60,7 +67,89 @@ pub enum TrustedOwner {
     Alias(Box<str>),
 }
 
+impl TrustedOwner {
+    /// An account, or what AWS calls some owners.
+    pub fn parse(text: &str) -> Option<Self> {
+        if ALIASES.contains(&text) {
+            return Some(Self::Alias(text.into()));
+        }
+        text.parse().ok().map(Self::Account)
+    }
+}
+
+/// With whom an image may be shared, as people write it: an account, or the ARN of an organization or of an organizational unit.
+pub fn sharing(text: &str) -> Option<LaunchPermission> {
+    if let Ok(account) = text.parse() {
+        return Some(LaunchPermission::Account(account));
+    }
+    // arn:aws:organizations::111122223333:organization/o-1, or …:ou/o-1/ou-2
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let resource = match parts[..] {
+        ["arn", _, "organizations", "", account, resource] if account.parse::<AccountId>().is_ok() => resource,
+        _ => "",
+    };
+    if resource
+        .strip_prefix("organization/o-")
+        .is_some_and(|id| !id.is_empty())
+    {
+        return Some(LaunchPermission::Organization(text.into()));
+    }
+    let is_unit = resource.starts_with("ou/o-") && resource.contains("/ou-");
+    is_unit.then(|| LaunchPermission::OrganizationalUnit(text.into()))
+}
+
 impl Thresholds {
+    /// What a policy allows in its accounts. What this version does not know of it, a newer one has written: it allows nothing.
+    pub fn of_policy(audit: &AuditSettings, unused: &UnusedSettings, accounts: BTreeSet<AccountId>) -> Self {
+        let fixes = &audit.max_fix_available;
+        let fixes = [
+            (Vulnerability::Critical, fixes.critical),
+            (Vulnerability::High, fixes.high),
+            (Vulnerability::Medium, fixes.medium),
+            (Vulnerability::Low, fixes.low),
+            (Vulnerability::Informational, fixes.informational),
+        ];
+        let allowed = audit.allowed_sharing.as_ref();
+        Self {
+            max_image_age: audit.max_image_age.map(Duration::from),
+            unused_after: unused.after.as_std(),
+            required_tags: audit.required_tags.iter().cloned().collect(),
+            accounts,
+            trusted_owners: audit
+                .trusted_owners
+                .iter()
+                .filter_map(|owner| TrustedOwner::parse(owner))
+                .collect(),
+            allowed_sharing: allowed.map(|allowed| allowed.iter().filter_map(|with| sharing(with)).collect()),
+            max_fix_available: fixes
+                .into_iter()
+                .filter_map(|(severity, allowed)| Some((severity, allowed?.as_std())))
+                .collect(),
+            max_scan_age: audit.max_scan_age.map(Duration::from),
+            by_policy: true,
+            prices: None,
+            disabled: audit
+                .disabled_checks
+                .iter()
+                .filter_map(|name| Check::named(name))
+                .collect(),
+        }
+    }
+
+    /// Whether a check is made: some need to be told what is right.
+    pub fn asks_for(&self, check: Check) -> bool {
+        let is_told = match check {
+            Check::OldImage => self.max_image_age.is_some(),
+            Check::MissingTags => !self.required_tags.is_empty(),
+            Check::SharedOutside => self.allowed_sharing.is_some(),
+            Check::OtherKeyImage => self.by_policy,
+            Check::VulnerableImage => !self.max_fix_available.is_empty(),
+            Check::StaleScan => self.max_scan_age.is_some(),
+            _ => true,
+        };
+        is_told && !self.disabled.contains(&check)
+    }
+
     /// Whether the owner of an image is trusted; none where it is not known who it is.
     pub(super) fn trusts(&self, image: &Image) -> Option<bool> {
         let is_known =
@@ -91,7 +180,7 @@ impl Thresholds {
 
     /// Whether results of scans are looked into.
     pub(super) fn asks_for_scans(&self) -> bool {
-        self.max_scan_age.is_some() || !self.max_fix_available.is_empty()
+        self.asks_for(Check::StaleScan) || self.asks_for(Check::VulnerableImage)
     }
 }
 

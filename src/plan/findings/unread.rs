@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::Subject;
-use crate::domain::AwsError;
+use super::{Check, Observed, Subject};
+use crate::domain::{AwsError, Guardrail};
 use crate::plan::problem;
 use crate::plan::usage::form::{self, Unknown};
+use crate::plan::usage::is_passing;
 
 /// Something that a report is on, besides consumers and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +31,8 @@ pub(super) enum Part {
     PolicyKey,
     /// What Amazon Inspector has found in images.
     Scans,
+    /// What can launch images, where a policy has it not read.
+    Consumers,
 }
 
 impl Part {
@@ -46,6 +49,7 @@ impl Part {
             Self::References => "ImageReferences",
             Self::PolicyKey => "PolicyKey",
             Self::Scans => "ScanResults",
+            Self::Consumers => "Consumers",
         }
     }
 }
@@ -58,7 +62,7 @@ impl fmt::Display for Part {
 
 pub(super) fn unknown(part: Part, id: Option<&str>, message: String) -> Unknown {
     Unknown {
-        kind: part.as_str(),
+        kind: part.as_str().into(),
         id: id.map(str::to_owned),
         message,
     }
@@ -72,11 +76,16 @@ impl Subject<'_> {
     /// Everything that could not be read.
     pub(super) fn unread(&self) -> Vec<Unknown> {
         let observed = self.observed;
-        let mut unread = form::unknown(self.graph);
+        let mut unread = form::unknown(&self.picture.graph);
+        if self.picture.graph.read_at().is_none() {
+            let message = "Who uses images is not read, so that neither what launches them nor what nobody uses is found: set \
+                           spec.consumers.read: true.";
+            unread.push(unknown(Part::Consumers, None, message.to_owned()));
+        }
         let of_settings = observed.guardrails.iter().filter_map(|state| {
             let error = state.state.as_ref().err()?;
-            Some(Unknown {
-                kind: state.guardrail.as_str(),
+            self.thresholds.asks_for(check_of(state.guardrail)).then(|| Unknown {
+                kind: state.guardrail.as_str().into(),
                 id: None,
                 message: problem::of_error(error).message,
             })
@@ -110,9 +119,9 @@ impl Subject<'_> {
         if let Err(error) = &observed.public_snapshots {
             unread.push(of_error(Part::PublicSnapshots, error));
         }
-        if let Some((image, error)) = observed.sharing_unread.first_key_value() {
+        if let Some((image, error)) = self.picture.shared_unread.first_key_value() {
             let message = problem::of_error(error).message;
-            unread.push(match observed.sharing_unread.len() {
+            unread.push(match self.picture.shared_unread.len() {
                 1 => unknown(Part::LaunchPermissions, Some(image.as_str()), message),
                 count => unknown(Part::LaunchPermissions, None, format!("Of {count} images: {message}")),
             });
@@ -126,11 +135,12 @@ impl Subject<'_> {
                 Some(unknown(Part::Trails, Some(&trail.arn), message))
             })),
         }
-        if let Some(error) = &observed.references_unread {
-            unread.push(of_error(Part::References, error));
+        if let Some(problem) = self.picture.graph.unconfirmed() {
+            unread.push(unknown(Part::References, None, problem.message.clone()));
         }
         if let Some(policy) = &observed.policy
             && let Err(problem) = &policy.key
+            && self.thresholds.asks_for(Check::OtherKeyImage)
         {
             unread.push(unknown(Part::PolicyKey, Some(&policy.named), problem.message.clone()));
         }
@@ -148,5 +158,39 @@ impl Subject<'_> {
             }
         }
         unread
+    }
+}
+
+/// The check that finds that a setting does not hold.
+pub(super) const fn check_of(guardrail: Guardrail) -> Check {
+    match guardrail {
+        Guardrail::EncryptionByDefault => Check::EncryptionByDefaultOff,
+        Guardrail::ImageBlockPublicAccess => Check::ImagePublicAccessNotBlocked,
+        Guardrail::SnapshotBlockPublicAccess => Check::SnapshotPublicAccessNotBlocked,
+        Guardrail::AllowedImages => Check::AllowedImagesOff,
+    }
+}
+
+impl Observed {
+    /// Whether something could not be read for a fault that passes by itself.
+    pub fn passes(&self) -> bool {
+        let of_keys = self.keys.values().filter_map(|health| match health {
+            Err(error) => Some(error),
+            Ok(health) => health.rotation.as_ref().err(),
+        });
+        let of_settings = self.guardrails.iter().filter_map(|state| state.state.as_ref().err());
+        let of_trails = self.trails.as_ref().ok().into_iter().flatten();
+        let of_trails = of_trails.filter_map(|trail| trail.logs.as_ref().err());
+        let others = [
+            self.foreign.as_ref().err(),
+            self.public_snapshots.as_ref().err(),
+            self.trails.as_ref().err(),
+        ];
+        let others = others.into_iter().flatten();
+        others
+            .chain(of_keys)
+            .chain(of_settings)
+            .chain(of_trails)
+            .any(is_passing)
     }
 }

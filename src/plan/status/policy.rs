@@ -7,7 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{
-    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetStatus, TargetCounts, UsageCounts,
+    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetStatus, FindingCounts, TargetCounts,
+    UsageCounts,
 };
 
 /// So many targets are named for one thing that is said of them.
@@ -59,6 +60,10 @@ pub fn policy(
         .iter()
         .filter_map(|t| t.status.usage.as_ref())
         .map(UsageCounts::from));
+    status.findings = sum(targets
+        .iter()
+        .filter_map(|t| t.status.findings.as_ref())
+        .map(FindingCounts::from));
 
     let mut conditions = std::mem::take(&mut status.conditions);
     let mut write = Writer {

@@ -39,6 +39,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> S
         migrates: true,
         asks: true,
         usage: None,
+        findings: None,
         lacking: None,
         unanswered: None,
         asked: None,
@@ -402,4 +403,55 @@ fn an_audit_without_a_role_says_that_only_amiseal_holds_back() {
         ready(Some("arn:aws:iam::111122223333:role/amiseal")),
         ("True".to_owned(), false)
     );
+}
+
+/// Findings with one that is named, and so many instances that launch an image.
+fn findings(instances: u32) -> FindingsStatus {
+    let row = |check: &str, count| crate::api::CheckCount {
+        check: check.to_owned(),
+        severity: "high".to_owned(),
+        count,
+        exempt: 0,
+    };
+    FindingsStatus {
+        total: 1 + instances,
+        checks: vec![
+            row("unencrypted-image", 1),
+            row("launches-unencrypted-image", instances),
+        ],
+        named: vec![crate::api::NamedFinding {
+            id: "1".to_owned(),
+            check: "unencrypted-image".to_owned(),
+            what: format!("It is used by {instances} instances."),
+            ..crate::api::NamedFinding::default()
+        }],
+        ..FindingsStatus::default()
+    }
+}
+
+#[test]
+fn findings_are_on_record_where_they_are_asked_for_and_numbers_that_change_all_the_time_with_the_next_scan() {
+    let (classified, key) = (Classified::default(), known_key(KeyUsability::Usable));
+    let scan = |time, found: &FindingsStatus, current: &AMIEncryptionTargetStatus, asked: bool| {
+        let mut spec = spec();
+        spec.audit = asked.then(Default::default);
+        let looked = match scanned(at(time), &classified, &key) {
+            ScanResult::Scanned(scan) => ScanResult::Scanned(Scan {
+                findings: Some(found),
+                ..scan
+            }),
+            other => other,
+        };
+        target(current, &spec, Some(3), &looked, MigrationCounts::default(), at(time))
+    };
+    let none = AMIEncryptionTargetStatus::default();
+    assert_eq!(scan(0, &findings(2), &none, false).findings, None);
+    let first = scan(0, &findings(2), &none, true);
+    assert_eq!(first.findings, Some(findings(2)));
+    // More instances are no reason to write, and go along with the next scan.
+    assert_eq!(scan(60, &findings(9), &first, true), first);
+    assert_eq!(scan(900, &findings(9), &first, true).findings, Some(findings(9)));
+    // Where there were none, or are none any more, that is said at once.
+    assert_eq!(scan(60, &findings(0), &first, true).findings, Some(findings(0)));
+    assert_eq!(scan(60, &findings(2), &first, false).findings, None);
 }

@@ -1,5 +1,7 @@
 //! How consumers of images are printed.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -26,8 +28,8 @@ pub struct ReportedConsumer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unknown {
-    /// What kind of consumer.
-    pub kind: &'static str,
+    /// What kind of consumer, or of other thing.
+    pub kind: Cow<'static, str>,
     /// Which one, where it is not all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -57,12 +59,12 @@ pub fn consumers(graph: &Graph, image: &ImageId) -> Vec<ReportedConsumer> {
 /// Everything that could not be read.
 pub fn unknown(graph: &Graph) -> Vec<Unknown> {
     let unread = graph.unread().iter().map(|(kind, problem)| Unknown {
-        kind: kind.as_str(),
+        kind: kind.as_str().into(),
         id: None,
         message: problem.message.clone(),
     });
     let unresolved = graph.unresolved().map(|unresolved| Unknown {
-        kind: unresolved.kind.as_str(),
+        kind: unresolved.kind.as_str().into(),
         id: Some(unresolved.id.to_string()),
         message: format!("It names {}, {}.", unresolved.names, why(unresolved)),
     });

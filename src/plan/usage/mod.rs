@@ -23,7 +23,7 @@ use crate::plan::problem;
 use objects::Objects;
 pub use picture::{Elsewhere, Picture};
 pub use resolve::{Wanted, wanted};
-pub use watch::{Begun, UsageWatch, is_passing, passes};
+pub use watch::{Begun, Read, UsageWatch, is_passing, passes};
 
 /// AWS says up to a day late that an image was launched (API reference of Image, `LastLaunchedTime`).
 const LAUNCH_LAG: Duration = Duration::from_secs(24 * 3600);

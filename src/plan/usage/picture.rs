@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Doubt, Graph, Usage};
-use crate::domain::{AccountId, Image, ImageId, LaunchPermission};
+use crate::domain::{AccountId, AwsError, Image, ImageId, LaunchPermission};
 
 /// What is known.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct Picture {
     pub elsewhere: Elsewhere,
     /// Who may launch an image, of those where that matters.
     pub shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    /// Of which of those that could not be read.
+    pub shared_unread: BTreeMap<ImageId, AwsError>,
 }
 
 /// What other accounts launch of images that they do not own, as their targets say. It shows uses, and never that there are none: what

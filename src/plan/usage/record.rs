@@ -1,5 +1,6 @@
 //! What statuses say of the use of images.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::api::{
     UsageState, UsageStatus,
 };
 use crate::domain::{AccountId, Consumer, ConsumerKind, Image, ImageId, Inventory};
+use crate::plan::problem;
 use crate::plan::select::{Selection, Selector};
 
 /// What is asked of images that no consumer was found of, beside the kinds of consumers.
@@ -39,7 +41,7 @@ pub fn of_target(
     now: Timestamp,
 ) -> UsageStatus {
     let mut status = UsageStatus {
-        unread: unread(&picture.graph),
+        unread: unread(picture),
         read_time: picture.graph.read_at().map(|at| Time(form::whole_seconds(at))),
         ..UsageStatus::default()
     };
@@ -96,20 +98,24 @@ fn count(graph: &Graph, inventory: &Inventory, status: &mut UsageStatus) {
     status.foreign_images = rows.take(FOREIGN_IMAGES).collect();
 }
 
-fn unread(graph: &Graph) -> Vec<UnreadKind> {
-    let mut unread: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    for unknown in form::unknown(graph) {
+fn unread(picture: &Picture) -> Vec<UnreadKind> {
+    let mut unread: BTreeMap<Cow<'static, str>, Vec<String>> = BTreeMap::new();
+    for unknown in form::unknown(&picture.graph) {
         let what = match unknown.id {
             Some(id) => format!("{id}: {}", unknown.message),
             None => unknown.message,
         };
         unread.entry(unknown.kind).or_default().push(what);
     }
-    if let Some(problem) = graph.unconfirmed() {
-        unread.entry(CROSS_CHECK).or_default().push(problem.message.clone());
+    let sharing = picture.shared_unread.values().next().map(problem::of_error);
+    if let Some(problem) = picture.graph.unconfirmed().or(sharing.as_ref()) {
+        unread
+            .entry(CROSS_CHECK.into())
+            .or_default()
+            .push(problem.message.clone());
     }
-    let row = |(kind, messages): (&str, Vec<String>)| UnreadKind {
-        kind: kind.to_owned(),
+    let row = |(kind, messages): (Cow<'static, str>, Vec<String>)| UnreadKind {
+        kind: kind.into_owned(),
         message: cut(&messages.join(" "), MESSAGE),
     };
     unread.into_iter().map(row).collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Picture;
-use crate::api::UsageStatus;
+use crate::api::{FindingsStatus, UsageStatus};
 use crate::domain::{AwsError, ErrorClass, Readings};
 
 /// A reading that takes long is made less often, so that reading takes no more than this part of the time: a tenth. One that lacks
@@ -21,10 +21,22 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(60), Duration::from_s
 pub struct UsageWatch {
     picture: Option<Arc<Picture>>,
     status: Option<Arc<UsageStatus>>,
+    findings: Option<Arc<FindingsStatus>>,
     due: Option<Timestamp>,
     failures: u32,
     /// Counts the changes of what is asked for, so that a reading that began before one is not taken for one after it.
     asked: u64,
+}
+
+/// What a reading has shown.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Who uses the images, where that is read.
+    pub picture: Option<Picture>,
+    /// What that amounts to.
+    pub status: Option<UsageStatus>,
+    /// What is wrong, where that is looked for.
+    pub findings: Option<FindingsStatus>,
 }
 
 /// A reading that was begun.
@@ -50,6 +62,11 @@ impl UsageWatch {
     /// What it amounts to.
     pub fn status(&self) -> Option<&Arc<UsageStatus>> {
         self.status.as_ref()
+    }
+
+    /// What is wrong, where that is looked for.
+    pub fn findings(&self) -> Option<&Arc<FindingsStatus>> {
+        self.findings.as_ref()
     }
 
     /// Whether to read now: at first, and when it is due.
@@ -78,21 +95,15 @@ impl UsageWatch {
     }
 
     /// A reading has ended, `passes` says whether it lacks something for a fault that passes by itself.
-    pub fn ended(
-        &mut self,
-        begun: Begun,
-        picture: Picture,
-        status: UsageStatus,
-        passes: bool,
-        interval: Duration,
-        now: Timestamp,
-    ) {
+    pub fn ended(&mut self, begun: Begun, read: Read, passes: bool, interval: Duration, now: Timestamp) {
         let is_renewed = self.asked != begun.asked;
         // What one call in a thousand runs into is not worth to say another thing of every image, and the same again a minute later.
-        let is_blip = passes && self.failures == 0 && self.picture.is_some() && !is_renewed;
+        let knows = self.picture.is_some() || self.findings.is_some();
+        let is_blip = passes && self.failures == 0 && knows && !is_renewed;
         if !is_blip {
-            self.picture = Some(Arc::new(picture));
-            self.status = Some(Arc::new(status));
+            self.picture = read.picture.map(Arc::new);
+            self.status = read.status.map(Arc::new);
+            self.findings = read.findings.map(Arc::new);
         }
         if is_renewed {
             return;
@@ -134,16 +145,17 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(900);
 
+    fn of(status: UsageStatus) -> Read {
+        Read {
+            picture: Some(Picture::default()),
+            status: Some(status),
+            findings: None,
+        }
+    }
+
     fn read(watch: &mut UsageWatch, from: i64, to: i64, passes: bool) -> Option<Timestamp> {
         let begun = watch.begins(at(from));
-        watch.ended(
-            begun,
-            Picture::default(),
-            UsageStatus::default(),
-            passes,
-            INTERVAL,
-            at(to),
-        );
+        watch.ended(begun, of(UsageStatus::default()), passes, INTERVAL, at(to));
         watch.due()
     }
 
@@ -179,7 +191,7 @@ mod tests {
                 used,
                 ..UsageStatus::default()
             };
-            watch.ended(begun, Picture::default(), status, passes, INTERVAL, at(to));
+            watch.ended(begun, of(status), passes, INTERVAL, at(to));
             (watch.status().map(|status| status.used), watch.due())
         };
         assert_eq!(read(1, false, 0, 1), (Some(1), Some(at(900))));
@@ -197,14 +209,7 @@ mod tests {
         let mut watch = UsageWatch::default();
         let begun = watch.begins(at(0));
         watch.renewed();
-        watch.ended(
-            begun,
-            Picture::default(),
-            UsageStatus::default(),
-            false,
-            INTERVAL,
-            at(1),
-        );
+        watch.ended(begun, of(UsageStatus::default()), false, INTERVAL, at(1));
         assert!(watch.is_due(at(1)) && watch.picture().is_some());
     }
 }

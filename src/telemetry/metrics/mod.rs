@@ -1,5 +1,6 @@
 //! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
 
+mod findings;
 mod targets;
 mod usage;
 

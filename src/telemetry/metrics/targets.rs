@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 
+use super::findings::FindingMetrics;
 use super::usage::UsageMetrics;
 use super::{counters, gauges, int_gauges, seconds};
 use crate::api::{
@@ -36,6 +37,7 @@ pub(crate) struct TargetMetrics {
     copy_failures: IntCounterVec,
     duplicate_bytes: GaugeVec,
     usage: UsageMetrics,
+    findings: FindingMetrics,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
@@ -122,12 +124,14 @@ impl TargetMetrics {
                 &TARGET,
             )?,
             usage: UsageMetrics::new()?,
+            findings: FindingMetrics::new()?,
             series: Arc::default(),
         })
     }
 
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.usage.collectors();
+        collectors.extend(self.findings.collectors());
         collectors.extend(self.own());
         collectors
     }
@@ -178,6 +182,7 @@ impl TargetMetrics {
             last_scan.filter(|_| !spec.suspend).map(seconds),
         );
         self.usage.observe(&labels, status, spec.suspend);
+        self.findings.observe(&labels, status, spec.suspend);
         // Prometheus sees the first failure only where it has seen 0 before.
         self.copy_failures.with_label_values(&labels);
         #[allow(
@@ -324,6 +329,7 @@ impl TargetMetrics {
         let _ = self.copy_failures.remove_label_values(&labels);
         let _ = self.duplicate_bytes.remove_label_values(&labels);
         self.usage.forget(&labels);
+        self.findings.forget(&labels);
         let [_, account, region] = owned;
         Scope::parse(&account, &region).ok()
     }

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::api::{
-    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationStatus, ImageCounts, MigrationState,
-    conditions,
+    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationStatus, CheckCount, FindingsStatus,
+    ImageCounts, MigrationState, conditions,
 };
 use crate::domain::ErrorClass;
 
@@ -113,6 +113,66 @@ fn a_target_is_not_reachable_before_its_first_scan_nor_after_one_that_failed() {
             .observe(&target("Audit", false), &status, &[], None, None);
         assert_eq!(shown(&registry, "amiseal_target_reachable"), Some(expected));
     }
+}
+
+#[test]
+fn findings_are_shown_by_check_and_severity_while_they_are_there() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let row = |check: &str, severity: &str, count, exempt| CheckCount {
+        check: check.to_owned(),
+        severity: severity.to_owned(),
+        count,
+        exempt,
+    };
+    let status = |checks| AMIEncryptionTargetStatus {
+        findings: Some(FindingsStatus {
+            checks,
+            ..FindingsStatus::default()
+        }),
+        ..AMIEncryptionTargetStatus::default()
+    };
+    let rows = |name: &str| -> Vec<String> {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        let metrics = family.map_or(&[][..], |family| family.get_metric());
+        let row = |metric: &Metric| {
+            let labels: Vec<&str> = metric.get_label().iter().map(LabelPair::value).collect();
+            format!("{} {}", labels.join(" "), metric.get_gauge().get_value())
+        };
+        metrics.iter().map(row).collect()
+    };
+    let observe = |status: &AMIEncryptionTargetStatus, suspend| {
+        metrics
+            .targets
+            .observe(&target("Audit", suspend), status, &[], None, None);
+    };
+    let of_target = "111122223333";
+    observe(
+        &status(vec![
+            row("public-image", "critical", 2, 0),
+            row("old-image", "medium", 0, 3),
+        ]),
+        false,
+    );
+    assert_eq!(
+        rows("amiseal_findings"),
+        [format!("{of_target} public-image p eu-west-1 critical 2")]
+    );
+    assert_eq!(
+        rows("amiseal_findings_exempt"),
+        [format!("{of_target} old-image p eu-west-1 medium 3")]
+    );
+    assert_eq!(rows("amiseal_findings_known"), [format!("{of_target} p eu-west-1 1")]);
+    // What is mended is not shown any more, and under suspend nothing is said of what was read.
+    observe(&status(vec![row("old-image", "medium", 1, 0)]), true);
+    assert_eq!(
+        rows("amiseal_findings"),
+        [format!("{of_target} old-image p eu-west-1 medium 1")]
+    );
+    assert_eq!(rows("amiseal_findings_known"), [""; 0]);
+    metrics.targets.forget(NAME);
+    assert_eq!(rows("amiseal_findings"), [""; 0]);
 }
 
 #[test]

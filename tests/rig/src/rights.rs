@@ -2,7 +2,7 @@
 
 /// The actions that the role in an account needs, and no more: those that the guide's policy gives it, but for those on keys.
 pub fn role_actions() -> Vec<&'static str> {
-    [&LOOK[..], &MIGRATE, &SEE_CONSUMERS].concat()
+    [&LOOK[..], &MIGRATE, &SEE_CONSUMERS, &LOOK_FOR_FINDINGS].concat()
 }
 
 const LOOK: [&str; 4] = [
@@ -43,4 +43,16 @@ const SEE_CONSUMERS: [&str; 20] = [
     "imagebuilder:GetImageRecipe",
     "imagebuilder:ListContainerRecipes",
     "imagebuilder:GetContainerRecipe",
+];
+
+const LOOK_FOR_FINDINGS: [&str; 9] = [
+    "ec2:GetEbsEncryptionByDefault",
+    "ec2:GetImageBlockPublicAccessState",
+    "ec2:GetSnapshotBlockPublicAccessState",
+    "ec2:GetAllowedImagesSettings",
+    "kms:GetKeyRotationStatus",
+    "kms:GetKeyPolicy",
+    "kms:ListGrants",
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetTrailStatus",
 ];

@@ -263,7 +263,7 @@ fn exempt(of: &ReportedFinding) -> String {
 
 fn image(image: &ReportedImage) -> String {
     let users: Vec<String> = image.consumers.iter().take(5).map(form::line).collect();
-    let more = image.consumers.len().saturating_sub(users.len());
+    let more = image.consumers.len().saturating_sub(users.len()) + image.consumers_omitted;
     let more = if more > 0 {
         format!(", and {more} more")
     } else {

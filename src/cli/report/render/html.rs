@@ -83,7 +83,8 @@ fn escaped(text: &str) -> String {
 
 fn body(report: &Report) -> String {
     let mut text = format!(
-        "<header>\n<h1>Machine images</h1>\n<p>Read from AWS by amiseal {} at <time>{}</time>.</p>\n</header>\n<main>\n",
+        "<header>\n<h1>Machine images</h1>\n<p>Read from {} by amiseal {} at <time>{}</time>.</p>\n</header>\n<main>\n",
+        report.source.map_or("AWS", |_| "the statuses of a cluster"),
         env!("CARGO_PKG_VERSION"),
         escaped(&report.generated)
     );

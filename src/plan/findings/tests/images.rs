@@ -24,7 +24,7 @@ fn one(change: impl FnOnce(&mut Image)) -> Case {
 #[test]
 fn sharing_that_is_not_allowed_is_found_where_it_is_looked_for() {
     let mut case = one(|_| {});
-    case.observed.shared.insert(image_id(1), [other()].into());
+    case.shared.insert(image_id(1), [other()].into());
     assert_eq!(case.lines(), [""; 0], "it is not looked for");
     assert_eq!(case.with(|subject| subject.perhaps_shared()), []);
 
@@ -37,17 +37,17 @@ fn sharing_that_is_not_allowed_is_found_where_it_is_looked_for() {
         ["web-1 is shared with 444455556666, which is not allowed."]
     );
     for allowed in [organization, LaunchPermission::Account(account())] {
-        case.observed.shared.insert(image_id(1), [allowed].into());
+        case.shared.insert(image_id(1), [allowed].into());
         assert_eq!(case.lines(), [""; 0]);
     }
-    case.observed.shared.remove(&image_id(1));
+    case.shared.remove(&image_id(1));
     let denied = |number| {
         (
             image_id(number),
             failed_call(Operation::DescribeImageAttribute, ErrorClass::Denied),
         )
     };
-    case.observed.sharing_unread = [denied(1)].into();
+    case.shared_unread = [denied(1)].into();
     assert_eq!(case.lines(), [""; 0]);
     let (kind, id, message) = case.unread().remove(0);
     assert_eq!(
@@ -55,7 +55,7 @@ fn sharing_that_is_not_allowed_is_found_where_it_is_looked_for() {
         ("LaunchPermissions", Some(image_id(1).to_string()))
     );
     assert!(message.contains("ec2:DescribeImageAttribute"), "{message}");
-    case.observed.sharing_unread = [denied(1), denied(2)].into();
+    case.shared_unread = [denied(1), denied(2)].into();
     let (_, id, message) = case.unread().remove(0);
     assert!(id.is_none() && message.starts_with("Of 2 images: "), "{message}");
 }

@@ -70,7 +70,7 @@ fn an_image_that_nobody_can_launch_or_that_another_key_opens_asks_for_none() {
 fn an_image_is_shared_in_vain_with_an_account_that_may_not_use_its_key() {
     let share = |case: &mut Case| {
         let account = LaunchPermission::Account("444455556666".parse().expect("an account"));
-        case.observed.shared.insert(image_id(2), [account].into());
+        case.shared.insert(image_id(2), [account].into());
     };
     let mut case = case(&allow(ROLE));
     assert_eq!(of_check(&case), [""; 0]);

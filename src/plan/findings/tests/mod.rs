@@ -1,15 +1,17 @@
+mod cluster;
 mod images;
 mod key_access;
 mod keys;
 mod launches;
+mod record;
 mod region;
 
 use std::time::Duration;
 
 use super::*;
 use crate::domain::{
-    AwsError, ConsumerKind, ErrorClass, Guardrail, ImageRef, ImageState, Launcher, Launches, Operation, Readings,
-    Source,
+    AwsError, ConsumerKind, ErrorClass, Guardrail, ImageRef, ImageState, LaunchPermission, Launcher, Launches,
+    Operation, Readings, Source,
 };
 use crate::plan::testing::{World, account, at, encrypted_copy, image, image_id, key, region, scope};
 use crate::plan::usage;
@@ -22,6 +24,8 @@ struct Case {
     readings: Readings,
     thresholds: Thresholds,
     observed: Observed,
+    shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
+    shared_unread: BTreeMap<ImageId, AwsError>,
 }
 
 /// A trail of all regions that logs.
@@ -45,12 +49,15 @@ impl Case {
             readings: Readings::default(),
             thresholds: Thresholds {
                 accounts: [account()].into(),
+                by_policy: true,
                 ..Thresholds::default()
             },
             observed: Observed {
                 trails: Ok(vec![trail()]),
                 ..Observed::default()
             },
+            shared: HashMap::new(),
+            shared_unread: BTreeMap::new(),
         }
     }
 
@@ -77,10 +84,16 @@ impl Case {
         let mut graph = usage::graph(&self.readings, &account(), at(0));
         let images: Vec<ImageId> = inventory.images.keys().cloned().collect();
         graph.confirm(&images, &[], &account());
+        let picture = Picture {
+            graph,
+            shared: self.shared.clone(),
+            shared_unread: self.shared_unread.clone(),
+            ..Picture::default()
+        };
         work(Subject {
             scope: &scope,
             inventory: &inventory,
-            graph: &graph,
+            picture: &picture,
             observed: &self.observed,
             thresholds: &self.thresholds,
             now: at(100 * DAY),
@@ -100,7 +113,7 @@ impl Case {
     fn unread(&self) -> Vec<(String, Option<String>, String)> {
         let unread = self.with(|subject| subject.unread()).into_iter();
         unread
-            .map(|unknown| (unknown.kind.to_owned(), unknown.id, unknown.message))
+            .map(|unknown| (unknown.kind.into_owned(), unknown.id, unknown.message))
             .collect()
     }
 
@@ -141,15 +154,13 @@ fn nobody_uses_an_image_only_where_it_was_read_who_may_launch_it() {
     (copy.copied_from, copy.created, copy.last_launched) = (None, Some(at(0)), Some(at(0)));
     case.world.images.insert(copy.id.clone(), std::sync::Arc::new(copy));
     assert_eq!(case.lines(), [""; 0], "it may be shared");
-    assert_eq!(case.with(|subject| subject.perhaps_unused()), [image_id(2)]);
-    case.observed.shared.insert(image_id(2), BTreeSet::new());
+    case.shared.insert(image_id(2), BTreeSet::new());
     assert_eq!(case.lines(), [format!("unused-image {}", image_id(2))]);
-    assert_eq!(case.with(|subject| subject.perhaps_unused()), []);
 
     let account = LaunchPermission::Account("444455556666".parse().expect("an account"));
-    case.observed.shared.insert(image_id(2), [account].into());
+    case.shared.insert(image_id(2), [account].into());
     assert_eq!(case.lines(), [""; 0], "somebody else may launch it");
-    case.observed.shared.insert(image_id(2), BTreeSet::new());
+    case.shared.insert(image_id(2), BTreeSet::new());
     let case = case.launches(ConsumerKind::Parameter, "/golden", 2);
     assert_eq!(case.lines(), [""; 0]);
 }

@@ -164,8 +164,10 @@ function users(image) {
   if (image.consumers.length === 0) {
     return (image.doubts ?? []).map((doubt) => make("span", { class: "name quiet" }, doubt));
   }
-  const noun = image.consumers.length === 1 ? " consumer" : " consumers";
-  const details = make("details", {}, make("summary", {}, number(image.consumers.length) + noun));
+  // A migration of a cluster names only some.
+  const count = image.consumers.length + (image.consumersOmitted ?? 0);
+  const noun = count === 1 ? " consumer" : " consumers";
+  const details = make("details", {}, make("summary", {}, number(count) + noun));
   // Drawn when somebody looks: an image may have thousands.
   details.addEventListener("toggle", () => fill(details, image), { once: true });
   details.fill = () => fill(details, image);

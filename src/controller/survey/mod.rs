@@ -1,14 +1,19 @@
-//! Reading one account and region: what the controller decides on, and what `amiseal plan` reports.
+//! Reading one account and region: what the controller decides on, and what `amiseal plan` and `amiseal report` show.
+
+mod observed;
+mod using;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::AMIEncryptionTargetSpec;
-use crate::aws::{Access, AwsError, Detail, Query, Session, SessionKey};
-use crate::domain::{Inventory, Key, KeyArn, KeyProblem, KeyUsability, Readings, Scope};
+use crate::aws::{Access, AwsError, Detail, Session, SessionKey};
+use crate::domain::{Inventory, Key, KeyArn, KeyProblem, KeyUsability, Scope};
 use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
-use crate::plan::usage;
+
+pub(crate) use observed::{Asked, beside};
+pub(crate) use using::{confirm, consumers, query};
 
 /// What an account and region showed.
 #[derive(Debug)]
@@ -65,25 +70,6 @@ pub(crate) async fn unusable_keys(
         }
     }
     (problems, denied)
-}
-
-/// A template may name a parameter, and what pins one of its versions may do so too: after so many rounds nothing is named that was not
-/// asked for.
-const ROUNDS: usize = 3;
-
-/// Reads everything that can launch images, and what that names. What could not be read is in the answer too.
-pub(crate) async fn consumers(session: &Session, query: &Query) -> Readings {
-    let mut readings = session.list_consumers(query).await;
-    for _ in 0..ROUNDS {
-        let wanted = usage::wanted(&readings);
-        if wanted == usage::Wanted::default() {
-            break;
-        }
-        session
-            .read_named(&wanted.versions, &wanted.parameters, &mut readings)
-            .await;
-    }
-    readings
 }
 
 /// What KMS's answer says of a key.

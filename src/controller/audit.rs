@@ -1,0 +1,70 @@
+//! What is wrong in an account and region, by the thresholds of its policy.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::survey::{Asked, beside};
+use super::usage::Known;
+use crate::api::conditions::reason;
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AuditSettings, FindingsStatus, UnusedSettings};
+use crate::domain::{Origin, Scope};
+use crate::plan::findings::{PolicyKey, Thresholds, record};
+use crate::plan::obstacle::{self, KeyView, Problem};
+use crate::plan::select::Selector;
+use crate::plan::usage::{Picture, is_passing};
+
+/// What is looked into.
+pub(super) struct Examined<'a> {
+    pub(super) policy: &'a AMIEncryptionPolicy,
+    pub(super) settings: &'a AuditSettings,
+    pub(super) unused: &'a UnusedSettings,
+    pub(super) scope: &'a Scope,
+    pub(super) known: &'a Known,
+    /// Until when the inventory is known.
+    pub(super) now: Timestamp,
+    /// When the reading began.
+    pub(super) began: Timestamp,
+}
+
+impl Examined<'_> {
+    /// Reads what else findings are looked for in, and looks. Says besides whether something is lacking for a fault that passes by
+    /// itself.
+    pub(super) async fn findings(
+        &self,
+        picture: &mut Picture,
+        origins: HashMap<Box<str>, Origin>,
+    ) -> (Option<FindingsStatus>, bool) {
+        let accounts = self.policy.spec.accounts.iter();
+        let accounts = accounts.filter_map(|account| account.account_id.parse().ok());
+        let thresholds = Thresholds::of_policy(self.settings, self.unused, accounts.collect());
+        let asked = Asked {
+            scope: self.scope,
+            inventory: &self.known.inventory,
+            thresholds: &thresholds,
+            now: self.now,
+        };
+        let key = self.known.key.clone();
+        let observed = Box::pin(beside(&self.known.session, asked, picture, origins, Some(key))).await;
+        let passes = observed.passes() || picture.shared_unread.values().any(is_passing);
+        let subject = asked.subject(picture, &observed);
+        let before = self.known.findings.as_deref();
+        (Some(record::of_target(subject, before, self.began)), passes)
+    }
+}
+
+/// What is known of the key that a policy names.
+pub(super) fn policy_key(target: &AMIEncryptionTarget, view: &KeyView, problem: Option<&Problem>) -> PolicyKey {
+    let spec = &target.spec;
+    let unknown = || Problem::new(reason::INITIALIZING, "The policy's key was not read yet.");
+    let key = match view {
+        KeyView::Known(key) => Ok(key.arn.clone()),
+        KeyView::Unresolved(problem) => Err(obstacle::of_key(*problem, &spec.kms_key_id)),
+        KeyView::Unknown => Err(problem.cloned().unwrap_or_else(unknown)),
+    };
+    PolicyKey {
+        named: spec.kms_key_id.clone(),
+        key,
+        selector: Selector::new(&spec.image_selector, spec.backups),
+    }
+}
