@@ -259,6 +259,7 @@ async fn what_the_policy_allows_is_no_finding_and_what_goes_beyond_it_is() {
     assert_eq!(
         counts(&findings),
         [
+            ("key-unusable-by-consumers", 1, 0),
             ("shared-outside", 1, 0),
             ("vulnerable-image", 1, 0),
             ("untrusted-owner", 1, 0),
@@ -277,7 +278,7 @@ async fn what_the_policy_allows_is_no_finding_and_what_goes_beyond_it_is() {
         "trustedOwners": ["777788889999"],
         "allowedSharing": ["777788889999"],
         "maxFixAvailable": {"high": "336h"},
-        "disabledChecks": ["public-snapshot", "cloudtrail-off"],
+        "disabledChecks": ["public-snapshot", "cloudtrail-off", "key-unusable-by-consumers"],
     });
     scenario.apply(&audited(&lenient)).await;
     found(&scenario, "nothing to be beyond", |findings| findings.total == 0).await;
