@@ -3,8 +3,9 @@
 use serde_json::json;
 
 /// Answers of EC2, by what is in them.
-const EC2: [(&str, &str); 9] = [
+const EC2: [(&str, &str); 10] = [
     ("DescribeInstances", "<reservationSet/>"),
+    ("DescribeLaunchTemplates", "<launchTemplates/>"),
     ("DescribeLaunchTemplateVersions", "<launchTemplateVersionSet/>"),
     ("DescribeFleets", "<fleetSet/>"),
     ("DescribeSpotFleetRequests", "<spotFleetRequestConfigSet/>"),

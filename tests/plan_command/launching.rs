@@ -90,7 +90,7 @@ fn those_who_may_not_use_the_key_are_named_in_every_account_and_what_mends_it_me
     ];
     assert_eq!(states(&rows), expected, "{rows:#?}");
     assert_eq!(rows[1]["consumers"], json!(["AutoScalingGroup front"]));
-    let command = rows[2]["mend"]["command"].as_str().expect("a command");
+    let command = rows[2]["fix"]["command"].as_str().expect("a command");
     assert!(
         command.contains("create-grant") && command.contains(&role(OTHER, "_back")),
         "{command}"
@@ -100,13 +100,7 @@ fn those_who_may_not_use_the_key_are_named_in_every_account_and_what_mends_it_me
         "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{OWNER}:root")}, "Action": "kms:*", "Resource": "*",
     })];
     for row in &rows[..2] {
-        statements.extend(
-            row["mend"]["statements"]
-                .as_array()
-                .expect("statements")
-                .iter()
-                .cloned(),
-        );
+        statements.extend(row["fix"]["statements"].as_array().expect("statements").iter().cloned());
     }
     let operations: Vec<&str> = command
         .split(" --operations ")
@@ -220,10 +214,10 @@ fn a_key_of_another_account_is_asked_for_there_and_where_nobody_may_ask_it_is_un
         &policy("production", &[(OWNER, REGION, &foreign), (OTHER, REGION, KEY)]),
     );
     assert_eq!(states(&rows), [state("Denied", &role(OWNER, ""))], "{rows:#?}");
-    let mend = &rows[0]["mend"];
+    let fix = &rows[0]["fix"];
     assert!(
-        mend["command"].is_string() && mend["statements"].is_null(),
-        "everybody may create grants: {mend}"
+        fix["command"].is_string() && fix["statements"].is_null(),
+        "everybody may create grants: {fix}"
     );
 }
 

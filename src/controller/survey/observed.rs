@@ -12,7 +12,7 @@ use crate::domain::{
     AwsError, GuardrailState, ImageId, Inventory, KeyAccess, KeyArn, Origin, Scope, SnapshotId, Trail,
 };
 use crate::plan::access::who::Needs;
-use crate::plan::findings::{Check, Foreign, Observed, PolicyKey, Subject, Thresholds};
+use crate::plan::findings::{Check, Foreign, Observed, PolicyKey, Subject, Thresholds, perhaps_orphans};
 use crate::plan::usage::{Graph, Picture};
 
 /// So many keys are asked for at a time: the limiter holds the rate.
@@ -61,7 +61,7 @@ pub(crate) async fn beside(
         Box::pin(guardrails(session, asked)),
         Box::pin(public_snapshots(session, asked)),
         Box::pin(trails(session, asked)),
-        Box::pin(foreign(session, asked.inventory, &picture.graph))
+        Box::pin(foreign(session, asked, &picture.graph))
     );
     let mut observed = Observed {
         guardrails,
@@ -131,15 +131,16 @@ async fn trails(session: &Session, asked: Asked<'_>) -> Result<Vec<Trail>, AwsEr
     session.trails().await
 }
 
-/// The images of others that something launches.
-async fn foreign(session: &Session, inventory: &Inventory, graph: &Graph) -> Result<Foreign, AwsError> {
+/// The images that the inventory lacks: those that something launches, and those that snapshots were made for.
+async fn foreign(session: &Session, asked: Asked<'_>, graph: &Graph) -> Result<Foreign, AwsError> {
     let launched = graph.launched().map(|(image, _)| image);
-    let mut wanted: Vec<ImageId> = launched
-        .filter(|image| !inventory.images.contains_key(*image))
-        .cloned()
-        .collect();
-    // The order is that of a hash table, and must make no difference.
-    wanted.sort_unstable();
+    let lacking = launched.filter(|image| !asked.inventory.images.contains_key(*image));
+    // In an order, as that of a hash table must make no difference.
+    let mut wanted: BTreeSet<ImageId> = lacking.cloned().collect();
+    if asks(asked, &[Check::OrphanSnapshot, Check::UnencryptedOrphanSnapshot]) {
+        wanted.extend(perhaps_orphans(asked.inventory).map(|(_, _, record)| record.image.clone()));
+    }
+    let wanted: Vec<ImageId> = wanted.into_iter().collect();
     let found = session.images_of_anybody(&wanted).await?;
     let seen: BTreeMap<ImageId, _> = found.into_iter().map(|image| (image.id.clone(), image)).collect();
     let missing: BTreeSet<ImageId> = wanted.into_iter().filter(|image| !seen.contains_key(image)).collect();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::who::{Needs, Uses};
-use super::{Access, KeyFacts, Mend, NEEDED, Principal, in_words, judge, mend};
+use super::{Access, Fix, KeyFacts, NEEDED, Principal, fix, in_words, judge};
 use crate::domain::AccountId;
 
 /// So many consumers are named for each.
@@ -42,9 +42,9 @@ pub struct Row {
     pub missing: Vec<&'static str>,
     /// What is the matter.
     pub message: String,
-    /// What mends it.
+    /// What fixes it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<Mend>,
+    pub fix: Option<Fix>,
     /// How many images it is about.
     pub images: usize,
     /// What launches those by it, such as `AutoScalingGroup web`; the first twenty.
@@ -53,7 +53,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// What is the matter, whom it affects and what mends it, for a person.
+    /// What is the matter, whom it affects and what fixes it, for a person.
     pub fn text(&self) -> String {
         let mut sentences = vec![self.message.clone()];
         if !self.consumers.is_empty() {
@@ -69,8 +69,8 @@ impl Row {
             };
             sentences.push(format!("Affected: {}{more}.", named.join(", ")));
         }
-        if let Some(mend) = &self.mend {
-            sentences.push(mend.text(self.account_id.as_deref()));
+        if let Some(fix) = &self.fix {
+            sentences.push(fix.text(self.account_id.as_deref()));
         }
         sentences.retain(|sentence| !sentence.is_empty());
         sentences.join(" ")
@@ -95,7 +95,7 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
         principal: principal.to_string(),
         missing: Vec::new(),
         message,
-        mend: None,
+        fix: None,
         images: uses.images.len(),
         consumers: uses
             .consumers
@@ -107,14 +107,14 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
     match judge(key, principal) {
         Access::Allowed => None,
         Access::Denied(denial) if uses.may_be_of_others() => {
-            let message = mend::message(key.arn, principal, &denial);
+            let message = fix::message(key.arn, principal, &denial);
             let doubt = "AWS Batch launches by other roles too, and does not say by which.";
             Some(row(State::Unknown, format!("{message} {doubt}")))
         }
         Access::Denied(denial) => Some(Row {
-            mend: Some(mend::of(key, principal, &denial)),
+            fix: Some(fix::of(key, principal, &denial)),
             missing: denial.missing.clone(),
-            ..row(State::Denied, mend::message(key.arn, principal, &denial))
+            ..row(State::Denied, fix::message(key.arn, principal, &denial))
         }),
         Access::Delegated if principal.account() == Some(own) => None,
         Access::Delegated => {
@@ -140,7 +140,7 @@ pub(super) fn refused(state: State, account: &AccountId, message: String, images
         principal: Principal::Account(account.clone()).to_string(),
         missing: Vec::new(),
         message,
-        mend: None,
+        fix: None,
         images,
         consumers: Vec::new(),
     }

@@ -1,14 +1,14 @@
 //! Whether somebody may use a key as launching an image that is encrypted under it takes, from the key's policy and grants, and what
-//! mends it where they may not.
+//! fixes it where they may not.
 //!
 //! Nobody is said to be allowed where that is not known: a policy that is not understood, a condition that depends on more than is read
 //! here, and an account's own IAM policies leave it open.
 
 pub mod allowed;
 mod condition;
+mod fix;
 pub mod foresee;
 pub mod form;
-mod mend;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ use wildmatch::WildMatch;
 use crate::domain::{AccountId, KeyAccess, KeyArn, KeyGrant};
 use crate::plan::problem;
 use condition::Context;
-pub use mend::Mend;
+pub use fix::Fix;
 use policy::{Document, Permits};
 use truth::Truth;
 

@@ -95,6 +95,9 @@ impl Subject<'_> {
     /// Of whom it is not known whether they may use a key. What other accounts' own policies say is nothing to find out here.
     pub(super) fn key_access_unread(&self) -> Vec<Unknown> {
         let mut unread = Vec::new();
+        if !self.thresholds.asks_for(Check::KeyUnusableByConsumers) {
+            return unread;
+        }
         for (key, needs) in self.key_needs() {
             let rows = form::rows(self.facts(&key), &needs, &self.scope.account);
             let mut messages: Vec<String> = rows
@@ -115,7 +118,7 @@ impl Subject<'_> {
     }
 }
 
-/// Who may not, and what mends it.
+/// Who may not, and what fixes it.
 fn said(denied: &[Row]) -> String {
     let mut sentences: Vec<String> = denied.iter().take(NAMED).map(Row::text).collect();
     match denied.len().saturating_sub(NAMED) {

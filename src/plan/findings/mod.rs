@@ -34,6 +34,7 @@ pub use checks::{Check, Severity};
 pub use cluster::of_cluster;
 pub use images::{honest_age, is_unencrypted};
 pub use page::page;
+pub use region::perhaps_orphans;
 pub use since::{Change, Earlier, Previous, Since};
 pub use thresholds::{Thresholds, TrustedOwner, sharing};
 
@@ -63,7 +64,7 @@ pub struct Subject<'a> {
 /// and unknown in the report.
 #[derive(Debug, Clone)]
 pub struct Observed {
-    /// Images of others that something launches.
+    /// Images that the inventory lacks and that matter.
     pub foreign: Result<Foreign, AwsError>,
     /// The settings of the region.
     pub guardrails: Vec<GuardrailState>,
@@ -96,7 +97,7 @@ impl Default for Observed {
     }
 }
 
-/// Images of others that something launches.
+/// Images that the inventory lacks: those that something launches, and those that snapshots were made for.
 #[derive(Debug, Clone, Default)]
 pub struct Foreign {
     /// Those that the account sees.

@@ -10,7 +10,7 @@ use super::since::was_read;
 use super::{Check, Finding, Severity, Subject, examine};
 use crate::api::conditions::cut;
 use crate::api::{CheckCount, FindingCounts, FindingsStatus, NAMED_FINDINGS, NamedFinding, UnreadPart};
-use crate::domain::ConsumerKind;
+use crate::domain::{ConsumerKind, ImageId};
 use crate::plan::usage::form::{self, Unknown};
 
 /// The longest texts, in characters.
@@ -35,10 +35,16 @@ pub fn of_target(subject: Subject<'_>, before: Option<&FindingsStatus>, at: Time
     }));
     found.sort_by(|one, other| rank(one).cmp(&rank(other)));
     let total = found.iter().filter(|finding| finding.exempt_until.is_none()).count();
+    let mut checks = counts(&found);
+    let hidden = before
+        .map(|before| hidden(before, &checks, subject, &unread))
+        .unwrap_or_default();
+    add(&mut checks, &hidden);
     FindingsStatus {
-        total: small(total),
-        checks: counts(&found),
-        omitted: small(found.len().saturating_sub(NAMED_FINDINGS)),
+        total: small(total) + hidden.iter().map(|row| row.count).sum::<u32>(),
+        checks,
+        omitted: small(found.len().saturating_sub(NAMED_FINDINGS))
+            + hidden.iter().map(|row| row.count + row.exempt).sum::<u32>(),
         named: found.into_iter().take(NAMED_FINDINGS).collect(),
         unread: parts(unread),
         read_time: Some(Time(form::whole_seconds(at))),
@@ -52,7 +58,62 @@ fn may_stand(finding: &NamedFinding, subject: Subject<'_>, unread: &[Unknown]) -
         return false;
     };
     let is_wanted = subject.picture.graph.read_at().is_some() || !is_of_launchers(check);
-    is_wanted && subject.thresholds.asks_for(check) && !was_read(check, &finding.resource, unread)
+    let is_known = was_read(check, &finding.resource, unread) && !is_in_the_dark(check, &finding.resource, subject);
+    is_wanted && subject.thresholds.asks_for(check) && !is_known
+}
+
+/// Whether nothing is known of it now, though nothing is listed as unread: what is not asked for each image each time.
+fn is_in_the_dark(check: Check, resource: &str, subject: Subject<'_>) -> bool {
+    let id = resource.rsplit('/').next().and_then(|id| id.parse::<ImageId>().ok());
+    let Some(image) = id.and_then(|id| subject.inventory.images.get(&id)) else {
+        return false;
+    };
+    let picture = subject.picture;
+    match check {
+        // With whom an image is shared is asked of those that seem to be unused.
+        Check::KeyUnusableByConsumers => !picture.shared.contains_key(&image.id) && !picture.graph.is_whole(),
+        Check::VulnerableImage | Check::StaleScan => image.scan().is_none_or(|scan| scan.scanned.is_none()),
+        // Old versions of templates are found by AWS alone, which is asked where everything else could be read.
+        Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => {
+            !picture.graph.is_confirmed(&image.id) && !picture.graph.is_whole()
+        }
+        _ => false,
+    }
+}
+
+/// What is not among the named of `before` and could not be looked for again, by check: how many more there may still be.
+fn hidden(before: &FindingsStatus, now: &[CheckCount], subject: Subject<'_>, unread: &[Unknown]) -> Vec<CheckCount> {
+    let may_stand = before.checks.iter().filter(|row| {
+        let check = Check::named(&row.check).filter(|check| !is_of_launchers(*check));
+        check.is_some_and(|check| subject.thresholds.asks_for(check) && !was_read(check, "", unread))
+    });
+    may_stand
+        .filter(|_| before.omitted > 0)
+        .map(|row| {
+            let here = now.iter().find(|here| here.check == row.check);
+            CheckCount {
+                count: row.count.saturating_sub(here.map_or(0, |here| here.count)),
+                exempt: row.exempt.saturating_sub(here.map_or(0, |here| here.exempt)),
+                ..row.clone()
+            }
+        })
+        .filter(|row| row.count + row.exempt > 0)
+        .collect()
+}
+
+/// Adds to the counts of checks.
+fn add(counts: &mut Vec<CheckCount>, more: &[CheckCount]) {
+    for row in more {
+        match counts.iter_mut().find(|here| here.check == row.check) {
+            Some(here) => {
+                here.count += row.count;
+                here.exempt += row.exempt;
+            }
+            None => counts.push(row.clone()),
+        }
+    }
+    let rank = |row: &CheckCount| Check::named(&row.check).map(|check| (Reverse(check.severity()), check));
+    counts.sort_by_key(rank);
 }
 
 fn named(finding: &Finding) -> NamedFinding {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::unread::check_of;
 use super::{Check, Finding, Subject};
-use crate::domain::{Image, SnapshotId, Trail};
+use crate::domain::{CopyRecord, Image, Inventory, Snapshot, SnapshotId, Trail};
 
 /// What the finding on trails is about.
 pub(super) const TRAILS: &str = "CloudTrail";
@@ -58,11 +58,10 @@ impl<'a> Subject<'a> {
 
     /// Snapshots that were made for images that are gone.
     pub(super) fn orphan_snapshots(&self, found: &mut Vec<Finding>) {
-        let images = self.inventory.images.values();
-        let used: BTreeSet<&SnapshotId> = images.flat_map(|image| image.volumes().map(|(_, _, id)| id)).collect();
-        for (id, snapshot) in &self.inventory.snapshots {
-            let Some(record) = &snapshot.copied else { continue };
-            if used.contains(id) || self.inventory.images.contains_key(&record.image) {
+        // That a listing lacks an image proves nothing: it may be younger than the listing, or on none of its pages.
+        let Ok(foreign) = &self.observed.foreign else { return };
+        for (id, snapshot, record) in perhaps_orphans(self.inventory) {
+            if !foreign.missing.contains(&record.image) {
                 continue;
             }
             let (check, how) = if snapshot.encrypted {
@@ -78,4 +77,15 @@ impl<'a> Subject<'a> {
             found.push(self.finding(check, id.to_string(), what, None));
         }
     }
+}
+
+/// Snapshots that no image has, and that were made for an image that the inventory lacks.
+pub fn perhaps_orphans(inventory: &Inventory) -> impl Iterator<Item = (&SnapshotId, &Snapshot, &CopyRecord)> {
+    let images = inventory.images.values();
+    let used: BTreeSet<&SnapshotId> = images.flat_map(|image| image.volumes().map(|(_, _, id)| id)).collect();
+    let records = inventory.snapshots.iter().filter_map(|(id, snapshot)| {
+        let record = snapshot.copied.as_deref()?;
+        Some((id, snapshot, record))
+    });
+    records.filter(move |(id, _, record)| !used.contains(*id) && !inventory.images.contains_key(&record.image))
 }

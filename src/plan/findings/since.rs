@@ -203,7 +203,9 @@ pub(super) fn was_read(check: Check, resource: &str, unknown: &[Unknown]) -> boo
                 ConsumerKind::SpotFleet,
                 ConsumerKind::LaunchTemplate,
             ];
-            launcher_was_read() && kinds.iter().all(|kind| was_read(kind.as_str()))
+            was_read(Part::ForeignImages.as_str())
+                && launcher_was_read()
+                && kinds.iter().all(|kind| was_read(kind.as_str()))
         }
         Check::EncryptionByDefaultOff
         | Check::ImagePublicAccessNotBlocked
@@ -217,15 +219,16 @@ pub(super) fn was_read(check: Check, resource: &str, unknown: &[Unknown]) -> boo
             was_read(Part::LaunchPermissions.as_str()) && was_read(Part::KeyAccess.as_str())
         }
         Check::KeyUnusableByConsumers => {
-            was_read_of(Part::KeyAccess) && ConsumerKind::ALL.iter().all(|kind| was_read(kind.as_str()))
+            was_read(Part::Consumers.as_str())
+                && was_read_of(Part::KeyAccess)
+                && ConsumerKind::ALL.iter().all(|kind| was_read(kind.as_str()))
         }
         Check::KeyWithoutRotation => was_read_of(Part::Key) && was_read_of(Part::KeyRotation),
+        Check::OrphanSnapshot | Check::UnencryptedOrphanSnapshot => was_read(Part::ForeignImages.as_str()),
         Check::SharedOutside => was_read(Part::LaunchPermissions.as_str()),
         Check::OtherKeyImage => was_read(Part::PolicyKey.as_str()),
         Check::PublicImage
         | Check::UnencryptedImage
-        | Check::OrphanSnapshot
-        | Check::UnencryptedOrphanSnapshot
         | Check::OldImage
         | Check::MissingTags
         | Check::UnusedImage

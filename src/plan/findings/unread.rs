@@ -97,6 +97,7 @@ impl Subject<'_> {
                 foreign
                     .seen
                     .values()
+                    .filter(|_| self.thresholds.asks_for(Check::UntrustedOwner))
                     .filter(|image| self.thresholds.trusts(image).is_none())
                     .map(|image| {
                         let message = "Whose it is could not be read.".to_owned();
@@ -181,6 +182,8 @@ impl Observed {
         let of_settings = self.guardrails.iter().filter_map(|state| state.state.as_ref().err());
         let of_trails = self.trails.as_ref().ok().into_iter().flatten();
         let of_trails = of_trails.filter_map(|trail| trail.logs.as_ref().err());
+        let of_access = self.key_access.values();
+        let of_access = of_access.flat_map(|access| [access.policy.as_ref().err(), access.grants.as_ref().err()]);
         let others = [
             self.foreign.as_ref().err(),
             self.public_snapshots.as_ref().err(),
@@ -191,6 +194,7 @@ impl Observed {
             .chain(of_keys)
             .chain(of_settings)
             .chain(of_trails)
+            .chain(of_access.flatten())
             .any(is_passing)
     }
 }

@@ -219,6 +219,16 @@ impl Graph {
         self.unconfirmed = Some(problem::of_error(error));
     }
 
+    /// Whether AWS was asked by itself what names an image.
+    pub fn is_confirmed(&self, image: &ImageId) -> bool {
+        self.confirmed.contains(image)
+    }
+
+    /// Whether everything could be read that can launch images.
+    pub fn is_whole(&self) -> bool {
+        self.unread.is_empty() && self.unresolved.is_empty() && self.unconfirmed.is_none()
+    }
+
     /// Why it could not.
     pub fn unconfirmed(&self) -> Option<&Problem> {
         self.unconfirmed.as_ref()

@@ -97,14 +97,14 @@ fn a_group_whose_role_may_not_use_the_key_is_named_with_the_statements_that_let_
         (ROLE, NEEDED.as_slice())
     );
     assert_eq!(row.consumers, ["AutoScalingGroup web"]);
-    let statements = &row.mend.as_ref().expect("a mend").statements;
+    let statements = &row.fix.as_ref().expect("a fix").statements;
     assert_eq!(statements.len(), 2);
     assert_eq!(
         statements[1]["Condition"],
         json!({"Bool": {"kms:GrantIsForAWSResource": "true"}})
     );
-    let mended = access(&[vec![enable_iam()], statements.clone()].concat(), Vec::new());
-    assert_eq!(judged(&mended, &role()), Access::Allowed);
+    let fixed = access(&[vec![enable_iam()], statements.clone()].concat(), Vec::new());
+    assert_eq!(judged(&fixed, &role()), Access::Allowed);
     let text = row.text();
     for part in [
         "neither its policy nor a grant allows",
@@ -121,10 +121,7 @@ fn of_a_compute_environment_it_is_not_known_by_whom_it_launches() {
     let batch = (ConsumerKind::ComputeEnvironment, "jobs");
     let rows_of = |of: &[(ConsumerKind, &str)]| rows(&launchers(of, &account()), &[], &[], &access);
     let alone = rows_of(&[batch]);
-    assert_eq!(
-        (alone.len(), alone[0].state, &alone[0].mend),
-        (1, State::Unknown, &None)
-    );
+    assert_eq!((alone.len(), alone[0].state, &alone[0].fix), (1, State::Unknown, &None));
     let with_a_group = rows_of(&[batch, (ConsumerKind::AutoScalingGroup, "web")]);
     assert_eq!((with_a_group.len(), with_a_group[0].state), (1, State::Denied));
 }
@@ -161,8 +158,8 @@ fn accounts_that_a_copy_is_shared_with_need_the_key_and_their_groups_a_grant() {
         .into_iter()
         .find(|row| row.principal == FOREIGN)
         .expect("a row");
-    let mend = role.mend.as_ref().expect("a mend");
-    assert_eq!(mend.statements[1].get("Condition"), None);
+    let fix = role.fix.as_ref().expect("a fix");
+    assert_eq!(fix.statements[1].get("Condition"), None);
     let text = role.text();
     assert!(
         text.contains("Then run in the account 444455556666: aws kms create-grant --region eu-west-1"),
@@ -172,8 +169,8 @@ fn accounts_that_a_copy_is_shared_with_need_the_key_and_their_groups_a_grant() {
     let let_in = allow(&json!({"AWS": root(OTHER)}), &json!("kms:*"));
     let rows = rows_of(&access(&[enable_iam(), let_in.clone()], Vec::new()));
     let role = rows.iter().find(|row| row.state == State::Denied).expect("a row");
-    let mend = role.mend.as_ref().expect("a mend");
-    assert!(mend.statements.is_empty(), "the account may create it: {mend:?}");
+    let fix = role.fix.as_ref().expect("a fix");
+    assert!(fix.statements.is_empty(), "the account may create it: {fix:?}");
     let rows = rows_of(&access(&[enable_iam(), let_in], vec![whole_grant(FOREIGN)]));
     let found: Vec<State> = rows.iter().map(|row| row.state).collect();
     assert_eq!(found, [State::Unknown, State::Delegated]);

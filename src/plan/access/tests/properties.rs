@@ -1,4 +1,4 @@
-//! Whatever a policy says: nobody is let in who may be denied, and what mends a denial mends it.
+//! Whatever a policy says: nobody is let in who may be denied, and what fixes a denial fixes it.
 
 use proptest::prelude::*;
 
@@ -101,7 +101,7 @@ proptest! {
         prop_assert!(after != Access::Allowed || before == Access::Allowed, "{before:?} {after:?}");
     }
 
-    /// What mends a denial is enough, where nothing but it is in the way.
+    /// What fixes a denial is enough, where nothing but it is in the way.
     #[test]
     fn what_mends_a_denial_lets_them_in(
         statements in prop::collection::vec(statement(), 0..6),
@@ -112,10 +112,10 @@ proptest! {
         let before = access(&statements, grants.clone());
         let Access::Denied(denial) = judged(&before, &principal) else { return Ok(()) };
         prop_assume!(denial.by.is_none());
-        let mend = mend::of(facts(&key, &before), &principal, &denial);
+        let fix = fix::of(facts(&key, &before), &principal, &denial);
         let (mut statements, mut grants) = (statements, grants);
-        statements.extend(mend.statements.iter().cloned());
-        if let Some(command) = &mend.command {
+        statements.extend(fix.statements.iter().cloned());
+        if let Some(command) = &fix.command {
             let mut words = command.split(' ').skip_while(|word| *word != "--grantee-principal").skip(1);
             let grantee = words.next().expect("a grantee").to_owned();
             let operations: Vec<&str> = words.skip(1).collect();

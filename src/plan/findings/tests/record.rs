@@ -3,6 +3,7 @@
 use super::super::record::{self, News};
 use super::*;
 use crate::api::{FindingsStatus, NAMED_FINDINGS, NamedFinding};
+use crate::domain::{Extras, ImageScan, Vulnerability};
 use crate::plan::testing::failed_call;
 
 fn status(case: &Case, before: Option<&FindingsStatus>) -> FindingsStatus {
@@ -134,6 +135,63 @@ fn what_could_not_be_read_is_named_and_what_was_found_of_it_before_stays() {
     case.observed.guardrails[0].state = Ok("enabled".into());
     case.observed.guardrails[0].holds = true;
     assert_eq!(status(&case, Some(&before)).total, 1);
+}
+
+#[test]
+fn what_is_not_named_and_cannot_be_looked_for_again_is_counted_on_and_is_no_news_afterwards() {
+    let images = 1..=u64::try_from(NAMED_FINDINGS).expect("a number") + 20;
+    let mut case = Case::of(images.clone().map(|number| image(number, 1)));
+    case.thresholds.allowed_sharing = Some(BTreeSet::new());
+    let with = LaunchPermission::Account("444455556666".parse().expect("an account"));
+    case.shared = images.map(|number| (image_id(number), [with.clone()].into())).collect();
+    case.thresholds.disabled = Check::ALL
+        .iter()
+        .copied()
+        .filter(|check| *check != Check::SharedOutside)
+        .collect();
+    let before = status(&case, None);
+    assert_eq!((before.total, before.omitted), (70, 20));
+
+    let mut denied = case;
+    let shared = std::mem::take(&mut denied.shared);
+    let error = failed_call(Operation::DescribeImageAttribute, ErrorClass::Denied);
+    denied.shared_unread = shared.keys().map(|image| (image.clone(), error.clone())).collect();
+    let during = status(&denied, Some(&before));
+    assert_eq!((during.total, during.omitted), (70, 20));
+    assert_eq!(during.checks, before.checks);
+
+    denied.shared = shared;
+    denied.shared_unread.clear();
+    let after = status(&denied, Some(&during));
+    assert_eq!(told(&during, &after), (Vec::new(), 0));
+}
+
+#[test]
+fn a_vulnerable_image_that_is_not_scanned_any_more_is_not_taken_for_fixed() {
+    let mut image = image(1, 1);
+    image.extras = Some(Box::new(Extras {
+        scan: Some(ImageScan {
+            scanned: Some(at(0)),
+            fix_available_since: [(Vulnerability::Critical, at(0))].into(),
+            ..ImageScan::default()
+        }),
+        ..Extras::default()
+    }));
+    let mut case = Case::of([image]);
+    case.thresholds.max_fix_available = [(Vulnerability::Critical, Duration::from_secs(24 * 3600))].into();
+    let is_found = |status: &FindingsStatus| status.named.iter().any(|finding| finding.check == "vulnerable-image");
+    let before = status(&case, None);
+    assert!(is_found(&before), "{before:#?}");
+    for image in case.world.images.values_mut() {
+        *image = std::sync::Arc::new(Image {
+            extras: None,
+            ..Image::clone(image)
+        });
+    }
+    assert!(
+        is_found(&status(&case, Some(&before))),
+        "Inspector says nothing any more"
+    );
 }
 
 #[test]

@@ -81,6 +81,11 @@ fn an_orphan_that_is_not_encrypted_is_worse() {
     let copy = encrypted_copy(&source, 2, &key(1), &mut case.world);
     case.world.images.remove(&copy.id);
     let id = snapshot_id(200);
+    assert_eq!(case.lines(), [""; 0], "AWS was not asked whether the image is there");
+    case.observed.foreign = Ok(Foreign {
+        missing: [image_id(2)].into(),
+        ..Foreign::default()
+    });
     assert_eq!(case.lines(), [format!("orphan-snapshot {id}")]);
     case.world.snapshots.get_mut(&id).expect("a snapshot").encrypted = false;
     assert_eq!(case.lines(), [format!("unencrypted-orphan-snapshot {id}")]);

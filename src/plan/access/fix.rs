@@ -30,7 +30,7 @@ const OPERATIONS: [&str; 8] = [
 
 /// What to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Mend {
+pub struct Fix {
     /// Statements to add to the key's policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub statements: Vec<Value>,
@@ -42,11 +42,11 @@ pub struct Mend {
     pub advice: Option<String>,
 }
 
-/// What mends a denial.
-pub(super) fn of(key: KeyFacts<'_>, principal: &Principal, denial: &Denial) -> Mend {
-    let advice = |text: String| Mend {
+/// What fixes a denial.
+pub(super) fn of(key: KeyFacts<'_>, principal: &Principal, denial: &Denial) -> Fix {
+    let advice = |text: String| Fix {
         advice: Some(text),
-        ..Mend::default()
+        ..Fix::default()
     };
     if key.aws_managed {
         return advice("Encrypt the image under a customer managed key: nobody can share AWS's own.".to_owned());
@@ -57,9 +57,9 @@ pub(super) fn of(key: KeyFacts<'_>, principal: &Principal, denial: &Denial) -> M
         ));
     }
     match principal {
-        Principal::Role { arn, account } if account == key.arn.account() => Mend {
+        Principal::Role { arn, account } if account == key.arn.account() => Fix {
             statements: statements(arn, true),
-            ..Mend::default()
+            ..Fix::default()
         },
         Principal::Role { arn, account } => {
             let statements = if may_create_grants(key, account) {
@@ -68,17 +68,17 @@ pub(super) fn of(key: KeyFacts<'_>, principal: &Principal, denial: &Denial) -> M
                 // Whoever creates the grant is no service of AWS.
                 statements(&root(key.arn, account.as_str()), false)
             };
-            Mend {
+            Fix {
                 statements,
                 command: Some(create_grant(key.arn, arn)),
                 advice: None,
             }
         }
-        Principal::Account(account) => Mend {
+        Principal::Account(account) => Fix {
             statements: statements(&root(key.arn, account.as_str()), true),
-            ..Mend::default()
+            ..Fix::default()
         },
-        Principal::Organization(_) => Mend::default(),
+        Principal::Organization(_) => Fix::default(),
     }
 }
 
@@ -113,7 +113,7 @@ fn create_grant(key: &KeyArn, role: &str) -> String {
     )
 }
 
-impl Mend {
+impl Fix {
     /// For a person: a sentence or two. `account` is that of whom it is for.
     pub(super) fn text(&self, account: Option<&str>) -> String {
         let mut sentences = Vec::new();
