@@ -89,9 +89,8 @@ async fn what_launches_images_may_be_listed_as_far_as_it_is_named_and_nothing_wh
             json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}),
         ]
     );
-    for none in ["clusterConsumers=[]", "clusterConsumers=null"] {
-        assert_eq!(on_others(&["--set-json", none]).await, Vec::<Value>::new(), "{none}");
-    }
+    let none = on_others(&["--set-json", "clusterConsumers=[]"]).await;
+    assert_eq!(none, Vec::<Value>::new());
 }
 
 #[tokio::test]
