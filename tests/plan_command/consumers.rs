@@ -22,7 +22,7 @@ accounts:
     keys: [{{alias: [alias/ami]}}]
     images: [{{name: used, id: ami-0000000a}}, {{name: lonely, id: ami-0000000b}}]
     launchTemplates: [{{name: web, versions: [{{image: "resolve:ssm:/golden:live"}}]}}]
-    parameters: [{{name: /golden, dataType: "aws:ec2:image", versions: [{{image: used, labels: [live]}}, {{image: ami-0000000c}}]}}]
+    parameters: [{{name: /golden, dataType: "aws:ec2:image", versions: [{{image: used, labels: [live]}}, {{image: ami-0000000c}}]}}, {{name: /notes, image: lonely}}]
     autoScalingGroups: [{{name: fleet, desired: 0, launchTemplate: {{template: web}}}}]
 "#
     ))
@@ -56,6 +56,17 @@ fn a_plan_names_who_uses_each_image_that_would_be_copied() {
         assert!(ran.out.lines().any(|printed| printed == line), "{line}: {}", ran.out);
     }
     assert!(ran.out.contains("AutoScalingGroup fleet by "), "{}", ran.out);
+}
+
+#[test]
+fn what_the_policy_has_read_of_consumers_is_read_for_the_plan_too() {
+    let bench = bench(READS);
+    let plain = policy("production", &[(ACCOUNT, REGION, "alias/ami")]);
+    let all = plain.replacen("mode: Enforce", "mode: Enforce\n  consumers: {parameters: All}", 1);
+    for (policy, images) in [(plain, 1), (all, 2)] {
+        let plan = bench.plan(&policy, &["--output", "json", "--consumers"]).json();
+        assert_eq!(target(&plan, ACCOUNT, REGION)["used"]["images"], images, "{policy}");
+    }
 }
 
 #[test]

@@ -10,11 +10,11 @@ use super::access::{self, Shown};
 use crate::api::conditions::reason;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
-use crate::aws::{Access, Aws, AwsError, Detail, Query, Sample, Session};
+use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
-use crate::controller::survey::{consumers, session_key, survey, unusable_keys};
-use crate::domain::{Image, ImageState, Malformed, Scope};
+use crate::controller::survey::{consumers, query, session_key, survey, unusable_keys};
+use crate::domain::{Image, ImageState, Inventory, Malformed, Scope};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Problem};
@@ -230,7 +230,7 @@ impl<'a> Target<'a> {
         let copies = !findings.to_copy().is_empty();
         // What is here may launch images of another account.
         if self.settings.consumers && (copies || has_neighbours) {
-            let readings = consumers(session, &Query::default()).await;
+            let readings = consumers(session, &query(&self.spec.consumers)).await;
             let graph = usage::graph(&readings, &self.scope.account, survey.inventory.scanned);
             report.used = copies.then(|| findings.used(&graph, self.settings.list));
             let images = findings.to_copy().iter().map(|image| &***image);
@@ -238,29 +238,41 @@ impl<'a> Target<'a> {
             shown = Some(Box::pin(read).await);
         }
         if self.settings.check_permissions {
-            // Those that are to be copied, if there are any: permissions may depend on an image's tags.
-            let to_copy = findings.to_copy();
-            let is_sound = |image: &&Arc<Image>| image.ebs_root && image.state == ImageState::Available;
-            let any = || survey.inventory.images.values().find(is_sound);
-            let images = to_copy.first().copied().or_else(any).into_iter();
-            let images = images.chain(to_copy.iter().skip(1).copied());
-            let copies = request::samples(images, self.spec, &self.scope, key.arn());
-            if !copies.is_empty() {
-                let sample = Sample {
-                    copies: &copies,
-                    copy: permissions::sample_copy(&survey.inventory).map(|image| &**image),
-                    key: key.arn(),
-                };
-                let asking_key = session_key(self.spec, &self.scope, Access::DryRun);
-                let asking = self.aws.session(&asking_key);
-                match Box::pin(asking.missing_permissions(sample)).await {
-                    Ok(lacking) => report.lacks(&lacking),
-                    Err(error) => report.problem(&words::of_error(&error, &self.scope)),
-                }
-                self.aws.forget(&asking_key);
-            }
+            self.ask_for_permissions(&findings, &survey.inventory, &key, &mut report)
+                .await;
         }
         Ok((report, shown))
+    }
+
+    /// Asks by dry runs whether the role may do what is to be done.
+    async fn ask_for_permissions(
+        &self,
+        findings: &Findings<'_>,
+        inventory: &Inventory,
+        key: &KeyView,
+        report: &mut TargetReport,
+    ) {
+        // Those that are to be copied, if there are any: permissions may depend on an image's tags.
+        let to_copy = findings.to_copy();
+        let is_sound = |image: &&Arc<Image>| image.ebs_root && image.state == ImageState::Available;
+        let any = || inventory.images.values().find(is_sound);
+        let images = to_copy.first().copied().or_else(any).into_iter();
+        let images = images.chain(to_copy.iter().skip(1).copied());
+        let copies = request::samples(images, self.spec, &self.scope, key.arn());
+        if !copies.is_empty() {
+            let sample = Sample {
+                copies: &copies,
+                copy: permissions::sample_copy(inventory).map(|image| &**image),
+                key: key.arn(),
+            };
+            let asking_key = session_key(self.spec, &self.scope, Access::DryRun);
+            let asking = self.aws.session(&asking_key);
+            match Box::pin(asking.missing_permissions(sample)).await {
+                Ok(lacking) => report.lacks(&lacking),
+                Err(error) => report.problem(&words::of_error(&error, &self.scope)),
+            }
+            self.aws.forget(&asking_key);
+        }
     }
 
     /// Asks about images whose copy could not be shared as they are. Only under a key that AWS manages is there a need to.
