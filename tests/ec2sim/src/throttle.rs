@@ -35,6 +35,7 @@ fn size_of(service: Service, operation: &str, params: &Params) -> Size {
         (_, op) if op.starts_with("Describe") || op.starts_with("Get") => size("describe", 100.0, 20.0),
         (_, "CopyImage") => size("copy", 100.0, 1.0),
         (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => size("image", 100.0, 5.0),
+        (_, "CreateLaunchTemplateVersion" | "ModifyLaunchTemplate") => size("templates", 100.0, 5.0),
         (_, "CreateTags" | "DeleteTags") => size("tags", 100.0, 10.0),
         _ => size("other", 50.0, 5.0),
     }

@@ -4,6 +4,15 @@ use super::{Check, Finding, Judge};
 use crate::glob;
 use crate::journal::Call;
 
+/// Operations that make things and change none.
+const MAKERS: [&str; 3] = ["CopyImage", "CreateImageUsageReport", "CreateLaunchTemplateVersion"];
+
+/// Whether a call made what it is about.
+fn makes(call: &Call) -> bool {
+    let is_new_parameter = call.operation == "PutParameter" && call.params.get("Overwrite").is_none_or(|v| v != "true");
+    is_new_parameter || MAKERS.contains(&call.operation.as_str())
+}
+
 /// Runs all checks of calls.
 pub(super) fn check(judge: &mut Judge<'_>) {
     let journal = judge.journal;
@@ -58,7 +67,7 @@ fn actor(principal: &str) -> &str {
 }
 
 fn foreign(judge: &mut Judge<'_>, call: &Call) {
-    if !call.effect || matches!(call.operation.as_str(), "CopyImage" | "CreateImageUsageReport") {
+    if !call.effect || makes(call) {
         return;
     }
     for id in &call.effects {
@@ -68,7 +77,7 @@ fn foreign(judge: &mut Judge<'_>, call: &Call) {
         );
         let own = created_by
             .and_then(|seq| judge.maker(seq))
-            .or_else(|| judge.reporter(id))
+            .or_else(|| judge.maker_of(id))
             .is_some_and(|maker| actor(&maker.principal) == actor(&call.principal));
         if own || judge.is_allowed(&call.operation, id, &call.account, &call.region) {
             continue;
@@ -105,10 +114,10 @@ fn forbidden(judge: &mut Judge<'_>, call: &Call) {
 }
 
 impl<'a> Judge<'a> {
-    /// The call that asked for a usage report.
-    fn reporter(&self, id: &str) -> Option<&'a Call> {
+    /// The call that made something which is neither an image nor a snapshot.
+    fn maker_of(&self, id: &str) -> Option<&'a Call> {
         let mut calls = self.journal.iter();
-        calls.find(|c| c.operation == "CreateImageUsageReport" && c.effects.iter().any(|e| e == id))
+        calls.find(|c| c.effect && makes(c) && c.effects.iter().any(|e| e == id))
     }
 
     /// Whether the world says that such a call on such a thing is right.

@@ -115,7 +115,7 @@ pub(super) fn apply(
                 &mut version,
                 &Directory::new(&state.world, place),
                 "version",
-                changed.latest(),
+                changed.next_number() - 1,
             )?;
             let number = version.number;
             changed.versions.push(version);

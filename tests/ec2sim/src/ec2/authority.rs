@@ -1,18 +1,9 @@
 //! Whether a caller may make a call: asked for each resource that it is about, in dry runs as well.
 
-use crate::engine::{Request, State};
-use crate::iam::Ask;
+use super::template_changes;
+use crate::engine::{About, Request, State};
 use crate::model::Tags;
 use crate::wire::ApiError;
-
-/// A resource that a call is about.
-struct About {
-    arn: String,
-    /// The tags that the call gives to it.
-    request_tags: Tags,
-    /// The tags that it has.
-    resource_tags: Tags,
-}
 
 /// Refuses a call that the caller may not make.
 pub(super) fn check(state: &State, request: &Request) -> Result<(), ApiError> {
@@ -68,31 +59,51 @@ fn about(state: &State, request: &Request) -> Vec<About> {
             if (operation.starts_with("Describe") && operation != "DescribeImageAttribute")
                 || (operation.starts_with("Get") && operation != "GetImageAncestry") =>
         {
-            vec![About {
-                arn: "*".to_owned(),
-                request_tags: Tags::new(),
-                resource_tags: Tags::new(),
-            }]
+            vec![About::of("*".to_owned())]
         }
         "DeleteImageUsageReport" => {
             let report = params.get("ReportId").unwrap_or("*");
-            let partition = state.world.partition(request.account());
-            vec![About {
-                arn: format!(
-                    "arn:{partition}:ec2:{}:{}:image-usage-report/{report}",
-                    request.region,
-                    request.account()
-                ),
-                request_tags: Tags::new(),
-                resource_tags: Tags::new(),
-            }]
+            vec![About::of(own_arn(state, request, "image-usage-report", report))]
+        }
+        "CreateLaunchTemplateVersion" | "ModifyLaunchTemplate" | "DeleteLaunchTemplateVersions" => {
+            let named = template_changes::named(state, request).map(|template| template.id.clone());
+            vec![there(state, request, &named.unwrap_or_else(|_| "lt-*".to_owned()))]
         }
         _ => named("ImageId").or_else(|| named("SnapshotId")).into_iter().collect(),
     }
 }
 
-/// An image or snapshot that is there, or is not.
+/// A resource of the caller's account.
+fn own_arn(state: &State, request: &Request, kind: &str, id: &str) -> String {
+    let partition = state.world.partition(request.account());
+    format!(
+        "arn:{partition}:ec2:{}:{}:{kind}/{id}",
+        request.region,
+        request.account()
+    )
+}
+
+/// A launch template of the caller's account.
+fn template(state: &State, request: &Request, id: &str) -> About {
+    let name = if id == "lt-*" { "*" } else { id };
+    let region = state.world.region(request.account(), &request.region);
+    let found = region.and_then(|r| r.consumers.launch_templates.get(id));
+    let operator = found.and_then(|t| t.managed_by.clone());
+    About {
+        resource_tags: found.map(|t| t.tags.clone()).unwrap_or_default(),
+        context: operator
+            .map(|principal| ("ec2:ManagedResourceOperator".to_owned(), principal))
+            .into_iter()
+            .collect(),
+        ..About::of(own_arn(state, request, "launch-template", name))
+    }
+}
+
+/// Something that is there, or is not: a launch template, an image or a snapshot.
 fn there(state: &State, request: &Request, id: &str) -> About {
+    if id.starts_with("lt-") {
+        return template(state, request, id);
+    }
     let kind = if id.starts_with("snap-") { "snapshot" } else { "image" };
     let tags = if kind == "snapshot" {
         let snapshot = state.world.snapshot(&request.region, id);
@@ -102,9 +113,8 @@ fn there(state: &State, request: &Request, id: &str) -> About {
         image.map(|image| image.tags.current().clone())
     };
     About {
-        arn: arn(state.world.partition(request.account()), request, kind, id),
-        request_tags: Tags::new(),
         resource_tags: tags.unwrap_or_default(),
+        ..About::of(arn(state.world.partition(request.account()), request, kind, id))
     }
 }
 
@@ -120,9 +130,8 @@ fn made(request: &Request, kind: &str) -> About {
         }
     }
     About {
-        arn: arn("aws", request, kind, "*"),
         request_tags: tags,
-        resource_tags: Tags::new(),
+        ..About::of(arn("aws", request, kind, "*"))
     }
 }
 
@@ -131,12 +140,7 @@ fn arn(partition: &str, request: &Request, kind: &str, id: &str) -> String {
 }
 
 fn authorize(request: &Request, action: &str, about: &About) -> Result<(), ApiError> {
-    let ask = Ask {
-        action,
-        resource: &about.arn,
-        request_tags: &about.request_tags,
-        resource_tags: &about.resource_tags,
-    };
+    let ask = about.ask(action);
     if request.caller.may_do(&ask) {
         return Ok(());
     }

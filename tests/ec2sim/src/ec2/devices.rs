@@ -26,6 +26,8 @@ pub(super) fn write(x: &mut Xml, name: &str, devices: &[TemplateDevice]) {
             x.maybe("volumeSize", device.gib);
             x.maybe("volumeType", device.volume_type.as_deref());
             x.maybe("throughput", device.throughput);
+            x.maybe("volumeInitializationRate", device.initialization_rate);
+            x.maybe("ebsCardIndex", device.card_index);
         });
     });
 }

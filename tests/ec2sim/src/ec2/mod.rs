@@ -1,4 +1,4 @@
-//! EC2: the operations on images, snapshots, tags and regions.
+//! EC2: images and snapshots, what launches images, tags and regions.
 
 mod ancestry;
 mod attributes;
@@ -18,6 +18,8 @@ mod regions;
 mod remove;
 mod snapshots;
 mod tags;
+mod template_changes;
+mod template_data;
 mod templates;
 mod usage;
 
@@ -33,7 +35,7 @@ pub(crate) struct Operation {
     run: fn(&mut State, &Request) -> Outcome,
 }
 
-const OPERATIONS: [Operation; 31] = [
+const OPERATIONS: [Operation; 34] = [
     read("DescribeImages", images::describe),
     read("DescribeSnapshots", snapshots::describe),
     read("DescribeImageAttribute", attributes::describe),
@@ -65,6 +67,9 @@ const OPERATIONS: [Operation; 31] = [
     write("ReplaceImageInstanceTypeSpecification", instance_types::replace),
     write("EnableImageDeprecation", deprecation::enable),
     write("DisableImageDeprecation", deprecation::disable),
+    write("CreateLaunchTemplateVersion", template_changes::create_version),
+    write("ModifyLaunchTemplate", template_changes::set_default),
+    write("DeleteLaunchTemplateVersions", template_changes::delete_versions),
 ];
 
 type Run = fn(&mut State, &Request) -> Outcome;

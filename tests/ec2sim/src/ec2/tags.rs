@@ -1,8 +1,10 @@
 //! Tags: CreateTags, DeleteTags, and the rules that all tags obey.
 
-use super::{check_image_id, check_snapshot_id, image_not_found, invalid_value, snapshot_not_found};
+use super::templates::no_such_id;
+use super::{check_id, check_image_id, check_snapshot_id, image_not_found, invalid_value, snapshot_not_found};
+use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
-use crate::model::{Lagged, Tags};
+use crate::model::{Lagged, LaunchTemplate, Tags};
 use crate::wire::{ApiError, Params, Xml};
 
 /// Writes a `tagSet`.
@@ -62,6 +64,37 @@ fn resources(request: &Request) -> Result<Vec<String>, ApiError> {
     Ok(ids.into_iter().map(str::to_owned).collect())
 }
 
+fn template<'a>(state: &'a State, request: &Request, id: &str) -> Result<&'a LaunchTemplate, ApiError> {
+    check_id("lt", "InvalidLaunchTemplateId.Malformed", id)?;
+    let region = state.world.region(request.account(), &request.region);
+    let found = region.and_then(|r| r.consumers.launch_templates.get(id));
+    found.ok_or_else(|| no_such_id(id))
+}
+
+/// The tags that a resource of the caller has.
+fn current(state: &mut State, request: &Request, id: &str) -> Result<Tags, ApiError> {
+    if id.starts_with("lt-") {
+        return template(state, request, id).map(|template| template.tags.clone());
+    }
+    tags_of(state, request, id).map(|tags| tags.current().clone())
+}
+
+fn set(state: &mut State, request: &Request, id: &str, tags: Tags, visible_at: SimTime) -> Result<(), ApiError> {
+    if id.starts_with("lt-") {
+        let changed = LaunchTemplate {
+            tags,
+            ..template(state, request, id)?.clone()
+        };
+        if let Some(region) = state.world.region_mut(request.account(), &request.region) {
+            let templates = &mut region.consumers.launch_templates;
+            templates.put(id, changed, request.now, visible_at);
+        }
+        return Ok(());
+    }
+    tags_of(state, request, id)?.set(tags, request.now, visible_at);
+    Ok(())
+}
+
 /// The tags of an image or snapshot that the caller owns.
 fn tags_of<'a>(state: &'a mut State, request: &Request, id: &str) -> Result<&'a mut Lagged<Tags>, ApiError> {
     let now = request.now;
@@ -95,7 +128,7 @@ fn change(state: &mut State, request: &Request, mut edit: impl FnMut(&mut Tags))
     let ids = resources(request)?;
     let mut changed = Vec::new();
     for id in &ids {
-        let current = tags_of(state, request, id)?.current().clone();
+        let current = current(state, request, id)?;
         let mut tags = current.clone();
         edit(&mut tags);
         check_number(&tags)?;
@@ -107,7 +140,7 @@ fn change(state: &mut State, request: &Request, mut edit: impl FnMut(&mut Tags))
     let mut effects = Vec::new();
     for (id, tags) in changed {
         let visible_at = state.visible_at(request.now, longest);
-        tags_of(state, request, &id)?.set(tags, request.now, visible_at);
+        set(state, request, &id, tags, visible_at)?;
         effects.push(id);
     }
     Ok(Done::returned(effects))

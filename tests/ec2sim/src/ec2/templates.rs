@@ -2,24 +2,34 @@
 
 use super::instances::write_operator;
 use super::list::{Filters, page_by_default, tag_values};
-use super::{check_id, devices, invalid_value, tags};
+use super::{check_id, devices, invalid_value, tags, template_data};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::iam::Ask;
 use crate::model::{LaunchTemplate, Shelf, TemplateVersion};
 use crate::spec::Unresolved;
 use crate::wire::{ApiError, Xml};
 
-fn no_such_id(id: &str) -> ApiError {
+pub(super) fn no_such_id(id: &str) -> ApiError {
     ApiError::new(
         "InvalidLaunchTemplateId.NotFound",
         format!("The specified launch template, with template ID {id}, does not exist."),
     )
 }
 
-fn no_such_name(name: &str) -> ApiError {
+pub(super) fn no_such_name(name: &str) -> ApiError {
     ApiError::new(
         "InvalidLaunchTemplateName.NotFoundException",
         format!("The specified launch template, with template name {name}, does not exist."),
+    )
+}
+
+pub(super) fn no_such_version(template: &LaunchTemplate, name: &str) -> ApiError {
+    ApiError::new(
+        "InvalidLaunchTemplateId.VersionNotFound",
+        format!(
+            "Could not find the specified version {name} for the launch template with ID {}.",
+            template.id
+        ),
     )
 }
 
@@ -89,25 +99,29 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
         &["LaunchTemplateId", "LaunchTemplateName"],
     )?;
     let mut xml = Xml::new();
-    let by = created_by(state, request);
     let shown = page
         .ids
         .iter()
         .filter_map(|id| shelf(state, request)?.get_seen(id, request.now));
     xml.list("launchTemplates", shown, |x, template| {
-        x.text("launchTemplateId", &template.id);
-        x.text("launchTemplateName", &template.name);
-        x.maybe("createTime", template.created);
-        x.text("createdBy", &by);
-        x.value("defaultVersionNumber", template.default_number());
-        x.value("latestVersionNumber", template.latest());
-        if !template.tags.is_empty() {
-            tags::write(x, &template.tags);
-        }
-        write_operator(x, template.managed_by.as_deref(), template.hidden);
+        write_template(x, state, request, template);
     });
     xml.maybe("nextToken", page.next);
     Ok(Done::read(xml))
+}
+
+/// Writes a template without its versions.
+pub(super) fn write_template(x: &mut Xml, state: &State, request: &Request, template: &LaunchTemplate) {
+    x.text("launchTemplateId", &template.id);
+    x.text("launchTemplateName", &template.name);
+    x.maybe("createTime", template.created);
+    x.text("createdBy", &created_by(state, request));
+    x.value("defaultVersionNumber", template.default_number());
+    x.value("latestVersionNumber", template.latest());
+    if !template.tags.is_empty() {
+        tags::write(x, &template.tags);
+    }
+    write_operator(x, template.managed_by.as_deref(), template.hidden);
 }
 
 /// Which versions are asked for.
@@ -155,15 +169,9 @@ impl<'a> Wanted<'a> {
     fn of<'t>(&self, template: &'t LaunchTemplate) -> Result<Vec<&'t TemplateVersion>, ApiError> {
         let mut found: Vec<&TemplateVersion> = Vec::new();
         for name in &self.versions {
-            let version = template.version(Some(name)).ok_or_else(|| {
-                ApiError::new(
-                    "InvalidLaunchTemplateId.VersionNotFound",
-                    format!(
-                        "Could not find the specified version {name} for the launch template with ID {}.",
-                        template.id
-                    ),
-                )
-            })?;
+            let version = template
+                .version(Some(name))
+                .ok_or_else(|| no_such_version(template, name))?;
             if !found.iter().any(|v| v.number == version.number) {
                 found.push(version);
             }
@@ -224,7 +232,6 @@ pub(super) fn describe_versions(state: &mut State, request: &Request) -> Outcome
     let named_by = ["LaunchTemplateId", "LaunchTemplateName"];
     let page = page_by_default(state, request, found, (1, 200), &named_by)?;
     let mut xml = Xml::new();
-    let by = created_by(state, request);
     let shown = page.ids.iter().filter_map(|place| {
         let (id, number) = read_place(place)?;
         let template = shelf(state, request)?.get_seen(id, request.now)?;
@@ -236,7 +243,7 @@ pub(super) fn describe_versions(state: &mut State, request: &Request) -> Outcome
         "launchTemplateVersionSet",
         shown,
         |x, (template, version)| match image_of(state, request, version, resolve) {
-            Ok(image) => write_version(x, template, version, image.as_deref(), &by),
+            Ok(image) => write_version(x, state, request, template, version, image.as_deref()),
             Err(error) => refused = Some(error),
         },
     );
@@ -258,7 +265,7 @@ fn read_place(place: &str) -> Option<(&str, u64)> {
 }
 
 /// The image that a version shows.
-fn image_of(
+pub(super) fn image_of(
     state: &State,
     request: &Request,
     version: &TemplateVersion,
@@ -285,18 +292,28 @@ fn image_of(
     }
 }
 
-fn write_version(x: &mut Xml, template: &LaunchTemplate, version: &TemplateVersion, image: Option<&str>, by: &str) {
+/// Writes a version with all that it says.
+pub(super) fn write_version(
+    x: &mut Xml,
+    state: &State,
+    request: &Request,
+    template: &LaunchTemplate,
+    version: &TemplateVersion,
+    image: Option<&str>,
+) {
+    let account = || created_by(state, request);
     x.text("launchTemplateId", &template.id);
     x.text("launchTemplateName", &template.name);
     x.value("versionNumber", version.number);
     x.maybe("versionDescription", version.description.as_deref());
     x.maybe("createTime", version.created);
-    x.text("createdBy", by);
+    x.text("createdBy", &version.created_by.clone().unwrap_or_else(account));
     x.value("defaultVersion", version.number == template.default_number());
     x.nest("launchTemplateData", |x| {
         devices::write(x, "blockDeviceMappingSet", &version.devices);
         x.maybe("imageId", image);
         x.maybe("instanceType", version.instance_type.as_deref());
+        template_data::write(x, &version.data);
     });
     write_operator(x, template.managed_by.as_deref(), template.hidden);
 }

@@ -59,7 +59,11 @@ pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Byte
 }
 
 fn is_mutating(service: Service, operation: &str) -> bool {
-    service == Service::Ec2 && ec2::find(operation).is_some_and(|op| op.mutating)
+    match service {
+        Service::Ec2 => ec2::find(operation).is_some_and(|op| op.mutating),
+        Service::Ssm => ssm::CHANGES.iter().any(|change| change.name == operation),
+        _ => false,
+    }
 }
 
 fn identify(

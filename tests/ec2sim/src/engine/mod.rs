@@ -8,7 +8,7 @@ mod settle;
 mod sim;
 
 pub(crate) use dispatch::session_time;
-pub(crate) use operation::{Operation, anything, ensure_region, run_of};
+pub(crate) use operation::{About, Change, Operation, anything, change_of, ensure_region, run_of};
 pub use sim::{Directive, Sim};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::clock::SimTime;
 use crate::faults::{Act, Faults};
 use crate::iam::{Caller, Session};
 use crate::journal::Call;
-use crate::model::World;
+use crate::model::{Parameter, ParameterVersion, World};
 use crate::spec::{Settings, WorldSpec};
 use crate::throttle::Throttle;
 use crate::wire::{ApiError, Body, Params, Service, Xml};
@@ -81,6 +81,15 @@ impl Done {
         }
     }
 
+    /// A write with a JSON answer.
+    pub(crate) const fn did(value: Value, effects: Vec<String>) -> Self {
+        Self {
+            body: Body::Json(value),
+            effect: !effects.is_empty(),
+            effects,
+        }
+    }
+
     /// A write that changed these things; none: it changed nothing.
     pub(crate) fn wrote(xml: Xml, effects: Vec<String>) -> Self {
         Self {
@@ -114,6 +123,32 @@ pub(crate) enum Event {
         region: String,
         id: String,
     },
+    /// The image of a parameter has been looked for.
+    Parameter {
+        account: String,
+        region: String,
+        name: String,
+        number: u64,
+    },
+}
+
+impl Event {
+    /// Whether it is of a copy.
+    pub(crate) const fn is_of_copy(&self) -> bool {
+        matches!(self, Self::Snapshot { .. } | Self::Image { .. })
+    }
+}
+
+/// A new version of a parameter, whose image is still to be looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Validation {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    /// The parameter as it is to be, without that version.
+    pub(crate) parameter: Parameter,
+    pub(crate) version: ParameterVersion,
+    /// Whether the caller may look for images.
+    pub(crate) may_look: bool,
 }
 
 /// Everything that a call can read and change.
@@ -129,6 +164,8 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<String, Session>,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) events: BTreeSet<(SimTime, Event)>,
+    /// Versions of parameters whose image is still to be looked for.
+    pub(crate) validations: Vec<Validation>,
     /// Calls whose effect was put off.
     pub(crate) deferred: Vec<(SimTime, Request)>,
 }
@@ -150,6 +187,7 @@ impl State {
             sessions: BTreeMap::new(),
             rng: ChaCha8Rng::seed_from_u64(spec.seed),
             events: BTreeSet::new(),
+            validations: Vec::new(),
             deferred: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Outcome, Request, State};
 use crate::iam::Ask;
-use crate::model::{Account, Region};
+use crate::model::{Account, Region, Tags};
 use crate::spec::OptIn;
 
 /// One operation.
@@ -15,6 +15,64 @@ pub(crate) struct Operation {
     pub(crate) about: fn(&State, &Request) -> Vec<String>,
     /// Does it.
     pub(crate) run: fn(&mut State, &Request) -> Outcome,
+}
+
+/// A resource that a call is about, and what conditions can look at.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) arn: String,
+    /// The tags that the call gives to it.
+    pub(crate) request_tags: Tags,
+    /// The tags that it has.
+    pub(crate) resource_tags: Tags,
+    /// Other condition keys.
+    pub(crate) context: Vec<(String, String)>,
+}
+
+impl About {
+    /// A resource of this ARN, without any tags.
+    pub(crate) const fn of(arn: String) -> Self {
+        Self {
+            arn,
+            request_tags: Tags::new(),
+            resource_tags: Tags::new(),
+            context: Vec::new(),
+        }
+    }
+
+    /// To do something to it.
+    pub(crate) fn ask<'a>(&'a self, action: &'a str) -> Ask<'a> {
+        Ask {
+            action,
+            resource: &self.arn,
+            request_tags: &self.request_tags,
+            resource_tags: &self.resource_tags,
+            context: &self.context,
+        }
+    }
+}
+
+/// An operation that changes things.
+pub(crate) struct Change {
+    /// As in the action that permits it.
+    pub(crate) name: &'static str,
+    /// What it is about, which the caller must be permitted each.
+    pub(crate) about: fn(&State, &Request) -> Vec<About>,
+    /// Does it.
+    pub(crate) run: fn(&mut State, &Request) -> Outcome,
+}
+
+/// Checks that the caller may, and does it, when it is one of these.
+pub(crate) fn change_of(table: &[Change], state: &mut State, request: &Request) -> Option<Outcome> {
+    let change = table.iter().find(|c| c.name == request.operation)?;
+    let action = format!("{}:{}", request.service.as_str(), change.name);
+    for about in (change.about)(state, request) {
+        if !request.caller.may_do(&about.ask(&action)) {
+            return Some(Err(request.service.denied(&request.caller.arn, &action, &about.arn)));
+        }
+    }
+    ensure_region(state, request.account(), &request.region);
+    Some((change.run)(state, request))
 }
 
 /// About no resource in particular.

@@ -4,8 +4,9 @@
 use super::dispatch::run;
 use super::{Event, State};
 use crate::clock::SimTime;
-use crate::model::{CopyJob, ImageState, SnapshotState};
-use crate::spec::FailedCopies;
+use crate::launching;
+use crate::model::{CopyJob, ImageState, Parameter, ParameterVersion, SnapshotState};
+use crate::spec::{FailedCopies, is_resource_id};
 
 impl State {
     /// Lets everything happen that is due, in order of time.
@@ -44,7 +45,9 @@ impl State {
 
     /// Lets all that copies wait for happen now, in its order. Says how much that was.
     pub(crate) fn finish_copies(&mut self, now: SimTime) -> usize {
-        let events = std::mem::take(&mut self.events);
+        let all = std::mem::take(&mut self.events);
+        let (events, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, event)| event.is_of_copy());
+        self.events.extend(others);
         events.iter().for_each(|(_, event)| self.happen(event, now));
         events.len()
     }
@@ -53,6 +56,45 @@ impl State {
         match event {
             Event::Snapshot { account, region, id } => self.finish_snapshot(account, region, id),
             Event::Image { account, region, id } => self.finish_image(account, region, id, at),
+            Event::Parameter {
+                account,
+                region,
+                name,
+                number,
+            } => self.finish_parameter((account, region), name, *number, at),
+        }
+    }
+
+    /// A parameter of images gets its new version, or nothing happens when the image can not be launched.
+    fn finish_parameter(&mut self, (account, region): (&str, &str), name: &str, number: u64, at: SimTime) {
+        let found = self.validations.iter().position(|v| {
+            v.account == account && v.region == region && v.parameter.name == name && v.version.number == number
+        });
+        let Some(validation) = found.map(|i| self.validations.remove(i)) else {
+            return;
+        };
+        let id = &validation.version.value;
+        let fits = is_resource_id("ami", id) && launching::refusal((&self.world, account, region), id, at).is_none();
+        let place = self.world.region(account, region);
+        let current = place.and_then(|r| r.consumers.parameters.get(name));
+        let overtaken = current.and_then(Parameter::latest).is_some_and(|v| v.number >= number);
+        if !fits || !validation.may_look || overtaken {
+            return;
+        }
+        let mut after = validation.parameter;
+        // Labels and tags may have changed while it was looked at.
+        if let Some(current) = current {
+            let kept = |v: &ParameterVersion| after.versions.iter().any(|one| one.number == v.number);
+            let known = after.versions.last().map_or(0, |v| v.number);
+            let versions = current.versions.iter().filter(|v| v.number > known || kept(v));
+            after.versions = versions.cloned().collect();
+            after.tags.clone_from(&current.tags);
+        }
+        after.versions.push(validation.version);
+        let longest = self.settings.consistency.consumer_seconds;
+        let visible_at = self.visible_at(at, longest);
+        if let Some(region) = self.world.region_mut(account, region) {
+            region.consumers.parameters.put(name, after, at, visible_at);
         }
     }
 

@@ -50,6 +50,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) request_tags: &'a Tags,
     /// The tags that it has.
     pub(crate) resource_tags: &'a Tags,
+    /// Other condition keys, such as `ssm:Overwrite`, and what they are.
+    pub(crate) context: &'a [(String, String)],
 }
 
 static NO_TAGS: LazyLock<Tags> = LazyLock::new(Tags::new);
@@ -62,6 +64,7 @@ impl<'a> Ask<'a> {
             resource,
             request_tags: &NO_TAGS,
             resource_tags: &NO_TAGS,
+            context: &[],
         }
     }
 
@@ -69,10 +72,12 @@ impl<'a> Ask<'a> {
         if let Some(name) = key.strip_prefix("aws:RequestTag/") {
             return self.request_tags.get(name).map(String::as_str);
         }
-        let name = key
-            .strip_prefix("aws:ResourceTag/")
-            .or(key.strip_prefix("ec2:ResourceTag/"))?;
-        self.resource_tags.get(name).map(String::as_str)
+        let prefixes = ["aws", "ec2", "ssm", "autoscaling"].map(|service| format!("{service}:ResourceTag/"));
+        if let Some(name) = prefixes.iter().find_map(|prefix| key.strip_prefix(prefix.as_str())) {
+            return self.resource_tags.get(name).map(String::as_str);
+        }
+        let known = self.context.iter().find(|(name, _)| name == key);
+        known.map(|(_, value)| value.as_str())
     }
 }
 

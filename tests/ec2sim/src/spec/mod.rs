@@ -5,6 +5,7 @@ mod consumers;
 mod expand;
 mod expect;
 mod images;
+mod launch_settings;
 mod region;
 mod settings;
 
@@ -17,6 +18,7 @@ pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
+pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted};
 pub use region::{KeySpec, OptIn, RegionSpec};
 pub use settings::{
     ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names,

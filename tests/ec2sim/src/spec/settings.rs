@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::consumer_settings::{ConsumerSettings, References, Services, UsageReports};
+use super::launch_settings::LaunchSettings;
 use crate::clock::SimTime;
 
 /// When simulated time starts and how fast it runs.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub services: Services,
     /// How what can launch an image shows.
     pub consumers: ConsumerSettings,
+    /// How what can launch an image is changed, and how launches go.
+    pub launches: LaunchSettings,
     /// The references that EC2 finds by itself.
     pub references: References,
     /// Reports of the use by other accounts.

@@ -65,7 +65,8 @@ fn selected(state: &State, request: &Request, text: &str) -> Result<Option<Value
     Ok(Some(value))
 }
 
-fn required<'a>(request: &'a Request, name: &str) -> Result<&'a str, ApiError> {
+/// A field that must be there.
+pub(super) fn required<'a>(request: &'a Request, name: &str) -> Result<&'a str, ApiError> {
     request.params.get(name).ok_or_else(|| {
         request.service.invalid(format!(
             "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
@@ -158,10 +159,10 @@ pub(super) fn metadata(
         "ARN": arn(state, request, owner, &parameter.name),
         "Type": parameter.kind,
         "LastModifiedDate": seconds(version.modified),
-        "LastModifiedUser": format!("arn:{partition}:iam::{owner}:root"),
+        "LastModifiedUser": version.modified_by.clone().unwrap_or_else(|| format!("arn:{partition}:iam::{owner}:root")),
         "Version": version.number,
         "Tier": parameter.tier,
-        "Policies": [],
+        "Policies": policies(parameter),
         "DataType": parameter.data_type,
     });
     if let Some(description) = &parameter.description {
@@ -170,5 +171,17 @@ pub(super) fn metadata(
     if let Some(key) = &parameter.key {
         value["KeyId"] = json!(key);
     }
+    if let Some(pattern) = &parameter.allowed_pattern {
+        value["AllowedPattern"] = json!(pattern);
+    }
     value
+}
+
+/// The policies of a parameter, each with its text.
+fn policies(parameter: &Parameter) -> Vec<Value> {
+    let text = parameter.policies.as_deref().unwrap_or("[]");
+    let all: Vec<Value> = serde_json::from_str(text).unwrap_or_default();
+    let shown =
+        |one: &Value| json!({"PolicyText": one.to_string(), "PolicyType": one["Type"], "PolicyStatus": "Pending"});
+    all.iter().map(shown).collect()
 }

@@ -1,17 +1,19 @@
-//! Systems Manager: the reads of Parameter Store.
+//! Systems Manager: Parameter Store.
 
 mod get;
+mod labels;
 mod list;
+mod put;
 
 use serde_json::{Value, json};
 
 use crate::clock::SimTime;
-use crate::engine::{Operation, Outcome, Request, State, anything, run_of};
+use crate::engine::{Change, Operation, Outcome, Request, State, anything, change_of, run_of};
 use crate::iam::Ask;
 use crate::model::{Consumers, Parameter, ParameterVersion};
 use crate::wire::ApiError;
 
-const OPERATIONS: [Operation; 5] = [
+const OPERATIONS: [Operation; 6] = [
     Operation {
         name: "DescribeParameters",
         about: anything,
@@ -37,11 +39,58 @@ const OPERATIONS: [Operation; 5] = [
         about: get::about_name,
         run: get::history,
     },
+    Operation {
+        name: "ListTagsForResource",
+        about: labels::arn_of_resource,
+        run: labels::tags,
+    },
+];
+
+/// What changes parameters.
+pub(crate) const CHANGES: [Change; 5] = [
+    Change {
+        name: "PutParameter",
+        about: put::about,
+        run: put::run,
+    },
+    Change {
+        name: "LabelParameterVersion",
+        about: labels::about_name,
+        run: labels::label,
+    },
+    Change {
+        name: "UnlabelParameterVersion",
+        about: labels::about_name,
+        run: labels::unlabel,
+    },
+    Change {
+        name: "AddTagsToResource",
+        about: labels::about_resource,
+        run: labels::tag,
+    },
+    Change {
+        name: "RemoveTagsFromResource",
+        about: labels::about_resource,
+        run: labels::untag,
+    },
 ];
 
 /// Runs an operation of Systems Manager.
 pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
-    run_of(&OPERATIONS, state, request)
+    change_of(&CHANGES, state, request).unwrap_or_else(|| run_of(&OPERATIONS, state, request))
+}
+
+/// Puts a parameter in the place of the one of its name.
+fn put(state: &mut State, request: &Request, parameter: Parameter) {
+    let longest = state.settings.consistency.consumer_seconds;
+    let visible_at = state.visible_at(request.now, longest);
+    let name = parameter.name.clone();
+    if let Some(region) = state.world.region_mut(request.account(), &request.region) {
+        region
+            .consumers
+            .parameters
+            .put(&name, parameter, request.now, visible_at);
+    }
 }
 
 fn consumers<'a>(state: &'a State, request: &Request) -> Option<&'a Consumers> {

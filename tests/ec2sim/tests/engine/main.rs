@@ -6,6 +6,7 @@ mod copying;
 mod exposure;
 mod guardrails;
 mod identity;
+mod moving;
 mod properties;
 mod reading;
 mod refusing;

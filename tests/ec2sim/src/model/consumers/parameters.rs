@@ -24,6 +24,12 @@ pub struct Parameter {
     pub key: Option<String>,
     /// Description.
     pub description: Option<String>,
+    /// The regular expression that values must match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_pattern: Option<String>,
+    /// Its policies, a JSON array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<String>,
     /// Accounts that may read it, by its ARN.
     pub shared_with: Vec<String>,
     /// The value of the only version, or
@@ -53,6 +59,9 @@ pub struct ParameterVersion {
     pub labels: Vec<String>,
     /// When it was made.
     pub modified: Option<SimTime>,
+    /// ARN of who made it; absent: its account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified_by: Option<String>,
 }
 
 impl Parameter {

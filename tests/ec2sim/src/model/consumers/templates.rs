@@ -1,6 +1,7 @@
 //! Instances and launch templates.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::clock::SimTime;
 use crate::model::Tags;
@@ -54,6 +55,9 @@ pub struct LaunchTemplate {
     pub name: String,
     /// The number of the default version; absent: the first.
     pub default_version: Option<u64>,
+    /// The highest number that a version has had, where that one is deleted: numbers are not given twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_number: Option<u64>,
     /// Its versions, from the oldest.
     pub versions: Vec<TemplateVersion>,
     /// The service that manages it.
@@ -70,6 +74,11 @@ impl LaunchTemplate {
     /// The number of the latest version.
     pub fn latest(&self) -> u64 {
         self.versions.iter().map(|v| v.number).max().unwrap_or(0)
+    }
+
+    /// The number of the next version.
+    pub fn next_number(&self) -> u64 {
+        self.latest().max(self.last_number.unwrap_or(0)) + 1
     }
 
     /// The number of the default version.
@@ -104,8 +113,14 @@ pub struct TemplateVersion {
     pub instance_type: Option<String>,
     /// Its block device mappings.
     pub devices: Vec<TemplateDevice>,
+    /// All else that it says, by the names of EC2's query requests: `{SecurityGroupId: [sg-1], UserData: …}`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub data: Map<String, Value>,
     /// When it was made.
     pub created: Option<SimTime>,
+    /// ARN of who made it; absent: its account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
 }
 
 /// A block device mapping of a launch template and its like.
@@ -133,6 +148,10 @@ pub struct TemplateDevice {
     pub iops: Option<u32>,
     /// MiB a second.
     pub throughput: Option<u32>,
+    /// MiB a second at which the volume is filled from its snapshot.
+    pub initialization_rate: Option<u32>,
+    /// The EBS card.
+    pub card_index: Option<u32>,
     /// An instance store volume.
     pub virtual_name: Option<String>,
     /// The image's mapping of this device is left out.

@@ -168,7 +168,7 @@ fn what_is_not_known_is_refused() {
     let c = client(&sim, OWNER);
     for (reply, code) in [
         (c.autoscaling("DescribeNothing", &[]), "InvalidAction"),
-        (c.ssm("PutParameter", &json!({})), "UnknownOperationException"),
+        (c.ssm("SendCommand", &json!({})), "UnknownOperationException"),
         (c.get("eks", "/nothing"), "UnknownOperationException"),
         (
             c.post("batch", "/v1/submitjob", &json!({})),
