@@ -46,6 +46,11 @@ pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Va
                 ["account", "region", "image"].map(|name| query.get(name).unwrap_or_default().to_owned());
             (200, json!(sim.consumers(&account, &region, &image)))
         }
+        (&Method::GET, "launches") => {
+            let query = Params::from_form(request.uri().query().unwrap_or_default().as_bytes());
+            let [account, region] = ["account", "region"].map(|name| query.get(name).unwrap_or_default().to_owned());
+            (200, json!(sim.launches(&account, &region)))
+        }
         (&Method::GET, "world") => (200, sim.world_json()),
         (&Method::GET, "audit") => (200, json!(sim.audit())),
         (&Method::GET, "clock") => (
@@ -91,7 +96,7 @@ pub(crate) fn serve(sim: &Sim, request: &Request<Bytes>, path: &str) -> (u16, Va
         (method, path) => (
             404,
             json!({"error": format!(
-                "no {method} /_sim/{path}: there are GET journal, world, consumers, audit, clock, settings, faults; POST faults, edit; DELETE faults"
+                "no {method} /_sim/{path}: there are GET journal, world, consumers, launches, audit, clock, settings, faults; POST faults, edit; DELETE faults"
             )}),
         ),
     }

@@ -5,7 +5,12 @@ use crate::glob;
 use crate::journal::Call;
 
 /// Operations that make things and change none.
-const MAKERS: [&str; 3] = ["CopyImage", "CreateImageUsageReport", "CreateLaunchTemplateVersion"];
+const MAKERS: [&str; 4] = [
+    "CopyImage",
+    "CreateImageUsageReport",
+    "CreateLaunchTemplateVersion",
+    "RunInstances",
+];
 
 /// Whether a call made what it is about.
 fn makes(call: &Call) -> bool {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::SimTime;
 use crate::journal::{Call, THROTTLES};
+use crate::launches::{self, Launch};
 use crate::model::{Image, World};
 use crate::spec::Expectation;
 
@@ -20,6 +21,7 @@ pub(super) struct Judge<'a> {
     world: &'a World,
     journal: &'a [Call],
     copies: CopiesBySource<'a>,
+    now: SimTime,
     findings: Vec<Finding>,
 }
 
@@ -32,6 +34,7 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
         world,
         journal,
         copies: index(world),
+        now,
         findings: Vec::new(),
     };
     let images = copies::check(&mut judge);
@@ -90,6 +93,11 @@ impl<'a> Judge<'a> {
 
     fn totals(&self) -> Totals {
         let calls = |f: &dyn Fn(&&Call) -> bool| self.journal.iter().filter(|c| f(c)).count();
+        let launches: Vec<Launch> = self
+            .world
+            .regions()
+            .flat_map(|(account, region)| launches::launches(self.world, &account.id, &region.name, self.now))
+            .collect();
         let copy_effects = calls(&|c| c.operation == "CopyImage" && c.effect);
         Totals {
             images: self.originals().count(),
@@ -102,6 +110,9 @@ impl<'a> Judge<'a> {
             denied: calls(&|c| c.is_denied() && c.fault.is_none()),
             over_limit: calls(&|c| c.outcome == "ResourceLimitExceeded"),
             throttled: calls(&|c| THROTTLES.contains(&c.outcome.as_str())),
+            launches: launches.len(),
+            launches_failing: launches.iter().filter(|l| l.works.is_err()).count(),
+            launches_encrypted: launches.iter().filter(|l| l.encrypted).count(),
         }
     }
 

@@ -104,6 +104,15 @@ pub struct Totals {
     pub over_limit: usize,
     /// Calls that were throttled.
     pub throttled: usize,
+    /// What would be launched now.
+    #[serde(default)]
+    pub launches: usize,
+    /// Of these, launches that would fail.
+    #[serde(default)]
+    pub launches_failing: usize,
+    /// Launches that would be encrypted.
+    #[serde(default)]
+    pub launches_encrypted: usize,
 }
 
 /// The verdict and what it rests on.
@@ -176,6 +185,10 @@ impl fmt::Display for Report {
             (
                 "denied / over a limit / throttled",
                 format!("{} / {} / {}", t.denied, t.over_limit, t.throttled),
+            ),
+            (
+                "launches / failing / encrypted",
+                format!("{} / {} / {}", t.launches, t.launches_failing, t.launches_encrypted),
             ),
         ] {
             writeln!(f, "  {name:<34} {value}")?;

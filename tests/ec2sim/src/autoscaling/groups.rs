@@ -1,10 +1,10 @@
 //! DescribeAutoScalingGroups.
 
-use super::{consumers, page};
+use super::launch_by::{write_mixed, write_template};
+use super::{consumers, page, tags, update};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::glob;
-use crate::model::{AutoScalingGroup, GroupInstance, MixedInstances, TemplateRef};
-use crate::spec::digest;
+use crate::model::{AutoScalingGroup, GroupInstance};
 use crate::wire::{ApiError, Xml};
 
 /// Runs DescribeAutoScalingGroups. Names that are not known are passed over.
@@ -74,33 +74,6 @@ impl Filter {
     }
 }
 
-fn write_template(x: &mut Xml, name: &str, reference: &TemplateRef) {
-    x.nest(name, |x| {
-        x.maybe("LaunchTemplateId", reference.id.as_deref());
-        x.maybe("LaunchTemplateName", reference.name.as_deref());
-        x.maybe("Version", reference.version.as_deref());
-    });
-}
-
-fn write_mixed(x: &mut Xml, mixed: &MixedInstances) {
-    x.nest("LaunchTemplate", |x| {
-        write_template(x, "LaunchTemplateSpecification", &mixed.launch_template);
-        x.members("Overrides", &mixed.overrides, |x, one| {
-            x.maybe("InstanceType", one.instance_type.as_deref());
-            if let Some(reference) = &one.launch_template {
-                write_template(x, "LaunchTemplateSpecification", reference);
-            }
-            x.maybe("ImageId", one.image.as_deref());
-        });
-    });
-    x.nest("InstancesDistribution", |x| {
-        x.text("OnDemandAllocationStrategy", "prioritized");
-        x.value("OnDemandBaseCapacity", 0);
-        x.value("OnDemandPercentageAboveBaseCapacity", 100);
-        x.text("SpotAllocationStrategy", "lowest-price");
-    });
-}
-
 fn write_instance(x: &mut Xml, instance: &GroupInstance, zone: &str) {
     x.text("InstanceId", &instance.id);
     x.text("AvailabilityZone", zone);
@@ -117,9 +90,7 @@ fn write_instance(x: &mut Xml, instance: &GroupInstance, zone: &str) {
 fn write(x: &mut Xml, group: &AutoScalingGroup, with_instances: bool, state: &State, request: &Request) {
     let zone = format!("{}a", request.region);
     x.text("AutoScalingGroupName", &group.name);
-    let id = digest(0, &[request.account(), &request.region, "group", &group.name]);
-    let resource = format!("autoScalingGroup:{}:autoScalingGroupName/{}", &id[..36], group.name);
-    x.text("AutoScalingGroupARN", &request.arn(state, &resource));
+    x.text("AutoScalingGroupARN", &update::arn(state, request, &group.name));
     x.maybe("LaunchConfigurationName", group.launch_configuration.as_deref());
     if let Some(reference) = &group.launch_template {
         write_template(x, "LaunchTemplate", reference);
@@ -144,13 +115,8 @@ fn write(x: &mut Xml, group: &AutoScalingGroup, with_instances: bool, state: &St
         x.text("SuspensionReason", "User suspended at 2026-01-01T00:00:00Z");
     });
     x.members("EnabledMetrics", None::<&str>, |_, _| {});
-    x.members("Tags", &group.tags, |x, (key, value)| {
-        x.text("ResourceId", &group.name);
-        x.text("ResourceType", "auto-scaling-group");
-        x.text("Key", key);
-        x.text("Value", value);
-        x.value("PropagateAtLaunch", true);
-    });
+    let keys = group.tags.keys().map(|key| (group, key.as_str()));
+    tags::write(x, "Tags", keys);
     x.texts("TerminationPolicies", ["Default"]);
     x.value("NewInstancesProtectedFromScaleIn", false);
     let default = format!(

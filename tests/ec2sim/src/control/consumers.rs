@@ -1,5 +1,7 @@
 //! Edits of what can launch an image: what the people and pipelines of an account do to it.
 
+mod people;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -47,6 +49,47 @@ pub enum ConsumerChange {
         parameter: String,
         /// As in a world file.
         version: ParameterVersion,
+    },
+    /// Deletes a version of a launch template that is not its default one.
+    DeleteTemplateVersion {
+        /// Name or ID.
+        template: String,
+        /// Its number.
+        version: u64,
+    },
+    /// Gives a parameter a new value.
+    ParameterValue {
+        /// Name.
+        parameter: String,
+        /// The value, or
+        #[serde(default)]
+        value: String,
+        /// the image whose ID it is.
+        #[serde(default)]
+        image: Option<String>,
+    },
+    /// Suspends processes of a group; none: goes on with all.
+    Suspend {
+        /// Name.
+        group: String,
+        /// As in `Launch`.
+        processes: Vec<String>,
+    },
+    /// Starts an instance refresh of a group.
+    StartRefresh {
+        /// Name.
+        group: String,
+    },
+    /// Sets a tag.
+    Tag {
+        /// `launchTemplate`, `autoScalingGroup` or `parameter`.
+        kind: String,
+        /// Its ID or name.
+        id: String,
+        /// The tag's key.
+        key: String,
+        /// The tag's value.
+        value: String,
     },
     /// Moves a label to a version of a parameter.
     Label {
@@ -147,6 +190,23 @@ pub(super) fn apply(
             put_parameter(state, place, changed)?;
             Ok(json!({ "version": number }))
         }
+        ConsumerChange::ParameterValue {
+            parameter,
+            value,
+            image,
+        } => {
+            let version = ParameterVersion {
+                value,
+                image,
+                ..ParameterVersion::default()
+            };
+            let change = ConsumerChange::ParameterVersion { parameter, version };
+            apply(state, account, region, change, now)
+        }
+        ConsumerChange::DeleteTemplateVersion { .. }
+        | ConsumerChange::Suspend { .. }
+        | ConsumerChange::StartRefresh { .. }
+        | ConsumerChange::Tag { .. } => people::apply(state, place, change),
         ConsumerChange::Label {
             parameter,
             version,
@@ -203,22 +263,10 @@ fn put(state: &mut State, place: Place<'_>, mut given: ConsumerSpec) -> Result<V
             .filter_map(|id| region?.consumers.instances.get(id).cloned())
             .collect();
         for instance in instances {
-            launched(state, place, &instance);
+            state.note_launch(&instance, place.now);
         }
     }
     Ok(json!({ "keys": keys }))
-}
-
-/// A launch shows in its image some time later.
-fn launched(state: &mut State, place: Place<'_>, instance: &Instance) {
-    let longest = state.settings.consumers.last_launched_seconds;
-    let shows_at = state.visible_at(place.now, longest);
-    let Some(image) = state.world.image_anywhere_mut(&instance.image) else {
-        return;
-    };
-    if instance.launch_time > *image.last_launched_time.current() {
-        image.last_launched_time.set(instance.launch_time, place.now, shows_at);
-    }
 }
 
 fn remove(consumers: &mut Consumers, kind: &str, id: &str, place: Place<'_>) -> Option<bool> {

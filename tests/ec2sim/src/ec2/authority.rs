@@ -11,6 +11,14 @@ pub(super) fn check(state: &State, request: &Request) -> Result<(), ApiError> {
     for about in about(state, request) {
         authorize(request, &action, &about)?;
     }
+    if request.operation == "RunInstances" {
+        let tagged = launched(state, request).into_iter();
+        for about in tagged.filter(|about| !about.request_tags.is_empty()) {
+            let created_by = ("ec2:CreateAction".to_owned(), request.operation.clone());
+            let context = vec![created_by];
+            authorize(request, "ec2:CreateTags", &About { context, ..about })?;
+        }
+    }
     // What is tagged as it is made needs the permission to tag.
     if request.operation == "CopyImage" {
         let copies_tags = request.params.flag("CopyImageTags")?;
@@ -65,11 +73,63 @@ fn about(state: &State, request: &Request) -> Vec<About> {
             let report = params.get("ReportId").unwrap_or("*");
             vec![About::of(own_arn(state, request, "image-usage-report", report))]
         }
+        "RunInstances" => about_launch(state, request),
+        "TerminateInstances" => {
+            let ids = params.list("InstanceId").into_iter();
+            ids.map(|id| there(state, request, id)).collect()
+        }
         "CreateLaunchTemplateVersion" | "ModifyLaunchTemplate" | "DeleteLaunchTemplateVersions" => {
             let named = template_changes::named(state, request).map(|template| template.id.clone());
             vec![there(state, request, &named.unwrap_or_else(|_| "lt-*".to_owned()))]
         }
         _ => named("ImageId").or_else(|| named("SnapshotId")).into_iter().collect(),
+    }
+}
+
+/// All that a launch is about: what it makes, and what it makes that of.
+fn about_launch(state: &State, request: &Request) -> Vec<About> {
+    let params = &request.params;
+    let image = params.get("ImageId").map(|id| there(state, request, id));
+    let template = params.get("LaunchTemplate.LaunchTemplateId");
+    let template = template.map(|id| template_of(state, request, id));
+    let subnet = params
+        .get("SubnetId")
+        .or_else(|| params.get("NetworkInterface.1.SubnetId"));
+    let subnet = About::of(own_arn(state, request, "subnet", subnet.unwrap_or("*")));
+    let mut groups = params.list("SecurityGroupId");
+    groups.extend(params.list("NetworkInterface.1.SecurityGroupId"));
+    if groups.is_empty() {
+        groups.push("*");
+    }
+    let groups = groups.into_iter();
+    let groups = groups.map(|id| About::of(own_arn(state, request, "security-group", id)));
+    let made = launched(state, request);
+    image
+        .into_iter()
+        .chain(template)
+        .chain([subnet])
+        .chain(groups)
+        .chain(made)
+        .collect()
+}
+
+/// What a launch makes.
+fn launched(state: &State, request: &Request) -> Vec<About> {
+    let kinds = ["instance", "volume", "network-interface"].into_iter();
+    let all = kinds.map(|kind| About {
+        arn: own_arn(state, request, kind, "*"),
+        ..made(request, kind)
+    });
+    all.collect()
+}
+
+/// An instance of the caller's account.
+fn instance(state: &State, request: &Request, id: &str) -> About {
+    let region = state.world.region(request.account(), &request.region);
+    let found = region.and_then(|r| r.consumers.instances.get(id));
+    About {
+        resource_tags: found.map(|i| i.tags.clone()).unwrap_or_default(),
+        ..About::of(own_arn(state, request, "instance", id))
     }
 }
 
@@ -84,7 +144,7 @@ fn own_arn(state: &State, request: &Request, kind: &str, id: &str) -> String {
 }
 
 /// A launch template of the caller's account.
-fn template(state: &State, request: &Request, id: &str) -> About {
+fn template_of(state: &State, request: &Request, id: &str) -> About {
     let name = if id == "lt-*" { "*" } else { id };
     let region = state.world.region(request.account(), &request.region);
     let found = region.and_then(|r| r.consumers.launch_templates.get(id));
@@ -99,10 +159,13 @@ fn template(state: &State, request: &Request, id: &str) -> About {
     }
 }
 
-/// Something that is there, or is not: a launch template, an image or a snapshot.
+/// Something that is there, or is not: a launch template, an instance, an image or a snapshot.
 fn there(state: &State, request: &Request, id: &str) -> About {
     if id.starts_with("lt-") {
-        return template(state, request, id);
+        return template_of(state, request, id);
+    }
+    if id.starts_with("i-") {
+        return instance(state, request, id);
     }
     let kind = if id.starts_with("snap-") { "snapshot" } else { "image" };
     let tags = if kind == "snapshot" {

@@ -1,16 +1,17 @@
 //! DescribeInstances and DescribeInstanceImageMetadata.
 
 use super::list::{Filters, page, page_by_default, tag_values};
-use super::{check_id, tags};
+use super::{check_id, tags, template_data};
 use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::{Image, Instance, LaunchPermission};
 use crate::spec::INSTANCE_STATES;
 use crate::wire::{ApiError, Xml};
 
-const FILTERS: [&str; 14] = [
+const FILTERS: [&str; 17] = [
     "architecture",
     "availability-zone",
+    "client-token",
     "image-id",
     "instance-id",
     "instance-lifecycle",
@@ -22,6 +23,8 @@ const FILTERS: [&str; 14] = [
     "operator.principal",
     "owner-id",
     "spot-instance-request-id",
+    "state-reason-code",
+    "subnet-id",
     "tag-key",
 ];
 
@@ -37,19 +40,35 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
     let page = page(state, request, found, (5, 1000), "InstanceId")?;
     let mut xml = Xml::new();
     xml.list("reservationSet", shown(state, request, &page.ids), |x, instance| {
-        x.text("reservationId", &format!("r-{}", &instance.id[2..]));
-        x.text("ownerId", request.account());
-        x.list("groupSet", None::<&str>, |_, _| {});
-        x.list("instancesSet", [instance], |x, instance| {
-            write(x, instance, state, request)
-        });
+        write_reservation(x, &[instance], state, request);
     });
     xml.maybe("nextToken", page.next);
     Ok(Done::read(xml))
 }
 
+/// Writes instances that were launched together.
+pub(super) fn write_reservation(x: &mut Xml, instances: &[&Instance], state: &State, request: &Request) {
+    let first = instances.first().map_or("", |instance| &instance.id[2..]);
+    x.text("reservationId", &format!("r-{first}"));
+    x.text("ownerId", request.account());
+    x.list("groupSet", None::<&str>, |_, _| {});
+    x.list("instancesSet", instances, |x, instance| {
+        write(x, instance, state, request)
+    });
+}
+
+/// The error for instances that are not there.
+pub(super) fn not_found(ids: &[&str]) -> ApiError {
+    let message = if let [id] = ids {
+        format!("The instance ID '{id}' does not exist")
+    } else {
+        format!("The instance IDs '{}' do not exist", ids.join(", "))
+    };
+    ApiError::new("InvalidInstanceID.NotFound", message)
+}
+
 /// IDs of the instances that a reader sees and that match; all that are named must be there.
-fn find(
+pub(super) fn find(
     state: &State,
     request: &Request,
     hidden_too: bool,
@@ -73,12 +92,7 @@ fn find(
     if unknown.is_empty() {
         return Ok(found);
     }
-    let message = if let [id] = unknown[..] {
-        format!("The instance ID '{id}' does not exist")
-    } else {
-        format!("The instance IDs '{}' do not exist", unknown.join(", "))
-    };
-    Err(ApiError::new("InvalidInstanceID.NotFound", message))
+    Err(not_found(&unknown))
 }
 
 /// The instances of the caller that a reader sees: terminated ones for a while.
@@ -98,7 +112,8 @@ pub(super) fn seen<'a>(
         .filter(move |i| i.terminated_at.is_none_or(|t| now < t.plus_seconds(linger)))
 }
 
-fn shown<'a>(state: &'a State, request: &Request, ids: &[String]) -> Vec<&'a Instance> {
+/// The instances of a page.
+pub(super) fn shown<'a>(state: &'a State, request: &Request, ids: &[String]) -> Vec<&'a Instance> {
     let Some(region) = state.world.region(request.account(), &request.region) else {
         return Vec::new();
     };
@@ -108,7 +123,8 @@ fn shown<'a>(state: &'a State, request: &Request, ids: &[String]) -> Vec<&'a Ins
         .collect()
 }
 
-fn code(state: &str) -> u32 {
+/// The number of a state.
+pub(super) fn code(state: &str) -> u32 {
     INSTANCE_STATES
         .iter()
         .find(|(name, _)| *name == state)
@@ -132,11 +148,15 @@ fn filter_values(name: &str, instance: &Instance, request: &Request) -> Option<V
         "operator.principal" => maybe(instance.managed_by.as_ref()),
         "owner-id" => one(request.account()),
         "spot-instance-request-id" => maybe(instance.spot_request.as_ref()),
+        "client-token" => maybe(instance.client_token.as_ref()),
+        "subnet-id" => maybe(instance.subnet.as_ref()),
+        "state-reason-code" => Some(reason_code(instance).into_iter().map(str::to_owned).collect()),
         _ => tag_values(name, &instance.tags),
     }
 }
 
-fn zone(request: &Request) -> String {
+/// The zone that all instances are in.
+pub(super) fn zone(request: &Request) -> String {
     format!("{}a", request.region)
 }
 
@@ -144,11 +164,21 @@ fn lifecycle(instance: &Instance) -> Option<&'static str> {
     instance.spot_request.as_ref().map(|_| "spot")
 }
 
-fn write_state(x: &mut Xml, state: &str) {
-    x.nest("instanceState", |x| {
+/// The code before the sentence of a state's reason.
+fn reason_code(instance: &Instance) -> Option<&str> {
+    instance.state_reason.as_deref()?.split(':').next()
+}
+
+/// Writes a state under a name.
+pub(super) fn write_state_as(x: &mut Xml, name: &str, state: &str) {
+    x.nest(name, |x| {
         x.value("code", code(state));
         x.text("name", state);
     });
+}
+
+fn write_state(x: &mut Xml, state: &str) {
+    write_state_as(x, "instanceState", state);
 }
 
 /// Writes who manages something.
@@ -198,6 +228,17 @@ fn write(x: &mut Xml, instance: &Instance, state: &State, request: &Request) {
     x.text("hypervisor", "xen");
     x.maybe("instanceLifecycle", lifecycle(instance));
     x.maybe("spotInstanceRequestId", instance.spot_request.as_deref());
+    x.maybe("clientToken", instance.client_token.as_deref());
+    x.maybe("subnetId", instance.subnet.as_deref());
+    if let (Some(code), Some(reason)) = (reason_code(instance), &instance.state_reason) {
+        x.nest("stateReason", |x| {
+            x.text("code", code);
+            x.text("message", reason);
+        });
+    }
+    if !instance.metadata.is_empty() {
+        x.nest("metadataOptions", |x| template_data::write(x, &instance.metadata));
+    }
     if !instance.tags.is_empty() {
         tags::write(x, &instance.tags);
     }

@@ -10,8 +10,10 @@ mod devices;
 mod fleets;
 mod guardrails;
 mod images;
+mod instance_changes;
 mod instance_types;
 mod instances;
+mod launch;
 mod list;
 mod references;
 mod regions;
@@ -22,6 +24,9 @@ mod template_changes;
 mod template_data;
 mod templates;
 mod usage;
+mod watermarks;
+
+pub(crate) use template_data::tree;
 
 use crate::engine::{Outcome, Request, State, ensure_region};
 use crate::model::Image;
@@ -35,12 +40,13 @@ pub(crate) struct Operation {
     run: fn(&mut State, &Request) -> Outcome,
 }
 
-const OPERATIONS: [Operation; 34] = [
+const OPERATIONS: [Operation; 39] = [
     read("DescribeImages", images::describe),
     read("DescribeSnapshots", snapshots::describe),
     read("DescribeImageAttribute", attributes::describe),
     read("DescribeRegions", regions::describe),
     read("DescribeInstances", instances::describe),
+    read("DescribeInstanceStatus", instance_changes::status),
     read("DescribeInstanceImageMetadata", instances::describe_metadata),
     read("DescribeLaunchTemplates", templates::describe),
     read("DescribeLaunchTemplateVersions", templates::describe_versions),
@@ -70,6 +76,10 @@ const OPERATIONS: [Operation; 34] = [
     write("CreateLaunchTemplateVersion", template_changes::create_version),
     write("ModifyLaunchTemplate", template_changes::set_default),
     write("DeleteLaunchTemplateVersions", template_changes::delete_versions),
+    write("RunInstances", launch::run),
+    write("TerminateInstances", instance_changes::terminate),
+    write("AttachImageWatermark", watermarks::attach),
+    write("DetachImageWatermark", watermarks::detach),
 ];
 
 type Run = fn(&mut State, &Request) -> Outcome;

@@ -151,7 +151,7 @@ pub(super) fn read_devices(params: &Params, list: &str) -> Result<Vec<TemplateDe
 }
 
 /// The parameters below a prefix as a tree: a node whose names are numbers is a list. Null when there are none.
-fn tree(params: &Params, prefix: &str) -> Value {
+pub(crate) fn tree(params: &Params, prefix: &str) -> Value {
     let mut root = Value::Null;
     let prefix = format!("{prefix}.");
     for (name, text) in params.as_map() {

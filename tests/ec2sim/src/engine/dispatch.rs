@@ -61,6 +61,7 @@ pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Byte
 fn is_mutating(service: Service, operation: &str) -> bool {
     match service {
         Service::Ec2 => ec2::find(operation).is_some_and(|op| op.mutating),
+        Service::AutoScaling => autoscaling::CHANGES.iter().any(|change| change.name == operation),
         Service::Ssm => ssm::CHANGES.iter().any(|change| change.name == operation),
         _ => false,
     }

@@ -4,12 +4,15 @@
 mod dispatch;
 mod operation;
 mod raw;
+mod refreshing;
 mod settle;
 mod sim;
+mod starting;
 
 pub(crate) use dispatch::session_time;
 pub(crate) use operation::{About, Change, Operation, anything, change_of, ensure_region, run_of};
 pub use sim::{Directive, Sim};
+pub(crate) use starting::Starting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,6 +133,19 @@ pub(crate) enum Event {
         name: String,
         number: u64,
     },
+    /// An instance comes to a state.
+    Instance {
+        account: String,
+        region: String,
+        id: String,
+        to: &'static str,
+    },
+    /// An instance refresh goes on.
+    Refresh {
+        account: String,
+        region: String,
+        id: String,
+    },
 }
 
 impl Event {
@@ -166,6 +182,8 @@ pub(crate) struct State {
     pub(crate) events: BTreeSet<(SimTime, Event)>,
     /// Versions of parameters whose image is still to be looked for.
     pub(crate) validations: Vec<Validation>,
+    /// How pending instances are launched, by ID.
+    pub(crate) starting: BTreeMap<String, Starting>,
     /// Calls whose effect was put off.
     pub(crate) deferred: Vec<(SimTime, Request)>,
 }
@@ -188,6 +206,7 @@ impl State {
             rng: ChaCha8Rng::seed_from_u64(spec.seed),
             events: BTreeSet::new(),
             validations: Vec::new(),
+            starting: BTreeMap::new(),
             deferred: Vec::new(),
         }
     }

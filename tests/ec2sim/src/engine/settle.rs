@@ -62,6 +62,13 @@ impl State {
                 name,
                 number,
             } => self.finish_parameter((account, region), name, *number, at),
+            Event::Instance {
+                account,
+                region,
+                id,
+                to,
+            } => self.finish_instance((account, region), id, to, at),
+            Event::Refresh { account, region, id } => self.step_refresh((account, region), id, at),
         }
     }
 

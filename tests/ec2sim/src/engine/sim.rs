@@ -15,6 +15,7 @@ use crate::clock::{Clock, SimTime};
 use crate::control::{self, Edit, EditError};
 use crate::faults::FaultRule;
 use crate::journal::Call;
+use crate::launches::{self, Launch};
 use crate::model::World;
 use crate::spec::{self, Settings, SpecError, WorldSpec};
 use crate::truth::{self, Consumer};
@@ -178,6 +179,13 @@ impl Sim {
     pub fn consumers(&self, account: &str, region: &str, image: &str) -> Vec<Consumer> {
         let state = self.state();
         truth::consumers(&state.world, account, region, image, self.inner.clock.now())
+    }
+
+    /// What everything in a region of an account that can launch an image would launch now, whether that works, and
+    /// whether it is encrypted.
+    pub fn launches(&self, account: &str, region: &str) -> Vec<Launch> {
+        let state = self.state();
+        launches::launches(&state.world, account, region, self.inner.clock.now())
     }
 
     /// Whether an image can be launched and there is something that may launch it.

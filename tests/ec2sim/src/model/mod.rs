@@ -10,9 +10,9 @@ mod shelf;
 
 pub use consumers::{
     AutoScalingGroup, Cluster, ComputeEnvironment, Consumers, ContainerRecipe, Ec2Configuration, Fleet, FleetConfig,
-    FleetOverride, GroupInstance, GroupOverride, ImageRecipe, Instance, LaunchConfiguration, LaunchSpecification,
-    LaunchTemplate, MixedInstances, Nodegroup, Parameter, ParameterVersion, SpotFleet, SpotRequest, TemplateDevice,
-    TemplateOverride, TemplateRef, TemplateVersion, UsageReport,
+    FleetOverride, GroupInstance, GroupOverride, ImageRecipe, Instance, InstanceRefresh, LaunchBy, LaunchConfiguration,
+    LaunchSpecification, LaunchTemplate, MixedInstances, Nodegroup, Parameter, ParameterVersion, SpotFleet,
+    SpotRequest, TemplateDevice, TemplateOverride, TemplateRef, TemplateVersion, UsageReport,
 };
 pub use guardrails::{Grant, Guardrails, ImageCriterion, Trail};
 pub use image::{

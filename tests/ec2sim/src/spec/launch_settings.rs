@@ -35,6 +35,17 @@ pub enum Omitted {
     Kept,
 }
 
+/// What becomes of an instance refresh of a group whose launches or terminations are suspended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Suspended {
+    /// It waits for them.
+    #[default]
+    Wait,
+    /// It fails.
+    Fail,
+}
+
 /// How what can launch an image is changed, and how launches go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -51,6 +62,28 @@ pub struct LaunchSettings {
     pub parameter_versions: usize,
     /// Of what PutParameter leaves out.
     pub omitted_on_overwrite: Omitted,
+    /// How long an instance is pending; then a key that can not be used shows.
+    pub pending_seconds: f64,
+    /// How long the status checks of a running instance are initializing.
+    pub status_seconds: f64,
+    /// How long an instance is shutting down.
+    pub shutdown_seconds: f64,
+    /// Images whose instances do not pass their status checks.
+    pub impaired: Vec<String>,
+    /// Subnets that are there; none: all are.
+    pub subnets: Vec<String>,
+    /// Actions on the keys of an image that a caller of RunInstances needs, as `kms:CreateGrant`.
+    pub key_actions: Vec<String>,
+    /// How long an instance refresh is pending.
+    pub refresh_start_seconds: f64,
+    /// How long each batch of an instance refresh takes, beside the warm-up.
+    pub refresh_seconds: f64,
+    /// The warm-up, where a refresh does not say it.
+    pub warmup_seconds: f64,
+    /// How long it takes to cancel an instance refresh.
+    pub cancel_seconds: f64,
+    /// Of groups whose launches or terminations are suspended.
+    pub suspended_refreshes: Suspended,
 }
 
 impl Default for LaunchSettings {
@@ -62,6 +95,17 @@ impl Default for LaunchSettings {
             image_parameter_seconds: 2.0,
             parameter_versions: 100,
             omitted_on_overwrite: Omitted::Dropped,
+            pending_seconds: 20.0,
+            status_seconds: 120.0,
+            shutdown_seconds: 30.0,
+            impaired: Vec::new(),
+            subnets: Vec::new(),
+            key_actions: Vec::new(),
+            refresh_start_seconds: 5.0,
+            refresh_seconds: 60.0,
+            warmup_seconds: 300.0,
+            cancel_seconds: 10.0,
+            suspended_refreshes: Suspended::Wait,
         }
     }
 }

@@ -18,7 +18,7 @@ pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
-pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted};
+pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted, Suspended};
 pub use region::{KeySpec, OptIn, RegionSpec};
 pub use settings::{
     ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names,

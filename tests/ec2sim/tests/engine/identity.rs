@@ -254,7 +254,7 @@ fn a_region_that_is_not_enabled_is_refused() {
 fn an_unknown_operation_is_an_invalid_action() {
     let sim = plain();
     let c = client(&sim, OWNER);
-    assert_eq!(c.ec2("RunInstances", &[]).code(), "InvalidAction");
+    assert_eq!(c.ec2("RebootInstances", &[]).code(), "InvalidAction");
     assert_eq!(c.sts("GetFederationToken", &[]).code(), "InvalidAction");
     assert_eq!(c.kms("Encrypt", &json!({})).code(), "UnknownOperationException");
 }

@@ -1,6 +1,9 @@
 //! Auto Scaling groups and launch configurations.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{TemplateDevice, TemplateRef};
 use crate::clock::SimTime;
@@ -58,6 +61,9 @@ pub struct AutoScalingGroup {
     pub created: Option<SimTime>,
     /// Tags.
     pub tags: Tags,
+    /// Keys of tags that new instances do not get.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub own_tags: BTreeSet<String>,
 }
 
 /// A mixed instances policy.
@@ -68,6 +74,9 @@ pub struct MixedInstances {
     pub launch_template: TemplateRef,
     /// Overrides.
     pub overrides: Vec<GroupOverride>,
+    /// How instances are distributed, by the names that Auto Scaling has.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub distribution: Map<String, Value>,
 }
 
 /// An override of a mixed instances policy.
@@ -76,6 +85,9 @@ pub struct MixedInstances {
 pub struct GroupOverride {
     /// As in `t3.micro`.
     pub instance_type: Option<String>,
+    /// Its weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
     /// An image of its own.
     pub image: Option<String>,
     /// A template of its own.

@@ -5,6 +5,7 @@ mod groups;
 mod managed;
 mod parameters;
 mod recipes;
+mod refreshes;
 mod templates;
 
 pub use fleets::{Fleet, FleetConfig, FleetOverride, LaunchSpecification, SpotFleet, SpotRequest};
@@ -12,6 +13,7 @@ pub use groups::{AutoScalingGroup, GroupInstance, GroupOverride, LaunchConfigura
 pub use managed::{Cluster, ComputeEnvironment, Ec2Configuration, Nodegroup, TemplateOverride};
 pub use parameters::{Parameter, ParameterVersion};
 pub use recipes::{ContainerRecipe, ImageRecipe};
+pub use refreshes::{InstanceRefresh, LaunchBy};
 pub use templates::{Instance, LaunchTemplate, TemplateDevice, TemplateRef, TemplateVersion};
 
 use std::collections::BTreeMap;
@@ -50,6 +52,8 @@ pub struct Consumers {
     pub image_recipes: Shelf<ImageRecipe>,
     /// Container recipes by name and version.
     pub container_recipes: Shelf<ContainerRecipe>,
+    /// Instance refreshes of Auto Scaling groups by ID.
+    pub instance_refreshes: BTreeMap<String, InstanceRefresh>,
     /// Usage reports by ID.
     pub usage_reports: BTreeMap<String, UsageReport>,
 }

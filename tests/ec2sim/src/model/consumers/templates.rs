@@ -31,6 +31,21 @@ pub struct Instance {
     pub hidden: bool,
     /// The Spot request that it fulfils.
     pub spot_request: Option<String>,
+    /// Its subnet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// The token of the call that launched it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    /// The options of its metadata service, by the names of EC2's query requests.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// Why it is in its state, as in `Client.InternalError: Client error on launch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_reason: Option<String>,
+    /// Since when it runs; absent: long since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_since: Option<SimTime>,
     /// Tags.
     pub tags: Tags,
 }

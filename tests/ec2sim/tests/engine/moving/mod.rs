@@ -1,6 +1,10 @@
 //! Moving what launches an image: the writes of all services that change it, launches, and the judge of launches.
 
+mod groups;
+mod instances;
+mod launches;
 mod parameters;
+mod people;
 mod templates;
 
 use ec2sim::Sim;
