@@ -302,7 +302,7 @@ def test_regions(ec2):
         ("describe_snapshots", {"SnapshotIds": ["nonsense"]}, ("InvalidSnapshotID.Malformed", 400)),
         ("describe_snapshots", {"MaxResults": 2}, ("InvalidParameterValue", 400)),
         ("deregister_image", {"ImageId": "ami-00000bad"}, ("InvalidAMIID.NotFound", 400)),
-        ("run_instances", {"MinCount": 1, "MaxCount": 1}, ("InvalidAction", 400)),
+        ("reboot_instances", {"InstanceIds": ["i-0000000a"]}, ("InvalidAction", 400)),
     ],
 )
 def test_errors(ec2, operation, params, expected):
