@@ -13,11 +13,12 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerSettings, CopySettings, CopyStatus, Duration,
-    FindingCounts, FindingsStatus, ForeignImage, ImageCounts, ImageSelector, ImageTerm, ImageUsage, KindCount,
-    LaunchPermissions, MaxFixAvailable, MigrationCounts, MigrationState, Mode, NamedConsumer, NamedFinding,
-    OrphanedCopies, OtherKey, ParameterScope, PromotionSettings, RegionSpec, SnapshotStatus, TagPublication,
-    TargetCounts, UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageState, UsageStatus,
+    ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerSettings, ConsumerState, ConsumerUpdate,
+    ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus, ForeignImage, ImageCounts,
+    ImageSelector, ImageTerm, ImageUsage, KindCount, LaunchPermissions, MaxFixAvailable, MigrationCounts,
+    MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OrphanedCopies, OtherKey, ParameterScope,
+    PromotionSettings, PublishedSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts, UnencryptedImage,
+    UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageState, UsageStatus,
 };
 use amiseal::cli::crd;
 
@@ -247,7 +248,14 @@ async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
         "maxConcurrentSnapshots": 20,
         "maxAttempts": 5,
     });
-    expected["promotion"] = json!({"launchPermissions": "Preserve", "tags": "Withhold"});
+    expected["promotion"] = json!({
+        "launchPermissions": "Preserve",
+        "tags": "Withhold",
+        "launchTemplates": "Report",
+        "ssmParameters": "Report",
+        "approval": "Automatic",
+        "maxPerDay": 50,
+    });
     assert_eq!(shown["spec"], expected);
 
     // The same defaults hold where no API server fills them in.
@@ -492,6 +500,10 @@ fn target_spec() -> AMIEncryptionTargetSpec {
         promotion: PromotionSettings {
             launch_permissions: LaunchPermissions::Drop,
             tags: TagPublication::Publish,
+            launch_templates: ConsumerUpdate::Update,
+            ssm_parameters: ConsumerUpdate::Update,
+            approval: ApprovalPolicy::Manual,
+            max_per_day: 1000,
         },
         consumers: ConsumerSettings {
             read: false,
@@ -644,6 +656,7 @@ fn migration(name: &str) -> AMIMigration {
             region: "eu-west-1".to_owned(),
             source_image_id: name.split('.').next().expect("an image ID").to_owned(),
             key_arn: KEY.to_owned(),
+            ..AMIMigrationSpec::default()
         },
         status: None,
     }
@@ -696,7 +709,23 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
         }),
         stalled: Some(reason::ATTRIBUTE_MISMATCH.to_owned()),
         source_gone_time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
-        promotion: Some(PromotionSettings::default()),
+        promotion: Some(PublishedSettings::default()),
+        consumers: vec![MovedConsumer {
+            kind: "LaunchTemplate".to_owned(),
+            id: "lt-0123456789abcdef0".to_owned(),
+            state: ConsumerState::Left,
+            reason: Some("RevertedByOwner".to_owned()),
+            message: Some("Somebody has set it back.".to_owned()),
+            previous: Some(ConsumerVersions {
+                latest: 3,
+                default: Some(3),
+            }),
+            current: Some(ConsumerVersions {
+                latest: 4,
+                default: None,
+            }),
+            time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+        }],
         observed_retry: Some("2026-11-21".to_owned()),
         conditions: vec![
             condition(conditions::COPIED, Status::True, reason::SUCCEEDED, ""),

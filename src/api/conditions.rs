@@ -34,6 +34,8 @@ pub const COPIED: &str = "Copied";
 pub const VERIFIED: &str = "Verified";
 /// The copy took over what the policy says it should: migrations.
 pub const PROMOTED: &str = "Promoted";
+/// What launched the original launches the copy, as far as the policy has it moved: migrations. Absent where it has nothing moved.
+pub const CONSUMERS_MOVED: &str = "ConsumersMoved";
 
 /// Why a condition is as it is.
 pub mod reason {
@@ -171,8 +173,30 @@ pub mod reason {
     /// original's, or set `promotion.tags: Withhold`.
     pub const TOO_MANY_TAGS: &str = "TooManyTags";
 
+    /// What launches the original is being moved to the copy. Wait.
+    pub const MOVING_CONSUMERS: &str = "MovingConsumers";
+    /// Something that launches the original is left as it is. `status.consumers` of the migration says what and why.
+    pub const CONSUMERS_LEFT: &str = "ConsumersLeft";
+    /// Whoever launches the original may not use the copy's key, or that is not known. Fix the key's policy as the message says.
+    pub const KEY_NOT_USABLE: &str = "KeyNotUsable";
+    /// The policy has somebody approve what is moved. Set `spec.approval: Approved` in the migration.
+    pub const APPROVAL_REQUIRED: &str = "ApprovalRequired";
+    /// Somebody wants nothing to be moved. Set `spec.desired: Migrated` in the migration, or remove the tag `amiseal.dev/hold`.
+    pub const HELD: &str = "Held";
+    /// Consumers are being put back to the original. Wait.
+    pub const ROLLING_BACK: &str = "RollingBack";
+    /// Consumers that were moved are as they were before. Set `spec.desired: Migrated` in the migration to have them moved again.
+    pub const ROLLED_BACK: &str = "RolledBack";
+
     /// Every reason there is.
     pub const ALL: &[&str] = &[
+        MOVING_CONSUMERS,
+        CONSUMERS_LEFT,
+        KEY_NOT_USABLE,
+        APPROVAL_REQUIRED,
+        HELD,
+        ROLLING_BACK,
+        ROLLED_BACK,
         SUCCEEDED,
         PROGRESSING,
         INITIALIZING,

@@ -26,6 +26,9 @@ pub const TAG_SOURCE_IMAGE: &str = "amiseal.dev/source-image";
 /// AWS tag of a copy and of its snapshots: the attempt that made it.
 pub const TAG_ATTEMPT: &str = "amiseal.dev/attempt";
 
+/// AWS tag of people: an image, launch template or parameter that has it is not moved, whatever its value is.
+pub const TAG_HOLD: &str = "amiseal.dev/hold";
+
 /// The most characters that a policy's name may have: it is a label's value, and part of a role session name.
 pub const MAX_POLICY_NAME: usize = 56;
 

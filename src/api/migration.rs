@@ -5,10 +5,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageUsage, PromotionSettings, rules, schema};
+use super::{Approval, Desired, ImageUsage, MovedConsumer, PublishedSettings, rules, schema};
 
-/// Which image is to be copied under which key. Written by amiseal, once.
-#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+/// Which image is to be copied under which key. Written by amiseal, once; `approval` and `desired` are for people.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[kube(
     group = "amiseal.dev",
     version = "v1alpha1",
@@ -72,6 +72,13 @@ pub struct AMIMigrationSpec {
     #[schemars(length(max = 256))]
     #[x_kube(validation = rules::key_arn())]
     pub key_arn: String,
+    /// Whether the consumers of the image may be moved, where the policy says `promotion.approval: Manual`. amiseal never changes it.
+    #[serde(default)]
+    pub approval: Approval,
+    /// `Migrated`: consumers are moved to the copy as the policy says. `Held`: none is moved, and none is put back. `RolledBack`: every
+    /// consumer that was moved is put back to what it was before; the copy stays. amiseal never changes it.
+    #[serde(default)]
+    pub desired: Desired,
 }
 
 /// How far the migration has come.
@@ -82,7 +89,7 @@ pub struct AMIMigrationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Pending`: waits to be admitted. `Copying`: AWS copies. `Verifying`: the copy is compared with the original.
-    /// `Promoting`: the copy gets what it takes over. `Completed`: nothing is left to do.
+    /// `Promoting`: the copy gets what it takes over, and what launches the original is moved to it. `Completed`: nothing is left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MigrationState>,
     /// The copy: first what is intended, then what AWS made of it.
@@ -112,10 +119,17 @@ pub struct AMIMigrationStatus {
     /// When the original was found to be gone. The migration is kept for the policy's `historyTTL` from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_gone_time: Option<Time>,
-    /// The policy's settings under which the copy was last promoted. When they change, so is the copy.
+    /// The policy's settings under which the copy was last published. When they change, so is the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub promotion: Option<PromotionSettings>,
-    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling` and `Stalled`. A message names the fix.
+    pub promotion: Option<PublishedSettings>,
+    /// The consumers of the original that were moved to the copy, are to be, or are left alone, at most 50. What was in place before
+    /// stands here before anything is changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
+    pub consumers: Vec<MovedConsumer>,
+    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling`, `Stalled` and, where the policy has consumers moved,
+    /// `ConsumersMoved`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -131,7 +145,7 @@ pub enum MigrationState {
     Copying,
     /// The copy is compared with the original.
     Verifying,
-    /// Publishing on the copy what the policy takes over from the original.
+    /// Publishing on the copy what the policy takes over from the original, and moving what launches the original.
     Promoting,
     /// Nothing is left to do.
     Completed,

@@ -16,6 +16,7 @@ pub mod duration;
 pub mod labels;
 mod migration;
 mod policy;
+mod promotion;
 mod rules;
 mod schema;
 mod settings;
@@ -33,11 +34,12 @@ pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStat
 pub use policy::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, RegionSpec,
 };
-pub use schema::crds;
-pub use settings::{
-    Backups, CopySettings, ImageSelector, ImageTerm, LaunchPermissions, Mode, OtherKey, PromotionSettings,
-    TagPublication,
+pub use promotion::{
+    Approval, ApprovalPolicy, ConsumerState, ConsumerUpdate, ConsumerVersions, Desired, LaunchPermissions,
+    MovedConsumer, PromotionSettings, PublishedSettings, RECORDED_CONSUMERS, TagPublication,
 };
+pub use schema::crds;
+pub use settings::{Backups, CopySettings, ImageSelector, ImageTerm, Mode, OtherKey};
 pub use status::{ImageCounts, MigrationCounts, OrphanedCopies, TargetCounts, UnencryptedImage};
 pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
 pub use usage::{

@@ -365,10 +365,14 @@ pub(super) fn migration_name() -> Rule {
     )
 }
 
-/// What a migration is to do is said once.
+/// What a migration is about is said once. What people decide about it may change.
 pub(super) fn migration_is_fixed() -> Rule {
-    Rule::new("self == oldSelf").message(
-        "spec cannot change: delete the migration, which deletes nothing in AWS, and amiseal makes it again as the \
-         policy now asks",
+    let fixed = ["policy", "accountID", "region", "sourceImageID", "keyARN"];
+    let same = fixed
+        .map(|field| format!("self.{field} == oldSelf.{field}"))
+        .join(" && ");
+    Rule::new(same).message(
+        "of spec only approval and desired can change: delete the migration, which deletes nothing in AWS, and amiseal makes it \
+         again as the policy now asks",
     )
 }

@@ -43,26 +43,6 @@ pub(super) fn default_history_ttl() -> Duration {
     Duration::from_secs(30 * 24 * 3600)
 }
 
-/// What becomes of the original's launch permissions.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LaunchPermissions {
-    /// The copy gets those of the original.
-    #[default]
-    Preserve,
-    /// The copy is shared with nobody.
-    Drop,
-}
-
-/// What becomes of the original's tags.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TagPublication {
-    /// The copy gets them.
-    Publish,
-    /// The copy carries amiseal's own tags only.
-    #[default]
-    Withhold,
-}
-
 /// The images that are meant: those that match any term of `include` and no term of `exclude`.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -167,17 +147,4 @@ fn default_max_concurrent_snapshots() -> u32 {
 
 fn default_max_attempts() -> u32 {
     3
-}
-
-/// What a verified copy takes over from its original.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct PromotionSettings {
-    /// `Preserve`: whoever may launch the original may launch the copy. `Drop`: the copy is shared with nobody.
-    #[serde(default)]
-    pub launch_permissions: LaunchPermissions,
-    /// `Withhold`: the copy carries amiseal's own tags and `copy.extraTags` only, so that nothing that selects images
-    /// by tag rolls onto it. `Publish`: it gets the original's tags.
-    #[serde(default)]
-    pub tags: TagPublication,
 }

@@ -21,6 +21,7 @@ mod keys;
 mod limiter;
 mod listing;
 mod metrics;
+mod moving;
 mod operations;
 mod pages;
 mod parts;

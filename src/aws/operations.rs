@@ -55,6 +55,12 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         }
         Operation::DeregisterImage => code::<ec2::deregister_image::DeregisterImageError>,
         Operation::DeleteSnapshot => code::<ec2::delete_snapshot::DeleteSnapshotError>,
+        Operation::CreateLaunchTemplateVersion => {
+            code::<ec2::create_launch_template_version::CreateLaunchTemplateVersionError>
+        }
+        Operation::ModifyLaunchTemplate => code::<ec2::modify_launch_template::ModifyLaunchTemplateError>,
+        Operation::PutParameter => code::<ssm::put_parameter::PutParameterError>,
+        Operation::ListTagsForResource => code::<ssm::list_tags_for_resource::ListTagsForResourceError>,
         Operation::DescribeKey => code::<kms::describe_key::DescribeKeyError>,
         Operation::GetKeyRotationStatus => code::<kms::get_key_rotation_status::GetKeyRotationStatusError>,
         Operation::GetKeyPolicy => code::<kms::get_key_policy::GetKeyPolicyError>,
@@ -115,7 +121,9 @@ mod tests {
     use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
-    use crate::domain::{AwsError, ErrorClass, InstanceTypes, LaunchPermission};
+    use crate::domain::{
+        AwsError, Change, ConsumerKind, ErrorClass, InstanceTypes, LaunchPermission, NewVersion, ParameterNow,
+    };
 
     const CODES: [(&str, &str); 9] = [
         ("ec2", "RequestLimitExceeded"),
@@ -199,6 +207,14 @@ mod tests {
                 let failed = failed.find(|error| error.operation == operation);
                 failed.map_or(Ok(()), Err)
             }
+            Operation::CreateLaunchTemplateVersion | Operation::ModifyLaunchTemplate | Operation::PutParameter => {
+                session.change(&change(operation)).await.map(drop)
+            }
+            Operation::ListTagsForResource => {
+                let query = Query::default();
+                let read = session.movable(ConsumerKind::Parameter, "/p", None, &query).await;
+                read.map(drop)
+            }
             of_consumers => {
                 let readings = session.list_consumers(&Query::default()).await;
                 let failed = readings
@@ -207,6 +223,40 @@ mod tests {
                     .find(|error| error.operation == of_consumers);
                 failed.map_or(Ok(()), Err)
             }
+        }
+    }
+
+    /// A change that this operation makes.
+    fn change(operation: Operation) -> Change {
+        match operation {
+            Operation::ModifyLaunchTemplate => Change::SetDefault {
+                template: "lt-1".into(),
+                version: 2,
+            },
+            Operation::PutParameter => Change::PutValue {
+                name: "/p".into(),
+                value: "ami-0123456789abcdef0".into(),
+                now: ParameterNow {
+                    version: 1,
+                    value: "ami-0123456789abcdef1".into(),
+                    kind: "String".into(),
+                    data_type: "aws:ec2:image".into(),
+                    tier: "Standard".into(),
+                    description: None,
+                    allowed_pattern: None,
+                    policies: Vec::new(),
+                    owner: None,
+                    tags: [].into(),
+                },
+            },
+            _ => Change::NewVersion(NewVersion {
+                template: "lt-1".into(),
+                source: 1,
+                image: "ami-0123456789abcdef0".into(),
+                mappings: Vec::new(),
+                description: "amiseal".to_owned(),
+                client_token: "token".to_owned(),
+            }),
         }
     }
 

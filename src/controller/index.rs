@@ -114,6 +114,7 @@ mod tests {
             region: region.to_owned(),
             source_image_id: name.to_owned(),
             key_arn: String::new(),
+            ..AMIMigrationSpec::default()
         };
         Arc::new(AMIMigration::new(name, spec))
     }

@@ -10,12 +10,15 @@ use kube::Resource;
 use super::registry::lock;
 use crate::api::conditions::reason;
 use crate::api::{AMIMigration, CopyStatus};
-use crate::domain::{AwsError, ImageId, Operation};
+use crate::domain::{AwsError, ImageId, KeyAccess, Movable, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
+use crate::plan::moving::{ConsumerKey, Seen};
 use crate::plan::obstacle::Problem;
 
 /// How long the watch may take to show our own last write.
 const CATCHES_UP: Duration = Duration::from_secs(600);
+/// For how long what was read of a consumer is as it is just now: as long as it takes to put on record what is to be changed.
+const FRESH_FOR: Duration = Duration::from_secs(10);
 /// A person or a backup writes a status once or twice; who does so more often is at it all the time.
 const IN_TURNS: u32 = 3;
 
@@ -43,6 +46,10 @@ struct OfMigration {
     settled: bool,
     /// Calls for which there was no room.
     put_off: Vec<Operation>,
+    /// What was read of consumers of its image: for which reading of all of them, and when by the monotonic clock.
+    consumers: BTreeMap<ConsumerKey, (Option<Timestamp>, Duration, Movable)>,
+    /// Who may use its key, and for which reading of consumers that was asked.
+    key_access: Option<(Option<Timestamp>, Option<KeyAccess>)>,
 }
 
 /// Of any object.
@@ -163,6 +170,53 @@ impl Memory {
             .get(migration)
             .map(|known| known.put_off.clone())
             .unwrap_or_default()
+    }
+
+    /// Notes what was read of a consumer, at `now` of the monotonic clock, while this reading of all of them was known.
+    pub(super) fn saw_consumer(
+        &self,
+        migration: &str,
+        key: ConsumerKey,
+        picture: Option<Timestamp>,
+        seen: Movable,
+        now: Duration,
+    ) {
+        self.of_migration(migration, |known| {
+            known.consumers.retain(|_, (of, _, _)| *of == picture);
+            known.consumers.insert(key, (picture, now, seen));
+        });
+    }
+
+    /// Forgets what was read of a consumer: it was changed.
+    pub(super) fn forget_consumer(&self, migration: &str, key: &ConsumerKey) {
+        self.of_migration(migration, |known| known.consumers.remove(key));
+    }
+
+    /// What was read of consumers. At `now` of the monotonic clock those that were read just now may be changed.
+    pub(super) fn consumers(&self, migration: &str, now: Duration) -> BTreeMap<ConsumerKey, Seen> {
+        let migrations = lock(&self.migrations);
+        let known = migrations.get(migration).into_iter().flat_map(|known| &known.consumers);
+        let seen = known.map(|(key, (picture, at, seen))| {
+            let seen = Seen {
+                picture: *picture,
+                fresh: now.saturating_sub(*at) < FRESH_FOR,
+                now: seen.clone(),
+            };
+            (key.clone(), seen)
+        });
+        seen.collect()
+    }
+
+    /// Notes who may use a migration's key, while this reading of consumers was known.
+    pub(super) fn saw_key_access(&self, migration: &str, picture: Option<Timestamp>, access: Option<KeyAccess>) {
+        self.of_migration(migration, |known| known.key_access = Some((picture, access)));
+    }
+
+    /// Who may use it, where that was asked for this reading.
+    pub(super) fn key_access(&self, migration: &str, picture: Option<Timestamp>) -> Option<Option<KeyAccess>> {
+        let migrations = lock(&self.migrations);
+        let (of, access) = migrations.get(migration)?.key_access.as_ref()?;
+        (*of == picture).then(|| access.clone())
     }
 
     /// Allows a migration one more attempt after `attempt`, however many have failed.
@@ -330,6 +384,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             source_image_id: "ami-0123456789abcdef0".to_owned(),
             key_arn: String::new(),
+            ..AMIMigrationSpec::default()
         };
         let mut migration = AMIMigration::new("m", spec);
         migration.metadata.uid = Some("uid".to_owned());

@@ -191,6 +191,7 @@ mod tests {
             region: "eu-west-1".to_owned(),
             source_image_id: name.to_owned(),
             key_arn: String::new(),
+            ..AMIMigrationSpec::default()
         };
         let mut migration = AMIMigration::new(name, spec);
         migration.metadata.uid = Some(uid.to_owned());

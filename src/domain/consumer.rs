@@ -233,6 +233,15 @@ pub struct Owner {
     pub name: Option<Box<str>>,
 }
 
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} {name}", self.by),
+            None => f.write_str(&self.by),
+        }
+    }
+}
+
 /// One version of a launch template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateVersion {

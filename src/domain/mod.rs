@@ -12,6 +12,7 @@ mod image;
 mod inventory;
 mod key;
 mod key_access;
+mod movable;
 mod operation;
 mod permissions;
 mod scan;
@@ -37,6 +38,7 @@ pub use image::{
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyHealth, KeyProblem, KeyState, KeyUsability, Rotation};
 pub use key_access::{KeyAccess, KeyGrant};
+pub use movable::{Change, MappedVolume, Mapping, Movable, NewVersion, ParameterNow, TemplateNow, VersionNow};
 pub use operation::{Bucket, Operation};
 pub use permissions::{CopySample, MissingPermissions};
 pub use scan::{ImageScan, Vulnerability};

@@ -14,7 +14,7 @@ pub enum Bucket {
     Consumers,
     /// `CopyImage`.
     Copy,
-    /// `DeregisterImage`, `DeleteSnapshot`, `ModifyImageAttribute`.
+    /// `DeregisterImage`, `DeleteSnapshot`, `ModifyImageAttribute`, and the calls that change launch templates.
     Modify,
     /// `CreateTags`.
     Tag,
@@ -117,6 +117,11 @@ operations! {
     ec2:ReplaceImageInstanceTypeSpecification writes Some(Bucket::Write);
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
+    // Moving what launches the originals.
+    ec2:CreateLaunchTemplateVersion           writes Some(Bucket::Modify);
+    ec2:ModifyLaunchTemplate                  writes Some(Bucket::Modify);
+    ssm:PutParameter                          writes Some(Bucket::Beside);
+    ssm:ListTagsForResource                   reads  Some(Bucket::Beside);
     kms:DescribeKey                           reads  Some(Bucket::Key);
     // For `amiseal report`: how the keys of images are kept.
     kms:GetKeyRotationStatus                  reads  Some(Bucket::Key);

@@ -17,6 +17,7 @@ pub mod freshness;
 pub mod import;
 pub mod key;
 pub mod migrations;
+pub mod moving;
 pub mod naming;
 pub mod obstacle;
 pub mod permissions;

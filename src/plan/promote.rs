@@ -140,6 +140,7 @@ mod tests {
         PromotionSettings {
             launch_permissions: permissions,
             tags,
+            ..PromotionSettings::default()
         }
     }
 

@@ -10,15 +10,17 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::adopt;
+use super::moving;
 use super::obstacle::{self, KeyView, Problem};
 use super::promote::Publication;
 use super::verify::Verdict;
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
-use crate::domain::{Image, ImageId, ImageState, Inventory};
+use crate::domain::{Change, Image, ImageId, ImageState, Inventory};
 
 mod attempts;
 mod awaiting;
+mod consumers;
 mod copying;
 mod facts;
 mod judging;
@@ -50,6 +52,8 @@ pub struct Step {
 pub enum Next {
     /// Nothing, until something that was observed changes.
     Wait,
+    /// Nothing before so long has passed, or something that was observed changes.
+    Later(Duration),
     /// Ask AWS this and decide again with the answer, before writing anything. Each question is asked at most once for a step.
     Ask(Question),
     /// Once the status is on record, make this change.
@@ -66,6 +70,10 @@ pub enum Question {
     /// Whether this image is gone. A listing of many pages does not show it, and may have missed it; what follows from its
     /// being gone cannot be taken back.
     Absence(ImageId),
+    /// What a consumer of the source is now, and this version of it besides.
+    Consumer(moving::ConsumerKey, Option<i64>),
+    /// Who may use the key.
+    KeyAccess,
 }
 
 impl Question {
@@ -86,6 +94,8 @@ pub enum Effect {
     RemoveRemains(ImageId),
     /// Publish what the copy lacks.
     Publish(ImageId, Vec<Publication>),
+    /// Change a consumer of the source.
+    Move(moving::ConsumerKey, Change),
 }
 
 /// What CopyImage is asked for, besides what [`CopyIdentity`] says.
@@ -339,14 +349,13 @@ impl Decider<'_> {
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
             Some(image) if image.state == ImageState::Failed => self.under_way(status),
             Some(image) if image.is_there() => match self.verdict(&status, image) {
-                Verdict::Good(pairs) if status.promotion.as_ref() != Some(&self.facts.settings.promotion) => {
-                    self.promote(status, image, pairs)
-                }
+                Verdict::Good(pairs) if !self.is_published(&status) => self.promote(status, image, pairs),
                 Verdict::Good(_) if is_said_to_be_gone(&status) => {
                     let (why, message) = (done_reason(&status), done_message(self.facts, &id));
                     completed(self.facts, status, why, &message, self.now)
                 }
-                Verdict::Good(_) | Verdict::Unknown => quiet,
+                Verdict::Good(_) => self.consumers(status, image),
+                Verdict::Unknown => quiet,
                 Verdict::NotEncrypted { .. }
                 | Verdict::AlsoUnder { .. }
                 | Verdict::Differs { .. }

@@ -13,6 +13,8 @@ const CLUSTER: &str = "999900001111";
 const CONSUMERS: &str = "SeeWhoUsesThem";
 /// The statement by which it is read what else findings are looked for in.
 const FINDINGS: &str = "LookForFindings";
+/// The statement by which what launches originals is moved.
+const MOVING: &str = "MoveWhatLaunches";
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// The policies, each by the file that it is in.
@@ -114,8 +116,8 @@ impl Rights {
 
     /// What the role may do with images stands in the README too.
     pub(crate) fn role_actions(&self) -> BTreeSet<String> {
-        let read_besides = &self.actions_of(CONSUMERS) | &self.actions_of(FINDINGS);
-        &actions(&self.role) - &read_besides
+        let besides = &(&self.actions_of(CONSUMERS) | &self.actions_of(FINDINGS)) | &self.actions_of(MOVING);
+        &actions(&self.role) - &besides
     }
 
     /// The actions of the role's statement of this name.

@@ -42,6 +42,9 @@ const KEYS: &[&str] =
 const COPIES: &[&str] = &["unencrypted_images_of_several_accounts_and_regions_are_copied_verified_and_published"];
 const PUBLISHING: &[&str] = &["tags_are_published_in_the_order_of_the_originals_creation_when_asked_for"];
 
+const MOVING: &[&str] =
+    &["what_launches_an_original_is_moved_to_its_copy_and_put_back_and_what_is_somebody_elses_is_left"];
+
 const USING: &[&str] = &["who_uses_the_images_is_counted_and_named_and_what_the_policy_asks_for_besides_is_read_too"];
 const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or_elsewhere"];
 
@@ -188,12 +191,26 @@ pub(crate) const ALL: &[Field] = &[
         true,
     ),
     field("promotion", &["promotion"], PUBLISHING, false),
+    field("promotion.approval", &["promotion.approval"], MOVING, false),
     field(
         "promotion.launchPermissions",
         &["promotion.launchPermissions"],
         COPIES,
         false,
     ),
+    field(
+        "promotion.launchTemplates",
+        &["promotion.launchTemplates"],
+        MOVING,
+        false,
+    ),
+    field(
+        "promotion.maxPerDay",
+        &["promotion.maxPerDay"],
+        &["no_more_consumers_are_moved_in_a_day_than_the_policy_says"],
+        false,
+    ),
+    field("promotion.ssmParameters", &["promotion.ssmParameters"], MOVING, false),
     field("promotion.tags", &["promotion.tags"], PUBLISHING, false),
     field(
         "scanInterval",

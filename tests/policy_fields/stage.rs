@@ -174,7 +174,14 @@ pub(crate) fn base() -> Value {
             "maxConcurrentSnapshots": 10,
             "maxAttempts": 5,
         },
-        "promotion": {"launchPermissions": "Drop", "tags": "Publish"},
+        "promotion": {
+            "launchPermissions": "Drop",
+            "tags": "Publish",
+            "launchTemplates": "Update",
+            "ssmParameters": "Update",
+            "approval": "Manual",
+            "maxPerDay": 7,
+        },
     })
 }
 

@@ -61,7 +61,8 @@ pub(crate) fn accepted() -> Value {
                 "maxConcurrentSnapshots": 20,
                 "maxAttempts": 3,
             },
-            "promotion": {"launchPermissions": "Preserve", "tags": "Withhold"},
+            "promotion": {"launchPermissions": "Preserve", "tags": "Withhold", "launchTemplates": "Report", "ssmParameters": "Update",
+                "approval": "Manual", "maxPerDay": 20},
         },
     })
 }

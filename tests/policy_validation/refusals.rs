@@ -376,6 +376,30 @@ fn the_rest() -> Vec<Refusal> {
             "supported values: \"Preserve\", \"Drop\"",
         ),
         refused(
+            "/spec/promotion/launchTemplates",
+            json!("Move"),
+            "spec.promotion.launchTemplates",
+            "supported values: \"Report\", \"Update\"",
+        ),
+        refused(
+            "/spec/promotion/ssmParameters",
+            json!("Move"),
+            "spec.promotion.ssmParameters",
+            "supported values: \"Report\", \"Update\"",
+        ),
+        refused(
+            "/spec/promotion/approval",
+            json!("Ask"),
+            "spec.promotion.approval",
+            "supported values: \"Automatic\", \"Manual\"",
+        ),
+        refused(
+            "/spec/promotion/maxPerDay",
+            json!(0),
+            "spec.promotion.maxPerDay",
+            "should be greater than or equal to 1",
+        ),
+        refused(
             "/spec/promotion/tags",
             json!("Copy"),
             "spec.promotion.tags",

@@ -12,6 +12,7 @@ mod harness;
 mod holding;
 mod listening;
 mod migrating;
+mod moving;
 mod objects;
 mod observing;
 mod published;

@@ -21,6 +21,7 @@ use super::branch;
 use super::consumers;
 use super::fate::{Fate, Side};
 use super::invariants::{self, Broken, Promise};
+use super::moving;
 use super::people;
 use super::plan::{Plan, Strike};
 use super::product::{self, FIRST, Replica};
@@ -121,6 +122,28 @@ fn on_this_thread(plan: &Plan, branches: &Arc<[Strike]>) -> Outcome {
         .build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async { Box::pin(History::new(plan, branches).play()).await })
+}
+
+/// Where two values differ, and how.
+fn differences(one: &Value, other: &Value, path: &str, lines: &mut Vec<String>) {
+    let empty = Value::Null;
+    match (one, other) {
+        (Value::Object(before), Value::Object(after)) => {
+            let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            for key in keys {
+                let of = |map: &'_ serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+                differences(&of(before), &of(after), &format!("{path}.{key}"), lines);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for at in 0..before.len().max(after.len()) {
+                let (one, other) = (before.get(at).unwrap_or(&empty), after.get(at).unwrap_or(&empty));
+                differences(one, other, &format!("{path}[{at}]"), lines);
+            }
+        }
+        (one, other) if one != other => lines.push(format!("{path} {one} became {other}")),
+        _ => {}
+    }
 }
 
 /// How much was written until some moment.
@@ -339,7 +362,20 @@ impl History {
                 return Ok(());
             }
         }
-        Err(Broken::new(Promise::Quiet, wrote))
+        Err(Broken::new(Promise::Quiet, format!("{wrote}: {}", self.last_written())))
+    }
+
+    /// What the last version of an object has that the one before had not.
+    fn last_written(&self) -> String {
+        let versions = self.stage.api.history(0);
+        let mut versions = versions.iter().rev().filter(|version| version.kind != "Lease");
+        let last = versions.find_map(|version| {
+            let before = version.before.as_ref()?;
+            let (mut lines, name) = (Vec::new(), &version.object["metadata"]["name"]);
+            differences(&says(before), &says(&version.object), "", &mut lines);
+            (!lines.is_empty()).then(|| format!("{} {name}: {}", version.kind, lines.join("; ")))
+        });
+        last.unwrap_or_default()
     }
 
     /// Whether everything has come to its end; else what is left.
@@ -374,6 +410,9 @@ impl History {
         }
         if let Some(unsaid) = consumers::unsaid(&self.stage.sim, &objects) {
             return Err(unsaid);
+        }
+        if let Some(unmoved) = moving::unmoved(&self.stage.sim, &objects) {
+            return Err(unmoved);
         }
         let report = invariants::audit(&self.stage.sim, &self.stage.notes());
         if report.findings.is_empty() {

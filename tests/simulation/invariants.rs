@@ -41,6 +41,8 @@ pub(crate) enum Promise {
     StatusIsTrue,
     /// No image is called unused that something can launch.
     UnusedIsUnused,
+    /// What launches an original is moved to a good copy of it, once, and by a version that is made of its latest one.
+    MovedWithCare,
     /// What is on record of attempts and copies is not lost.
     NothingForgotten,
     /// What is changed in an account and region is changed by the replica that holds its shard.

@@ -14,6 +14,7 @@ mod fate;
 mod history;
 mod invariants;
 mod lasting;
+mod moving;
 mod newer;
 mod odd;
 mod owners;

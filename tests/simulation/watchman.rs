@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::consumers;
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
+use super::moving;
 use super::silence::Silence;
 use super::stage::Stage;
 use super::statuses;
@@ -152,6 +153,7 @@ impl Watchman {
         let mut broken = invariants::check(&self.stage.sim, &migrations, &notes, self.stage.clock.age());
         broken.extend(consumers::check(&self.stage.sim, &migrations));
         broken.extend(consumers::check_counts(&self.stage.sim, &objects));
+        broken.extend(moving::check(&self.stage.sim));
         let contested = self.stage.contested;
         self.stage.sim.with_world(|world| {
             broken.extend(statuses::check(world, &objects, contested, notes.incomplete));

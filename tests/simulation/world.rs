@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::consumers;
+use super::moving;
 use super::newer::Newer;
 use super::odd::Odd;
 
@@ -175,6 +176,7 @@ impl Beginning {
             .to_vec();
         policies.push(odd.policy(policy(THIRD, THREE, &["eu-west-1"])));
         consumers::join(seed, &mut world, &mut policies);
+        moving::join(seed, &mut world, &mut policies);
         Self {
             world,
             policies,

@@ -101,7 +101,7 @@ proptest! {
         of_copy in prop::collection::vec(("(amiseal.dev/)?[a-z]{1,3}", "\\PC{0,3}"), 0..60),
     ) {
         let (source, copy) = (image("source", &of_source), image("copy", &of_copy));
-        let settings = PromotionSettings { launch_permissions: LaunchPermissions::Drop, tags: TagPublication::Publish };
+        let settings = PromotionSettings { launch_permissions: LaunchPermissions::Drop, tags: TagPublication::Publish, ..PromotionSettings::default() };
         let list = publications(&source, &copy, &BTreeSet::new(), &settings, Timestamp::UNIX_EPOCH);
         for publication in list.unwrap_or_default() {
             if let Publication::Tags(tags) = publication {

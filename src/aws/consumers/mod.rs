@@ -22,6 +22,8 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use wildmatch::WildMatch;
 
+pub(super) use owner::owner;
+
 use super::session::Session;
 use crate::domain::{
     AwsError, ConsumerKind, ImageRef, Launcher, Launches, Operation, ParameterRef, Readings, TemplateId, VersionRef,

@@ -14,7 +14,7 @@ const TAGS: [(&str, &str); 6] = [
 ];
 
 /// The owner, by `Operator.Principal`, else by the first of the tags that is there: those that were asked for come first.
-pub(super) fn owner<'t>(
+pub(in crate::aws) fn owner<'t>(
     query: &Query,
     principal: Option<&str>,
     tags: impl Iterator<Item = (&'t str, &'t str)>,

@@ -191,7 +191,7 @@ impl MigrationReconciler<'_> {
     }
 
     /// Warns of what a call has come to, and puts it on record.
-    async fn answered(&self, facts: Facts<'_>, answer: Answer<'_>) -> Result<Action, kube::Error> {
+    pub(super) async fn answered(&self, facts: Facts<'_>, answer: Answer<'_>) -> Result<Action, kube::Error> {
         let answered = step::answered(facts, answer, self.ctx.clock.now());
         if let Some(warning) = &answered.warning {
             self.ctx

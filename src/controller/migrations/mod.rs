@@ -29,6 +29,9 @@ use crate::plan::usage::record;
 use crate::plan::{problem, source_keys};
 
 mod calls;
+mod consumers;
+
+use consumers::Looked;
 
 /// How long to wait where the status was written too often.
 const UNTIL_WRITTEN: Duration = Duration::from_secs(10);
@@ -107,8 +110,9 @@ impl MigrationReconciler<'_> {
         }
         let mut answers = Answers::default();
         let mut problem = recorded.and_then(|recorded| recorded.problem.as_ref());
+        let looked = self.looked();
         let (facts, Step { status, then }) = loop {
-            let facts = self.facts(&current, problem, &answers);
+            let facts = self.facts(&current, problem, &answers, &looked);
             let step = step::next(facts, self.ctx.clock.now());
             let Next::Ask(question) = &step.then else {
                 break (facts, step);
@@ -148,6 +152,7 @@ impl MigrationReconciler<'_> {
                 let wait = self.wait_out(recorded).filter(|_| step::was_refused(&status));
                 Ok(wait.map_or_else(Action::await_change, Action::requeue))
             }
+            Next::Later(wait) => Ok(Action::requeue(self.ctx.clock.to_real_time(wait))),
             Next::Do(effect) => self.make(facts, effect, recorded).await,
         }
     }
@@ -158,6 +163,7 @@ impl MigrationReconciler<'_> {
         current: &'a AMIMigrationStatus,
         problem: Option<&'a Problem>,
         answers: &'a Answers,
+        looked: &'a Looked,
     ) -> Facts<'a> {
         let memory = &self.ctx.registry.memory;
         Facts {
@@ -167,6 +173,8 @@ impl MigrationReconciler<'_> {
                 status: current,
                 generation: self.migration.metadata.generation,
                 retry: self.retry(),
+                approval: self.migration.spec.approval,
+                desired: self.migration.spec.desired,
             },
             account: self.account(),
             memory: Memory {
@@ -174,10 +182,13 @@ impl MigrationReconciler<'_> {
                 extra_attempt_after: memory.extra_attempt_after(&self.uid),
                 unseen: self.has_never_seen_copy(current),
                 problem,
+                consumers: &looked.consumers,
+                key_access: looked.key_access.as_ref(),
             },
             grants: Grants {
                 copy: self.is_admitted(),
                 publish_tags: !self.older_unpublished(),
+                turn: self.turn(),
             },
             answers,
             system_time: self.ctx.clock.system_time(),
@@ -194,6 +205,7 @@ impl MigrationReconciler<'_> {
             source_keys: &view.source_keys,
             denied: view.denied.as_ref(),
             unanswered: view.unanswered,
+            picture: view.picture.as_deref(),
         }
     }
 
@@ -219,6 +231,11 @@ impl MigrationReconciler<'_> {
                 session.reserve(&self.ctx.registry.memory.was_put_off(&self.uid))?;
                 answers.permissions = Some(session.launch_permissions(&self.of.source).await?);
             }
+            Question::Consumer(key, former) => {
+                let seen = self.read_consumer(session, key, *former).await?;
+                answers.consumers.insert(key.clone(), seen);
+            }
+            Question::KeyAccess => answers.key_access = Some(self.read_key_access(session).await),
         }
         Ok(Asked::Answered)
     }
@@ -256,6 +273,7 @@ impl MigrationReconciler<'_> {
             Effect::RemoveFailed(image) => self.remove_failed(facts, &image, recorded).await,
             Effect::RemoveRemains(image) => self.remove_remains(facts, &image, recorded).await,
             Effect::Publish(image, list) => self.publish(facts, &image, &list, recorded).await,
+            Effect::Move(key, change) => self.change(facts, &key, &change, recorded).await,
         }
     }
 
@@ -325,7 +343,7 @@ impl MigrationReconciler<'_> {
         let status = self.migration.status.as_ref();
         // All neighbours are looked at, which is not for every visit to each of thousands that are done.
         let is_done = status
-            .is_some_and(|s| s.state == Some(MigrationState::Completed) && s.promotion.as_ref() == Some(promotion));
+            .is_some_and(|s| s.state == Some(MigrationState::Completed) && s.promotion == Some(promotion.published()));
         if promotion.tags != TagPublication::Publish || is_done {
             return false;
         }
@@ -508,19 +526,24 @@ impl MigrationReconciler<'_> {
         if failures(status).unwrap_or(0) > failures(current).unwrap_or(0) {
             self.ctx.metrics.targets.copy_failed(&self.target.name_any());
         }
-        if status.state == Some(MigrationState::Completed) && current.state != Some(MigrationState::Completed) {
-            if let Some(ready) = conditions::find(&status.conditions, conditions::READY) {
-                self.ctx
-                    .events
-                    .normal(self.migration, &ready.reason, "Migrate", &ready.message)
-                    .await;
-            }
+        let is_done = |status: &AMIMigrationStatus| status.state == Some(MigrationState::Completed);
+        if is_done(status)
+            && !is_done(current)
+            && let Some(ready) = conditions::find(&status.conditions, conditions::READY)
+        {
+            self.ctx
+                .events
+                .normal(self.migration, &ready.reason, "Migrate", &ready.message)
+                .await;
+        }
+        if newly_true(conditions::PROMOTED, &current.conditions, &status.conditions).is_some() {
             let asked = status.copy.as_ref().and_then(|copy| copy.requested_at.as_ref());
             if let Some(asked) = asked {
                 let seconds = self.ctx.clock.now().duration_since(asked.0).as_secs_f64();
                 self.ctx.metrics.copy_duration.observe(seconds);
             }
         }
+        self.tell_of_consumers(status, current).await;
         if let Some((reason, message)) = newly_true(conditions::STALLED, &current.conditions, &status.conditions) {
             self.ctx
                 .events

@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt};
 
 use super::scan::{is_stalled, migration_state, recorded_copy};
 use super::{TargetReconciler, is_controlled_by};
-use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, MigrationState, labels};
+use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Approval, Desired, MigrationState, labels};
 use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
 use crate::domain::{ImageId, Inventory};
 use crate::plan::migrations::{self, Present};
@@ -110,6 +110,8 @@ impl TargetReconciler<'_> {
             region: self.scope.region.to_string(),
             source_image_id: source.to_string(),
             key_arn: key.to_owned(),
+            approval: Approval::default(),
+            desired: Desired::default(),
         };
         let mut migration = AMIMigration::new(
             &labels::migration_name(source.as_str(), self.scope.region.as_str()),

@@ -1,15 +1,17 @@
 //! What a step is decided on, by where it comes from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::Question;
-use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus};
-use crate::domain::{ImageId, Inventory, LaunchPermission};
+use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, Approval, Desired};
+use crate::domain::{ImageId, Inventory, KeyAccess, LaunchPermission};
+use crate::plan::moving::{ConsumerKey, Seen, Turn};
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::source_keys::SourceKeys;
+use crate::plan::usage::Picture;
 
 /// What a step is decided on.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,10 @@ pub struct Record<'a> {
     pub generation: Option<i64>,
     /// The value of the annotation `amiseal.dev/retry`.
     pub retry: Option<&'a str>,
+    /// Whether somebody has approved that consumers are moved.
+    pub approval: Approval,
+    /// What people want to become of the consumers.
+    pub desired: Desired,
 }
 
 /// What is known of the account and region.
@@ -61,6 +67,8 @@ pub struct Account<'a> {
     pub denied: Option<&'a Problem>,
     /// Whether AWS has not answered yet what the role is allowed, so that no copy is admitted.
     pub unanswered: bool,
+    /// Who uses its images, where that was read.
+    pub picture: Option<&'a Picture>,
 }
 
 /// What this process remembers of the migration. Another process begins without it.
@@ -76,6 +84,10 @@ pub struct Memory<'a> {
     pub unseen: bool,
     /// What the last call of this migration ran into, if it was not repeated with success since.
     pub problem: Option<&'a Problem>,
+    /// What was read of consumers of the source by themselves.
+    pub consumers: &'a BTreeMap<ConsumerKey, Seen>,
+    /// Who may use the key, where that was read for this reading of consumers.
+    pub key_access: Option<&'a Option<KeyAccess>>,
 }
 
 /// What depends on other migrations.
@@ -85,6 +97,8 @@ pub struct Grants {
     pub copy: bool,
     /// Whether the tags may be published: those of older originals are.
     pub publish_tags: bool,
+    /// Whether a consumer may be moved.
+    pub turn: Turn,
 }
 
 /// What was asked for one step. Nothing of it is kept.
@@ -96,6 +110,10 @@ pub struct Answers {
     pub permissions: Option<BTreeSet<LaunchPermission>>,
     /// Whether UEFI data of source and copy differ.
     pub uefi_differs: Option<bool>,
+    /// Consumers that were read.
+    pub consumers: BTreeMap<ConsumerKey, Seen>,
+    /// Who may use the key; the inner one is none where KMS does not show it.
+    pub key_access: Option<Option<KeyAccess>>,
 }
 
 impl Answers {
@@ -105,6 +123,8 @@ impl Answers {
             Question::LaunchPermissions => self.permissions.is_some(),
             Question::UefiData(_) => self.uefi_differs.is_some(),
             Question::Absence(image) => self.is_gone(image),
+            Question::Consumer(key, _) => self.consumers.contains_key(key),
+            Question::KeyAccess => self.key_access.is_some(),
         }
     }
 

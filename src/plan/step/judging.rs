@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::statuses::{self, completed, progressing, stalled};
-use super::transitions::{done_message, done_reason};
+use super::statuses::{self, progressing, stalled};
 use super::{Decider, Effect, Next, Question, Step};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus, TagPublication};
@@ -119,6 +118,9 @@ impl Decider<'_> {
             // On record before anything else is asked for, so that it need not be read again.
             return self.at_work(status, promoting);
         }
+        if status.state == Some(promoting) && self.is_published(&status) && self.moves(&status) {
+            return self.consumers(status, copy);
+        }
         let settings = &self.facts.settings.promotion;
         if settings.tags == TagPublication::Publish
             && !self.facts.grants.publish_tags
@@ -159,10 +161,16 @@ impl Decider<'_> {
                 promote::leaves_out(self.source, copy),
                 self.now,
             );
-            let (why, message) = (done_reason(&status), done_message(self.facts, &copy.id));
-            return completed(self.facts, status, why, &message, self.now);
+            return self.consumers(status, copy);
         }
         self.calling(status, promoting, Next::Do(Effect::Publish(copy.id.clone(), list)))
+    }
+}
+
+impl Decider<'_> {
+    /// Whether the copy has what the policy has it take over, by what is on record.
+    pub(super) fn is_published(&self, status: &AMIMigrationStatus) -> bool {
+        status.promotion == Some(self.facts.settings.promotion.published())
     }
 }
 

@@ -164,9 +164,24 @@ pub(super) fn promoted(
     left_out: Option<&'static str>,
     now: Timestamp,
 ) {
-    status.promotion = Some(facts.settings.promotion.clone());
+    status.promotion = Some(facts.settings.promotion.published());
     let message = left_out.unwrap_or("The copy has what it takes over from the original.");
     writer(facts, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, message);
+}
+
+/// What is said of the consumers; nothing where nothing is asked for.
+pub(super) fn moved(
+    facts: Facts<'_>,
+    status: &mut AMIMigrationStatus,
+    says: Option<&(Status, &'static str, String)>,
+    now: Timestamp,
+) {
+    match says {
+        Some((is, why, message)) => {
+            writer(facts, status, now).set(conditions::CONSUMERS_MOVED, *is, why, message);
+        }
+        None => status.conditions.retain(|c| c.type_ != conditions::CONSUMERS_MOVED),
+    }
 }
 
 fn writer<'a>(facts: Facts<'_>, status: &'a mut AMIMigrationStatus, now: Timestamp) -> Writer<'a> {

@@ -6,8 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::statuses::{self, completed, progressing};
 use super::{Facts, VISIBLE_AFTER, passed};
 use crate::api::conditions::{self, reason};
-use crate::api::{AMIMigrationStatus, MigrationState};
-use crate::domain::ImageId;
+use crate::api::{AMIMigrationStatus, MigrationState, MovedConsumer};
+use crate::domain::{Change, ImageId};
+use crate::plan::moving::{self, ConsumerKey};
 use crate::plan::{adopt, promote, source_keys};
 
 /// Whether AWS has refused to make the copy that is on record as intended. Its place was given to others then, and it needs
@@ -30,6 +31,8 @@ pub enum Answer<'a> {
     Removed(&'a ImageId),
     /// Everything that this copy lacked is published.
     Published(&'a ImageId),
+    /// A consumer was changed, which has made this version of it.
+    Moved(&'a ConsumerKey, &'a Change, i64),
 }
 
 /// What an answer leads to.
@@ -57,6 +60,7 @@ pub fn answered(facts: Facts<'_>, answer: Answer<'_>, now: Timestamp) -> Answere
         Answer::Accepted(image) => copy_accepted(recorded, image, now),
         Answer::PassedOver => passed_over(facts, recorded, now),
         Answer::Published(copy) => published(facts, recorded, copy, now),
+        Answer::Moved(key, change, version) => moved(recorded, key, change, version, now),
         Answer::Removed(copy) => {
             let message = failure(facts, copy);
             return Answered {
@@ -83,8 +87,26 @@ fn copy_accepted(mut status: AMIMigrationStatus, image: &ImageId, now: Timestamp
 
 fn published(facts: Facts<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now: Timestamp) -> AMIMigrationStatus {
     statuses::promoted(facts, &mut status, leaves_out(facts, copy), now);
+    if facts.settings.promotion.moves() {
+        // What launches the original comes next.
+        return status;
+    }
     let reason = done_reason(&status);
     completed(facts, status, reason, &done_message(facts, copy), now).status
+}
+
+fn moved(
+    mut status: AMIMigrationStatus,
+    key: &ConsumerKey,
+    change: &Change,
+    version: i64,
+    now: Timestamp,
+) -> AMIMigrationStatus {
+    let ours = |row: &&mut MovedConsumer| moving::key_of(row).as_ref() == Some(key);
+    if let Some(row) = status.consumers.iter_mut().find(ours) {
+        *row = moving::answered(row, change, version, now);
+    }
+    status
 }
 
 /// That AWS could not make a copy, why, and what to look at. Its snapshots know more than the image.

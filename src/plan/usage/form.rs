@@ -43,10 +43,7 @@ impl From<&Consumer> for ReportedConsumer {
             kind: consumer.kind.as_str(),
             id: consumer.id.to_string(),
             via: consumer.via.as_deref().map(str::to_owned),
-            owner: consumer.owner.as_ref().map(|owner| match &owner.name {
-                Some(name) => format!("{} {name}", owner.by),
-                None => owner.by.to_string(),
-            }),
+            owner: consumer.owner.as_ref().map(ToString::to_string),
         }
     }
 }

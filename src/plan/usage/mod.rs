@@ -31,6 +31,11 @@ const LAUNCH_LAG: Duration = Duration::from_secs(24 * 3600);
 /// By what something uses an image that AWS finds and no listing has shown.
 const UNLISTED: &str = "a version that is neither the default nor the latest";
 
+/// Whether it is by an older version alone that something names an image, as `via` says.
+pub fn is_of_old_version(via: &str) -> bool {
+    via == UNLISTED
+}
+
 /// Who uses the images of one account and region.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {

@@ -2,7 +2,7 @@
 
 /// The actions that the role in an account needs, and no more: those that the guide's policy gives it, but for those on keys.
 pub fn role_actions() -> Vec<&'static str> {
-    [&LOOK[..], &MIGRATE, &SEE_CONSUMERS, &LOOK_FOR_FINDINGS].concat()
+    [&LOOK[..], &MIGRATE, &SEE_CONSUMERS, &LOOK_FOR_FINDINGS, &MOVE_CONSUMERS].concat()
 }
 
 const LOOK: [&str; 4] = [
@@ -55,4 +55,12 @@ const LOOK_FOR_FINDINGS: [&str; 9] = [
     "kms:ListGrants",
     "cloudtrail:DescribeTrails",
     "cloudtrail:GetTrailStatus",
+];
+
+/// Besides, who may use a key, which findings are looked for in too.
+const MOVE_CONSUMERS: [&str; 4] = [
+    "ec2:CreateLaunchTemplateVersion",
+    "ec2:ModifyLaunchTemplate",
+    "ssm:PutParameter",
+    "ssm:ListTagsForResource",
 ];

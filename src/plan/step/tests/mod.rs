@@ -8,24 +8,31 @@ mod published;
 mod whatever;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::api::{AMIEncryptionTargetSpec, PromotionSettings, TagPublication};
-use crate::domain::{Kept, Key, KeyProblem, KeyUsability, LaunchPermission, Remains, Snapshot, SnapshotState, Source};
+use crate::api::{AMIEncryptionTargetSpec, Approval, Desired, PromotionSettings, TagPublication};
+use crate::domain::{
+    Kept, Key, KeyAccess, KeyProblem, KeyUsability, LaunchPermission, Movable, Remains, Snapshot, SnapshotState, Source,
+};
+use crate::plan::moving::{ConsumerKey, Seen, Turn};
 use crate::plan::naming::CopyIdentity;
 use crate::plan::source_keys::SourceKeys;
 use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, key};
+use crate::plan::usage::Picture;
 
 static NOTHING_ASKED: Answers = Answers {
     gone: None,
     permissions: None,
     uefi_differs: None,
+    consumers: BTreeMap::new(),
+    key_access: None,
 };
+static NOTHING_SEEN: BTreeMap<ConsumerKey, Seen> = BTreeMap::new();
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
 struct Case {
@@ -46,6 +53,13 @@ struct Case {
     problem: Option<Problem>,
     unseen: bool,
     remains: HashMap<ImageId, Remains>,
+    approval: Approval,
+    desired: Desired,
+    picture: Option<Picture>,
+    turn: Turn,
+    /// What AWS shows of consumers.
+    consumers: BTreeMap<ConsumerKey, Movable>,
+    key_access: Option<KeyAccess>,
     /// The recorded attempt that the process knows of, and since when.
     known: RefCell<(Option<CopyStatus>, i64)>,
     now: i64,
@@ -81,6 +95,12 @@ impl Case {
             problem: None,
             unseen: false,
             remains: HashMap::new(),
+            approval: Approval::default(),
+            desired: Desired::default(),
+            picture: None,
+            turn: Turn::Free,
+            consumers: BTreeMap::new(),
+            key_access: None,
             known: RefCell::default(),
             now: 10_000,
         }
@@ -111,6 +131,17 @@ impl Case {
                     Question::Absence(image) => answers.gone = Some(image.clone()),
                     Question::UefiData(_) => answers.uefi_differs = Some(self.uefi_differs),
                     Question::LaunchPermissions => answers.permissions = Some(self.permissions.clone()),
+                    Question::KeyAccess => answers.key_access = Some(self.key_access.clone()),
+                    Question::Consumer(key, _) => {
+                        let now = self.consumers.get(key).cloned().unwrap_or(Movable::Gone);
+                        let picture = self.picture.as_ref().and_then(|picture| picture.graph.read_at());
+                        let seen = Seen {
+                            picture,
+                            fresh: true,
+                            now,
+                        };
+                        answers.consumers.insert(key.clone(), seen);
+                    }
                 },
                 _ => return step,
             }
@@ -125,6 +156,8 @@ impl Case {
                 status: &self.status,
                 generation: Some(1),
                 retry: self.retry.as_deref(),
+                approval: self.approval,
+                desired: self.desired,
             },
             account: Account {
                 inventory: Some(inventory),
@@ -134,16 +167,20 @@ impl Case {
                 source_keys: &self.source_keys,
                 denied: self.denied.as_ref(),
                 unanswered: self.unanswered,
+                picture: self.picture.as_ref(),
             },
             memory: Memory {
                 known_since: at(self.known_since()),
                 extra_attempt_after: self.extra_attempt_after,
                 unseen: self.unseen,
                 problem: self.problem.as_ref(),
+                consumers: &NOTHING_SEEN,
+                key_access: None,
             },
             grants: Grants {
                 copy: self.admitted,
                 publish_tags: true,
+                turn: self.turn,
             },
             answers: &NOTHING_ASKED,
             system_time: at(self.now),

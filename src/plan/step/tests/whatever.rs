@@ -67,8 +67,8 @@ proptest! {
                             case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
                             case.answer(Answer::Removed(&id));
                         }
-                        Next::Do(Effect::Publish(..)) | Next::Ask(Question::LaunchPermissions) | Next::Ask(Question::UefiData(_)) | Next::Ask(Question::Absence(_)) | Next::Do(Effect::RemoveRemains(_)) => prop_assert!(false, "nothing is to be published"),
                         Next::Wait => {}
+                        other => prop_assert!(false, "nothing is to be published or moved: {other:?}"),
                     }
                 }
                 Event::Forget => case.status = AMIMigrationStatus::default(),

@@ -1,0 +1,180 @@
+//! What is on record of one consumer, and what comes next for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{ConsumerKey, left};
+use crate::api::labels::TAG_HOLD;
+use crate::api::{ConsumerState, ConsumerVersions, MovedConsumer};
+use crate::domain::{Change, ImageId, ImageRef, Owner, SnapshotId, Tags};
+
+/// For how long a reading may still show what was there before a change.
+pub(super) const SHOWS_AFTER: Duration = Duration::from_secs(600);
+/// How soon it is looked again whether a change shows.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// Whether what was begun with a consumer is put off until nobody holds it any more.
+pub(super) fn is_put_off(row: &MovedConsumer) -> bool {
+    let reason = row.reason.as_deref();
+    row.state == ConsumerState::Left
+        && row.previous.is_some()
+        && [Some(left::HELD), Some(left::OWNED)].contains(&reason)
+}
+
+/// A consumer, and what it is to be moved from and to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task<'a> {
+    /// The consumer.
+    pub(super) key: &'a ConsumerKey,
+    /// The original.
+    pub(super) source: &'a ImageId,
+    /// Its copy.
+    pub(super) copy: &'a ImageId,
+    /// The copy's snapshots by those of the original.
+    pub(super) snapshots: &'a BTreeMap<SnapshotId, SnapshotId>,
+    /// What is on record of it.
+    pub(super) row: Option<&'a MovedConsumer>,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+/// What comes next for a consumer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It does not launch the original, and nothing of it has to be on record.
+    Nothing,
+    /// Nothing, what is on record holds.
+    Keep,
+    /// This is to be on record.
+    Record(MovedConsumer),
+    /// This is to be done, which is on record.
+    Change(Change),
+    /// What was done does not show yet.
+    Later,
+}
+
+impl Task<'_> {
+    /// This is to be on record, unless it is.
+    pub(super) fn record(&self, row: MovedConsumer) -> Verdict {
+        let is_known = self.row.is_some_and(|known| {
+            let row = MovedConsumer {
+                time: known.time.clone(),
+                ..row.clone()
+            };
+            *known == row
+        });
+        if is_known { Verdict::Keep } else { Verdict::Record(row) }
+    }
+
+    /// What is on record, with another state.
+    pub(super) fn entry(&self, state: ConsumerState) -> MovedConsumer {
+        MovedConsumer {
+            kind: self.key.kind.as_str().to_owned(),
+            id: self.key.id.to_string(),
+            state,
+            time: Some(Time(self.now)),
+            ..MovedConsumer::default()
+        }
+    }
+
+    /// It is left as it is, for this reason. What was changed before stays on record.
+    pub(super) fn leave(&self, reason: &str, message: String) -> Verdict {
+        let row = MovedConsumer {
+            reason: Some(reason.to_owned()),
+            message: Some(message),
+            previous: self.row.and_then(|row| row.previous.clone()),
+            current: self.row.and_then(|row| row.current.clone()),
+            ..self.entry(ConsumerState::Left)
+        };
+        self.record(row)
+    }
+
+    /// The same where nothing was changed: it is looked at again.
+    pub(super) fn leave_for_now(&self, reason: &str, message: String) -> Verdict {
+        let row = MovedConsumer {
+            reason: Some(reason.to_owned()),
+            message: Some(message),
+            ..self.entry(ConsumerState::Left)
+        };
+        self.record(row)
+    }
+
+    /// Somebody has put it back: it is theirs.
+    pub(super) fn reverted(&self) -> Verdict {
+        let message = format!(
+            "Somebody has set it back to {} after amiseal had moved it: change it where it is declared.",
+            self.source
+        );
+        self.leave(left::REVERTED_BY_OWNER, message)
+    }
+
+    /// Somebody has changed it between the record and the call.
+    pub(super) fn changed_meanwhile(&self) -> Verdict {
+        let message = format!(
+            "Somebody has changed it while amiseal was about to, and it still names {}: change it yourself.",
+            self.source
+        );
+        self.leave(left::CHANGED_MEANWHILE, message)
+    }
+
+    /// The change has come to this.
+    pub(super) fn done(&self, state: ConsumerState, message: Option<String>) -> Verdict {
+        let row = MovedConsumer {
+            message,
+            previous: self.row.and_then(|row| row.previous.clone()),
+            current: self.row.and_then(|row| row.current.clone()),
+            ..self.entry(state)
+        };
+        self.record(row)
+    }
+
+    /// These versions are what amiseal made.
+    pub(super) fn made(&self, state: ConsumerState, current: ConsumerVersions) -> Verdict {
+        let row = MovedConsumer {
+            previous: self.row.and_then(|row| row.previous.clone()),
+            current: Some(current),
+            ..self.entry(state)
+        };
+        self.record(row)
+    }
+
+    /// Why it is not to be touched: somebody holds it, or it is somebody else's. What was begun stays on record and is gone on with when
+    /// that is over.
+    pub(super) fn untouchable(&self, owner: Option<&Owner>, tags: &Tags) -> Option<Verdict> {
+        if tags.contains_key(TAG_HOLD) {
+            let message = format!("It has the tag {TAG_HOLD}: remove the tag to have it moved.");
+            return Some(self.leave(left::HELD, message));
+        }
+        owner.map(|owner| self.owned(owner))
+    }
+
+    /// What was begun goes on.
+    pub(super) fn resume(&self) -> Verdict {
+        self.done(ConsumerState::Moving, None)
+    }
+
+    /// It is somebody else's.
+    pub(super) fn owned(&self, owner: &Owner) -> Verdict {
+        let message = format!("It belongs to {owner}: have it name {} there.", self.copy);
+        self.leave(left::OWNED, message)
+    }
+
+    /// Whether what was recorded last has had the time to show.
+    pub(super) fn has_had_time(&self) -> bool {
+        let since = self.row.and_then(|row| row.time.as_ref());
+        since.is_none_or(|since| self.now.duration_since(since.0).as_secs_f64() >= SHOWS_AFTER.as_secs_f64())
+    }
+
+    /// Whether this names the original.
+    pub(super) fn is_source(&self, image: Option<&ImageRef>) -> bool {
+        matches!(image, Some(ImageRef::Image(image)) if image == self.source)
+    }
+
+    /// Whether this names the copy.
+    pub(super) fn is_copy(&self, image: Option<&ImageRef>) -> bool {
+        matches!(image, Some(ImageRef::Image(image)) if image == self.copy)
+    }
+}
