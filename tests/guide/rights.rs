@@ -13,6 +13,8 @@ const CLUSTER: &str = "999900001111";
 const CONSUMERS: &str = "SeeWhoUsesThem";
 /// The statement by which it is read what else findings are looked for in.
 const FINDINGS: &str = "LookForFindings";
+/// The statement by which AWS is asked what other accounts use. The guide's policies do not want that.
+const REPORTS: &str = "AskForUsageReports";
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// The policies, each by the file that it is in.
@@ -83,7 +85,7 @@ impl Rights {
         used.remove(WHO_AM_I);
         used.extend(world.settings.copies.key_actions.iter().cloned());
         assert_eq!(
-            actions(&self.role),
+            &actions(&self.role) - &self.actions_of(REPORTS),
             used,
             "the actions of role.json, and those that are used"
         );
@@ -114,8 +116,8 @@ impl Rights {
 
     /// What the role may do with images stands in the README too.
     pub(crate) fn role_actions(&self) -> BTreeSet<String> {
-        let read_besides = &self.actions_of(CONSUMERS) | &self.actions_of(FINDINGS);
-        &actions(&self.role) - &read_besides
+        let besides = &self.actions_of(CONSUMERS) | &self.actions_of(FINDINGS);
+        &(&actions(&self.role) - &besides) - &self.actions_of(REPORTS)
     }
 
     /// The actions of the role's statement of this name.

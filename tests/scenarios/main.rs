@@ -16,6 +16,7 @@ mod objects;
 mod observing;
 mod published;
 mod reasons;
+mod reports;
 mod restarting;
 mod restoring;
 mod sharing;

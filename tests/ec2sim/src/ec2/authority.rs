@@ -30,6 +30,12 @@ pub(super) fn check(state: &State, request: &Request) -> Result<(), ApiError> {
             }
         }
     }
+    if request.operation == "CreateImageUsageReport" {
+        let about = report(state, request, "*");
+        if !about.request_tags.is_empty() {
+            authorize(request, "ec2:CreateTags", &about)?;
+        }
+    }
     Ok(())
 }
 
@@ -74,19 +80,11 @@ fn about(state: &State, request: &Request) -> Vec<About> {
                 resource_tags: Tags::new(),
             }]
         }
-        "DeleteImageUsageReport" => {
-            let report = params.get("ReportId").unwrap_or("*");
-            let partition = state.world.partition(request.account());
-            vec![About {
-                arn: format!(
-                    "arn:{partition}:ec2:{}:{}:image-usage-report/{report}",
-                    request.region,
-                    request.account()
-                ),
-                request_tags: Tags::new(),
-                resource_tags: Tags::new(),
-            }]
-        }
+        "CreateImageUsageReport" => named("ImageId")
+            .into_iter()
+            .chain([report(state, request, "*")])
+            .collect(),
+        "DeleteImageUsageReport" => vec![report(state, request, params.get("ReportId").unwrap_or("*"))],
         _ => named("ImageId").or_else(|| named("SnapshotId")).into_iter().collect(),
     }
 }
@@ -108,8 +106,33 @@ fn there(state: &State, request: &Request, id: &str) -> About {
     }
 }
 
+/// A usage report that is there, or is to be made.
+fn report(state: &State, request: &Request, id: &str) -> About {
+    let partition = state.world.partition(request.account());
+    let region = state.world.region(request.account(), &request.region);
+    let report = region.and_then(|region| region.consumers.usage_reports.get(id));
+    About {
+        arn: format!(
+            "arn:{partition}:ec2:{}:{}:image-usage-report/{id}",
+            request.region,
+            request.account()
+        ),
+        request_tags: given(request, "image-usage-report"),
+        resource_tags: report.map(|report| report.tags.clone()).unwrap_or_default(),
+    }
+}
+
 /// An image or snapshot that CopyImage is to make.
 fn made(request: &Request, kind: &str) -> About {
+    About {
+        arn: arn("aws", request, kind, "*"),
+        request_tags: given(request, kind),
+        resource_tags: Tags::new(),
+    }
+}
+
+/// The tags that a call gives to what it makes of a kind.
+fn given(request: &Request, kind: &str) -> Tags {
     let params = &request.params;
     let mut tags = Tags::new();
     for i in params.indices("TagSpecification") {
@@ -119,11 +142,7 @@ fn made(request: &Request, kind: &str) -> About {
             tags.extend(given.into_iter().map(|(key, value)| (key, value.unwrap_or_default())));
         }
     }
-    About {
-        arn: arn("aws", request, kind, "*"),
-        request_tags: tags,
-        resource_tags: Tags::new(),
-    }
+    tags
 }
 
 fn arn(partition: &str, request: &Request, kind: &str, id: &str) -> String {
