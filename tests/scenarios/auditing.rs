@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use amiseal::api::{FindingsStatus, KeyAccessState, UsageState, conditions};
+use amiseal::api::{FindingsStatus, conditions};
 use ec2sim::spec::{AllowedCall, WorldSpec};
 use ec2sim::{Act, Edit, Failure};
 use jiff::Timestamp;
@@ -10,7 +10,6 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
-use crate::consumers::image_says;
 use crate::harness::{ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, policy, says, with, world};
 
 /// A region in which nothing is wrong but what is in `more`, in YAML.
@@ -391,51 +390,5 @@ async fn beyond_the_worst_fifty_the_report_says_how_many_there_are() {
         .expect("a row");
     assert!(row.trim_end().ends_with(" 60"), "all are counted: {row}");
     assert!(table.contains("10 findings are not listed"), "{table}");
-    scenario.judged();
-}
-
-#[tokio::test]
-async fn a_migration_says_who_may_not_use_the_key_of_its_copy_where_the_policy_looks_for_findings() {
-    let image = "{name: golden, expect: {copied: {key: alias/ami, tags: withheld}}}";
-    let launching = format!(
-        "images: [{image}], launchTemplates: [{{name: web, versions: [{{image: golden}}]}}], \
-         autoScalingGroups: [{{name: fleet, launchTemplate: {{template: web}}}}]"
-    );
-    let scenario = Scenario::new(world(&account(ACCOUNT, &sound(&launching)))).await;
-    let _replica = scenario.start().await;
-    let plain = policy("production", &[ACCOUNT]);
-    scenario.apply(&plain).await;
-    let used = image_says(&scenario, "golden", |usage| usage.state == UsageState::Used).await;
-    assert!(used.key_access.is_empty(), "{used:?}");
-    scenario.completed(1).await;
-    assert!(scenario.calls("GetKeyPolicy").is_empty(), "nobody has allowed that");
-
-    let audited = with(plain, "audit", json!({}));
-    scenario.apply(&audited).await;
-    let used = image_says(&scenario, "golden", |usage| !usage.key_access.is_empty()).await;
-    let row = &used.key_access[0];
-    assert_eq!(row.state, KeyAccessState::Denied);
-    assert!(row.who.ends_with("/AWSServiceRoleForAutoScaling"), "{row:?}");
-    let message = row.message.as_deref().unwrap_or_default();
-    assert!(
-        message.contains("AutoScalingGroup fleet") && message.contains("Add to the key's policy"),
-        "{message}"
-    );
-    let account_row = used
-        .key_access
-        .iter()
-        .find(|row| row.who == format!("account {ACCOUNT}"));
-    assert_eq!(account_row.map(|row| row.state), Some(KeyAccessState::Delegated));
-
-    let statement = json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"});
-    let opened = json!({"setKeyPolicy": {
-        "account": ACCOUNT, "region": REGION, "key": KEY, "policy": {"Statement": [statement]},
-    }});
-    scenario.edit(serde_json::from_value(opened).expect("an edit"));
-    scenario.apply(&with(audited, "scanInterval", json!("2h"))).await;
-    image_says(&scenario, "golden", |usage| {
-        usage.key_access.iter().all(|row| row.state == KeyAccessState::Allowed)
-    })
-    .await;
     scenario.judged();
 }

@@ -10,6 +10,7 @@ mod failing;
 mod gitops;
 mod harness;
 mod holding;
+mod keys;
 mod listening;
 mod migrating;
 mod objects;

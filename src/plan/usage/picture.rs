@@ -28,8 +28,8 @@ pub struct Picture {
     pub copy_key: Option<CopyKey>,
 }
 
-/// What other accounts launch of images that they do not own, as their targets and AWS's reports say. It shows uses, and never that there are none: what
-/// an old version of a template names is in no listing, and AWS is asked for it by whoever owns the image.
+/// What other accounts launch of images that they do not own, as their targets and AWS's reports say. It shows uses, and never that there
+/// are none: what an old version of a template names is in no listing, and AWS is asked for it by whoever owns the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Elsewhere {
     users: HashMap<ImageId, BTreeMap<(AccountId, String), u32>>,
