@@ -15,10 +15,10 @@ use amiseal::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
     ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerSettings, ConsumerState, ConsumerUpdate,
     ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus, ForeignImage, ImageCounts,
-    ImageSelector, ImageTerm, ImageUsage, KindCount, LaunchPermissions, MaxFixAvailable, MigrationCounts,
+    ImageSelector, ImageTerm, ImageUsage, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, MaxFixAvailable, MigrationCounts,
     MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OrphanedCopies, OtherKey, ParameterScope,
     PromotionSettings, PublishedSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts, UnencryptedImage,
-    UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageState, UsageStatus,
+    UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus,
 };
 use amiseal::cli::crd;
 
@@ -241,7 +241,7 @@ async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
     expected["otherKey"] = json!("Report");
     expected["backups"] = json!("Exclude");
     expected["historyTTL"] = json!("720h");
-    expected["consumers"] = json!({"read": true, "parameters": "Images"});
+    expected["consumers"] = json!({"read": true, "parameters": "Images", "usageReports": "Ignore"});
     expected["unused"] = json!({"after": "2160h"});
     expected["copy"] = json!({
         "namePattern": "encrypted-{sourceID}-{name}",
@@ -508,6 +508,7 @@ fn target_spec() -> AMIEncryptionTargetSpec {
         consumers: ConsumerSettings {
             read: false,
             parameters: ParameterScope::All,
+            usage_reports: UsageReports::Create,
             owned_by: [("terraform".to_owned(), "*".to_owned())].into(),
         },
         unused: UnusedSettings {
@@ -703,8 +704,14 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
                 owner: Some("CloudFormation shop".to_owned()),
             }],
             omitted: 24,
+            key_access: vec![KeyAccessRow {
+                who: "account 111122223333".to_owned(),
+                state: KeyAccessState::Denied,
+                message: Some("The account 111122223333 may not use the key.".to_owned()),
+            }],
             last_launched: Some(Time(Timestamp::from_second(0).expect("a time"))),
             message: Some("AWS does not say when it was last launched.".to_owned()),
+            report_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
             read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
         }),
         stalled: Some(reason::ATTRIBUTE_MISMATCH.to_owned()),

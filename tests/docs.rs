@@ -91,12 +91,14 @@ fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_other
     reads.extend(["imagebuilder:GetContainerRecipe", "imagebuilder:GetImageRecipe"].map(str::to_owned));
     let sees = guide_actions("role.json", Some("SeeWhoUsesThem"));
     let finds = guide_actions("role.json", Some("LookForFindings"));
+    // Where a policy wants it, this asks and reads the answer.
+    let asks = guide_actions("role.json", Some("AskForUsageReports"));
+    let of_reports = called(|operation| operation.name().contains("ImageUsageReport"));
+    assert_eq!(asks, of_reports);
     let looks = &guide_actions("role.json", Some("Look")) | &sees;
-    assert_eq!(&looks | &finds, reads);
-    assert_eq!(
-        guide_actions("role.json", Some("Migrate")),
-        called(|operation| of_role(operation) && operation.writes())
-    );
+    assert_eq!(&looks | &finds, &reads - &asks);
+    let writes = called(|operation| of_role(operation) && operation.writes());
+    assert_eq!(guide_actions("role.json", Some("Migrate")), &writes - &asks);
     // AWS answers everybody who they are, and tagging a session is a permission of its own.
     let of_caller = |operation: &Operation| operation.service() == "sts" && *operation != Operation::GetCallerIdentity;
     let mut assumes = called(of_caller);
@@ -146,6 +148,7 @@ fn the_readme_names_every_action_that_the_role_needs() {
     // For those the README points to the guide.
     let sees = guide_actions("role.json", Some("SeeWhoUsesThem"));
     let sees = &sees | &guide_actions("role.json", Some("LookForFindings"));
+    let sees = &sees | &guide_actions("role.json", Some("AskForUsageReports"));
     let needed = called(|operation| *operation != Operation::GetCallerIdentity && is_of_controller(operation));
     for action in &needed - &sees {
         assert!(

@@ -28,6 +28,10 @@ pub const TAG_ATTEMPT: &str = "amiseal.dev/attempt";
 
 /// AWS tag of people: an image, launch template or parameter that has it is not moved, whatever its value is.
 pub const TAG_HOLD: &str = "amiseal.dev/hold";
+/// AWS tag of a usage report that amiseal has had made: the policy that has asked for it.
+pub const TAG_POLICY: &str = "amiseal.dev/policy";
+/// AWS tag of such a report: a hash of whom the image was shared with when it was asked for.
+pub const TAG_SHARING: &str = "amiseal.dev/sharing";
 
 /// The most characters that a policy's name may have: it is a label's value, and part of a role session name.
 pub const MAX_POLICY_NAME: usize = 56;

@@ -43,8 +43,9 @@ pub use settings::{Backups, CopySettings, ImageSelector, ImageTerm, Mode, OtherK
 pub use status::{ImageCounts, MigrationCounts, OrphanedCopies, TargetCounts, UnencryptedImage};
 pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
 pub use usage::{
-    ConsumerCount, ConsumerSettings, FOREIGN_IMAGES, ForeignImage, ImageUsage, KindCount, NAMED_CONSUMERS,
-    NamedConsumer, ParameterScope, UnreadKind, UnusedSettings, UsageCounts, UsageState, UsageStatus,
+    ConsumerCount, ConsumerSettings, FOREIGN_IMAGES, ForeignImage, ImageUsage, KEY_ACCESS_ROWS, KeyAccessRow,
+    KeyAccessState, KindCount, NAMED_CONSUMERS, NamedConsumer, ParameterScope, UnreadKind, UnusedSettings, UsageCounts,
+    UsageReports, UsageState, UsageStatus,
 };
 
 /// The API group of the three resources.

@@ -16,6 +16,9 @@ pub const NAMED_CONSUMERS: usize = 20;
 /// So many images of other accounts are listed in a target, each with a kind of consumer.
 pub const FOREIGN_IMAGES: usize = 200;
 
+/// Of so many a migration says whether they may use the key.
+pub const KEY_ACCESS_ROWS: usize = 20;
+
 /// What is read of everything that can launch images. Nothing of it is ever changed.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +32,12 @@ pub struct ConsumerSettings {
     /// `All`: also plain ones whose value is or contains the ID of an image.
     #[serde(default)]
     pub parameters: ParameterScope,
+    /// Whether AWS is asked what other accounts use of your images. `Create`: amiseal has EC2 make usage reports, of images that
+    /// have a migration and that accounts may launch of which no target reads what they use: at most 5 at a time in an
+    /// account and region, and each anew after a week. It takes `read: true`, mode `Enforce`, since a report is something that is
+    /// made in AWS, and four more actions, which the guide lists. `Ignore`: reports are neither made nor read.
+    #[serde(default)]
+    pub usage_reports: UsageReports,
     /// Tags by which your tools mark what they declare, such as `{terraform: "*"}`: the key exactly as written, the value
     /// as a glob. A consumer that has one of them is shown as owned by that tag, for those who will have to change it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -47,6 +56,7 @@ impl Default for ConsumerSettings {
         Self {
             read: true,
             parameters: ParameterScope::default(),
+            usage_reports: UsageReports::default(),
             owned_by: BTreeMap::new(),
         }
     }
@@ -60,6 +70,16 @@ pub enum ParameterScope {
     Images,
     /// Also plain ones.
     All,
+}
+
+/// Whether EC2's usage reports are made and read.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsageReports {
+    /// Neither.
+    #[default]
+    Ignore,
+    /// Both.
+    Create,
 }
 
 /// Which images count as unused.
@@ -239,6 +259,13 @@ pub struct ImageUsage {
     /// How many consumers are not named.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u32,
+    /// Whether those who launch the image, and those whom it is known to be shared with, may use the key of the copy: at most 20,
+    /// those first who may not. Absent where the policy has no `spec.audit`, by whose rights the key's policy is read, or does
+    /// not make its check `key-unusable-by-consumers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub key_access: Vec<KeyAccessRow>,
     /// When the image was last launched, as AWS reports it up to a day late. Absent where AWS does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_launched: Option<Time>,
@@ -246,6 +273,11 @@ pub struct ImageUsage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
+    /// When AWS was asked for the usage report that is known of the image. The report counts instances and launch templates of
+    /// other accounts, and they are among `counts`. Absent where `spec.consumers.usageReports` of the policy is `Ignore`, and
+    /// until there is a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_time: Option<Time>,
     /// When the reading began that this is from. Numbers may have changed for up to an hour since. Where nothing has changed, it
     /// stays as it is: `status.usage.readTime` of the target says when everything was read last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -262,6 +294,37 @@ pub enum UsageState {
     /// It cannot be said.
     #[default]
     Unknown,
+}
+
+/// Whether somebody may use the key of a copy.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyAccessRow {
+    /// Who it is: the role by which a service launches, an account, or an organization.
+    #[schemars(length(max = 512))]
+    pub who: String,
+    /// `Denied`: they may not use the key. `Unknown`: that is not known. `Delegated`: the key's policy leaves it to the IAM
+    /// policies of their account, which amiseal does not read. `Allowed`: they may.
+    #[serde(default)]
+    pub state: KeyAccessState,
+    /// What is the matter, what launches by it, and what fixes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub message: Option<String>,
+}
+
+/// Whether somebody may use a key.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyAccessState {
+    /// They may not.
+    Denied,
+    /// That is not known.
+    #[default]
+    Unknown,
+    /// The IAM policies of their account decide.
+    Delegated,
+    /// They may.
+    Allowed,
 }
 
 /// How many consumers of one kind are in one account.

@@ -255,6 +255,8 @@ fn classify(operation: Operation, code: &str, message: &str, status: u16) -> (Er
             (ErrorClass::Denied, Some(Cause::RoleNotAssumable))
         }
         Some((.., class, cause)) => (*class, *cause),
+        // EC2 has a code of this form for each kind of thing.
+        None if code.ends_with(".NotFound") => (ErrorClass::NotFound, None),
         None => match status {
             404 => (ErrorClass::NotFound, None),
             429 => (ErrorClass::Throttled, None),

@@ -40,6 +40,7 @@ mod session;
 mod testing;
 mod trails;
 mod transport;
+mod usage_reports;
 mod visible;
 mod visit;
 mod xml;

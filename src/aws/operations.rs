@@ -78,6 +78,14 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
             code::<ec2::describe_spot_instance_requests::DescribeSpotInstanceRequestsError>
         }
         Operation::DescribeImageReferences => code::<ec2::describe_image_references::DescribeImageReferencesError>,
+        Operation::DescribeImageUsageReports => {
+            code::<ec2::describe_image_usage_reports::DescribeImageUsageReportsError>
+        }
+        Operation::DescribeImageUsageReportEntries => {
+            code::<ec2::describe_image_usage_report_entries::DescribeImageUsageReportEntriesError>
+        }
+        Operation::CreateImageUsageReport => code::<ec2::create_image_usage_report::CreateImageUsageReportError>,
+        Operation::DeleteImageUsageReport => code::<ec2::delete_image_usage_report::DeleteImageUsageReportError>,
         Operation::GetEbsEncryptionByDefault => {
             code::<ec2::get_ebs_encryption_by_default::GetEbsEncryptionByDefaultError>
         }
@@ -123,6 +131,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         AwsError, Change, ConsumerKind, ErrorClass, InstanceTypes, LaunchPermission, NewVersion, ParameterNow,
+        ReportRequest,
     };
 
     const CODES: [(&str, &str); 9] = [
@@ -198,6 +207,20 @@ mod tests {
             Operation::GetTrailStatus => session.trails().await?.remove(0).logs.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
             Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
+            Operation::DescribeImageUsageReports => session.usage_reports().await.map(drop),
+            Operation::DescribeImageUsageReportEntries => {
+                session.usage_report_entries(&["amiur-1".into()]).await.map(drop)
+            }
+            Operation::CreateImageUsageReport => {
+                let request = ReportRequest {
+                    image,
+                    replaces: Vec::new(),
+                    tags: [].into(),
+                    client_token: "token".to_owned(),
+                };
+                session.create_usage_report(&request).await
+            }
+            Operation::DeleteImageUsageReport => session.delete_usage_report("amiur-1").await,
             Operation::GetEbsEncryptionByDefault
             | Operation::GetImageBlockPublicAccessState
             | Operation::GetSnapshotBlockPublicAccessState

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::survey::{Asked, beside};
+use super::survey::{Asked, Migrating, beside};
 use super::usage::Known;
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AuditSettings, FindingsStatus, UnusedSettings};
-use crate::domain::{Origin, Scope};
+use crate::domain::{ImageId, Origin, Scope};
 use crate::plan::findings::{PolicyKey, Thresholds, record};
 use crate::plan::obstacle::{self, KeyView, Problem};
 use crate::plan::select::Selector;
+use crate::plan::usage::keys::CopyKey;
 use crate::plan::usage::{Picture, is_passing};
 
 /// What is looked into.
@@ -21,6 +22,8 @@ pub(super) struct Examined<'a> {
     pub(super) unused: &'a UnusedSettings,
     pub(super) scope: &'a Scope,
     pub(super) known: &'a Known,
+    /// The originals of its migrations.
+    pub(super) originals: &'a [ImageId],
     /// Until when the inventory is known.
     pub(super) now: Timestamp,
     /// When the reading began.
@@ -45,7 +48,19 @@ impl Examined<'_> {
             now: self.now,
         };
         let key = self.known.key.clone();
-        let observed = Box::pin(beside(&self.known.session, asked, picture, origins, Some(key))).await;
+        let copy_key = self.known.copy_key.as_ref();
+        let migrating = copy_key.map(|key| Migrating {
+            key,
+            images: self.originals,
+        });
+        let session = &self.known.session;
+        let observed = Box::pin(beside(session, asked, picture, origins, Some(key), migrating)).await;
+        picture.copy_key = copy_key.and_then(|key| {
+            Some(CopyKey {
+                arn: key.clone(),
+                access: observed.key_access.get(key)?.clone(),
+            })
+        });
         let passes = observed.passes() || picture.shared_unread.values().any(is_passing);
         let subject = asked.subject(picture, &observed);
         let before = self.known.findings.as_deref();

@@ -20,6 +20,7 @@ mod shards;
 pub(crate) mod survey;
 mod targets;
 mod usage;
+mod usage_reports;
 mod watched;
 
 use std::sync::Arc;

@@ -13,11 +13,12 @@ use super::index::Scoped;
 use super::objects::ObjectReading;
 use super::registry::{TargetState, jittered, lock};
 use super::targets::{is_controlled_by, until};
-use super::{Context, audit, policy, survey};
+use super::{Context, audit, policy, survey, usage_reports};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, FindingsStatus};
 use crate::aws::Session;
-use crate::domain::{AccountId, ImageId, Inventory, Readings, Scope};
+use crate::domain::{AccountId, ImageId, Inventory, KeyArn, Readings, Scope};
 use crate::plan::findings::PolicyKey;
+use crate::plan::obstacle::KeyView;
 use crate::plan::permissions;
 use crate::plan::select::Selector;
 use crate::plan::usage::{self, Elsewhere, Picture, Read, record};
@@ -66,6 +67,8 @@ pub(super) struct Known {
     pub(super) findings: Option<Arc<FindingsStatus>>,
     /// The key that the policy names.
     pub(super) key: PolicyKey,
+    /// The same, where it is known and no key of AWS's own: copies are made under it.
+    pub(super) copy_key: Option<KeyArn>,
 }
 
 struct Reading<'a> {
@@ -143,6 +146,10 @@ impl Reading<'_> {
             picture: state.usage.picture().cloned(),
             findings: state.usage.findings().cloned().or_else(recorded),
             key: audit::policy_key(self.target, state.key.view(), state.key.problem()),
+            copy_key: match &**state.key.view() {
+                KeyView::Known(key) if !key.aws_managed => Some(key.arn.clone()),
+                _ => None,
+            },
         })
     }
 
@@ -156,6 +163,7 @@ impl Reading<'_> {
             let cluster;
             (readings, cluster) = tokio::join!(survey::consumers(&known.session, &query), self.ctx.objects.read());
             (picture, passes) = self.picture(known, &readings, &cluster, &selector, began).await;
+            passes |= self.reports(known, &selector, &mut picture).await;
         }
         let now = quiet_until(self.ctx, &known.inventory);
         let status = spec
@@ -170,6 +178,7 @@ impl Reading<'_> {
                 unused: &spec.unused,
                 scope: &self.scope,
                 known,
+                originals: &originals(self.ctx, self.target, &self.scope),
                 now,
                 began: self.wall(began),
             };
@@ -220,6 +229,24 @@ impl Reading<'_> {
         };
         let lacks = survey::confirm(&known.session, &self.scope.account, &candidates, &mut picture).await;
         (picture, passes || lacks)
+    }
+
+    /// Asks AWS what other accounts use of shared images, where the policy wants that. Says whether something is lacking for a fault that
+    /// passes by itself.
+    async fn reports(&self, known: &Known, selector: &Selector, picture: &mut Picture) -> bool {
+        if !usage_reports::are_wanted(self.policy, self.target) {
+            return false;
+        }
+        let asking = usage_reports::Asking {
+            ctx: self.ctx,
+            target: self.target,
+            scope: &self.scope,
+            session: &known.session,
+            inventory: &known.inventory,
+            selector,
+        };
+        let before = known.picture.as_ref().map(|picture| &picture.reports);
+        Box::pin(asking.ask(before, picture)).await
     }
 
     fn log(&self, read: &Read) {
@@ -274,6 +301,15 @@ impl Reading<'_> {
             self.ctx.registry.wake_migration(&migration.name_any());
         }
     }
+}
+
+/// The originals of a target's migrations.
+fn originals(ctx: &Context, target: &AMIEncryptionTarget, scope: &Scope) -> Vec<ImageId> {
+    let uid = target.metadata.uid.as_deref().unwrap_or_default();
+    let migrations = ctx.migrations_by_scope.of(scope);
+    let ours = migrations.iter().filter(|migration| is_controlled_by(migration, uid));
+    ours.filter_map(|migration| migration.spec.source_image_id.parse().ok())
+        .collect()
 }
 
 /// Until when the images' last launches are known: when they were scanned, by whichever clock is behind.

@@ -21,6 +21,7 @@ mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trail;
+mod usage_report;
 
 pub use allowed_images::{AllowedImages, AllowedState, ImageCriterion, WatermarkFilter};
 pub use consumer::{
@@ -45,6 +46,7 @@ pub use scan::{ImageScan, Vulnerability};
 pub use scope::Scope;
 pub use tags::Tags;
 pub use trail::Trail;
+pub use usage_report::{ReportEntry, ReportRequest, ReportState, UsageReport};
 
 /// A value that does not have the form its type asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

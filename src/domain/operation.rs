@@ -136,6 +136,11 @@ operations! {
     ec2:DescribeSpotFleetRequests             reads  Some(Bucket::Consumers);
     ec2:DescribeSpotInstanceRequests          reads  Some(Bucket::Consumers);
     ec2:DescribeImageReferences               reads  Some(Bucket::Consumers);
+    // What other accounts use, where a policy has AWS asked for it.
+    ec2:DescribeImageUsageReports             reads  Some(Bucket::Consumers);
+    ec2:DescribeImageUsageReportEntries       reads  Some(Bucket::Consumers);
+    ec2:CreateImageUsageReport                writes Some(Bucket::Write);
+    ec2:DeleteImageUsageReport                writes Some(Bucket::Write);
     ec2:GetEbsEncryptionByDefault             reads  Some(Bucket::Read);
     ec2:GetImageBlockPublicAccessState        reads  Some(Bucket::Read);
     ec2:GetSnapshotBlockPublicAccessState     reads  Some(Bucket::Read);

@@ -11,9 +11,11 @@ use super::classify::{self, Classified, Criteria, Older};
 use super::cost::{self, Pace};
 use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
+use super::problem;
 use super::select::Selector;
 use super::unknown;
-use super::usage::{self, Graph};
+use super::usage::form::{ReportedConsumer, Unknown};
+use super::usage::{self, Picture, Usage};
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageClass};
 use crate::domain::{Image, Inventory, Scope};
@@ -24,7 +26,7 @@ mod sharing;
 use form::count;
 pub use form::{
     Assumptions, Copy, Group, ImageName, KeyReport, Outcome, Report, ReportedProblem, TargetReport, ToCopy, Totals,
-    Used, UsedImage, hours, sum_up,
+    Used, UsedCounts, UsedImage, hours, sum_up,
 };
 pub use sharing::Answers;
 
@@ -195,22 +197,33 @@ impl<'a> Findings<'a> {
     }
 
     /// Who uses the images that would be copied. `list` says whether all of them are to be named, or a few.
-    pub fn used(&self, graph: &Graph, list: bool) -> Used {
+    pub fn used(&self, picture: &Picture, list: bool) -> Used {
         let mut used = Used {
-            unknown: usage::form::unknown(graph),
+            unknown: not_read(picture),
             ..Used::default()
         };
+        let (after, now) = (self.seen.spec.unused.after.as_std(), self.seen.inventory.scanned);
         for image in &self.to_copy {
-            let consumers = usage::form::consumers(graph, &image.id);
-            if consumers.is_empty() {
-                continue;
-            }
-            used.images += 1;
-            if list || used.list.len() < EXAMPLES {
-                used.list.push(UsedImage {
-                    image: ImageName::new(image),
-                    consumers,
-                });
+            match picture.usage(image, after, now) {
+                Usage::Used(consumers) => {
+                    used.counts.images += 1;
+                    if list || used.list.len() < EXAMPLES {
+                        used.list.push(UsedImage {
+                            image: ImageName::new(image),
+                            consumers: consumers.iter().map(ReportedConsumer::from).collect(),
+                        });
+                    }
+                }
+                Usage::Unknown(_) => used.counts.unsure += 1,
+                Usage::Unused(_) => {
+                    used.counts.unused += 1;
+                    let sizes = cost::snapshot_sizes(image, self.seen.inventory);
+                    let bytes = &mut used.counts.unused_bytes;
+                    *bytes = sizes.into_iter().fold(*bytes, u64::saturating_add);
+                    if list || used.unused_list.len() < EXAMPLES {
+                        used.unused_list.push(ImageName::new(image));
+                    }
+                }
             }
         }
         used
@@ -287,6 +300,20 @@ impl<'a> Findings<'a> {
         }
         report
     }
+}
+
+/// What could not be read of who uses images, and what could not be asked about those that nobody is known to use.
+fn not_read(picture: &Picture) -> Vec<Unknown> {
+    let mut unknown = usage::form::unknown(&picture.graph);
+    let sharing = picture.shared_unread.values().next().map(problem::of_error);
+    if let Some(problem) = picture.graph.unconfirmed().or(sharing.as_ref()) {
+        unknown.push(Unknown {
+            kind: "CrossCheck".into(),
+            id: None,
+            message: problem.message.clone(),
+        });
+    }
+    unknown
 }
 
 /// Images whose encryption could not be told for this cause.

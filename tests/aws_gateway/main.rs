@@ -38,6 +38,7 @@ accounts:
 - id: "444455556666"
   roles:
   - {name: amiseal, externalID: platform, trust: ["999900001111"], allow: ["ec2:*", "kms:*"]}
+  regions: [{name: eu-west-1}]
 - id: "111122223333"
   roles:
   - {name: amiseal, externalID: platform, trust: ["999900001111"], allow: ["ec2:*", "kms:*"]}

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use amiseal::aws::{Access, Cause, CopyRequest, ErrorClass};
-use amiseal::domain::{ImageState, LaunchPermission};
+use amiseal::domain::{ImageState, LaunchPermission, ReportRequest, ReportState};
 use ec2sim::Edit;
+use serde_json::json;
 
 use crate::{ACCOUNT, Bench, PLAIN, REGION, copy, image, key_arn};
 
@@ -144,4 +145,66 @@ async fn publishing_nothing_calls_nothing() {
         .expect("nothing");
     session.tag(&image(PLAIN), &[].into()).await.expect("nothing");
     assert!(bench.sim().journal().is_empty());
+}
+
+#[tokio::test]
+async fn a_usage_report_is_made_once_read_when_it_is_there_and_deleted() {
+    let bench = Bench::new().await;
+    let edit = |edit: serde_json::Value| {
+        let edit: Edit = serde_json::from_value(edit).expect("an edit");
+        bench.sim().edit(edit).expect("there is such a thing");
+    };
+    for _ in 0..3 {
+        let change = json!({"put": {"instance": {"image": PLAIN}}});
+        edit(json!({"consumer": {"account": "444455556666", "region": REGION, "change": change}}));
+    }
+    let session = bench.session(Access::Full);
+    let request = |image_id: &str| ReportRequest {
+        image: image(image_id),
+        replaces: Vec::new(),
+        tags: [("amiseal.dev/policy".into(), "production".into())].into(),
+        client_token: format!("amiseal-{image_id}"),
+    };
+    // The second call is that of somebody who has not heard the answer.
+    for _ in 0..2 {
+        session.create_usage_report(&request(PLAIN)).await.expect("a report");
+    }
+    let listed = session.usage_reports().await.expect("reports");
+    let [report] = listed.as_slice() else {
+        panic!("one report: {listed:#?}")
+    };
+    assert_eq!((report.state, report.is_whole), (ReportState::Pending, true));
+    assert_eq!(report.tags.get("amiseal.dev/policy"), Some("production"));
+    let read = async || {
+        let entries = session.usage_report_entries(std::slice::from_ref(&report.id)).await;
+        entries.expect("entries")
+    };
+    assert_eq!(read().await, []);
+    edit(json!({"clock": {"advanceSeconds": 61}}));
+    assert_eq!(
+        session.usage_reports().await.expect("reports")[0].state,
+        ReportState::Available
+    );
+    let entries = read().await;
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|row| (row.account.as_str(), &*row.kind, row.count))
+        .collect();
+    assert_eq!(rows, [("444455556666", "Instance", 3)]);
+
+    let other = ReportRequest {
+        client_token: "another".to_owned(),
+        ..request(PLAIN)
+    };
+    let refused = session.create_usage_report(&other).await.expect_err("one of an image");
+    assert_eq!(refused.class, ErrorClass::Invalid);
+    for _ in 0..2 {
+        session
+            .delete_usage_report(&report.id)
+            .await
+            .expect("one that is gone is no error");
+    }
+    assert_eq!(session.usage_reports().await.expect("reports"), []);
+    let gone = session.usage_report_entries(std::slice::from_ref(&report.id)).await;
+    assert_eq!(gone.expect_err("no such report").class, ErrorClass::NotFound);
 }

@@ -15,6 +15,8 @@ const CONSUMERS: &str = "SeeWhoUsesThem";
 const FINDINGS: &str = "LookForFindings";
 /// The statement by which what launches originals is moved.
 const MOVING: &str = "MoveWhatLaunches";
+/// The statement by which AWS is asked what other accounts use. The guide's policies do not want that.
+const REPORTS: &str = "AskForUsageReports";
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// The policies, each by the file that it is in.
@@ -85,7 +87,7 @@ impl Rights {
         used.remove(WHO_AM_I);
         used.extend(world.settings.copies.key_actions.iter().cloned());
         assert_eq!(
-            actions(&self.role),
+            &actions(&self.role) - &self.actions_of(REPORTS),
             used,
             "the actions of role.json, and those that are used"
         );
@@ -116,7 +118,8 @@ impl Rights {
 
     /// What the role may do with images stands in the README too.
     pub(crate) fn role_actions(&self) -> BTreeSet<String> {
-        let besides = &(&self.actions_of(CONSUMERS) | &self.actions_of(FINDINGS)) | &self.actions_of(MOVING);
+        let besides = [CONSUMERS, FINDINGS, MOVING, REPORTS].map(|name| self.actions_of(name));
+        let besides: BTreeSet<String> = besides.into_iter().flatten().collect();
         &actions(&self.role) - &besides
     }
 

@@ -55,6 +55,13 @@ fn a_plan_names_who_uses_each_image_that_would_be_copied() {
     ] {
         assert!(ran.out.lines().any(|printed| printed == line), "{line}: {}", ran.out);
     }
+    // AWS does not say when the other one was last launched.
+    let unsure = "Of 1 of these it is not known whether anybody uses them: treat them as used.";
+    assert!(
+        ran.out.contains(unsure) && !ran.out.contains("Nobody uses"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("AutoScalingGroup fleet by "), "{}", ran.out);
 }
 
@@ -80,4 +87,62 @@ fn what_could_not_be_read_is_said_with_the_action_and_without_the_option_nothing
     assert!(target(&ran.json(), ACCOUNT, REGION).get("used").is_none());
     let others = bench.calls(|call| !["ec2", "sts", "kms"].contains(&call.service.as_str()));
     assert!(others.is_empty(), "{others:#?}");
+}
+
+/// The same with images that were last launched long ago, one of which is shared.
+fn quiet(allow: &str) -> Bench {
+    let old = "creationDate: 2023-01-01T00:00:00Z, lastLaunchedTime: 2023-02-01T00:00:00Z";
+    let images = [
+        format!("{{name: used, id: ami-0000000a, {old}}}"),
+        format!("{{name: idle, id: ami-0000000b, devices: [{{gib: 10}}, {{gib: 2}}], {old}}}"),
+        format!("{{name: shared, id: ami-0000000d, launchPermissions: {{users: [\"999900001111\"]}}, {old}}}"),
+    ];
+    Bench::new(&format!(
+        r#"
+seed: 1
+identities: [{{accessKey: AKIACONTROLLER, account: "999900001111"}}]
+accounts:
+- id: "999900001111"
+- id: "{ACCOUNT}"
+  roles: [{{name: amiseal, externalID: platform, trust: ["999900001111"], allow: [{allow}]}}]
+  regions:
+  - name: {REGION}
+    keys: [{{alias: [alias/ami]}}]
+    images: [{}]
+    instances: [{{image: used}}]
+"#,
+        images.join(", ")
+    ))
+}
+
+#[test]
+fn a_plan_says_how_much_of_what_would_be_copied_nobody_uses_and_what_its_copies_cost() {
+    let policy = policy("production", &[(ACCOUNT, REGION, "alias/ami")]);
+    let ran = quiet(READS).plan(&policy, &["--consumers", "--price-per-gib-month", "0.05"]);
+    let expected = "\
+Used by nobody, of what would be copied:
+  222222222222 eu-west-1 1 of 3 images
+    ami-0000000b  idle
+";
+    assert!(ran.out.contains(expected), "{}", ran.out);
+    let sentences = "Nobody uses 1 of these, with 12 GiB, whose copies cost 0.60 a month: see whether you need copies of \
+                     them. Of 1 of these it is not known whether anybody uses them: treat them as used.";
+    assert!(ran.out.contains(sentences), "{}", ran.out);
+    let plan = quiet(READS).plan(&policy, &["--consumers", "-o", "json"]).json();
+    let used = &target(&plan, ACCOUNT, REGION)["used"];
+    let counts = [&used["images"], &used["unused"], &used["unusedGiB"], &used["unsure"]];
+    assert_eq!(counts, [&json!(1), &json!(1), &json!(12.0), &json!(1)], "{used:#}");
+    assert_eq!(used["unusedList"], json!([{"id": "ami-0000000b", "name": "idle"}]));
+    assert!(used.get("unusedMonthlyCost").is_none(), "{used:#}");
+    assert_eq!(
+        plan["totals"]["used"],
+        json!({"images": 1, "unused": 1, "unusedGiB": 12.0, "unsure": 1})
+    );
+
+    // What could not be asked is in use.
+    let lacking = "'ec2:DescribeI*', 'ec2:DescribeL*', 'ec2:DescribeF*', 'ec2:DescribeS*', 'kms:*', 'autoscaling:Describe*', 'ssm:*', 'eks:*', \
+                   'batch:*', 'imagebuilder:List*'";
+    let ran = quiet(lacking).plan(&policy, &["--consumers"]);
+    assert!(!ran.out.contains("Nobody uses"), "{}", ran.out);
+    assert!(ran.out.contains("CrossCheck: "), "{}", ran.out);
 }

@@ -112,6 +112,12 @@ pub(crate) const ALL: &[Field] = &[
     field("consumers.ownedBy", &["consumers.ownedBy"], USING, false),
     field("consumers.parameters", &["consumers.parameters"], USING, false),
     field("consumers.read", &["consumers.read"], USING, false),
+    field(
+        "consumers.usageReports",
+        &["consumers.usageReports"],
+        &["what_accounts_use_that_no_policy_names_is_asked_of_aws_where_the_policy_wants_that"],
+        false,
+    ),
     field("copy", &["copy"], COPIES, false),
     field("copy.extraTags", &["copy.extraTags"], COPIES, false),
     field(

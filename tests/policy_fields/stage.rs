@@ -151,7 +151,7 @@ pub(crate) fn base() -> Value {
         "otherKey": "Migrate",
         "backups": "Include",
         "historyTTL": "48h",
-        "consumers": {"read": false, "parameters": "All", "ownedBy": {"terraform": "*", "stage": "p*"}},
+        "consumers": {"read": false, "parameters": "All", "usageReports": "Create", "ownedBy": {"terraform": "*", "stage": "p*"}},
         "unused": {"after": "48h"},
         "audit": {
             "maxImageAge": "48h",

@@ -44,7 +44,7 @@ pub(crate) fn accepted() -> Value {
             "otherKey": "Migrate",
             "backups": "Include",
             "historyTTL": "720h",
-            "consumers": {"read": true, "parameters": "All", "ownedBy": {"terraform": "*"}},
+            "consumers": {"read": true, "parameters": "All", "usageReports": "Create", "ownedBy": {"terraform": "*"}},
             "unused": {"after": "2160h"},
             "audit": {
                 "maxImageAge": "4320h",

@@ -441,6 +441,12 @@ fn the_rest() -> Vec<Refusal> {
             "spec.consumers.parameters",
             "supported values: \"Images\", \"All\"",
         ),
+        refused(
+            "/spec/consumers/usageReports",
+            json!("Off"),
+            "spec.consumers.usageReports",
+            "supported values: \"Ignore\", \"Create\"",
+        ),
         refused(interval_at, json!("59s"), interval, INTERVAL),
         refused(interval_at, json!("24h1s"), interval, INTERVAL),
         refused(interval_at, json!("15"), interval, DURATION),

@@ -19,8 +19,8 @@ use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::KeyView;
 use crate::plan::problem;
 use crate::plan::report::TargetReport;
-use crate::plan::usage::Graph;
 use crate::plan::usage::form::Unknown;
+use crate::plan::usage::{Graph, Picture};
 
 /// Of so many images it is asked at a time whom they are shared with: the limiter holds the rate.
 const AT_A_TIME: usize = 8;
@@ -45,7 +45,7 @@ pub(super) async fn read(
     scope: &Scope,
     key: &KeyView,
     images: impl Iterator<Item = &Image>,
-    graph: Graph,
+    picture: Picture,
     has_neighbours: bool,
 ) -> Shown {
     let now = Timestamp::now();
@@ -58,7 +58,7 @@ pub(super) async fn read(
     let asks = spec.promotion.launch_permissions == LaunchPermissions::Preserve
         && key.as_ref().is_some_and(|key| !key.aws_managed);
     let ids: Vec<&ImageId> = images.iter().filter(|_| asks).map(|image| &image.id).collect();
-    let (mut shared, unread) = sharing(session, &ids).await;
+    let (mut shared, unread) = sharing(session, &ids, picture.shared).await;
     let ahead = images.iter().filter_map(|image| {
         let of = CopyIdentity {
             scope: scope.clone(),
@@ -78,7 +78,7 @@ pub(super) async fn read(
         images: ahead.collect(),
         key,
         access: None,
-        graph,
+        graph: picture.graph,
         allowed: match has_neighbours {
             true => Some(session.allowed_images().await),
             false => None,
@@ -89,12 +89,18 @@ pub(super) async fn read(
     shown
 }
 
-/// Whom images are shared with, and why that is not known of all of them.
+/// Whom images are shared with, and why that is not known of all of them. Those that are `known` are not asked about again.
 async fn sharing(
     session: &Session,
     images: &[&ImageId],
+    known: HashMap<ImageId, BTreeSet<LaunchPermission>>,
 ) -> (HashMap<ImageId, BTreeSet<LaunchPermission>>, Option<Unknown>) {
-    let mut shared = HashMap::new();
+    let mut shared = known;
+    let images: Vec<&ImageId> = images
+        .iter()
+        .copied()
+        .filter(|image| !shared.contains_key(*image))
+        .collect();
     for some in images.chunks(AT_A_TIME) {
         let answers = join_all(some.iter().map(|image| Box::pin(session.launch_permissions(image)))).await;
         for (image, answer) in some.iter().zip(answers) {

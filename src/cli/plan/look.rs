@@ -13,7 +13,7 @@ use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
-use crate::controller::survey::{consumers, query, session_key, survey, unusable_keys};
+use crate::controller::survey::{confirm, consumers, query, session_key, survey, unusable_keys};
 use crate::domain::{Image, ImageState, Inventory, Malformed, Scope};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
@@ -22,6 +22,7 @@ use crate::plan::permissions;
 use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 use crate::plan::source_keys::{self, SourceKeys};
+use crate::plan::usage::Picture;
 use crate::plan::{problem, request, usage};
 
 /// How to look.
@@ -231,10 +232,16 @@ impl<'a> Target<'a> {
         // What is here may launch images of another account.
         if self.settings.consumers && (copies || has_neighbours) {
             let readings = consumers(session, &query(&self.spec.consumers)).await;
-            let graph = usage::graph(&readings, &self.scope.account, survey.inventory.scanned);
-            report.used = copies.then(|| findings.used(&graph, self.settings.list));
-            let images = findings.to_copy().iter().map(|image| &***image);
-            let read = access::read(session, self.spec, &self.scope, &key, images, graph, has_neighbours);
+            let mut picture = Picture {
+                graph: usage::graph(&readings, &self.scope.account, survey.inventory.scanned),
+                ..Picture::default()
+            };
+            let images = || findings.to_copy().iter().map(|image| &***image);
+            let (after, now) = (self.spec.unused.after.as_std(), survey.inventory.scanned);
+            let candidates = |picture: &Picture| picture.candidates(images(), after, now);
+            Box::pin(confirm(session, &self.scope.account, &candidates, &mut picture)).await;
+            report.used = copies.then(|| findings.used(&picture, self.settings.list));
+            let read = access::read(session, self.spec, &self.scope, &key, images(), picture, has_neighbours);
             shown = Some(Box::pin(read).await);
         }
         if self.settings.check_permissions {

@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 use super::launching;
 use crate::api::{ImageClass, ImageCounts, Mode};
 use crate::plan::cost::gib;
-use crate::plan::report::{Group, Outcome, Report, TargetReport, hours};
+use crate::plan::prices::Prices;
+use crate::plan::report::{Group, Outcome, Report, TargetReport, UsedCounts, hours};
 use crate::plan::usage::form;
 
 /// The title of a class's column.
@@ -230,11 +231,11 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
             .iter()
             .filter_map(|target| Some((target, target.used.as_ref()?)))
     };
-    if of_each().any(|(_, used)| used.images > 0) {
+    if of_each().any(|(_, used)| used.counts.images > 0) {
         text.write_str(&style.title("In use, of what would be copied"))?;
-        for (target, used) in of_each().filter(|(_, used)| used.images > 0) {
+        for (target, used) in of_each().filter(|(_, used)| used.counts.images > 0) {
             let copied = counted(target.to_copy.images, "image");
-            text.write_str(&style.item(&format!("{} {} of {copied}", place(target), used.images)))?;
+            text.write_str(&style.item(&format!("{} {} of {copied}", place(target), used.counts.images)))?;
             for image in &used.list {
                 let users: Vec<String> = image.consumers.iter().take(USERS).map(form::line).collect();
                 let more = image.consumers.len().saturating_sub(USERS);
@@ -246,6 +247,21 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
                 let name = on_one_line(&image.image.name);
                 let by = format!("{name}: {}{more}", on_one_line(&users.join(", ")));
                 text.write_str(&style.image(&image.image.id, &by))?;
+            }
+        }
+    }
+    if of_each().any(|(_, used)| used.counts.unused > 0) {
+        text.write_str(&style.title("Used by nobody, of what would be copied"))?;
+        for (target, used) in of_each().filter(|(_, used)| used.counts.unused > 0) {
+            let copied = counted(target.to_copy.images, "image");
+            text.write_str(&style.item(&format!("{} {} of {copied}", place(target), used.counts.unused)))?;
+            for image in &used.unused_list {
+                text.write_str(&style.image(&image.id, &on_one_line(&image.name)))?;
+            }
+            let named = u32::try_from(used.unused_list.len()).unwrap_or(u32::MAX);
+            let more = used.counts.unused.saturating_sub(named);
+            if more > 0 {
+                text.write_str(&style.image(&format!("and {more} more"), "(--output json names all)"))?;
             }
         }
     }
@@ -317,6 +333,8 @@ fn conclusion(report: &Report) -> String {
             gib(totals.stored_twice_after)
         ));
     }
+    let prices = report.assumptions.prices.as_ref();
+    sentences.extend(totals.used.iter().flat_map(|used| unused(used, prices)));
     if totals.under_way > 0 {
         sentences.push(format!(
             "{} on the way.",
@@ -343,6 +361,29 @@ fn conclusion(report: &Report) -> String {
         sentences.push("A policy that is suspended or in mode Audit does none of this.".to_owned());
     }
     sentences.join(" ")
+}
+
+/// How many of the images that would be copied nobody uses, and of how many that is not known.
+fn unused(used: &UsedCounts, prices: Option<&Prices>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if used.unused > 0 {
+        let cost = used.unused_monthly_cost.zip(prices);
+        let cost = cost.map_or(String::new(), |(cost, prices)| {
+            format!(", whose copies cost {} a month", prices.say(cost))
+        });
+        sentences.push(format!(
+            "Nobody uses {} of these, with {} GiB{cost}: see whether you need copies of them.",
+            used.unused,
+            gib(used.unused_bytes)
+        ));
+    }
+    if used.unsure > 0 {
+        sentences.push(format!(
+            "Of {} of these it is not known whether anybody uses them: treat them as used.",
+            used.unsure
+        ));
+    }
+    sentences
 }
 
 fn counted(number: u32, noun: &str) -> String {

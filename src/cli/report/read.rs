@@ -72,7 +72,7 @@ pub(super) async fn read(session: &Arc<Session>, asked: Asked<'_>) -> Result<See
         thresholds,
         now,
     };
-    let observed = Box::pin(beside(session, asked, &mut picture, readings.origins, policy)).await;
+    let observed = Box::pin(beside(session, asked, &mut picture, readings.origins, policy, None)).await;
     Ok(Seen {
         inventory,
         picture,

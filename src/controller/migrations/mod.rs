@@ -25,7 +25,7 @@ use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::Problem;
 use crate::plan::step::{self, Account, Answers, Effect, Facts, Grants, Memory, Next, Question, Record, Step};
-use crate::plan::usage::record;
+use crate::plan::usage::{keys, record};
 use crate::plan::{problem, source_keys};
 
 mod calls;
@@ -500,7 +500,10 @@ impl MigrationReconciler<'_> {
             return recorded.cloned();
         };
         let now = quiet_until(self.ctx, inventory);
-        let fresh = record::of_image(picture, image, settings.unused.after.as_std(), now);
+        let fresh = ImageUsage {
+            key_access: keys::rows(picture, &image.id, &self.of.key, &self.of.scope),
+            ..record::of_image(picture, image, settings.unused.after.as_std(), now)
+        };
         Some(record::amended(recorded, fresh))
     }
 

@@ -12,8 +12,8 @@ use crate::domain::{Inventory, Key, KeyArn, KeyProblem, KeyUsability, Scope};
 use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
 
-pub(crate) use observed::{Asked, beside};
-pub(crate) use using::{confirm, consumers, query};
+pub(crate) use observed::{Asked, Migrating, beside};
+pub(crate) use using::{confirm, consumers, query, sharing};
 
 /// What an account and region showed.
 #[derive(Debug)]

@@ -13,10 +13,19 @@ use crate::domain::{
 };
 use crate::plan::access::who::Needs;
 use crate::plan::findings::{Check, Foreign, Observed, PolicyKey, Subject, Thresholds, perhaps_orphans};
-use crate::plan::usage::{Graph, Picture};
+use crate::plan::usage::{Graph, Picture, keys};
 
 /// So many keys are asked for at a time: the limiter holds the rate.
 const KEYS_AT_A_TIME: usize = 8;
+
+/// Images that are to be copied under a key, or were.
+#[derive(Clone, Copy)]
+pub(crate) struct Migrating<'a> {
+    /// The key of the copies.
+    pub(crate) key: &'a KeyArn,
+    /// The originals.
+    pub(crate) images: &'a [ImageId],
+}
 
 /// What is asked of an account and region.
 #[derive(Clone, Copy)]
@@ -50,12 +59,14 @@ impl<'a> Asked<'a> {
 
 /// Reads everything: settings of the region, public snapshots, trails, images of others that are launched, keys, and with whom images
 /// are shared. Says what is known besides: by what instances were launched, and the key of a policy.
+/// Who may use the key of copies is read with that of the others.
 pub(crate) async fn beside(
     session: &Session,
     asked: Asked<'_>,
     picture: &mut Picture,
     origins: HashMap<Box<str>, Origin>,
     policy: Option<PolicyKey>,
+    migrating: Option<Migrating<'_>>,
 ) -> Observed {
     let (guardrails, public_snapshots, trails, foreign) = tokio::join!(
         Box::pin(guardrails(session, asked)),
@@ -82,7 +93,16 @@ pub(crate) async fn beside(
     let perhaps_shared = asked.subject(picture, &observed).perhaps_shared();
     sharing(session, perhaps_shared, picture).await;
     if asks(asked, &[Check::KeyUnusableByConsumers]) {
-        observed.key_access = key_access_of(session, asked.subject(picture, &observed).key_needs()).await;
+        let mut needs = asked.subject(picture, &observed).key_needs();
+        if let Some(Migrating { key, images }) = migrating {
+            let more = keys::needs(picture, images, asked.scope);
+            let known = needs.entry(key.clone()).or_default();
+            for (principal, uses) in more {
+                known.entry(principal).or_default().images.extend(uses.images);
+            }
+        }
+        needs.retain(|_, needs| !needs.is_empty());
+        observed.key_access = key_access_of(session, needs).await;
     }
     observed
 }

@@ -133,13 +133,48 @@ impl Copy {
     }
 }
 
-/// Who uses the images that would be copied.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Used {
+/// How many of the images that would be copied are used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedCounts {
     /// How many of them something uses.
     pub images: u32,
+    /// How many nobody uses.
+    pub unused: u32,
+    /// How much data these hold.
+    #[serde(rename = "unusedGiB", serialize_with = "as_gib")]
+    pub unused_bytes: u64,
+    /// What keeping their copies costs in a month, if prices were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unused_monthly_cost: Option<f64>,
+    /// Of how many neither can be said.
+    pub unsure: u32,
+}
+
+impl UsedCounts {
+    fn add(&mut self, other: Self) {
+        self.images += other.images;
+        self.unused += other.unused;
+        self.unused_bytes = self.unused_bytes.saturating_add(other.unused_bytes);
+        self.unused_monthly_cost = match (self.unused_monthly_cost, other.unused_monthly_cost) {
+            (Some(one), Some(other)) => Some(hundredths(one + other)),
+            (one, other) => one.or(other),
+        };
+        self.unsure += other.unsure;
+    }
+}
+
+/// Who uses the images that would be copied.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Used {
+    /// How many are used.
+    #[serde(flatten)]
+    pub counts: UsedCounts,
     /// Which, and by what; the first few where not all are listed.
     pub list: Vec<UsedImage>,
+    /// Which of them nobody uses; the first few where not all are listed.
+    pub unused_list: Vec<ImageName>,
     /// What could not be read, and may use any of them.
     pub unknown: Vec<Unknown>,
     /// Those who could not launch the copies, or of whom that is not known.
@@ -314,6 +349,9 @@ pub struct Totals {
     pub images: ImageCounts,
     /// How many would be copied.
     pub to_copy: u32,
+    /// How many of those are used; none where that was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<UsedCounts>,
     /// How many snapshots those have.
     pub snapshots: u32,
     /// How much data those hold.
@@ -345,6 +383,10 @@ pub fn sum_up(mut targets: Vec<TargetReport>, pace: Pace, prices: Option<Prices>
     for target in &mut targets {
         let month = |prices: &Prices| prices.month(&target.region, target.stored_twice_after);
         target.monthly_cost = prices.as_ref().map(month);
+        if let Some(used) = &mut target.used {
+            let month = |prices: &Prices| prices.month(&target.region, used.counts.unused_bytes);
+            used.counts.unused_monthly_cost = prices.as_ref().map(month);
+        }
     }
     let mut totals = Totals::default();
     let mut seconds: HashMap<(&str, &str), u64> = HashMap::new();
@@ -355,6 +397,9 @@ pub fn sum_up(mut targets: Vec<TargetReport>, pace: Pace, prices: Option<Prices>
             None => totals.unreachable += 1,
         }
         totals.to_copy += target.to_copy.images;
+        if let Some(used) = &target.used {
+            totals.used.get_or_insert_default().add(used.counts);
+        }
         totals.snapshots += target.to_copy.snapshots;
         totals.bytes = totals.bytes.saturating_add(target.to_copy.bytes);
         totals.under_way += target.under_way;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Doubt, Graph, Unresolved};
-use crate::domain::{Consumer, ConsumerKind, ImageId};
+use crate::domain::{Consumer, ConsumerKind};
 
 /// Something that uses an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,11 +46,6 @@ impl From<&Consumer> for ReportedConsumer {
             owner: consumer.owner.as_ref().map(ToString::to_string),
         }
     }
-}
-
-/// Those that use an image.
-pub fn consumers(graph: &Graph, image: &ImageId) -> Vec<ReportedConsumer> {
-    graph.consumers(image).iter().map(ReportedConsumer::from).collect()
 }
 
 /// Everything that could not be read.
@@ -107,6 +102,15 @@ pub fn doubt(doubt: &Doubt<'_>) -> String {
         }
         Doubt::Unconfirmed => "AWS was not asked whether anything else names it.".to_owned(),
         Doubt::Shared => "Other accounts may launch it, or who may was not read.".to_owned(),
+        Doubt::Asked(at) => {
+            let at = whole_seconds(*at);
+            format!("Other accounts may launch it. AWS was asked at {at} for a report of what they use.")
+        }
+        Doubt::NotCounted(at) => format!(
+            "Other accounts may launch it. AWS's usage report of {} counts no instance and no launch template of theirs. It counts \
+             nothing else that may name the image, such as parameters and launch configurations, and not the days before it.",
+            whole_seconds(*at)
+        ),
         Doubt::LastLaunchUnknown => "AWS does not say when it was last launched.".to_owned(),
         Doubt::Recent(at) => format!("It was launched or made at {}.", whole_seconds(*at)),
     }

@@ -1,9 +1,11 @@
 //! Who uses an image: everything that can launch it, by whatever it names it. What could not be read may use every image.
 
 pub mod form;
+pub mod keys;
 pub mod objects;
 mod picture;
 pub mod record;
+pub mod reports;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -80,6 +82,10 @@ pub enum Doubt<'g> {
     Unconfirmed,
     /// The image can be launched in other accounts.
     Shared,
+    /// The same, and AWS was asked then for a report of what they use.
+    Asked(Timestamp),
+    /// The same, and the report that was asked for then counts nothing there.
+    NotCounted(Timestamp),
     /// AWS does not say when it was last launched.
     LastLaunchUnknown,
     /// It was launched, or made, not long enough ago.

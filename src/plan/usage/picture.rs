@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::keys::CopyKey;
+use super::reports::Reports;
 use super::{Doubt, Graph, Usage};
 use crate::domain::{AccountId, AwsError, Image, ImageId, LaunchPermission};
 
@@ -20,10 +22,14 @@ pub struct Picture {
     pub shared: HashMap<ImageId, BTreeSet<LaunchPermission>>,
     /// Of which of those that could not be read.
     pub shared_unread: BTreeMap<ImageId, AwsError>,
+    /// What AWS's own reports say of the use by others, where a policy asks for them.
+    pub reports: Reports,
+    /// The policy's key and who may use it, where that was read.
+    pub copy_key: Option<CopyKey>,
 }
 
-/// What other accounts launch of images that they do not own, as their targets say. It shows uses, and never that there are none: what
-/// an old version of a template names is in no listing, and AWS is asked for it by whoever owns the image.
+/// What other accounts launch of images that they do not own, as their targets and AWS's reports say. It shows uses, and never that there
+/// are none: what an old version of a template names is in no listing, and AWS is asked for it by whoever owns the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Elsewhere {
     users: HashMap<ImageId, BTreeMap<(AccountId, String), u32>>,
@@ -51,7 +57,14 @@ impl Picture {
         if self.elsewhere.users(&image.id).next().is_some() {
             return Usage::Used(self.graph.consumers(&image.id));
         }
-        self.graph.usage(image, self.shared.get(&image.id), after, now)
+        let mut usage = self.graph.usage(image, self.shared.get(&image.id), after, now);
+        if let Usage::Unknown(doubts) = &mut usage
+            && let Some(reported) = self.reports.doubt(&image.id)
+        {
+            let shared = doubts.iter_mut().find(|doubt| **doubt == Doubt::Shared);
+            shared.into_iter().for_each(|doubt| *doubt = reported.clone());
+        }
+        usage
     }
 
     /// The images that could turn out to be unused once AWS is asked what else names them, and who may launch them.
@@ -62,9 +75,12 @@ impl Picture {
         now: Timestamp,
     ) -> Vec<ImageId> {
         let is_left = |image: &&Image| match self.usage(image, after, now) {
-            Usage::Unknown(doubts) => doubts
-                .iter()
-                .all(|doubt| matches!(doubt, Doubt::Unconfirmed | Doubt::Shared)),
+            Usage::Unknown(doubts) => doubts.iter().all(|doubt| {
+                matches!(
+                    doubt,
+                    Doubt::Unconfirmed | Doubt::Shared | Doubt::Asked(_) | Doubt::NotCounted(_)
+                )
+            }),
             Usage::Used(_) | Usage::Unused(_) => false,
         };
         let images = images.filter(|image| image.is_there() && !image.public);

@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{Elsewhere, Graph, Picture, Usage, form};
 use crate::api::conditions::cut;
 use crate::api::{
-    ConsumerCount, FOREIGN_IMAGES, ForeignImage, ImageUsage, KindCount, NAMED_CONSUMERS, NamedConsumer, UnreadKind,
-    UsageState, UsageStatus,
+    ConsumerCount, FOREIGN_IMAGES, ForeignImage, ImageUsage, KeyAccessRow, KindCount, NAMED_CONSUMERS, NamedConsumer,
+    UnreadKind, UsageState, UsageStatus,
 };
 use crate::domain::{AccountId, Consumer, ConsumerKind, Image, ImageId, Inventory};
 use crate::plan::problem;
@@ -19,6 +19,8 @@ use crate::plan::select::{Selection, Selector};
 
 /// What is asked of images that no consumer was found of, beside the kinds of consumers.
 const CROSS_CHECK: &str = "CrossCheck";
+/// What AWS is asked of use by other accounts.
+const USAGE_REPORT: &str = "UsageReport";
 /// Of so many kinds it is said why they could not be read.
 const TOLD: usize = 3;
 /// So many doubts are put into words.
@@ -114,6 +116,9 @@ fn unread(picture: &Picture) -> Vec<UnreadKind> {
             .or_default()
             .push(problem.message.clone());
     }
+    if let Some(message) = picture.reports.unread() {
+        unread.insert(USAGE_REPORT.into(), vec![message]);
+    }
     let row = |(kind, messages): (Cow<'static, str>, Vec<String>)| UnreadKind {
         kind: kind.into_owned(),
         message: cut(&messages.join(" "), MESSAGE),
@@ -131,7 +136,11 @@ pub fn lacking(unread: &[UnreadKind]) -> String {
         }
     }
     let told = told.join(" ");
-    let message = if kinds == [CROSS_CHECK] {
+    let message = if kinds == [USAGE_REPORT] {
+        format!(
+            "AWS's usage reports of shared images could not all be had, so use by other accounts may be missing. {told}"
+        )
+    } else if kinds.iter().all(|kind| [CROSS_CHECK, USAGE_REPORT].contains(kind)) {
         format!("AWS could not be asked of every image what else names it and who may launch it. {told}")
     } else {
         let kinds = kinds.join(", ");
@@ -191,8 +200,14 @@ pub fn of_image(picture: &Picture, image: &Image, after: Duration, now: Timestam
         omitted: total.saturating_sub(u32::try_from(consumers.len()).unwrap_or(u32::MAX)),
         counts,
         consumers,
+        // By whom it is asked knows of which key.
+        key_access: Vec::new(),
         last_launched: image.last_launched.map(|at| Time(form::whole_seconds(at))),
         message,
+        report_time: picture
+            .reports
+            .answered(&image.id)
+            .map(|at| Time(form::whole_seconds(at))),
         read_time: picture.graph.read_at().map(|at| Time(form::whole_seconds(at))),
     }
 }
@@ -249,6 +264,14 @@ fn lasting(usage: &ImageUsage) -> ImageUsage {
         consumers: consumers
             .filter(|consumer| consumer.kind != ConsumerKind::Instance.as_str())
             .cloned()
+            .collect(),
+        key_access: usage
+            .key_access
+            .iter()
+            .map(|row| KeyAccessRow {
+                message: None,
+                ..row.clone()
+            })
             .collect(),
         message: usage.message.clone(),
         ..ImageUsage::default()

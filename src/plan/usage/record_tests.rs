@@ -284,3 +284,77 @@ fn an_object_of_the_cluster_belongs_to_no_account_and_is_said_of_no_image_of_oth
     assert_eq!(written["counts"], json!([{"kind": "KubernetesObject", "count": 2}]));
     assert_eq!(written["consumers"][0].get("accountID"), None, "none is pretended");
 }
+
+#[test]
+fn what_a_report_counts_is_a_use_and_that_it_counts_nothing_is_told_and_proves_nothing() {
+    use crate::api::labels::TAG_POLICY;
+    use crate::domain::{ReportEntry, ReportState, Tags, UsageReport};
+    use crate::plan::usage::reports::Asker;
+    let stranger: AccountId = "777788889999".parse().expect("an account");
+    let shared = [LaunchPermission::Account(stranger.clone())].into();
+    let mut seen = confirmed(picture(vec![]), [1, 2]);
+    let known = [account()].into();
+    let asker = Asker {
+        policy: "production",
+        known: &known,
+        now: at(NOW),
+    };
+    let images = [image_id(1), image_id(2)];
+    for image in &images {
+        seen.shared.insert(image.clone(), BTreeSet::clone(&shared));
+        seen.reports.looked(image, &shared, at(NOW));
+    }
+    // As they were asked for.
+    let requests = seen.reports.next(&images, &[], asker);
+    let made = requests.iter().zip(["amiur-1", "amiur-2"]);
+    let listed: Vec<UsageReport> = made
+        .map(|(request, id)| UsageReport {
+            id: id.into(),
+            image: request.image.clone(),
+            created: at(NOW),
+            state: ReportState::Available,
+            is_whole: true,
+            tags: request.tags.clone(),
+        })
+        .collect();
+    assert_eq!(listed[0].tags.get(TAG_POLICY), Some("production"));
+    let entry = ReportEntry {
+        report: "amiur-1".into(),
+        account: stranger,
+        kind: "LaunchTemplate".into(),
+        count: 4,
+    };
+    assert!(
+        usage_of(&seen, 2)
+            .message
+            .is_some_and(|why| why.contains("Other accounts may launch it"))
+    );
+    seen.reports.take_in(&listed, vec![entry], asker, &images);
+    seen.reports.uses(&mut seen.elsewhere, &account());
+    let used = usage_of(&seen, 1);
+    assert_eq!((used.state, used.omitted), (UsageState::Used, 4));
+    assert_eq!(used.counts[0].account_id, "777788889999");
+    assert_eq!(used.report_time, Some(Time(at(NOW))));
+    let spare = usage_of(&seen, 2);
+    assert_eq!(spare.state, UsageState::Unknown);
+    let why = spare.message.expect("why");
+    assert!(why.contains("counts no instance and no launch template"), "{why}");
+    assert_eq!(of_target(&seen, &inventory([1, 2])).unread, []);
+
+    // AWS could make none of the second image.
+    let failed = UsageReport {
+        state: ReportState::Failed,
+        tags: Tags::clone(&listed[1].tags),
+        ..listed[1].clone()
+    };
+    seen.reports
+        .take_in(&[listed[0].clone(), failed], vec![], asker, &images);
+    let status = of_target(&seen, &inventory([1, 2]));
+    let kinds: Vec<&str> = status.unread.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(kinds, ["UsageReport"]);
+    let said = lacking(&status.unread);
+    assert!(
+        said.contains("usage reports") && said.contains(image_id(2).as_str()),
+        "{said}"
+    );
+}

@@ -2,7 +2,15 @@
 
 /// The actions that the role in an account needs, and no more: those that the guide's policy gives it, but for those on keys.
 pub fn role_actions() -> Vec<&'static str> {
-    [&LOOK[..], &MIGRATE, &SEE_CONSUMERS, &LOOK_FOR_FINDINGS, &MOVE_CONSUMERS].concat()
+    [
+        &LOOK[..],
+        &MIGRATE,
+        &SEE_CONSUMERS,
+        &ASK_FOR_REPORTS,
+        &LOOK_FOR_FINDINGS,
+        &MOVE_CONSUMERS,
+    ]
+    .concat()
 }
 
 const LOOK: [&str; 4] = [
@@ -43,6 +51,13 @@ const SEE_CONSUMERS: [&str; 20] = [
     "imagebuilder:GetImageRecipe",
     "imagebuilder:ListContainerRecipes",
     "imagebuilder:GetContainerRecipe",
+];
+
+const ASK_FOR_REPORTS: [&str; 4] = [
+    "ec2:DescribeImageUsageReports",
+    "ec2:DescribeImageUsageReportEntries",
+    "ec2:CreateImageUsageReport",
+    "ec2:DeleteImageUsageReport",
 ];
 
 const LOOK_FOR_FINDINGS: [&str; 9] = [

@@ -35,10 +35,11 @@ fn in_graph(objects: &Objects) -> Graph {
 }
 
 fn users(graph: &Graph, image: u64) -> Vec<String> {
-    form::consumers(graph, &image_id(image))
+    let consumers = graph
+        .consumers(&image_id(image))
         .iter()
-        .map(form::line)
-        .collect()
+        .map(form::ReportedConsumer::from);
+    consumers.map(|consumer| form::line(&consumer)).collect()
 }
 
 #[test]

@@ -29,6 +29,12 @@ pub(super) fn check(state: &State, request: &Request) -> Result<(), ApiError> {
             }
         }
     }
+    if request.operation == "CreateImageUsageReport" {
+        let about = report(state, request, "*");
+        if !about.request_tags.is_empty() {
+            authorize(request, "ec2:CreateTags", &about)?;
+        }
+    }
     Ok(())
 }
 
@@ -69,10 +75,11 @@ fn about(state: &State, request: &Request) -> Vec<About> {
         {
             vec![About::of("*".to_owned())]
         }
-        "DeleteImageUsageReport" => {
-            let report = params.get("ReportId").unwrap_or("*");
-            vec![About::of(own_arn(state, request, "image-usage-report", report))]
-        }
+        "CreateImageUsageReport" => named("ImageId")
+            .into_iter()
+            .chain([report(state, request, "*")])
+            .collect(),
+        "DeleteImageUsageReport" => vec![report(state, request, params.get("ReportId").unwrap_or("*"))],
         "RunInstances" => about_launch(state, request),
         "TerminateInstances" => {
             let ids = params.list("InstanceId").into_iter();
@@ -181,8 +188,27 @@ fn there(state: &State, request: &Request, id: &str) -> About {
     }
 }
 
-/// An image or snapshot that CopyImage is to make.
+/// A usage report that is there, or is to be made.
+fn report(state: &State, request: &Request, id: &str) -> About {
+    let region = state.world.region(request.account(), &request.region);
+    let report = region.and_then(|region| region.consumers.usage_reports.get(id));
+    About {
+        request_tags: given(request, "image-usage-report"),
+        resource_tags: report.map(|report| report.tags.clone()).unwrap_or_default(),
+        ..About::of(own_arn(state, request, "image-usage-report", id))
+    }
+}
+
+/// Something that a call is to make.
 fn made(request: &Request, kind: &str) -> About {
+    About {
+        request_tags: given(request, kind),
+        ..About::of(arn("aws", request, kind, "*"))
+    }
+}
+
+/// The tags that a call gives to what it makes of a kind.
+fn given(request: &Request, kind: &str) -> Tags {
     let params = &request.params;
     let mut tags = Tags::new();
     for i in params.indices("TagSpecification") {
@@ -192,10 +218,7 @@ fn made(request: &Request, kind: &str) -> About {
             tags.extend(given.into_iter().map(|(key, value)| (key, value.unwrap_or_default())));
         }
     }
-    About {
-        request_tags: tags,
-        ..About::of(arn("aws", request, kind, "*"))
-    }
+    tags
 }
 
 fn arn(partition: &str, request: &Request, kind: &str, id: &str) -> String {

@@ -64,9 +64,26 @@ pub(super) fn create(state: &mut State, request: &Request) -> Outcome {
     }
     let tags = report_tags(&request.params)?;
     own_image(state, request, &image)?;
+    let token = request.params.get("ClientToken").map(str::to_owned);
+    let token = token.map(|token| (token, request.params.fingerprint(&["ClientToken", "DryRun"])));
     let now = request.now;
     let reports = reports_mut(state, request)?;
     reports.retain(|_, report| now < report.expires());
+    if let Some((token, parameters)) = &token {
+        let of_token = |report: &UsageReport| report.token.as_ref().filter(|(known, _)| known == token).cloned();
+        let known = reports.iter().find_map(|(id, report)| Some((id, of_token(report)?)));
+        if let Some((id, (_, known))) = known {
+            if known != *parameters {
+                return Err(ApiError::new(
+                    "IdempotentParameterMismatch",
+                    "The client token was used with other parameters",
+                ));
+            }
+            let mut xml = Xml::new();
+            xml.text("reportId", id);
+            return Ok(Done::wrote(xml, Vec::new()));
+        }
+    }
     if let Some((id, _)) = reports.iter().find(|(_, report)| report.image == image) {
         return Err(ApiError::new(
             "ImageUsageReportAlreadyExists",
@@ -88,6 +105,7 @@ pub(super) fn create(state: &mut State, request: &Request) -> Outcome {
         ready,
         fails,
         tags,
+        token,
         entries,
     };
     reports_mut(state, request)?.insert(id.clone(), report);

@@ -76,6 +76,9 @@ pub struct UsageReport {
     pub fails: bool,
     /// Its tags.
     pub tags: Tags,
+    /// The token of the call that asked for it, and what else that said.
+    #[serde(skip)]
+    pub token: Option<(String, String)>,
     /// How many of a kind of resource an account has: account, kind, number.
     pub entries: Vec<(String, String, u64)>,
 }

@@ -97,6 +97,45 @@ fn there_is_one_report_an_image() {
 }
 
 #[test]
+fn a_call_that_is_repeated_with_its_token_gives_the_same_report() {
+    let sim = shared("");
+    let token = [("ClientToken", "once")];
+    let id = create(&sim, GOLDEN, &token).one("reportId");
+    assert_eq!(create(&sim, GOLDEN, &token).one("reportId"), id);
+    assert_eq!(create(&sim, OLD, &token).code(), "IdempotentParameterMismatch");
+    let calls = sim.journal();
+    let effects = calls.iter().filter(|call| call.operation == "CreateImageUsageReport");
+    assert_eq!(effects.filter(|call| call.effect).count(), 1);
+}
+
+#[test]
+fn a_report_takes_rights_to_the_image_to_the_report_and_to_its_tags() {
+    let may = |actions: &str| {
+        let owner = format!("{{accessKey: {OWNER}, account: \"{ACCOUNT}\"");
+        let text = yaml("", STAFF, "").replace(&format!("{owner}}}"), &format!("{owner}, allow: [{actions}]}}"));
+        world(&text)
+    };
+    let tags = [
+        ("TagSpecification.1.ResourceType", "image-usage-report"),
+        ("TagSpecification.1.Tag.1.Key", "of"),
+        ("TagSpecification.1.Tag.1.Value", "us"),
+    ];
+    let sim = may("\"ec2:CreateImageUsageReport\"");
+    assert_eq!(create(&sim, GOLDEN, &tags).code(), "UnauthorizedOperation");
+    let id = create(&sim, GOLDEN, &[]).one("reportId");
+    let c = client(&sim, OWNER);
+    for (operation, params) in [
+        ("DeleteImageUsageReport", vec![("ReportId", id.as_str())]),
+        ("DescribeImageUsageReports", vec![]),
+        ("DescribeImageUsageReportEntries", vec![]),
+    ] {
+        assert_eq!(c.ec2(operation, &params).code(), "UnauthorizedOperation", "{operation}");
+    }
+    let sim = may("\"ec2:CreateImageUsageReport\", \"ec2:CreateTags\"");
+    assert_eq!(create(&sim, GOLDEN, &tags).code(), "OK");
+}
+
+#[test]
 fn a_report_can_lag_and_can_fail() {
     let sim = shared("usageReports: {instanceLagSeconds: 86400, templateLagSeconds: 172800}");
     let id = create(&sim, GOLDEN, &[]).one("reportId");
