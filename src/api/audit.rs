@@ -173,12 +173,17 @@ pub struct FindingsStatus {
     /// How many findings are not named, exempt ones included.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u32,
-    /// What could not be read, and so is unknown: neither right nor wrong. What was found of it before stays.
+    /// What could not be read, and so is unknown: neither right nor wrong. What was found of it before stays. `Images`: scans
+    /// fail. `ScanResults`: Amazon Inspector has not scanned some images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub unread: Vec<UnreadPart>,
-    /// When the reading began that all of this is from. A later one that showed the same is noted with the time of a scan.
+    /// The generation of the target by whose settings this was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// When the reading began that all of this is from, or the scan whose images it is on, which is earlier. A later one
+    /// that showed the same is noted with the time of a scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_time: Option<Time>,
 }

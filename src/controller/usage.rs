@@ -171,7 +171,8 @@ impl Reading<'_> {
                 scope: &self.scope,
                 known,
                 now,
-                began: self.wall(began),
+                began: self.wall(began.min(known.inventory.scanned)),
+                generation: self.target.metadata.generation,
             };
             let lacks;
             (findings, lacks) = examined.findings(&mut picture, readings.origins).await;

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::since::was_read;
+use super::unread::Part;
 use super::{Check, Finding, Severity, Subject, examine};
 use crate::api::conditions::cut;
 use crate::api::{CheckCount, FindingCounts, FindingsStatus, NAMED_FINDINGS, NamedFinding, UnreadPart};
 use crate::domain::{ConsumerKind, ImageId};
+use crate::plan::obstacle::Problem;
 use crate::plan::usage::form::{self, Unknown};
 
 /// The longest texts, in characters.
@@ -48,7 +50,24 @@ pub fn of_target(subject: Subject<'_>, before: Option<&FindingsStatus>, at: Time
         named: found.into_iter().take(NAMED_FINDINGS).collect(),
         unread: parts(unread),
         read_time: Some(Time(form::whole_seconds(at))),
+        ..FindingsStatus::default()
     }
+}
+
+/// Says that what is known of images is from before scans began to fail, for this.
+pub fn doubt_images(status: Option<&mut FindingsStatus>, problem: &Problem) {
+    let Some(status) = status else { return };
+    let kind = Part::Images.as_str();
+    let message = format!(
+        "The account and region cannot be scanned, so what is said of images is from before. {}",
+        problem.message
+    );
+    status.unread.retain(|row| row.kind != kind);
+    status.unread.push(UnreadPart {
+        kind: kind.to_owned(),
+        message: cut(&message, WHAT),
+    });
+    status.unread.sort_by(|one, other| one.kind.cmp(&other.kind));
 }
 
 /// Whether something that was found before may be so still: it is looked for, and could not be. That nobody uses an image is shown by

@@ -11,6 +11,8 @@ use crate::plan::usage::is_passing;
 /// Something that a report is on, besides consumers and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Part {
+    /// Images and snapshots, where scans fail.
+    Images,
     /// Images of others that something launches.
     ForeignImages,
     /// A key that images are encrypted under.
@@ -39,6 +41,7 @@ impl Part {
     /// As reports name it.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::Images => "Images",
             Self::ForeignImages => "ForeignImages",
             Self::Key => "Key",
             Self::KeyAccess => "KeyAccess",
