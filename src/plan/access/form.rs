@@ -50,6 +50,9 @@ pub struct Row {
     /// What launches those by it, such as `AutoScalingGroup web`; the first twenty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consumers: Vec<String>,
+    /// Whether it is not known because something could not be read.
+    #[serde(skip)]
+    pub unread: bool,
 }
 
 impl Row {
@@ -107,6 +110,11 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
     match judge(key, principal) {
         Access::Allowed => None,
         Access::Denied(denial) if uses.may_be_of_others() => {
+        unread: false,
+    };
+    let unknown = |why| {
+        let message = format!("It is not known whether {principal} may use {}. {why}", key.arn);
+        row(State::Unknown, message)
             let message = fix::message(key.arn, principal, &denial);
             let doubt = "AWS Batch launches by other roles too, and does not say by which.";
             Some(row(State::Unknown, format!("{message} {doubt}")))
@@ -125,10 +133,11 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
             );
             Some(row(State::Delegated, message))
         }
-        Access::Unknown(why) => {
-            let message = format!("It is not known whether {principal} may use {}. {why}", key.arn);
-            Some(row(State::Unknown, message))
-        }
+        Access::Unknown(why) => Some(unknown(why)),
+        Access::Unread(why) => Some(Row {
+            unread: true,
+            ..unknown(why)
+        }),
     }
 }
 
@@ -145,3 +154,4 @@ pub(super) fn refused(state: State, account: &AccountId, message: String, images
         consumers: Vec::new(),
     }
 }
+        unread: false,

@@ -102,8 +102,18 @@ impl Subject<'_> {
             let rows = form::rows(self.facts(&key), &needs, &self.scope.account);
             let mut messages: Vec<String> = rows
                 .into_iter()
-                .filter(|row| row.state == State::Unknown)
+                .filter(|row| row.state == State::Unknown && is_meant(row))
                 .map(|row| row.message)
+        self.key_access_unknown(|row| row.unread)
+    }
+
+    /// Of whom that stays unknown however much is read: a person has to look. What other accounts' own policies say is nothing to find
+    /// out here.
+    pub(super) fn key_access_undecided(&self) -> Vec<Unknown> {
+        self.key_access_unknown(|row| !row.unread)
+    }
+
+    fn key_access_unknown(&self, is_meant: impl Fn(&Row) -> bool) -> Vec<Unknown> {
                 .collect();
             let more = messages.len().saturating_sub(NAMED);
             messages.truncate(NAMED);

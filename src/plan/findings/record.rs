@@ -323,6 +323,12 @@ pub fn is_grave(status: &FindingsStatus) -> bool {
     counts.critical + counts.high > 0
 }
 
+/// Whether everything was read. That Amazon Inspector has not scanned an image was read too.
+pub fn is_known(status: &FindingsStatus) -> bool {
+    let scans = Part::Scans.as_str();
+    status.unread.iter().all(|row| row.kind == scans)
+}
+
 /// The check of a finding, as far as this version knows it.
 pub fn check(finding: &NamedFinding) -> Option<Check> {
     Check::named(&finding.check)
