@@ -58,7 +58,12 @@ pub struct Row {
 impl Row {
     /// What is the matter, whom it affects and what fixes it, for a person.
     pub fn text(&self) -> String {
-        let mut sentences = vec![self.message.clone()];
+        self.pieces().concat()
+    }
+
+    /// The same in pieces, each with what goes between it and the one before. What ends with any of them can be read.
+    pub fn pieces(&self) -> Vec<String> {
+        let mut pieces = vec![self.message.clone()];
         if !self.consumers.is_empty() {
             let named = self
                 .consumers
@@ -70,13 +75,12 @@ impl Row {
                 0 => "",
                 _ => " and others",
             };
-            sentences.push(format!("Affected: {}{more}.", named.join(", ")));
+            pieces.push(format!(" Affected: {}{more}.", named.join(", ")));
         }
         if let Some(fix) = &self.fix {
-            sentences.push(fix.text(self.account_id.as_deref()));
+            pieces.extend(fix.pieces(self.account_id.as_deref()));
         }
-        sentences.retain(|sentence| !sentence.is_empty());
-        sentences.join(" ")
+        pieces
     }
 }
 
@@ -106,15 +110,15 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
             .take(CONSUMERS)
             .map(|(kind, id)| format!("{kind} {id}"))
             .collect(),
-    };
-    match judge(key, principal) {
-        Access::Allowed => None,
-        Access::Denied(denial) if uses.may_be_of_others() => {
         unread: false,
     };
     let unknown = |why| {
         let message = format!("It is not known whether {principal} may use {}. {why}", key.arn);
         row(State::Unknown, message)
+    };
+    match judge(key, principal) {
+        Access::Allowed => None,
+        Access::Denied(denial) if uses.may_be_of_others() => {
             let message = fix::message(key.arn, principal, &denial);
             let doubt = "AWS Batch launches by other roles too, and does not say by which.";
             Some(row(State::Unknown, format!("{message} {doubt}")))
@@ -152,6 +156,6 @@ pub(super) fn refused(state: State, account: &AccountId, message: String, images
         fix: None,
         images,
         consumers: Vec::new(),
+        unread: false,
     }
 }
-        unread: false,

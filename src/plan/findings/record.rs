@@ -16,7 +16,7 @@ use crate::plan::obstacle::Problem;
 use crate::plan::usage::form::{self, Unknown};
 
 /// The longest texts, in characters.
-const WHAT: usize = 1024;
+pub(super) const WHAT: usize = 1024;
 const RESOURCE: usize = 512;
 const REASON: usize = 256;
 
@@ -142,7 +142,7 @@ fn named(finding: &Finding) -> NamedFinding {
         check: finding.check.id().to_owned(),
         severity: finding.check.severity().as_str().to_owned(),
         resource: cut(&finding.resource, RESOURCE),
-        what: cut(&finding.what, WHAT),
+        what: cut(finding.brief.as_ref().unwrap_or(&finding.what), WHAT),
         exempt_until: exemption.map(|exemption| exemption.until.to_string()),
         exempt_reason: exemption.and_then(|exemption| Some(cut(exemption.reason.as_deref()?, REASON))),
     }
