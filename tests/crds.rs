@@ -594,6 +594,7 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
                 kind: "AllowedImages".to_owned(),
                 message: "allow ec2:GetAllowedImagesSettings".to_owned(),
             }],
+            observed_generation: Some(3),
             read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
         }),
         contested_by: vec!["base".to_owned()],

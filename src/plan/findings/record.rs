@@ -231,6 +231,7 @@ type Lasting<'s> = (
     BTreeSet<(&'s str, &'s str, Option<&'s str>)>,
     Vec<(&'s str, u32, u32)>,
     &'s [UnreadPart],
+    Option<i64>,
 );
 
 /// What people have to hear of at once.
@@ -248,7 +249,12 @@ fn lasting(status: &FindingsStatus) -> Lasting<'_> {
         let number = |count: u32| if changes { count.min(1) } else { count };
         (row.check.as_str(), number(row.count), number(row.exempt))
     });
-    (findings.collect(), counts.collect(), &status.unread)
+    (
+        findings.collect(),
+        counts.collect(),
+        &status.unread,
+        status.observed_generation,
+    )
 }
 
 /// What was found that was not there before.
@@ -317,16 +323,16 @@ pub fn first(status: &FindingsStatus) -> Option<String> {
     ))
 }
 
-/// Whether any of what is not exempt is high or critical.
-pub fn is_grave(status: &FindingsStatus) -> bool {
-    let counts = FindingCounts::from(status);
-    counts.critical + counts.high > 0
-}
-
 /// Whether everything was read. That Amazon Inspector has not scanned an image was read too.
 pub fn is_known(status: &FindingsStatus) -> bool {
     let scans = Part::Scans.as_str();
     status.unread.iter().all(|row| row.kind == scans)
+}
+
+/// Whether any of what is not exempt is high or critical.
+pub fn is_grave(status: &FindingsStatus) -> bool {
+    let counts = FindingCounts::from(status);
+    counts.critical + counts.high > 0
 }
 
 /// The check of a finding, as far as this version knows it.
