@@ -1,12 +1,10 @@
 //! Findings: what a policy allows, and what statuses say of what is wrong.
 
-use std::iter::Sum;
-use std::ops::AddAssign;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::sums;
 use super::{Duration, rules};
 
 /// So many findings are named in a target, the worst first.
@@ -294,25 +292,14 @@ impl From<&FindingsStatus> for FindingCounts {
     }
 }
 
-impl AddAssign for FindingCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.total += other.total;
-        self.critical += other.critical;
-        self.high += other.high;
-        self.medium += other.medium;
-        self.low += other.low;
-        self.exempt += other.exempt;
-    }
-}
-
-impl Sum for FindingCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |mut sum, one| {
-            sum += one;
-            sum
-        })
-    }
-}
+sums!(FindingCounts {
+    total,
+    critical,
+    high,
+    medium,
+    low,
+    exempt
+});
 
 #[cfg(test)]
 mod tests {

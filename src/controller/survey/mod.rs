@@ -13,7 +13,7 @@ use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
 
 pub(crate) use observed::{Asked, beside};
-pub(crate) use using::{confirm, consumers, query};
+pub(crate) use using::{confirm, consumers, query, sharing};
 
 /// What an account and region showed.
 #[derive(Debug)]

@@ -91,7 +91,7 @@ async fn references(
 }
 
 /// Reads with whom these images are shared, as far as that is not known yet.
-pub(super) async fn sharing(session: &Session, images: Vec<ImageId>, picture: &mut Picture) {
+pub(crate) async fn sharing(session: &Session, images: Vec<ImageId>, picture: &mut Picture) {
     let is_known = |image: &ImageId| picture.shared.contains_key(image) || picture.shared_unread.contains_key(image);
     let images: Vec<ImageId> = images.into_iter().filter(|image| !is_known(image)).collect();
     let mut failed: Option<AwsError> = None;

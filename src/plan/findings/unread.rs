@@ -47,7 +47,7 @@ impl Part {
             Self::KeyAccess => "KeyAccess",
             Self::KeyRotation => "KeyRotation",
             Self::PublicSnapshots => "PublicSnapshots",
-            Self::LaunchPermissions => "LaunchPermissions",
+            Self::LaunchPermissions => form::LAUNCH_PERMISSIONS,
             Self::Trails => super::region::TRAILS,
             Self::References => "ImageReferences",
             Self::PolicyKey => "PolicyKey",
@@ -123,13 +123,7 @@ impl Subject<'_> {
         if let Err(error) = &observed.public_snapshots {
             unread.push(of_error(Part::PublicSnapshots, error));
         }
-        if let Some((image, error)) = self.picture.shared_unread.first_key_value() {
-            let message = problem::of_error(error).message;
-            unread.push(match self.picture.shared_unread.len() {
-                1 => unknown(Part::LaunchPermissions, Some(image.as_str()), message),
-                count => unknown(Part::LaunchPermissions, None, format!("Of {count} images: {message}")),
-            });
-        }
+        unread.extend(form::sharing_unread(&self.picture.shared_unread));
         match &observed.trails {
             Err(error) => unread.push(of_error(Part::Trails, error)),
             // Where one logs, the others do not matter.
