@@ -15,10 +15,10 @@ use amiseal::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
     ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerSettings, ConsumerState, ConsumerUpdate,
     ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus, ForeignImage, ImageCounts,
-    ImageSelector, ImageTerm, ImageUsage, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, MaxFixAvailable, MigrationCounts,
-    MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OrphanedCopies, OtherKey, ParameterScope,
-    PromotionSettings, PublishedSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts, UnencryptedImage,
-    UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus,
+    ImageSelector, ImageTerm, ImageUsage, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, MaxFixAvailable,
+    MigrationCounts, MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OrphanedCopies, OtherKey,
+    ParameterScope, PromotionSettings, PublishedSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts,
+    UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus,
 };
 use amiseal::cli::crd;
 
@@ -607,6 +607,7 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
                 kind: "AllowedImages".to_owned(),
                 message: "allow ec2:GetAllowedImagesSettings".to_owned(),
             }],
+            observed_generation: Some(3),
             read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
         }),
         contested_by: vec!["base".to_owned()],

@@ -1,12 +1,10 @@
 //! Findings: what a policy allows, and what statuses say of what is wrong.
 
-use std::iter::Sum;
-use std::ops::AddAssign;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::sums;
 use super::{Duration, rules};
 
 /// So many findings are named in a target, the worst first.
@@ -173,12 +171,17 @@ pub struct FindingsStatus {
     /// How many findings are not named, exempt ones included.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u32,
-    /// What could not be read, and so is unknown: neither right nor wrong. What was found of it before stays.
+    /// What could not be read, and so is unknown: neither right nor wrong. What was found of it before stays. `Images`: scans
+    /// fail. `ScanResults`: Amazon Inspector has not scanned some images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
     pub unread: Vec<UnreadPart>,
-    /// When the reading began that all of this is from. A later one that showed the same is noted with the time of a scan.
+    /// The generation of the target by whose settings this was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// When the reading began that all of this is from, or the scan whose images it is on, which is earlier. A later one
+    /// that showed the same is noted with the time of a scan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_time: Option<Time>,
 }
@@ -289,25 +292,14 @@ impl From<&FindingsStatus> for FindingCounts {
     }
 }
 
-impl AddAssign for FindingCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.total += other.total;
-        self.critical += other.critical;
-        self.high += other.high;
-        self.medium += other.medium;
-        self.low += other.low;
-        self.exempt += other.exempt;
-    }
-}
-
-impl Sum for FindingCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |mut sum, one| {
-            sum += one;
-            sum
-        })
-    }
-}
+sums!(FindingCounts {
+    total,
+    critical,
+    high,
+    medium,
+    low,
+    exempt
+});
 
 #[cfg(test)]
 mod tests {

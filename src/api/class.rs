@@ -67,7 +67,7 @@ impl ImageCounts {
         *self.of_mut(class) += 1;
     }
 
-    pub(super) fn of_mut(&mut self, class: ImageClass) -> &mut u32 {
+    fn of_mut(&mut self, class: ImageClass) -> &mut u32 {
         match class {
             ImageClass::Encrypted => &mut self.encrypted,
             ImageClass::Unencrypted => &mut self.unencrypted,

@@ -1,11 +1,7 @@
 //! Counts that the statuses of policies and targets share.
 
-use std::{iter::Sum, ops::AddAssign};
-
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-
-use super::ImageClass;
 
 /// How many targets a policy has.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,41 +94,45 @@ pub struct MigrationCounts {
     pub completed: u32,
 }
 
-impl AddAssign for ImageCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.total += other.total;
-        for class in ImageClass::ALL {
-            *self.of_mut(class) += other.of(class);
+/// Has counts of these kinds added up, kind by kind.
+macro_rules! sums {
+    ($counts:ident { $($count:ident),+ }) => {
+        impl std::ops::AddAssign for $counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$count += other.$count;)+
+            }
         }
-    }
-}
 
-impl Sum for ImageCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |mut sum, one| {
-            sum += one;
-            sum
-        })
-    }
+        impl std::iter::Sum for $counts {
+            fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+                counts.fold(Self::default(), |mut sum, one| {
+                    sum += one;
+                    sum
+                })
+            }
+        }
+    };
 }
+pub(super) use sums;
 
-impl AddAssign for MigrationCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.pending += other.pending;
-        self.in_progress += other.in_progress;
-        self.stalled += other.stalled;
-        self.completed += other.completed;
-    }
-}
-
-impl Sum for MigrationCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |mut sum, one| {
-            sum += one;
-            sum
-        })
-    }
-}
+sums!(ImageCounts {
+    total,
+    encrypted,
+    unencrypted,
+    superseded,
+    other_key,
+    unencryptable,
+    backups,
+    exempt,
+    contested,
+    unknown
+});
+sums!(MigrationCounts {
+    pending,
+    in_progress,
+    stalled,
+    completed
+});
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,13 @@
 //! Who uses the images: what a policy says of reading it, and what statuses say of it.
 
 use std::collections::BTreeMap;
-use std::iter::Sum;
-use std::ops::AddAssign;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::status::sums;
 use super::{Duration, rules, schema};
 
 /// So many consumers of an image are named in its migration.
@@ -180,23 +179,12 @@ impl From<&UsageStatus> for UsageCounts {
     }
 }
 
-impl AddAssign for UsageCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.used += other.used;
-        self.unused += other.unused;
-        self.unused_gib += other.unused_gib;
-        self.unknown += other.unknown;
-    }
-}
-
-impl Sum for UsageCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |mut sum, one| {
-            sum += one;
-            sum
-        })
-    }
-}
+sums!(UsageCounts {
+    used,
+    unused,
+    unused_gib,
+    unknown
+});
 
 /// How many consumers of one kind there are.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]

@@ -14,4 +14,5 @@ mod prices;
 mod progress;
 pub mod report;
 pub mod run;
+mod text;
 mod words;

@@ -26,8 +26,10 @@ pub(super) struct Examined<'a> {
     pub(super) originals: &'a [ImageId],
     /// Until when the inventory is known.
     pub(super) now: Timestamp,
-    /// When the reading began.
+    /// When the reading began, or the scan that it is on.
     pub(super) began: Timestamp,
+    /// The generation of the target whose settings these are.
+    pub(super) generation: Option<i64>,
 }
 
 impl Examined<'_> {
@@ -64,7 +66,11 @@ impl Examined<'_> {
         let passes = observed.passes() || picture.shared_unread.values().any(is_passing);
         let subject = asked.subject(picture, &observed);
         let before = self.known.findings.as_deref();
-        (Some(record::of_target(subject, before, self.began)), passes)
+        let findings = FindingsStatus {
+            observed_generation: self.generation,
+            ..record::of_target(subject, before, self.began)
+        };
+        (Some(findings), passes)
     }
 }
 

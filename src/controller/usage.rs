@@ -16,11 +16,11 @@ use super::targets::{is_controlled_by, until};
 use super::{Context, audit, policy, survey, usage_reports};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, FindingsStatus};
 use crate::aws::Session;
-use crate::domain::{AccountId, ImageId, Inventory, KeyArn, Readings, Scope};
+use crate::domain::{AccountId, Image, ImageId, Inventory, KeyArn, Readings, Scope};
 use crate::plan::findings::PolicyKey;
 use crate::plan::obstacle::KeyView;
 use crate::plan::permissions;
-use crate::plan::select::Selector;
+use crate::plan::select::{Selection, Selector};
 use crate::plan::usage::{self, Elsewhere, Picture, Read, record};
 
 /// How often a reading looks whether it is still wanted.
@@ -172,6 +172,10 @@ impl Reading<'_> {
             .then(|| record::of_target(&picture, &known.inventory, &selector, spec.unused.after.as_std(), now));
         let mut findings = None;
         if let Some(settings) = &spec.audit {
+            // Findings are on all images. That something of the others cannot be read is no matter of the status above.
+            if spec.consumers.read && picture.graph.unconfirmed().is_none() {
+                passes |= self.confirm(known, &selector, false, &mut picture).await;
+            }
             let examined = audit::Examined {
                 policy: self.policy,
                 settings,
@@ -180,7 +184,8 @@ impl Reading<'_> {
                 known,
                 originals: &originals(self.ctx, self.target, &self.scope),
                 now,
-                began: self.wall(began),
+                began: self.wall(began.min(known.inventory.scanned)),
+                generation: self.target.metadata.generation,
             };
             let lacks;
             (findings, lacks) = examined.findings(&mut picture, readings.origins).await;
@@ -215,19 +220,7 @@ impl Reading<'_> {
         if let Some(before) = &known.picture {
             picture.graph.keep(&before.graph);
         }
-        let spec = &self.target.spec;
-        let (inventory, now) = (&*known.inventory, quiet_until(self.ctx, &known.inventory));
-        // Findings are on all images.
-        let is_asked_of_all = spec.audit.is_some();
-        let candidates = |picture: &Picture| -> Vec<ImageId> {
-            let after = spec.unused.after.as_std();
-            if is_asked_of_all {
-                picture.candidates(inventory.images.values().map(|image| &**image), after, now)
-            } else {
-                picture.candidates(record::selected(inventory, selector), after, now)
-            }
-        };
-        let lacks = survey::confirm(&known.session, &self.scope.account, &candidates, &mut picture).await;
+        let lacks = self.confirm(known, selector, true, &mut picture).await;
         (picture, passes || lacks)
     }
 
@@ -247,6 +240,19 @@ impl Reading<'_> {
         };
         let before = known.picture.as_ref().map(|picture| &picture.reports);
         Box::pin(asking.ask(before, picture)).await
+    }
+
+    /// Asks what else uses images that seem to be unused, of those that the policy means or of all others. Says whether something of it
+    /// is lacking for a fault that passes by itself.
+    async fn confirm(&self, known: &Known, selector: &Selector, selected: bool, picture: &mut Picture) -> bool {
+        let (inventory, now) = (&*known.inventory, quiet_until(self.ctx, &known.inventory));
+        let after = self.target.spec.unused.after.as_std();
+        let candidates = |picture: &Picture| -> Vec<ImageId> {
+            let images = inventory.images.values().map(|image| &**image);
+            let is_meant = |image: &&Image| (selector.select(image) == Selection::Selected) == selected;
+            picture.candidates(images.filter(is_meant), after, now)
+        };
+        survey::confirm(&known.session, &self.scope.account, &candidates, picture).await
     }
 
     fn log(&self, read: &Read) {

@@ -62,6 +62,8 @@ pub struct Scan<'a> {
     pub usage: Option<&'a UsageStatus>,
     /// What is wrong; none before that was looked for.
     pub findings: Option<&'a FindingsStatus>,
+    /// Why that was looked for among the images of an old scan, if it was.
+    pub outdated: Option<&'a Problem>,
     /// What the role lacks; none if that was not asked.
     pub lacking: Option<&'a MissingPermissions>,
     /// Why it is not known yet what the role lacks, if copies wait for that.
@@ -106,6 +108,7 @@ pub fn target(
         ScanResult::NotYet => initializing(&mut write, current),
         ScanResult::Failed(problem) => {
             write.set(conditions::REACHABLE, Status::False, problem.reason, &problem.message);
+            findings::doubt_images(status.findings.as_mut(), problem);
             freshness::doubt_record(&mut write, problem, spec, current);
             not_ready(&mut write, problem);
         }
@@ -175,6 +178,9 @@ fn record(status: &mut AMIEncryptionTargetStatus, scan: &Scan<'_>, spec: &AMIEnc
     }
     if let Some(findings) = scan.findings.filter(|_| spec.audit.is_some()) {
         status.findings = Some(findings.clone());
+    }
+    if let Some(problem) = scan.outdated {
+        findings::doubt_images(status.findings.as_mut(), problem);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use amiseal::api::{FindingsStatus, conditions};
+use amiseal::api::{AMIEncryptionTargetStatus, FindingsStatus, conditions};
 use ec2sim::spec::{AllowedCall, WorldSpec};
-use ec2sim::{Act, Edit, Failure};
+use ec2sim::{Act, Edit, Failure, FaultRule};
 use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
@@ -361,6 +361,91 @@ async fn an_action_that_is_denied_is_named_hides_nothing_else_and_lets_stand_wha
     // That it could not be read for a while makes nothing new.
     let told = told(&scenario, began).await;
     assert_eq!(reasons(&told), ["Findings"], "{told:#?}");
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn while_scans_fail_what_is_said_of_images_is_not_taken_for_known_and_they_are_read_anew_once_they_succeed() {
+    let mut world = world(&account(ACCOUNT, &sound("images: [{name: web, expect: any}]")));
+    denied(&mut world, "DescribeImages");
+    let scenario = Scenario::new(world).await;
+    let mut replica = scenario.start().await;
+    scenario.apply(&audited(&json!({}))).await;
+    let first = found(&scenario, "the image", |findings| findings.total == 1).await;
+    assert_eq!(first.unread, []);
+
+    scenario.fault("DescribeImages", denial("ec2:DescribeImages"));
+    let asked = with(audited(&json!({})), "scanInterval", json!("2h"));
+    scenario.apply(&asked).await;
+    let generation = |status: &AMIEncryptionTargetStatus| {
+        let findings = status.findings.as_ref()?;
+        (findings.observed_generation == status.observed_generation).then(|| findings.clone())
+    };
+    let during = scenario
+        .until("a reading by the new settings on the old images", async || {
+            let status = scenario.targets().get(&target()).await.ok()?.status?;
+            generation(&status).filter(|findings| !findings.unread.is_empty())
+        })
+        .await;
+    assert_eq!(during.checks, first.checks, "{during:#?}");
+    let [unread] = &during.unread[..] else {
+        panic!("{during:#?}")
+    };
+    assert_eq!(unread.kind, "Images");
+    assert!(unread.message.contains("ec2:DescribeImages"), "{unread:?}");
+    let status = scenario.target(&target()).await.status.expect("a status");
+    let scanned = status.last_scan_time.expect("a scan").0.as_second();
+    let read = during.read_time.expect("a time").0.as_second();
+    assert!((read - scanned).abs() <= 1, "it is on the images of that scan");
+    let unknown = "amiseal_findings_known{account=\"111122223333\",policy=\"production\",region=\"eu-west-1\"} 0";
+    let (_, metrics) = replica.get("/metrics").await;
+    assert!(metrics.lines().any(|line| line == unknown), "{metrics}");
+
+    scenario.sim().clear_faults();
+    let web = scenario.image("web");
+    scenario.edit(Edit::Deregister { image: web });
+    scenario.apply(&with(asked, "scanInterval", json!("3h"))).await;
+    let after = found(&scenario, "the image to be gone", |findings| findings.total == 0).await;
+    assert_eq!(after.unread, []);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_of_images_that_the_policy_does_not_mean_makes_the_use_of_those_it_means_no_less_known() {
+    let unused = "creationDate: 2024-01-01T00:00:00Z, lastLaunchedTime: 2024-02-01T00:00:00Z, \
+                  encryptedUnder: alias/ami, expect: untouched";
+    let images = format!("images: [{{name: web, {unused}}}, {{name: other, {unused}}}]");
+    let mut world = world(&account(ACCOUNT, &sound(&images)));
+    denied(&mut world, "DescribeImageReferences");
+    denied(&mut world, "DescribeImageAttribute");
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let other = scenario.image("other");
+    for (operation, parameter) in [
+        ("DescribeImageReferences", "ImageId.1"),
+        ("DescribeImageAttribute", "ImageId"),
+    ] {
+        scenario.sim().add_fault(FaultRule {
+            operation: Some(operation.to_owned()),
+            parameters: [(parameter.to_owned(), other.clone())].into(),
+            act: denial(&format!("ec2:{operation}")),
+            ..FaultRule::default()
+        });
+    }
+    let include = json!({"include": [{"names": ["web"]}]});
+    scenario
+        .apply(&with(audited(&json!({})), "imageSelector", include))
+        .await;
+    let found = found(&scenario, "what cannot be asked", |findings| {
+        !findings.unread.is_empty()
+    })
+    .await;
+    let kinds: Vec<&str> = found.unread.iter().map(|unread| &*unread.kind).collect();
+    assert_eq!(kinds, ["ImageReferences"], "{found:#?}");
+    assert_eq!(counts(&found), [("unused-image", 1, 0)], "the other one may be used");
+    let status = scenario.target(&target()).await.status.expect("a status");
+    assert_eq!(says(&status.conditions, conditions::USAGE_KNOWN), "True/Succeeded");
+    assert_eq!(status.usage.expect("what was read").unused, 1);
     scenario.judged();
 }
 

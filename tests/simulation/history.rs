@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use super::branch;
 use super::consumers;
 use super::fate::{Fate, Side};
+use super::findings;
 use super::invariants::{self, Broken, Promise};
 use super::moving;
 use super::people;
@@ -58,6 +59,8 @@ const QUIET: usize = 2;
 const CALLS_PER_TARGET: usize = 70;
 /// How many more where it is read who uses the images: a list or two of each kind, pages of these, and what AWS says of an image.
 const CALLS_OF_USE: usize = 250;
+/// How many more where findings are looked for: settings, public snapshots, keys, and of each image with whom it is shared.
+const CALLS_OF_FINDINGS: usize = 150;
 /// How many more where lists have pages and a process has hung or begun anew: whoever takes its targets over, and the one that takes
 /// them back, does not know yet how long they are, and reads each list once in 17 parts, of a few pages each, which may be empty.
 const CALLS_IN_PARTS: usize = 2 * 17 * 4;
@@ -182,7 +185,7 @@ impl History {
             clock.another(),
             beginning.odd.contests(),
         );
-        let watchman = Arc::new(Mutex::new(Watchman::new(stage.clone())));
+        let watchman = Arc::new(Mutex::new(Watchman::new(stage.clone(), beginning.audited)));
         let (deciding, watching) = (stage.clone(), watchman.clone());
         api.on_request(move |request| {
             lock(&watching).look();
@@ -256,7 +259,8 @@ impl History {
         self.stage.sim.with_world(|world| {
             let copies = invariants::check_copies(world, &migrations);
             copies.map_or(Ok(()), Err)?;
-            statuses::check_final(world, &objects, self.stage.contested)
+            statuses::check_final(world, &objects, self.stage.contested)?;
+            findings::check_final(world, &objects)
         })
     }
 
@@ -437,11 +441,12 @@ impl History {
         let is_second = |client: &str| client.parse::<u64>().is_ok_and(|number| number > 0);
         let was_taken_over = !self.stage.notes().hung.is_empty() || requests.iter().any(|one| is_second(&one.client));
         let using = if self.beginning.using { CALLS_OF_USE } else { 0 };
+        let audited = if self.beginning.audited { CALLS_OF_FINDINGS } else { 0 };
         let in_parts = if has_pages && was_taken_over { CALLS_IN_PARTS } else { 0 };
         for (account, calls) in self.calls_by_account() {
             let more = calls - before.get(&account).copied().unwrap_or(0);
             // The first account has two targets.
-            if more > 2 * (CALLS_PER_TARGET + in_parts + using) {
+            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited) {
                 return Err(Broken::new(
                     Promise::Bounded,
                     format!("{more} calls of {account} while all is done"),
@@ -563,6 +568,7 @@ fn says(object: &Value) -> Value {
         ("/metadata", "managedFields"),
         ("/status", "lastScanTime"),
         ("/status/usage", "readTime"),
+        ("/status/findings", "readTime"),
     ] {
         if let Some(fields) = said.pointer_mut(part).and_then(Value::as_object_mut) {
             fields.remove(field);

@@ -11,6 +11,7 @@ mod consumers;
 mod disturbances;
 mod entropy;
 mod fate;
+mod findings;
 mod history;
 mod invariants;
 mod lasting;

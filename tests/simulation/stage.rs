@@ -116,6 +116,8 @@ pub(crate) struct Notes {
     pub(crate) hung: Vec<(Duration, Duration)>,
     /// Until when what a process has made that knows nothing of the others may still be in flight.
     pub(crate) estranged_until: Duration,
+    /// Whether a clock was ever wrong by hours.
+    pub(crate) leapt: bool,
 }
 
 impl Notes {
@@ -429,6 +431,7 @@ impl Stage {
             }
             Fault::ClockForward | Fault::ClockBack => {
                 let forward = fault == Fault::ClockForward;
+                self.note(|notes| notes.leapt = true);
                 self.clock.set_ahead(if forward { LEAP } else { -LEAP });
                 self.later(A_WHILE, |stage| stage.clock.set_ahead(0));
             }

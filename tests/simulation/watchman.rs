@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::consumers;
+use super::findings;
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
 use super::moving;
@@ -37,6 +38,10 @@ pub(crate) struct Watchman {
     /// Migrations whose status is as people have left it.
     forged: BTreeSet<String>,
     silence: Silence,
+    /// What could be found in images, and since when it could not any more.
+    truth: findings::Truth,
+    /// Whether findings are looked for.
+    audited: bool,
     known: (
         Known<AMIEncryptionPolicy>,
         Known<AMIEncryptionTarget>,
@@ -99,13 +104,15 @@ impl<K: DeserializeOwned> Known<K> {
 }
 
 impl Watchman {
-    pub(crate) fn new(stage: Stage) -> Self {
+    pub(crate) fn new(stage: Stage, audited: bool) -> Self {
         Self {
             stage,
             seen: (0, (0, 0)),
             requests: (0, BTreeSet::new()),
             forged: BTreeSet::new(),
             silence: Silence::default(),
+            truth: findings::Truth::default(),
+            audited,
             known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
         }
@@ -139,6 +146,9 @@ impl Watchman {
         if !stirred && written.iter().all(|version| version.kind == "Lease") {
             return;
         }
+        if self.audited {
+            self.truth.look(&self.stage.sim, self.stage.clock.age());
+        }
         let objects = self.objects();
         for word in objects.words() {
             *self.outcome.reached.entry(word).or_default() += 1;
@@ -154,6 +164,7 @@ impl Watchman {
         broken.extend(consumers::check(&self.stage.sim, &migrations));
         broken.extend(consumers::check_counts(&self.stage.sim, &objects));
         broken.extend(moving::check(&self.stage.sim));
+        broken.extend(self.truth.check(&objects.targets, &notes));
         let contested = self.stage.contested;
         self.stage.sim.with_world(|world| {
             broken.extend(statuses::check(world, &objects, contested, notes.incomplete));

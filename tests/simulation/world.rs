@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::consumers;
+use super::findings;
 use super::moving;
 use super::newer::Newer;
 use super::odd::Odd;
@@ -75,6 +76,8 @@ pub(crate) struct Beginning {
     pub(crate) odd: &'static Odd,
     /// Whether something launches images, and the policies have it read.
     pub(crate) using: bool,
+    /// Whether the policies have findings looked for.
+    pub(crate) audited: bool,
 }
 
 /// What becomes of an image of a kind.
@@ -177,11 +180,13 @@ impl Beginning {
         policies.push(odd.policy(policy(THIRD, THREE, &["eu-west-1"])));
         consumers::join(seed, &mut world, &mut policies);
         moving::join(seed, &mut world, &mut policies);
+        findings::join(seed, &mut policies);
         Self {
             world,
             policies,
             odd,
             using: consumers::is_using(seed),
+            audited: findings::is_audited(seed),
         }
     }
 }

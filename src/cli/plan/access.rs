@@ -1,29 +1,24 @@
 //! Reading whether those who use an image could launch its copy: with whom it is shared, who may use the key, and what other accounts
 //! of the region let their people launch.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
 use jiff::Timestamp;
 
 use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
-use crate::aws::{Access, Aws, AwsError, ErrorClass, Session};
+use crate::aws::{Access, Aws, AwsError, Session};
 use crate::controller::key_access::{Others, key_access};
-use crate::controller::survey::session_key;
-use crate::domain::{AllowedImages, Image, ImageId, Key, KeyAccess, LaunchPermission, Scope};
+use crate::controller::survey::{session_key, sharing};
+use crate::domain::{AllowedImages, Image, ImageId, Key, KeyAccess, Scope};
 use crate::plan::access::KeyFacts;
 use crate::plan::access::allowed::Candidate;
 use crate::plan::access::foresee::{Ahead, Neighbour, Outlook};
 use crate::plan::access::form::Row;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::KeyView;
-use crate::plan::problem;
 use crate::plan::report::TargetReport;
-use crate::plan::usage::form::Unknown;
+use crate::plan::usage::form::{self, Unknown};
 use crate::plan::usage::{Graph, Picture};
-
-/// Of so many images it is asked at a time whom they are shared with: the limiter holds the rate.
-const AT_A_TIME: usize = 8;
 
 /// What one target showed.
 pub(super) struct Shown {
@@ -45,7 +40,7 @@ pub(super) async fn read(
     scope: &Scope,
     key: &KeyView,
     images: impl Iterator<Item = &Image>,
-    picture: Picture,
+    mut picture: Picture,
     has_neighbours: bool,
 ) -> Shown {
     let now = Timestamp::now();
@@ -57,8 +52,8 @@ pub(super) async fn read(
     // Under AWS's own key no image that is shared would be copied.
     let asks = spec.promotion.launch_permissions == LaunchPermissions::Preserve
         && key.as_ref().is_some_and(|key| !key.aws_managed);
-    let ids: Vec<&ImageId> = images.iter().filter(|_| asks).map(|image| &image.id).collect();
-    let (mut shared, unread) = sharing(session, &ids, picture.shared).await;
+    let ids: Vec<ImageId> = images.iter().filter(|_| asks).map(|image| image.id.clone()).collect();
+    sharing(session, ids, &mut picture).await;
     let ahead = images.iter().filter_map(|image| {
         let of = CopyIdentity {
             scope: scope.clone(),
@@ -68,7 +63,9 @@ pub(super) async fn read(
         let name = of.copy_name(&spec.copy.name_pattern, &image.name, 1);
         Some(Ahead {
             id: image.id.clone(),
-            shared: shared.remove(&image.id).unwrap_or_default(),
+            // One that went meanwhile is shared with nobody.
+            shared: (!picture.shared_unread.contains_key(&image.id))
+                .then(|| picture.shared.remove(&image.id).unwrap_or_default()),
             original: Candidate::original(image, &scope.account),
             copy: Candidate::copy(image, &scope.account, name, now),
         })
@@ -83,45 +80,10 @@ pub(super) async fn read(
             true => Some(session.allowed_images().await),
             false => None,
         },
-        unread,
+        unread: form::sharing_unread(&picture.shared_unread),
     };
     shown.access = shown.read_key(session).await;
     shown
-}
-
-/// Whom images are shared with, and why that is not known of all of them. Those that are `known` are not asked about again.
-async fn sharing(
-    session: &Session,
-    images: &[&ImageId],
-    known: HashMap<ImageId, BTreeSet<LaunchPermission>>,
-) -> (HashMap<ImageId, BTreeSet<LaunchPermission>>, Option<Unknown>) {
-    let mut shared = known;
-    let images: Vec<&ImageId> = images
-        .iter()
-        .copied()
-        .filter(|image| !shared.contains_key(*image))
-        .collect();
-    for some in images.chunks(AT_A_TIME) {
-        let answers = join_all(some.iter().map(|image| Box::pin(session.launch_permissions(image)))).await;
-        for (image, answer) in some.iter().zip(answers) {
-            match answer {
-                Ok(permissions) => {
-                    shared.insert((*image).clone(), permissions);
-                }
-                // It went meanwhile.
-                Err(error) if error.class == ErrorClass::NotFound => {}
-                Err(error) => {
-                    let unread = Unknown {
-                        kind: "LaunchPermissions".into(),
-                        id: None,
-                        message: problem::of_error(&error).message,
-                    };
-                    return (shared, Some(unread));
-                }
-            }
-        }
-    }
-    (shared, None)
 }
 
 impl Shown {
@@ -141,7 +103,7 @@ impl Shown {
         if principals.is_empty() {
             return None;
         }
-        let is_shared = self.images.iter().any(|image| !image.shared.is_empty());
+        let is_shared = self.images.iter().any(Ahead::may_be_shared);
         let others = if is_shared { Others::Roles } else { Others::None };
         key_access(session, &key.arn, &principals, others).await
     }

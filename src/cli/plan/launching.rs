@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::render::{Style, on_one_line, place};
+use super::render::{Style, place};
+use crate::cli::text::printable;
 use crate::plan::access::form::{Row, State};
 use crate::plan::report::{Report, TargetReport};
 
@@ -32,7 +33,7 @@ fn section(
     text.write_str(&style.title(title))?;
     for target in &report.targets {
         for row in rows(target) {
-            text.write_str(&style.item(&format!("{} {}", place(target), on_one_line(&row))))?;
+            text.write_str(&style.item(&format!("{} {}", place(target), printable(&row))))?;
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::launching;
 use crate::api::{ImageClass, ImageCounts, Mode};
+use crate::cli::text::{self, printable};
 use crate::plan::cost::gib;
 use crate::plan::prices::Prices;
 use crate::plan::report::{Group, Outcome, Report, TargetReport, UsedCounts, hours};
@@ -58,7 +59,7 @@ pub(super) fn markdown(report: &Report) -> String {
     let mut text = String::new();
     let grid = grid(report);
     for (number, row) in grid.iter().enumerate() {
-        let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
+        let cells: Vec<String> = row.iter().map(|cell| text::markdown(cell)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
         if number == 0 {
             let rule = (0..row.len()).map(|column| if column < TEXTS { "---" } else { "---:" });
@@ -159,15 +160,15 @@ impl Style for Marked {
     }
 
     fn item(&self, text: &str) -> String {
-        format!("- {}\n", escaped(text))
+        format!("- {}\n", text::markdown(text))
     }
 
     fn image(&self, id: &str, name: &str) -> String {
-        format!("  - {} {}\n", escaped(id), escaped(name))
+        format!("  - {} {}\n", text::markdown(id), text::markdown(name))
     }
 
     fn text(&self, text: &str) -> String {
-        format!("\n{}\n", escaped(text))
+        format!("\n{}\n", text::markdown(text))
     }
 }
 
@@ -244,8 +245,8 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
                 } else {
                     String::new()
                 };
-                let name = on_one_line(&image.image.name);
-                let by = format!("{name}: {}{more}", on_one_line(&users.join(", ")));
+                let name = printable(&image.image.name);
+                let by = format!("{name}: {}{more}", printable(&users.join(", ")));
                 text.write_str(&style.image(&image.image.id, &by))?;
             }
         }
@@ -256,7 +257,7 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
             let copied = counted(target.to_copy.images, "image");
             text.write_str(&style.item(&format!("{} {} of {copied}", place(target), used.counts.unused)))?;
             for image in &used.unused_list {
-                text.write_str(&style.image(&image.id, &on_one_line(&image.name)))?;
+                text.write_str(&style.image(&image.id, &printable(&image.name)))?;
             }
             let named = u32::try_from(used.unused_list.len()).unwrap_or(u32::MAX);
             let more = used.counts.unused.saturating_sub(named);
@@ -271,7 +272,7 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
             for unknown in &used.unknown {
                 let which = unknown.id.as_deref().map(|id| format!(" {id}")).unwrap_or_default();
                 let item = format!("{} {}{which}: {}", place(target), unknown.kind, unknown.message);
-                text.write_str(&style.item(&on_one_line(&item)))?;
+                text.write_str(&style.item(&printable(&item)))?;
             }
         }
     }
@@ -293,7 +294,7 @@ fn groups(
         for group in of(target) {
             text.write_str(&style.item(&format!("{} {}: {}", place(target), group.reason, group.message)))?;
             for image in &group.images {
-                text.write_str(&style.image(&image.id, &on_one_line(&image.name)))?;
+                text.write_str(&style.image(&image.id, &printable(&image.name)))?;
             }
             let more = usize::try_from(group.count)
                 .unwrap_or(usize::MAX)
@@ -392,39 +393,4 @@ fn counted(number: u32, noun: &str) -> String {
 
 fn are(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// A name as it can be shown: without signs that end the line, colour the terminal or turn the direction of what follows.
-pub(super) fn on_one_line(name: &str) -> String {
-    let steers = |sign: char| sign.is_control() || matches!(sign, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    name.replace(steers, "\u{fffd}")
-}
-
-/// Text that Markdown takes as it is: names of images may hold its signs.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for sign in text.chars() {
-        if "\\`*_[]<>|#".contains(sign) {
-            escaped.push('\\');
-        }
-        escaped.push(sign);
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_stays_on_its_line_and_turns_nothing_around() {
-        for (name, shown) in [
-            ("web 1 (\u{65e5}\u{1f980})", "web 1 (\u{65e5}\u{1f980})"),
-            ("a\nb\r\u{2028}c", "a\u{fffd}b\u{fffd}\u{fffd}c"),
-            ("\u{1b}[31mred\u{7}", "\u{fffd}[31mred\u{fffd}"),
-            ("\u{202e}\u{5d0}\u{2066}", "\u{fffd}\u{5d0}\u{fffd}"),
-        ] {
-            assert_eq!(on_one_line(name), shown);
-        }
-    }
 }

@@ -308,6 +308,7 @@ impl<'a> TargetReconciler<'a> {
                     asks,
                     usage: state.usage.status().map(|status| &**status),
                     findings: state.usage.findings().map(|status| &**status),
+                    outdated: state.usage.outdated(),
                     lacking: state.permission_check.lacking(),
                     unanswered: state.permission_check.unanswered(),
                     asked: state.scans.completed_for(),

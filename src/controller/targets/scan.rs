@@ -51,6 +51,7 @@ impl TargetReconciler<'_> {
                     if is_asked_for {
                         state.usage.renewed();
                     }
+                    state.usage.scanned();
                     state.scans.completed(asked, now + interval);
                     state.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
                     // Before AWS is asked for a copy, what is there is asked for by its source.
@@ -64,7 +65,13 @@ impl TargetReconciler<'_> {
             Err(error) => {
                 self.note(&error);
                 let spread = |wait| jittered(wait, &self.name);
-                let failures = self.state(|state| state.scans.failed(&error, now, spread));
+                let failures = self.state(|state| {
+                    let failures = state.scans.failed(&error, now, spread);
+                    if let Some(problem) = state.scans.problem() {
+                        state.usage.scan_failed(problem);
+                    }
+                    failures
+                });
                 tracing::warn!(%error, failures, "scan failed");
             }
         }

@@ -114,22 +114,25 @@ fn create_grant(key: &KeyArn, role: &str) -> String {
 }
 
 impl Fix {
-    /// For a person: a sentence or two. `account` is that of whom it is for.
-    pub(super) fn text(&self, account: Option<&str>) -> String {
-        let mut sentences = Vec::new();
-        if !self.statements.is_empty() {
-            let statements: Vec<String> = self.statements.iter().map(Value::to_string).collect();
-            sentences.push(format!("Add to the key's policy: {}", statements.join(",")));
-        }
+    /// For a person, each with what goes between it and the one before: sentences, and each statement by itself. `account` is that of
+    /// whom it is for.
+    pub(super) fn pieces(&self, account: Option<&str>) -> Vec<String> {
+        let statements = self.statements.iter().enumerate();
+        let mut pieces: Vec<String> = statements
+            .map(|(number, statement)| match number {
+                0 => format!(" Add to the key's policy: {statement}"),
+                _ => format!(",{statement}"),
+            })
+            .collect();
         if let Some(command) = &self.command {
             let then = if self.statements.is_empty() { "Run" } else { "Then run" };
-            sentences.push(format!(
-                "{then} in the account {}: {command}",
+            pieces.push(format!(
+                " {then} in the account {}: {command}",
                 account.unwrap_or_default()
             ));
         }
-        sentences.extend(self.advice.clone());
-        sentences.join(" ")
+        pieces.extend(self.advice.as_ref().map(|advice| format!(" {advice}")));
+        pieces
     }
 }
 

@@ -17,12 +17,19 @@ use crate::plan::usage::Graph;
 pub struct Ahead {
     /// Its ID.
     pub id: ImageId,
-    /// Whom its copy will be shared with; none where that was not read, or nobody.
-    pub shared: BTreeSet<LaunchPermission>,
+    /// Whom its copy will be shared with; none where that could not be read.
+    pub shared: Option<BTreeSet<LaunchPermission>>,
     /// The image.
     pub original: Candidate,
     /// Its copy.
     pub copy: Candidate,
+}
+
+impl Ahead {
+    /// Whether anybody else may launch its copy, as far as is known.
+    pub fn may_be_shared(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| !shared.is_empty())
+    }
 }
 
 /// Another account in the same region.
@@ -67,10 +74,12 @@ impl Outlook<'_> {
         let mut needs = Needs::new();
         for image in self.images {
             who::add_consumers(&mut needs, &image.id, self.graph, partition);
-            if image.shared.is_empty() {
+            if !image.may_be_shared() {
                 continue;
             }
-            who::add_shared(&mut needs, &image.id, &image.shared, &self.scope.account);
+            if let Some(shared) = &image.shared {
+                who::add_shared(&mut needs, &image.id, shared, &self.scope.account);
+            }
             for neighbour in self.neighbours {
                 who::add_consumers(&mut needs, &image.id, neighbour.graph, partition);
             }
@@ -82,8 +91,9 @@ impl Outlook<'_> {
     fn refused(&self, neighbour: Neighbour<'_>, now: Timestamp) -> Vec<Row> {
         let account = neighbour.account;
         let shared = self.images.iter().filter(|image| {
-            let is_shared = image.shared.contains(&LaunchPermission::Account(account.clone()));
-            is_shared || (!image.shared.is_empty() && !neighbour.graph.consumers(&image.id).is_empty())
+            let with = LaunchPermission::Account(account.clone());
+            let is_shared = image.shared.as_ref().is_some_and(|shared| shared.contains(&with));
+            is_shared || (image.may_be_shared() && !neighbour.graph.consumers(&image.id).is_empty())
         });
         let settings = match neighbour.allowed {
             Ok(settings) => settings,

@@ -50,12 +50,20 @@ pub struct Row {
     /// What launches those by it, such as `AutoScalingGroup web`; the first twenty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub consumers: Vec<String>,
+    /// Whether it is not known because something could not be read.
+    #[serde(skip)]
+    pub unread: bool,
 }
 
 impl Row {
     /// What is the matter, whom it affects and what fixes it, for a person.
     pub fn text(&self) -> String {
-        let mut sentences = vec![self.message.clone()];
+        self.pieces().concat()
+    }
+
+    /// The same in pieces, each with what goes between it and the one before. What ends with any of them can be read.
+    pub fn pieces(&self) -> Vec<String> {
+        let mut pieces = vec![self.message.clone()];
         if !self.consumers.is_empty() {
             let named = self
                 .consumers
@@ -67,13 +75,12 @@ impl Row {
                 0 => "",
                 _ => " and others",
             };
-            sentences.push(format!("Affected: {}{more}.", named.join(", ")));
+            pieces.push(format!(" Affected: {}{more}.", named.join(", ")));
         }
         if let Some(fix) = &self.fix {
-            sentences.push(fix.text(self.account_id.as_deref()));
+            pieces.extend(fix.pieces(self.account_id.as_deref()));
         }
-        sentences.retain(|sentence| !sentence.is_empty());
-        sentences.join(" ")
+        pieces
     }
 }
 
@@ -103,6 +110,11 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
             .take(CONSUMERS)
             .map(|(kind, id)| format!("{kind} {id}"))
             .collect(),
+        unread: false,
+    };
+    let unknown = |why| {
+        let message = format!("It is not known whether {principal} may use {}. {why}", key.arn);
+        row(State::Unknown, message)
     };
     match judge(key, principal) {
         Access::Allowed => None,
@@ -125,10 +137,11 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
             );
             Some(row(State::Delegated, message))
         }
-        Access::Unknown(why) => {
-            let message = format!("It is not known whether {principal} may use {}. {why}", key.arn);
-            Some(row(State::Unknown, message))
-        }
+        Access::Unknown(why) => Some(unknown(why)),
+        Access::Unread(why) => Some(Row {
+            unread: true,
+            ..unknown(why)
+        }),
     }
 }
 
@@ -143,5 +156,6 @@ pub(super) fn refused(state: State, account: &AccountId, message: String, images
         fix: None,
         images,
         consumers: Vec::new(),
+        unread: false,
     }
 }

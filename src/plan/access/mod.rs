@@ -93,8 +93,10 @@ pub enum Access {
     Denied(Denial),
     /// The key's policy leaves it to the IAM policies of their account.
     Delegated,
-    /// That is not known, for this, in a sentence.
+    /// That is not known, for this, in a sentence: whatever is read, it stays so.
     Unknown(String),
+    /// That is not known, as the key's policy or its grants could not be read, for this.
+    Unread(String),
 }
 
 /// Why somebody may not use a key.
@@ -107,10 +109,12 @@ pub struct Denial {
 }
 
 /// What a key's policy and grants say of one action.
+#[derive(Clone)]
 enum Outcome {
     Denied(String),
     NotAllowed,
     Perhaps(String),
+    Unread(String),
     Delegated,
     Allowed,
 }
@@ -129,7 +133,7 @@ pub fn judge(key: KeyFacts<'_>, principal: &Principal) -> Access {
     let rules = Rules::new(key.arn, access);
     let mut missing = Vec::new();
     let mut by = None;
-    let (mut perhaps, mut delegated) = (None, false);
+    let (mut perhaps, mut unread, mut delegated) = (None, None, false);
     for action in NEEDED {
         match rules.outcome(key.arn, principal, action, true) {
             Outcome::Denied(statement) => {
@@ -138,15 +142,17 @@ pub fn judge(key: KeyFacts<'_>, principal: &Principal) -> Access {
             }
             Outcome::NotAllowed => missing.push(action),
             Outcome::Perhaps(why) => perhaps = perhaps.or(Some(why)),
+            Outcome::Unread(why) => unread = unread.or(Some(why)),
             Outcome::Delegated => delegated = true,
             Outcome::Allowed => {}
         }
     }
-    match perhaps {
+    match (unread, perhaps) {
         _ if !missing.is_empty() => Access::Denied(Denial { missing, by }),
-        Some(why) => Access::Unknown(why),
-        None if delegated => Access::Delegated,
-        None => Access::Allowed,
+        (Some(why), _) => Access::Unread(why),
+        (None, Some(why)) => Access::Unknown(why),
+        (None, None) if delegated => Access::Delegated,
+        (None, None) => Access::Allowed,
     }
 }
 
@@ -177,15 +183,16 @@ fn not_read(key: &KeyArn) -> String {
 
 /// A key's policy and grants, as far as they could be read and are understood.
 struct Rules<'a> {
-    policy: Result<Document, String>,
+    policy: Result<Document, Outcome>,
     grants: Result<&'a [KeyGrant], String>,
 }
 
 impl<'a> Rules<'a> {
     fn new(key: &KeyArn, access: &'a KeyAccess) -> Self {
         let policy = match &access.policy {
-            Ok(text) => Document::parse(text).map_err(|what| format!("The key's policy is not understood: {what}.")),
-            Err(error) => Err(problem::of_key_error(error, key.as_str()).message),
+            Ok(text) => Document::parse(text)
+                .map_err(|what| Outcome::Perhaps(format!("The key's policy is not understood: {what}."))),
+            Err(error) => Err(Outcome::Unread(problem::of_key_error(error, key.as_str()).message)),
         };
         Self {
             policy,
@@ -206,7 +213,7 @@ impl<'a> Rules<'a> {
         let policy = match &self.policy {
             Ok(policy) => policy,
             // It may deny what a grant allows.
-            Err(why) => return Outcome::Perhaps(why.clone()),
+            Err(why) => return why.clone(),
         };
         let denied = policy.denies(&context);
         if let (Truth::Yes, statement) = denied {
@@ -219,7 +226,7 @@ impl<'a> Rules<'a> {
             Permits::Perhaps(why) => Outcome::Perhaps(sentence(&why)),
             Permits::Nothing => match &self.grants {
                 Ok(_) => Outcome::NotAllowed,
-                Err(why) => Outcome::Perhaps(why.clone()),
+                Err(why) => Outcome::Unread(why.clone()),
             },
         };
         match (denied.0, outcome) {

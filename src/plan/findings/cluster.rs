@@ -80,7 +80,9 @@ fn add(target: &AMIEncryptionTarget, migrations: &[AMIMigration], report: &mut R
     let mut unencrypted: BTreeSet<&str> = BTreeSet::new();
     if let Some(found) = findings(target) {
         let audit = spec.audit.clone().unwrap_or_default();
-        said.thresholds = Some(Thresholds::of_policy(&audit, &spec.unused, BTreeSet::new()));
+        // What is asked for since then was not looked for yet.
+        said.thresholds =
+            is_current(target, found).then(|| Thresholds::of_policy(&audit, &spec.unused, BTreeSet::new()));
         said.omitted = omitted(found);
         said.read_time = found.read_time.as_ref().map(|at| time(at.0));
         said.unknown = unread(found.unread.iter().map(|UnreadPart { kind, message }| (kind, message)));
@@ -178,6 +180,11 @@ fn omitted(found: &FindingsStatus) -> BTreeMap<&'static str, usize> {
     rows.filter(|(_, count)| *count > 0).collect()
 }
 
+/// Whether findings were looked for by the settings that the target has now.
+fn is_current(target: &AMIEncryptionTarget, found: &FindingsStatus) -> bool {
+    found.observed_generation == target.metadata.generation
+}
+
 /// What is to be known of a list that is not all there is.
 fn notes(target: &AMIEncryptionTarget, found: &FindingsStatus) -> Vec<String> {
     let mut notes = Vec::new();
@@ -198,6 +205,12 @@ fn notes(target: &AMIEncryptionTarget, found: &FindingsStatus) -> Vec<String> {
         notes.push(format!(
             "{} of checks that this version of amiseal does not know: use that of the controller.",
             are(alien)
+        ));
+    }
+    if !is_current(target, found) && !target.spec.suspend {
+        notes.push(format!(
+            "The settings of the policy {policy} have changed since: these are the findings by the former ones. The controller looks \
+             again at once."
         ));
     }
     if target.spec.suspend {

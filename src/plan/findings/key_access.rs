@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::record::WHAT;
 use super::unread::{Part, unknown};
 use super::{Check, Finding, Subject};
-use crate::domain::{ImageState, KeyArn};
+use crate::api::conditions::cut;
+use crate::domain::{Image, ImageState, KeyArn};
 use crate::plan::access::KeyFacts;
 use crate::plan::access::form::{self, Row, State};
 use crate::plan::access::who::{self, Needs};
@@ -12,6 +14,8 @@ use crate::plan::usage::form::Unknown;
 
 /// So many of those who may not use a key are named in one finding.
 const NAMED: usize = 3;
+/// What ends a text that has no room in a status.
+const REST: &str = " `amiseal report -f` says the rest.";
 
 impl Subject<'_> {
     /// Who needs which key. An image that another key opens too is left out, and one that nobody can launch.
@@ -63,8 +67,7 @@ impl Subject<'_> {
                 .filter(is_denied)
                 .collect();
             if !denied.is_empty() {
-                let check = Check::KeyUnusableByConsumers;
-                found.push(self.finding(check, key.to_string(), said(&denied), None));
+                found.push(self.unusable(key.to_string(), &said(None, &denied), None));
             }
             self.shared_in_vain(key, &shared, found);
         }
@@ -86,14 +89,31 @@ impl Subject<'_> {
             let denied: Vec<Row> = rows.into_iter().filter(|row| row.state == State::Denied).collect();
             let image = self.inventory.images.get(id).map(AsRef::as_ref);
             if let (false, Some(image)) = (denied.is_empty(), image) {
-                let what = format!("{} is shared in vain. {}", image.name, said(&denied));
-                found.push(self.finding(Check::KeyUnusableByConsumers, id.to_string(), what, Some(image)));
+                let vain = format!("{} is shared in vain.", image.name);
+                found.push(self.unusable(id.to_string(), &said(Some(vain), &denied), Some(image)));
             }
         }
     }
 
-    /// Of whom it is not known whether they may use a key. What other accounts' own policies say is nothing to find out here.
+    fn unusable(&self, resource: String, said: &[String], image: Option<&Image>) -> Finding {
+        Finding {
+            brief: brief(said),
+            ..self.finding(Check::KeyUnusableByConsumers, resource, said.concat(), image)
+        }
+    }
+
+    /// Of whom it is not known whether they may use a key, as its policy or grants could not be read.
     pub(super) fn key_access_unread(&self) -> Vec<Unknown> {
+        self.key_access_unknown(|row| row.unread)
+    }
+
+    /// Of whom that stays unknown however much is read: a person has to look. What other accounts' own policies say is nothing to find
+    /// out here.
+    pub(super) fn key_access_undecided(&self) -> Vec<Unknown> {
+        self.key_access_unknown(|row| !row.unread)
+    }
+
+    fn key_access_unknown(&self, is_meant: impl Fn(&Row) -> bool) -> Vec<Unknown> {
         let mut unread = Vec::new();
         if !self.thresholds.asks_for(Check::KeyUnusableByConsumers) {
             return unread;
@@ -102,7 +122,7 @@ impl Subject<'_> {
             let rows = form::rows(self.facts(&key), &needs, &self.scope.account);
             let mut messages: Vec<String> = rows
                 .into_iter()
-                .filter(|row| row.state == State::Unknown)
+                .filter(|row| row.state == State::Unknown && is_meant(row))
                 .map(|row| row.message)
                 .collect();
             let more = messages.len().saturating_sub(NAMED);
@@ -118,12 +138,37 @@ impl Subject<'_> {
     }
 }
 
-/// Who may not, and what fixes it.
-fn said(denied: &[Row]) -> String {
-    let mut sentences: Vec<String> = denied.iter().take(NAMED).map(Row::text).collect();
+/// Who may not, and what fixes it, in pieces: what ends with any of them can be read.
+pub(super) fn said(first: Option<String>, denied: &[Row]) -> Vec<String> {
+    let mut pieces: Vec<String> = first.into_iter().collect();
+    for row in denied.iter().take(NAMED) {
+        let mut of_row = row.pieces().into_iter();
+        let between = if pieces.is_empty() { "" } else { " " };
+        pieces.extend(of_row.next().map(|piece| between.to_owned() + &piece));
+        pieces.extend(of_row);
+    }
     match denied.len().saturating_sub(NAMED) {
         0 => {}
-        more => sentences.push(format!("And so it is with {more} more.")),
+        more => pieces.push(format!(" And so it is with {more} more.")),
     }
-    sentences.join(" ")
+    pieces
+}
+
+/// As many of these as a status has room for, where that is not all of them, and where to read the others.
+pub(super) fn brief(pieces: &[String]) -> Option<String> {
+    let length = |text: &str| text.chars().count();
+    if pieces.iter().map(|piece| length(piece)).sum::<usize>() <= WHAT {
+        return None;
+    }
+    let room = WHAT - length(REST);
+    let mut used = 0;
+    let fitting = pieces.iter().take_while(|piece| {
+        used += length(piece);
+        used <= room
+    });
+    let mut text: String = fitting.map(String::as_str).collect();
+    if text.is_empty() {
+        text = cut(pieces.first()?, room);
+    }
+    Some(text + REST)
 }

@@ -129,6 +129,8 @@ pub struct Finding {
     pub resource: String,
     /// What was found.
     pub what: String,
+    /// The same in no more than a status has room for, where it is longer than that and must not be cut anywhere.
+    pub brief: Option<String>,
     /// Why and until when it is exempt, if it is.
     pub exemption: Option<Exemption>,
 }
@@ -194,6 +196,7 @@ impl<'a> Subject<'a> {
             scope: self.scope.clone(),
             resource,
             what,
+            brief: None,
             exemption: image.and_then(|image| self.exemption(image)),
         }
     }

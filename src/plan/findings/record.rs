@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::since::was_read;
+use super::unread::Part;
 use super::{Check, Finding, Severity, Subject, examine};
 use crate::api::conditions::cut;
 use crate::api::{CheckCount, FindingCounts, FindingsStatus, NAMED_FINDINGS, NamedFinding, UnreadPart};
 use crate::domain::{ConsumerKind, ImageId};
+use crate::plan::obstacle::Problem;
 use crate::plan::usage::form::{self, Unknown};
 
 /// The longest texts, in characters.
-const WHAT: usize = 1024;
+pub(super) const WHAT: usize = 1024;
 const RESOURCE: usize = 512;
 const REASON: usize = 256;
 
@@ -48,7 +50,24 @@ pub fn of_target(subject: Subject<'_>, before: Option<&FindingsStatus>, at: Time
         named: found.into_iter().take(NAMED_FINDINGS).collect(),
         unread: parts(unread),
         read_time: Some(Time(form::whole_seconds(at))),
+        ..FindingsStatus::default()
     }
+}
+
+/// Says that what is known of images is from before scans began to fail, for this.
+pub fn doubt_images(status: Option<&mut FindingsStatus>, problem: &Problem) {
+    let Some(status) = status else { return };
+    let kind = Part::Images.as_str();
+    let message = format!(
+        "The account and region cannot be scanned, so what is said of images is from before. {}",
+        problem.message
+    );
+    status.unread.retain(|row| row.kind != kind);
+    status.unread.push(UnreadPart {
+        kind: kind.to_owned(),
+        message: cut(&message, WHAT),
+    });
+    status.unread.sort_by(|one, other| one.kind.cmp(&other.kind));
 }
 
 /// Whether something that was found before may be so still: it is looked for, and could not be. That nobody uses an image is shown by
@@ -123,7 +142,7 @@ fn named(finding: &Finding) -> NamedFinding {
         check: finding.check.id().to_owned(),
         severity: finding.check.severity().as_str().to_owned(),
         resource: cut(&finding.resource, RESOURCE),
-        what: cut(&finding.what, WHAT),
+        what: cut(finding.brief.as_ref().unwrap_or(&finding.what), WHAT),
         exempt_until: exemption.map(|exemption| exemption.until.to_string()),
         exempt_reason: exemption.and_then(|exemption| Some(cut(exemption.reason.as_deref()?, REASON))),
     }
@@ -212,6 +231,7 @@ type Lasting<'s> = (
     BTreeSet<(&'s str, &'s str, Option<&'s str>)>,
     Vec<(&'s str, u32, u32)>,
     &'s [UnreadPart],
+    Option<i64>,
 );
 
 /// What people have to hear of at once.
@@ -229,7 +249,12 @@ fn lasting(status: &FindingsStatus) -> Lasting<'_> {
         let number = |count: u32| if changes { count.min(1) } else { count };
         (row.check.as_str(), number(row.count), number(row.exempt))
     });
-    (findings.collect(), counts.collect(), &status.unread)
+    (
+        findings.collect(),
+        counts.collect(),
+        &status.unread,
+        status.observed_generation,
+    )
 }
 
 /// What was found that was not there before.
@@ -296,6 +321,12 @@ pub fn first(status: &FindingsStatus) -> Option<String> {
         by_severity.join(", "),
         named.join(", ")
     ))
+}
+
+/// Whether everything was read. That Amazon Inspector has not scanned an image was read too.
+pub fn is_known(status: &FindingsStatus) -> bool {
+    let scans = Part::Scans.as_str();
+    status.unread.iter().all(|row| row.kind == scans)
 }
 
 /// Whether any of what is not exempt is high or critical.

@@ -218,6 +218,7 @@ impl Report {
         scope.unused_monthly_cost = subject.monthly_cost(counts.unused_gib);
         self.prices.clone_from(&subject.thresholds.prices);
         scope.unknown = subject.unread();
+        scope.unknown.extend(subject.key_access_undecided());
         scope.thresholds = Some(subject.thresholds.clone());
         self.scopes.push(scope);
         self.findings.extend(findings.into_iter().map(reported));

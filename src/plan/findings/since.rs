@@ -189,6 +189,18 @@ pub(super) fn was_read(check: Check, resource: &str, unknown: &[Unknown]) -> boo
         let kind = resource.split_once('/').map(|(kind, _)| kind);
         was_read(Part::Consumers.as_str()) && kind.is_some_and(was_read)
     };
+    let is_of_region = matches!(
+        check,
+        Check::EncryptionByDefaultOff
+            | Check::ImagePublicAccessNotBlocked
+            | Check::SnapshotPublicAccessNotBlocked
+            | Check::AllowedImagesOff
+            | Check::PublicSnapshot
+            | Check::CloudTrailOff
+    );
+    if !is_of_region && !was_read(Part::Images.as_str()) {
+        return false;
+    }
     match check {
         Check::LaunchesUnencryptedImage | Check::DisabledImageInUse | Check::DeprecatedImageInUse => {
             launcher_was_read()
@@ -377,6 +389,30 @@ mod tests {
             let since = report.since.expect("a comparison");
             let counted = (since.fixed, since.not_compared);
             assert_eq!(counted, (usize::from(is_fixed), usize::from(!is_fixed)), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn while_scans_fail_only_what_is_no_matter_of_images_is_fixed() {
+        for (finding, is_fixed) in [
+            (earlier(Check::PublicImage, "ami-1"), false),
+            (earlier(Check::KeyDisabled, "arn:key/2"), false),
+            (
+                earlier(Check::LaunchesMissingImage, "AutoScalingGroup/web/ami-1"),
+                false,
+            ),
+            (earlier(Check::OrphanSnapshot, "snap-1"), false),
+            (earlier(Check::PublicSnapshot, "snap-1"), true),
+            (earlier(Check::AllowedImagesOff, "AllowedImages"), true),
+            (earlier(Check::CloudTrailOff, "CloudTrail"), true),
+        ] {
+            let unknown = [unknown("Images", None)];
+            let found = was_read(
+                Check::named(&finding.check).expect("a check"),
+                &finding.resource,
+                &unknown,
+            );
+            assert_eq!(found, is_fixed, "{finding:?}");
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::plan::usage::is_passing;
 /// Something that a report is on, besides consumers and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Part {
+    /// Images and snapshots, where scans fail.
+    Images,
     /// Images of others that something launches.
     ForeignImages,
     /// A key that images are encrypted under.
@@ -39,12 +41,13 @@ impl Part {
     /// As reports name it.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::Images => "Images",
             Self::ForeignImages => "ForeignImages",
             Self::Key => "Key",
             Self::KeyAccess => "KeyAccess",
             Self::KeyRotation => "KeyRotation",
             Self::PublicSnapshots => "PublicSnapshots",
-            Self::LaunchPermissions => "LaunchPermissions",
+            Self::LaunchPermissions => form::LAUNCH_PERMISSIONS,
             Self::Trails => super::region::TRAILS,
             Self::References => "ImageReferences",
             Self::PolicyKey => "PolicyKey",
@@ -120,13 +123,7 @@ impl Subject<'_> {
         if let Err(error) = &observed.public_snapshots {
             unread.push(of_error(Part::PublicSnapshots, error));
         }
-        if let Some((image, error)) = self.picture.shared_unread.first_key_value() {
-            let message = problem::of_error(error).message;
-            unread.push(match self.picture.shared_unread.len() {
-                1 => unknown(Part::LaunchPermissions, Some(image.as_str()), message),
-                count => unknown(Part::LaunchPermissions, None, format!("Of {count} images: {message}")),
-            });
-        }
+        unread.extend(form::sharing_unread(&self.picture.shared_unread));
         match &observed.trails {
             Err(error) => unread.push(of_error(Part::Trails, error)),
             // Where one logs, the others do not matter.

@@ -14,6 +14,9 @@ use crate::plan::usage::graph;
 const TEMPLATE: &str = "lt-1";
 const PARAMETER: &str = "/golden/web";
 
+/// The versions of the template, its default version, and the parameter's values.
+type Before = (Vec<VersionNow>, i64, Vec<String>);
+
 /// AWS with a launch template and a parameter, and a migration of what they launch.
 struct Case {
     settings: AMIEncryptionTargetSpec,
@@ -32,7 +35,7 @@ struct Case {
     /// What the key's policy says.
     allows: bool,
     /// The world as it was before each change, and when that was made. What is read may show that for five minutes.
-    history: Vec<(i64, (Vec<VersionNow>, i64, Vec<String>))>,
+    history: Vec<(i64, Before)>,
     now: i64,
     /// When who uses the images was read last.
     read_at: i64,

@@ -1,12 +1,17 @@
 //! How consumers of images are printed.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Doubt, Graph, Unresolved};
-use crate::domain::{Consumer, ConsumerKind};
+use crate::domain::{AwsError, Consumer, ConsumerKind, ImageId};
+use crate::plan::problem;
+
+/// With whom images are shared, among what could not be read.
+pub const LAUNCH_PERMISSIONS: &str = "LaunchPermissions";
 
 /// Something that uses an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,6 +66,21 @@ pub fn unknown(graph: &Graph) -> Vec<Unknown> {
         message: format!("It names {}, {}.", unresolved.names, why(unresolved)),
     });
     unread.chain(unresolved).collect()
+}
+
+/// Of which images it could not be read with whom they are shared.
+pub fn sharing_unread(unread: &BTreeMap<ImageId, AwsError>) -> Option<Unknown> {
+    let (image, error) = unread.first_key_value()?;
+    let message = problem::of_error(error).message;
+    let (id, message) = match unread.len() {
+        1 => (Some(image.to_string()), message),
+        count => (None, format!("Of {count} images: {message}")),
+    };
+    Some(Unknown {
+        kind: LAUNCH_PERMISSIONS.into(),
+        id,
+        message,
+    })
 }
 
 /// Why it is not known what that means, for the end of a sentence.

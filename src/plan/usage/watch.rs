@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Picture;
 use crate::api::{FindingsStatus, UsageStatus};
 use crate::domain::{AwsError, ErrorClass, Readings};
+use crate::plan::obstacle::Problem;
 
 /// A reading that takes long is made less often, so that reading takes no more than this part of the time: a tenth. One that lacks
 /// something is made again sooner, and takes no more than half of it.
@@ -26,6 +27,17 @@ pub struct UsageWatch {
     failures: u32,
     /// Counts the changes of what is asked for, so that a reading that began before one is not taken for one after it.
     asked: u64,
+    /// Why the images that the last reading was on could not be scanned since.
+    outdated: Option<Outdated>,
+}
+
+/// The images that a reading was on are those of an old scan.
+#[derive(Debug)]
+struct Outdated {
+    /// What hindered the scans after it.
+    problem: Problem,
+    /// Whether one has succeeded since, so that the next reading is on what it has shown.
+    scanned: bool,
 }
 
 /// What a reading has shown.
@@ -79,6 +91,27 @@ impl UsageWatch {
         self.due
     }
 
+    /// Why the images that the last reading was on could not be scanned since, until another reading is on newer ones.
+    pub fn outdated(&self) -> Option<&Problem> {
+        self.outdated.as_ref().map(|outdated| &outdated.problem)
+    }
+
+    /// A scan has failed: what is read from now on is on the images of an older one.
+    pub fn scan_failed(&mut self, problem: &Problem) {
+        self.outdated = Some(Outdated {
+            problem: problem.clone(),
+            scanned: false,
+        });
+    }
+
+    /// A scan has seen everything. Where others before it have failed, it is read again at once.
+    pub fn scanned(&mut self) {
+        if let Some(outdated) = self.outdated.as_mut().filter(|outdated| !outdated.scanned) {
+            outdated.scanned = true;
+            self.renewed();
+        }
+    }
+
     /// Something else is asked for: what was read stays until that is.
     pub fn renewed(&mut self) {
         self.due = None;
@@ -108,6 +141,7 @@ impl UsageWatch {
         if is_renewed {
             return;
         }
+        self.outdated.take_if(|outdated| outdated.scanned && !is_blip);
         let took = Duration::try_from(now.duration_since(begun.at)).unwrap_or_default();
         let regular = begun.at + interval.max(took.saturating_mul(PART));
         self.failures = if passes { self.failures.saturating_add(1) } else { 0 };
@@ -141,6 +175,7 @@ pub fn is_passing(error: &AwsError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::conditions::reason;
     use crate::plan::testing::at;
 
     const INTERVAL: Duration = Duration::from_secs(900);
@@ -202,6 +237,36 @@ mod tests {
             "as long as it took"
         );
         assert_eq!(read(4, false, 1361, 1362), (Some(4), Some(at(2261))));
+    }
+
+    #[test]
+    fn images_are_outdated_from_a_scan_that_fails_until_a_reading_on_those_of_a_later_one() {
+        let mut watch = UsageWatch::default();
+        read(&mut watch, 0, 1, false);
+        let problem = Problem::new(reason::ACCESS_DENIED, "ec2:DescribeImages: allow it.");
+        watch.scan_failed(&problem);
+        assert_eq!(watch.outdated(), Some(&problem));
+        assert!(!watch.is_due(at(2)), "that is no reason to read");
+        read(&mut watch, 900, 901, false);
+        assert_eq!(watch.outdated(), Some(&problem), "it was read on the same images");
+        let begun = watch.begins(at(1800));
+        watch.scanned();
+        assert!(watch.is_due(at(1800)), "it is read again at once");
+        watch.ended(begun, of(UsageStatus::default()), false, INTERVAL, at(1801));
+        assert_eq!(watch.outdated(), Some(&problem), "that reading began before");
+        watch.scanned();
+        read(&mut watch, 1802, 1803, true);
+        assert_eq!(watch.outdated(), Some(&problem), "what it found is not taken");
+        read(&mut watch, 1863, 1864, false);
+        assert_eq!((watch.outdated(), watch.is_due(at(1865))), (None, false));
+        watch.scanned();
+        assert!(!watch.is_due(at(1865)), "nothing had failed");
+        watch.scan_failed(&problem);
+        watch.scanned();
+        let begun = watch.begins(at(2000));
+        watch.scan_failed(&problem);
+        watch.ended(begun, of(UsageStatus::default()), false, INTERVAL, at(2001));
+        assert_eq!(watch.outdated(), Some(&problem), "another has failed meanwhile");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use prometheus::core::Collector;
 use super::int_gauges;
 use super::targets::{Labels, TARGET, show};
 use crate::api::{AMIEncryptionTargetStatus, FindingsStatus};
-use crate::plan::findings::Check;
+use crate::plan::findings::{Check, record};
 
 #[derive(Debug, Clone)]
 pub(super) struct FindingMetrics {
@@ -58,7 +58,7 @@ impl FindingMetrics {
         show(
             &self.known,
             labels,
-            known.map(|findings| findings.unread.is_empty().into()),
+            known.map(|findings| record::is_known(findings).into()),
         );
     }
 

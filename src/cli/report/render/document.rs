@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{exempt_until, printable};
+use super::exempt_until;
+use crate::cli::text::{self, printable};
 use crate::plan::findings::report::{Report, ReportedFinding, ReportedImage};
 use crate::plan::findings::{Change, Earlier, Since};
 use crate::plan::usage::form;
@@ -80,7 +81,7 @@ impl Style for Marked {
     fn grid(&self, grid: &Grid) -> String {
         let mut text = String::new();
         for (number, row) in grid.rows.iter().enumerate() {
-            let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
+            let cells: Vec<String> = row.iter().map(|cell| text::markdown(cell)).collect();
             // Writing to a string does not fail.
             let _ = writeln!(text, "| {} |", cells.join(" | "));
             if number == 0 {
@@ -92,19 +93,8 @@ impl Style for Marked {
     }
 
     fn item(&self, text: &str) -> String {
-        format!("- {}\n", escaped(text))
+        format!("- {}\n", text::markdown(text))
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for sign in printable(text).chars() {
-        if "\\`*_{}[]<>()#+!|~@".contains(sign) {
-            out.push('\\');
-        }
-        out.push(sign);
-    }
-    out
 }
 
 fn document(report: &Report, style: &impl Style) -> String {
@@ -277,14 +267,4 @@ fn image(image: &ReportedImage) -> String {
         image.name,
         users.join(", ")
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_anybody_may_write_is_no_markup() {
-        assert_eq!(escaped("<b>|x"), "\\<b\\>\\|x");
-    }
 }

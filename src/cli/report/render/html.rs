@@ -8,7 +8,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use super::printable;
+use crate::cli::text::printable;
 use crate::plan::findings::report::Report;
 use crate::plan::findings::{Check, Severity};
 
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_anybody_may_write_is_text_and_ends_no_script() {
-        assert_eq!(escaped("<b a='\"'>&\u{7}"), "&lt;b a=&#39;&quot;&#39;&gt;&amp; ");
+        assert_eq!(escaped("<b a='\"'>&\u{7}"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;\u{fffd}");
         let mut report = Report::new(Timestamp::UNIX_EPOCH);
         report.generated = "</script><!--\u{2028}&".to_owned();
         let data = data(&report).expect("JSON");

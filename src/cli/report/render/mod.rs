@@ -27,26 +27,10 @@ pub(super) fn write(output: Output, report: &Report, out: &mut impl io::Write) -
     }
 }
 
-/// Without signs that move a terminal's cursor, break a line or turn a text around: names and tags are anybody's.
-fn printable(text: &str) -> String {
-    let moves = |sign: char| sign.is_control() || matches!(sign, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|sign| if moves(sign) { ' ' } else { sign }).collect()
-}
-
 /// Until when something is exempt, and why.
 fn exempt_until(day: &str, reason: Option<&str>) -> String {
     match reason {
         Some(reason) => format!("Exempt until {day}: {reason}"),
         None => format!("Exempt until {day}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_anybody_may_write_moves_no_cursor() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc\u{202e}d"), "a [2Jb c d");
     }
 }

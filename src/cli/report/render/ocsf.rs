@@ -5,7 +5,8 @@ use std::io;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{exempt_until, printable};
+use super::exempt_until;
+use crate::cli::text::printable;
 use crate::plan::findings::report::{Report, ReportedFinding};
 use crate::plan::findings::{Change, Check, Earlier, Severity};
 

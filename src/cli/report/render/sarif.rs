@@ -4,7 +4,8 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::{exempt_until, printable};
+use super::exempt_until;
+use crate::cli::text::printable;
 use crate::plan::findings::report::{Report, ReportedFinding};
 use crate::plan::findings::{Check, Severity};
 
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_anybody_may_write_is_neither_a_link_nor_a_uri_of_its_own() {
-        assert_eq!(message("[x](1) {0}\n"), "\\[x\\](1) {{0}} ");
+        assert_eq!(message("[x](1) {0}\n"), "\\[x\\](1) {{0}}\u{fffd}");
         assert_eq!(encoded("1/eu/a b?#é"), "1/eu/a%20b%3F%23%C3%A9");
     }
 }

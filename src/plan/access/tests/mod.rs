@@ -108,7 +108,7 @@ fn letter(access: &Access) -> char {
         Access::Allowed => 'A',
         Access::Denied(_) => 'D',
         Access::Delegated => 'I',
-        Access::Unknown(_) => '?',
+        Access::Unknown(_) | Access::Unread(_) => '?',
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who needs the key of which image, and what is said of those who may not use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::{
@@ -31,7 +31,7 @@ fn ahead(shared: &[LaunchPermission]) -> Ahead {
     let image = image(1, 1);
     Ahead {
         id: image.id.clone(),
-        shared: shared.iter().cloned().collect(),
+        shared: Some(shared.iter().cloned().collect()),
         original: Candidate::original(&image, &account()),
         copy: Candidate::copy(&image, &account(), "amiseal-web".to_owned(), at(0)),
     }
@@ -174,6 +174,40 @@ fn accounts_that_a_copy_is_shared_with_need_the_key_and_their_groups_a_grant() {
     let rows = rows_of(&access(&[enable_iam(), let_in], vec![whole_grant(FOREIGN)]));
     let found: Vec<State> = rows.iter().map(|row| row.state).collect();
     assert_eq!(found, [State::Unknown, State::Delegated]);
+}
+
+#[test]
+fn an_image_of_which_it_is_not_known_with_whom_it_is_shared_may_be_shared_with_whoever_launches_it() {
+    let ours = launchers(&[], &account());
+    let theirs = launchers(&[(ConsumerKind::AutoScalingGroup, "blue")], &other());
+    let settings = Err(denied(Operation::GetAllowedImagesSettings));
+    let id = other();
+    let neighbour = Neighbour {
+        account: &id,
+        graph: &theirs,
+        allowed: &settings,
+    };
+    let (key, scope, access) = (key(1), scope(), access(&[enable_iam()], Vec::new()));
+    let found = |shared: Option<BTreeSet<LaunchPermission>>| -> Vec<(State, String)> {
+        let images = [Ahead { shared, ..ahead(&[]) }];
+        let outlook = Outlook {
+            scope: &scope,
+            key: facts(&key, &access),
+            images: &images,
+            graph: &ours,
+            neighbours: &[neighbour],
+        };
+        let rows = outlook.rows(at(0)).into_iter();
+        rows.map(|row| (row.state, row.principal)).collect()
+    };
+    assert_eq!(found(Some(BTreeSet::new())), [], "nobody else can launch it");
+    assert_eq!(
+        found(None),
+        [
+            (State::Denied, FOREIGN.to_owned()),
+            (State::Unknown, "account 444455556666".to_owned())
+        ]
+    );
 }
 
 fn disabled() -> AllowedImages {

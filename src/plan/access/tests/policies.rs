@@ -321,7 +321,7 @@ fn what_could_not_be_read_or_is_not_understood_is_unknown() {
         policy: Err(denied(Operation::GetKeyPolicy)),
         grants: Ok(vec![whole_grant(ROLE)]),
     };
-    let Access::Unknown(why) = judged(&unread, &role()) else {
+    let Access::Unread(why) = judged(&unread, &role()) else {
         panic!("it is known");
     };
     assert!(why.contains("kms:GetKeyPolicy"), "{why}");
@@ -329,7 +329,7 @@ fn what_could_not_be_read_or_is_not_understood_is_unknown() {
         grants: Err(denied(Operation::ListGrants)),
         ..access(&[enable_iam()], Vec::new())
     };
-    let Access::Unknown(why) = judged(&no_grants, &role()) else {
+    let Access::Unread(why) = judged(&no_grants, &role()) else {
         panic!("it is known");
     };
     assert!(why.contains("kms:ListGrants"), "{why}");

@@ -209,3 +209,32 @@ fn images_are_those_that_the_cluster_holds_something_of() {
         "It has no migration, and only those say who uses an image."
     );
 }
+
+#[test]
+fn until_it_was_looked_by_the_settings_of_now_nothing_is_fixed() {
+    let fixed = |observed: Value, generation: i64| {
+        let mut status = status();
+        status["findings"]["omitted"] = 0.into();
+        status["findings"]["checks"] = json!([]);
+        status["findings"]["named"] = json!([]);
+        status["findings"]["observedGeneration"] = observed;
+        let mut target = target("p", &json!({"audit": {"allowedSharing": []}}), &status);
+        target.metadata.generation = Some(generation);
+        let mut told = report(&[target], &[]);
+        let earlier = json!({
+            "generated": "2026-01-01T00:00:00Z",
+            "findings": [{
+                "id": "1", "check": "shared-outside", "severity": "high", "accountID": "111122223333", "region": "eu-west-1",
+                "resource": IMAGE, "what": "It is shared.",
+            }],
+        });
+        told.compare(Previous::parse(earlier.to_string().as_bytes()).expect("a report"));
+        let since = told.since.expect("a comparison");
+        let notes = told.scopes[0].unknown.iter();
+        let is_said = notes.clone().any(|note| note.message.contains("have changed since"));
+        (since.fixed, since.not_compared, is_said)
+    };
+    assert_eq!(fixed(2.into(), 2), (1, 0, false));
+    assert_eq!(fixed(1.into(), 2), (0, 1, true));
+    assert_eq!(fixed(Value::Null, 2), (0, 1, true), "as a former version has left it");
+}

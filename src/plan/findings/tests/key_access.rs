@@ -1,7 +1,13 @@
+use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::key_access::{brief, said};
 use super::*;
+use crate::api::FindingsStatus;
 use crate::domain::{Image, KeyAccess, LaunchPermission, Operation};
+use crate::plan::access::Fix;
+use crate::plan::access::form::{Row, State};
+use crate::plan::findings::record;
 
 /// A world with one image under key 1 that a group launches.
 fn case(statement: &serde_json::Value) -> Case {
@@ -114,4 +120,103 @@ fn a_key_is_asked_about_where_somebody_needs_it() {
         ..case
     };
     assert!(unused.with(|subject| subject.key_needs()).is_empty());
+}
+
+#[test]
+fn what_no_reading_can_tell_is_not_unread_and_a_report_says_it_all_the_same() {
+    let organization = LaunchPermission::Organization("arn:aws:organizations::111122223333:organization/o-1".into());
+    let mut with_organization = case(&allow(ROLE));
+    with_organization.shared.insert(image_id(2), [organization].into());
+    let mut of_another = case(&allow(ROLE));
+    for snapshot in of_another.world.snapshots.values_mut() {
+        snapshot.key = Some("arn:aws:kms:eu-west-1:444455556666:key/1".parse().expect("an ARN"));
+    }
+    let by_batch = case(&allow(ROOT));
+    let by_batch = Case {
+        readings: Readings::default(),
+        ..by_batch
+    };
+    let by_batch = by_batch.launches(ConsumerKind::ComputeEnvironment, "jobs", 2);
+    let mut statement = allow(ROLE);
+    statement["Condition"] = json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}});
+    for (case, why) in [
+        (with_organization, "Which accounts are in arn:aws:organizations"),
+        (of_another, "in the account 444455556666 only"),
+        (by_batch, "AWS Batch launches by other roles too"),
+        (
+            case(&statement),
+            "It is not known whether arn:aws:iam::111122223333:role",
+        ),
+    ] {
+        assert_eq!((of_check(&case), case.unread()), (Vec::new(), Vec::new()), "{why}");
+        let status = case.with(|subject| record::of_target(subject, None, at(0)));
+        assert!(record::is_known(&status), "{status:#?}");
+        let undecided = case.with(|subject| subject.key_access_undecided());
+        assert_eq!(undecided.len(), 1, "{undecided:?}");
+        assert!(undecided[0].message.contains(why), "{undecided:?}");
+        let report = case.with(|subject| {
+            let mut report = crate::plan::findings::report::Report::new(at(0));
+            report.add(subject, Vec::new());
+            report
+        });
+        assert_eq!(report.scopes[0].unknown, undecided);
+    }
+}
+
+#[test]
+fn a_status_has_room_for_one_role_and_what_fixes_it() {
+    let status: FindingsStatus = case(&allow(ROOT)).with(|subject| record::of_target(subject, None, at(0)));
+    let named = status
+        .named
+        .iter()
+        .find(|named| named.check == "key-unusable-by-consumers");
+    let what = &named.expect("a finding").what;
+    assert!(what.ends_with("\"Resource\":\"*\"}"), "{}: {what}", what.len());
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    "[A-Z][a-z {}\\[\\]\",.:é]{0,400}\\."
+}
+
+fn denied() -> impl Strategy<Value = Row> {
+    let statements = prop::collection::vec(texts().prop_map(|text| json!({"Sid": text})), 0..3);
+    let consumers = prop::collection::vec("[A-Za-z {},.]{1,200}", 0..5);
+    (texts(), statements, prop::option::of(texts()), consumers).prop_map(|(message, statements, advice, consumers)| {
+        Row {
+            state: State::Denied,
+            account_id: None,
+            principal: String::new(),
+            missing: Vec::new(),
+            message,
+            fix: Some(Fix {
+                statements,
+                command: None,
+                advice,
+            }),
+            images: 1,
+            consumers,
+            unread: false,
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_a_status_says_is_whole_sentences_and_statements_and_names_where_the_rest_is(
+        first in prop::option::of(texts()),
+        rows in prop::collection::vec(denied(), 1..6),
+    ) {
+        let pieces = said(first, &rows);
+        let whole = pieces.concat();
+        let Some(brief) = brief(&pieces) else {
+            prop_assert!(whole.chars().count() <= 1024);
+            return Ok(());
+        };
+        prop_assert!(whole.chars().count() > 1024 && brief.chars().count() <= 1024);
+        let said = brief.strip_suffix(" `amiseal report -f` says the rest.").expect("where the rest is");
+        let ends: Vec<String> = (1..pieces.len()).map(|count| pieces[..count].concat()).collect();
+        prop_assert!(ends.iter().any(|end| end == said), "{said}");
+        let next = ends.iter().position(|end| end == said).map_or(0, |count| pieces[count + 1].chars().count());
+        prop_assert!(brief.chars().count() + next > 1024, "there is room for more");
+    }
 }

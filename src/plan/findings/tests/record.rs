@@ -259,3 +259,18 @@ fn where_nobody_reads_who_uses_images_that_is_said_and_nothing_is_claimed_of_it(
     });
     assert_eq!((now.total, &*now.unread[0].kind), (1, "Consumers"));
 }
+
+#[test]
+fn everything_was_read_where_only_scans_of_inspector_are_lacking() {
+    let mut case = Case::of([image(1, 1)]);
+    assert!(record::is_known(&status(&case, None)));
+    case.thresholds.max_scan_age = Some(Duration::from_secs(24 * 3600));
+    let unscanned = status(&case, None);
+    assert_eq!((&*unscanned.unread[0].kind, unscanned.unread.len()), ("ScanResults", 1));
+    assert!(record::is_known(&unscanned));
+    case.observed.guardrails = setting(Err(failed_call(
+        Operation::GetEbsEncryptionByDefault,
+        ErrorClass::Denied,
+    )));
+    assert!(!record::is_known(&status(&case, None)));
+}

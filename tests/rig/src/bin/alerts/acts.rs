@@ -44,6 +44,7 @@ impl Stage {
             }
             Cause::ManyTerabytes => self.add_image(cause, json!({"name": "data", "devices": [{"gib": 6144}]}))?,
             Cause::ConsumersDenied => self.edit(allow(cause, GROUPS))?,
+            Cause::ImageShared => self.share(cause, &["all"], &[])?,
             Cause::CheckFails => {
                 self.throw(cause, "*", Act::FailBefore(Failure::default()));
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
@@ -69,6 +70,7 @@ impl Stage {
             Cause::CopyHangs => self.edit(Edit::FinishCopies {})?,
             Cause::RoleNotTrusted => self.edit(trust(cause, &[HOME]))?,
             Cause::PermissionMissing | Cause::ConsumersDenied => self.edit(allow(cause, ""))?,
+            Cause::ImageShared => self.share(cause, &[], &["all"])?,
             Cause::KeyDisabled => self.edit(key_state(cause, "Enabled"))?,
             Cause::ImageNotCopyable => self.deregister(cause, "appliance")?,
             Cause::CopiesFail => {
@@ -135,6 +137,16 @@ impl Stage {
         let image = self.image(cause, |image| image.name == name);
         let image = image.with_context(|| format!("there is no image {name}"))?;
         self.edit(Edit::Deregister { image })
+    }
+
+    fn share(&self, cause: Cause, add: &[&str], remove: &[&str]) -> Result<()> {
+        let image = self.image(cause, |image| image.created_by.is_none());
+        let all = |who: &[&str]| who.iter().map(|one| (*one).to_owned()).collect();
+        self.edit(Edit::Share {
+            image: image.context("there is no original")?,
+            add: all(add),
+            remove: all(remove),
+        })
     }
 
     fn image(&self, cause: Cause, which: impl Fn(&ec2sim::model::Image) -> bool) -> Option<String> {

@@ -21,6 +21,8 @@ pub(crate) enum Cause {
     ManyTerabytes,
     /// A role may not list what launches images.
     ConsumersDenied,
+    /// An image is shared with everybody.
+    ImageShared,
     /// AWS does not say what a role may do.
     CheckFails,
     /// AWS takes minutes to answer the reads of one account.
@@ -50,6 +52,7 @@ pub(crate) const WAVES: [&[Cause]; 7] = [
         Cause::CopiesFail,
         Cause::ManyTerabytes,
         Cause::ConsumersDenied,
+        Cause::ImageShared,
         Cause::CheckFails,
         Cause::ReadsSlow,
     ],
@@ -80,6 +83,7 @@ impl Cause {
             Self::CheckFails => "100000000008",
             Self::ReadsSlow => "100000000009",
             Self::ConsumersDenied => "100000000010",
+            Self::ImageShared => "100000000011",
             Self::Throttled
             | Self::ReplicaHangs
             | Self::AwsGone
@@ -103,7 +107,8 @@ impl Cause {
             ],
             Self::CopiesFail => &["AmisealCopiesFailing"],
             Self::ManyTerabytes => &["AmisealDuplicateStorage"],
-            Self::ConsumersDenied => &["AmisealUsageUnknown"],
+            Self::ConsumersDenied => &["AmisealUsageUnknown", "AmisealFindingsUnknown"],
+            Self::ImageShared => &["AmisealNewFindings"],
             Self::CheckFails => &["AmisealTargetNotReady"],
             Self::ReadsSlow => &["AmisealScanStale"],
             Self::Throttled => &["AmisealAWSThrottling"],
@@ -123,17 +128,23 @@ impl Cause {
             "AmisealNewUnencryptedImage",
         ];
         match self {
-            Self::CopyHangs | Self::PermissionMissing | Self::CopiesFail | Self::ManyTerabytes | Self::CheckFails => {
-                LEFT
-            }
+            Self::CopyHangs
+            | Self::PermissionMissing
+            | Self::CopiesFail
+            | Self::ManyTerabytes
+            | Self::ImageShared
+            | Self::CheckFails => LEFT,
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &[
                 "AmisealTargetUnreachable",
                 "AmisealReconcileErrors",
                 "AmisealUsageUnknown",
+                "AmisealFindingsUnknown",
             ],
-            // Nor can it be read who uses the images.
-            Self::RoleNotTrusted | Self::ReadsSlow => &["AmisealUsageUnknown"],
+            // Nor can it be read who uses the images, and what is wrong.
+            Self::RoleNotTrusted | Self::ReadsSlow => &["AmisealUsageUnknown", "AmisealFindingsUnknown"],
+            // Images are under the key.
+            Self::KeyDisabled => &["AmisealNewFindings"],
             // Leases run out meanwhile, and nothing can be written.
             Self::ApiServerGone => &["AmisealShardsUnowned", "AmisealReconcileErrors"],
             _ => &[],
@@ -151,6 +162,7 @@ impl Cause {
             Self::CopiesFail => "the role may create no grants for the key",
             Self::ManyTerabytes => "an image of 6 TiB is copied, and stays",
             Self::ConsumersDenied => "the role may not list Auto Scaling groups",
+            Self::ImageShared => "somebody shares an image with everybody",
             Self::CheckFails => "AWS fails when it is asked what the role may do",
             Self::ReadsSlow => "AWS takes four minutes to answer a read",
             Self::Throttled => "AWS throttles every call",
@@ -173,6 +185,7 @@ impl Cause {
             Self::CopiesFail => "the role may create grants again, and somebody asks for another attempt",
             Self::ManyTerabytes => "its owner deregisters the original of 6 TiB",
             Self::ConsumersDenied => "the role may list Auto Scaling groups again",
+            Self::ImageShared => "somebody takes that back",
             Self::CheckFails => "AWS says what the role may do",
             Self::ReadsSlow => "AWS answers reads at once again",
             Self::Throttled => "AWS takes calls again",

@@ -50,7 +50,7 @@ pub(crate) fn world(accounts: &[&str], without: &str) -> Result<WorldSpec> {
     WorldSpec::parse(&world.to_string()).context("the world is no world")
 }
 
-/// The policy that has them migrated.
+/// The policy that has them migrated, and findings looked for.
 pub(crate) fn policy(accounts: &[&str]) -> String {
     let accounts: Vec<Value> = accounts.iter().map(|id| json!({"accountID": id})).collect();
     json!({
@@ -60,6 +60,7 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
         "spec": {
             "mode": "Enforce",
             "scanInterval": "1m",
+            "audit": {},
             "defaults": {
                 "roleName": ROLE,
                 "externalID": "platform",
