@@ -131,7 +131,7 @@ pub struct AMIEncryptionPolicySpec {
     /// What a verified copy takes over from its original.
     #[serde(default)]
     pub promotion: PromotionSettings,
-    /// What is read of everything that can launch the images. Nothing of it is ever changed.
+    /// What is read of everything that can launch the images. Reading changes none of it.
     #[serde(default)]
     pub consumers: ConsumerSettings,
     /// Which images count as unused.

@@ -132,7 +132,7 @@ pub struct AMIEncryptionTargetSpec {
     pub copy: CopySettings,
     /// What a verified copy takes over from its original.
     pub promotion: PromotionSettings,
-    /// What is read of everything that can launch the images. Nothing of it is ever changed.
+    /// What is read of everything that can launch the images. Reading changes none of it.
     #[serde(default)]
     pub consumers: ConsumerSettings,
     /// Which images count as unused.

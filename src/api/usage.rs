@@ -18,7 +18,7 @@ pub const FOREIGN_IMAGES: usize = 200;
 /// Of so many a migration says whether they may use the key.
 pub const KEY_ACCESS_ROWS: usize = 20;
 
-/// What is read of everything that can launch images. Nothing of it is ever changed.
+/// What is read of everything that can launch images. Reading changes none of it.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerSettings {

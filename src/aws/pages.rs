@@ -120,6 +120,7 @@ pub(super) struct Pages {
     begun: bool,
     next: Option<String>,
     repeats: u32,
+    turned: u32,
 }
 
 impl Pages {
@@ -151,7 +152,13 @@ impl Pages {
         }
         self.begun = true;
         self.next = next;
+        self.turned = self.turned.saturating_add(1);
         Ok(())
+    }
+
+    /// Whether there was more than one page: what changes its place between two of them may be on neither.
+    pub(super) fn several(&self) -> bool {
+        self.turned > 1
     }
 }
 

@@ -284,6 +284,9 @@ pub struct Readings {
     pub origins: HashMap<Box<str>, Origin>,
     /// By which roles Auto Scaling groups launch, by the groups' names.
     pub group_roles: HashMap<Box<str>, Box<str>>,
+    /// Whether a listing had several pages, of a kind of which AWS does not say by itself what names an image. An entry that changes its
+    /// place between two pages is on neither.
+    pub paged: bool,
     /// Kinds of which not everything was read, and why.
     pub unread: BTreeMap<ConsumerKind, AwsError>,
 }
@@ -307,6 +310,7 @@ impl Readings {
         self.absent_versions.extend(other.absent_versions);
         self.origins.extend(other.origins);
         self.group_roles.extend(other.group_roles);
+        self.paged |= other.paged;
         self.unread.extend(other.unread);
     }
 }

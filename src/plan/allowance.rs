@@ -1,16 +1,17 @@
 //! How often one object may be written.
 //!
-//! An object that comes to rest needs a handful of writes. Two who see it differently, as when somebody runs amiseal twice in a
-//! cluster, would write it in turns for ever, as fast as the API server answers.
+//! An object that comes to rest needs a handful of writes, and a migration four or five more for each consumer that is moved. Two who
+//! see it differently, as when somebody runs amiseal twice in a cluster, would write it in turns for ever, as fast as the API server
+//! answers.
 
 use std::time::Duration;
 
 /// How many writes may follow each other at once.
-const BURST: f64 = 20.0;
+const BURST: f64 = 40.0;
 /// How many more are allowed each second.
 const PER_SECOND: f64 = 0.1;
 /// So many are kept for what people or other controllers wait for, and are not spent on what a later write says as well.
-const KEPT: f64 = 10.0;
+const KEPT: f64 = 20.0;
 
 /// How long after the last write counts of work that goes on are written again.
 const COUNTS_APART: Duration = Duration::from_secs(120);
@@ -92,10 +93,10 @@ mod tests {
     #[test]
     fn a_burst_is_allowed_and_then_one_each_ten_seconds() {
         let mut allowance = Allowance::new(Duration::ZERO);
-        assert_eq!(made(&mut allowance, Duration::ZERO, 1000), 20);
+        assert_eq!(made(&mut allowance, Duration::ZERO, 1000), 40);
         assert_eq!(made(&mut allowance, Duration::from_secs(11), 1000), 1);
         assert_eq!(made(&mut allowance, Duration::from_secs(32), 1000), 2);
-        assert_eq!(made(&mut allowance, Duration::from_secs(86_400), 1000), 20);
+        assert_eq!(made(&mut allowance, Duration::from_secs(86_400), 1000), 40);
     }
 
     #[test]
@@ -104,13 +105,13 @@ mod tests {
         let rests = |allowance: &Allowance| {
             [Urgency::Later, Urgency::Now].map(|urgency| allowance.rest(urgency, Duration::ZERO).as_secs())
         };
-        for _ in 0..10 {
+        for _ in 0..20 {
             assert_eq!(rests(&allowance), [0, 0]);
             allowance.count(Duration::ZERO);
         }
         assert_eq!(rests(&allowance), [10, 0]);
-        (0..10).for_each(|_| allowance.count(Duration::ZERO));
-        assert_eq!(rests(&allowance), [110, 10]);
+        (0..20).for_each(|_| allowance.count(Duration::ZERO));
+        assert_eq!(rests(&allowance), [210, 10]);
         assert!(allowance.allows(Duration::ZERO + allowance.rest(Urgency::Now, Duration::ZERO)));
     }
 

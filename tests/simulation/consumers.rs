@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use amiseal::api::{AMIMigration, UsageState};
+use amiseal::api::{AMIMigration, PromotionSettings, UsageState};
 use ec2sim::{ConsumerKind, Sim, SimTime, WorldSpec};
 use kube::ResourceExt;
 use rand::{Rng, SeedableRng};
@@ -204,7 +204,17 @@ pub(crate) fn check_counts(sim: &Sim, objects: &Objects) -> Vec<Broken> {
                 .map(|region| region.images.keys().cloned().collect())
                 .unwrap_or_default()
         });
-        let free = ids.iter().filter(|id| !sim.launchable_by_somebody(id)).count();
+        // Since it was read, a template may have been moved to a copy that nobody had used.
+        let moves = spec.promotion != PromotionSettings::default();
+        let is_copy = |id: &str| {
+            sim.with_world(|world| {
+                let region = world.region(&spec.account_id, &spec.region);
+                let image = region.and_then(|region| region.images.get(id));
+                image.is_some_and(|image| image.copied_from().is_some())
+            })
+        };
+        let is_free = |id: &&String| !sim.launchable_by_somebody(id) || moves && is_copy(id);
+        let free = ids.iter().filter(is_free).count();
         if unused as usize > free {
             let how = format!(
                 "{}: {unused} images are called unused, and {free} are",

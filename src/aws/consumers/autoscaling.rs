@@ -36,6 +36,7 @@ pub(super) async fn read_configurations(session: &Session, into: &mut Readings) 
         }
         pages.turn(CONFIGURATIONS, page.next_token)?;
     }
+    into.paged |= pages.several();
     Ok(())
 }
 
@@ -53,6 +54,7 @@ pub(super) async fn read_groups(session: &Session, query: &Query, into: &mut Rea
         }
         pages.turn(GROUPS, page.next_token)?;
     }
+    into.paged |= pages.several();
     Ok(())
 }
 

@@ -24,6 +24,7 @@ pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) 
         clusters.extend(listed(CLUSTERS, page.clusters)?);
         pages.turn(CLUSTERS, page.next_token)?;
     }
+    into.paged |= pages.several();
     for cluster in clusters {
         match of_cluster(session, query, &cluster, into).await {
             // Deleted since it was listed.
@@ -48,6 +49,7 @@ async fn of_cluster(session: &Session, query: &Query, cluster: &str, into: &mut 
         groups.extend(listed(GROUPS, page.nodegroups)?);
         pages.turn(GROUPS, page.next_token)?;
     }
+    into.paged |= pages.several();
     for group in groups {
         let client = session.eks();
         let request = client.describe_nodegroup().cluster_name(cluster).nodegroup_name(&group);

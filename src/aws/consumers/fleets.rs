@@ -28,6 +28,7 @@ pub(super) async fn read(session: &Session, query: &Query, into: &mut Readings) 
         }
         pages.turn(OPERATION, page.next_token)?;
     }
+    into.paged |= pages.several();
     Ok(())
 }
 

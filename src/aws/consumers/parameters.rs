@@ -25,7 +25,7 @@ const AT_A_TIME: usize = 10;
 const IMAGE: &str = "aws:ec2:image";
 
 pub(super) async fn read(session: &Session, which: Parameters, into: &mut Readings) -> Result<(), AwsError> {
-    let names = list(session, which).await?;
+    let names = list(session, which, into).await?;
     let mut newer: Vec<(Box<str>, i64)> = Vec::new();
     for some in names.chunks(AT_A_TIME) {
         let (found, _) = get(session, some.iter().map(|name| name.to_string()).collect()).await?;
@@ -56,7 +56,7 @@ pub(super) async fn read(session: &Session, which: Parameters, into: &mut Readin
 }
 
 /// The names of all that are to be looked into.
-async fn list(session: &Session, which: Parameters) -> Result<Vec<Box<str>>, AwsError> {
+async fn list(session: &Session, which: Parameters, into: &mut Readings) -> Result<Vec<Box<str>>, AwsError> {
     let filter = match which {
         Parameters::All => None,
         Parameters::Images => {
@@ -82,6 +82,7 @@ async fn list(session: &Session, which: Parameters) -> Result<Vec<Box<str>>, Aws
         }
         pages.turn(LIST, page.next_token)?;
     }
+    into.paged |= pages.several();
     Ok(names.into_iter().collect())
 }
 

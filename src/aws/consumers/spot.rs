@@ -29,6 +29,7 @@ pub(super) async fn read_fleets(session: &Session, query: &Query, into: &mut Rea
         }
         pages.turn(FLEETS, page.next_token)?;
     }
+    into.paged |= pages.several();
     Ok(())
 }
 
@@ -78,6 +79,7 @@ pub(super) async fn read_requests(session: &Session, query: &Query, into: &mut R
         }
         pages.turn(REQUESTS, page.next_token)?;
     }
+    into.paged |= pages.several();
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! Parameters of Systems Manager, one at a time.
 
-use aws_sdk_ssm::types::{ParameterStringFilter, ResourceTypeForTagging};
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ResourceTypeForTagging};
 
 use crate::aws::consumers::{Query, owner};
 use crate::aws::listing::listed;
+use crate::aws::pages::Pages;
 use crate::aws::session::Session;
-use crate::domain::{AwsError, Movable, Operation, ParameterNow, Tags};
+use crate::domain::{AwsError, ErrorClass, Movable, Operation, ParameterNow, Tags};
 
 const GET: Operation = Operation::GetParameters;
 const DESCRIBE: Operation = Operation::DescribeParameters;
@@ -15,26 +16,18 @@ const PUT: Operation = Operation::PutParameter;
 /// Reads what it holds, and all that a new version has to be told again.
 pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result<Movable, AwsError> {
     let client = session.ssm();
-    let filter = ParameterStringFilter::builder()
-        .key("Name")
-        .option("Equals")
-        .values(name)
-        .build()
-        .map_err(|error| AwsError::malformed(DESCRIBE, &error))?;
-    let described = client.describe_parameters().parameter_filters(filter);
-    let described = session.call(DESCRIBE, described.send()).await?;
+    let metadata = metadata(session, name).await?;
     let of_type = ResourceTypeForTagging::Parameter;
     let tags = client.list_tags_for_resource().resource_type(of_type).resource_id(name);
     let tags = session.call(TAGS, tags.send()).await?;
     // Last, as this is what decides.
-    let got = session.call(GET, client.get_parameters().names(name).send()).await?;
-    let Some(got) = listed(GET, got.parameters)?.into_iter().next() else {
+    let answer = session.call(GET, client.get_parameters().names(name).send()).await?;
+    if answer.invalid_parameters().iter().any(|invalid| invalid == name) {
         return Ok(Movable::Gone);
-    };
-    let metadata = listed(DESCRIBE, described.parameters)?;
-    let Some(metadata) = metadata.into_iter().find(|metadata| metadata.name() == Some(name)) else {
-        return Ok(Movable::Gone);
-    };
+    }
+    let got = listed(GET, answer.parameters)?.into_iter().next();
+    let got = got.ok_or_else(|| AwsError::new(GET, ErrorClass::Transient, None))?;
+    let metadata = metadata.ok_or_else(|| AwsError::new(DESCRIBE, ErrorClass::Transient, None))?;
     let tags: Vec<(&str, &str)> = tags.tag_list().iter().map(|tag| (tag.key(), tag.value())).collect();
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(Into::into);
     let policies = metadata.policies().iter();
@@ -52,6 +45,31 @@ pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result
         owner: owner(query, None, tags.iter().copied()),
         tags: Tags::of(&tags),
     }))
+}
+
+/// What is said of it besides its value, if the listing shows it. A page may be empty and not the last.
+async fn metadata(session: &Session, name: &str) -> Result<Option<ParameterMetadata>, AwsError> {
+    let filter = ParameterStringFilter::builder()
+        .key("Name")
+        .option("Equals")
+        .values(name)
+        .build()
+        .map_err(|error| AwsError::malformed(DESCRIBE, &error))?;
+    let mut pages = Pages::default();
+    while pages.more() {
+        let client = session.ssm();
+        let request = client
+            .describe_parameters()
+            .parameter_filters(filter.clone())
+            .set_next_token(pages.token());
+        let page = session.call(DESCRIBE, request.send()).await?;
+        let mut found = listed(DESCRIBE, page.parameters)?.into_iter();
+        if let Some(found) = found.find(|parameter| parameter.name() == Some(name)) {
+            return Ok(Some(found));
+        }
+        pages.turn(DESCRIBE, page.next_token)?;
+    }
+    Ok(None)
 }
 
 /// Gives it another value, and all else as it was. Says which version that is.

@@ -1,8 +1,8 @@
 //! Launch templates, one at a time.
 
 use aws_sdk_ec2::types::{
-    LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
-    LaunchTemplateVersion, RequestLaunchTemplateData,
+    LaunchTemplate, LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
+    LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateVersion, RequestLaunchTemplateData,
 };
 
 use crate::aws::consumers::{Query, owner};
@@ -26,15 +26,7 @@ const TRIES: usize = 3;
 pub(super) async fn read(session: &Session, id: &str, former: Option<i64>, query: &Query) -> Result<Movable, AwsError> {
     for _ in 0..TRIES {
         let versions = versions(session, id, vec!["$Latest".to_owned(), "$Default".to_owned()]).await?;
-        let request = session
-            .ec2_reads()
-            .describe_launch_templates()
-            .include_managed_resources(true)
-            .launch_template_ids(id);
-        let answer = session.call(TEMPLATES, request.send()).await?;
-        let Some(template) = listed(TEMPLATES, answer.launch_templates)?.into_iter().next() else {
-            return Ok(Movable::Gone);
-        };
+        let template = template(session, id).await?;
         let numbered = |number: Option<i64>| versions.iter().find(|version| Some(version.number) == number);
         let default = numbered(template.default_version_number()).cloned();
         let latest = numbered(template.latest_version_number()).cloned();
@@ -61,6 +53,25 @@ pub(super) async fn read(session: &Session, id: &str, former: Option<i64>, query
         }));
     }
     Err(AwsError::new(VERSIONS, ErrorClass::Transient, None))
+}
+
+/// The template itself. One that is not there is an error; none in the answer is no answer.
+async fn template(session: &Session, id: &str) -> Result<LaunchTemplate, AwsError> {
+    let mut pages = Pages::default();
+    while pages.more() {
+        let request = session
+            .ec2_reads()
+            .describe_launch_templates()
+            .include_managed_resources(true)
+            .launch_template_ids(id)
+            .set_next_token(pages.token());
+        let page = session.call(TEMPLATES, request.send()).await?;
+        if let Some(template) = listed(TEMPLATES, page.launch_templates)?.into_iter().next() {
+            return Ok(template);
+        }
+        pages.turn(TEMPLATES, page.next_token)?;
+    }
+    Err(AwsError::new(TEMPLATES, ErrorClass::Transient, None))
 }
 
 async fn versions(session: &Session, id: &str, which: Vec<String>) -> Result<Vec<VersionNow>, AwsError> {

@@ -13,7 +13,7 @@ use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
-use crate::controller::survey::{confirm, consumers, query, session_key, survey, unusable_keys};
+use crate::controller::survey::{confirm, consumers_at_once, query, session_key, survey, unusable_keys};
 use crate::domain::{Image, ImageState, Inventory, Malformed, Scope};
 use crate::plan::classify::Older;
 use crate::plan::cost::Pace;
@@ -23,7 +23,7 @@ use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 use crate::plan::source_keys::{self, SourceKeys};
 use crate::plan::usage::Picture;
-use crate::plan::{problem, request, usage};
+use crate::plan::{problem, request};
 
 /// How to look.
 #[derive(Debug, Clone, Copy)]
@@ -231,9 +231,11 @@ impl<'a> Target<'a> {
         let copies = !findings.to_copy().is_empty();
         // What is here may launch images of another account.
         if self.settings.consumers && (copies || has_neighbours) {
-            let readings = consumers(session, &query(&self.spec.consumers)).await;
+            let query = query(&self.spec.consumers);
+            let began = survey.inventory.scanned;
+            let (_, graph) = Box::pin(consumers_at_once(session, &query, &self.scope.account, began)).await;
             let mut picture = Picture {
-                graph: usage::graph(&readings, &self.scope.account, survey.inventory.scanned),
+                graph,
                 ..Picture::default()
             };
             let images = || findings.to_copy().iter().map(|image| &***image);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::aws::{Detail, Query, Session};
-use crate::controller::survey::{self, beside, confirm, consumers};
+use crate::controller::survey::{self, beside, confirm, consumers_at_once};
 use crate::domain::{AwsError, ImageId, Inventory, Scope};
 use crate::plan::findings::{Observed, PolicyKey, Subject, Thresholds};
 use crate::plan::select::Selector;
-use crate::plan::usage::{self, Picture};
+use crate::plan::usage::Picture;
 use crate::plan::{obstacle, problem};
 
 /// What one account and region showed.
@@ -52,9 +52,9 @@ pub(super) async fn read(session: &Arc<Session>, asked: Asked<'_>) -> Result<See
     // Of what happens later, a launch, an image or a group, nothing is claimed.
     let began = Timestamp::now();
     let inventory = session.scan_for(Detail::Everything).await?;
-    let readings = consumers(session, &asked.query).await;
+    let (readings, graph) = Box::pin(consumers_at_once(session, &asked.query, &scope.account, began)).await;
     let mut picture = Picture {
-        graph: usage::graph(&readings, &scope.account, began),
+        graph,
         ..Picture::default()
     };
     let policy = match asked.policy {

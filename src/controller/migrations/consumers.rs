@@ -14,8 +14,8 @@ use crate::controller::survey;
 use crate::domain::{Change, KeyAccess, Operation};
 use crate::plan::access::Principal;
 use crate::plan::access::who::{self, Needs};
-use crate::plan::moving::{ConsumerKey, Seen, Turn};
-use crate::plan::step::{Answer, Facts};
+use crate::plan::moving::{self, ConsumerKey, Seen, Turn};
+use crate::plan::step::{self, Answer, Facts};
 
 /// In which time no more consumers are moved than the policy allows.
 const A_DAY: f64 = 24.0 * 3600.0;
@@ -98,7 +98,12 @@ impl MigrationReconciler<'_> {
         };
         tracing::info!(consumer = %key.id, version, "changed a consumer");
         self.ctx.registry.memory.set_problem(&self.uid, None);
-        self.answered(facts, Answer::Moved(key, change, version)).await
+        let answer = Answer::Moved(key, change, version);
+        if step::answered(facts, answer, self.ctx.clock.now()).status == *facts.record.status {
+            // Nothing is written that would lead to the next step, and it may take a while to show.
+            return Ok(Action::requeue(self.ctx.clock.to_real_time(moving::LOOK_AGAIN)));
+        }
+        self.answered(facts, answer).await
     }
 
     /// Whether another consumer may be moved in this account and region now.

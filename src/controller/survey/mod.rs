@@ -13,7 +13,7 @@ use crate::plan::obstacle::KeyView;
 use crate::plan::source_keys::{self, SourceKeys};
 
 pub(crate) use observed::{Asked, Migrating, beside};
-pub(crate) use using::{confirm, consumers, query, sharing};
+pub(crate) use using::{confirm, consumers, consumers_at_once, query, sharing};
 
 /// What an account and region showed.
 #[derive(Debug)]

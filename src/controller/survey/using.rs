@@ -1,6 +1,7 @@
 //! Reading who uses images, and who may.
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use wildmatch::WildMatch;
 
 use crate::api::{ConsumerSettings, ParameterScope};
@@ -29,6 +30,24 @@ pub(crate) async fn consumers(session: &Session, query: &Query) -> Readings {
             .await;
     }
     readings
+}
+
+/// The same for those who read once: where it takes another reading to say of an image that nobody uses it, that is made at once.
+pub(crate) async fn consumers_at_once(
+    session: &Session,
+    query: &Query,
+    account: &AccountId,
+    began: Timestamp,
+) -> (Readings, Graph) {
+    let readings = consumers(session, query).await;
+    let graph = usage::graph(&readings, account, began);
+    if !graph.is_to_be_read_again() {
+        return (readings, graph);
+    }
+    let readings = consumers(session, query).await;
+    let mut again = usage::graph(&readings, account, began);
+    again.keep(&graph);
+    (readings, again)
 }
 
 /// What a policy has read of them.

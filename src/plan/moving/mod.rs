@@ -27,7 +27,8 @@ use crate::plan::access::who::{self, Needs};
 use crate::plan::access::{KeyFacts, form};
 use crate::plan::obstacle::Problem;
 use crate::plan::usage::{Picture, is_of_old_version};
-use row::{LOOK_AGAIN, SHOWS_AFTER, Task, Verdict, is_put_off};
+pub use row::LOOK_AGAIN;
+use row::{SHOWS_AFTER, Task, Verdict, is_put_off};
 pub use template::is_ours;
 
 /// Why a consumer is left as it is.
@@ -165,7 +166,7 @@ pub fn next(facts: Facts<'_>) -> Outcome {
         note: None,
         pending: Vec::new(),
     };
-    pass.forget_what_is_left_no_more();
+    pass.forget_what_is_not_asked_for();
     let knows = facts.settings.consumers.read || facts.desired == Desired::RolledBack;
     if pass.held().is_none() && knows {
         match facts.desired {
@@ -253,6 +254,14 @@ impl Pass<'_> {
                 .filter(|_| row.is_none_or(|row| row.previous.is_none()));
             let verdict = owned.map(|owner| self.task(&key, row).owned(owner));
             found.entry(key).or_insert(verdict);
+        }
+        // A listing may miss one: what is said of it goes when it is seen not to launch the original any more.
+        let said = self
+            .rows
+            .iter()
+            .filter(|row| row.state == ConsumerState::Left && self.is_to_be_looked_at(row));
+        for key in said.filter_map(key_of) {
+            found.entry(key).or_insert(None);
         }
         found.into_iter().collect()
     }
@@ -423,22 +432,15 @@ impl Pass<'_> {
         Err(not_known(&format!("{}{way_out}", row.text())))
     }
 
-    /// What was only said of consumers that do not launch the original any more, or that the policy leaves alone now.
-    fn forget_what_is_left_no_more(&mut self) {
-        let Some(picture) = self.facts.picture else { return };
-        let consumers = picture.graph.consumers(&self.facts.source.id);
-        let movable: Vec<ConsumerKey> = consumers
-            .iter()
-            .filter(|consumer| self.is_to_be_moved(consumer))
-            .map(|consumer| ConsumerKey {
-                kind: consumer.kind,
-                id: consumer.id.clone(),
-            })
-            .collect();
-        self.rows.retain(|row| {
-            let is_only_said = row.state == ConsumerState::Left && row.previous.is_none();
-            !is_only_said || key_of(row).is_some_and(|key| movable.contains(&key))
-        });
+    /// What was only said of kinds that the policy does not have moved any more.
+    fn forget_what_is_not_asked_for(&mut self) {
+        let promotion = &self.facts.settings.promotion;
+        let update = |row: &MovedConsumer| match ConsumerKind::named(&row.kind) {
+            Some(ConsumerKind::Parameter) => promotion.ssm_parameters,
+            _ => promotion.launch_templates,
+        };
+        self.rows
+            .retain(|row| row.previous.is_some() || update(row) == ConsumerUpdate::Update);
     }
 
     fn outcome(mut self) -> Outcome {
@@ -563,24 +565,29 @@ pub fn key_of(row: &MovedConsumer) -> Option<ConsumerKey> {
 
 /// What is on record once AWS has answered a change with the number of the version that it made.
 pub fn answered(row: &MovedConsumer, change: &Change, version: i64, now: Timestamp) -> MovedConsumer {
-    let mut row = MovedConsumer {
-        time: Some(Time(now)),
-        ..row.clone()
-    };
     let is_back = row.state == ConsumerState::PuttingBack;
+    let mut current = row.current.clone();
     match change {
+        // What it has made is known by what it says of itself.
         Change::NewVersion(_) if is_back => {}
         Change::NewVersion(_) | Change::PutValue { .. } => {
-            row.current = Some(ConsumerVersions {
+            current = Some(ConsumerVersions {
                 latest: version,
                 default: None,
             });
         }
         Change::SetDefault { version, .. } => {
-            if let Some(current) = &mut row.current {
+            if let Some(current) = &mut current {
                 current.default = (!is_back).then_some(*version);
             }
         }
     }
-    row
+    if current == row.current {
+        return row.clone();
+    }
+    MovedConsumer {
+        current,
+        time: Some(Time(now)),
+        ..row.clone()
+    }
 }

@@ -14,7 +14,7 @@ use crate::domain::{Change, ImageId, ImageRef, Owner, SnapshotId, Tags};
 /// For how long a reading may still show what was there before a change.
 pub(super) const SHOWS_AFTER: Duration = Duration::from_secs(600);
 /// How soon it is looked again whether a change shows.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(15);
+pub const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// Whether what was begun with a consumer is put off until nobody holds it any more.
 pub(super) fn is_put_off(row: &MovedConsumer) -> bool {

@@ -120,6 +120,9 @@ pub fn doubt(doubt: &Doubt<'_>) -> String {
                 why(unresolved)
             )
         }
+        Doubt::SeenOnce => {
+            "What launches images is listed on several pages, and only one reading has shown nobody.".to_owned()
+        }
         Doubt::Unconfirmed => "AWS was not asked whether anything else names it.".to_owned(),
         Doubt::Shared => "Other accounts may launch it, or who may was not read.".to_owned(),
         Doubt::Asked(at) => {

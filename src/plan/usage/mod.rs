@@ -50,6 +50,10 @@ pub struct Graph {
     unresolved: BTreeSet<Unresolved>,
     /// By which roles Auto Scaling groups launch, by the groups' names.
     group_roles: HashMap<Box<str>, Box<str>>,
+    /// Whether a listing of it had several pages, of a kind that AWS is not asked about by itself.
+    paged: bool,
+    /// The images that the reading before showed to be used, if there was one that could read everything.
+    used_before: Option<BTreeSet<ImageId>>,
     /// When reading it began.
     began: Option<Timestamp>,
     /// Images of which AWS was asked by itself what names them.
@@ -78,6 +82,8 @@ pub enum Doubt<'g> {
     Unread(ConsumerKind, &'g Problem),
     /// Something names what could not be read.
     Unresolved(&'g Unresolved),
+    /// Listings of many pages may miss what changes its place between two of them, and no other reading has shown the same yet.
+    SeenOnce,
     /// AWS was not asked whether it finds anything that names it.
     Unconfirmed,
     /// The image can be launched in other accounts.
@@ -132,6 +138,7 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
             .map(|(kind, error)| (*kind, problem::of_error(error)))
             .collect(),
         group_roles: readings.group_roles.clone(),
+        paged: readings.paged,
         began: Some(began),
         ..Graph::default()
     };
@@ -230,6 +237,11 @@ impl Graph {
         self.unconfirmed = Some(problem::of_error(error));
     }
 
+    /// Whether it takes another reading to say of any image that nobody uses it.
+    pub fn is_to_be_read_again(&self) -> bool {
+        self.paged && self.used_before.is_none()
+    }
+
     /// Whether AWS was asked by itself what names an image.
     pub fn is_confirmed(&self, image: &ImageId) -> bool {
         self.confirmed.contains(image)
@@ -258,6 +270,10 @@ impl Graph {
     /// Takes over from an earlier reading what may still be so: consumers of kinds of which not everything could be read now, and those
     /// of which it is not known now what they launch.
     pub fn keep(&mut self, earlier: &Self) {
+        let used = earlier.users.iter().filter(|(_, users)| !users.is_empty());
+        self.used_before = earlier
+            .is_whole()
+            .then(|| used.map(|(image, _)| image.clone()).collect());
         let unresolved = &self.unresolved;
         let (unread, objects) = (&self.unread, &self.unread_objects);
         let is_unread = |user: &Consumer| match user.kind {
@@ -309,6 +325,9 @@ impl Graph {
             .map(|(kind, problem)| Doubt::Unread(*kind, problem))
             .collect();
         doubts.extend(self.unresolved.iter().map(Doubt::Unresolved));
+        if self.paged && self.used_before.as_ref().is_none_or(|used| used.contains(&image.id)) {
+            doubts.push(Doubt::SeenOnce);
+        }
         if !self.confirmed.contains(&image.id) {
             doubts.push(Doubt::Unconfirmed);
         }

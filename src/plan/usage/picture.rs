@@ -78,7 +78,7 @@ impl Picture {
             Usage::Unknown(doubts) => doubts.iter().all(|doubt| {
                 matches!(
                     doubt,
-                    Doubt::Unconfirmed | Doubt::Shared | Doubt::Asked(_) | Doubt::NotCounted(_)
+                    Doubt::SeenOnce | Doubt::Unconfirmed | Doubt::Shared | Doubt::Asked(_) | Doubt::NotCounted(_)
                 )
             }),
             Usage::Used(_) | Usage::Unused(_) => false,

@@ -300,3 +300,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_listings_have_several_pages_it_takes_two_readings_to_say_that_nobody_uses_an_image() {
+    let group = |image| {
+        launcher(
+            ConsumerKind::AutoScalingGroup,
+            "web",
+            vec![Launches::Image(by_id(image))],
+        )
+    };
+    let reading = |launchers: Vec<Launcher>, paged| {
+        let readings = Readings {
+            launchers,
+            paged,
+            ..Readings::default()
+        };
+        let mut graph = graph(&readings, &account(), at(0));
+        graph.confirm(&[image_id(1)], &[], &account());
+        graph
+    };
+    let mut old = image(1, 1);
+    old.last_launched = Some(at(0));
+    let nobody = BTreeSet::new();
+    let is_unused = |graph: &Graph| matches!(graph.usage(&old, Some(&nobody), DAY, at(10 * 86_400)), Usage::Unused(_));
+    assert!(
+        is_unused(&reading(vec![], false)),
+        "a listing of one page misses nothing"
+    );
+    let first = reading(vec![], true);
+    assert!(!is_unused(&first) && first.is_to_be_read_again());
+    let mut second = reading(vec![], true);
+    second.keep(&first);
+    assert!(is_unused(&second) && !second.is_to_be_read_again());
+    // It was there before, and one reading has missed it.
+    let mut third = reading(vec![], true);
+    third.keep(&reading(vec![group(1)], true));
+    assert!(!is_unused(&third));
+    // What could not read everything has shown nothing.
+    let mut lacking = reading(vec![], true);
+    let error = AwsError::new(Operation::DescribeAutoScalingGroups, ErrorClass::Denied, None);
+    lacking
+        .unread
+        .insert(ConsumerKind::AutoScalingGroup, crate::plan::problem::of_error(&error));
+    let mut fourth = reading(vec![], true);
+    fourth.keep(&lacking);
+    assert!(!is_unused(&fourth));
+}
