@@ -315,6 +315,24 @@ impl Readings {
     }
 }
 
+impl Readings {
+    /// Adds what another look has shown besides, of things that may have been in the first one.
+    pub fn absorb_again(&mut self, other: Self) {
+        let known = std::mem::take(&mut self.launchers);
+        let new: Vec<Launcher> = other
+            .launchers
+            .iter()
+            .filter(|one| !known.contains(one))
+            .cloned()
+            .collect();
+        self.launchers = known;
+        self.absorb(Self {
+            launchers: new,
+            ..other
+        });
+    }
+}
+
 /// What AWS itself finds to name an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference {

@@ -87,11 +87,34 @@ const READERS: [(ConsumerKind, Reader); 11] = [
     }),
 ];
 
+/// The kinds of which AWS does not say by itself what names an image (DescribeImageReferences).
+const UNSAID: [ConsumerKind; 7] = [
+    ConsumerKind::LaunchConfiguration,
+    ConsumerKind::AutoScalingGroup,
+    ConsumerKind::Fleet,
+    ConsumerKind::SpotFleet,
+    ConsumerKind::SpotRequest,
+    ConsumerKind::NodeGroup,
+    ConsumerKind::ComputeEnvironment,
+];
+
 impl Session {
+    /// Lists once more the kinds of which AWS does not say by itself what names an image.
+    pub async fn list_consumers_again(&self, query: &Query) -> Readings {
+        let parameters = query.parameters == Parameters::All;
+        let again = |kind| UNSAID.contains(&kind) || parameters && kind == ConsumerKind::Parameter;
+        self.list_kinds(query, again).await
+    }
+
     /// Lists everything that can launch an image. What cannot be read is in the answer too. What the things that were read name, and no
     /// listing shows, is for [`Session::read_named`].
     pub async fn list_consumers(&self, query: &Query) -> Readings {
-        let reading = READERS.map(|(kind, read)| async move {
+        self.list_kinds(query, |_| true).await
+    }
+
+    async fn list_kinds(&self, query: &Query, wanted: impl Fn(ConsumerKind) -> bool) -> Readings {
+        let readers = READERS.into_iter().filter(|(kind, _)| wanted(*kind));
+        let reading = readers.map(|(kind, read)| async move {
             let mut readings = Readings::default();
             if let Err(error) = read(self, query, &mut readings).await {
                 tracing::debug!(%kind, %error, "could not read everything that launches images");
@@ -99,7 +122,7 @@ impl Session {
             }
             readings
         });
-        let mut reading: FuturesUnordered<_> = reading.into_iter().collect();
+        let mut reading: FuturesUnordered<_> = reading.collect();
         let mut readings = Readings::default();
         while let Some(of_kind) = reading.next().await {
             readings.absorb(of_kind);

@@ -82,7 +82,8 @@ async fn list(session: &Session, which: Parameters, into: &mut Readings) -> Resu
         }
         pages.turn(LIST, page.next_token)?;
     }
-    into.paged |= pages.several();
+    // AWS says by itself which of the others name an image.
+    into.paged |= which == Parameters::All && pages.several();
     Ok(names.into_iter().collect())
 }
 

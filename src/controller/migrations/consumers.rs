@@ -11,7 +11,7 @@ use crate::aws::{AwsError, Session};
 use crate::controller::key_access::{Others, key_access};
 use crate::controller::memory::CallProblem;
 use crate::controller::survey;
-use crate::domain::{Change, KeyAccess, Operation};
+use crate::domain::{Change, ConsumerKind, KeyAccess, Operation};
 use crate::plan::access::Principal;
 use crate::plan::access::who::{self, Needs};
 use crate::plan::moving::{self, ConsumerKey, Seen, Turn};
@@ -49,6 +49,8 @@ impl MigrationReconciler<'_> {
         former: Option<i64>,
     ) -> Result<Seen, AwsError> {
         let query = survey::query(&self.target.spec.consumers);
+        // What is read page by page cannot be gone on with where it stopped.
+        session.reserve(reads(key.kind))?;
         let now = session.movable(key.kind, &key.id, former, &query).await?;
         let picture = self.picture_began();
         self.ctx
@@ -172,6 +174,30 @@ impl MigrationReconciler<'_> {
 /// Reasons of Events.
 const MOVED: &str = "ConsumerMoved";
 const PUT_BACK: &str = "ConsumerPutBack";
+
+/// The calls that reading a consumer takes, and some more, as pages may be empty.
+fn reads(kind: ConsumerKind) -> &'static [Operation] {
+    const OF_TEMPLATE: [Operation; 6] = [
+        Operation::DescribeLaunchTemplateVersions,
+        Operation::DescribeLaunchTemplateVersions,
+        Operation::DescribeLaunchTemplateVersions,
+        Operation::DescribeLaunchTemplates,
+        Operation::DescribeLaunchTemplates,
+        Operation::DescribeLaunchTemplates,
+    ];
+    const OF_PARAMETER: [Operation; 6] = [
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::ListTagsForResource,
+        Operation::GetParameters,
+    ];
+    match kind {
+        ConsumerKind::Parameter => &OF_PARAMETER,
+        _ => &OF_TEMPLATE,
+    }
+}
 
 fn operation(change: &Change) -> Operation {
     match change {

@@ -20,34 +20,36 @@ const SHARED_AT_A_TIME: usize = 8;
 /// Reads everything that can launch images, and what that names. What could not be read is in the answer too.
 pub(crate) async fn consumers(session: &Session, query: &Query) -> Readings {
     let mut readings = session.list_consumers(query).await;
-    for _ in 0..ROUNDS {
-        let wanted = usage::wanted(&readings);
-        if wanted == usage::Wanted::default() {
-            break;
-        }
-        session
-            .read_named(&wanted.versions, &wanted.parameters, &mut readings)
-            .await;
-    }
+    read_named(session, &mut readings).await;
     readings
 }
 
-/// The same for those who read once: where it takes another reading to say of an image that nobody uses it, that is made at once.
+/// The same for those who read once: where listings of several pages may have missed something, they are read once more.
 pub(crate) async fn consumers_at_once(
     session: &Session,
     query: &Query,
     account: &AccountId,
     began: Timestamp,
 ) -> (Readings, Graph) {
-    let readings = consumers(session, query).await;
-    let graph = usage::graph(&readings, account, began);
-    if !graph.is_to_be_read_again() {
-        return (readings, graph);
+    let mut readings = consumers(session, query).await;
+    if readings.paged {
+        readings.absorb_again(session.list_consumers_again(query).await);
+        read_named(session, &mut readings).await;
     }
-    let readings = consumers(session, query).await;
-    let mut again = usage::graph(&readings, account, began);
-    again.keep(&graph);
-    (readings, again)
+    let mut graph = usage::graph(&readings, account, began);
+    graph.has_looked_twice();
+    (readings, graph)
+}
+
+/// Reads what the things that were read name, and no listing shows.
+async fn read_named(session: &Session, readings: &mut Readings) {
+    for _ in 0..ROUNDS {
+        let wanted = usage::wanted(readings);
+        if wanted == usage::Wanted::default() {
+            break;
+        }
+        session.read_named(&wanted.versions, &wanted.parameters, readings).await;
+    }
 }
 
 /// What a policy has read of them.

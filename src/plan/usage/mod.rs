@@ -237,9 +237,9 @@ impl Graph {
         self.unconfirmed = Some(problem::of_error(error));
     }
 
-    /// Whether it takes another reading to say of any image that nobody uses it.
-    pub fn is_to_be_read_again(&self) -> bool {
-        self.paged && self.used_before.is_none()
+    /// What two looks have shown is in it: neither may have missed what the other has.
+    pub fn has_looked_twice(&mut self) {
+        self.used_before = Some(BTreeSet::new());
     }
 
     /// Whether AWS was asked by itself what names an image.

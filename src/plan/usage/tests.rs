@@ -329,10 +329,13 @@ fn where_listings_have_several_pages_it_takes_two_readings_to_say_that_nobody_us
         "a listing of one page misses nothing"
     );
     let first = reading(vec![], true);
-    assert!(!is_unused(&first) && first.is_to_be_read_again());
+    assert!(!is_unused(&first));
+    let mut both = first.clone();
+    both.has_looked_twice();
+    assert!(is_unused(&both));
     let mut second = reading(vec![], true);
     second.keep(&first);
-    assert!(is_unused(&second) && !second.is_to_be_read_again());
+    assert!(is_unused(&second));
     // It was there before, and one reading has missed it.
     let mut third = reading(vec![], true);
     third.keep(&reading(vec![group(1)], true));
