@@ -132,7 +132,7 @@ test-kubernetes: tools ## Run the scenarios against another Kubernetes: VERSION=
 	cargo test --workspace --locked --test chart -- installing
 
 # How many histories with faults at random, and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.
-SEEDS ?= 2000
+SEEDS ?= 1200
 FIRST ?= 1
 
 .PHONY: simulate

@@ -141,7 +141,8 @@ impl MigrationReconciler<'_> {
                 .write(&AMIMigrationStatus { usage, ..status }, &current, Urgency::Now)
                 .await;
         }
-        if usage != current.usage && then == Next::Wait && (usage.is_none() || is_settled(self.migration)) {
+        let may_say_so = usage.is_none() || is_settled(self.migration) && self.stands(&current);
+        if usage != current.usage && then == Next::Wait && may_say_so {
             // Nobody waits for it, and what goes on has a write of its own to go along with.
             let status = AMIMigrationStatus { usage, ..status };
             return self.write(&status, &current, Urgency::Later).await;
@@ -155,6 +156,19 @@ impl MigrationReconciler<'_> {
             Next::Later(wait) => Ok(Action::requeue(self.ctx.clock.to_real_time(wait))),
             Next::Do(effect) => self.make(facts, effect, recorded).await,
         }
+    }
+
+    /// Whether what a status says of a finished copy is seen to be so: what somebody else may have written is not written anew.
+    fn stands(&self, status: &AMIMigrationStatus) -> bool {
+        if status.state != Some(MigrationState::Completed) {
+            return true;
+        }
+        let copy = status.copy.as_ref().and_then(|copy| copy.image_id.as_deref());
+        let copy = copy.and_then(|id| id.parse::<ImageId>().ok());
+        let images = self.view.inventory.as_ref().map(|inventory| &inventory.images);
+        copy.zip(images)
+            .and_then(|(copy, images)| images.get(&copy))
+            .is_some_and(|copy| copy.is_there())
     }
 
     /// What the next step is decided on.
