@@ -402,6 +402,7 @@ impl Pass<'_> {
     /// Whether whoever launches the original may use the copy's key. Where that is not known, somebody has to approve it; where they may
     /// not, nobody can.
     fn may_launch(&self, access: Option<&KeyAccess>) -> Result<(), Problem> {
+        const WAY_OUT: &str = "If you know that they may use the key, set promotion.approval: Manual in the policy and approve this migration.";
         let facts = self.facts;
         let not_known =
             |why: &str| Problem::new(reason::KEY_NOT_USABLE, format!("Nothing is moved to the copy. {why}"));
@@ -421,15 +422,19 @@ impl Pass<'_> {
         };
         let is_approved =
             facts.settings.promotion.approval == ApprovalPolicy::Manual && facts.approval == Approval::Approved;
+        // Of a kind that could not be read there may be some that launch the original.
+        if let Some((kind, problem)) = picture.graph.unread().iter().next().filter(|_| !is_approved) {
+            let why = format!("It is not known which {kind}s launch the original. {}", problem.message);
+            return Err(not_known(&format!("{why} {WAY_OUT}")));
+        }
         let rows = form::rows(key, &needs, &own);
         let Some(row) = rows.iter().find(|row| row.state == form::State::Denied || !is_approved) else {
             return Ok(());
         };
-        let way_out = match row.state {
-            form::State::Denied => "",
-            _ => " If you know that they may, set promotion.approval: Manual in the policy and approve this migration.",
-        };
-        Err(not_known(&format!("{}{way_out}", row.text())))
+        Err(not_known(&match row.state {
+            form::State::Denied => row.text(),
+            _ => format!("{} {WAY_OUT}", row.text()),
+        }))
     }
 
     /// What was only said of kinds that the policy does not have moved any more.

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::{PromotionSettings, labels};
 use crate::domain::{
-    ImageId, ImageRef, Launcher, Launches, MappedVolume, Mapping, Owner, ParameterNow, Readings, Tags, TemplateId,
-    TemplateNow, TemplateVersion, VersionNow, VersionRef,
+    ErrorClass, ImageId, ImageRef, Launcher, Launches, MappedVolume, Mapping, Operation, Owner, ParameterNow, Readings,
+    Tags, TemplateId, TemplateNow, TemplateVersion, VersionNow, VersionRef,
 };
-use crate::plan::testing::{account, at, image, image_id, key, snapshot_id};
+use crate::plan::testing::{account, at, failed_call, image, image_id, key, snapshot_id};
 use crate::plan::usage::graph;
 
 const TEMPLATE: &str = "lt-1";
@@ -34,6 +34,8 @@ struct Case {
     turn: Turn,
     /// What the key's policy says.
     allows: bool,
+    /// Whether Auto Scaling groups may not be read.
+    unread: bool,
     /// The world as it was before each change, and when that was made. What is read may show that for five minutes.
     history: Vec<(i64, Before)>,
     now: i64,
@@ -72,6 +74,7 @@ impl Case {
             desired: Desired::Migrated,
             turn: Turn::Free,
             allows: true,
+            unread: false,
             history: Vec::new(),
             now: 10_000,
             read_at: 10_000,
@@ -115,6 +118,11 @@ impl Case {
                 launches: vec![named(Launches::Image(ImageRef::Image(value)))],
                 owner: None,
             });
+        }
+        if self.unread {
+            let kind = ConsumerKind::AutoScalingGroup;
+            let denied = failed_call(Operation::DescribeAutoScalingGroups, ErrorClass::Denied);
+            readings.unread.insert(kind, denied);
         }
         Picture {
             graph: graph(&readings, &account(), at(self.read_at)),
@@ -457,6 +465,22 @@ fn nobody_is_moved_to_a_copy_whose_key_they_may_not_use_nor_before_somebody_has_
         panic!("{:?}", case.rows)
     };
     assert_eq!((problem.reason, case.changes.len()), (reason::KEY_NOT_USABLE, 0));
+
+    // A group that could not be read may launch it by a role that may not use the key.
+    let mut case = Case::new();
+    case.unread = true;
+    let Then::Stalled(problem) = case.settle() else {
+        panic!("{:?}", case.rows)
+    };
+    assert_eq!((problem.reason, case.changes.len()), (reason::KEY_NOT_USABLE, 0));
+    assert!(
+        problem.message.contains("autoscaling:DescribeAutoScalingGroups"),
+        "{}",
+        problem.message
+    );
+    case.promotion().approval = ApprovalPolicy::Manual;
+    case.approval = Approval::Approved;
+    assert_eq!((case.settle(), case.default), (Then::Rest, 2));
 
     let mut case = Case::new();
     case.promotion().approval = ApprovalPolicy::Manual;
