@@ -66,6 +66,10 @@ def test_parameters(staffed):
     ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=[{"Key": "a", "Value": "b"}])
     tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
     assert tags == [{"Key": "a", "Value": "b"}]
+    ssm.delete_parameter(Name=name)
+    staffed.advance(600)
+    with pytest.raises(ssm.exceptions.ParameterNotFound):
+        ssm.get_parameter(Name=name)
 
 
 def test_instances_come_and_go(staffed):

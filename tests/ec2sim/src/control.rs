@@ -15,7 +15,7 @@ use crate::clock::SimTime;
 use crate::engine::{Sim, State};
 use crate::faults::FaultRule;
 use crate::iam::Policy;
-use crate::model::{ImageState, LaunchPermission, Snapshot};
+use crate::model::{ImageState, LaunchPermission, Scan, Snapshot};
 use crate::spec;
 use crate::wire::Params;
 
@@ -136,6 +136,7 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
         | Edit::SetImageState { .. }
         | Edit::SetGarbled { .. }
         | Edit::Owner { .. }
+        | Edit::Scan { .. }
         | Edit::Deregister { .. }
         | Edit::SetExpectation { .. } => edit_image(state, edit, now),
         Edit::AddImage { account, region, image } => {
@@ -148,6 +149,9 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
             fresh.creation_date = fresh.creation_date.or(Some(now));
             let ids = spec::add_images(place, seed, &account, &fresh, "image", start)
                 .map_err(|e| EditError(e.to_string()))?;
+            for id in &ids {
+                state.inspector_finds((&account, &region), id, now);
+            }
             Ok(json!({ "images": ids }))
         }
         Edit::ShareSnapshots { image, with } => change_snapshots(state, &image, |snapshot| {
@@ -229,7 +233,8 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
             Ok(json!({ "expired": state.sessions.len() }))
         }
         Edit::Settings(settings) => {
-            state.settings = *settings;
+            let before = std::mem::replace(&mut state.settings, *settings);
+            state.inspector_changed(&before.inspector, now);
             Ok(json!({}))
         }
         Edit::Clock { .. } => Ok(json!({})),
@@ -317,6 +322,7 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         | Edit::SetImageState { image, .. }
         | Edit::SetGarbled { image, .. }
         | Edit::Owner { image, .. }
+        | Edit::Scan { image, .. }
         | Edit::Deregister { image }
         | Edit::SetExpectation { image, .. } => image.clone(),
         _ => return Ok(json!({})),
@@ -328,6 +334,8 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
     if matches!(edit, Edit::Deregister { .. } | Edit::SetImageState { .. }) {
         image.spoiled = image.created_by.is_some();
     }
+    // What was not available may be by now.
+    let is_enabled = matches!(edit, Edit::Owner { .. } | Edit::SetImageState { .. });
     match edit {
         Edit::Share { add, remove, .. } => {
             let permission = |who: &String| match who.as_str() {
@@ -348,12 +356,23 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         }
         Edit::SetGarbled { garbled, .. } => image.garbled = garbled,
         Edit::Owner { act, .. } => act.apply(image, now),
+        Edit::Scan { highest, .. } => {
+            image.scan = Some(Scan {
+                highest,
+                scanned: Some(now),
+                ..Scan::default()
+            });
+        }
         Edit::Deregister { .. } => image.gone_at = Some(now),
         Edit::SetExpectation { expect, .. } => image.expect = expect,
         _ => {}
     }
     if image.created_by.is_none() {
         image.take_baseline();
+    }
+    let (owner, region) = (image.owner.clone(), image.region.clone());
+    if is_enabled {
+        state.inspector_finds((&owner, &region), &id, now);
     }
     Ok(json!({ "image": id }))
 }

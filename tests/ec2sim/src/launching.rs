@@ -121,8 +121,8 @@ fn is_granted(key: &Key, principal: &str) -> bool {
 fn is_in_policy(key: &Key, principal: &str) -> bool {
     let statements = key.policy.as_ref().and_then(|p| p["Statement"].as_array());
     let names = |value: &Value| match value {
-        Value::Array(all) => all.iter().any(|one| one == principal),
-        one => one == principal,
+        Value::Array(all) => all.iter().any(|one| one == principal || one == "*"),
+        one => one == principal || one == "*",
     };
     let mut allowing = statements.into_iter().flatten().filter(|s| s["Effect"] == "Allow");
     allowing.any(|s| names(&s["Principal"]["AWS"]))

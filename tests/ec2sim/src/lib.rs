@@ -18,6 +18,7 @@ mod faults;
 mod glob;
 mod iam;
 mod imagebuilder;
+mod inspector2;
 mod journal;
 mod kms;
 mod launches;

@@ -5,11 +5,12 @@ use crate::glob;
 use crate::journal::Call;
 
 /// Operations that make things and change none.
-const MAKERS: [&str; 4] = [
+const MAKERS: [&str; 5] = [
     "CopyImage",
     "CreateImageUsageReport",
     "CreateLaunchTemplateVersion",
     "RunInstances",
+    "StartOnDemandScan",
 ];
 
 /// Whether a call made what it is about.
@@ -120,7 +121,7 @@ fn forbidden(judge: &mut Judge<'_>, call: &Call) {
 
 impl<'a> Judge<'a> {
     /// The call that made something which is neither an image nor a snapshot.
-    fn maker_of(&self, id: &str) -> Option<&'a Call> {
+    pub(super) fn maker_of(&self, id: &str) -> Option<&'a Call> {
         let mut calls = self.journal.iter();
         calls.find(|c| c.effect && makes(c) && c.effects.iter().any(|e| e == id))
     }

@@ -240,6 +240,9 @@ fn differences(original: &Image, expected: &CopiedExpectation, copy: &Image) -> 
         Keep::None => attributes.imds_support = None,
         Keep::Any => attributes.imds_support.clone_from(&copy.attributes.imds_support),
     }
+    // A copy may have watermarks of its own beside those that came with it.
+    let own = copy.attributes.watermarks.iter();
+    attributes.watermarks.extend(own.map(|(key, at)| (key.clone(), *at)));
     if attributes != copy.attributes {
         let (a, b) = (
             serde_json::to_value(&attributes).unwrap_or_default(),

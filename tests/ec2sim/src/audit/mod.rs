@@ -3,6 +3,7 @@
 
 mod calls;
 mod copies;
+mod instances;
 mod originals;
 mod report;
 
@@ -39,6 +40,7 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
     };
     let images = copies::check(&mut judge);
     originals::check(&mut judge);
+    instances::check(&mut judge);
     calls::check(&mut judge);
     let totals = judge.totals();
     let mut findings = judge.findings;

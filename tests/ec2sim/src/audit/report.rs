@@ -46,6 +46,8 @@ pub enum Check {
     ForbiddenCall,
     /// A failed copy, or a snapshot of one, was left behind.
     FailedCopyLeft,
+    /// An instance that was to be there for a while only was left running.
+    InstanceLeft,
     /// IAM, a key policy or a trust policy denied a call.
     DeniedCall,
 }

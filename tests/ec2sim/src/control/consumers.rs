@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::{EditError, missing};
 use crate::clock::SimTime;
 use crate::engine::State;
-use crate::model::{Consumers, Instance, LaunchTemplate, Parameter, ParameterVersion, TemplateVersion, World};
+use crate::model::{
+    Consumers, Instance, LaunchBy, LaunchTemplate, Parameter, ParameterVersion, TemplateVersion, World,
+};
 use crate::spec::{
     ConsumerSpec, Directory, INSTANCE_STATES, Place, SpecError, add_any, prepare_value, prepare_version,
 };
@@ -75,6 +77,13 @@ pub enum ConsumerChange {
         /// As in `Launch`.
         processes: Vec<String>,
     },
+    /// Has a group launch by something else.
+    LaunchBy {
+        /// Name.
+        group: String,
+        /// What it launches by from now on.
+        by: Box<LaunchBy>,
+    },
     /// Starts an instance refresh of a group.
     StartRefresh {
         /// Name.
@@ -90,6 +99,15 @@ pub enum ConsumerChange {
         key: String,
         /// The tag's value.
         value: String,
+    },
+    /// Takes a tag away.
+    Untag {
+        /// As in `tag`.
+        kind: String,
+        /// Its ID or name.
+        id: String,
+        /// The tag's key.
+        key: String,
     },
     /// Moves a label to a version of a parameter.
     Label {
@@ -205,8 +223,10 @@ pub(super) fn apply(
         }
         ConsumerChange::DeleteTemplateVersion { .. }
         | ConsumerChange::Suspend { .. }
+        | ConsumerChange::LaunchBy { .. }
         | ConsumerChange::StartRefresh { .. }
-        | ConsumerChange::Tag { .. } => people::apply(state, place, change),
+        | ConsumerChange::Tag { .. }
+        | ConsumerChange::Untag { .. } => people::apply(state, place, change),
         ConsumerChange::Label {
             parameter,
             version,

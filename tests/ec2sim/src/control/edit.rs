@@ -125,6 +125,14 @@ pub enum Edit {
         /// What.
         act: OwnerAct,
     },
+    /// Amazon Inspector scans an image, now and whatever its settings say.
+    Scan {
+        /// Image ID.
+        image: String,
+        /// The highest severity of what it finds; absent: it finds nothing.
+        #[serde(default)]
+        highest: Option<String>,
+    },
     /// Adds the images of a definition.
     AddImage {
         /// Account.

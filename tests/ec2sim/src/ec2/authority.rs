@@ -2,6 +2,7 @@
 
 use super::template_changes;
 use crate::engine::{About, Request, State};
+use crate::iam::Ask;
 use crate::model::Tags;
 use crate::wire::ApiError;
 
@@ -125,6 +126,10 @@ fn launched(state: &State, request: &Request) -> Vec<About> {
     let kinds = ["instance", "volume", "network-interface"].into_iter();
     let all = kinds.map(|kind| About {
         arn: own_arn(state, request, kind, "*"),
+        context: match request.params.get("InstanceType").filter(|_| kind == "instance") {
+            Some(of_type) => vec![("ec2:InstanceType".to_owned(), of_type.to_owned())],
+            None => Vec::new(),
+        },
         ..made(request, kind)
     });
     all.collect()
@@ -226,7 +231,13 @@ fn arn(partition: &str, request: &Request, kind: &str, id: &str) -> String {
 }
 
 fn authorize(request: &Request, action: &str, about: &About) -> Result<(), ApiError> {
-    let ask = about.ask(action);
+    // In each request AWS says for which region it is.
+    let mut context = about.context.clone();
+    context.push(("aws:RequestedRegion".to_owned(), request.region.clone()));
+    let ask = Ask {
+        context: &context,
+        ..about.ask(action)
+    };
     if request.caller.may_do(&ask) {
         return Ok(());
     }

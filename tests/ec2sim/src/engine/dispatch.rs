@@ -13,7 +13,7 @@ use crate::iam::{Caller, Policy};
 use crate::journal::Call;
 use crate::spec::{Absent, OptIn, TimeSource};
 use crate::wire::{self, ApiError, Credential, Service};
-use crate::{autoscaling, batch, cloudtrail, ec2, eks, imagebuilder, kms, ssm, sts};
+use crate::{autoscaling, batch, cloudtrail, ec2, eks, imagebuilder, inspector2, kms, ssm, sts};
 
 /// Answers one AWS request.
 pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Bytes>) -> http::Response<Bytes> {
@@ -63,6 +63,7 @@ fn is_mutating(service: Service, operation: &str) -> bool {
         Service::Ec2 => ec2::find(operation).is_some_and(|op| op.mutating),
         Service::AutoScaling => autoscaling::CHANGES.iter().any(|change| change.name == operation),
         Service::Ssm => ssm::CHANGES.iter().any(|change| change.name == operation),
+        Service::Inspector2 => inspector2::CHANGES.iter().any(|change| change.name == operation),
         _ => false,
     }
 }
@@ -262,6 +263,7 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
         Service::Batch => batch::run(state, request),
         Service::ImageBuilder => imagebuilder::run(state, request),
         Service::CloudTrail => cloudtrail::run(state, request),
+        Service::Inspector2 => inspector2::run(state, request),
     }
 }
 

@@ -2,6 +2,7 @@
 //! reads no clock but its own, so that one seed and one sequence of calls give one history.
 
 mod dispatch;
+mod inspecting;
 mod operation;
 mod raw;
 mod refreshing;
@@ -25,7 +26,7 @@ use crate::faults::{Act, Faults};
 use crate::iam::{Caller, Session};
 use crate::journal::Call;
 use crate::model::{Parameter, ParameterVersion, World};
-use crate::spec::{Settings, WorldSpec};
+use crate::spec::{InspectorSettings, Settings, WorldSpec};
 use crate::throttle::Throttle;
 use crate::wire::{ApiError, Body, Params, Service, Xml};
 
@@ -146,6 +147,24 @@ pub(crate) enum Event {
         region: String,
         id: String,
     },
+    /// Amazon Inspector comes to an image.
+    Scan {
+        account: String,
+        region: String,
+        id: String,
+    },
+    /// An on-demand scan ends.
+    OnDemandScan {
+        account: String,
+        region: String,
+        id: String,
+    },
+    /// EC2 comes to show what it has found.
+    OnDemandResult {
+        account: String,
+        region: String,
+        id: String,
+    },
 }
 
 impl Event {
@@ -194,7 +213,7 @@ impl State {
         for rule in &spec.faults {
             faults.add(rule.clone());
         }
-        Self {
+        let mut state = Self {
             seed: spec.seed,
             start,
             world,
@@ -208,7 +227,9 @@ impl State {
             validations: Vec::new(),
             starting: BTreeMap::new(),
             deferred: Vec::new(),
-        }
+        };
+        state.inspector_changed(&InspectorSettings::default(), start);
+        state
     }
 
     /// A number from 0 up to 1.

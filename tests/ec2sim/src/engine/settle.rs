@@ -69,6 +69,9 @@ impl State {
                 to,
             } => self.finish_instance((account, region), id, to, at),
             Event::Refresh { account, region, id } => self.step_refresh((account, region), id, at),
+            Event::Scan { account, region, id } => self.inspect((account, region), id, at),
+            Event::OnDemandScan { account, region, id } => self.finish_on_demand((account, region), id, at),
+            Event::OnDemandResult { account, region, id } => self.show_on_demand((account, region), id),
         }
     }
 
@@ -85,7 +88,8 @@ impl State {
         let place = self.world.region(account, region);
         let current = place.and_then(|r| r.consumers.parameters.get(name));
         let overtaken = current.and_then(Parameter::latest).is_some_and(|v| v.number >= number);
-        if !fits || !validation.may_look || overtaken {
+        let gone = current.is_none() && !validation.parameter.versions.is_empty();
+        if !fits || !validation.may_look || overtaken || gone {
             return;
         }
         let mut after = validation.parameter;
@@ -164,10 +168,10 @@ impl State {
 
     fn finish_image(&mut self, account: &str, region: &str, id: &str, at: SimTime) {
         let vanish = self.settings.copies.failed == FailedCopies::Vanish;
-        let Some(region) = self.world.region_mut(account, region) else {
+        let Some(place) = self.world.region_mut(account, region) else {
             return;
         };
-        let Some(image) = region.images.get_mut(id) else {
+        let Some(image) = place.images.get_mut(id) else {
             return;
         };
         if !image.exists() || image.state != ImageState::Pending {
@@ -175,11 +179,14 @@ impl State {
         }
         let failure = image
             .snapshot_ids()
-            .filter_map(|s| region.snapshots.get(s))
+            .filter_map(|s| place.snapshots.get(s))
             .find(|s| s.state == SnapshotState::Error)
             .map(|s| s.state_message.clone().unwrap_or_default());
         match failure {
-            None => image.state = ImageState::Available,
+            None => {
+                image.state = ImageState::Available;
+                self.inspector_finds((account, region), id, at);
+            }
             Some(message) => {
                 image.state = ImageState::Failed;
                 image.state_reason = Some(("Client.InternalError".to_owned(), message));

@@ -222,6 +222,9 @@ impl Sim {
 
     /// Changes how the simulated AWS behaves from now on.
     pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.state().settings);
+        let mut state = self.state();
+        let before = state.settings.inspector.clone();
+        change(&mut state.settings);
+        state.inspector_changed(&before, self.inner.clock.now());
     }
 }

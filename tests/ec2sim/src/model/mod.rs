@@ -1,5 +1,6 @@
 //! What exists in the simulated AWS.
 
+mod allowed;
 mod consumers;
 mod guardrails;
 mod image;
@@ -21,7 +22,7 @@ pub use image::{
 };
 pub use lagged::Lagged;
 pub(crate) use references::{ParameterName, RESOLVE};
-pub use scan::{FixAvailableSince, Scan};
+pub use scan::{FixAvailableSince, OnDemandScan, Scan};
 pub use shelf::Shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +127,8 @@ pub struct Region {
     pub guardrails: Guardrails,
     /// Trails whose home it is.
     pub trails: Vec<Trail>,
+    /// The on-demand scans that Amazon Inspector was asked for, the first one first.
+    pub on_demand_scans: Vec<OnDemandScan>,
     /// What each client token of CopyImage was used for.
     #[serde(skip)]
     pub tokens: BTreeMap<String, TokenUse>,
@@ -294,12 +297,16 @@ impl World {
             .find(|k| k.id == name || k.aliases.iter().any(|a| a == name))
     }
 
-    /// Whether an account may launch an image.
+    /// Whether an account may launch an image: it is its own, or shared with it and not hidden by Allowed AMIs.
     pub fn may_launch(&self, account: &str, image: &Image, now: SimTime) -> bool {
         if image.owner == account {
             return true;
         }
         let known = self.accounts.get(account);
+        let region = self.region(account, &image.region);
+        if region.is_some_and(|region| region.guardrails.hides(image, self.owner_alias(&image.owner), now)) {
+            return false;
+        }
         image.launch_permissions.seen(now).iter().any(|p| match p {
             LaunchPermission::All => true,
             LaunchPermission::User(u) => u == account,
@@ -323,6 +330,7 @@ impl Region {
             consumers: Consumers::default(),
             guardrails: Guardrails::default(),
             trails: Vec::new(),
+            on_demand_scans: Vec::new(),
             tokens: BTreeMap::new(),
             lingering_names: BTreeMap::new(),
         }

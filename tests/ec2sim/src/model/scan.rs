@@ -1,4 +1,4 @@
-//! What Amazon Inspector has found in an image, as DescribeImages tells it.
+//! What Amazon Inspector has found in an image, as DescribeImages tells it, and the scans that it was asked for.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,4 +30,40 @@ pub struct FixAvailableSince {
     pub high: Option<SimTime>,
     /// Of severity critical.
     pub critical: Option<SimTime>,
+}
+
+/// An on-demand scan of an image.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnDemandScan {
+    /// Its ID.
+    pub id: String,
+    /// The image.
+    pub image: String,
+    /// The client token of the call.
+    pub client_token: Option<String>,
+    /// When it was started.
+    pub started: SimTime,
+    /// From when on it shows.
+    pub visible_at: SimTime,
+    /// When it has ended; absent while it has not.
+    pub completed: Option<SimTime>,
+    /// Why it has failed, as in `UNSUPPORTED_OS`; absent where it has not.
+    pub failure: Option<String>,
+}
+
+impl OnDemandScan {
+    /// Whether it has ended with a result.
+    pub const fn is_successful(&self) -> bool {
+        self.completed.is_some() && self.failure.is_none()
+    }
+
+    /// As Amazon Inspector calls how far it is.
+    pub const fn status(&self) -> &'static str {
+        match (&self.completed, &self.failure) {
+            (None, _) => "IN_PROGRESS",
+            (Some(_), None) => "SUCCESSFUL",
+            (Some(_), Some(_)) => "FAILED",
+        }
+    }
 }

@@ -82,6 +82,8 @@ pub struct WorldExpectations {
     pub denials_are_wrong: Option<bool>,
     /// Whether failed copies that are left behind are wrong; default true.
     pub failed_copies_are_wrong: Option<bool>,
+    /// Keys of tags: an instance that a call has launched with one of them must not be left running.
+    pub temporary_instances: Vec<String>,
 }
 
 /// A part of the world; what is absent is all.

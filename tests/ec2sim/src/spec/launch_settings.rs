@@ -60,6 +60,8 @@ pub struct LaunchSettings {
     pub image_parameter_seconds: f64,
     /// How many versions of a parameter are kept.
     pub parameter_versions: usize,
+    /// How many standard parameters a region may have.
+    pub standard_parameters: usize,
     /// Of what PutParameter leaves out.
     pub omitted_on_overwrite: Omitted,
     /// How long an instance is pending; then a key that can not be used shows.
@@ -94,6 +96,7 @@ impl Default for LaunchSettings {
             template_versions: 10_000,
             image_parameter_seconds: 2.0,
             parameter_versions: 100,
+            standard_parameters: 10_000,
             omitted_on_overwrite: Omitted::Dropped,
             pending_seconds: 20.0,
             status_seconds: 120.0,

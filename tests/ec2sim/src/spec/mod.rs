@@ -5,6 +5,7 @@ mod consumers;
 mod expand;
 mod expect;
 mod images;
+mod inspector_settings;
 mod launch_settings;
 mod region;
 mod settings;
@@ -18,6 +19,7 @@ pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
 pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
 pub(crate) use images::add_images;
+pub use inspector_settings::{InspectorFinding, InspectorSettings, OnDemandSettings};
 pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted, Suspended};
 pub use region::{KeySpec, OptIn, RegionSpec};
 pub use settings::{

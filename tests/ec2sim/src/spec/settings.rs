@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::consumer_settings::{ConsumerSettings, References, Services, UsageReports};
+use super::inspector_settings::InspectorSettings;
 use super::launch_settings::LaunchSettings;
 use crate::clock::SimTime;
 
@@ -55,6 +56,8 @@ pub struct Settings {
     pub references: References,
     /// Reports of the use by other accounts.
     pub usage_reports: UsageReports,
+    /// What Amazon Inspector does by itself, and when it is asked for a scan.
+    pub inspector: InspectorSettings,
 }
 
 /// Order and pages of lists.

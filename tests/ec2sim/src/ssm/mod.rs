@@ -1,5 +1,6 @@
 //! Systems Manager: Parameter Store.
 
+mod delete;
 mod get;
 mod labels;
 mod list;
@@ -47,11 +48,16 @@ const OPERATIONS: [Operation; 6] = [
 ];
 
 /// What changes parameters.
-pub(crate) const CHANGES: [Change; 5] = [
+pub(crate) const CHANGES: [Change; 6] = [
     Change {
         name: "PutParameter",
         about: put::about,
         run: put::run,
+    },
+    Change {
+        name: "DeleteParameter",
+        about: labels::about_name,
+        run: delete::run,
     },
     Change {
         name: "LabelParameterVersion",

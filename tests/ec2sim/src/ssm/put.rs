@@ -57,6 +57,7 @@ pub(super) fn run(state: &mut State, request: &Request) -> Outcome {
     let mut after = changed(state, request, before.as_ref(), &name, &value)?;
     if before.is_none() {
         check_may_tag(state, request, &name, &tags)?;
+        check_room(state, request, &after)?;
         after.tags = tags;
     }
     let number = next_number(state, request, before.as_ref(), &name);
@@ -116,6 +117,20 @@ fn check_may_tag(state: &State, request: &Request, name: &str, tags: &Tags) -> R
         return Ok(());
     }
     Err(request.service.denied(&request.caller.arn, ask.action, &resource))
+}
+
+/// There are so many standard parameters and no more.
+fn check_room(state: &State, request: &Request, new: &Parameter) -> Result<(), ApiError> {
+    let region = state.world.region(request.account(), &request.region);
+    let all = region.into_iter().flat_map(|region| region.consumers.parameters.iter());
+    let standard = all.filter(|(_, parameter)| parameter.tier != "Advanced").count();
+    if new.tier == "Advanced" || standard < state.settings.launches.standard_parameters {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        "ParameterLimitExceeded",
+        "You have exceeded the number of parameters for this AWS account. Delete one or more parameters and try again.",
+    ))
 }
 
 /// The parameter as it is to be, without the new version.

@@ -61,7 +61,11 @@ const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 /// Writes a success.
 pub(crate) fn success(service: Service, operation: &str, body: &Body, request_id: &str) -> Response<Bytes> {
     match (body, service.protocol()) {
-        (Body::Json(value), Protocol::RestJson) => answer(200, "application/json", value.to_string(), request_id),
+        (Body::Json(value), Protocol::RestJson) => {
+            // What has only begun is accepted.
+            let status = if operation == "StartOnDemandScan" { 202 } else { 200 };
+            answer(status, "application/json", value.to_string(), request_id)
+        }
         (Body::Json(value), _) => answer(200, JSON_1_1, value.to_string(), request_id),
         (Body::Xml(inner), Protocol::Query(namespace)) => {
             let text = Xml::root(&format!("{operation}Response"), namespace, |x| {

@@ -21,7 +21,7 @@ const fn route(service: Service, method: &'static str, path: &'static str, opera
     }
 }
 
-const ROUTES: [Route; 8] = [
+const ROUTES: [Route; 11] = [
     route(Service::Eks, "GET", "/clusters", "ListClusters"),
     route(Service::Eks, "GET", "/clusters/{name}/node-groups", "ListNodegroups"),
     route(
@@ -50,6 +50,14 @@ const ROUTES: [Route; 8] = [
         "/GetContainerRecipe",
         "GetContainerRecipe",
     ),
+    route(Service::Inspector2, "POST", "/ondemand/scan", "StartOnDemandScan"),
+    route(
+        Service::Inspector2,
+        "POST",
+        "/ondemand/scan/status",
+        "GetOnDemandScanStatus",
+    ),
+    route(Service::Inspector2, "POST", "/ondemand/scans", "ListOnDemandScans"),
 ];
 
 /// The operation of a request, and the parameters in its path.

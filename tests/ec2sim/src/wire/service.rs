@@ -26,6 +26,8 @@ pub enum Service {
     ImageBuilder,
     /// CloudTrail.
     CloudTrail,
+    /// Amazon Inspector.
+    Inspector2,
 }
 
 /// How a service speaks.
@@ -41,7 +43,7 @@ pub(crate) enum Protocol {
     RestJson,
 }
 
-const ALL: [Service; 9] = [
+const ALL: [Service; 10] = [
     Service::Ec2,
     Service::Kms,
     Service::Sts,
@@ -51,6 +53,7 @@ const ALL: [Service; 9] = [
     Service::Batch,
     Service::ImageBuilder,
     Service::CloudTrail,
+    Service::Inspector2,
 ];
 
 impl Service {
@@ -66,6 +69,7 @@ impl Service {
             Self::Batch => "batch",
             Self::ImageBuilder => "imagebuilder",
             Self::CloudTrail => "cloudtrail",
+            Self::Inspector2 => "inspector2",
         }
     }
 
@@ -80,7 +84,7 @@ impl Service {
             Self::Sts => Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
             Self::AutoScaling => Protocol::Query("http://autoscaling.amazonaws.com/doc/2011-01-01/"),
             Self::Kms | Self::Ssm | Self::CloudTrail => Protocol::Json,
-            Self::Eks | Self::Batch | Self::ImageBuilder => Protocol::RestJson,
+            Self::Eks | Self::Batch | Self::ImageBuilder | Self::Inspector2 => Protocol::RestJson,
         }
     }
 
@@ -120,7 +124,7 @@ impl Service {
             ),
             Self::Sts | Self::AutoScaling => ApiError::new("Throttling", "Rate exceeded"),
             Self::Ssm | Self::CloudTrail => ApiError::new("ThrottlingException", "Rate exceeded"),
-            Self::Eks => ApiError::with_status(429, "ThrottlingException", "Rate exceeded"),
+            Self::Eks | Self::Inspector2 => ApiError::with_status(429, "ThrottlingException", "Rate exceeded"),
             Self::Batch => ApiError::with_status(429, "TooManyRequestsException", "Too Many Requests"),
             Self::ImageBuilder => ApiError::with_status(
                 429,
@@ -174,7 +178,7 @@ impl Service {
         let code = match self {
             Self::Ec2 => "InvalidParameterValue",
             Self::Sts | Self::AutoScaling => "ValidationError",
-            Self::Kms | Self::Ssm | Self::CloudTrail => "ValidationException",
+            Self::Kms | Self::Ssm | Self::CloudTrail | Self::Inspector2 => "ValidationException",
             Self::Eks => "InvalidParameterException",
             Self::Batch => "ClientException",
             Self::ImageBuilder => "InvalidRequestException",

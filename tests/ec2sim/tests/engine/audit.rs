@@ -66,6 +66,30 @@ fn an_image_without_a_copy_or_with_a_pending_one_is_missing_it() {
 }
 
 #[test]
+fn an_instance_that_was_to_be_there_for_a_while_is_found_where_it_is_left() {
+    let sim = world(&yaml("", "", "temporaryInstances: [proof]"));
+    let c = owner(&sim);
+    let copy = good_copy(&c);
+    let launch = |tag: &str| {
+        let call = [
+            ("ImageId", copy.as_str()),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("TagSpecification.1.ResourceType", "instance"),
+            ("TagSpecification.1.Tag.1.Key", tag),
+            ("TagSpecification.1.Tag.1.Value", "x"),
+        ];
+        c.ec2("RunInstances", &call).one("instanceId")
+    };
+    launch("other");
+    assert_eq!(checks(&sim), []);
+    let id = launch("proof");
+    assert_eq!(checks(&sim), [Check::InstanceLeft]);
+    c.ec2("TerminateInstances", &[("InstanceId.1", &id)]);
+    assert_eq!(checks(&sim), []);
+}
+
+#[test]
 fn an_image_that_an_edit_took_away_needs_no_copy() {
     let sim = plain();
     sim.edit(Edit::Deregister { image: WEB.to_owned() })

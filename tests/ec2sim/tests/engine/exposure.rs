@@ -1,8 +1,9 @@
 //! Who can see what, and how safe it is: rotation of keys, public snapshots, owners of images, results of scans.
 
+use ec2sim::{Edit, OwnerAct};
 use serde_json::json;
 
-use super::support::{ACCOUNT, OTHER, OTHER_ACCOUNT, OWNER, REGION, client, world, yaml};
+use super::support::{ACCOUNT, Client, OTHER, OTHER_ACCOUNT, OWNER, REGION, WEB, client, seconds, world, yaml};
 
 #[test]
 fn a_key_is_rotated_where_it_was_asked_for_and_always_where_aws_manages_it() {
@@ -118,4 +119,62 @@ fn the_results_of_a_scan_are_told_and_a_copy_has_none() {
     assert_eq!(told.all("highFixAvailableSince").len(), 0);
     let copy = c.copy("ami-0000000b", "copy", "alias/good", &[]).one("imageId");
     assert_eq!(image(&copy).all("scanResults").len(), 0);
+}
+
+/// What is told of scans of an image: when the last one was, and the worst that it has found.
+fn scan_of(c: &Client, id: &str) -> (String, String) {
+    let told = c.ec2("DescribeImages", &[("ImageId.1", id), ("IncludeDisabled", "true")]);
+    (told.one("findingScanDate"), told.one("highestFindingSeverityLabel"))
+}
+
+#[test]
+fn amazon_inspector_scans_what_has_become_available_once_and_finds_what_the_settings_say() {
+    let inspector =
+        r#"inspector: {scanSeconds: 600, findings: [{image: "copy-*", highest: high}, {image: web, highest: low}]}"#;
+    let lines = "    - {name: back, id: ami-0000000d}\n    - {name: off, id: ami-0000000e, state: disabled}\n";
+    let sim = world(&yaml(inspector, lines, ""));
+    let c = client(&sim, OWNER);
+    let unscanned = (String::new(), String::new());
+    // 200 seconds later it is available.
+    let copy = c.copy(WEB, "copy-1", "alias/good", &[]).one("imageId");
+    assert_eq!(scan_of(&c, WEB), unscanned);
+    seconds(&sim, 600);
+    let at = |time: &str| format!("2026-01-01T{time}.000Z");
+    assert_eq!(scan_of(&c, WEB), (at("00:10:00"), "low".to_owned()));
+    assert_eq!(scan_of(&c, "ami-0000000d"), (at("00:10:00"), String::new()));
+    assert_eq!(scan_of(&c, &copy), unscanned);
+    seconds(&sim, 200);
+    assert_eq!(scan_of(&c, &copy), (at("00:13:20"), "high".to_owned()));
+    // What is disabled is not available, until it is enabled.
+    assert_eq!(scan_of(&c, "ami-0000000e"), unscanned);
+    let (image, act) = ("ami-0000000e".to_owned(), OwnerAct::Enable);
+    sim.edit(Edit::Owner { image, act }).expect("an image");
+    seconds(&sim, 600);
+    assert_eq!(scan_of(&c, "ami-0000000e"), (at("00:23:20"), String::new()));
+    assert_eq!(
+        scan_of(&c, &copy).0,
+        at("00:13:20"),
+        "it is not scanned again by itself"
+    );
+    let (image, highest) = (copy.clone(), Some("medium".to_owned()));
+    sim.edit(Edit::Scan { image, highest }).expect("an image");
+    assert_eq!(scan_of(&c, &copy), (at("00:23:20"), "medium".to_owned()));
+}
+
+#[test]
+fn amazon_inspector_leaves_out_copies_where_it_is_set_so_and_comes_to_them_when_it_is_not_any_more() {
+    let sim = world(&yaml("inspector: {scanSeconds: 60, excludeCopiedAmis: true}", "", ""));
+    let c = client(&sim, OWNER);
+    let copy = c.copy(WEB, "copy", "alias/good", &[]).one("imageId");
+    seconds(&sim, 9000);
+    assert_eq!(scan_of(&c, WEB).0, "2026-01-01T00:01:00.000Z");
+    assert_eq!(scan_of(&c, &copy).0, "");
+    sim.change_settings(|settings| settings.inspector.exclude_copied_amis = false);
+    seconds(&sim, 60);
+    assert_eq!(scan_of(&c, &copy).0, "2026-01-01T02:31:00.000Z");
+    // Where it is off, nothing is scanned.
+    sim.change_settings(|settings| settings.inspector.scan_seconds = None);
+    let other = c.copy(WEB, "other", "alias/good", &[]).one("imageId");
+    seconds(&sim, 9000);
+    assert_eq!(scan_of(&c, &other).0, "");
 }

@@ -10,6 +10,7 @@ mod moving;
 mod properties;
 mod reading;
 mod refusing;
+mod scanning;
 mod server;
 mod support;
 mod time;

@@ -106,7 +106,7 @@ impl Reply {
 
     /// `OK`, or the error code.
     pub(crate) fn code(&self) -> String {
-        if self.status == 200 {
+        if (200..300).contains(&self.status) {
             "OK".to_owned()
         } else if let Some(code) = &self.error_type {
             code.clone()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ConsumerChange, EditError, consumers, missing, parameter_of, put_parameter, put_template, template_of};
 use crate::engine::State;
-use crate::model::{AutoScalingGroup, InstanceRefresh, LaunchBy, World};
+use crate::model::{AutoScalingGroup, InstanceRefresh, LaunchBy, Tags, World};
 use crate::spec::Place;
 
 /// Makes a change.
@@ -17,8 +17,21 @@ pub(super) fn apply(state: &mut State, place: Place<'_>, change: ConsumerChange)
             state.put_group((place.account, place.region), changed, place.now);
             Ok(json!({ "group": group }))
         }
+        ConsumerChange::LaunchBy { group, by } => {
+            let mut changed = group_of(&state.world, place, &group)?;
+            by.apply(&mut changed);
+            state.put_group((place.account, place.region), changed, place.now);
+            Ok(json!({ "group": group }))
+        }
         ConsumerChange::StartRefresh { group } => start_refresh(state, place, &group),
-        ConsumerChange::Tag { kind, id, key, value } => set_tag(state, place, (&kind, &id), key, value),
+        ConsumerChange::Tag { kind, id, key, value } => {
+            let add = |tags: &mut Tags| drop(tags.insert(key, value));
+            set_tags(state, place, (&kind, &id), add)
+        }
+        ConsumerChange::Untag { kind, id, key } => {
+            let remove = |tags: &mut Tags| drop(tags.remove(&key));
+            set_tags(state, place, (&kind, &id), remove)
+        }
         _ => Ok(json!({})),
     }
 }
@@ -70,27 +83,26 @@ fn start_refresh(state: &mut State, place: Place<'_>, name: &str) -> Result<Valu
     Ok(json!({ "refresh": id }))
 }
 
-fn set_tag(
+fn set_tags(
     state: &mut State,
     place: Place<'_>,
     (kind, id): (&str, &str),
-    key: String,
-    value: String,
+    change: impl FnOnce(&mut Tags),
 ) -> Result<Value, EditError> {
     match kind {
         "launchTemplate" => {
             let mut changed = template_of(&state.world, place, id)?;
-            changed.tags.insert(key, value);
+            change(&mut changed.tags);
             put_template(state, place, changed)?;
         }
         "autoScalingGroup" => {
             let mut changed = group_of(&state.world, place, id)?;
-            changed.tags.insert(key, value);
+            change(&mut changed.tags);
             state.put_group((place.account, place.region), changed, place.now);
         }
         "parameter" => {
             let mut changed = parameter_of(&state.world, place, id)?;
-            changed.tags.insert(key, value);
+            change(&mut changed.tags);
             put_parameter(state, place, changed)?;
         }
         other => return Err(missing("kind with tags", other)),

@@ -334,6 +334,36 @@ fn parameters_have_tags() {
 }
 
 #[test]
+fn a_parameter_is_deleted_once_and_its_name_is_free() {
+    let sim = staffed();
+    let c = client(&sim, OWNER);
+    let name = json!({"Name": "/golden/web"});
+    // What is looked at when it is deleted comes to nothing.
+    let body = json!({"Name": "/golden/web", "Value": GOLDEN, "Overwrite": true, "DataType": "aws:ec2:image"});
+    assert_eq!(put(&c, &body), ok(3));
+    assert_eq!(c.ssm("DeleteParameter", &name).code(), "OK");
+    assert_eq!(c.ssm("DeleteParameter", &name).code(), "ParameterNotFound");
+    seconds(&sim, 60);
+    assert_eq!(c.ssm("GetParameter", &name).code(), "ParameterNotFound");
+    assert_eq!(
+        put(&c, &json!({"Name": "/golden/web", "Value": "x", "Type": "String"})),
+        ok(1)
+    );
+    assert_eq!(value(&c, "/golden/web"), "x");
+}
+
+#[test]
+fn there_are_so_many_standard_parameters_and_no_more() {
+    let sim = staffed_with("launches: {standardParameters: 1}");
+    let c = client(&sim, OWNER);
+    let new = |tier: &str| json!({"Name": "/new/one", "Value": "a", "Type": "String", "Tier": tier});
+    assert_eq!(put(&c, &new("Standard")).0, "ParameterLimitExceeded");
+    assert_eq!(put(&c, &new("Advanced")), ok(1));
+    let overwrite = json!({"Name": "plain", "Value": "x", "Overwrite": true});
+    assert_eq!(put(&c, &overwrite).0, "OK");
+}
+
+#[test]
 fn changes_of_parameters_need_rights_of_their_own() {
     let sim = restricted("\"ssm:Get*\", \"ssm:Describe*\"");
     let c = client(&sim, OTHER);
@@ -346,6 +376,7 @@ fn changes_of_parameters_need_rights_of_their_own() {
         "LabelParameterVersion",
         "AddTagsToResource",
         "ListTagsForResource",
+        "DeleteParameter",
     ] {
         let reply = c.ssm(operation, &body);
         assert_eq!(reply.code(), "AccessDeniedException", "{operation}");
