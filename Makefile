@@ -122,22 +122,28 @@ build: ## Build all packages and targets in the dev profile
 TEST_THREADS ?= 4
 
 .PHONY: test
-test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, and a slice of the simulation
+test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, a slice of `fields` and of `simulate`
 	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked
 
 .PHONY: test-kubernetes
 test-kubernetes: tools ## Run the scenarios against another Kubernetes: VERSION=1.35 or 1.37; its first build takes ten minutes
 	$(if $(AMISEAL_KUBERNETES),,$(error VERSION is missing: make test-kubernetes VERSION=1.35))
-	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked --test scenarios --test policy_fields --test policy_validation
+	RUST_TEST_THREADS=$(TEST_THREADS) AMISEAL_EVERY_CHANGE=1 cargo test --workspace --locked --test scenarios --test policy_fields --test policy_validation
 	cargo test --workspace --locked --test chart -- installing
 
-# How many histories with faults at random, and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.
-SEEDS ?= 1200
+.PHONY: fields
+fields: tools ## Change each field of a policy in every way and back, on a real API server
+	AMISEAL_EVERY_CHANGE=1 cargo test --workspace --locked --test policy_fields
+
+# Of the moments at which each fault strikes every STRIDE-th is played: STRIDE=1 plays all. Then SEEDS histories with faults at random,
+# and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.
+STRIDE ?= 40
+SEEDS ?= 100
 FIRST ?= 1
 
 .PHONY: simulate
-simulate: ## Simulate each fault at each moment, and SEEDS histories with several faults at random
-	cargo test --workspace --locked --test simulation -- --stride 1 --histories $(SEEDS) --first $(FIRST)
+simulate: ## Simulate each fault at many moments, and SEEDS histories with several at random; STRIDE=1 SEEDS=1200 before a release
+	cargo test --workspace --locked --test simulation -- --stride $(STRIDE) --histories $(SEEDS) --first $(FIRST)
 
 .PHONY: guards
 guards: build ## Take what guards a promise out of a copy of the sources, one after the other, and see the simulation find it
@@ -175,6 +181,10 @@ crds: build ## Generate crds/ from the types in src/api
 findings: ## Generate docs/findings.md from the checks in src/plan/findings
 	AMISEAL_WRITE_DOCS=1 cargo test --workspace --locked --test docs -- the_page_of_findings
 
+.PHONY: rights
+rights: ## Write what `amiseal iam-policy` prints into docs/guide.md, and its statements into docs/rights.md
+	AMISEAL_WRITE_DOCS=1 cargo test --workspace --locked --test docs -- rights
+
 .PHONY: chart
 chart: $(HELM)/helm ## Check the Helm chart and package it into the current directory
 	$(HELM)/helm lint --strict charts/amiseal
@@ -187,7 +197,7 @@ demo: tools ## Watch amiseal encrypt the images of five accounts; KEEP=1 leaves 
 
 .PHONY: bench
 bench: tools ## Measure makespan, reads, writes, scans, replicas and memory in release, one JSON line each; the first build takes long
-	cargo bench --workspace --locked --no-fail-fast --bench consumers --bench migration --bench neighbours --bench scaling --bench size
+	cargo bench --workspace --locked --no-fail-fast --bench consumers --bench migration --bench moving --bench neighbours --bench scaling --bench size
 
 # Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
 # $(call venv,<name>,<requirements>) makes it, and has the shell know it as $$venv.

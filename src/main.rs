@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use amiseal::cli::command_line::Cli;
+use amiseal::cli::command_line::{Cli, parse};
 use amiseal::cli::output::read_or_not;
-use amiseal::cli::{check, completion, crd, import, man, plan, report, run};
-use clap::{CommandFactory as _, Parser as _};
+use amiseal::cli::{check, completion, crd, decide, iam_policy, import, man, map, plan, report, run};
+use clap::CommandFactory as _;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let cli = match Cli::try_parse() {
+    let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own exit status for a wrong option is 2, which is what `plan` says when there is something to do.
@@ -26,6 +26,13 @@ fn main() -> anyhow::Result<ExitCode> {
         Cli::Plan(args) => return plan::run(&args),
         Cli::Import(args) => return import::run(&args),
         Cli::Report(args) => return report::run(&args),
+        Cli::Status(args) => return decide::status(&args),
+        Cli::Approve(args) => return decide::approve(&args),
+        Cli::Rollback(args) => return decide::rollback(&args),
+        Cli::Hold(args) => return decide::hold(&args),
+        Cli::Resume(args) => return decide::resume(&args),
+        Cli::Map(args) => return map::run(&args),
+        Cli::IamPolicy(args) => return iam_policy::run(&args),
         Cli::Crd(args) => crd::run(&args, &mut std::io::stdout().lock())?,
         Cli::Completion(args) => completion::run(&args, Cli::command(), &mut std::io::stdout().lock())?,
         Cli::Man(args) => man::run(&args, Cli::command())?,

@@ -13,12 +13,16 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerSettings, ConsumerState, ConsumerUpdate,
-    ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus, ForeignImage, ImageCounts,
-    ImageSelector, ImageTerm, ImageUsage, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, MaxFixAvailable,
-    MigrationCounts, MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OrphanedCopies, OtherKey,
-    ParameterScope, PromotionSettings, PublishedSettings, RegionSpec, SnapshotStatus, TagPublication, TargetCounts,
-    UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus,
+    ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh, ConsumerSettings,
+    ConsumerState, ConsumerUpdate, ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus,
+    ForeignImage, GroupUpdate, ImageCounts, ImageSelector, ImageTerm, ImageUsage, InspectorScan, InspectorSettings,
+    InspectorSeverity, InspectorState, InspectorStatus, InstanceRefreshSettings, JobSettings, JobState, JobStatus,
+    KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, LaunchResult, LaunchSettings, LaunchState,
+    LaunchStatus, MapSettings, MapStatus, MaxFixAvailable, MigrationCounts, MigrationState, Mode, MovedConsumer,
+    NamedConsumer, NamedFinding, OnDemandScanState, OnDemandScanStatus, OrphanedCopies, OtherKey, ParameterScope,
+    PromotionSchedule, PromotionSettings, PublishedSettings, RefreshStrategy, RegionSpec, SnapshotStatus,
+    TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings,
+    UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings, ValidationStatus,
 };
 use amiseal::cli::crd;
 
@@ -248,13 +252,17 @@ async fn what_a_policy_does_not_say_is_filled_in_where_people_see_it() {
         "maxConcurrentSnapshots": 20,
         "maxAttempts": 5,
     });
+    expected["validation"] = json!({"maxAttempts": 2});
     expected["promotion"] = json!({
         "launchPermissions": "Preserve",
         "tags": "Withhold",
         "launchTemplates": "Report",
         "ssmParameters": "Report",
+        "autoScalingGroups": "Report",
+        "instanceRefresh": {"strategy": "Rolling", "autoRollback": false, "maxConcurrentGroups": 1},
         "approval": "Automatic",
-        "maxPerDay": 50,
+        "maxFailures": 5,
+            "maxPerDay": 50,
     });
     assert_eq!(shown["spec"], expected);
 
@@ -406,6 +414,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         other_key: OtherKey::Migrate,
         backups: Backups::Exclude,
         copy: CopySettings::default(),
+        validation: ValidationSettings::default(),
         promotion: PromotionSettings::default(),
         consumers: ConsumerSettings::default(),
         unused: UnusedSettings::default(),
@@ -445,6 +454,9 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
             exempt: 5,
         }),
         migrations: Some(migration_counts()),
+        map: Some(MapStatus {
+            config_map: "amiseal-images".to_owned(),
+        }),
     };
     let json = serde_json::to_value(&status).expect("JSON");
     let stored = store_status(&api, name, json).await;
@@ -497,13 +509,58 @@ fn target_spec() -> AMIEncryptionTargetSpec {
             extra_tags: [("owner".to_owned(), "platform".to_owned())].into(),
             ..CopySettings::default()
         },
+        validation: ValidationSettings {
+            launch: Some(LaunchSettings {
+                instance_type: "t3.nano".to_owned(),
+                subnet_id: "subnet-0123456789abcdef0".to_owned(),
+                security_group_ids: vec!["sg-0123456789abcdef0".to_owned()],
+                timeout: Duration::from_mins(60),
+                max_concurrent: 5,
+            }),
+            job: Some(JobSettings {
+                cron_job: "c".repeat(52),
+                timeout: Duration::from_mins(24 * 60),
+                max_concurrent: 50,
+            }),
+            inspector: Some(InspectorSettings {
+                maximum_severity: InspectorSeverity::Medium,
+                scan: InspectorScan::OnDemand,
+                timeout: Duration::from_mins(168 * 60),
+            }),
+            max_attempts: 10,
+        },
         promotion: PromotionSettings {
             launch_permissions: LaunchPermissions::Drop,
             tags: TagPublication::Publish,
             launch_templates: ConsumerUpdate::Update,
             ssm_parameters: ConsumerUpdate::Update,
+            auto_scaling_groups: GroupUpdate::Refresh,
+            instance_refresh: InstanceRefreshSettings {
+                strategy: RefreshStrategy::ReplaceRootVolume,
+                min_healthy_percentage: Some(90),
+                max_healthy_percentage: Some(190),
+                instance_warmup: Some(Duration::from_mins(5)),
+                checkpoint_percentages: vec![50, 100],
+                checkpoint_delay: Some(Duration::from_mins(60)),
+                bake_time: Some(Duration::from_mins(30)),
+                alarms: vec!["web-errors".to_owned()],
+                auto_rollback: true,
+                max_concurrent_groups: 2,
+            },
             approval: ApprovalPolicy::Manual,
             max_per_day: 1000,
+            schedule: Some(PromotionSchedule {
+                cron: "0 9 * * MON-THU".to_owned(),
+                time_zone: "Europe/Berlin".to_owned(),
+                duration: Duration::from_mins(240),
+            }),
+            max_failures: 3,
+            failures_acknowledged_at: Some("2026-11-29T20:00:00Z".to_owned()),
+            seal: Some("amiseal-verified".to_owned()),
+            map: Some(MapSettings {
+                config_map: Some("amiseal-images".to_owned()),
+                ssm_prefix: Some("/amiseal/images".to_owned()),
+            }),
         },
         consumers: ConsumerSettings {
             read: false,
@@ -612,6 +669,9 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
         }),
         contested_by: vec!["base".to_owned()],
         observed_scan: Some("now".to_owned()),
+        map: Some(TargetMapStatus {
+            ssm_prefix: "/amiseal/images".to_owned(),
+        }),
     };
     let json = serde_json::to_value(&status).expect("JSON");
     let stored = store_status(&api, name, json).await;
@@ -717,7 +777,62 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
         }),
         stalled: Some(reason::ATTRIBUTE_MISMATCH.to_owned()),
         source_gone_time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+        approved_by: Some("alice@example.com".to_owned()),
         promotion: Some(PublishedSettings::default()),
+        validation: Some(ValidationStatus {
+            launch: Some(LaunchStatus {
+                state: LaunchState::Ended,
+                image_id: "ami-0fedcba9876543210".to_owned(),
+                attempt: 2,
+                failures: 1,
+                client_token: "t".repeat(64),
+                instance_type: "t3.nano".to_owned(),
+                subnet_id: "subnet-0123456789abcdef0".to_owned(),
+                security_group_ids: vec!["sg-0123456789abcdef0".to_owned()],
+                timeout_seconds: 3600,
+                instance_id: Some("i-0123456789abcdef0".to_owned()),
+                result: Some(LaunchResult::Failed),
+                message: Some("m".repeat(1024)),
+                requested_at: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                observed_retry: Some("r".repeat(256)),
+            }),
+            job: Some(JobStatus {
+                state: JobState::Ended,
+                image_id: "ami-0fedcba9876543210".to_owned(),
+                attempt: 2,
+                failures: 1,
+                losses: 1,
+                name: "j".repeat(63),
+                uid: Some("5d9a1d3f-8e0b-4b0a-9c7e-0a1b2c3d4e5f".to_owned()),
+                cron_job: "c".repeat(52),
+                timeout_seconds: 86_400,
+                result: Some(LaunchResult::Abandoned),
+                message: Some("m".repeat(1024)),
+                requested_at: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                observed_retry: Some("r".repeat(256)),
+            }),
+            inspector: Some(InspectorStatus {
+                state: InspectorState::TimedOut,
+                image_id: "ami-0fedcba9876543210".to_owned(),
+                severity: Some("s".repeat(32)),
+                scan_time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                waiting_since: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                scan: Some(OnDemandScanStatus {
+                    state: OnDemandScanState::Failed,
+                    attempt: 2,
+                    failures: 1,
+                    client_token: "t".repeat(64),
+                    scan_id: Some("s".repeat(64)),
+                    previous_scan_id: Some("p".repeat(64)),
+                    message: Some("m".repeat(1024)),
+                    requested_at: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                    time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
+                    observed_retry: Some("r".repeat(256)),
+                }),
+            }),
+        }),
         consumers: vec![MovedConsumer {
             kind: "LaunchTemplate".to_owned(),
             id: "lt-0123456789abcdef0".to_owned(),
@@ -727,10 +842,25 @@ async fn a_migrations_status_is_kept_and_its_columns_tell_the_story() {
             previous: Some(ConsumerVersions {
                 latest: 3,
                 default: Some(3),
+                parts: vec![ConsumerPart {
+                    at: "launchTemplate".to_owned(),
+                    names: "lt-0123456789abcdef0 3".to_owned(),
+                }],
+                labels: vec![amiseal::api::ConsumerLabel {
+                    name: "p".repeat(100),
+                    version: 3,
+                }],
             }),
             current: Some(ConsumerVersions {
                 latest: 4,
                 default: None,
+                ..ConsumerVersions::default()
+            }),
+            refresh: Some(ConsumerRefresh {
+                id: Some("08b91cf7-8fa6-48af-b6a6-d227f40f1b9b".to_owned()),
+                after: None,
+                back: false,
+                requested_at: None,
             }),
             time: Some(Time(Timestamp::from_second(1_790_000_000).expect("a time"))),
         }],

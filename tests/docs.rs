@@ -37,24 +37,81 @@ fn every_reason_has_its_entry_and_every_entry_is_a_reason() {
     }
 }
 
-/// The actions in a block of JSON that the guide shows, in its statement of this name, or in all of them.
-fn guide_actions(file: &str, statement: Option<&str>) -> BTreeSet<String> {
-    let guide = include_str!("../docs/guide.md");
-    let (_, rest) = guide.split_once(&format!("`{file}`:\n\n```json\n")).expect("a file");
-    let (json, _) = rest.split_once("\n```").expect("its end");
-    let policy: serde_json::Value = serde_json::from_str(json).expect("JSON");
-    let statements = policy["Statement"].as_array().expect("statements");
-    let statements = statements
-        .iter()
-        .filter(|this| statement.is_none_or(|name| this["Sid"] == name));
-    // A single one stands by itself.
-    let actions = statements.flat_map(|this| match &this["Action"] {
-        serde_json::Value::Array(actions) => actions.clone(),
-        action => vec![action.clone()],
-    });
-    actions
-        .map(|action| action.as_str().expect("an action").to_owned())
+/// The commands of the guide that print rights into a file: their words, and the file.
+fn commands_for_rights(guide: &str) -> Vec<(Vec<String>, String)> {
+    let joined = guide.replace("\\\n", " ");
+    let commands = joined
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ amiseal iam-policy "));
+    let commands = commands.filter_map(|command| command.split_once(" > "));
+    commands
+        .map(|(words, file)| {
+            (
+                words.split_whitespace().map(str::to_owned).collect(),
+                file.trim().to_owned(),
+            )
+        })
         .collect()
+}
+
+#[test]
+fn the_guides_rights_are_what_the_command_prints_of_the_guides_policy() {
+    let path = "docs/guide.md";
+    let mut guide = read(Path::new(path));
+    let writes = std::env::var_os("AMISEAL_WRITE_DOCS").is_some();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_, rest) = guide.split_once("`everything.yaml`:\n\n```yaml\n").expect("the policy");
+    let (policy, _) = rest.split_once("\n```").expect("its end");
+    std::fs::write(directory.path().join("everything.yaml"), policy).expect("a file");
+    let commands = commands_for_rights(&guide);
+    let files: BTreeSet<&str> = commands.iter().map(|(_, file)| file.as_str()).collect();
+    assert_eq!(files, ["controller.json", "key.json", "role.json", "trust.json"].into());
+    let mut wrong = Vec::new();
+    for (words, file) in &commands {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_amiseal"))
+            .arg("iam-policy")
+            .args(words)
+            .current_dir(directory.path())
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        let begin = format!("`{file}`:\n\n```json\n");
+        let (before, rest) = guide
+            .split_once(&begin)
+            .unwrap_or_else(|| panic!("the guide has no {file}"));
+        let (shown, after) = rest.split_once("```\n").expect("its end");
+        if shown != printed {
+            wrong.push(file.clone());
+            guide = format!("{before}{begin}{printed}```\n{after}");
+        }
+    }
+    if writes && !wrong.is_empty() {
+        std::fs::write(path, &guide).expect("the guide is written");
+        return;
+    }
+    assert!(
+        wrong.is_empty(),
+        "{wrong:?} of {path} are out of date: make rights writes them anew"
+    );
+}
+
+#[test]
+fn the_page_of_rights_has_the_statements_as_the_command_explains_them() {
+    let path = "docs/rights.md";
+    let page = read(Path::new(path));
+    let (begin, end) = ("<!-- statements -->\n", "<!-- end of statements -->\n");
+    let (before, rest) = page.split_once(begin).expect("the table");
+    let (shown, after) = rest.split_once(end).expect("its end");
+    let table = amiseal::plan::rights::table();
+    if std::env::var_os("AMISEAL_WRITE_DOCS").is_some() {
+        std::fs::write(path, format!("{before}{begin}\n{table}\n{end}{after}")).expect("the page is written");
+        return;
+    }
+    assert!(
+        shown.trim() == table.trim(),
+        "{path} is out of date: make rights writes it anew"
+    );
 }
 
 /// The actions in the policy that the page on the report shows. Whoever runs a command has rights of their own.
@@ -70,57 +127,10 @@ fn report_actions() -> BTreeSet<String> {
     actions.collect()
 }
 
-/// Whether the controller calls an operation: what is not in its role's policy is in the report's.
-fn is_of_controller(operation: &Operation) -> bool {
-    operation.service() == "sts"
-        || guide_actions("role.json", None).contains(operation.action())
-        || !report_actions().contains(operation.action())
-}
-
 /// The actions of the operations that amiseal calls, as far as they are meant.
 fn called(which: impl Fn(&Operation) -> bool) -> BTreeSet<String> {
     let operations = Operation::ALL.iter().filter(|operation| which(operation));
     operations.map(|operation| operation.action().to_owned()).collect()
-}
-
-#[test]
-fn the_guides_policies_for_iam_allow_the_operations_that_are_called_and_no_others() {
-    let of_role = |operation: &Operation| operation.service() != "sts" && is_of_controller(operation);
-    let mut reads = called(|operation| of_role(operation) && !operation.writes());
-    // DescribeImageReferences asks for these two.
-    reads.extend(["imagebuilder:GetContainerRecipe", "imagebuilder:GetImageRecipe"].map(str::to_owned));
-    let sees = guide_actions("role.json", Some("SeeWhoUsesThem"));
-    let finds = guide_actions("role.json", Some("LookForFindings"));
-    // Where a policy wants it, this asks and reads the answer.
-    let asks = guide_actions("role.json", Some("AskForUsageReports"));
-    let of_reports = called(|operation| operation.name().contains("ImageUsageReport"));
-    assert_eq!(asks, of_reports);
-    // Who may use the key is read for findings too.
-    let moves = guide_actions("role.json", Some("MoveWhatLaunches"));
-    let of_moving = called(|operation| {
-        use Operation::{CreateLaunchTemplateVersion, ListTagsForResource, ModifyLaunchTemplate, PutParameter};
-        let own = [
-            CreateLaunchTemplateVersion,
-            ListTagsForResource,
-            ModifyLaunchTemplate,
-            PutParameter,
-        ];
-        own.contains(operation)
-    });
-    assert_eq!(&moves - &finds, of_moving);
-    let looks = &guide_actions("role.json", Some("Look")) | &sees;
-    assert_eq!(&looks | &finds, &(&reads - &asks) - &of_moving);
-    let writes = called(|operation| of_role(operation) && operation.writes());
-    assert_eq!(
-        guide_actions("role.json", Some("Migrate")),
-        &(&writes - &asks) - &of_moving
-    );
-    // AWS answers everybody who they are, and tagging a session is a permission of its own.
-    let of_caller = |operation: &Operation| operation.service() == "sts" && *operation != Operation::GetCallerIdentity;
-    let mut assumes = called(of_caller);
-    assumes.insert("sts:TagSession".to_owned());
-    assert_eq!(guide_actions("controller.json", None), assumes);
-    assert_eq!(guide_actions("trust.json", None), assumes);
 }
 
 #[test]
@@ -161,22 +171,59 @@ fn the_plans_page_names_every_action_that_dry_runs_ask_about() {
 #[test]
 fn the_readme_names_every_action_that_the_role_needs() {
     let readme = include_str!("../README.md");
-    // For those the README points to the guide.
-    let sees = guide_actions("role.json", Some("SeeWhoUsesThem"));
-    let sees = &sees | &guide_actions("role.json", Some("LookForFindings"));
-    let sees = &sees | &guide_actions("role.json", Some("AskForUsageReports"));
-    let sees = &sees | &guide_actions("role.json", Some("MoveWhatLaunches"));
-    let needed = called(|operation| *operation != Operation::GetCallerIdentity && is_of_controller(operation));
-    for action in &needed - &sees {
+    // For who uses the images, and for what is moved, the README points elsewhere.
+    let policy = "{apiVersion: amiseal.dev/v1alpha1, kind: AMIEncryptionPolicy, metadata: {name: p}, spec: {mode: Enforce, \
+         defaults: {roleName: amiseal}, consumers: {read: false}, promotion: {seal: amiseal-verified}, \
+         accounts: [{accountID: '111122223333', regions: [{name: eu-west-1, kmsKeyID: alias/ami}]}]}}";
+    let policies = amiseal::cli::policy_file::policies(policy).expect("a policy");
+    let rights = amiseal::plan::rights::of(&policies, &amiseal::plan::rights::Options::default());
+    let statements = [rights.accounts[0].statements(), rights.controller.statements].concat();
+    let actions: BTreeSet<String> = statements
+        .into_iter()
+        .flat_map(|statement| statement.action.0)
+        .collect();
+    // The use of the key goes by that name.
+    let of_key = |action: &&String| action.starts_with("kms:") && action.as_str() != "kms:DescribeKey";
+    for action in actions.iter().filter(|action| !of_key(action)) {
         assert!(
             readme.contains(&format!("`{action}`")),
             "README.md does not name {action}"
         );
     }
+    assert!(
+        actions.contains("ec2:CopyImage") && actions.contains("sts:TagSession"),
+        "{actions:?}"
+    );
+}
+
+/// What tests and demo give the controller's roles is written down a second time.
+#[test]
+fn the_roles_of_tests_may_do_what_a_policy_that_asks_for_everything_takes_but_for_the_use_of_keys() {
+    let policy = "{apiVersion: amiseal.dev/v1alpha1, kind: AMIEncryptionPolicy, metadata: {name: p}, spec: {mode: Enforce, \
+         defaults: {roleName: amiseal}, audit: {}, consumers: {usageReports: Create}, \
+         validation: {launch: {instanceType: t3.nano, subnetID: subnet-0a1b2c3d4e5f60718}, \
+         inspector: {maximumSeverity: High, scan: OnDemand}}, \
+         promotion: {seal: amiseal-verified, tags: Publish, launchTemplates: Update, ssmParameters: Update, \
+         autoScalingGroups: Refresh, map: {ssmPrefix: /amiseal/images}}, \
+         accounts: [{accountID: '111122223333', regions: [{name: eu-west-1, kmsKeyID: alias/ami}]}]}}";
+    let policies = amiseal::cli::policy_file::policies(policy).expect("a policy");
+    let rights = amiseal::plan::rights::of(&policies, &amiseal::plan::rights::Options::default());
+    let statements = rights.accounts[0].statements();
+    let mut taken: BTreeSet<&str> = statements
+        .iter()
+        .flat_map(|statement| &statement.action.0)
+        .map(String::as_str)
+        .collect();
+    for action in amiseal::plan::access::NEEDED {
+        taken.remove(action);
+    }
+    taken.insert(Operation::DescribeKey.action());
+    let given: BTreeSet<&str> = rig::role_actions().into_iter().collect();
+    assert_eq!(given, taken);
 }
 
 /// The documents that people read, by their paths in the project, beside the runbooks.
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -187,9 +234,11 @@ const DOCUMENTS: [&str; 15] = [
     "docs/gitops.md",
     "docs/guide.md",
     "docs/import.md",
+    "docs/map.md",
     "docs/plan.md",
     "docs/reasons.md",
     "docs/report.md",
+    "docs/rights.md",
     "docs/scaling.md",
     "tests/ec2sim/README.md",
 ];

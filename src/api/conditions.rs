@@ -18,6 +18,8 @@ pub const COMPLIANT: &str = "Compliant";
 pub const KEYS_USABLE: &str = "KeysUsable";
 /// Every target can be looked through: policies.
 pub const TARGETS_REACHABLE: &str = "TargetsReachable";
+/// The map is where the policy has it kept: policies, and targets where it is kept in their accounts. Absent where it is kept nowhere.
+pub const MAP_PUBLISHED: &str = "MapPublished";
 /// The account and region can be looked through: targets.
 pub const REACHABLE: &str = "Reachable";
 /// The key exists, is enabled, and is fit to encrypt images with: targets.
@@ -32,6 +34,8 @@ pub const USAGE_KNOWN: &str = "UsageKnown";
 pub const COPIED: &str = "Copied";
 /// The copy is encrypted as required and is the same as the original otherwise: migrations.
 pub const VERIFIED: &str = "Verified";
+/// The copy has passed the proof that the policy asks for: migrations. Absent where it asks for none.
+pub const VALIDATED: &str = "Validated";
 /// The copy took over what the policy says it should: migrations.
 pub const PROMOTED: &str = "Promoted";
 /// What launched the original launches the copy, as far as the policy has it moved: migrations. Absent where it has nothing moved.
@@ -173,30 +177,103 @@ pub mod reason {
     /// original's, or set `promotion.tags: Withhold`.
     pub const TOO_MANY_TAGS: &str = "TooManyTags";
 
+    /// The copy is being proven as the policy's `validation` says. Wait.
+    pub const VALIDATING: &str = "Validating";
+    /// The copy has not passed the proof that the policy asks for, and nothing is published on it. See the message; change the
+    /// annotation `amiseal.dev/retry`, or the settings, to have it tried anew.
+    pub const VALIDATION_FAILED: &str = "ValidationFailed";
+    /// AWS refuses to launch an instance from the copy. Fix what the message names; amiseal asks again.
+    pub const LAUNCH_REFUSED: &str = "LaunchRefused";
+    /// The copy cannot be launched on the instance type that `validation.launch` names. Name another one.
+    pub const INSTANCE_TYPE_MISMATCH: &str = "InstanceTypeMismatch";
+    /// The Job that `validation.job` asks for cannot be made, read or deleted. Fix what the message names; amiseal tries again.
+    pub const JOB_REFUSED: &str = "JobRefused";
+    /// Amazon Inspector has found something in the copy that is worse than `validation.inspector.maximumSeverity` allows. Build the
+    /// original anew from updated packages, or raise the maximum; the copy passes once a later scan finds nothing worse.
+    pub const COPY_VULNERABLE: &str = "CopyVulnerable";
+    /// Amazon Inspector has not scanned the copy within `validation.inspector.timeout`, or an on-demand scan was refused or has failed.
+    /// Have it scan copies; the migration goes on once there is a scan.
+    pub const COPY_NOT_SCANNED: &str = "CopyNotScanned";
+
     /// What launches the original is being moved to the copy. Wait.
     pub const MOVING_CONSUMERS: &str = "MovingConsumers";
     /// Something that launches the original is left as it is. `status.consumers` of the migration says what and why.
     pub const CONSUMERS_LEFT: &str = "ConsumersLeft";
     /// Whoever launches the original may not use the copy's key, or that is not known. Fix the key's policy as the message says.
     pub const KEY_NOT_USABLE: &str = "KeyNotUsable";
-    /// The policy has somebody approve what is moved. Set `spec.approval: Approved` in the migration.
+    /// The account that launches another's image may not launch the copy: it is not shared with the account. Share it.
+    pub const COPY_NOT_SHARED: &str = "CopyNotShared";
+    /// The account's Allowed AMIs refuse the copy, which is another account's, or it is not known whether they do. Change them.
+    pub const COPY_NOT_ALLOWED: &str = "CopyNotAllowed";
+    /// Consumers are to be put back to another account's image that is gone or not shared with the account any more. Have it shared again.
+    pub const SOURCE_NOT_SHARED: &str = "SourceNotShared";
+    /// Consumers were moved to a copy of another account's, and its owner has another copy now. Roll the migration back and resume it.
+    pub const COPY_REPLACED: &str = "CopyReplaced";
+    /// The migration in the account that owns the image has no copy yet that is verified and published. Wait, or see that migration.
+    pub const WAITING_FOR_OWNER: &str = "WaitingForOwner";
+    /// The policy has somebody approve what is moved, or it was put back before the migration was deleted and made anew. Set
+    /// `spec.approval: Approved` in the migration.
     pub const APPROVAL_REQUIRED: &str = "ApprovalRequired";
     /// Somebody wants nothing to be moved. Set `spec.desired: Migrated` in the migration, or remove the tag `amiseal.dev/hold`.
     pub const HELD: &str = "Held";
     /// Consumers are being put back to the original. Wait.
     pub const ROLLING_BACK: &str = "RollingBack";
+    /// AWS has not replaced all instances of an Auto Scaling group. `status.consumers` says why.
+    pub const REFRESH_FAILED: &str = "RefreshFailed";
     /// Consumers that were moved are as they were before. Set `spec.desired: Migrated` in the migration to have them moved again.
     pub const ROLLED_BACK: &str = "RolledBack";
 
+    /// So many moves of the policy's consumers have failed that no more are made. See `status.consumers` of the migrations, then set
+    /// `promotion.failuresAcknowledgedAt` in the policy.
+    pub const TOO_MANY_FAILURES: &str = "TooManyFailures";
+    /// `promotion.schedule` names no window in time. Correct the field that the message names.
+    pub const INVALID_SCHEDULE: &str = "InvalidSchedule";
+    /// A copy that consumers were moved to is gone or disabled. Set `spec.desired: RolledBack` in the migration to have them launch the
+    /// original again, or enable the copy.
+    pub const PROMOTED_COPY_GONE: &str = "PromotedCopyGone";
+
+    /// The map is where the policy has it kept. Nothing to fix.
+    pub const PUBLISHED: &str = "Published";
+    /// There is a ConfigMap of that name, or a parameter, which is not this policy's, and which is left as it is. Name another one in
+    /// `promotion.map`, or delete it.
+    pub const NOT_OURS: &str = "NotOurs";
+    /// Systems Manager has taken a copy's ID as the value of a parameter and does not show it. See that the role may describe images.
+    pub const NOT_SHOWN: &str = "NotShown";
+    /// The map is larger than what a ConfigMap holds. Use `amiseal map`, or divide the accounts among several policies.
+    pub const TOO_LARGE: &str = "TooLarge";
+    /// The API server forbids the controller to write the ConfigMap. Set `promotionMap.enabled` of the chart.
+    pub const FORBIDDEN: &str = "Forbidden";
+
     /// Every reason there is.
     pub const ALL: &[&str] = &[
+        PUBLISHED,
+        NOT_OURS,
+        NOT_SHOWN,
+        TOO_LARGE,
+        FORBIDDEN,
+        VALIDATING,
+        VALIDATION_FAILED,
+        LAUNCH_REFUSED,
+        INSTANCE_TYPE_MISMATCH,
+        JOB_REFUSED,
+        COPY_VULNERABLE,
+        COPY_NOT_SCANNED,
         MOVING_CONSUMERS,
         CONSUMERS_LEFT,
         KEY_NOT_USABLE,
+        COPY_NOT_SHARED,
+        COPY_NOT_ALLOWED,
+        SOURCE_NOT_SHARED,
+        COPY_REPLACED,
+        WAITING_FOR_OWNER,
         APPROVAL_REQUIRED,
         HELD,
         ROLLING_BACK,
+        REFRESH_FAILED,
         ROLLED_BACK,
+        TOO_MANY_FAILURES,
+        INVALID_SCHEDULE,
+        PROMOTED_COPY_GONE,
         SUCCEEDED,
         PROGRESSING,
         INITIALIZING,

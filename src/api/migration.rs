@@ -5,9 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Desired, ImageUsage, MovedConsumer, PublishedSettings, rules, schema};
+use super::{Approval, Desired, ImageUsage, MovedConsumer, PublishedSettings, ValidationStatus, rules, schema};
 
-/// Which image is to be copied under which key. Written by amiseal, once; `approval` and `desired` are for people.
+/// Which image is to be copied under which key, or whose copy of it is to be launched. Written by amiseal, once; `approval`, `approvedBy` and `desired` are for people.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[kube(
     group = "amiseal.dev",
@@ -53,11 +53,18 @@ pub struct AMIMigrationSpec {
     /// The name of the policy that asked for the migration.
     #[schemars(length(min = 1, max = 56))]
     pub policy: String,
-    /// The ID of the AWS account that owns the image: 12 digits.
+    /// The ID of the AWS account whose images and consumers this is about: 12 digits. It owns the image, unless `ownerAccountID` names
+    /// another one.
     #[serde(rename = "accountID")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::account_id())]
     pub account_id: String,
+    /// The ID of the AWS account that owns the image, where that is another one. Then nothing is copied: what launches the image in
+    /// `accountID` is moved to the copy that the owner's migration has made. Absent where the account owns the image.
+    #[serde(rename = "ownerAccountID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::owner_account_id())]
+    pub owner_account_id: Option<String>,
     /// The region of the image and of its copy, as in `eu-west-1`.
     #[schemars(length(max = 64))]
     #[x_kube(validation = rules::region("region"))]
@@ -72,9 +79,16 @@ pub struct AMIMigrationSpec {
     #[schemars(length(max = 256))]
     #[x_kube(validation = rules::key_arn())]
     pub key_arn: String,
-    /// Whether the consumers of the image may be moved, where the policy says `promotion.approval: Manual`. amiseal never changes it.
+    /// Whether somebody has approved that the consumers of the image are moved. That is waited for where the policy says
+    /// `promotion.approval: Manual`, where it is not known whether they can launch the copy, and where they were put back and the
+    /// migration was deleted and made anew since. amiseal never changes it.
     #[serde(default)]
     pub approval: Approval,
+    /// The user name of whoever has approved it, as the API server knows them. Set it together with `approval`, as
+    /// `kubectl amiseal approve` does; the chart's admission policy refuses any other name. Absent while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub approved_by: Option<String>,
     /// `Migrated`: consumers are moved to the copy as the policy says. `Held`: none is moved, and none is put back. `RolledBack`: every
     /// consumer that was moved is put back to what it was before; the copy stays. amiseal never changes it.
     #[serde(default)]
@@ -89,6 +103,7 @@ pub struct AMIMigrationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Pending`: waits to be admitted. `Copying`: AWS copies. `Verifying`: the copy is compared with the original.
+    /// `Validating`: the copy is proven as the policy says.
     /// `Promoting`: the copy gets what it takes over, and what launches the original is moved to it. `Completed`: nothing is left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MigrationState>,
@@ -119,17 +134,24 @@ pub struct AMIMigrationStatus {
     /// When the original was found to be gone. The migration is kept for the policy's `historyTTL` from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_gone_time: Option<Time>,
+    /// Who has approved that the consumers of the original are moved. Absent while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub approved_by: Option<String>,
     /// The policy's settings under which the copy was last published. When they change, so is the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<PublishedSettings>,
+    /// The proof that the policy asks for before the copy is published. What is to be launched stands here before AWS is asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidationStatus>,
     /// The consumers of the original that were moved to the copy, are to be, or are left alone, at most 50. What was in place before
     /// stands here before anything is changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into(), "id".into()]))]
     pub consumers: Vec<MovedConsumer>,
-    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling`, `Stalled` and, where the policy has consumers moved,
-    /// `ConsumersMoved`. A message names the fix.
+    /// `Copied`, `Verified`, `Promoted`, `Ready`, `Reconciling`, `Stalled`, where the policy asks for a proof, `Validated`, and where it
+    /// has consumers moved, `ConsumersMoved`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -145,6 +167,8 @@ pub enum MigrationState {
     Copying,
     /// The copy is compared with the original.
     Verifying,
+    /// The copy is proven, where the policy asks for that.
+    Validating,
     /// Publishing on the copy what the policy takes over from the original, and moving what launches the original.
     Promoting,
     /// Nothing is left to do.
@@ -159,6 +183,7 @@ impl MigrationState {
             Self::Pending => "Pending",
             Self::Copying => "Copying",
             Self::Verifying => "Verifying",
+            Self::Validating => "Validating",
             Self::Promoting => "Promoting",
             Self::Completed => "Completed",
         }

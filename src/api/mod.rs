@@ -13,6 +13,7 @@ mod audit;
 mod class;
 pub mod conditions;
 pub mod duration;
+mod instance_refresh;
 pub mod labels;
 mod migration;
 mod policy;
@@ -23,6 +24,9 @@ mod settings;
 mod status;
 mod target;
 mod usage;
+mod validation;
+mod validation_inspector;
+mod validation_job;
 
 pub use audit::{
     AuditSettings, CHECKS, CheckCount, FindingCounts, FindingsStatus, MaxFixAvailable, NAMED_FINDINGS, NamedFinding,
@@ -30,23 +34,32 @@ pub use audit::{
 };
 pub use class::ImageClass;
 pub use duration::Duration;
+pub use instance_refresh::{ConsumerRefresh, InstanceRefreshSettings, RefreshStrategy};
 pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
 pub use policy::{
-    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, RegionSpec,
+    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, MapStatus,
+    RegionSpec,
 };
 pub use promotion::{
-    Approval, ApprovalPolicy, ConsumerState, ConsumerUpdate, ConsumerVersions, Desired, LaunchPermissions,
-    MovedConsumer, PromotionSettings, PublishedSettings, RECORDED_CONSUMERS, TagPublication,
+    Approval, ApprovalPolicy, ConsumerLabel, ConsumerPart, ConsumerState, ConsumerUpdate, ConsumerVersions, Desired,
+    GroupUpdate, LaunchPermissions, MapSettings, MovedConsumer, PromotionSchedule, PromotionSettings,
+    PublishedSettings, RECORDED_CONSUMERS, RECORDED_LABELS, RECORDED_PARTS, TagPublication,
 };
 pub use schema::crds;
 pub use settings::{Backups, CopySettings, ImageSelector, ImageTerm, Mode, OtherKey};
 pub use status::{ImageCounts, MigrationCounts, OrphanedCopies, TargetCounts, UnencryptedImage};
-pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus};
+pub use target::{AMIEncryptionTarget, AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, TargetMapStatus};
 pub use usage::{
     ConsumerCount, ConsumerSettings, FOREIGN_IMAGES, ForeignImage, ImageUsage, KEY_ACCESS_ROWS, KeyAccessRow,
     KeyAccessState, KindCount, NAMED_CONSUMERS, NamedConsumer, ParameterScope, UnreadKind, UnusedSettings, UsageCounts,
     UsageReports, UsageState, UsageStatus,
 };
+pub use validation::{LaunchResult, LaunchSettings, LaunchState, LaunchStatus, ValidationSettings, ValidationStatus};
+pub use validation_inspector::{
+    InspectorScan, InspectorSettings, InspectorSeverity, InspectorState, InspectorStatus, OnDemandScanState,
+    OnDemandScanStatus,
+};
+pub use validation_job::{JobSettings, JobState, JobStatus};
 
 /// The API group of the three resources.
 pub const GROUP: &str = "amiseal.dev";

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts, ImageCounts, ImageSelector,
-    MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, rules, schema,
+    MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, ValidationSettings,
+    rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -128,6 +129,9 @@ pub struct AMIEncryptionPolicySpec {
     /// How images are copied.
     #[serde(default)]
     pub copy: CopySettings,
+    /// What a verified copy has to pass before anything is published on it or moved to it. Absent: nothing.
+    #[serde(default)]
+    pub validation: ValidationSettings,
     /// What a verified copy takes over from its original.
     #[serde(default)]
     pub promotion: PromotionSettings,
@@ -137,8 +141,8 @@ pub struct AMIEncryptionPolicySpec {
     /// Which images count as unused.
     #[serde(default)]
     pub unused: UnusedSettings,
-    /// What is allowed: whatever goes beyond it is a finding, counted and named in the status of the targets. The guide lists
-    /// the actions that the role needs for it. Absent: no findings are looked for.
+    /// What is allowed: whatever goes beyond it is a finding, counted and named in the status of the targets. `amiseal iam-policy`
+    /// prints the rights that the role needs for it. Absent: no findings are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSettings>,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
@@ -245,7 +249,8 @@ pub struct AMIEncryptionPolicyStatus {
     /// seen the last change yet; -1 means that it has not seen the object at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`. A message names the fix.
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`, and `MapPublished` where
+    /// `promotion.map` is there. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -264,4 +269,17 @@ pub struct AMIEncryptionPolicyStatus {
     /// How many migrations are where, over all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrations: Option<MigrationCounts>,
+    /// Where the map from originals to copies is kept in the cluster. It is on record before anything is written there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<MapStatus>,
+}
+
+/// Where the map from originals to copies is kept in the cluster.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct MapStatus {
+    /// The name of the ConfigMap in the controller's own namespace. amiseal deletes it, where it is this policy's, when
+    /// `promotion.map.configMap` names another one or none.
+    #[schemars(length(max = 253))]
+    pub config_map: String,
 }

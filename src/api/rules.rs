@@ -55,6 +55,54 @@ pub(super) fn scan_interval_range() -> Rule {
     .message("scanInterval must be at least 1m and at most 24h: write for example 15m")
 }
 
+/// An instance is launched on a type of EC2's.
+pub(super) fn instance_type() -> Rule {
+    Rule::new("self.matches('^[a-z0-9-]+[.][a-z0-9-]+$')")
+        .message("instanceType must be the name of an instance type: write for example t3.nano")
+}
+
+/// A subnet's ID has its form.
+pub(super) fn subnet_id() -> Rule {
+    Rule::new("self.matches('^subnet-([0-9a-f]{8}|[0-9a-f]{17})$')")
+        .message("subnetID must be the ID of a subnet: write for example subnet-0123456789abcdef0")
+}
+
+/// Security groups are named by their IDs.
+pub(super) fn security_group_ids() -> Rule {
+    Rule::new("self.all(id, id.matches('^sg-([0-9a-f]{8}|[0-9a-f]{17})$'))")
+        .message("securityGroupIDs must be IDs of security groups: write for example sg-0123456789abcdef0")
+}
+
+/// AWS takes minutes to check an instance, and one that takes an hour is paid for in vain.
+pub(super) fn launch_timeout_range() -> Rule {
+    Rule::new(format!(
+        "!({DURATION_FORM}) || (duration(self) >= duration('2m') && duration(self) <= duration('1h'))"
+    ))
+    .message("timeout must be at least 2m and at most 1h: write for example 10m")
+}
+
+/// A CronJob's name has its form.
+pub(super) fn cron_job_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        .message("cronJob must be the name of a CronJob in the namespace of amiseal: write for example scan-image")
+}
+
+/// A scan of large volumes takes hours, and one that takes a day holds up what waits for it.
+pub(super) fn job_timeout_range() -> Rule {
+    Rule::new(format!(
+        "!({DURATION_FORM}) || (duration(self) >= duration('1m') && duration(self) <= duration('24h'))"
+    ))
+    .message("timeout must be at least 1m and at most 24h: write for example 1h")
+}
+
+/// Amazon Inspector takes minutes to hours for a scan, and what it has not scanned within a week it does not come to by itself.
+pub(super) fn inspector_timeout_range() -> Rule {
+    Rule::new(format!(
+        "!({DURATION_FORM}) || (duration(self) >= duration('15m') && duration(self) <= duration('168h'))"
+    ))
+    .message("timeout must be at least 15m and at most 168h: write for example 24h")
+}
+
 /// History is kept for a day at least.
 pub(super) fn history_ttl_range() -> Rule {
     Rule::new(format!("!({DURATION_FORM}) || duration(self) >= duration('24h')"))
@@ -67,10 +115,123 @@ pub(super) fn unused_after_range() -> Rule {
         .message("after must be at least 24h: write for example 2160h")
 }
 
+/// A window in time is long enough to move something, and no longer than a week.
+pub(super) fn window_range() -> Rule {
+    Rule::new(format!(
+        "!({DURATION_FORM}) || (duration(self) >= duration('5m') && duration(self) <= duration('168h'))"
+    ))
+    .message("duration must be at least 5m and at most 168h: write for example 4h")
+}
+
+/// A schedule has the five fields of cron, with numbers that exist.
+pub(super) fn cron_form() -> Rule {
+    const NAMES_OF_MONTHS: &str = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC";
+    const NAMES_OF_DAYS: &str = "SUN|MON|TUE|WED|THU|FRI|SAT";
+    let fields = [
+        "[0-5]?[0-9]".to_owned(),
+        "[01]?[0-9]|2[0-3]".to_owned(),
+        "0?[1-9]|[12][0-9]|3[01]".to_owned(),
+        format!("0?[1-9]|1[0-2]|{NAMES_OF_MONTHS}"),
+        format!("[0-7]|{NAMES_OF_DAYS}"),
+    ];
+    let fields = fields.map(|value| {
+        let term = format!(r"(\*|({value})(-({value}))?)(/[1-9][0-9]?)?");
+        format!("{term}(,{term})*")
+    });
+    Rule::new(format!("self.matches(r'^{}$')", fields.join(" "))).message(
+        "cron must be minute, hour, day of month, month and day of week, with one space between them: write for example \
+         0 9 * * MON-THU",
+    )
+}
+
+/// A time zone has the form of a name.
+pub(super) fn time_zone_form() -> Rule {
+    Rule::new(r"self.matches(r'^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$')")
+        .message("timeZone must be a name of the IANA time zone database: write for example Europe/Berlin")
+}
+
+/// A time is in UTC, to the second.
+pub(super) fn time_form(field: &str) -> Rule {
+    Rule::new(
+        "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$')",
+    )
+    .message(format!("{field} must be a time in UTC: write for example 2026-11-29T20:00:00Z").as_str())
+}
+
+/// A watermark's name is one that AWS takes.
+pub(super) fn watermark_name() -> Rule {
+    Rule::new(r#"self.matches(r"^[a-zA-Z0-9()\[\] ./'@_-]{3,128}$")"#).message(
+        "seal must have at least 3 characters, which may be letters, digits, spaces and ()[]./-'@_: write for example \
+         amiseal-verified",
+    )
+}
+
+/// A ConfigMap's name is one that Kubernetes takes.
+pub(super) fn config_map_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')")
+        .message("configMap must be the name of a ConfigMap, in lower case: write for example amiseal-images")
+}
+
+/// A map that is asked for is kept somewhere.
+pub(super) fn map_has_a_place() -> Rule {
+    Rule::new("has(self.configMap) || has(self.ssmPrefix)")
+        .message("map must have configMap, ssmPrefix or both: add one of them, or remove map")
+}
+
+/// A parameter's name is one that AWS takes: of its 15 levels the image's ID is one.
+pub(super) fn parameter_prefix_form() -> Rule {
+    Rule::new("self.matches('^(/[a-zA-Z0-9_.-]+){1,14}$')").message(
+        "ssmPrefix must begin with / and have at most 14 levels of letters, digits and _.-, with no / at its end: write \
+         for example /amiseal/images",
+    )
+}
+
+/// AWS keeps these names to itself, in whichever case.
+pub(super) fn parameter_prefix_not_reserved() -> Rule {
+    Rule::new("!self.matches('^/([aA][wW][sS]|[sS][sS][mM])')")
+        .message("ssmPrefix must not begin with /aws or /ssm, which AWS reserves: write for example /amiseal/images")
+}
+
 /// What counts in days is a day at least.
 pub(super) fn a_day_at_least(field: &str) -> Rule {
     Rule::new(format!("!({DURATION_FORM}) || duration(self) >= duration('24h')"))
         .message(format!("{field} must be at least 24h: write for example 2160h").as_str())
+}
+
+/// A duration is no longer than AWS allows.
+pub(super) fn at_most(field: &str, most: &str) -> Rule {
+    Rule::new(format!("!({DURATION_FORM}) || duration(self) <= duration('{most}')"))
+        .message(format!("{field} must be at most {most}: write for example 10m").as_str())
+}
+
+/// How large a group may become goes with how small it may.
+pub(super) fn healthy_percentages() -> Rule {
+    Rule::new(
+        "!has(self.maxHealthyPercentage) || (has(self.minHealthyPercentage) && \
+         self.maxHealthyPercentage - self.minHealthyPercentage <= 100)",
+    )
+    .message(
+        "maxHealthyPercentage needs a minHealthyPercentage that is at most 100 less: set both, for example to 100 and 110",
+    )
+    .field_path(".maxHealthyPercentage")
+}
+
+/// Checkpoints ascend to the whole group.
+pub(super) fn checkpoints() -> Rule {
+    Rule::new(
+        "size(self) == 0 || (self[size(self) - 1] == 100 && self.isSorted() && \
+         self.all(one, self.exists_one(other, other == one)))",
+    )
+    .message(
+        "checkpointPercentages must ascend to 100, so that all instances are replaced: write for example [10, 50, 100]",
+    )
+}
+
+/// A delay is one of checkpoints.
+pub(super) fn delay_of_checkpoints() -> Rule {
+    Rule::new("!has(self.checkpointDelay) || (has(self.checkpointPercentages) && size(self.checkpointPercentages) > 0)")
+        .message("checkpointDelay needs checkpointPercentages: write for example [50, 100], or remove the delay")
+        .field_path(".checkpointDelay")
 }
 
 /// Owners are accounts, or what AWS calls some of them.
@@ -107,6 +268,11 @@ pub(super) fn check_names() -> Rule {
 pub(super) fn account_id() -> Rule {
     Rule::new("self.matches('^[0-9]{12}$')")
         .message("accountID must be the account's 12 digits, in quotes: write for example \"111122223333\"")
+}
+
+pub(super) fn owner_account_id() -> Rule {
+    Rule::new("self.matches('^[0-9]{12}$')")
+        .message("ownerAccountID must be the account's 12 digits, in quotes: write for example \"111122223333\"")
 }
 
 /// A region's name has the form that all partitions use.
@@ -359,20 +525,24 @@ pub(super) fn target_name() -> Rule {
 
 /// A migration's name says what it is of.
 pub(super) fn migration_name() -> Rule {
-    Rule::new("self.metadata.name == self.spec.sourceImageID + '.' + self.spec.region").message(
-        "metadata.name must be spec.sourceImageID and spec.region with a dot between them: amiseal writes \
-         migrations, so change the policy instead",
+    Rule::new(
+        "self.metadata.name == self.spec.sourceImageID + '.' + self.spec.region + \
+         (has(self.spec.ownerAccountID) ? '.' + self.spec.accountID : '')",
+    )
+    .message(
+        "metadata.name must be spec.sourceImageID and spec.region with a dot between them, and spec.accountID after \
+         another one where spec.ownerAccountID is set: amiseal writes migrations, so change the policy instead",
     )
 }
 
 /// What a migration is about is said once. What people decide about it may change.
 pub(super) fn migration_is_fixed() -> Rule {
     let fixed = ["policy", "accountID", "region", "sourceImageID", "keyARN"];
-    let same = fixed
-        .map(|field| format!("self.{field} == oldSelf.{field}"))
-        .join(" && ");
-    Rule::new(same).message(
-        "of spec only approval and desired can change: delete the migration, which deletes nothing in AWS, and amiseal makes it \
+    let same = fixed.map(|field| format!("self.{field} == oldSelf.{field}"));
+    let same_owner = "(has(self.ownerAccountID) ? has(oldSelf.ownerAccountID) && self.ownerAccountID == oldSelf.ownerAccountID : \
+                      !has(oldSelf.ownerAccountID))";
+    Rule::new(format!("{} && {same_owner}", same.join(" && "))).message(
+        "of spec only approval, approvedBy and desired can change: delete the migration, which deletes nothing in AWS, and amiseal makes it \
          again as the policy now asks",
     )
 }

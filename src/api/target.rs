@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingsStatus, ImageCounts, ImageSelector,
     MigrationCounts, Mode, OrphanedCopies, OtherKey, PromotionSettings, UnencryptedImage, UnusedSettings, UsageStatus,
-    rules, schema,
+    ValidationSettings, rules, schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -130,6 +130,9 @@ pub struct AMIEncryptionTargetSpec {
     pub backups: Backups,
     /// How images are copied.
     pub copy: CopySettings,
+    /// What a verified copy has to pass before anything is published on it or moved to it.
+    #[serde(default)]
+    pub validation: ValidationSettings,
     /// What a verified copy takes over from its original.
     pub promotion: PromotionSettings,
     /// What is read of everything that can launch the images. Reading changes none of it.
@@ -157,7 +160,7 @@ pub struct AMIEncryptionTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable`, `KeyUsable` and, once it has been asked about or found,
-    /// `Permitted`, `Contested` and `UsageKnown`. A message names the fix.
+    /// `Permitted`, `Contested`, `UsageKnown` and `MapPublished`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -205,4 +208,17 @@ pub struct AMIEncryptionTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub observed_scan: Option<String>,
+    /// Where the map from originals to copies is kept in the account and region. It is on record before anything is written there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<TargetMapStatus>,
+}
+
+/// Where the map from originals to copies is kept in an account and region.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetMapStatus {
+    /// The beginning of the names of the parameters. amiseal deletes those that are this policy's when `promotion.map.ssmPrefix` is
+    /// another one or none.
+    #[schemars(length(max = 512))]
+    pub ssm_prefix: String,
 }

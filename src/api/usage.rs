@@ -23,8 +23,8 @@ pub const KEY_ACCESS_ROWS: usize = 20;
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerSettings {
     /// Whether to read who uses the images: instances, launch templates, Auto Scaling groups and everything else that can
-    /// launch one. The guide lists the actions that the role needs for it. What the role may not read makes no image fail:
-    /// it is named, and nobody is said not to use an image.
+    /// launch one. `amiseal iam-policy` prints the rights that the role needs for it. What the role may not read makes no image
+    /// fail: it is named, and nobody is said not to use an image.
     #[serde(default = "yes")]
     pub read: bool,
     /// Which parameters of Systems Manager's Parameter Store count. `Images`: those of the data type `aws:ec2:image`.
@@ -34,7 +34,7 @@ pub struct ConsumerSettings {
     /// Whether AWS is asked what other accounts use of your images. `Create`: amiseal has EC2 make usage reports, of images that
     /// have a migration and that accounts may launch of which no target reads what they use: at most 5 at a time in an
     /// account and region, and each anew after a week. It takes `read: true`, mode `Enforce`, since a report is something that is
-    /// made in AWS, and four more actions, which the guide lists. `Ignore`: reports are neither made nor read.
+    /// made in AWS, and rights of its own, which `amiseal iam-policy` prints. `Ignore`: reports are neither made nor read.
     #[serde(default)]
     pub usage_reports: UsageReports,
     /// Tags by which your tools mark what they declare, such as `{terraform: "*"}`: the key exactly as written, the value

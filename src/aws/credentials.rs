@@ -16,9 +16,10 @@ pub const READ_ONLY_POLICY: &str = concat!(
     r#""Action":["ec2:Describe*","kms:DescribeKey","kms:GetKeyRotationStatus","kms:GetKeyPolicy","kms:ListGrants","sts:GetCallerIdentity","#,
     r#""ec2:GetEbsEncryptionByDefault","ec2:GetImageBlockPublicAccessState","#,
     r#""ec2:GetSnapshotBlockPublicAccessState","ec2:GetAllowedImagesSettings","#,
-    r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParameterHistory","ssm:ListTagsForResource","#,
+    r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParametersByPath","ssm:GetParameterHistory","ssm:ListTagsForResource","#,
     r#""eks:List*","eks:DescribeNodegroup","batch:DescribeComputeEnvironments","imagebuilder:List*","#,
     r#""cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus","#,
+    r#""inspector2:GetOnDemandScanStatus","inspector2:ListOnDemandScans","#,
     // DescribeImageReferences asks for these two.
     r#""imagebuilder:GetImageRecipe","imagebuilder:GetContainerRecipe"],"#,
     r#""Resource":"*"}]}"#,

@@ -34,7 +34,8 @@ impl AwsError {
             .flatten()
             .filter(|action| *action != operation.action());
         let code = code.filter(|code| is_code(code));
-        let speaks = cause.is_none() && has_no_words(class, code.unwrap_or_default());
+        let is_explained = class == ErrorClass::Denied && is_of_inspector(operation, message);
+        let speaks = cause.is_none() && (is_explained || has_no_words(class, code.unwrap_or_default()));
         Self {
             said: speaks.then(|| sentence::stable(message)).flatten(),
             code: code.map(Into::into),
@@ -130,6 +131,8 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("InvalidLaunchTemplateName.NotFoundException", "", NotFound, None),
         ("ParameterNotFound", "", NotFound, None),
         ("ParameterVersionNotFound", "", NotFound, None),
+        // Of a parameter that is not there, where its tags are asked for.
+        ("InvalidResourceId", "", NotFound, None),
         ("RequestLimitExceeded", "", Throttled, None),
         ("Throttling", "", Throttled, None),
         ("ThrottlingException", "", Throttled, None),
@@ -209,14 +212,31 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("AMIQuotaExceeded", "", Quota, None),
         ("TagLimitExceeded", "", Quota, None),
         ("LimitExceededException", "", Quota, None),
+        ("ServiceQuotaExceededException", "", Quota, None),
+        ("ParameterLimitExceeded", "", Quota, None),
+        ("VcpuLimitExceeded", "", Quota, None),
+        ("InstanceLimitExceeded", "", Quota, None),
+        ("InsufficientInstanceCapacity", "", Quota, None),
+        ("InsufficientFreeAddressesInSubnet", "", Quota, None),
+        ("IdempotentInstanceTerminated", "", Conflict, Some(InstanceTerminated)),
         ("IdempotentParameterMismatch", "", Conflict, Some(TokenReused)),
         ("InvalidAMIName.Duplicate", "", Conflict, Some(NameTaken)),
         ("InvalidSnapshot.InUse", "", Conflict, Some(SnapshotInUse)),
+        ("ParameterAlreadyExists", "", Conflict, None),
         ("IncorrectState", "", Conflict, None),
+        // An update of the group is under way, which takes a moment.
+        ("ResourceContention", "", Transient, None),
+        // Another on-demand scan of the image is under way, which a look shows.
+        ("ConflictException", "", Transient, None),
+        ("InstanceRefreshInProgress", "", Conflict, None),
+        ("ActiveInstanceRefreshNotFound", "", Conflict, None),
+        ("IrreversibleInstanceRefresh", "", Conflict, None),
         ("InvalidState", "", Conflict, None),
         ("ConcurrentTagAccess", "", Transient, None),
+        ("TooManyUpdates", "", Transient, None),
         ("InternalError", "", Transient, None),
         ("InternalFailure", "", Transient, None),
+        ("InternalServerException", "", Transient, None),
         ("ServerInternal", "", Transient, None),
         ("ServiceUnavailable", "", Transient, None),
         ("Unavailable", "", Transient, None),
@@ -238,6 +258,7 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("MalformedPolicyDocument", "", Invalid, None),
         ("UnsupportedOperation", "", Invalid, None),
         ("ValidationError", "", Invalid, None),
+        ("ValidationException", "", Invalid, None),
         ("DryRunOperation", "", Invalid, None),
     ]
 };
@@ -290,6 +311,12 @@ fn has_no_words(class: ErrorClass, code: &str) -> bool {
         ErrorClass::Denied => !BY_ACTION.contains(&code),
         _ => false,
     }
+}
+
+/// Whether Amazon Inspector refuses something for a reason of its own, as that an image belongs to another account: it has no other code
+/// for that than for a right that is lacking, which is named by its action.
+fn is_of_inspector(operation: Operation, message: &str) -> bool {
+    operation.service() == "inspector2" && operation.writes() && refused_action(message).is_none()
 }
 
 /// The action in «… is not authorized to perform: ec2:CreateTags on resource: …».

@@ -257,6 +257,30 @@ fn answers_are_classified_by_their_code() {
             Transient,
             None,
         ),
+        (
+            Operation::StartOnDemandScan,
+            "ConflictException",
+            "An on-demand scan is already in progress for the resource",
+            409,
+            Transient,
+            None,
+        ),
+        (
+            Operation::StartOnDemandScan,
+            "ServiceQuotaExceededException",
+            "",
+            402,
+            Quota,
+            None,
+        ),
+        (
+            Operation::GetOnDemandScanStatus,
+            "ResourceNotFoundException",
+            "",
+            404,
+            NotFound,
+            None,
+        ),
         (Operation::DescribeImages, "NobodyKnowsThis", "", 503, Transient, None),
         (Operation::DescribeImages, "NobodyKnowsThis", "", 429, Throttled, None),
         (Operation::DescribeImages, "NobodyKnowsThis", "", 403, Denied, None),
@@ -299,6 +323,40 @@ fn a_denial_names_the_action_that_is_missing() {
     let nonsense = "is not authorized to perform: <script> on resource: x";
     let nonsense = answered(Operation::CopyImage, "UnauthorizedOperation", nonsense, 403);
     assert_eq!(nonsense.action(), "ec2:CopyImage");
+}
+
+#[test]
+fn what_amazon_inspector_does_not_scan_is_said_in_its_words_and_a_right_that_is_lacking_by_its_name() {
+    let said = |message: &str| {
+        let refused = answered(Operation::StartOnDemandScan, "AccessDeniedException", message, 403);
+        assert_eq!(refused.class, ErrorClass::Denied);
+        refused.to_string()
+    };
+    for (message, text) in [
+        (
+            "The resource ami-0123456789abcdef0 belongs to another account.",
+            "inspector2:StartOnDemandScan: AWS refuses: The resource … belongs to another account",
+        ),
+        (
+            "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: inspector2:StartOnDemandScan on resource: *",
+            "inspector2:StartOnDemandScan: not permitted; grant inspector2:StartOnDemandScan to the role",
+        ),
+        (
+            "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: iam:CreateServiceLinkedRole on resource: *",
+            "inspector2:StartOnDemandScan: not permitted; grant iam:CreateServiceLinkedRole to the role",
+        ),
+        (
+            "",
+            "inspector2:StartOnDemandScan: not permitted; grant inspector2:StartOnDemandScan to the role",
+        ),
+    ] {
+        assert_eq!(said(message), text);
+    }
+    let read = answered(Operation::ListOnDemandScans, "AccessDeniedException", "No.", 403);
+    assert_eq!(
+        read.to_string(),
+        "inspector2:ListOnDemandScans: not permitted; grant inspector2:ListOnDemandScans to the role"
+    );
 }
 
 #[test]

@@ -190,6 +190,13 @@ impl Session {
             .map(drop)
     }
 
+    /// Puts a watermark on an image of this account. One that is there stays as it is.
+    pub async fn attach_watermark(&self, image: &ImageId, name: &str) -> Result<(), AwsError> {
+        let request = self.ec2().attach_image_watermark();
+        let request = request.image_id(image.as_str()).watermark_name(name).send();
+        self.call(Operation::AttachImageWatermark, request).await.map(drop)
+    }
+
     /// Sets when an image becomes deprecated; AWS rounds to the minute, and refuses a time in the past.
     pub async fn deprecate_at(&self, image: &ImageId, at: Timestamp) -> Result<(), AwsError> {
         let request = self

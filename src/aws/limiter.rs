@@ -42,6 +42,7 @@ fn limits(bucket: Bucket) -> (f64, f64) {
         Bucket::Tag => (100.0, 10.0),
         Bucket::Write => (50.0, 5.0),
         Bucket::Beside => (40.0, 10.0),
+        Bucket::Parameter => (10.0, 3.0),
     }
 }
 

@@ -8,6 +8,7 @@ use aws_sdk_cloudtrail::operation as cloudtrail;
 use aws_sdk_ec2::operation as ec2;
 use aws_sdk_eks::operation as eks;
 use aws_sdk_imagebuilder::operation as imagebuilder;
+use aws_sdk_inspector2::operation as inspector2;
 use aws_sdk_kms::operation as kms;
 use aws_sdk_ssm::operation as ssm;
 use aws_sdk_sts::operation as sts;
@@ -53,14 +54,35 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
             use ec2::replace_image_instance_type_specification::ReplaceImageInstanceTypeSpecificationError;
             code::<ReplaceImageInstanceTypeSpecificationError>
         }
+        Operation::AttachImageWatermark => code::<ec2::attach_image_watermark::AttachImageWatermarkError>,
         Operation::DeregisterImage => code::<ec2::deregister_image::DeregisterImageError>,
         Operation::DeleteSnapshot => code::<ec2::delete_snapshot::DeleteSnapshotError>,
+        Operation::RunInstances => code::<ec2::run_instances::RunInstancesError>,
+        Operation::TerminateInstances => code::<ec2::terminate_instances::TerminateInstancesError>,
+        Operation::DescribeInstanceStatus => code::<ec2::describe_instance_status::DescribeInstanceStatusError>,
+        Operation::StartOnDemandScan => code::<inspector2::start_on_demand_scan::StartOnDemandScanError>,
+        Operation::GetOnDemandScanStatus => code::<inspector2::get_on_demand_scan_status::GetOnDemandScanStatusError>,
+        Operation::ListOnDemandScans => code::<inspector2::list_on_demand_scans::ListOnDemandScansError>,
         Operation::CreateLaunchTemplateVersion => {
             code::<ec2::create_launch_template_version::CreateLaunchTemplateVersionError>
         }
         Operation::ModifyLaunchTemplate => code::<ec2::modify_launch_template::ModifyLaunchTemplateError>,
         Operation::PutParameter => code::<ssm::put_parameter::PutParameterError>,
+        Operation::LabelParameterVersion => code::<ssm::label_parameter_version::LabelParameterVersionError>,
+        Operation::UpdateAutoScalingGroup => {
+            code::<autoscaling::update_auto_scaling_group::UpdateAutoScalingGroupError>
+        }
+        Operation::CreateOrUpdateTags => code::<autoscaling::create_or_update_tags::CreateOrUpdateTagsError>,
+        Operation::StartInstanceRefresh => code::<autoscaling::start_instance_refresh::StartInstanceRefreshError>,
+        Operation::RollbackInstanceRefresh => {
+            code::<autoscaling::rollback_instance_refresh::RollbackInstanceRefreshError>
+        }
+        Operation::DescribeInstanceRefreshes => {
+            code::<autoscaling::describe_instance_refreshes::DescribeInstanceRefreshesError>
+        }
         Operation::ListTagsForResource => code::<ssm::list_tags_for_resource::ListTagsForResourceError>,
+        Operation::GetParametersByPath => code::<ssm::get_parameters_by_path::GetParametersByPathError>,
+        Operation::DeleteParameter => code::<ssm::delete_parameter::DeleteParameterError>,
         Operation::DescribeKey => code::<kms::describe_key::DescribeKeyError>,
         Operation::GetKeyRotationStatus => code::<kms::get_key_rotation_status::GetKeyRotationStatusError>,
         Operation::GetKeyPolicy => code::<kms::get_key_policy::GetKeyPolicyError>,
@@ -130,11 +152,12 @@ mod tests {
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
     use crate::domain::{
-        AwsError, Change, ConsumerKind, ErrorClass, InstanceTypes, LaunchPermission, NewVersion, ParameterNow,
-        ReportRequest,
+        AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, ImageId, InstanceTypes,
+        LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, RefreshPreferences, ReportRequest,
+        ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
-    const CODES: [(&str, &str); 9] = [
+    const CODES: [(&str, &str); 10] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
@@ -144,15 +167,28 @@ mod tests {
         ("batch", "TooManyRequestsException"),
         ("imagebuilder", "CallRateLimitExceededException"),
         ("cloudtrail", "ThrottlingException"),
+        ("inspector2", "ThrottlingException"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" => {
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" => {
                 Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#))
             }
             _ => Answer::sts_error(400, code, "slow down"),
+        }
+    }
+
+    fn launch(image: ImageId) -> LaunchRequest {
+        LaunchRequest {
+            image,
+            devices: vec!["/dev/xvda".into()],
+            instance_type: "t3.nano".to_owned(),
+            subnet: "subnet-0123456789abcdef0".to_owned(),
+            security_groups: Vec::new(),
+            tags: [("team".into(), "web".into())].into(),
+            client_token: "token".to_owned(),
         }
     }
 
@@ -188,6 +224,7 @@ mod tests {
                 let types = InstanceTypes::default();
                 session.restrict_instance_types(&image, &types).await
             }
+            Operation::AttachImageWatermark => session.attach_watermark(&image, "amiseal-verified").await,
             Operation::DeregisterImage => session.deregister_failed(&image).await.map(drop),
             Operation::DeleteSnapshot => session.delete_snapshot(&snapshot).await,
             Operation::DescribeKey => session.resolve_key(key).await.map(drop),
@@ -230,13 +267,44 @@ mod tests {
                 let failed = failed.find(|error| error.operation == operation);
                 failed.map_or(Ok(()), Err)
             }
-            Operation::CreateLaunchTemplateVersion | Operation::ModifyLaunchTemplate | Operation::PutParameter => {
-                session.change(&change(operation)).await.map(drop)
+            Operation::CreateLaunchTemplateVersion
+            | Operation::ModifyLaunchTemplate
+            | Operation::PutParameter
+            | Operation::LabelParameterVersion
+            | Operation::CreateOrUpdateTags
+            | Operation::StartInstanceRefresh
+            | Operation::RollbackInstanceRefresh
+            | Operation::UpdateAutoScalingGroup => session.change(&change(operation)).await.map(drop),
+            Operation::RunInstances => session.launch(&launch(image)).await.map(drop),
+            Operation::TerminateInstances => session.terminate("i-0123456789abcdef0").await,
+            Operation::DescribeInstanceStatus => session.checks("i-0123456789abcdef0").await.map(drop),
+            Operation::StartOnDemandScan => {
+                let request = ScanRequest {
+                    image,
+                    client_token: "token".to_owned(),
+                };
+                session.start_on_demand_scan(&request).await.map(drop)
+            }
+            Operation::ListOnDemandScans => session.on_demand_scan(&ScanRef::Last(image)).await.map(drop),
+            Operation::GetOnDemandScanStatus => {
+                let which = ScanRef::Id(image, "scan".into());
+                session.on_demand_scan(&which).await.map(drop)
             }
             Operation::ListTagsForResource => {
-                let query = Query::default();
-                let read = session.movable(ConsumerKind::Parameter, "/p", None, &query).await;
+                let (query, besides) = (Query::default(), Besides::default());
+                let read = session.movable(ConsumerKind::Parameter, "/p", &besides, &query).await;
                 read.map(drop)
+            }
+            Operation::GetParametersByPath => session.parameters_under("/amiseal").await.map(drop),
+            Operation::DeleteParameter => session.delete_parameter("/amiseal/p").await,
+            Operation::DescribeInstanceRefreshes => {
+                let besides = Besides {
+                    running: Some(image),
+                    ..Besides::default()
+                };
+                let query = Query::default();
+                let read = session.movable(ConsumerKind::AutoScalingGroup, "web", &besides, &query);
+                read.await.map(drop)
             }
             of_consumers => {
                 let readings = session.list_consumers(&Query::default()).await;
@@ -259,7 +327,7 @@ mod tests {
             Operation::PutParameter => Change::PutValue {
                 name: "/p".into(),
                 value: "ami-0123456789abcdef0".into(),
-                now: ParameterNow {
+                now: Box::new(ParameterNow {
                     version: 1,
                     value: "ami-0123456789abcdef1".into(),
                     kind: "String".into(),
@@ -268,10 +336,40 @@ mod tests {
                     description: None,
                     allowed_pattern: None,
                     policies: Vec::new(),
+                    oldest: 1,
+                    labelled: Vec::new(),
+                    modified_by: None,
                     owner: None,
                     tags: [].into(),
-                },
+                }),
             },
+            Operation::LabelParameterVersion => Change::MoveLabels {
+                name: "/p".into(),
+                version: 2,
+                labels: vec!["prod".into()],
+            },
+            Operation::CreateOrUpdateTags => Change::TagGroup {
+                group: "web".into(),
+                key: "amiseal.dev/previous".into(),
+                value: "0=lt-1 1".to_owned(),
+            },
+            Operation::UpdateAutoScalingGroup => Change::SetGroup(GroupChange {
+                group: "web".into(),
+                expects: vec![pinned(1)],
+                to: vec![pinned(2)],
+            }),
+            Operation::StartInstanceRefresh => Change::StartRefresh(StartRefresh {
+                change: GroupChange {
+                    group: "web".into(),
+                    expects: vec![pinned(1)],
+                    to: vec![pinned(2)],
+                },
+                preferences: RefreshPreferences {
+                    strategy: "Rolling".into(),
+                    ..RefreshPreferences::default()
+                },
+            }),
+            Operation::RollbackInstanceRefresh => Change::RollBackRefresh { group: "web".into() },
             _ => Change::NewVersion(NewVersion {
                 template: "lt-1".into(),
                 source: 1,
@@ -280,6 +378,13 @@ mod tests {
                 description: "amiseal".to_owned(),
                 client_token: "token".to_owned(),
             }),
+        }
+    }
+
+    fn pinned(version: i64) -> GroupPart {
+        GroupPart {
+            at: Place::Template,
+            names: Named::Version(TemplateId::Id("lt-1".into()), VersionRef::Number(version)),
         }
     }
 
@@ -300,9 +405,21 @@ mod tests {
                 let set = match action {
                     "DescribeLaunchTemplateVersions" => "launchTemplateVersionSet",
                     "DescribeLaunchTemplates" => "launchTemplates",
+                    "DescribeInstances" => "reservationSet",
                     _ => "imagesSet",
                 };
                 format!("<{action}Response><{set}/></{action}Response>")
+            }
+            "autoscaling:DescribeAutoScalingGroups" => {
+                let template = "<LaunchTemplateId>lt-1</LaunchTemplateId><Version>1</Version>";
+                let group = format!(
+                    "<member><AutoScalingGroupName>web</AutoScalingGroupName><LaunchTemplate>{template}</LaunchTemplate></member>"
+                );
+                let groups = format!("<AutoScalingGroups>{group}</AutoScalingGroups>");
+                format!(
+                    "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult>{groups}\
+                     </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>"
+                )
             }
             call if call.starts_with("autoscaling:") => {
                 let action = call.trim_start_matches("autoscaling:");

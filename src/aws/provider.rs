@@ -263,6 +263,12 @@ impl Aws {
         let _ = self.shared.policies.set(gate);
     }
 
+    /// Whether the policy that is named asks for changes in an account and region now, as it is asked before each call that makes one.
+    pub fn policy_asks(&self, policy: &str, scope: &Scope) -> bool {
+        let asks = |policies: &PolicyGate| policies(policy, scope).is_ok();
+        self.shared.policies.get().is_none_or(asks)
+    }
+
     /// The session for `key`, made on first use. Its credentials are fetched by its first call.
     pub fn session(&self, key: &SessionKey) -> Arc<Session> {
         if let Some(session) = lock(&self.sessions).get(key) {

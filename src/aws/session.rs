@@ -274,6 +274,11 @@ impl Session {
         client!(self, aws_sdk_imagebuilder, beside)
     }
 
+    /// A client of Amazon Inspector.
+    pub(super) fn inspector2(&self) -> aws_sdk_inspector2::Client {
+        client!(self, aws_sdk_inspector2, beside)
+    }
+
     /// Makes a call: `request` is sent when the identity is known and the limiter has room.
     pub(super) async fn call<T, E>(
         &self,
@@ -316,7 +321,7 @@ impl Session {
         let is_silent = |error: &AwsError| error.is(Cause::Unreachable) || error.is(Cause::Timeout);
         let was_sent = !answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotOurs);
         // A network may let through what migrating takes and nothing else: that another service is silent is said where it matters.
-        let is_beside = operation.bucket() == Some(Bucket::Beside);
+        let is_beside = operation.bucket().is_some_and(Bucket::is_beside);
         if was_sent && !is_beside {
             let is_answered = !answer.as_ref().is_err_and(is_silent);
             self.limits.limiter.heard(is_answered);

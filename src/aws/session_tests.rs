@@ -162,6 +162,26 @@ async fn what_a_policy_asked_for_is_not_sent_once_it_asks_for_it_no_more() {
 }
 
 #[tokio::test]
+async fn what_a_deleted_policy_has_launched_may_be_terminated_and_nothing_else_is_sent() {
+    for (cause, sent) in [(Cause::Deleted, 1), (Cause::Withdrawn, 0)] {
+        let wire = Wire::new(|_| Answer::ok("<TerminateInstancesResponse/>"));
+        let bench = bench(&wire, open()).await;
+        bench.aws.ask_policies(Arc::new(move |_, _| Err(cause)));
+        let session = bench.aws.session(&own(Access::Full));
+        let ended = session.terminate("i-0123456789abcdef0").await;
+        assert_eq!(ended.is_ok(), sent == 1, "{cause:?}");
+        assert_eq!(wire.count("ec2:TerminateInstances"), sent, "{cause:?}");
+        let copied = session.copy_image(&copy()).await.expect_err("nothing is copied");
+        assert_eq!(copied.cause, Some(cause));
+        assert_eq!(wire.count("ec2:CopyImage"), 0);
+        // Nor is anything terminated by who only reads.
+        let reads = bench.aws.session(&own(Access::ReadOnly));
+        let refused = reads.terminate("i-0123456789abcdef0").await.expect_err("it reads");
+        assert_eq!(refused.cause, Some(Cause::ReadOnlySession));
+    }
+}
+
+#[tokio::test]
 async fn a_visit_is_told_when_to_come_back_and_holds_up_nobody_who_stays() {
     let wire = Wire::new(|_| copied());
     let bench = bench(&wire, open()).await;

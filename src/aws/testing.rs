@@ -190,6 +190,9 @@ fn action_of(uri: &str) -> &'static str {
         ["v1", "describecomputeenvironments"] => "DescribeComputeEnvironments",
         ["ListImageRecipes"] => "ListImageRecipes",
         ["ListContainerRecipes"] => "ListContainerRecipes",
+        ["ondemand", "scan"] => "StartOnDemandScan",
+        ["ondemand", "scan", "status"] => "GetOnDemandScanStatus",
+        ["ondemand", "scans"] => "ListOnDemandScans",
         _ => "",
     }
 }

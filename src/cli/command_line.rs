@@ -1,8 +1,14 @@
 //! The command line as a whole.
 
-use clap::Parser;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
-use super::{check, completion, crd, import, man, plan, report, run};
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser};
+
+use super::{check, completion, crd, decide, iam_policy, import, man, map, plan, report, run};
+
+/// How kubectl calls its plugin.
+const PLUGIN: &str = "kubectl amiseal";
 
 /// What amiseal is asked to do.
 #[derive(Parser, Debug)]
@@ -18,6 +24,20 @@ pub enum Cli {
     Import(Box<import::Args>),
     /// Print who uses each image and what is wrong, from AWS alone: neither a cluster nor a policy is needed
     Report(Box<report::Args>),
+    /// Print what each migration waits for, and who has to act
+    Status(Box<decide::StatusArgs>),
+    /// Approve that the consumers of originals are moved to the copies
+    Approve(Box<decide::ApproveArgs>),
+    /// Move consumers back to the originals
+    Rollback(Box<decide::RollbackArgs>),
+    /// Stop moving consumers, in either direction
+    Hold(Box<decide::HoldArgs>),
+    /// Continue migrations that are held or rolled back
+    Resume(Box<decide::ResumeArgs>),
+    /// Print which copy replaces which original, for Terraform and other tools that declare images
+    Map(Box<map::Args>),
+    /// Print the rights in AWS that policies take: of the role in each account, its trust, and its keys
+    IamPolicy(Box<iam_policy::Args>),
     /// Print the custom resource definitions
     Crd(crd::Args),
     /// Print what completes commands and options in your shell
@@ -26,10 +46,48 @@ pub enum Cli {
     Man(man::Args),
 }
 
+/// Reads a command line. Installed as `kubectl-amiseal` the program is a plugin of kubectl, and its help says how it is called
+/// as such.
+pub fn parse<I, T>(arguments: I) -> Result<Cli, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let mut command = Cli::command();
+    if arguments.first().is_some_and(|program| is_plugin(program)) {
+        command = as_plugin(command);
+    }
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Whether kubectl finds a program of this path by `kubectl amiseal`.
+fn is_plugin(program: &OsStr) -> bool {
+    Path::new(program).file_stem() == Some(OsStr::new("kubectl-amiseal"))
+}
+
+/// The command with its help as kubectl's users type it.
+fn as_plugin(command: Command) -> Command {
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let command = command.bin_name(PLUGIN);
+    command.mut_subcommands(|command| {
+        let Some(help) = command.get_after_help().map(ToString::to_string) else {
+            return command;
+        };
+        let help = names.iter().fold(help, |help, name| {
+            let (plain, plugin) = (format!("amiseal {name}"), format!("{PLUGIN} {name}"));
+            help.replace(&plugin, &plain).replace(&plain, &plugin)
+        });
+        command.after_help(help)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory as _};
-
     use super::*;
 
     fn commands() -> Vec<Command> {
@@ -43,6 +101,31 @@ mod tests {
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
         assert!(commands().len() > 5);
+    }
+
+    #[test]
+    fn as_a_plugin_of_kubectl_it_says_how_it_is_called() {
+        for program in [
+            "kubectl-amiseal",
+            "/usr/local/bin/kubectl-amiseal",
+            "kubectl-amiseal.exe",
+        ] {
+            let error = parse([program, "approve", "--help"]).expect_err("the help");
+            let help = error.to_string();
+            assert!(help.contains("Usage: kubectl amiseal approve "), "{help}");
+            assert!(help.contains("\n  kubectl amiseal approve --policy"), "{help}");
+            assert!(
+                !help.contains("kubectl kubectl") && !help.contains("\n  amiseal "),
+                "{help}"
+            );
+            let error = parse([program, "approve", "--nonsense"])
+                .expect_err("an error")
+                .to_string();
+            assert!(error.contains("Usage: kubectl amiseal approve "), "{error}");
+        }
+        let error = parse(["/usr/local/bin/amiseal", "approve", "--help"]).expect_err("the help");
+        assert!(error.to_string().contains("Usage: amiseal approve "), "{error}");
+        assert!(matches!(parse(["kubectl-amiseal", "status"]), Ok(Cli::Status(_))));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Args {
     /// Which log lines are written, as in RUST_LOG
     #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
-    /// The namespace of the Leases; default: the one this process runs in
+    /// The namespace of the Leases, of Jobs that prove copies and of ConfigMaps with maps; default: the one this process runs in
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// This replica's name, in the Leases and in Events, which no other one has; default: the host's name and the process ID
@@ -117,7 +117,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     let instance = identity(args);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let shards = ShardOptions {
-        namespace,
+        namespace: namespace.clone(),
         identity: instance.clone(),
         duration: args.lease_duration.as_std(),
         shards: args.shards,
@@ -130,7 +130,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
         clock,
         shards: shards.clone(),
         metrics,
-        options: options(args),
+        options: options(args, namespace),
         instance: instance.clone(),
         health,
     };
@@ -165,7 +165,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     ran
 }
 
-/// A client of the API server, and the namespace of the Leases.
+/// A client of the API server, and the controller's own namespace.
 pub(super) async fn cluster(namespace: Option<&str>) -> Result<(kube::Client, String)> {
     let mut config = kube::Config::infer()
         .await
@@ -185,7 +185,7 @@ fn aws_options(args: &Args, clock: &Arc<dyn Clock>, shards: &Arc<Shards>, metric
     options
 }
 
-fn options(args: &Args) -> Options {
+fn options(args: &Args, namespace: String) -> Options {
     let fixed = args.copy_poll_interval.map(|fixed| PollBounds {
         min: fixed.as_std(),
         max: fixed.as_std(),
@@ -195,6 +195,7 @@ fn options(args: &Args) -> Options {
         concurrency: args.concurrency,
         targets: args.target_concurrency,
         objects: args.cluster_consumers.0.clone(),
+        namespace,
         ..Options::default()
     }
 }

@@ -8,6 +8,8 @@ use kube::{Resource, ResourceExt};
 
 use super::Context;
 use super::handover::of_shard;
+use super::shards::POLICIES;
+use super::targets::proofs;
 use crate::aws::Session;
 use crate::domain::Scope;
 
@@ -16,8 +18,16 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// Forgets everything that is known of a shard.
 pub(super) fn shard(context: &Context, shard: u16) {
+    if shard == POLICIES {
+        context.maps.clear();
+        context.metrics.forget_maps();
+    }
     let migrations = of_shard(context, context.migrations.state(), shard);
     context.registry.memory.forget(&uids(migrations));
+    // Who takes the shard over never hears of what is deleted. It is looked for once this replica holds the shard again.
+    context
+        .registry
+        .keep_left_over(&names(context), context.clock.monotonic());
     let targets = context
         .registry
         .forget(|scope: &Scope| context.shards.shard_of(scope) == shard);
@@ -31,12 +41,43 @@ pub(super) async fn sweep(context: &Context) {
     loop {
         context.clock.sleep(SWEEP).await;
         let targets = context.targets.state();
-        let names = targets.iter().map(|target| target.name_any()).collect();
+        let names = names(context);
         let mut there = uids(targets.into_iter());
         there.extend(uids(context.migrations.state().into_iter()));
-        there.extend(uids(context.policies.state().into_iter()));
+        let policies = context.policies.state();
+        let policy_names = policies.iter().map(|policy| policy.name_any()).collect();
+        for gone in context.maps.retain(&policy_names) {
+            context.metrics.map_published(&gone, None);
+        }
+        there.extend(uids(policies.into_iter()));
         context.registry.memory.retain(&there);
+        context.registry.keep_left_over(&names, context.clock.monotonic());
         gone(context, context.registry.retain_targets(&names).into_iter());
+        end_left_over(context).await;
+    }
+}
+
+/// The targets that there are.
+fn names(context: &Context) -> HashSet<String> {
+    let targets = context.targets.state();
+    targets.iter().map(|target| target.name_any()).collect()
+}
+
+/// Terminates instances that targets have left over which are gone: nobody else looks for them any more.
+async fn end_left_over(context: &Context) {
+    for (session, until) in context.registry.take_left_over() {
+        let is_ours = context.shards.holds(&session.key().scope);
+        if is_ours {
+            match proofs::end_leftovers(context, &session).await {
+                Ok(()) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, scope = %session.key().scope, "could not look for instances that are left over");
+                }
+            }
+        }
+        if context.clock.monotonic() < until {
+            context.registry.keep_looking(session, until);
+        }
     }
 }
 

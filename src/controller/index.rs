@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 
 use super::watched::Seen;
 use crate::api::{AMIEncryptionTarget, AMIMigration};
-use crate::domain::{Malformed, Scope};
+use crate::domain::{Malformed, Region, Scope};
 
 /// An object of one account and region.
 pub(crate) trait Scoped {
@@ -60,6 +60,13 @@ impl<K: Scoped + Resource<DynamicType = ()>> Index<K> {
         let scopes = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let objects = scopes.objects.get(scope);
         objects.into_iter().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// The objects of a region in all accounts.
+    pub(super) fn in_region(&self, region: &Region) -> Vec<Arc<K>> {
+        let scopes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let objects = scopes.objects.iter().filter(|(scope, _)| scope.region == *region);
+        objects.flat_map(|(_, objects)| objects.values()).cloned().collect()
     }
 
     /// Takes in what the watch has seen.

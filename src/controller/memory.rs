@@ -10,7 +10,7 @@ use kube::Resource;
 use super::registry::lock;
 use crate::api::conditions::reason;
 use crate::api::{AMIMigration, CopyStatus};
-use crate::domain::{AwsError, ImageId, KeyAccess, Movable, Operation};
+use crate::domain::{AwsError, ForeignCopy, ImageId, KeyAccess, Movable, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::moving::{ConsumerKey, Seen};
 use crate::plan::obstacle::Problem;
@@ -19,6 +19,8 @@ use crate::plan::obstacle::Problem;
 const CATCHES_UP: Duration = Duration::from_secs(600);
 /// For how long what was read of a consumer is as it is just now: as long as it takes to put on record what is to be changed.
 const FRESH_FOR: Duration = Duration::from_secs(10);
+/// For how long what an account sees of others' images is taken as known, where nothing else says that it is old.
+const FOREIGN_FOR: Duration = Duration::from_secs(3600);
 /// A person or a backup writes a status once or twice; who does so more often is at it all the time.
 const IN_TURNS: u32 = 3;
 
@@ -27,6 +29,8 @@ const IN_TURNS: u32 = 3;
 pub(crate) struct Memory {
     migrations: Mutex<HashMap<String, OfMigration>>,
     objects: Mutex<HashMap<String, OfObject>>,
+    /// The targets, by name, whose role was seen to be allowed what moving takes.
+    may_move: Mutex<HashSet<String>>,
 }
 
 /// Of a migration, by whoever works on its account and region.
@@ -50,6 +54,8 @@ struct OfMigration {
     consumers: BTreeMap<ConsumerKey, (Option<Timestamp>, Duration, Movable)>,
     /// Who may use its key, and for which reading of consumers that was asked.
     key_access: Option<(Option<Timestamp>, Option<KeyAccess>)>,
+    /// What the account sees of images of others, for which reading of consumers that was asked, and when.
+    foreign: BTreeMap<ImageId, (Option<Timestamp>, Duration, ForeignCopy)>,
 }
 
 /// Of any object.
@@ -172,6 +178,21 @@ impl Memory {
             .unwrap_or_default()
     }
 
+    /// Whether a target's role was seen to be allowed what moving takes.
+    pub(super) fn may_move(&self, target: &str) -> bool {
+        lock(&self.may_move).contains(target)
+    }
+
+    /// Notes that it is, or that it is to be asked again.
+    pub(super) fn set_may_move(&self, target: &str, may: bool) {
+        let mut known = lock(&self.may_move);
+        if may {
+            known.insert(target.to_owned());
+        } else {
+            known.remove(target);
+        }
+    }
+
     /// Notes what was read of a consumer, at `now` of the monotonic clock, while this reading of all of them was known.
     pub(super) fn saw_consumer(
         &self,
@@ -217,6 +238,37 @@ impl Memory {
         let migrations = lock(&self.migrations);
         let (of, access) = migrations.get(migration)?.key_access.as_ref()?;
         (*of == picture).then(|| access.clone())
+    }
+
+    /// Notes what a migration's account sees of another's image, while this reading of consumers was known.
+    pub(super) fn saw_foreign(
+        &self,
+        migration: &str,
+        picture: Option<Timestamp>,
+        image: ImageId,
+        seen: ForeignCopy,
+        now: Duration,
+    ) {
+        self.of_migration(migration, |known| {
+            known.foreign.insert(image, (picture, now, seen));
+        });
+    }
+
+    /// What it sees of others, where that was asked for this reading and not long ago.
+    pub(super) fn foreign(
+        &self,
+        migration: &str,
+        picture: Option<Timestamp>,
+        now: Duration,
+    ) -> BTreeMap<ImageId, ForeignCopy> {
+        let migrations = lock(&self.migrations);
+        let known = migrations.get(migration).map(|known| &known.foreign);
+        let known = known.into_iter().flatten();
+        let is_so = |of: &Option<Timestamp>, at: &Duration| *of == picture && now.saturating_sub(*at) < FOREIGN_FOR;
+        known
+            .filter(|(_, (of, at, _))| is_so(of, at))
+            .map(|(image, (.., seen))| (image.clone(), seen.clone()))
+            .collect()
     }
 
     /// Allows a migration one more attempt after `attempt`, however many have failed.

@@ -6,12 +6,16 @@ mod answers;
 mod apply;
 mod audit;
 mod events;
+mod failures;
+mod followers;
 mod forget;
 mod handover;
 mod index;
 pub(crate) mod key_access;
+mod maps;
 mod memory;
 mod migrations;
+mod moves;
 mod objects;
 mod policy;
 mod registry;
@@ -69,6 +73,12 @@ pub struct Context {
     pub(crate) migrations: Store<AMIMigration>,
     /// Migrations by account and region.
     pub(crate) migrations_by_scope: Arc<index::Index<AMIMigration>>,
+    /// What could not be moved as it should, by policy.
+    pub(crate) failures: Arc<failures::Failures>,
+    /// Which migrations follow those of other accounts.
+    pub(crate) followers: Arc<followers::Followers>,
+    /// When the ConfigMaps with maps were looked at, by policy.
+    pub(crate) maps: Arc<maps::Maps>,
     /// Which objects of this cluster launch images.
     pub(crate) objects: objects::ObjectReader,
     /// Whether each of the three kinds was listed once.
@@ -89,6 +99,9 @@ pub struct Options {
     pub watching: Watching,
     /// Which objects of this cluster launch images.
     pub objects: Vec<ObjectKind>,
+    /// The controller's own namespace: of the ConfigMaps that policies have their maps kept in, and of the Jobs that copies are proven
+    /// by.
+    pub namespace: String,
 }
 
 impl Default for Options {
@@ -99,6 +112,7 @@ impl Default for Options {
             targets: 256,
             watching: Watching::default(),
             objects: Vec::new(),
+            namespace: "default".to_owned(),
         }
     }
 }

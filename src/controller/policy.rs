@@ -12,11 +12,13 @@ use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
 use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_status};
+use super::maps;
 use crate::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicyStatus, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels,
 };
 use crate::aws::{Cause, PolicyGate};
 use crate::plan::allowance::Urgency;
+use crate::plan::map::say::Said;
 use crate::plan::{expand, permissions, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
@@ -39,15 +41,16 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     let (mut ours, others): (Vec<_>, Vec<_>) = present.into_iter().partition(|t| is_made_by(t, &policy));
     // The order is that of a hash table, and must make no difference.
     ours.sort_by_cached_key(|target| target.name_any());
-    let is_blocked = adjust_targets(&ctx, &policy, &wanted, &ours, &others).await?;
-    let decided = decide(&ctx, &policy, &wanted, &ours);
-    if let Some(wait) = record(&ctx, &policy, &decided).await? {
-        return Ok(Action::requeue(ctx.clock.to_real_time(wait)));
-    }
-    Ok(if is_blocked {
-        Action::requeue(ctx.clock.to_real_time(COLLECTED_AFTER))
-    } else {
-        Action::await_change()
+    // Where one target cannot be made, the status and the map are kept all the same.
+    let adjusted = adjust_targets(&ctx, &policy, &wanted, &ours, &others).await;
+    let (mut decided, of_parameters) = decide(&ctx, &policy, &wanted, &ours);
+    let kept = maps::keep(&ctx, &policy, &mut decided, of_parameters).await;
+    // What has become of the map is put on record also where it could not be kept.
+    let recorded = record(&ctx, &policy, &decided).await?;
+    let wait = recorded.or(adjusted?.then_some(COLLECTED_AFTER));
+    Ok(match [wait, kept?].into_iter().flatten().min() {
+        Some(wait) => Action::requeue(ctx.clock.to_real_time(wait)),
+        None => Action::await_change(),
     })
 }
 
@@ -86,13 +89,13 @@ async fn adjust_targets(
     Ok(is_blocked)
 }
 
-/// The status that sums up the targets.
+/// The status that sums up the targets, and what they say of the parameters that the map is kept in.
 fn decide(
     ctx: &Context,
     policy: &AMIEncryptionPolicy,
     wanted: &Wanted,
     ours: &[Arc<AMIEncryptionTarget>],
-) -> AMIEncryptionPolicyStatus {
+) -> (AMIEncryptionPolicyStatus, Option<Said>) {
     let named = ours.iter().map(|target| (target.name_any(), target));
     let kept: Vec<_> = named.filter(|(name, _)| wanted.contains_key(name)).collect();
     let unseen = Default::default();
@@ -105,14 +108,15 @@ fn decide(
             status: target.status.as_ref().unwrap_or(&unseen),
         })
         .collect();
-    status::policy(
+    let decided = status::policy(
         &policy.status.clone().unwrap_or_default(),
         &policy.spec,
         policy.metadata.generation,
         wanted.len(),
         &counted,
         ctx.clock.now(),
-    )
+    );
+    (decided, status::map_parameters(&policy.spec, wanted.len(), &counted))
 }
 
 /// Writes the status when it differs, and tells of what has changed. A time means that it was not written, and is to be
@@ -165,10 +169,10 @@ async fn tell(ctx: &Context, policy: &AMIEncryptionPolicy, changes: &[(&Conditio
 pub(super) fn gate(policies: Store<AMIEncryptionPolicy>, targets: Store<AMIEncryptionTarget>) -> PolicyGate {
     Arc::new(move |policy, scope| {
         let name = labels::target_name(policy, scope.account.as_str(), scope.region.as_str());
-        let asks = targets.get(&ObjectRef::new(&name)).is_some_and(|target| {
-            let policy = governing(&target, &policies);
-            policy.is_some_and(|policy| permissions::asks_for_changes(&policy.spec, &target.spec))
-        });
+        let target = targets.get(&ObjectRef::new(&name));
+        let both = target.and_then(|target| Some((governing(&target, &policies)?, target)));
+        let (policy, target) = both.ok_or(Cause::Deleted)?;
+        let asks = permissions::asks_for_changes(&policy.spec, &target.spec);
         if asks { Ok(()) } else { Err(Cause::Withdrawn) }
     })
 }

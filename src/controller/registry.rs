@@ -12,6 +12,7 @@ use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
 use super::memory::Memory;
+use super::moves::Moves;
 use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
@@ -21,8 +22,10 @@ use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
 use crate::plan::creations::Creations;
 use crate::plan::key::KeyWatch;
+use crate::plan::map::parameters::ParameterWatch;
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::permissions::{self, PermissionCheck};
+use crate::plan::proof::{Kind, ProofWatch};
 use crate::plan::scan_schedule::ScanSchedule;
 use crate::plan::source_keys::SourceKeys;
 use crate::plan::usage::{Picture, UsageWatch};
@@ -32,6 +35,13 @@ use crate::plan::usage::{Picture, UsageWatch};
 pub(crate) struct Registry {
     targets: Mutex<HashMap<String, Arc<Mutex<TargetState>>>>,
     copy_budgets: Mutex<CopyBudgets>,
+    /// Migrations that have lately taken a place for a proof, which may not show on record yet, and when by the monotonic clock.
+    proofs: Mutex<HashMap<(Scope, Kind), HashMap<String, Duration>>>,
+    /// Sessions of targets that are gone, of which instances may be left over, and until when by the monotonic clock these are looked
+    /// for.
+    left_over: Mutex<Vec<(Arc<Session>, Duration)>>,
+    /// Who has begun to move a consumer last.
+    pub(super) moves: Moves,
     /// What is remembered of single objects.
     pub(super) memory: Memory,
     wake_migration: UnboundedSender<ObjectRef<AMIMigration>>,
@@ -39,6 +49,11 @@ pub(crate) struct Registry {
     wake_policy: UnboundedSender<ObjectRef<AMIEncryptionPolicy>>,
     wake_usage: UnboundedSender<ObjectRef<AMIEncryptionTarget>>,
 }
+
+/// For how long a place that was taken for a proof may not show on record.
+const PLACE_SHOWS: Duration = Duration::from_secs(60);
+/// For how long instances of a target that is gone are looked for.
+const LEFT_OVER_FOR: Duration = Duration::from_secs(2 * 3600);
 
 type CopyBudgets = HashMap<Scope, Arc<Mutex<CopyBudget>>>;
 
@@ -84,6 +99,10 @@ pub(crate) struct TargetState {
     pub(super) covered: HashSet<String>,
     /// Migrations that were created lately.
     pub(super) creations: Creations,
+    /// When it is looked for instances that are left over.
+    pub(super) proofs: ProofWatch,
+    /// The parameters that the policy's map is kept in.
+    pub(super) parameters: ParameterWatch,
 }
 
 /// What a migration's step is decided on.
@@ -120,6 +139,9 @@ impl Registry {
         let registry = Self {
             targets: Mutex::default(),
             copy_budgets: Mutex::default(),
+            proofs: Mutex::default(),
+            moves: Moves::default(),
+            left_over: Mutex::default(),
             memory: Memory::default(),
             wake_migration,
             wake_target,
@@ -149,6 +171,58 @@ impl Registry {
         gone.into_iter().map(session).collect()
     }
 
+    /// Keeps the sessions of targets that are gone and may have left instances over, by what was known of them.
+    pub(super) fn keep_left_over(&self, names: &HashSet<String>, now: Duration) {
+        let states = lock(&self.targets).clone();
+        let gone = states.iter().filter(|(name, _)| !names.contains(*name));
+        let mut left: Vec<_> = gone
+            .filter_map(|(name, state)| {
+                let state = lock(state);
+                let session = state.session.clone().filter(|_| state.proofs.may_have_left_any());
+                Some((name.clone(), session?))
+            })
+            .collect();
+        // The order is that of a hash table, and must make no difference.
+        left.sort_by(|one, other| one.0.cmp(&other.0));
+        let mut kept = lock(&self.left_over);
+        for (_, session) in left {
+            if kept.iter().all(|(known, _)| known.key() != session.key()) {
+                kept.push((session, now + LEFT_OVER_FOR));
+            }
+        }
+    }
+
+    /// The sessions by which it is still to be looked for instances that are left over. They are handed out once.
+    pub(super) fn take_left_over(&self) -> Vec<(Arc<Session>, Duration)> {
+        std::mem::take(&mut *lock(&self.left_over))
+    }
+
+    /// Takes one up again that has failed.
+    pub(super) fn keep_looking(&self, session: Arc<Session>, until: Duration) {
+        lock(&self.left_over).push((session, until));
+    }
+
+    /// Takes a place for a proof of the migration `uid`, where with `others` there are fewer than `most`.
+    pub(super) fn take_proof_place(
+        &self,
+        (scope, kind): (&Scope, Kind),
+        uid: &str,
+        others: Vec<String>,
+        most: usize,
+        now: Duration,
+    ) -> bool {
+        let mut proofs = lock(&self.proofs);
+        let taken = proofs.entry((scope.clone(), kind)).or_default();
+        taken.retain(|_, at| now.saturating_sub(*at) < PLACE_SHOWS);
+        let mut all: HashSet<String> = others.into_iter().collect();
+        all.extend(taken.keys().filter(|other| *other != uid).cloned());
+        let is_free = all.len() < most;
+        if is_free {
+            taken.insert(uid.to_owned(), now);
+        }
+        is_free
+    }
+
     /// Whether anything is known of a target.
     pub(super) fn knows(&self, name: &str) -> bool {
         lock(&self.targets).contains_key(name)
@@ -157,6 +231,7 @@ impl Registry {
     /// Forgets what is known of accounts and regions. Gives the targets' names and the sessions that they have used.
     pub(super) fn forget(&self, is_lost: impl Fn(&Scope) -> bool) -> Vec<(String, Arc<Session>)> {
         lock(&self.copy_budgets).retain(|scope, _| !is_lost(scope));
+        lock(&self.proofs).retain(|(scope, _), _| !is_lost(scope));
         let states = lock(&self.targets).clone();
         let lost = |session: &Arc<Session>| is_lost(&session.key().scope);
         let used = states
@@ -236,6 +311,16 @@ impl Registry {
         self.wake_target.clone()
     }
 
+    /// The same for migrations.
+    pub(super) fn migration_waker(&self) -> UnboundedSender<ObjectRef<AMIMigration>> {
+        self.wake_migration.clone()
+    }
+
+    /// The same for policies.
+    pub(super) fn policy_waker(&self) -> UnboundedSender<ObjectRef<AMIEncryptionPolicy>> {
+        self.wake_policy.clone()
+    }
+
     /// Lets a policy be looked at again.
     pub(super) fn wake_policy(&self, name: &str) {
         let _ = self.wake_policy.unbounded_send(ObjectRef::new(name));
@@ -270,6 +355,7 @@ impl TargetState {
             self.scans.renewed();
             self.usage.renewed();
             self.copies.succeeded();
+            self.parameters.renewed();
             self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {

@@ -17,8 +17,11 @@ use tracing::Instrument;
 
 use super::answers::{Pulse, is_unreachable};
 use super::events::Events;
+use super::failures::Failures;
+use super::followers::Followers;
 use super::handover::{follow, shard_of};
 use super::index::{Index, Scoped};
+use super::maps::Maps;
 use super::objects::ObjectReader;
 use super::registry::{Registry, Wakes};
 use super::shards::{Entry, POLICIES, Shards};
@@ -43,6 +46,9 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     let pulses = pulses(&parts.metrics, &parts.clock, parts.options.watching.silent_after);
     let (registry, wakes) = Registry::new();
     let (targets_by_scope, migrations_by_scope) = (Arc::<Index<_>>::default(), Arc::<Index<_>>::default());
+    let failures = Arc::<Failures>::default();
+    let maps = Arc::new(Maps::new(registry.policy_waker()));
+    let followers = Arc::new(Followers::new(targets_by_scope.clone(), &registry));
     let free = freeing(&targets_by_scope, &registry);
     let lasts = parts.options.watching.lasts;
     let [of_policies, of_targets, of_migrations] = pulses.each_ref().map(|pulse| (pulse, lasts));
@@ -53,7 +59,16 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
             of_targets,
             noting(targets_by_scope.clone(), free.clone()),
         ),
-        migrations: Watched::new(&parts.client, of_migrations, noting(migrations_by_scope.clone(), free)),
+        migrations: Watched::new(&parts.client, of_migrations, {
+            let note = noting(migrations_by_scope.clone(), free);
+            let (failures, maps, followers) = (failures.clone(), maps.clone(), followers.clone());
+            move |seen| {
+                note(seen);
+                failures.note(seen);
+                maps.note(seen);
+                followers.note(seen);
+            }
+        }),
     };
     let objects = parts.options.objects.clone();
     let context = Arc::new(Context {
@@ -71,6 +86,9 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         targets_by_scope,
         migrations: watched.migrations.store.clone(),
         migrations_by_scope,
+        failures,
+        followers,
+        maps,
         listed: watched.listed(),
     });
     guard(&context, &pulses, &health);

@@ -80,6 +80,8 @@ pub enum Cause {
     TokenReused,
     /// Another image of the account and region has this name, or had it until lately.
     NameTaken,
+    /// The instance that the client token has launched is terminated.
+    InstanceTerminated,
     /// Too many snapshot copies are in flight.
     CopyLimit,
     /// No such image.
@@ -110,6 +112,8 @@ pub enum Cause {
     NoRoom,
     /// The policy does not ask for it any more: it was suspended, turned to Audit or deleted.
     Withdrawn,
+    /// The policy or its target is deleted.
+    Deleted,
     /// The API server has not been heard of for so long that the policy may not ask for it any more.
     Blind,
     /// A writing call in a session that only reads.
@@ -163,7 +167,7 @@ impl AwsError {
 const TAG_LIMIT: &str = "TagLimitExceeded";
 
 /// The quotas that AWS names by a code: what they count, and what makes room.
-const QUOTAS: [(&str, &str, &str); 5] = [
+const QUOTAS: [(&str, &str, &str); 10] = [
     (
         "SnapshotLimitExceeded",
         "the quota of snapshots in this region is used up",
@@ -183,6 +187,31 @@ const QUOTAS: [(&str, &str, &str); 5] = [
         "AMIQuotaExceeded",
         "the quota of images in this region is used up",
         "deregister images that nothing needs, or have the quota raised in Service Quotas",
+    ),
+    (
+        "ParameterLimitExceeded",
+        "this region has as many standard parameters as AWS allows, which are 10,000",
+        "delete parameters that nothing needs",
+    ),
+    (
+        "VcpuLimitExceeded",
+        "the quota of vCPUs of this kind of instances is used up",
+        "terminate instances that nothing needs, or have the quota raised in Service Quotas",
+    ),
+    (
+        "InstanceLimitExceeded",
+        "the quota of instances of this type is used up",
+        "terminate instances that nothing needs, or have the quota raised in Service Quotas",
+    ),
+    (
+        "InsufficientInstanceCapacity",
+        "AWS has no capacity left for this instance type in the subnet's zone",
+        "wait, or name another type or a subnet of another zone",
+    ),
+    (
+        "InsufficientFreeAddressesInSubnet",
+        "the subnet has no free address",
+        "name another subnet, or free some of its addresses",
     ),
     (
         TAG_LIMIT,
@@ -261,6 +290,7 @@ impl Cause {
             }
             Self::TokenReused => "the client token was used before with other parameters",
             Self::NameTaken => "another image has this name",
+            Self::InstanceTerminated => "the instance of this client token is terminated already",
             Self::CopyLimit => "too many snapshot copies are in flight in this region",
             Self::ImageNotFound => "no such image",
             Self::ImageUnavailable => "the image is deregistered or not available",
@@ -286,6 +316,7 @@ impl Cause {
             Self::NoCredentials => "the controller has no AWS credentials; give its service account a role",
             Self::NoRoom => "not sent yet, to stay within amiseal's share of AWS's limits",
             Self::Withdrawn => "not sent, as the policy does not ask for it any more",
+            Self::Deleted => "not sent, as the policy is deleted",
             Self::Blind => "not sent, as the API server has been silent for too long",
             Self::ReadOnlySession => "not sent, this session only reads",
             Self::Unreachable => "AWS cannot be reached",

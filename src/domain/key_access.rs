@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::AwsError;
+use super::{AwsError, ErrorClass};
 
 /// What was read of who may use a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,15 @@ pub struct KeyAccess {
     pub policy: Result<Box<str>, AwsError>,
     /// Its grants, but for those that AWS's services have for one volume each. None where the policy alone tells enough.
     pub grants: Result<Vec<KeyGrant>, AwsError>,
+}
+
+impl KeyAccess {
+    /// What a read has run into that passes by itself, if anything: nothing is known then.
+    pub fn passing_failure(&self) -> Option<&AwsError> {
+        let failures = [self.policy.as_ref().err(), self.grants.as_ref().err()];
+        let mut failures = failures.into_iter().flatten();
+        failures.find(|error| matches!(error.class, ErrorClass::Throttled | ErrorClass::Transient))
+    }
 }
 
 /// A grant of a key.
@@ -22,4 +31,34 @@ pub struct KeyGrant {
     pub operations: BTreeSet<Box<str>>,
     /// Whether it holds for some encryption contexts or sources only.
     pub constrained: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Operation;
+
+    #[test]
+    fn what_passes_by_itself_is_no_answer_and_what_is_denied_is_one() {
+        for (class, passes) in [
+            (ErrorClass::Throttled, true),
+            (ErrorClass::Transient, true),
+            (ErrorClass::Denied, false),
+        ] {
+            let error = AwsError::new(Operation::ListGrants, class, None);
+            let policy: Box<str> = "{}".into();
+            for access in [
+                KeyAccess {
+                    policy: Err(error.clone()),
+                    grants: Ok(Vec::new()),
+                },
+                KeyAccess {
+                    policy: Ok(policy),
+                    grants: Err(error.clone()),
+                },
+            ] {
+                assert_eq!(access.passing_failure().is_some(), passes, "{access:?}");
+            }
+        }
+    }
 }

@@ -6,6 +6,8 @@ mod allowed_images;
 mod consumer;
 mod copied;
 mod failure;
+mod foreign;
+mod group;
 mod guardrail;
 mod ids;
 mod image;
@@ -14,7 +16,9 @@ mod key;
 mod key_access;
 mod movable;
 mod operation;
+mod parameter;
 mod permissions;
+mod proof;
 mod scan;
 mod scope;
 mod tags;
@@ -30,6 +34,10 @@ pub use consumer::{
 };
 pub use copied::CopyRecord;
 pub use failure::{AwsError, Cause, ErrorClass};
+pub use foreign::ForeignCopy;
+pub use group::{
+    Besides, GroupChange, GroupNow, GroupPart, Made, Named, Place, RefreshNow, RefreshPreferences, StartRefresh,
+};
 pub use guardrail::{Guardrail, GuardrailState};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
@@ -39,10 +47,14 @@ pub use image::{
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyHealth, KeyProblem, KeyState, KeyUsability, Rotation};
 pub use key_access::{KeyAccess, KeyGrant};
-pub use movable::{Change, MappedVolume, Mapping, Movable, NewVersion, ParameterNow, TemplateNow, VersionNow};
+pub use movable::{
+    Change, LabelledVersion, MappedVolume, Mapping, Movable, NewVersion, ParameterNow, TemplateNow, VersionNow,
+};
 pub use operation::{Bucket, Operation};
+pub use parameter::{NewParameter, StoredParameter};
 pub use permissions::{CopySample, MissingPermissions};
-pub use scan::{ImageScan, Vulnerability};
+pub use proof::{Checks, InstanceNow, InstanceRef, InstanceState, LaunchRequest, TaggedInstance};
+pub use scan::{ImageScan, ScanNow, ScanProgress, ScanRef, ScanRequest, Vulnerability, WorstFinding};
 pub use scope::Scope;
 pub use tags::Tags;
 pub use trail::Trail;

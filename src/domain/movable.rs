@@ -1,6 +1,6 @@
 //! What names an image and can be moved to another one, as AWS shows it just now.
 
-use super::{ImageRef, Owner, SnapshotId, Tags};
+use super::{GroupChange, GroupNow, ImageRef, Owner, SnapshotId, StartRefresh, Tags};
 
 /// A consumer that can be moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Movable {
     Template(TemplateNow),
     /// A parameter.
     Parameter(ParameterNow),
+    /// An Auto Scaling group.
+    Group(GroupNow),
     /// It is not there any more.
     Gone,
 }
@@ -98,10 +100,41 @@ pub struct ParameterNow {
     pub allowed_pattern: Option<Box<str>>,
     /// Its policies, in JSON, such as when it expires.
     pub policies: Vec<Box<str>>,
+    /// The oldest version that is there.
+    pub oldest: i64,
+    /// The versions that have labels.
+    pub labelled: Vec<LabelledVersion>,
+    /// The ARN of who has made the latest version.
+    pub modified_by: Option<Box<str>>,
     /// Whose it is, where a tag says so.
     pub owner: Option<Owner>,
     /// Its tags.
     pub tags: Tags,
+}
+
+impl ParameterNow {
+    /// The version that a label is on, where it is on any.
+    pub fn version_of(&self, label: &str) -> Option<&LabelledVersion> {
+        let has = |version: &&LabelledVersion| version.labels.iter().any(|known| **known == *label);
+        self.labelled.iter().find(has)
+    }
+
+    /// The labels of a version.
+    pub fn labels_of(&self, version: i64) -> &[Box<str>] {
+        let found = self.labelled.iter().find(|known| known.number == version);
+        found.map_or(&[], |found| found.labels.as_slice())
+    }
+}
+
+/// A version of a parameter that has labels. A label is on one version at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledVersion {
+    /// Its number.
+    pub number: i64,
+    /// What it holds.
+    pub value: Box<str>,
+    /// Its labels.
+    pub labels: Vec<Box<str>>,
 }
 
 /// A change of a consumer.
@@ -123,7 +156,34 @@ pub enum Change {
         /// What it is to hold.
         value: Box<str>,
         /// What else it is to stay as.
-        now: ParameterNow,
+        now: Box<ParameterNow>,
+    },
+    /// Labels of a parameter go to another version of it.
+    MoveLabels {
+        /// Its name.
+        name: Box<str>,
+        /// The version that they are to be on.
+        version: i64,
+        /// The labels.
+        labels: Vec<Box<str>>,
+    },
+    /// A tag of an Auto Scaling group, which its instances do not get.
+    TagGroup {
+        /// Its name.
+        group: Box<str>,
+        /// The tag's key.
+        key: Box<str>,
+        /// The tag's value.
+        value: String,
+    },
+    /// What an Auto Scaling group launches.
+    SetGroup(GroupChange),
+    /// An instance refresh of an Auto Scaling group.
+    StartRefresh(StartRefresh),
+    /// The refresh of this Auto Scaling group that goes on is turned back.
+    RollBackRefresh {
+        /// Its name.
+        group: Box<str>,
     },
 }
 

@@ -22,13 +22,16 @@ pub enum Bucket {
     Write,
     /// KMS, whose own limits are far higher: this bounds a fault of ours.
     Key,
-    /// The services beside EC2 that launch images or tell what is done with them. Each has limits of its own, which AWS publishes for few; this stays below those.
+    /// The services beside EC2 that launch images, scan them or tell what is done with them. Each has limits of its own, which AWS publishes
+    /// for few; this stays below those.
     Beside,
+    /// `PutParameter`, which takes a few calls a second, of everybody in the account.
+    Parameter,
 }
 
 impl Bucket {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::Snapshots,
         Self::Consumers,
@@ -38,7 +41,13 @@ impl Bucket {
         Self::Write,
         Self::Key,
         Self::Beside,
+        Self::Parameter,
     ];
+
+    /// Whether its calls go to the services beside EC2 that launch images, scan them or tell what is done with them.
+    pub const fn is_beside(self) -> bool {
+        matches!(self, Self::Beside | Self::Parameter)
+    }
 }
 
 macro_rules! operations {
@@ -115,13 +124,31 @@ operations! {
     ec2:ModifyImageAttribute                  writes Some(Bucket::Modify), dry_run;
     ec2:EnableImageDeprecation                writes Some(Bucket::Write), dry_run;
     ec2:ReplaceImageInstanceTypeSpecification writes Some(Bucket::Write);
+    ec2:AttachImageWatermark                  writes Some(Bucket::Write);
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
+    // Proving copies: an instance is launched, and terminated.
+    ec2:RunInstances                          writes Some(Bucket::Write);
+    ec2:TerminateInstances                    writes Some(Bucket::Write);
+    ec2:DescribeInstanceStatus                reads  Some(Bucket::Consumers);
+    // Or Amazon Inspector is asked for a scan of them.
+    inspector2:StartOnDemandScan              writes Some(Bucket::Beside);
+    inspector2:GetOnDemandScanStatus          reads  Some(Bucket::Beside);
+    inspector2:ListOnDemandScans              reads  Some(Bucket::Beside);
     // Moving what launches the originals.
     ec2:CreateLaunchTemplateVersion           writes Some(Bucket::Modify);
     ec2:ModifyLaunchTemplate                  writes Some(Bucket::Modify);
-    ssm:PutParameter                          writes Some(Bucket::Beside);
+    ssm:PutParameter                          writes Some(Bucket::Parameter);
+    ssm:LabelParameterVersion                 writes Some(Bucket::Beside);
     ssm:ListTagsForResource                   reads  Some(Bucket::Beside);
+    autoscaling:UpdateAutoScalingGroup        writes Some(Bucket::Beside);
+    autoscaling:CreateOrUpdateTags            writes Some(Bucket::Beside);
+    autoscaling:StartInstanceRefresh          writes Some(Bucket::Beside);
+    autoscaling:RollbackInstanceRefresh       writes Some(Bucket::Beside);
+    autoscaling:DescribeInstanceRefreshes     reads  Some(Bucket::Beside);
+    // The map from originals to copies in Parameter Store.
+    ssm:GetParametersByPath                   reads  Some(Bucket::Beside);
+    ssm:DeleteParameter                       writes Some(Bucket::Beside);
     kms:DescribeKey                           reads  Some(Bucket::Key);
     // For `amiseal report`: how the keys of images are kept.
     kms:GetKeyRotationStatus                  reads  Some(Bucket::Key);
@@ -201,7 +228,7 @@ mod tests {
                 "{operation}"
             );
             assert_eq!(
-                operation.bucket() == Some(Bucket::Beside),
+                operation.bucket().is_some_and(Bucket::is_beside),
                 !["ec2", "kms", "sts"].contains(&operation.service()),
                 "{operation}"
             );
@@ -212,6 +239,10 @@ mod tests {
             );
         }
         let numbers = Bucket::ALL.map(|bucket| bucket as usize);
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8], "they number the limiter's lanes");
+        assert_eq!(
+            numbers,
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+            "they number the limiter's lanes"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! From a policy to its targets: one for each account and region, with everything resolved.
 
-use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Account};
+use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Account, MapSettings, PromotionSettings};
 use crate::domain::Region;
 
 /// The targets that a policy asks for, in the order in which it names them.
@@ -31,7 +31,11 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
                 other_key: spec.other_key,
                 backups: spec.backups,
                 copy: spec.copy.clone(),
-                promotion: spec.promotion.clone(),
+                validation: spec.validation.clone(),
+                promotion: PromotionSettings {
+                    map: map_of_accounts(&spec.promotion),
+                    ..spec.promotion.clone()
+                },
                 consumers: spec.consumers.clone(),
                 unused: spec.unused.clone(),
                 audit: spec.audit.clone(),
@@ -40,6 +44,15 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
         }
     }
     targets
+}
+
+/// Where the map is kept that is in the accounts. A ConfigMap is of none: its name is no reason to scan anew.
+fn map_of_accounts(promotion: &PromotionSettings) -> Option<MapSettings> {
+    let ssm_prefix = promotion.map.as_ref()?.ssm_prefix.clone()?;
+    Some(MapSettings {
+        ssm_prefix: Some(ssm_prefix),
+        config_map: None,
+    })
 }
 
 /// The role to assume: the account's own, else the default one's name in that account; none means the controller's own identity.
@@ -136,6 +149,23 @@ accounts:
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn targets_hear_of_parameters_in_their_accounts_and_not_of_a_config_map_in_the_cluster() {
+        let account = "accounts: [{accountID: '111122223333', regions: [{name: eu-west-1, kmsKeyID: alias/a}]}]";
+        let prefix = Some(MapSettings {
+            config_map: None,
+            ssm_prefix: Some("/a".to_owned()),
+        });
+        for (map, expected) in [
+            ("{configMap: a}", None),
+            ("{ssmPrefix: /a}", prefix.clone()),
+            ("{configMap: a, ssmPrefix: /a}", prefix),
+        ] {
+            let spec = policy(&format!("{account}\npromotion: {{map: {map}}}"));
+            assert_eq!(targets("p", &spec)[0].promotion.map, expected, "{map}");
+        }
     }
 
     #[test]

@@ -55,6 +55,36 @@ pub fn of_key_error(error: &AwsError, key: &str) -> Problem {
     Problem::new(reason::ACCESS_DENIED, message)
 }
 
+/// What to say where AWS refuses to launch an instance from a copy.
+pub fn of_launch(error: &AwsError) -> String {
+    const FIELDS: [(&str, &str); 6] = [
+        ("InvalidSubnet", "subnetID"),
+        ("InvalidGroup", "securityGroupIDs"),
+        ("InvalidSecurityGroup", "securityGroupIDs"),
+        ("InvalidInstanceType", "instanceType"),
+        ("InvalidParameterCombination", "instanceType"),
+        ("Unsupported", "instanceType or subnetID"),
+    ];
+    let code = error.code.as_deref().unwrap_or_default();
+    match FIELDS.iter().find(|(beginning, _)| code.starts_with(beginning)) {
+        Some((_, field)) => format!("{error} ({code}): correct validation.launch.{field}."),
+        None => format!("{error}."),
+    }
+}
+
+/// What to say where AWS refuses to start an on-demand scan of a copy.
+pub fn of_scan(error: &AwsError) -> String {
+    // A right that is lacking, and what is used up, is named with its fix.
+    let is_mended = error.class == ErrorClass::Quota || error.class == ErrorClass::Denied && error.said.is_none();
+    let fix = if is_mended {
+        ""
+    } else {
+        ". See that the role may ask for on-demand scans and that Amazon Inspector scans images in this account and region, or set \
+         validation.inspector.scan: Continuous"
+    };
+    format!("Amazon Inspector does not start a scan of the copy ({error}){fix}.")
+}
+
 /// Whether a person has to act before the call can succeed.
 pub fn needs_a_person(error: &AwsError) -> bool {
     matches!(
@@ -137,6 +167,38 @@ mod tests {
         }
         let expired = error(ErrorClass::Denied, Some(Cause::CredentialsExpired), None);
         assert_eq!(of_key_error(&expired, "alias/ami"), of_error(&expired));
+    }
+
+    #[test]
+    fn a_scan_that_is_refused_is_said_in_the_words_of_aws_and_with_the_fix() {
+        let refused = |class, said: Option<&str>| AwsError {
+            operation: Operation::StartOnDemandScan,
+            said: said.map(Into::into),
+            ..error(class, None, None)
+        };
+        let table = [
+            (
+                refused(ErrorClass::Denied, None),
+                &["not permitted; grant inspector2:StartOnDemandScan to the role"][..],
+            ),
+            (
+                refused(ErrorClass::Denied, Some("The resource … belongs to another account")),
+                &["belongs to another account", "validation.inspector.scan: Continuous"],
+            ),
+            (refused(ErrorClass::Quota, None), &["have it raised in Service Quotas"]),
+        ];
+        for (error, words) in table {
+            assert!(needs_a_person(&error));
+            let said = of_scan(&error);
+            assert!(
+                said.starts_with("Amazon Inspector does not start a scan of the copy ("),
+                "{said}"
+            );
+            assert!(
+                said.ends_with('.') && words.iter().all(|words| said.contains(words)),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Publication {
     ImdsV2,
     /// Let it be launched on these instance types only.
     InstanceTypes(InstanceTypes),
+    /// Give it the watermark of this name.
+    Seal(Box<str>),
     /// Let these launch it.
     LaunchPermissions(BTreeSet<LaunchPermission>),
     /// Give it this description.
@@ -63,10 +65,12 @@ pub fn publications(
     {
         list.push(Publication::InstanceTypes(types.clone()));
     }
+    let seal = settings.seal.as_deref().filter(|name| !is_sealed(copy, name));
+    if settings.launch_permissions == LaunchPermissions::Preserve && permissions.contains(&LaunchPermission::Public) {
+        return Err(Blocked::Public);
+    }
+    list.extend(seal.map(|name| Publication::Seal(name.into())));
     if settings.launch_permissions == LaunchPermissions::Preserve && !permissions.is_empty() {
-        if permissions.contains(&LaunchPermission::Public) {
-            return Err(Blocked::Public);
-        }
         list.push(Publication::LaunchPermissions(permissions.clone()));
     }
     if let Some(description) = &source.description
@@ -86,6 +90,18 @@ pub fn publications(
         }
     }
     Ok(list)
+}
+
+/// Whether an image has the watermark of its owner's with this name.
+fn is_sealed(image: &Image, name: &str) -> bool {
+    let key = watermark_key(image, name);
+    key.is_some_and(|key| image.watermarks().iter().any(|mark| *mark.key == *key))
+}
+
+/// The key of a watermark that an image's owner puts on it, where that is known.
+pub fn watermark_key(image: &Image, name: &str) -> Option<String> {
+    let owner = image.owner.as_ref()?;
+    Some(format!("{owner}:{name}"))
 }
 
 /// Whether EC2 takes a description in every call: signs beyond ASCII it refuses in some.
@@ -134,6 +150,7 @@ pub fn publishable_tags(source: &Image) -> Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Watermark;
     use crate::plan::testing::{account, at, image};
 
     fn settings(permissions: LaunchPermissions, tags: TagPublication) -> PromotionSettings {
@@ -163,6 +180,35 @@ mod tests {
             assert_eq!(leaves_out(&source, &copy), None, "{description}");
         }
         assert_eq!(leaves_out(&image(1, 1), &image(2, 1)), None);
+    }
+
+    #[test]
+    fn a_copy_is_sealed_once_and_before_anybody_may_launch_it() {
+        let shared = BTreeSet::from([LaunchPermission::Account(account())]);
+        let settings = PromotionSettings {
+            seal: Some("amiseal-verified".to_owned()),
+            ..careful()
+        };
+        let mut copy = image(2, 1);
+        let list = publications(&image(1, 1), &copy, &shared, &settings, at(0)).expect("a list");
+        let expected = [
+            Publication::Seal("amiseal-verified".into()),
+            Publication::LaunchPermissions(shared.clone()),
+        ];
+        assert_eq!(list, expected);
+        let key = |account: &str| format!("{account}:amiseal-verified").into();
+        for (account, is_sealed) in [(account().as_str(), true), ("999999999999", false)] {
+            let mark = Watermark {
+                key: key(account),
+                attached: None,
+            };
+            copy.extras.get_or_insert_default().watermarks = vec![mark];
+            let list = publications(&image(1, 1), &copy, &BTreeSet::new(), &settings, at(0)).expect("a list");
+            assert_eq!(list.is_empty(), is_sealed, "{account}");
+        }
+        let public = BTreeSet::from([LaunchPermission::Public]);
+        let list = publications(&image(1, 1), &image(2, 1), &public, &settings, at(0));
+        assert_eq!(list, Err(Blocked::Public));
     }
 
     fn careful() -> PromotionSettings {

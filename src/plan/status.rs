@@ -18,7 +18,7 @@ mod aspects;
 mod compliance;
 mod policy;
 
-pub use policy::{Counted, changes, policy};
+pub use policy::{Counted, changes, map_parameters, policy};
 
 /// `lastScanTime` alone is written when what is on record is older than this part of a scan interval: with every scan, that is, and
 /// for those that come sooner no more often than the policy has it looked.

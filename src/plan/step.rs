@@ -13,21 +13,31 @@ use super::adopt;
 use super::moving;
 use super::obstacle::{self, KeyView, Problem};
 use super::promote::Publication;
+use super::proof::job_object::JobRequest;
 use super::verify::Verdict;
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, CopyStatus, LaunchPermissions, MigrationState, Mode};
-use crate::domain::{Change, Image, ImageId, ImageState, Inventory};
+use crate::domain::{
+    Besides, Change, Image, ImageId, ImageState, InstanceRef, Inventory, LaunchRequest, ScanRef, ScanRequest,
+};
 
 mod attempts;
 mod awaiting;
 mod consumers;
 mod copying;
 mod facts;
+mod following;
 mod judging;
+mod proving;
+mod proving_inspector;
+mod proving_job;
 mod statuses;
 mod transitions;
 
-pub use facts::{Account, Answers, Facts, Grants, Memory, Record};
+use consumers::Mover;
+use copying::IS_NO_MORE;
+pub use facts::{Account, Answers, Facts, Follows, Grants, Memory, Record};
+pub use following::{offered, published_at, published_copy, was_begun};
 use statuses::{completed, progressing, source_gone, stalled, waiting};
 pub use transitions::{Answer, Answered, Contradiction, Warning, answered, contradiction, was_refused};
 use transitions::{done_message, done_reason};
@@ -70,10 +80,20 @@ pub enum Question {
     /// Whether this image is gone. A listing of many pages does not show it, and may have missed it; what follows from its
     /// being gone cannot be taken back.
     Absence(ImageId),
-    /// What a consumer of the source is now, and this version of it besides.
-    Consumer(moving::ConsumerKey, Option<i64>),
+    /// What a consumer of the source is now, and this besides.
+    Consumer(moving::ConsumerKey, Besides),
     /// Who may use the key.
     KeyAccess,
+    /// What this account sees of this image of another account.
+    ForeignCopy(ImageId),
+    /// What the instance is now that the copy is proven by.
+    Instance(InstanceRef),
+    /// What the Job of this name is now that the copy is proven by. The API server is asked, and not AWS.
+    Job(String),
+    /// What the on-demand scan is now that the copy is proven by.
+    Scan(ScanRef),
+    /// Whether EC2 shows by now what a scan of this copy has found, which is not from before this time where there is one.
+    ScanResult(ImageId, Option<Timestamp>),
 }
 
 impl Question {
@@ -83,7 +103,7 @@ impl Question {
     }
 }
 
-/// A change in AWS. All of them are harmless to repeat.
+/// A change in AWS, or a Job in the cluster. All of them are harmless to repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Ask for the copy that `status.copy` announces.
@@ -96,6 +116,16 @@ pub enum Effect {
     Publish(ImageId, Vec<Publication>),
     /// Change a consumer of the source.
     Move(moving::ConsumerKey, Change),
+    /// Launch the instance that `status.validation` announces.
+    Launch(LaunchRequest),
+    /// Terminate it.
+    Terminate(Box<str>),
+    /// Create the Job that `status.validation` announces.
+    CreateJob(Box<JobRequest>),
+    /// Delete the one of this name.
+    DeleteJob(Box<str>),
+    /// Ask for the on-demand scan that `status.validation` announces.
+    StartScan(ScanRequest),
 }
 
 /// What CopyImage is asked for, besides what [`CopyIdentity`] says.
@@ -115,6 +145,7 @@ pub struct CopyCall {
 pub fn next(facts: Facts<'_>, now: Timestamp) -> Step {
     let mut status = facts.record.status.clone();
     status.observed_generation = facts.record.generation;
+    status.approved_by = facts.record.approved_by();
     if claims_too_much(&status) {
         // That is not passed on as ours, whether or not it can be looked into now.
         let asked_for = status.copy.is_some();
@@ -127,6 +158,13 @@ pub fn next(facts: Facts<'_>, now: Timestamp) -> Step {
     if facts.settings.suspend && status.state != Some(MigrationState::Completed) {
         // Known without a scan, and none is made.
         return waiting(facts, status, reason::SUSPENDED, "The policy is suspended.", now);
+    }
+    if let Some(follows) = facts.follows {
+        return following::next(facts, follows, status, now);
+    }
+    if let Some(step) = proving::under_way(facts, &status, now) {
+        // Whatever has become of everything else: what is paid for comes to its end.
+        return step;
     }
     let Some(inventory) = facts.account.inventory else {
         let message = "Waiting for the first complete scan of its account and region.";
@@ -186,7 +224,10 @@ pub fn next(facts: Facts<'_>, now: Timestamp) -> Step {
             }
         }
         MigrationState::Pending => decider.pending(status),
-        MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => decider.under_way(status),
+        MigrationState::Copying
+        | MigrationState::Verifying
+        | MigrationState::Validating
+        | MigrationState::Promoting => decider.under_way(status),
     }
 }
 
@@ -203,7 +244,7 @@ fn is_said_to_be_gone(status: &AMIMigrationStatus) -> bool {
 }
 
 /// The copy that AWS has made, as far as the record goes.
-fn recorded_copy(status: &AMIMigrationStatus) -> Option<ImageId> {
+pub fn recorded_copy(status: &AMIMigrationStatus) -> Option<ImageId> {
     status.copy.as_ref()?.image_id.as_deref()?.parse().ok()
 }
 
@@ -224,6 +265,18 @@ struct Decider<'a> {
 }
 
 impl Decider<'_> {
+    /// What decides on whatever launches the original.
+    fn mover(&self, status: &AMIMigrationStatus) -> Mover<'_> {
+        let copy = recorded_copy(status).and_then(|copy| self.inventory.images.get(&copy));
+        Mover {
+            facts: self.facts,
+            source: self.source.into(),
+            copy_tags: copy.map(|copy| &copy.tags),
+            foreign: None,
+            now: self.now,
+        }
+    }
+
     fn pending(&self, mut status: AMIMigrationStatus) -> Step {
         let pending = MigrationState::Pending;
         if let Some(step) = self.adopted(&status) {
@@ -303,6 +356,7 @@ impl Decider<'_> {
             MigrationState::Pending | MigrationState::Completed => (reason::WAITING_FOR_ADMISSION, self.awaited()),
             MigrationState::Copying => (reason::COPYING, "AWS is copying the image."),
             MigrationState::Verifying => (reason::VERIFYING, "Reading the copy's snapshots."),
+            MigrationState::Validating => (reason::VALIDATING, proving::BEGINS),
             MigrationState::Promoting => (
                 reason::PROMOTING,
                 "Publishing on the copy what the policy takes over from the original.",
@@ -321,13 +375,19 @@ impl Decider<'_> {
     }
 
     /// A finished migration is opened again when its copy is gone or the policy asks for more to be published.
-    fn completed(&self, status: AMIMigrationStatus) -> Step {
+    fn completed(&self, mut status: AMIMigrationStatus) -> Step {
+        if let Some(step) = self.mover(&status).put_back(&mut status) {
+            return step;
+        }
         let quiet = Step {
             status: status.clone(),
             then: Next::Wait,
         };
         let id = recorded_copy(&status);
         if self.facts.settings.suspend || self.facts.settings.mode == Mode::Audit {
+            if let Some(step) = self.mover(&status).would_put_back(&status) {
+                return step;
+            }
             return match id.and_then(|id| self.inventory.images.get(&id)) {
                 Some(copy) if copy.state == ImageState::Disabled && !self.facts.settings.suspend => {
                     self.judge(status, copy)
@@ -343,7 +403,8 @@ impl Decider<'_> {
             None if self.vanished() => self.missing(status, &id),
             // It showed once: what the scan does not show now is not claimed before it does.
             None if self.facts.account.scanned_since_created && self.facts.answers.is_gone(&id) => {
-                statuses::copy_unseen(self.facts, status, &id, self.now)
+                let said = self.mover(&status).launched_in_vain(&status, &id, IS_NO_MORE);
+                said.unwrap_or_else(|| statuses::copy_unseen(self.facts, status, &id, self.now))
             }
             None if self.facts.account.scanned_since_created => confirm_absence(self.facts, &id),
             Some(image) if image.state == ImageState::Deregistered => self.again(status, "The copy was deregistered."),
@@ -354,7 +415,7 @@ impl Decider<'_> {
                     let (why, message) = (done_reason(&status), done_message(self.facts, &id));
                     completed(self.facts, status, why, &message, self.now)
                 }
-                Verdict::Good(_) => self.consumers(status, image),
+                Verdict::Good(_) => self.mover(&status).consumers(status, &image.id),
                 Verdict::Unknown => quiet,
                 Verdict::NotEncrypted { .. }
                 | Verdict::AlsoUnder { .. }

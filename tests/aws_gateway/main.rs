@@ -4,6 +4,7 @@ mod access;
 mod environment;
 mod faults;
 mod listings;
+mod parameters;
 mod reads;
 mod writes;
 
@@ -41,7 +42,7 @@ accounts:
   regions: [{name: eu-west-1}]
 - id: "111122223333"
   roles:
-  - {name: amiseal, externalID: platform, trust: ["999900001111"], allow: ["ec2:*", "kms:*"]}
+  - {name: amiseal, externalID: platform, trust: ["999900001111"], allow: ["ec2:*", "kms:*", "ssm:*"]}
   - {name: tagless, externalID: platform, trust: ["999900001111"], allow: ["ec2:*"], sessionTags: false}
   - {name: stranger, externalID: platform, trust: ["888800001111"], allow: ["ec2:*"]}
   - {name: copier, externalID: platform, trust: ["999900001111"], allow: ["ec2:Describe*", "ec2:CopyImage"]}

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::Args as _;
 use prometheus::Registry;
 use regex::Regex;
 use rig::shared;
@@ -12,7 +11,7 @@ use rig::tools::Tool;
 use serde_json::{Value, json};
 
 use amiseal::aws::AwsMetrics;
-use amiseal::cli::plan;
+use amiseal::cli::command_line;
 use amiseal::telemetry::Metrics;
 
 use crate::rendering::{EVERY_OPTION, OPERATOR};
@@ -371,14 +370,13 @@ async fn kubectl_and_amiseal_know_the_commands_of_the_runbooks() {
     }
     let crds = [root().join("crds")];
     control_plane.apply_files(&crds).await.expect("definitions");
-    let plan = plan::Args::augment_args(clap::Command::new("plan"));
     let mut count = 0;
     for (page, command) in commands() {
         // What stands behind a pipe only chooses lines.
         let command = of_alert(command.split(" | ").next().expect("a command"));
-        if let Some(arguments) = command.strip_prefix("amiseal ") {
-            let answer = plan.clone().try_get_matches_from(arguments.split(' '));
-            answer.unwrap_or_else(|error| panic!("{page}: {command}: {error}"));
+        let ours = command.strip_prefix("kubectl ").unwrap_or(&command);
+        if ours.starts_with("amiseal ") {
+            command_line::parse(ours.split(' ')).unwrap_or_else(|error| panic!("{page}: {command}: {error}"));
         } else if command.starts_with("kubectl ") {
             let kubectl = control_plane.kubectl().expect("kubectl");
             let mut shell = Command::new("bash");

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use amiseal::cli::check::{Args, Place, RIGHTS, to_list};
+use amiseal::cli::check::{Args, FOR_PROOF_JOBS, MAP_RIGHTS, Place, RIGHTS, to_list};
 use amiseal::plan::usage::objects::{DEFAULT, ObjectKinds};
 use clap::Args as _;
 use ec2sim::{Server, Sim};
@@ -175,6 +175,14 @@ async fn helm_test_says_whether_the_controller_can_do_its_work_and_what_it_lacks
         assert!(log.contains(line), "{line}: {log}");
     }
 
+    // Where copies are to be proven by Jobs.
+    let jobs = json!({"args": ["check", "--timeout=1s", "--proof-jobs"], "env": []});
+    let (_, log) = run(&control_plane, &jobs, &kubeconfig, &variables).await;
+    let missing = "FAIL  rights: missing: get cronjobs.batch in amiseal-system, get jobs.batch in amiseal-system, create \
+                   jobs.batch in amiseal-system, delete jobs.batch in amiseal-system: grant them, as the chart does with \
+                   proofJobs.enabled=true";
+    assert!(log.contains(missing), "{log}");
+
     // Without a definition, and with an STS that does not answer.
     let delete = ["delete", "customresourcedefinition", "amimigrations.amiseal.dev"];
     kubectl(&control_plane, &delete, "").await.expect("kubectl delete");
@@ -201,7 +209,7 @@ type Rights = BTreeSet<(String, String)>;
 
 #[tokio::test]
 async fn the_check_asks_about_every_right_that_the_chart_grants_and_about_no_other() {
-    let rendered = render(&[]).await;
+    let rendered = render(&["--set", "promotionMap.enabled=true,proofJobs.enabled=true"]).await;
     let of_chart = |kind: &str, name: &str, place: &str| -> Rights {
         let mut rights = Rights::new();
         let list = |value: &Value| value.as_array().cloned().expect("a list");
@@ -221,11 +229,15 @@ async fn the_check_asks_about_every_right_that_the_chart_grants_and_about_no_oth
     let mut granted = of_chart("ClusterRole", "amiseal", "Cluster");
     granted.extend(of_chart("Role", "amiseal-events", "Events"));
     granted.extend(of_chart("Role", "amiseal-leases", "Leases"));
+    granted.extend(of_chart("Role", "amiseal-maps", "Leases"));
+    granted.extend(of_chart("Role", "amiseal-jobs", "Leases"));
     let place = |place: Place| format!("{place:?}");
     let ObjectKinds(kinds) = DEFAULT.parse().expect("the default");
     let asked: Rights = RIGHTS
         .iter()
+        .chain(FOR_PROOF_JOBS)
         .copied()
+        .chain(MAP_RIGHTS.iter().copied())
         .chain(kinds.iter().map(to_list))
         .flat_map(|right| {
             let named = move |verb: &&str| format!("{verb} {}.{}", right.resource, right.group);
@@ -294,6 +306,10 @@ async fn the_check_knows_how_long_leases_last_and_takes_every_option_that_the_ch
         (
             "check.timeout=59m59s",
             vec!["check", "--shards=16", "--lease-duration=15s", "--timeout=59m59s"],
+        ),
+        (
+            "proofJobs.enabled=true",
+            vec!["check", "--shards=16", "--lease-duration=15s", "--proof-jobs"],
         ),
     ] {
         let none = "--cluster-consumers=[]";

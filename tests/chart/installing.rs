@@ -186,6 +186,9 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
         ("clusterrole", "amiseal"),
         ("clusterrole", "amiseal-view"),
         ("clusterrole", "amiseal-operator"),
+        ("clusterrole", "amiseal-approver"),
+        ("validatingadmissionpolicy", "amiseal-decisions"),
+        ("validatingadmissionpolicybinding", "amiseal-decisions"),
         ("clusterrolebinding", "amiseal"),
         ("role", "amiseal-leases"),
         ("rolebinding", "amiseal-leases"),
@@ -238,6 +241,8 @@ async fn a_release_is_upgraded_and_leaves_definitions_and_policies_behind_when_i
         ("deployment", "amiseal"),
         ("clusterrole", "amiseal"),
         ("role", "amiseal-leases"),
+        ("validatingadmissionpolicy", "amiseal-decisions"),
+        ("validatingadmissionpolicybinding", "amiseal-decisions"),
     ] {
         assert_eq!(
             get(&control_plane, resource, name).await,

@@ -45,6 +45,7 @@ async fn the_api_server_takes_what_the_defaults_render() {
     let rendered = objects(&yaml);
     let expected = [
         "ClusterRole amiseal",
+        "ClusterRole amiseal-approver",
         "ClusterRole amiseal-operator",
         "ClusterRole amiseal-view",
         "ClusterRoleBinding amiseal",
@@ -60,6 +61,8 @@ async fn the_api_server_takes_what_the_defaults_render() {
         "RoleBinding amiseal-leases",
         "Service amiseal-metrics",
         "ServiceAccount amiseal",
+        "ValidatingAdmissionPolicy amiseal-decisions",
+        "ValidatingAdmissionPolicyBinding amiseal-decisions",
     ];
     assert_eq!(names(&rendered), expected);
     let answer = asked(shared().await, &yaml).await;
@@ -74,8 +77,8 @@ async fn the_api_server_takes_what_every_option_renders() {
     }
     // The options that leave an object out, and, turned around, those objects with the other options set.
     let with_all = "crds.enabled=true,serviceAccount.create=true,rbac.create=true,rbac.userRoles=true,rbac.aggregate=true,\
-                    podDisruptionBudget.enabled=true";
-    for (more, count) in [(&[][..], 9), (&["--set", with_all], 22)] {
+                    admissionPolicy.enabled=true,podDisruptionBudget.enabled=true";
+    for (more, count) in [(&[][..], 9), (&["--set", with_all], 29)] {
         let arguments = [&["--values", EVERY_OPTION], more].concat();
         let yaml = template(&arguments).await.expect("helm template");
         let answer = asked(control_plane, &yaml).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{NAMESPACE, named, names, render};
+use crate::support::{NAMESPACE, named, names, render, template};
 
 #[tokio::test]
 async fn the_controller_is_granted_these_rights_and_no_others() {
@@ -46,9 +46,11 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
             );
         }
     }
-    let bindings = rendered
-        .iter()
-        .filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Binding")));
+    let bindings = rendered.iter().filter(|object| {
+        object["kind"]
+            .as_str()
+            .is_some_and(|kind| kind.ends_with("RoleBinding"))
+    });
     assert_eq!(bindings.count(), 3);
     for (binding, role, name) in [
         ("ClusterRoleBinding", "ClusterRole", "amiseal"),
@@ -64,6 +66,35 @@ async fn the_controller_is_granted_these_rights_and_no_others() {
             binding["subjects"],
             json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
         );
+    }
+}
+
+#[tokio::test]
+async fn jobs_may_be_made_in_the_controllers_own_namespace_where_that_is_asked_for_and_cron_jobs_only_read() {
+    let rendered = render(&["--set", "proofJobs.enabled=true"]).await;
+    let role = named(&rendered, "Role", "amiseal-jobs");
+    assert_eq!(
+        role["rules"],
+        json!([
+            {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
+            {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "create", "delete"]},
+        ])
+    );
+    let binding = named(&rendered, "RoleBinding", "amiseal-jobs");
+    assert_eq!(
+        binding["roleRef"],
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "amiseal-jobs"})
+    );
+    assert_eq!(
+        binding["subjects"],
+        json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
+    );
+    for object in [role, binding] {
+        assert_eq!(object["metadata"]["namespace"], NAMESPACE);
+    }
+    for arguments in [&[][..], &["--set", "proofJobs.enabled=true,rbac.create=false"]] {
+        let rendered = render(arguments).await;
+        assert!(!names(&rendered).iter().any(|name| name.ends_with("amiseal-jobs")));
     }
 }
 
@@ -116,10 +147,24 @@ async fn people_who_view_the_cluster_may_read_everything_and_operators_do_what_t
             {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
         ])
     );
+    let approver = named(&rendered, "ClusterRole", "amiseal-approver");
+    assert_eq!(
+        approver["rules"],
+        json!([
+            reading,
+            {
+                "apiGroups": ["amiseal.dev"],
+                "resources": ["amimigrations"],
+                "verbs": ["patch", "approve", "rollback", "hold"],
+            },
+            {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
+        ])
+    );
     for role in ["view", "edit", "admin"] {
         let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
         assert_eq!(view["metadata"]["labels"][&label], "true", "{role}");
         assert_eq!(operator["metadata"]["labels"].get(&label), None, "{role}");
+        assert_eq!(approver["metadata"]["labels"].get(&label), None, "{role}");
     }
 }
 
@@ -132,7 +177,11 @@ async fn rights_and_aggregation_can_be_left_to_others() {
     let rendered = render(&["--set", "rbac.create=false"]).await;
     assert_eq!(
         of(&rendered),
-        ["ClusterRole amiseal-operator", "ClusterRole amiseal-view"]
+        [
+            "ClusterRole amiseal-approver",
+            "ClusterRole amiseal-operator",
+            "ClusterRole amiseal-view"
+        ]
     );
     let rendered = render(&["--set", "rbac.create=false,rbac.userRoles=false"]).await;
     assert_eq!(of(&rendered), Vec::<String>::new());
@@ -140,4 +189,78 @@ async fn rights_and_aggregation_can_be_left_to_others() {
     let labels = named(&rendered, "ClusterRole", "amiseal-view")["metadata"]["labels"].as_object();
     let labels = labels.expect("labels").keys();
     assert_eq!(labels.filter(|label| label.contains("aggregate-to")).count(), 0);
+}
+
+#[tokio::test]
+async fn who_may_decide_about_migrations_is_asked_for() {
+    let rendered = render(&[]).await;
+    let policy = named(&rendered, "ValidatingAdmissionPolicy", "amiseal-decisions");
+    let binding = named(&rendered, "ValidatingAdmissionPolicyBinding", "amiseal-decisions");
+    assert_eq!(
+        binding["spec"],
+        json!({"policyName": "amiseal-decisions", "validationActions": ["Deny"]})
+    );
+    assert_eq!(policy["spec"]["failurePolicy"], "Fail");
+    assert_eq!(
+        policy["spec"]["matchConstraints"]["resourceRules"],
+        json!([{
+            "apiGroups": ["amiseal.dev"],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": ["amimigrations"],
+            "scope": "Cluster",
+        }])
+    );
+    let message = |policy: &Value| {
+        policy["spec"]["validations"][0]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let asked = message(policy);
+    assert!(
+        asked.ends_with("bind you to the ClusterRole amiseal-approver"),
+        "{asked}"
+    );
+    // Where that role is not made it is not named.
+    let rendered = render(&["--set", "rbac.userRoles=false"]).await;
+    let asked = message(named(&rendered, "ValidatingAdmissionPolicy", "amiseal-decisions"));
+    assert!(asked.ends_with("grant it to you in a ClusterRole"), "{asked}");
+
+    let without = render(&["--set", "admissionPolicy.enabled=false"]).await;
+    assert!(!names(&without).iter().any(|name| name.contains("ValidatingAdmission")));
+}
+
+/// Versions before 1.31 do not take all of the definitions.
+#[tokio::test]
+async fn a_version_of_kubernetes_that_is_too_old_is_refused_and_those_of_providers_are_taken() {
+    let old = template(&["--kube-version", "1.30.14"])
+        .await
+        .refusal("Kubernetes 1.30");
+    assert!(old.contains("kubeVersion: >=1.31.0-0"), "{old}");
+    render(&["--kube-version", "v1.31.0-eks-1a2b3c4"]).await;
+}
+
+#[tokio::test]
+async fn config_maps_may_be_written_where_policies_may_have_their_maps_kept_and_nowhere_else() {
+    let rendered = render(&["--set", "promotionMap.enabled=true"]).await;
+    for kind in ["Role", "RoleBinding"] {
+        let namespace = &named(&rendered, kind, "amiseal-maps")["metadata"]["namespace"];
+        assert_eq!(*namespace, NAMESPACE, "{kind}");
+    }
+    assert_eq!(
+        named(&rendered, "Role", "amiseal-maps")["rules"],
+        json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch", "delete"]}])
+    );
+    let binding = named(&rendered, "RoleBinding", "amiseal-maps");
+    assert_eq!(
+        binding["roleRef"],
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "amiseal-maps"})
+    );
+    assert_eq!(
+        binding["subjects"],
+        json!([{"kind": "ServiceAccount", "name": "amiseal", "namespace": NAMESPACE}])
+    );
+    let without = render(&["--set", "promotionMap.enabled=true,rbac.create=false"]).await;
+    assert!(!names(&without).iter().any(|name| name.contains("amiseal-maps")));
 }

@@ -133,7 +133,16 @@ async fn an_upgrade_from_the_chart_before_keeps_policies_and_can_be_rolled_back(
 /// The policy is the same one, and says what it said. A newer definition may have filled in defaults.
 fn assert_kept((uid, before): &(Value, Value), (uid_now, now): &(Value, Value)) {
     assert_eq!(uid, uid_now, "the policy was made again");
-    for (field, value) in before.as_object().expect("a spec") {
-        assert_eq!(&now[field], value, "{field}");
+    assert_holds(before, now, "spec");
+}
+
+/// What was said is said still, in objects within it too.
+fn assert_holds(before: &Value, now: &Value, path: &str) {
+    let Some(fields) = before.as_object() else {
+        assert_eq!(now, before, "{path}");
+        return;
+    };
+    for (field, value) in fields {
+        assert_holds(value, &now[field], &format!("{path}.{field}"));
     }
 }

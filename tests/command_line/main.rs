@@ -4,7 +4,23 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 8] = ["run", "check", "plan", "import", "report", "crd", "completion", "man"];
+const COMMANDS: [&str; 15] = [
+    "run",
+    "check",
+    "plan",
+    "import",
+    "report",
+    "status",
+    "approve",
+    "rollback",
+    "hold",
+    "resume",
+    "map",
+    "iam-policy",
+    "crd",
+    "completion",
+    "man",
+];
 
 fn amiseal(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_amiseal"))

@@ -9,14 +9,37 @@ use crate::document::{Step, What};
 
 /// The account of the cluster's identities, which the policies are for.
 const CLUSTER: &str = "999900001111";
-/// The statement by which it is read who uses images.
-const CONSUMERS: &str = "SeeWhoUsesThem";
-/// The statement by which it is read what else findings are looked for in.
-const FINDINGS: &str = "LookForFindings";
-/// The statement by which what launches originals is moved.
-const MOVING: &str = "MoveWhatLaunches";
-/// The statement by which AWS is asked what other accounts use. The guide's policies do not want that.
-const REPORTS: &str = "AskForUsageReports";
+/// The statements that only look, as mode Audit takes them, with those of findings.
+const LOOKING: [&str; 17] = [
+    "LookAtImages",
+    "LookAtSharing",
+    "LookAtKeys",
+    "SeeWhatLaunches",
+    "SeeGroups",
+    "ListParameters",
+    "ReadParameters",
+    "ListClusters",
+    "SeeNodeGroups",
+    "SeeComputeEnvironments",
+    "ListRecipes",
+    "ReadRecipes",
+    "SeeGuardrails",
+    "SeeKeyRotation",
+    "SeeWhoMayUseKeys",
+    "ListTrails",
+    "SeeTrails",
+];
+/// The statements on images, and on the keys as such.
+const OF_IMAGES: [&str; 8] = [
+    "LookAtImages",
+    "LookAtSharing",
+    "LookAtKeys",
+    "CopyImages",
+    "TagCopies",
+    "PublishOnCopies",
+    "SealCopies",
+    "RemoveFailedCopies",
+];
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// The policies, each by the file that it is in.
@@ -87,7 +110,7 @@ impl Rights {
         used.remove(WHO_AM_I);
         used.extend(world.settings.copies.key_actions.iter().cloned());
         assert_eq!(
-            &actions(&self.role) - &self.actions_of(REPORTS),
+            actions(&self.role),
             used,
             "the actions of role.json, and those that are used"
         );
@@ -98,12 +121,9 @@ impl Rights {
         assert!(journal.iter().any(|call| call.operation == "AssumeRole"));
     }
 
-    /// Until the first copy is made, the statements `Look`, `SeeWhoUsesThem` and `LookForFindings` are all that is made use of, dry runs
-    /// aside.
+    /// Until the first copy is made, the statements that only look are all that is made use of, dry runs aside.
     pub(crate) fn assert_looking_is_enough_for_audit(&self, journal: &[Call]) {
-        let mut look = self.actions_of("Look");
-        look.extend(self.actions_of(CONSUMERS));
-        look.extend(self.actions_of(FINDINGS));
+        let look: BTreeSet<String> = LOOKING.into_iter().flat_map(|name| self.actions_of(name)).collect();
         let first = journal
             .iter()
             .position(|call| call.operation == "CopyImage" && !call.dry_run);
@@ -118,9 +138,7 @@ impl Rights {
 
     /// What the role may do with images stands in the README too.
     pub(crate) fn role_actions(&self) -> BTreeSet<String> {
-        let besides = [CONSUMERS, FINDINGS, MOVING, REPORTS].map(|name| self.actions_of(name));
-        let besides: BTreeSet<String> = besides.into_iter().flatten().collect();
-        &actions(&self.role) - &besides
+        OF_IMAGES.into_iter().flat_map(|name| self.actions_of(name)).collect()
     }
 
     /// The actions of the role's statement of this name.
@@ -131,16 +149,16 @@ impl Rights {
         texts(&statement["Action"]).iter().cloned().collect()
     }
 
-    /// Whoever launches from an encrypted image needs these rights to its key ("Share the KMS key used to encrypt a shared
-    /// Amazon EBS snapshot" in the user guide of Amazon EBS; "Required AWS KMS key policy for use with encrypted volumes" in
-    /// that of Amazon EC2 Auto Scaling).
+    /// Whoever launches from an encrypted image needs these rights to its key ("Requirements for Amazon EBS encryption" in the user
+    /// guide of Amazon EBS).
     pub(crate) fn assert_launching_is_allowed(&self) {
         let needed = [
             "kms:CreateGrant",
             "kms:Decrypt",
             "kms:DescribeKey",
-            "kms:GenerateDataKey*",
-            "kms:ReEncrypt*",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
         ];
         let needed: BTreeSet<String> = needed.map(str::to_owned).into();
         assert_eq!(actions(&self.key), needed);

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 /// A field of the schema, its lists' items as `[]`.
 pub(crate) struct Field {
     pub(crate) path: &'static str,
-    /// The fields of a target's spec that it may change; [`WHICH`] for which targets there are.
+    /// The fields of a target's spec that it may change; [`WHICH`] for which targets there are. None: it is of no account, and no
+    /// target hears of it.
     pub(crate) reaches: &'static [&'static str],
     /// Tests of `tests/scenarios` that show what the controllers make of it in AWS.
     pub(crate) acted_on: &'static [&'static str],
@@ -44,6 +45,22 @@ const PUBLISHING: &[&str] = &["tags_are_published_in_the_order_of_the_originals_
 
 const MOVING: &[&str] =
     &["what_launches_an_original_is_moved_to_its_copy_and_put_back_and_what_is_somebody_elses_is_left"];
+
+const PACING: &[&str] = &["consumers_are_moved_inside_of_the_schedule_only_and_one_that_is_wrong_says_so"];
+const BREAKING: &[&str] = &["after_too_many_failures_no_more_consumers_are_moved_until_somebody_has_looked"];
+const KEEPING: &[&str] = &["the_map_of_a_policy_is_kept_in_its_config_map_and_in_no_other"];
+const STORING: &[&str] = &["each_copy_is_in_a_parameter_of_its_original_and_what_is_somebody_elses_is_left"];
+const SEALING: &[&str] =
+    &["a_copy_is_sealed_and_one_that_is_launched_and_no_more_is_noticed_and_its_consumers_can_be_put_back"];
+const REFRESHING: &[&str] = &["the_instances_of_a_group_are_replaced_once_and_back"];
+const PROVING: &[&str] = &["nothing_is_shared_or_moved_before_an_instance_of_the_copy_has_run_and_is_terminated"];
+const BY_JOB: &[&str] = &["nothing_is_shared_or_moved_before_the_job_has_completed_and_a_job_that_fails_is_tried_anew"];
+const BY_INSPECTOR: &[&str] =
+    &["nothing_is_shared_or_moved_before_amazon_inspector_has_found_nothing_too_severe_in_the_copy"];
+const NOT_SCANNED: &[&str] =
+    &["a_copy_that_amazon_inspector_does_not_scan_in_time_says_so_and_goes_on_as_soon_as_it_is_scanned"];
+const ON_DEMAND: &[&str] = &["a_scan_is_asked_for_once_of_each_copy_and_found_again_where_its_answer_was_lost"];
+const FAILING: &[&str] = &["a_copy_that_never_passes_its_checks_is_not_published_until_somebody_has_it_tried_anew"];
 
 const USING: &[&str] = &["who_uses_the_images_is_counted_and_named_and_what_the_policy_asks_for_besides_is_read_too"];
 const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or_elsewhere"];
@@ -199,6 +216,84 @@ pub(crate) const ALL: &[Field] = &[
     field("promotion", &["promotion"], PUBLISHING, false),
     field("promotion.approval", &["promotion.approval"], MOVING, false),
     field(
+        "promotion.autoScalingGroups",
+        &["promotion.autoScalingGroups"],
+        &["a_group_gets_the_version_made_of_the_one_that_it_pins_and_back_exactly_what_it_had_before"],
+        false,
+    ),
+    field(
+        "promotion.failuresAcknowledgedAt",
+        &["promotion.failuresAcknowledgedAt"],
+        BREAKING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh",
+        &["promotion.instanceRefresh"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.alarms",
+        &["promotion.instanceRefresh.alarms"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.autoRollback",
+        &["promotion.instanceRefresh.autoRollback"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.bakeTime",
+        &["promotion.instanceRefresh.bakeTime"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.checkpointDelay",
+        &["promotion.instanceRefresh.checkpointDelay"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.checkpointPercentages",
+        &["promotion.instanceRefresh.checkpointPercentages"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.instanceWarmup",
+        &["promotion.instanceRefresh.instanceWarmup"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.maxConcurrentGroups",
+        &["promotion.instanceRefresh.maxConcurrentGroups"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.maxHealthyPercentage",
+        &["promotion.instanceRefresh.maxHealthyPercentage"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.minHealthyPercentage",
+        &["promotion.instanceRefresh.minHealthyPercentage"],
+        REFRESHING,
+        false,
+    ),
+    field(
+        "promotion.instanceRefresh.strategy",
+        &["promotion.instanceRefresh.strategy"],
+        REFRESHING,
+        false,
+    ),
+    field(
         "promotion.launchPermissions",
         &["promotion.launchPermissions"],
         COPIES,
@@ -210,12 +305,31 @@ pub(crate) const ALL: &[Field] = &[
         MOVING,
         false,
     ),
+    field("promotion.map", &["promotion.map"], KEEPING, false),
+    field("promotion.map.configMap", &[], KEEPING, false),
+    field("promotion.map.ssmPrefix", &["promotion.map"], STORING, false),
+    field("promotion.maxFailures", &["promotion.maxFailures"], BREAKING, false),
     field(
         "promotion.maxPerDay",
         &["promotion.maxPerDay"],
         &["no_more_consumers_are_moved_in_a_day_than_the_policy_says"],
         false,
     ),
+    field("promotion.schedule", &["promotion.schedule"], PACING, false),
+    field("promotion.schedule.cron", &["promotion.schedule.cron"], PACING, false),
+    field(
+        "promotion.schedule.duration",
+        &["promotion.schedule.duration"],
+        PACING,
+        false,
+    ),
+    field(
+        "promotion.schedule.timeZone",
+        &["promotion.schedule.timeZone"],
+        PACING,
+        false,
+    ),
+    field("promotion.seal", &["promotion.seal"], SEALING, false),
     field("promotion.ssmParameters", &["promotion.ssmParameters"], MOVING, false),
     field("promotion.tags", &["promotion.tags"], PUBLISHING, false),
     field(
@@ -232,6 +346,67 @@ pub(crate) const ALL: &[Field] = &[
     ),
     field("unused", &["unused"], UNUSED, false),
     field("unused.after", &["unused.after"], UNUSED, false),
+    field("validation", &["validation"], PROVING, false),
+    field("validation.inspector", &["validation.inspector"], BY_INSPECTOR, false),
+    field(
+        "validation.inspector.maximumSeverity",
+        &["validation.inspector.maximumSeverity"],
+        BY_INSPECTOR,
+        false,
+    ),
+    field(
+        "validation.inspector.scan",
+        &["validation.inspector.scan"],
+        ON_DEMAND,
+        false,
+    ),
+    field(
+        "validation.inspector.timeout",
+        &["validation.inspector.timeout"],
+        NOT_SCANNED,
+        false,
+    ),
+    field("validation.job", &["validation.job"], BY_JOB, false),
+    field("validation.job.cronJob", &["validation.job.cronJob"], BY_JOB, false),
+    field(
+        "validation.job.maxConcurrent",
+        &["validation.job.maxConcurrent"],
+        BY_JOB,
+        false,
+    ),
+    field("validation.job.timeout", &["validation.job.timeout"], BY_JOB, false),
+    field("validation.launch", &["validation.launch"], PROVING, false),
+    field(
+        "validation.launch.instanceType",
+        &["validation.launch.instanceType"],
+        PROVING,
+        false,
+    ),
+    field(
+        "validation.launch.maxConcurrent",
+        &["validation.launch.maxConcurrent"],
+        PROVING,
+        false,
+    ),
+    field(
+        "validation.launch.securityGroupIDs",
+        &["validation.launch.securityGroupIDs"],
+        PROVING,
+        false,
+    ),
+    field(
+        "validation.launch.subnetID",
+        &["validation.launch.subnetID"],
+        PROVING,
+        false,
+    ),
+    field(
+        "validation.launch.timeout",
+        &["validation.launch.timeout"],
+        FAILING,
+        false,
+    ),
+    field("validation.maxAttempts", &["validation.maxAttempts"], FAILING, false),
 ];
 
 /// The row of a field.
@@ -378,6 +553,45 @@ pub(crate) fn texts(path: &str) -> Texts {
                 .collect(),
             bad: vec![],
         },
+        "promotion.instanceRefresh.instanceWarmup" => of(&["0s", "24h"], &["", "24h1s", "1d", "30", "5m\n"]),
+        "promotion.instanceRefresh.checkpointDelay" | "promotion.instanceRefresh.bakeTime" => {
+            of(&["0s", "48h"], &["", "48h1s", "1d", "30", "5m\n"])
+        }
+        "promotion.instanceRefresh.alarms[]" => Texts {
+            good: [json!("errors"), json!(long("a", 255))]
+                .into_iter()
+                .chain(scripts())
+                .collect(),
+            bad: vec![json!("")],
+        },
+        "validation.launch.instanceType" => of(
+            &["t3.micro", "u-6tb1.56xlarge", "m7i-flex.large"],
+            &["", "t3", "T3.nano", ".nano", "t3.nano\n"],
+        ),
+        "validation.launch.subnetID" => of(
+            &["subnet-0123abcd", "subnet-0123456789abcdef1"],
+            &["", "subnet-", "subnet-0123ABCD", "vpc-0123abcd", "subnet-0123abcd\n"],
+        ),
+        "validation.launch.securityGroupIDs[]" => of(
+            &["sg-0123abcd", "sg-0123456789abcdef1"],
+            &["", "sg-", "default", "sg-0123ABCD", "sg-0123abcd\n"],
+        ),
+        "validation.launch.timeout" => of(
+            &["2m", "1h", "3600s", "2m30s"],
+            &["", "1m59s", "1h1s", "10", "-5m", "5m\n"],
+        ),
+        "validation.job.cronJob" => of(
+            &["smoke-test", "a.b-c.0", &long("c", 52)],
+            &["", "Scan", "scan_image", "-scan", "scan-", "a..b", "scan\n"],
+        ),
+        "validation.job.timeout" => of(
+            &["1m", "24h", "3600s", "1h30m"],
+            &["", "59s", "24h1s", "1d", "10", "-5m", "5m\n"],
+        ),
+        "validation.inspector.timeout" => of(
+            &["15m", "168h", "90m", "86400s"],
+            &["", "14m59s", "168h1s", "7d", "24", "-24h", "24h\n"],
+        ),
         "audit.requiredTags[]" => Texts {
             good: [json!("team"), json!(long("t", 127))]
                 .into_iter()
@@ -412,6 +626,68 @@ pub(crate) fn texts(path: &str) -> Texts {
                 "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5\n",
             ],
         ),
+        "promotion.map.configMap" => of(
+            &["m", "amiseal.images-2", &long("m", 253)],
+            &["", "Images", "-a", "a-", "a..b", "a_b", "amiseal-system/a", "images\n"],
+        ),
+        "promotion.map.ssmPrefix" => of(
+            &[
+                "/a",
+                "/Amiseal/im_a.g-es",
+                &format!("/{}", long("p", 511)),
+                &long("/l", 14),
+            ],
+            &[
+                "",
+                "/",
+                "amiseal",
+                "/amiseal/",
+                "/a//b",
+                "/a b",
+                "/aws/images",
+                "/SSM",
+                "/awesome-aws/\u{e9}",
+                "/Awsome",
+                &long("/l", 15),
+                "/amiseal\n",
+            ],
+        ),
+        "promotion.schedule.duration" => of(
+            &["5m", "168h", "90m"],
+            &["", "4m59s", "169h", "1d", "30", "-24h", "24h\n"],
+        ),
+        "promotion.seal" => of(
+            &["a (b) [c] ./d-'e'@f_g", &long("s", 128)],
+            &["", "ab", "a:b", "sealed\n"],
+        ),
+        "promotion.failuresAcknowledgedAt" => of(
+            &["2026-11-29T20:00:00Z"],
+            &[
+                "",
+                "2026-11-29",
+                "2026-13-29T20:00:00Z",
+                "2026-11-29T20:00:00+01:00",
+                "2026-11-29T20:00:00Z\n",
+            ],
+        ),
+        "promotion.schedule.cron" => of(
+            &["* * * * *", "*/10 8-17/2 1,15 JAN-JUN MON,WED,7"],
+            &[
+                "",
+                "@daily",
+                "60 9 * * *",
+                "0 24 * * *",
+                "0 9 * *",
+                "0 9 0 * *",
+                "0  9 * * *",
+                "0 9 * * 8",
+                "0 9 * * *\n",
+            ],
+        ),
+        "promotion.schedule.timeZone" => of(
+            &["Etc/GMT+1", "America/Argentina/Buenos_Aires"],
+            &["", "Europe/", "/Berlin", "Europe Berlin", "UTC\n"],
+        ),
         "audit.disabledChecks[]" => of(
             &["public-image", "missing-tags"],
             &["", "public", "Public-Image", "public-image\n", "public_image"],
@@ -443,6 +719,9 @@ pub(crate) fn item(path: &str, number: usize) -> Value {
         "imageSelector.include[].ids" | "imageSelector.exclude[].ids" => json!(format!("ami-{number:08x}")),
         "audit.requiredTags" => json!(format!("more-{number}")),
         "audit.trustedOwners" | "audit.allowedSharing" => json!(format!("8{number:011}")),
+        "promotion.instanceRefresh.alarms" => json!(format!("more-{number}")),
+        "promotion.instanceRefresh.checkpointPercentages" => json!(number % 100 + 1),
+        "validation.launch.securityGroupIDs" => json!(format!("sg-{number:08x}")),
         "audit.disabledChecks" => json!(amiseal::api::CHECKS[number % amiseal::api::CHECKS.len()]),
         other => panic!("{other} is a new list: say in this test what its items look like"),
     }

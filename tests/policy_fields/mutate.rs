@@ -197,11 +197,16 @@ impl Walk {
                 .map_or_else(|| panic!("{field} has no {key}"), as_integer)
         };
         let (min, max) = (bound("minimum"), bound("maximum"));
+        // What one of these may be depends on the other.
+        let within = match field.ends_with("HealthyPercentage") {
+            true => Answer::Either,
+            false => Answer::Accepted,
+        };
         for (kind, value, answer) in [
-            ("least", min, Answer::Accepted),
-            ("most", max, Answer::Accepted),
-            ("grown", now + 1, Answer::Accepted),
-            ("shrunk", now - 1, Answer::Accepted),
+            ("least", min, within),
+            ("most", max, within),
+            ("grown", now + 1, within),
+            ("shrunk", now - 1, within),
             ("less than the least", min - 1, Answer::Refused),
             ("more than the most", max + 1, Answer::Refused),
             ("negative", -now, Answer::Refused),
@@ -239,6 +244,9 @@ impl Walk {
     fn list(&mut self, schema: &Value, value: Option<&Value>, field: &str, place: &str) {
         let items = &schema["items"];
         let of_objects = items["type"] == "object";
+        let of_numbers = items["type"] == "integer";
+        // Numbers have an order of their own.
+        let longer = if of_numbers { Answer::Either } else { Answer::Accepted };
         let inner = format!("{field}[]");
         let Some(now) = value else {
             if of_objects {
@@ -258,22 +266,22 @@ impl Walk {
             self.add(field, place, "first only", json!([now[0]]), Answer::Either);
             self.add(field, place, "last only", json!([last]), Answer::Either);
             let reversed: Vec<_> = now.iter().rev().collect();
-            self.add(field, place, "reversed", json!(reversed), Answer::Accepted);
+            self.add(field, place, "reversed", json!(reversed), longer);
         }
         let with = |count: usize| -> Value {
             let more = (0..count - now.len()).map(|number| fields::item(field, number));
             now.iter().cloned().chain(more).collect()
         };
-        self.add(field, place, "grown", with(now.len() + 1), Answer::Accepted);
+        self.add(field, place, "grown", with(now.len() + 1), longer);
         let doubled: Vec<_> = now.iter().chain([&now[0]]).collect();
         let by_key = schema["x-kubernetes-list-type"] == "map";
-        let twice = if by_key { Answer::Refused } else { Answer::Accepted };
+        let twice = if by_key { Answer::Refused } else { longer };
         self.add(field, place, "doubled", json!(doubled), twice);
-        self.add(field, place, "grown to the most", with(max), Answer::Accepted);
+        self.add(field, place, "grown to the most", with(max), longer);
         // Whether hundreds of targets are made of it is not what is asked here.
         self.mutations.last_mut().expect("just added").only_asked = by_key;
         self.add(field, place, "more than the most", with(max + 1), Answer::Refused);
-        for (index, item) in now.iter().enumerate() {
+        for (index, item) in now.iter().enumerate().filter(|_| !of_numbers) {
             let place = format!("{place}/{index}");
             if of_objects {
                 self.object(items, Some(item), &inner, &place);

@@ -174,20 +174,50 @@ pub(crate) fn base() -> Value {
             "maxConcurrentSnapshots": 10,
             "maxAttempts": 5,
         },
+        "validation": {
+            "launch": {
+                "instanceType": "t3.small",
+                "subnetID": "subnet-0a1b2c3d",
+                "securityGroupIDs": ["sg-0a1b2c3d", "sg-0a1b2c3e"],
+                "timeout": "5m",
+                "maxConcurrent": 4,
+            },
+            "job": {"cronJob": "scan-image", "timeout": "2h", "maxConcurrent": 4},
+            "inspector": {"maximumSeverity": "Medium", "scan": "OnDemand", "timeout": "48h"},
+            "maxAttempts": 3,
+        },
         "promotion": {
             "launchPermissions": "Drop",
             "tags": "Publish",
             "launchTemplates": "Update",
             "ssmParameters": "Update",
+            "autoScalingGroups": "Refresh",
+            "instanceRefresh": {
+                "strategy": "ReplaceRootVolume",
+                "minHealthyPercentage": 90,
+                "maxHealthyPercentage": 110,
+                "instanceWarmup": "5m",
+                "checkpointPercentages": [50, 100],
+                "checkpointDelay": "1h",
+                "bakeTime": "30m",
+                "alarms": ["web-errors"],
+                "autoRollback": true,
+                "maxConcurrentGroups": 2,
+            },
             "approval": "Manual",
             "maxPerDay": 7,
+            "seal": "sealed",
+            "schedule": {"cron": "0 9 * * MON-THU", "timeZone": "Europe/Berlin", "duration": "48h"},
+            "maxFailures": 7,
+            "failuresAcknowledgedAt": "2026-01-01T00:00:00Z",
+            "map": {"configMap": "amiseal-images", "ssmPrefix": "/amiseal/images"},
         },
     })
 }
 
 /// A world with the accounts of all lanes.
 pub(crate) fn world(lanes: usize) -> Sim {
-    const ALLOWED: &str = r#"allow: ["ec2:*", "kms:*"]"#;
+    const ALLOWED: &str = r#"allow: ["ec2:*", "kms:*", "ssm:*"]"#;
     const KEYS: &str = "keys: [{id: 11111111-1111-4111-8111-111111111111, alias: [alias/ami, alias/again, alias/second]}, \
                         {id: 22222222-2222-4222-8222-222222222222, alias: [alias/other]}]";
     let tags = "tags: {team: a, tier: front}";
@@ -238,7 +268,9 @@ pub(crate) fn world(lanes: usize) -> Sim {
         .collect();
     let yaml = format!(
         r#"
-settings: {{copies: {{baseSeconds: 0, secondsPerGib: 0, jitter: 0}}}}
+settings:
+  copies: {{baseSeconds: 0, secondsPerGib: 0, jitter: 0}}
+  launches: {{pendingSeconds: 0, statusSeconds: 0, shutdownSeconds: 0}}
 identities:
 - {{accessKey: {ACCESS_KEY}, account: "{CONTROLLER}", name: user/amiseal, allow: ["sts:*"]}}
 accounts:

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, conditions, labels};
+use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions, labels};
 use amiseal::plan::expand;
 use futures::StreamExt as _;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::stage::Lane;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How a person changes a policy.
@@ -77,6 +77,8 @@ pub(crate) struct Settled {
     pub(crate) targets: BTreeMap<String, (String, i64, Value)>,
     /// UID, target and spec, by migration.
     pub(crate) migrations: BTreeMap<String, (String, String, Value)>,
+    /// How many of them are completed.
+    pub(crate) completed: usize,
     /// The counts of images.
     pub(crate) images: Value,
     /// Whether all is well, as the policy says.
@@ -208,6 +210,8 @@ impl Policy {
             let spec = serde_json::to_value(&migration.spec).expect("JSON");
             let row = (migration.uid().unwrap_or_default(), owner, spec);
             settled.migrations.insert(migration.name_any(), row);
+            let state = migration.status.as_ref().and_then(|status| status.state);
+            settled.completed += usize::from(state == Some(MigrationState::Completed));
         }
         self.tells_the_truth(&policy, &targets, &mut settled)?;
         Ok(settled)

@@ -177,7 +177,6 @@ async fn plan_and_the_api_server_read_every_form_of_yaml_alike() {
         "  mode: Audit\n  mode: Enforce",
         "  copy: {maxAttempts: 3, maxAttempts: 3}",
         "  copy: {extraTags: {a: x, \"a\": y}}",
-        "  copy: {extraTags: {true: x, \"true\": y}}",
         "  copy: &a {maxAttempts: 4}\n  promotion: {<<: {tags: Publish}}",
         "  imageSelector: {include: [&a {names: [b]}, *a]}",
         "  imageSelector: {include: [{<<: {names: [b]}, ids: [ami-01234567]}]}",
@@ -195,4 +194,20 @@ async fn plan_and_the_api_server_read_every_form_of_yaml_alike() {
         different.len(),
         different.join("\n\n")
     );
+}
+
+#[tokio::test]
+async fn of_two_keys_that_become_one_kubernetes_keeps_either_and_plan_keeps_neither() {
+    let client = rig::shared().await.admin_client().await.expect("a client");
+    let yaml = around("spec|  copy: {extraTags: {true: one, \"true\": other}}");
+    let planned = policy_file::policies(&yaml).expect_err("which one is meant is not said");
+    assert!(
+        planned[0].contains("spec.copy.extraTags.true is there twice"),
+        "{planned:?}"
+    );
+    for applies in [false, true] {
+        let stored = answered(&client, &yaml, applies).await.expect("it takes one by chance");
+        let kept = stored.copy.extra_tags.get("true").map(String::as_str);
+        assert!(matches!(kept, Some("one" | "other")), "{kept:?}");
+    }
 }

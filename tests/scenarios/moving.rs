@@ -11,10 +11,10 @@ use crate::consumers::{old, using};
 use crate::harness::{ACCOUNT, REGION, Scenario, condition, conditions_of, policy, with, world};
 
 /// The world, in which these may be changed that somebody else has made.
-fn movable(consumers: &str) -> WorldSpec {
+pub(crate) fn movable(consumers: &str) -> WorldSpec {
     let images = [old("golden", "")];
     let mut world = world(&using(ACCOUNT, &images, consumers));
-    for operation in ["ModifyLaunchTemplate", "PutParameter"] {
+    for operation in ["ModifyLaunchTemplate", "PutParameter", "LabelParameterVersion"] {
         world.expect.allow.push(AllowedCall {
             operation: Some(operation.to_owned()),
             ..AllowedCall::default()
@@ -23,7 +23,7 @@ fn movable(consumers: &str) -> WorldSpec {
     world
 }
 
-fn moving(promotion: Value) -> Value {
+pub(crate) fn moving(promotion: Value) -> Value {
     with(policy("production", &[ACCOUNT]), "promotion", promotion)
 }
 
@@ -37,7 +37,7 @@ fn template(scenario: &Scenario, name: &str) -> LaunchTemplate {
 }
 
 /// The images that the default and the latest version of a template name.
-fn launched(scenario: &Scenario, name: &str) -> [String; 2] {
+pub(crate) fn launched(scenario: &Scenario, name: &str) -> [String; 2] {
     let template = template(scenario, name);
     [None, Some("$Latest")].map(|version| {
         let version = template.version(version).expect("a version");
@@ -54,7 +54,7 @@ fn value(scenario: &Scenario, name: &str) -> String {
 }
 
 /// What the image's migration says of its consumers, once it says this of them all.
-async fn moved(scenario: &Scenario, reason: &str) -> Vec<MovedConsumer> {
+pub(crate) async fn moved(scenario: &Scenario, reason: &str) -> Vec<MovedConsumer> {
     let image = scenario.image("golden");
     scenario
         .until(&format!("the consumers of golden to be {reason}"), async || {
@@ -66,12 +66,12 @@ async fn moved(scenario: &Scenario, reason: &str) -> Vec<MovedConsumer> {
 }
 
 /// What a migration says of its consumers.
-fn message(migration: &AMIMigration) -> String {
+pub(crate) fn message(migration: &AMIMigration) -> String {
     let said = condition(conditions_of(migration), conditions::CONSUMERS_MOVED);
     said.map(|said| said.message.clone()).unwrap_or_default()
 }
 
-async fn want(scenario: &Scenario, spec: Value) {
+pub(crate) async fn want(scenario: &Scenario, spec: Value) {
     let name = format!("{}.{REGION}", scenario.image("golden"));
     let patch = Patch::Merge(json!({"spec": spec}));
     let patched = scenario
@@ -123,7 +123,7 @@ async fn what_launches_an_original_is_moved_to_its_copy_and_put_back_and_what_is
     );
     assert_eq!(launched(&scenario, "web"), [golden.clone(), golden.clone()]);
 
-    want(&scenario, json!({"approval": "Approved"})).await;
+    want(&scenario, json!({"approval": "Approved", "approvedBy": "admin"})).await;
     let rows = moved(&scenario, reason::CONSUMERS_LEFT).await;
     let mut of_templates = states(&rows);
     of_templates.sort_by_key(|(_, _, reason)| (*reason).to_owned());

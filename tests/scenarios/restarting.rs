@@ -55,7 +55,8 @@ async fn effects(state: MigrationState, end: End) -> Vec<String> {
         // Some copies show before all of their snapshots do.
         MigrationState::Verifying => sim.change_settings(|settings| settings.consistency.create_seconds = 15.0),
         MigrationState::Promoting => scenario.fault("ModifyImageAttribute", Act::FailBefore(Failure::default())),
-        MigrationState::Completed => {}
+        // See `validating`.
+        MigrationState::Validating | MigrationState::Completed => {}
     }
     let replica = scenario.start().await;
     scenario.apply(&policy).await;

@@ -12,28 +12,27 @@ use clap::ValueEnum;
 
 use super::catalogue::Fault;
 use super::fate::Side;
+use super::followers;
 use super::history::Outcome;
 use super::invariants::{Broken, Promise};
+use super::moving;
+use super::nearly;
 use super::plan::Plan;
+use super::proving::Proofs;
 use super::regressions;
+use super::undisturbed::{MOVES, PROVES, SINGLES, Undisturbed};
 
-/// The seed of the history in which each fault strikes at each moment: one of few calls, in an AWS that shows changes late.
-const SINGLES: u64 = 1;
 /// How many histories at random are played twice, and have to be the same.
 const TWICE: usize = 50;
 /// Of those that a single fault strikes, every so many is played twice.
 const ALONE: usize = 100;
-/// Each fault strikes at so many moments from the beginning on, and then, as where the finished world is looked through, at every so
-/// many. That number is odd, as some faults are others at every other moment.
-const FIRST: u64 = 60;
-const LATER: usize = 5;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
 /// for again.
 const ASKED_AGAIN: u64 = 12;
 /// From how many histories at random on each state and each reason has to have been reached.
-const ENOUGH: u64 = 1000;
+const ENOUGH: u64 = 500;
 
 /// How much is played.
 #[derive(Debug, Clone, Copy)]
@@ -51,18 +50,21 @@ impl Campaign {
     pub(crate) fn run(self) -> ExitCode {
         let began = Instant::now();
         let mut all = Tally::default();
-        let undisturbed = play(&Plan::undisturbed(SINGLES));
-        let [aws, copies, kubernetes, writes, events] = undisturbed.calls;
-        println!(
-            "an undisturbed history: {aws} calls to AWS, {copies} of them to copy; {kubernetes} requests to the API server, \
-             {writes} of them write; {events} events of watches\n"
-        );
-        all.add(&Plan::undisturbed(SINGLES), &undisturbed);
+        let undisturbed = Undisturbed::play();
+        for (plan, outcome, what) in undisturbed.all() {
+            let [aws, copies, kubernetes, writes, events] = outcome.calls;
+            println!(
+                "an undisturbed history{what}: {aws} calls to AWS, {copies} of them to copy; {kubernetes} requests to the API \
+                 server, {writes} of them write; {events} events of watches"
+            );
+            all.add(&plan, outcome);
+        }
+        println!();
         header();
         all.join(known());
         let (singles, mut played) = self.singles(&undisturbed);
         all.join(singles);
-        let (random, digests) = random(&self.plans(Fault::value_variants()));
+        let (random, digests) = random(&self.plans(Fault::value_variants(), &undisturbed));
         all.join(random);
 
         // Histories that have parted from others have to be the same as if they had been played alone.
@@ -72,7 +74,7 @@ impl Campaign {
             .chain(digests.into_iter().take(TWICE))
             .collect();
         let differing = twice(&played);
-        let missing = all.print_reached(self.histories >= ENOUGH && self.stride == 1);
+        let missing = all.print_reached(self.histories >= ENOUGH);
         println!(
             "\n{} histories, {} checks of all promises, {} s",
             all.histories,
@@ -99,21 +101,33 @@ impl Campaign {
         }
     }
 
-    /// Plays these faults at each moment, then several of them at random, and then any, until this promise is broken:
-    /// to see that it would be.
-    pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault]) -> ExitCode {
-        let undisturbed = play(&Plan::undisturbed(SINGLES));
+    /// Plays these faults at each moment of the history of the seed `world`, or of the usual one, then several of them at random, and then
+    /// any, until this promise is broken: to see that it would be.
+    pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault], world: Option<u64>) -> ExitCode {
+        let undisturbed = Undisturbed::play();
+        // What is about consumers shows where they are moved, and what is about proofs where there are any.
+        let usual = match promise {
+            Promise::MovedWithCare => MOVES,
+            Promise::ProvenFirst => PROVES,
+            _ => SINGLES,
+        };
+        let seed = world.unwrap_or(usual);
+        let calls = match world {
+            Some(seed) => play(&Plan::undisturbed(seed)).calls,
+            None => undisturbed.of(seed).calls,
+        };
         let singles = faults.iter().flat_map(|fault| {
-            let points = 1..=undisturbed.calls[fault.side() as usize];
-            points.map(|at| Plan::single(SINGLES, *fault, at))
+            let points = 1..=calls[fault.side() as usize];
+            points.map(move |at| Plan::single(seed, *fault, at))
         });
         let some = if faults.is_empty() {
             Vec::new()
         } else {
-            self.plans(faults)
+            self.plans(faults, &undisturbed)
         };
-        let at_random = some.into_iter().chain(self.plans(Fault::value_variants()));
-        let plans = [Plan::undisturbed(SINGLES)].into_iter().chain(singles).chain(at_random);
+        let any = self.plans(Fault::value_variants(), &undisturbed);
+        let at_random = some.into_iter().chain(any);
+        let plans = [Plan::undisturbed(seed)].into_iter().chain(singles).chain(at_random);
         let plans: Vec<Plan> = plans.collect();
         let mut played = 0;
         let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -133,40 +147,44 @@ impl Campaign {
         ExitCode::FAILURE
     }
 
-    /// Each fault at each moment of the undisturbed history, and the hash of each of these.
-    fn singles(self, undisturbed: &Outcome) -> (Tally, Vec<(Plan, String)>) {
+    /// Each fault at each moment of the undisturbed histories, and the hash of each of these.
+    fn singles(self, undisturbed: &Undisturbed) -> (Tally, Vec<(Plan, String)>) {
         let (mut all, mut digests) = (Tally::default(), Vec::new());
         for fault in Fault::value_variants() {
-            let points = points(undisturbed, fault.side());
-            let moments: Vec<u64> = points.iter().copied().step_by(self.stride).collect();
-            let mut tally = Tally::default();
-            for (plan, mut outcome) in branches(*fault, &moments) {
-                outcome.broken.extend(too_many(&plan, &outcome, undisturbed));
-                outcome.broken.extend(has_not_struck(&outcome));
-                tally.add(&plan, &outcome);
-                digests.push((plan, outcome.digest));
+            let (mut tally, mut of_fault) = (Tally::default(), 0);
+            let mut played = 0;
+            for seed in [SINGLES, MOVES, PROVES] {
+                let points = undisturbed.points(seed, *fault);
+                let moments: Vec<u64> = points.iter().copied().step_by(self.stride).collect();
+                (of_fault, played) = (of_fault + points.len(), played + moments.len());
+                for (plan, mut outcome) in branches(seed, *fault, &moments) {
+                    outcome.broken.extend(too_many(&plan, &outcome, undisturbed.of(seed)));
+                    outcome.broken.extend(has_not_struck(&outcome));
+                    tally.add(&plan, &outcome);
+                    digests.push((plan, outcome.digest));
+                }
             }
-            tally.print(&fault.name(), Some(points.len()), moments.len());
+            tally.print(&fault.name(), Some(of_fault), played);
             all.join(tally);
         }
         (all, digests)
     }
 
     /// Plans of these faults at random. They strike among half as many calls again as there are in the history of the
-    /// first seed: others have more.
-    fn plans(self, faults: &[Fault]) -> Vec<Plan> {
-        let calls = play(&Plan::undisturbed(self.first)).calls;
-        let calls = calls.map(|calls| calls + calls / 2);
+    /// first seed, or in the one in which consumers are moved: others have more.
+    fn plans(self, faults: &[Fault], undisturbed: &Undisturbed) -> Vec<Plan> {
+        let usual = play(&Plan::undisturbed(self.first)).calls;
+        let more = |calls: [u64; Side::COUNT]| calls.map(|calls| calls + calls / 2);
+        let (usual, moving) = (more(usual), more(undisturbed.moves.calls));
         let seeds = self.first..self.first + self.histories;
-        seeds.map(|seed| Plan::random(seed, faults, calls)).collect()
+        let plan = |seed| {
+            let calls = if moving::is_newer(seed) { moving } else { usual };
+            // Until an instance of each copy has run, it takes longer.
+            let calls = if Proofs::of(seed).is_some() { more(calls) } else { calls };
+            Plan::random(seed, faults, calls)
+        };
+        seeds.map(plan).collect()
     }
-}
-
-/// The moments at which a fault of this side strikes: each in the beginning, and some of the later ones.
-fn points(undisturbed: &Outcome, side: Side) -> Vec<u64> {
-    let all = undisturbed.calls[side as usize];
-    let first = FIRST.min(undisturbed.done[side as usize]);
-    (1..=first).chain((first + 1..=all).step_by(LATER)).collect()
 }
 
 /// The histories that have shown something before.
@@ -227,11 +245,11 @@ fn has_missed(plan: &Plan, outcome: &Outcome) -> Option<Broken> {
 }
 
 /// How a history breaks a promise. One that has not come to an end shows nothing.
-fn breaks(promise: Promise, plan: &Plan, outcome: Outcome, undisturbed: &Outcome) -> Option<Broken> {
+fn breaks(promise: Promise, plan: &Plan, outcome: Outcome, undisturbed: &Undisturbed) -> Option<Broken> {
     if outcome.digest.is_empty() {
         return None;
     }
-    let costs = too_many(plan, &outcome, undisturbed);
+    let costs = too_many(plan, &outcome, undisturbed.of(plan.seed));
     let mut broken = outcome.broken.into_iter().chain(costs);
     broken.find(|broken| broken.promise == promise)
 }
@@ -239,14 +257,14 @@ fn breaks(promise: Promise, plan: &Plan, outcome: Outcome, undisturbed: &Outcome
 /// What shows of a history only beside the same one without its fault, as far as it is one of those that are compared.
 pub(crate) fn compared(plan: &Plan, outcome: &Outcome) -> Option<Broken> {
     fault_of_single(plan)?;
-    let costs = || too_many(plan, outcome, &play(&Plan::undisturbed(SINGLES)));
+    let costs = || too_many(plan, outcome, &play(&Plan::undisturbed(plan.seed)));
     has_not_struck(outcome).or_else(costs)
 }
 
 /// The fault of a history that only one strikes, if it is of those that are compared with the undisturbed one.
 fn fault_of_single(plan: &Plan) -> Option<Fault> {
     match plan.strikes.as_slice() {
-        [strike] if plan.seed == SINGLES => Some(strike.fault),
+        [strike] if [SINGLES, MOVES].contains(&plan.seed) => Some(strike.fault),
         _ => None,
     }
 }
@@ -304,6 +322,8 @@ struct Tally {
     checks: u64,
     calls: Vec<u64>,
     reached: BTreeMap<String, usize>,
+    /// How many of them have moved consumers.
+    moved: usize,
     broken: Vec<(Plan, Broken)>,
 }
 
@@ -312,6 +332,7 @@ impl Tally {
         self.histories += 1;
         self.struck += outcome.struck;
         self.checks += outcome.checks;
+        self.moved += usize::from(outcome.moves.is_some());
         self.calls
             .push(outcome.calls[Side::Aws as usize] + outcome.calls[Side::Kubernetes as usize]);
         for word in outcome.reached.keys() {
@@ -325,6 +346,7 @@ impl Tally {
         self.histories += other.histories;
         self.struck += other.struck;
         self.checks += other.checks;
+        self.moved += other.moved;
         self.calls.extend(other.calls);
         for (word, count) in other.reached {
             *self.reached.entry(word).or_default() += count;
@@ -350,28 +372,53 @@ impl Tally {
 
     /// Prints in how many histories each state and reason was met, and says how many of them never were, if they should.
     fn print_reached(&self, all: bool) -> usize {
+        let mut never = 0;
+        let mut print = |shown: &str, word: &str| {
+            let count = self.reached.get(word).copied().unwrap_or(0);
+            println!("  {shown:<28} {count:>7}");
+            never += usize::from(count == 0 && !NOT_PLAYED.contains(&word));
+        };
         println!("\nstates and reasons met, by histories:");
         let states = ["Pending", "Copying", "Verifying", "Promoting", "Completed"];
-        let mut never = 0;
         for word in states.iter().chain(reason::ALL) {
-            let count = self.reached.get(*word).copied().unwrap_or(0);
-            println!("  {word:<28} {count:>7}");
-            never += usize::from(count == 0 && !OF_PEOPLE.contains(word));
+            print(word, word);
         }
+        println!("\nwhat has kept consumers from being moved wrongly, by histories:");
+        for guard in nearly::GUARDS {
+            // Some are rare: that is said, and fails nothing.
+            let count = self.reached.get(&nearly::word(guard)).copied().unwrap_or(0);
+            println!("  {guard:<28} {count:>7}");
+        }
+        println!("\n{} histories have moved consumers", self.moved);
+        let elsewhere = self.reached.get(followers::MOVED).copied().unwrap_or(0);
+        println!("{elsewhere} have moved what launches another account's image");
         if all { never } else { 0 }
     }
 }
 
-/// What only people bring about who decide on a migration. Nobody does in these histories: tests of `plan/moving` and scenarios play it.
-const OF_PEOPLE: [&str; 4] = [
-    reason::APPROVAL_REQUIRED,
-    reason::HELD,
-    reason::ROLLING_BACK,
-    reason::ROLLED_BACK,
+/// What only policies bring about that none of these histories has, or hardly any: proofs by Jobs, refreshes that fail, wrong schedules,
+/// failures in numbers, maps in ConfigMaps and parameters, and settings that show a copy and refuse it. Tests of `plan/` and scenarios
+/// play it.
+const NOT_PLAYED: [&str; 15] = [
+    reason::SOURCE_NOT_SHARED,
+    reason::COPY_REPLACED,
+    reason::INSTANCE_TYPE_MISMATCH,
+    reason::JOB_REFUSED,
+    reason::REFRESH_FAILED,
+    reason::INVALID_SCHEDULE,
+    reason::TOO_MANY_FAILURES,
+    reason::PROMOTED_COPY_GONE,
+    reason::COPY_NOT_ALLOWED,
+    reason::WAITING_FOR_OWNER,
+    reason::PUBLISHED,
+    reason::NOT_OURS,
+    reason::NOT_SHOWN,
+    reason::TOO_LARGE,
+    reason::FORBIDDEN,
 ];
 
 /// Plays a history in a process of its own, where nothing that went before has a part in it.
-fn play(plan: &Plan) -> Outcome {
+pub(crate) fn play(plan: &Plan) -> Outcome {
     let options = plan.options().into_iter().chain(["--summary".to_owned()]);
     let (outcomes, said) = run(options);
     outcomes.into_iter().next().unwrap_or_else(|| no_outcome(&said))
@@ -379,14 +426,14 @@ fn play(plan: &Plan) -> Outcome {
 
 /// Plays this fault at these moments. What comes before is the same for all, and is played once for as many of them as there are
 /// processors.
-fn branches(fault: Fault, moments: &[u64]) -> Vec<(Plan, Outcome)> {
-    let plans: Vec<Plan> = moments.iter().map(|at| Plan::single(SINGLES, fault, *at)).collect();
+fn branches(seed: u64, fault: Fault, moments: &[u64]) -> Vec<(Plan, Outcome)> {
+    let plans: Vec<Plan> = moments.iter().map(|at| Plan::single(seed, fault, *at)).collect();
     let shares = thread::available_parallelism().map_or(1, usize::from);
     let play = |share: usize| {
         let plans = || plans.iter().skip(share).step_by(shares);
         let strikes = plans().flat_map(|plan| &plan.strikes);
         let branches = strikes.flat_map(|strike| ["--branch".to_owned(), strike.to_string()]);
-        let (outcomes, said) = run(["--seed".to_owned(), SINGLES.to_string()].into_iter().chain(branches));
+        let (outcomes, said) = run(["--seed".to_owned(), seed.to_string()].into_iter().chain(branches));
         let outcome_of = |plan: &Plan| {
             let mut outcomes = outcomes.iter();
             let outcome = outcomes.find(|outcome| outcome.branch.as_ref() == plan.strikes.first());

@@ -127,6 +127,32 @@ pub(crate) enum Fault {
     PolicyToAudit,
     PolicyDeleted,
     PolicyEdited,
+
+    // People, and what launches images or is decided on for it. Nothing happens where nothing does.
+    /// A tool sets a consumer back to what it declares, again and again: at every fourth moment the default version of a template only.
+    ConsumerDeclared,
+    /// Somebody holds a consumer for a while.
+    ConsumerHeld,
+    /// Somebody makes another version of a template the default.
+    TemplateDefaultMoved,
+    /// Somebody makes a version of their own, at every other moment the default.
+    TemplateVersionMade,
+    TemplateVersionDeleted,
+    /// Somebody gives a parameter the value that it had, or another image.
+    ParameterPut,
+    /// Somebody has the instances of a group replaced, has it launch none for a while, or has some launch what they did at first.
+    GroupRefreshed,
+    /// Somebody has a group follow its template from now on: the one that a call is reading, if it is one.
+    GroupFollows,
+    /// Somebody moves a label of a parameter: at every other moment to where it was at first, else to the oldest version or the latest.
+    LabelMoved,
+    /// Somebody holds an original, or its copy, for longer than it takes until everything is looked through again.
+    OriginalHeld,
+    MigrationHeld,
+    /// For good, or at every other moment for a while.
+    MigrationRolledBack,
+    /// Somebody approves a migration, and at every fourth moment thinks better of it.
+    MigrationApproved,
 }
 
 impl Fault {
@@ -134,6 +160,7 @@ impl Fault {
     pub(crate) fn side(self) -> Side {
         match self {
             Self::CopyPartlyPlain | Self::CopyUnderOtherKey | Self::CopyWithOtherAttribute => Side::Copies,
+            Self::GroupFollows => Side::Aws,
             Self::CrashBeforeKubernetes
             | Self::CrashAfterKubernetes
             | Self::KubernetesConflict
@@ -152,24 +179,36 @@ impl Fault {
         }
     }
 
+    /// Whether people do it to what launches images, or decide so of that.
+    pub(crate) fn is_of_consumers(self) -> bool {
+        self >= Self::ConsumerDeclared
+    }
+
+    /// Whether it finds something to do only in worlds with groups or with labels that are moved.
+    pub(crate) fn is_of_some_worlds(self) -> bool {
+        matches!(self, Self::GroupFollows | Self::LabelMoved)
+    }
+
     /// Its name, as the command line has it.
     pub(crate) fn name(self) -> String {
         format!("{self:?}")
     }
 
-    /// Whether more calls to copy may have an effect than without it: what was made was no good, or somebody took it away.
+    /// Whether more calls may have an effect than without it: what was made was no good, or somebody took it away, or had what was moved
+    /// put back and moved again.
     pub(crate) fn costs_copies(self) -> bool {
-        matches!(
-            self,
-            Self::CopyPartlyPlain
-                | Self::CopyUnderOtherKey
-                | Self::CopyWithOtherAttribute
-                | Self::KeyDisabled
-                | Self::KeyPendingDeletion
-                | Self::KeyGrantRevoked
-                | Self::CopyDeregistered
-                | Self::CopyForged
-                | Self::MigrationStatusForged
-        )
+        self.is_of_consumers()
+            || matches!(
+                self,
+                Self::CopyPartlyPlain
+                    | Self::CopyUnderOtherKey
+                    | Self::CopyWithOtherAttribute
+                    | Self::KeyDisabled
+                    | Self::KeyPendingDeletion
+                    | Self::KeyGrantRevoked
+                    | Self::CopyDeregistered
+                    | Self::CopyForged
+                    | Self::MigrationStatusForged
+            )
     }
 }

@@ -2,6 +2,7 @@
 //! launch, with every fault at every read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use amiseal::api::{AMIMigration, PromotionSettings, UsageState};
 use ec2sim::{ConsumerKind, Sim, SimTime, WorldSpec};
@@ -10,21 +11,26 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use super::followers;
 use super::invariants::{Broken, Promise};
+use super::moving;
+use super::notes::Notes;
 use super::odd;
 use super::watchman::Objects;
 
 /// Of so many seeds for each odd account, these have what launches images.
 const USING: (u64, [u64; 2]) = (8, [3, 7]);
+/// Until when what is said of use may be of before something came to launch an image: until everything was read twice.
+const READ_AGAIN: Duration = Duration::from_secs(75 * 60);
 /// When images were made and launched last: long before everything.
 const MADE: &str = "2023-01-01T00:00:00Z";
 const LAUNCHED: &str = "2023-02-01T00:00:00Z";
 
 /// Something that launches an image of this name, in an account and region that has another image too: the list of the world
 /// file that it is in, and its entry.
-type Launches = fn(&str, &str) -> Vec<(&'static str, String)>;
+pub(crate) type Launches = fn(&str, &str) -> Vec<(&'static str, String)>;
 
-const KINDS: [Launches; 11] = [
+pub(crate) const KINDS: [Launches; 11] = [
     |image, _| {
         vec![(
             "launchTemplates",
@@ -116,7 +122,7 @@ const KINDS: [Launches; 11] = [
 /// Whether something launches images in this seed's world.
 pub(crate) fn is_using(seed: u64) -> bool {
     let (of, using) = USING;
-    using.contains(&(seed.saturating_sub(1) / odd::FIRST as u64 % of))
+    moving::is_moving(seed) || using.contains(&(seed.saturating_sub(1) / odd::FIRST as u64 % of))
 }
 
 /// More of a world's accounts and regions, in their order, as in a world file: what launches the images of these names there. The image
@@ -174,14 +180,21 @@ pub(crate) fn join(seed: u64, world: &mut WorldSpec, policies: &mut [Value]) {
     }
 }
 
+/// Whether something came to launch an image again that nobody may have used when everything was read last.
+fn is_launched_again(image: &str, notes: &Notes, now: Duration) -> bool {
+    let since = notes.launched_again.get(image);
+    since.is_some_and(|since| now < notes.until(*since + READ_AGAIN))
+}
+
 /// What is said of the use of images, against what the simulator knows: whatever is said, at any time.
-pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration]) -> Vec<Broken> {
+pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration], notes: &Notes, now: Duration) -> Vec<Broken> {
     let says_unused = migrations.iter().filter(|migration| {
         let usage = migration.status.as_ref().and_then(|status| status.usage.as_ref());
         usage.is_some_and(|usage| usage.state == UsageState::Unused)
     });
     says_unused
         .filter(|migration| sim.launchable_by_somebody(&migration.spec.source_image_id))
+        .filter(|migration| !is_launched_again(&migration.spec.source_image_id, notes, now))
         .map(|migration| {
             let how = format!("{}: the original is called unused", migration.name_any());
             Broken::new(Promise::UnusedIsUnused, how)
@@ -190,7 +203,7 @@ pub(crate) fn check(sim: &Sim, migrations: &[&AMIMigration]) -> Vec<Broken> {
 }
 
 /// The same of what targets count: no more images are unused than nobody can launch.
-pub(crate) fn check_counts(sim: &Sim, objects: &Objects) -> Vec<Broken> {
+pub(crate) fn check_counts(sim: &Sim, objects: &Objects, notes: &Notes, now: Duration) -> Vec<Broken> {
     let mut broken = Vec::new();
     for target in &objects.targets {
         let usage = target.status.as_ref().and_then(|status| status.usage.as_ref());
@@ -204,8 +217,8 @@ pub(crate) fn check_counts(sim: &Sim, objects: &Objects) -> Vec<Broken> {
                 .map(|region| region.images.keys().cloned().collect())
                 .unwrap_or_default()
         });
-        // Since it was read, a template may have been moved to a copy that nobody had used.
-        let moves = spec.promotion != PromotionSettings::default();
+        // Since it was read, a template may have been moved to a copy that nobody had used, or an instance launched from it.
+        let moves = spec.promotion != PromotionSettings::default() || spec.validation.launch.is_some();
         let is_copy = |id: &str| {
             sim.with_world(|world| {
                 let region = world.region(&spec.account_id, &spec.region);
@@ -213,7 +226,8 @@ pub(crate) fn check_counts(sim: &Sim, objects: &Objects) -> Vec<Broken> {
                 image.is_some_and(|image| image.copied_from().is_some())
             })
         };
-        let is_free = |id: &&String| !sim.launchable_by_somebody(id) || moves && is_copy(id);
+        let is_free =
+            |id: &&String| !sim.launchable_by_somebody(id) || moves && is_copy(id) || is_launched_again(id, notes, now);
         let free = ids.iter().filter(is_free).count();
         if unused as usize > free {
             let how = format!(
@@ -228,7 +242,12 @@ pub(crate) fn check_counts(sim: &Sim, objects: &Objects) -> Vec<Broken> {
 
 /// What is not said at the end, when everything could be read: that these images are used.
 pub(crate) fn unsaid(sim: &Sim, objects: &Objects) -> Option<String> {
-    objects.migrations.iter().find_map(|migration| {
+    // Who uses another account's image is said by that account's migration.
+    let mut own = objects
+        .migrations
+        .iter()
+        .filter(|migration| !followers::is_follower(migration));
+    own.find_map(|migration| {
         let spec = &migration.spec;
         let reads = objects.targets.iter().any(|target| {
             let of = &target.spec;

@@ -21,13 +21,17 @@ impl Stage {
                 state: state.to_owned(),
             })
         };
-        let grants = |allowed: Option<Vec<String>>| {
+        let grants = |allowed: &dyn Fn(&str, &str) -> Option<Vec<String>>| {
             PLACES.map(|(account, region)| Edit::SetKeyPrincipals {
                 account: account.to_owned(),
                 region: region.to_owned(),
                 key: "alias/ami".to_owned(),
-                allowed_principals: allowed.clone(),
+                allowed_principals: allowed(account, region),
             })
+        };
+        let as_before = |account: &str, region: &str| {
+            let key = self.before.key(account, region, "alias/ami")?;
+            key.allowed_principals.clone()
         };
         let regions = |opt_in| {
             PLACES.map(|(account, region)| Edit::SetOptIn {
@@ -74,7 +78,8 @@ impl Stage {
             Fault::KeyDisabled => self.for_a_while(keys("Disabled").to_vec(), keys("Enabled").to_vec()),
             Fault::KeyPendingDeletion => self.for_a_while(keys("PendingDeletion").to_vec(), keys("Enabled").to_vec()),
             Fault::KeyGrantRevoked => {
-                self.for_a_while(grants(Some(Vec::new())).to_vec(), grants(None).to_vec());
+                let nobody = |_: &str, _: &str| Some(Vec::<String>::new());
+                self.for_a_while(grants(&nobody).to_vec(), grants(&as_before).to_vec());
                 self.later(A_WHILE, people::ask_for_another_attempt);
             }
             Fault::SnapshotQuotaGone => self.for_a_while(limits(0).to_vec(), limits(20).to_vec()),

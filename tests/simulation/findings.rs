@@ -13,11 +13,11 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::invariants::{Broken, Promise};
-use super::stage::Notes;
+use super::notes::Notes;
+use super::regressions;
 use super::time::age_at;
 use super::watchman::Objects;
 use super::world::POLICIES;
-use super::{odd, regressions};
 
 /// So many of the histories have findings looked for.
 const AUDITED: f64 = 1.0 / 3.0;
@@ -39,8 +39,7 @@ const CHECKS: [(&str, Judge); 3] = [
 
 /// Whether the policies of this seed have findings looked for. What histories that are kept play stays what it was.
 pub(crate) fn is_audited(seed: u64) -> bool {
-    let is_kept = seed <= odd::FIRST as u64 || regressions::plans().iter().any(|plan| plan.seed == seed);
-    !is_kept && ChaCha8Rng::seed_from_u64(seed ^ 0xf1ed).random_bool(AUDITED)
+    !regressions::is_kept(seed) && ChaCha8Rng::seed_from_u64(seed ^ 0xf1ed).random_bool(AUDITED)
 }
 
 /// Has the policies look for findings; or not.

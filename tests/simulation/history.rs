@@ -21,15 +21,23 @@ use super::branch;
 use super::consumers;
 use super::fate::{Fate, Side};
 use super::findings;
+use super::followers;
+use super::following;
+use super::groups;
 use super::invariants::{self, Broken, Promise};
+use super::keeper;
+use super::labeller;
 use super::moving;
 use super::people;
 use super::plan::{Plan, Strike};
 use super::product::{self, FIRST, Replica};
+use super::proving;
 use super::stage::{Second, Stage};
 use super::statuses;
 use super::time::{EPOCH_MILLIS, Virtual};
+use super::versions;
 use super::watchman::Watchman;
+use super::windows;
 use super::world::{Beginning, POLICIES, THIRD, THREE, TWO};
 
 const DEFINITIONS: [&str; 3] = [
@@ -64,6 +72,8 @@ const CALLS_OF_FINDINGS: usize = 150;
 /// How many more where lists have pages and a process has hung or begun anew: whoever takes its targets over, and the one that takes
 /// them back, does not know yet how long they are, and reads each list once in 17 parts, of a few pages each, which may be empty.
 const CALLS_IN_PARTS: usize = 2 * 17 * 4;
+/// How many more where copies are proven: after each scan it is looked for instances that are left over.
+const CALLS_OF_PROOFS: usize = 30;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often it is looked whether a promise was broken while nothing is waited for.
@@ -84,6 +94,10 @@ pub(crate) struct Outcome {
     pub(crate) done: [u64; Side::COUNT],
     /// How many until the finished world was looked through once more.
     pub(crate) calls: [u64; Side::COUNT],
+    /// How many until the first call that changes a consumer, and until the last one.
+    pub(crate) moves: Option<[[u64; Side::COUNT]; 2]>,
+    /// The same of calls that launch or end an instance.
+    pub(crate) launches: Option<[[u64; Side::COUNT]; 2]>,
     /// How often calls to AWS had an effect, by operation.
     pub(crate) effects: BTreeMap<String, u64>,
     /// How often AWS was asked to change something, whatever came of it, by operation.
@@ -185,7 +199,7 @@ impl History {
             clock.another(),
             beginning.odd.contests(),
         );
-        let watchman = Arc::new(Mutex::new(Watchman::new(stage.clone(), beginning.audited)));
+        let watchman = Arc::new(Mutex::new(Watchman::new(stage.clone(), &beginning)));
         let (deciding, watching) = (stage.clone(), watchman.clone());
         api.on_request(move |request| {
             lock(&watching).look();
@@ -215,6 +229,8 @@ impl History {
         watchman.count_calls();
         let mut outcome = std::mem::take(&mut watchman.outcome);
         outcome.broken.extend(ended.err());
+        let notes = self.stage.notes();
+        (outcome.moves, outcome.launches) = (notes.moves, notes.launches);
         outcome.struck = self.stage.fate.struck();
         outcome.branch = self.stage.fate.branch();
         outcome.journal = self.journal();
@@ -327,6 +343,19 @@ impl History {
                 return Err(Broken::new(Promise::Converges, left));
             }
             self.broken_off()?;
+            if self.beginning.moving {
+                moving::help(&self.stage, self.beginning.ways);
+                windows::help(&self.stage);
+            }
+            if self.beginning.groups.is_some() {
+                groups::help(&self.stage);
+            }
+            if let Some(proofs) = self.beginning.proofs {
+                proving::help(&self.stage, proofs);
+            }
+            if let Some(followers) = self.beginning.followers {
+                following::help(&self.stage, followers);
+            }
             if self.stage.clock.age() >= asked + ASKS_AFTER {
                 asked = self.stage.clock.age();
                 people::ask_for_another_attempt(&self.stage);
@@ -418,6 +447,28 @@ impl History {
         if let Some(unmoved) = moving::unmoved(&self.stage.sim, &objects) {
             return Err(unmoved);
         }
+        if self.beginning.moving
+            && let Some(unfollowed) = followers::unfollowed(&self.stage.sim, &objects)
+        {
+            return Err(unfollowed);
+        }
+        let followers = self.beginning.followers;
+        if followers.is_some_and(|followers| followers.are_hindered(&self.stage)) {
+            return Err("settings hide a copy from another account, and people are still to change them".to_owned());
+        }
+        if self.beginning.groups.is_some()
+            && let Some(unsettled) = keeper::unsettled(&self.stage, &objects)
+        {
+            return Err(unsettled);
+        }
+        if self.beginning.labelled
+            && let Some(unsettled) = labeller::unsettled(&self.stage, &objects)
+        {
+            return Err(unsettled);
+        }
+        if let Some(left) = versions::not_put_back(&self.stage, &objects) {
+            return Err(left);
+        }
         let report = invariants::audit(&self.stage.sim, &self.stage.notes());
         if report.findings.is_empty() {
             Ok(())
@@ -442,11 +493,16 @@ impl History {
         let was_taken_over = !self.stage.notes().hung.is_empty() || requests.iter().any(|one| is_second(&one.client));
         let using = if self.beginning.using { CALLS_OF_USE } else { 0 };
         let audited = if self.beginning.audited { CALLS_OF_FINDINGS } else { 0 };
+        let proven = if self.beginning.proofs.is_some() {
+            CALLS_OF_PROOFS
+        } else {
+            0
+        };
         let in_parts = if has_pages && was_taken_over { CALLS_IN_PARTS } else { 0 };
         for (account, calls) in self.calls_by_account() {
             let more = calls - before.get(&account).copied().unwrap_or(0);
             // The first account has two targets.
-            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited) {
+            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited + proven) {
                 return Err(Broken::new(
                     Promise::Bounded,
                     format!("{more} calls of {account} while all is done"),
@@ -587,5 +643,6 @@ fn is_settled(migration: &AMIMigration, says: &str) -> bool {
     let waits = || status.conditions.iter().any(|condition| condition.reason == says);
     status.state == Some(MigrationState::Completed)
         || conditions::is_true(&status.conditions, conditions::STALLED)
+        || followers::waits_for_window(migration)
         || (migration.spec.account_id == THREE && waits())
 }

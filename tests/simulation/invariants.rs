@@ -12,7 +12,8 @@ use ec2sim::{Check, Finding, Report, Sim};
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 
-use super::stage::Notes;
+use super::followers;
+use super::notes::Notes;
 use super::time::time_at;
 
 /// The most that a policy of these histories allows to be in flight in an account and region. People may set 4
@@ -43,6 +44,9 @@ pub(crate) enum Promise {
     UnusedIsUnused,
     /// What launches an original is moved to a good copy of it, once, and by a version that is made of its latest one.
     MovedWithCare,
+    /// No copy is published, and nothing moved to it, before an instance of it has passed its checks and, where that is asked for, Amazon
+    /// Inspector has found nothing too severe in it; no such instance stays, and no scan is paid for twice.
+    ProvenFirst,
     /// What is on record of attempts and copies is not lost.
     NothingForgotten,
     /// What is changed in an account and region is changed by the replica that holds its shard.
@@ -151,6 +155,7 @@ fn promise_of(check: Check) -> Option<Promise> {
         | Check::DeprecationDiffers
         | Check::TagsDiffer
         | Check::FailedCopyLeft
+        | Check::InstanceLeft
         | Check::DeniedCall => None,
     }
 }
@@ -219,13 +224,15 @@ fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<
     // Somebody may ask for one more, and once more. Where the record of them is lost, attempts begin anew.
     let attempts = ATTEMPTS * (1 + u32::from(notes.lost.contains(&name)))
         + 3 * u32::from(migration.annotations().contains_key(labels::RETRY));
-    if let Some(copy) = copy.filter(|copy| copy.attempt > attempts) {
+    // Those of another account are that one's.
+    let own = copy.filter(|_| !followers::is_follower(migration));
+    if let Some(copy) = own.filter(|copy| copy.attempt > attempts) {
         broken.push(Broken::new(
             Promise::Bounded,
             format!("{name}: attempt {}", copy.attempt),
         ));
     }
-    let source = world.region(&migration.spec.account_id, &migration.spec.region);
+    let source = followers::home(world, migration);
     let source = source.and_then(|region| region.images.get(&migration.spec.source_image_id));
     let gone = conditions::find(&status.conditions, conditions::READY)
         .is_some_and(|ready| ready.reason == conditions::reason::SOURCE_GONE);
@@ -275,7 +282,7 @@ pub(crate) fn check_copies(world: &model::World, migrations: &[&AMIMigration]) -
     migrations.iter().find_map(|migration| {
         let spec = &migration.spec;
         let id = claimed(migration)?;
-        let region = world.region(&spec.account_id, &spec.region)?;
+        let region = followers::home(world, migration)?;
         let exists = |id: &str| region.images.get(id).is_some_and(Image::exists);
         (exists(&spec.source_image_id) && !exists(id)).then(|| {
             let how = format!("{}: the copy {id:?} is not there any more", migration.name_any());
@@ -286,7 +293,7 @@ pub(crate) fn check_copies(world: &model::World, migrations: &[&AMIMigration]) -
 
 fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> Result<(), String> {
     let spec = &migration.spec;
-    let region = world.region(&spec.account_id, &spec.region).ok_or("no such region")?;
+    let region = followers::home(world, migration).ok_or("no such region")?;
     let image = region
         .images
         .get(copy)
@@ -317,6 +324,9 @@ fn is_encrypted(migration: &AMIMigration, copy: &str, world: &model::World) -> R
 /// What a version of a migration that a process has written lacks of what the one before had on record: an attempt, or
 /// a copy that is there. Where no copy was on record, taking on one that is there may count attempts back.
 pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration, world: &model::World) -> Option<Broken> {
+    if followers::is_follower(before) {
+        return followers::forgets(before, after);
+    }
     let known = before.status.as_ref()?.copy.as_ref()?;
     let copy = after.status.as_ref().and_then(|status| status.copy.as_ref());
     let recorded = copy.and_then(|copy| copy.image_id.as_ref());
@@ -333,7 +343,10 @@ pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration, world: &model
 
 /// What a migration had on record that a process has deleted: a copy that is there. One that cannot go on may be
 /// deleted when its image was exempted.
-pub(crate) fn drops(migration: &AMIMigration, world: &model::World) -> Option<Broken> {
+pub(crate) fn drops(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Option<Broken> {
+    if followers::is_follower(migration) {
+        return followers::drops(migration, world, notes);
+    }
     let status = migration.status.as_ref()?;
     let image = status.copy.as_ref()?.image_id.as_ref()?;
     let is_stalled = conditions::is_true(&status.conditions, conditions::STALLED);
@@ -342,9 +355,7 @@ pub(crate) fn drops(migration: &AMIMigration, world: &model::World) -> Option<Br
 }
 
 fn has_copy(migration: &AMIMigration, image: &str, world: &model::World) -> bool {
-    let spec = &migration.spec;
-    let region = world.region(&spec.account_id, &spec.region);
-    let image = region.and_then(|region| region.images.get(image));
+    let image = followers::home(world, migration).and_then(|region| region.images.get(image));
     image.is_some_and(Image::exists)
 }
 

@@ -8,27 +8,46 @@ mod branch;
 mod campaign;
 mod catalogue;
 mod consumers;
+mod deciding;
 mod disturbances;
 mod entropy;
+mod evidence;
 mod fate;
 mod findings;
+mod followers;
+mod following;
+mod groups;
 mod history;
+mod inspecting;
 mod invariants;
+mod judge;
+mod keeper;
+mod labeller;
+mod labels;
 mod lasting;
+mod launching;
+mod movers;
 mod moving;
+mod nearly;
 mod newer;
+mod notes;
 mod odd;
 mod owners;
 mod people;
 mod plan;
 mod product;
+mod proofs;
+mod proving;
 mod regressions;
 mod restoring;
 mod silence;
 mod stage;
 mod statuses;
 mod time;
+mod undisturbed;
+mod versions;
 mod watchman;
+mod windows;
 mod wire;
 mod world;
 
@@ -42,7 +61,7 @@ use catalogue::Fault;
 use invariants::Promise;
 use plan::{Plan, Strike};
 
-/// What to play. Without options: a slice of the campaign that `make simulate` plays whole.
+/// What to play. Without options: a small part of the campaign, of which `make simulate` plays more.
 #[derive(Debug, Parser)]
 struct Args {
     /// Play only the history of this seed, and print it
@@ -58,10 +77,10 @@ struct Args {
     #[arg(long = "branch", requires = "seed", conflicts_with = "strikes")]
     branches: Vec<Strike>,
     /// How many histories at random
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 40)]
     histories: u64,
     /// Of the moments at which each fault strikes one history, play every so many; 1 plays all
-    #[arg(long, default_value_t = 45)]
+    #[arg(long, default_value_t = 90)]
     stride: usize,
     /// The seed of the first history at random
     #[arg(long, default_value_t = 1)]
@@ -72,6 +91,9 @@ struct Args {
     /// Faults to begin with, each at each moment, when something is to be broken
     #[arg(long, requires = "breaks", value_delimiter = ',')]
     faults: Vec<Fault>,
+    /// Let those strike the history of this seed, in place of the usual one
+    #[arg(long, requires = "breaks")]
+    world: Option<u64>,
     /// Cargo's test options mean nothing here
     #[arg(long, hide = true)]
     nocapture: bool,
@@ -91,7 +113,7 @@ fn main() -> anyhow::Result<ExitCode> {
             stride: args.stride,
         };
         return Ok(match args.breaks {
-            Some(promise) => campaign.run_until_broken(promise, &args.faults),
+            Some(promise) => campaign.run_until_broken(promise, &args.faults, args.world),
             None => campaign.run(),
         });
     };

@@ -15,6 +15,11 @@ const MEANWHILE: Duration = Duration::from_secs(20 * 60);
 
 /// Does it to an original; `number` is that of the write that is struck.
 pub(super) fn act(stage: &Stage, fault: Fault, original: &Image, number: u64) {
+    if fault == Fault::OriginalDisabled {
+        stage.note(|notes| {
+            notes.shared_otherwise.insert(original.id.clone());
+        });
+    }
     match fault {
         Fault::OriginalDisabled => disable(stage, &original.id),
         Fault::OriginalUnreadable => {

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use super::catalogue::Fault;
 use super::stage::Stage;
 use super::world::{EXEMPT, GUEST, THIRD, TWO};
-use super::{owners, restoring};
+use super::{movers, owners, restoring};
 
 /// Who does it, as the API server knows them.
 pub(crate) const SOMEBODY: &str = "somebody";
-const MIGRATION: &str = "AMIMigration";
+pub(super) const MIGRATION: &str = "AMIMigration";
 const TARGET: &str = "AMIEncryptionTarget";
 const POLICY: &str = "AMIEncryptionPolicy";
 /// How long a policy is suspended, in Audit, or gone, and an image public.
@@ -36,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(30);
 pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u64) {
     let turn = usize::try_from(number).unwrap_or(0);
     match fault {
+        of_consumers if of_consumers.is_of_consumers() => movers::act(stage, fault, request, number),
         Fault::ObjectReplaced => replace(stage, request),
         Fault::OriginalDeregistered
         | Fault::CopyDeregistered
@@ -125,13 +126,13 @@ fn delete(stage: &Stage, kind: &str, name: &str) {
         .expect("what is to be deleted is there");
 }
 
-fn merge(stage: &Stage, kind: &str, name: &str, subresource: &str, patch: &Value) {
+pub(super) fn merge(stage: &Stage, kind: &str, name: &str, subresource: &str, patch: &Value) {
     // It may be gone by now.
     let _ = stage.api.merge(SOMEBODY, kind, ("", name), subresource, patch);
 }
 
 /// The object of this kind that the request is about; else one of them.
-fn named(stage: &Stage, kind: &str, request: &RequestInfo, turn: usize) -> Option<String> {
+pub(super) fn named(stage: &Stage, kind: &str, request: &RequestInfo, turn: usize) -> Option<String> {
     let all = stage.api.list(kind);
     let names: Vec<&str> = all
         .iter()
@@ -170,6 +171,7 @@ fn is_shared(image: &Image) -> bool {
 
 fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
     let image = original.id.clone();
+    note_sharing(stage, fault, original);
     let expects = |expect| Edit::SetExpectation {
         image: image.clone(),
         expect,
@@ -236,6 +238,16 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
         Fault::OriginalUnshared => unshare(stage, original),
         other => panic!("{other:?} is no act of people on images"),
     }
+}
+
+/// Notes whose launch permissions are not what they were, or what cannot be launched any more.
+fn note_sharing(stage: &Stage, fault: Fault, original: &Image) {
+    let images = match fault {
+        Fault::OriginalDeregistered | Fault::OriginalMadePublic | Fault::OriginalUnshared => vec![original.id.clone()],
+        Fault::CopyDeregistered | Fault::CopyDisabled => copies_of(stage, original, |_| true),
+        _ => Vec::new(),
+    };
+    stage.note(|notes| notes.shared_otherwise.extend(images));
 }
 
 fn copies_of(stage: &Stage, original: &Image, is_meant: impl Fn(&Image) -> bool) -> Vec<String> {
@@ -329,6 +341,7 @@ fn of_migrations(stage: &Stage, fault: Fault, name: &str) {
 
 /// Asks for another attempt wherever nothing goes on.
 pub(crate) fn ask_for_another_attempt(stage: &Stage) {
+    stage.note(|notes| notes.asked_again += 1);
     for migration in stage.api.list(MIGRATION) {
         let conditions = migration["status"]["conditions"].as_array();
         let stalled = |one: &Value| one["type"] == conditions::STALLED && one["status"] == "True";
@@ -343,6 +356,55 @@ pub(crate) fn ask_for_another_attempt(stage: &Stage) {
                 "",
                 &json!({"metadata": {"annotations": {RETRY: at}}}),
             );
+        }
+    }
+}
+
+/// Approves what waits for that.
+pub(crate) fn approve(stage: &Stage) {
+    for migration in stage.api.list(MIGRATION) {
+        let conditions = migration["status"]["conditions"].as_array();
+        let waits = |one: &Value| one["reason"] == conditions::reason::APPROVAL_REQUIRED;
+        let is_waiting = conditions.is_some_and(|all| all.iter().any(waits));
+        if is_waiting
+            && migration["spec"]["approval"] != "Approved"
+            && let Some(name) = migration["metadata"]["name"].as_str()
+        {
+            merge(stage, MIGRATION, name, "", &json!({"spec": {"approval": "Approved"}}));
+        }
+    }
+}
+
+/// Approves that another account's image is moved where it is not known whether who launches it may use the key.
+pub(crate) fn approve_use(stage: &Stage) {
+    for migration in stage.api.list(MIGRATION) {
+        let is_meant = migration["spec"]["ownerAccountID"].is_string()
+            && migration["status"]["stalled"] == conditions::reason::KEY_NOT_USABLE
+            && migration["spec"]["approval"] != "Approved";
+        if let Some(name) = migration["metadata"]["name"].as_str().filter(|_| is_meant) {
+            merge(stage, MIGRATION, name, "", &json!({"spec": {"approval": "Approved"}}));
+        }
+    }
+}
+
+/// Has more consumers moved a day.
+pub(crate) fn allow_more<'a>(stage: &Stage, policies: impl IntoIterator<Item = &'a str>) {
+    for name in policies {
+        let policy = stage.api.get(POLICY, ("", name));
+        if policy.is_some_and(|policy| policy["spec"]["promotion"]["maxPerDay"] == 1) {
+            let change = json!({"spec": {"promotion": {"maxPerDay": 40}}});
+            merge(stage, POLICY, name, "", &change);
+        }
+    }
+}
+
+/// Has copies proven on another type of instance.
+pub(crate) fn launch_on<'a>(stage: &Stage, policies: impl IntoIterator<Item = &'a str>, not: &str, but: &str) {
+    for name in policies {
+        let policy = stage.api.get(POLICY, ("", name));
+        if policy.is_some_and(|policy| policy["spec"]["validation"]["launch"]["instanceType"] == not) {
+            let change = json!({"spec": {"validation": {"launch": {"instanceType": but}}}});
+            merge(stage, POLICY, name, "", &change);
         }
     }
 }
@@ -386,7 +448,10 @@ fn of_policies(stage: &Stage, fault: Fault, turn: usize) {
         }
         Fault::PolicyDeleted => {
             delete(stage, POLICY, &name);
-            stage.note(|notes| notes.hands_off.extend(meanwhile()));
+            stage.note(|notes| {
+                notes.hands_off.extend(meanwhile());
+                notes.ends_proofs.extend(meanwhile());
+            });
             let mut policy = policy.clone();
             // Whatever somebody else had put into it for a while.
             policy["spec"]["suspend"] = json!(false);

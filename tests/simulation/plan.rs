@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::Fault;
 use super::fate::Side;
+use super::moving;
 use super::odd::Odd;
 
 /// A fault and the number of what it strikes at, from 1.
@@ -87,8 +88,17 @@ impl Plan {
             rng.random_range(1..=5)
         };
         let reads_keys = Odd::of(seed).says.starts_with("SourceKey");
+        // Half of them in what launches images, where anything is done to that.
+        let (of_consumers, others): (Vec<Fault>, Vec<Fault>) =
+            faults.iter().copied().partition(|fault| fault.is_of_consumers());
+        let is_moving = moving::is_newer(seed);
         let strikes = (0..count).map(|_| {
-            let fault = match *faults.choose(&mut rng).expect("a fault") {
+            let among = match is_moving && rng.random_bool(0.5) {
+                true if !of_consumers.is_empty() => &of_consumers,
+                _ if others.is_empty() => &of_consumers,
+                _ => &others,
+            };
+            let fault = match *among.choose(&mut rng).expect("a fault") {
                 // A key of an original that may not be read is in nobody's way, and AWS is asked for a copy.
                 Fault::AwsDenied if reads_keys => Fault::AwsThrottled,
                 fault => fault,

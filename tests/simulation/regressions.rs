@@ -1,9 +1,10 @@
 //! Histories that have shown a bug once, as far as they are not played anyway, as those of one fault are. They are
 //! played each time, and all of what they name has to strike.
 
+use super::odd;
 use super::plan::Plan;
 
-/// What was wrong, the seed, and the strikes.
+/// What was wrong, the seed, and the strikes. Worlds and policies of these seeds stay what they were.
 const KNOWN: &[(&str, u64, &[&str])] = &[
     // A migration that somebody had written to be completed was left with a copy that failed afterwards.
     (
@@ -88,6 +89,37 @@ const KNOWN: &[(&str, u64, &[&str])] = &[
     ),
 ];
 
+/// The same of what was found since people have a hand in what launches images: the worlds of these seeds are drawn as all others.
+const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
+    // People deleted the version that amiseal had made of a template, so that its latest one named the original again, which nobody said.
+    (
+        "a version that was made of a template is deleted",
+        78,
+        &["TargetStatusRestored@45", "TemplateVersionDeleted@190"],
+    ),
+    // People deleted the latest version of a template before one was made of it, which was waited for without end.
+    (
+        "a version is deleted before one is made of it",
+        209,
+        &["TemplateVersionDeleted@99"],
+    ),
+];
+
+/// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.
+pub(crate) fn is_kept(seed: u64) -> bool {
+    seed <= odd::FIRST as u64 || KNOWN.iter().any(|(_, kept, _)| *kept == seed)
+}
+
+/// Whether a history of this seed is kept since people have a hand in what launches images: what its world has stays what it was.
+pub(crate) fn is_kept_since(seed: u64) -> bool {
+    KNOWN_SINCE.iter().any(|(_, kept, _)| *kept == seed)
+}
+
+/// Whether a history of this seed has shown something before, whenever that was.
+pub(crate) fn is_known(seed: u64) -> bool {
+    KNOWN.iter().chain(KNOWN_SINCE).any(|(_, known, _)| *known == seed)
+}
+
 /// The plans of all of them.
 pub(crate) fn plans() -> Vec<Plan> {
     let plan = |(name, seed, strikes): &(&str, u64, &[&str])| Plan {
@@ -97,5 +129,5 @@ pub(crate) fn plans() -> Vec<Plan> {
             .map(|strike| strike.parse().unwrap_or_else(|why| panic!("{name}: {why}")))
             .collect(),
     };
-    KNOWN.iter().map(plan).collect()
+    KNOWN.iter().chain(KNOWN_SINCE).map(plan).collect()
 }

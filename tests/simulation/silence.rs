@@ -8,6 +8,8 @@ use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, Migra
 use ec2sim::Call;
 use kube::ResourceExt;
 
+use super::followers;
+use super::inspecting;
 use super::invariants::{Broken, Promise};
 use super::stage::Stage;
 use super::time::age_of;
@@ -117,5 +119,13 @@ fn belongs(migration: &AMIMigration, target: &AMIEncryptionTarget) -> bool {
 /// Whether a migration is neither done nor says that a person has to act.
 fn is_open(migration: &AMIMigration) -> bool {
     let Some(status) = &migration.status else { return true };
-    status.state != Some(MigrationState::Completed) && !conditions::is_true(&status.conditions, conditions::STALLED)
+    // Where as many were moved as may be in a day, or no window is open, there is nothing to ask until that is over.
+    let moved = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
+    let limits = ["promotion.maxPerDay", "promotion.schedule"];
+    let waits = moved.is_some_and(|moved| limits.iter().any(|limit| moved.message.contains(limit)));
+    let is_stalled = conditions::is_true(&status.conditions, conditions::STALLED);
+    let is_inspected = inspecting::is_waited_for(status);
+    // Nor where it is up to another account.
+    let waits = waits || followers::waits_for_owner(migration);
+    status.state != Some(MigrationState::Completed) && !is_stalled && !waits && !is_inspected
 }

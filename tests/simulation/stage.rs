@@ -1,11 +1,12 @@
 //! What a strike does: to the call that it strikes at, to AWS, to the API server, to the processes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amiseal::plan::shards::shard_of;
+use ec2sim::model::World;
 use ec2sim::spec::Settings;
 use ec2sim::{Act, AttributeLie, Edit, Failure as AwsFailure, FaultRule, Sim};
 use kubesim::{ApiServer, Break, Change, Delivery, Effect, EventInfo, Failure, RequestInfo, Verb, Verdict, Version};
@@ -15,7 +16,10 @@ use tokio::time::{Instant, sleep};
 use super::catalogue::Fault;
 use super::disturbances::answer;
 use super::fate::{Fate, Side};
+use super::groups;
 use super::invariants::UNKNOWN_FOR;
+use super::judge::CHANGES;
+use super::notes::{Notes, held_from_the_beginning};
 use super::people;
 use super::product::{LEASE, Replica, SECOND, SHARDS, STRANGER};
 use super::time::{Virtual, age_at};
@@ -40,8 +44,6 @@ const NOTICED: Duration = Duration::from_secs(5 * 60);
 const STALE: (Duration, u64) = (Duration::from_secs(60), 12);
 /// For how long a request is refused that the controllers are to see refused: longer than their client repeats it.
 const OUTAGE: Duration = Duration::from_secs(3 * 60);
-/// How long after it was read something may be acted upon, with calls that are repeated or have their effect late.
-const ACTED_UPON: Duration = Duration::from_secs(5 * 60);
 
 /// What a call to AWS is to become of, besides what the rules of the simulator do to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(crate) struct Stage {
     pub(crate) clock: Virtual,
     /// Whether the third policy is for the account of the second as well.
     pub(crate) contested: bool,
+    /// What there was at first.
+    pub(crate) before: Arc<World>,
     /// How AWS behaves when nothing disturbs it.
     pub(super) settings: Arc<Settings>,
     state: Arc<Mutex<State>>,
@@ -95,47 +99,6 @@ struct State {
 
 type Mend = Box<dyn FnOnce(&Stage) + Send>;
 
-/// What those who judge have to know of what was done. Moments are ages of the history.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Notes {
-    /// Originals that the guest could launch, and since when it cannot any more.
-    pub(crate) unshared: BTreeMap<String, Duration>,
-    /// Calls that change something, by replicas that did not hold the shard.
-    pub(crate) usurped: Vec<String>,
-    /// Accounts and regions in which what was on record of a copy was taken away, and when that was last.
-    pub(crate) records_lost: BTreeMap<(String, String), Duration>,
-    /// Migrations whose record that was.
-    pub(crate) lost: BTreeSet<String>,
-    /// Accounts in which nothing may be changed from then until then.
-    pub(crate) hands_off: Vec<(String, Duration, Duration)>,
-    /// Accounts whose policy only looks from then until then.
-    pub(crate) audited: Vec<(String, Duration, Duration)>,
-    /// Whether listings have left out some of what is there: what was counted then may be too little.
-    pub(crate) incomplete: bool,
-    /// From when until when a process hung.
-    pub(crate) hung: Vec<(Duration, Duration)>,
-    /// Until when what a process has made that knows nothing of the others may still be in flight.
-    pub(crate) estranged_until: Duration,
-    /// Whether a clock was ever wrong by hours.
-    pub(crate) leapt: bool,
-}
-
-impl Notes {
-    /// Until when somebody may act upon what was read at this moment.
-    pub(crate) fn acted_upon_until(&self, read: Duration) -> Duration {
-        let hung = self.hung.iter().filter(|(from, _)| *from <= read + ACTED_UPON);
-        let ends = hung.map(|(_, to)| *to).max();
-        ends.map_or(read, |to| to.max(read)) + ACTED_UPON
-    }
-
-    /// From now on every policy asks again for what it asks for.
-    fn put_right(&mut self, now: Duration) {
-        for (_, _, to) in self.hands_off.iter_mut().chain(&mut self.audited) {
-            *to = now.min(*to);
-        }
-    }
-}
-
 impl Stage {
     /// A stage, and who is told to start a second process for a while.
     pub(crate) fn new(
@@ -148,14 +111,23 @@ impl Stage {
         let (second, starting) = mpsc::unbounded_channel();
         let mut settings = Settings::default();
         sim.change_settings(|usual| settings.clone_from(usual));
+        let before = Arc::new(sim.world());
+        let notes = Notes {
+            held: held_from_the_beginning(&before),
+            ..Notes::default()
+        };
         let stage = Self {
+            before,
             settings: Arc::new(settings),
             sim,
             api,
             fate,
             clock,
             contested,
-            state: Arc::default(),
+            state: Arc::new(Mutex::new(State {
+                notes,
+                ..State::default()
+            })),
             second,
         };
         (stage, starting)
@@ -192,7 +164,18 @@ impl Stage {
         let Some(faults) = self.fate.arrive(sides, process) else {
             return Lot::DiesBefore;
         };
-        let number = self.fate.calls()[Side::Aws as usize];
+        let calls = self.fate.calls();
+        if asked
+            .get("Action")
+            .is_some_and(|action| CHANGES.contains(&action.as_str()))
+        {
+            self.note(|notes| notes.moves = Some([notes.moves.map_or(calls, |[first, _]| first), calls]));
+        }
+        let is_proof = |action: &String| ["RunInstances", "TerminateInstances"].contains(&action.as_str());
+        if asked.get("Action").is_some_and(is_proof) && !asked.contains_key("DryRun") {
+            self.note(|notes| notes.launches = Some([notes.launches.map_or(calls, |[first, _]| first), calls]));
+        }
+        let number = calls[Side::Aws as usize];
         let mut lot = Lot::Served;
         for fault in faults {
             match fault {
@@ -209,6 +192,7 @@ impl Stage {
                         lot = Lot::DiesBefore;
                     }
                 }
+                Fault::GroupFollows => groups::follow(self, asked.get("AutoScalingGroupNames.member.1"), number),
                 Fault::CopyUnderOtherKey => {
                     let other = key.and_then(|arn| Some(format!("{}/{OTHER_KEY}", arn.rsplit_once('/')?.0)));
                     self.lie(Act::CopyUnderKey(other.unwrap_or_default()));
@@ -225,19 +209,34 @@ impl Stage {
     /// A call that changes something in an account and region whose shard is not the process's.
     fn usurps(&self, process: u64, asked: &BTreeMap<String, String>) -> Option<String> {
         let operation = asked.get("Action")?;
-        let reads = ["Describe", "Get", "Assume"]
+        let reads = ["Describe", "Get", "List", "Assume"]
             .iter()
             .any(|verb| operation.starts_with(verb));
         if reads || asked.contains_key("DryRun") {
             return None;
         }
-        let named = ["SourceImageId", "ImageId", "ResourceId.1", "SnapshotId"];
+        let named = [
+            "SourceImageId",
+            "ImageId",
+            "ResourceId.1",
+            "SnapshotId",
+            "LaunchTemplateId",
+            "InstanceId.1",
+            "AutoScalingGroupName",
+            "Tags.member.1.ResourceId",
+            "Name",
+        ];
         let named = named.iter().find_map(|name| asked.get(*name))?;
         let (account, region) = self.sim.with_world(|world| {
             let mut regions = world.regions();
             let place = regions.find(|(_, region)| {
                 let is_image = region.images.contains_key(named);
-                is_image || region.snapshots.contains_key(named)
+                let launches = &region.consumers;
+                let is_consumer =
+                    launches.launch_templates.get(named).is_some() || launches.parameters.get(named).is_some();
+                let is_group = launches.auto_scaling_groups.get(named).is_some();
+                let is_consumer = is_consumer || is_group || launches.instances.get(named).is_some();
+                is_image || is_consumer || region.snapshots.contains_key(named)
             });
             place.map(|(account, region)| (account.id.clone(), region.name.clone()))
         })?;

@@ -16,14 +16,21 @@ use serde_json::Value;
 
 use super::consumers;
 use super::findings;
+use super::followers;
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
-use super::moving;
+use super::judge::Judge;
+use super::keeper::Keeper;
+use super::labeller::Labeller;
+use super::nearly::{self, Nearly};
+use super::notes::Notes;
+use super::proofs::Prover;
 use super::silence::Silence;
 use super::stage::Stage;
 use super::statuses;
 use super::time::{age_at, time_at};
-use super::world::THREE;
+use super::windows::Timer;
+use super::world::{Beginning, THREE};
 
 /// How many requests to the API server are enough for a history, whatever goes wrong in it.
 const REQUESTS: u64 = 2000;
@@ -42,6 +49,16 @@ pub(crate) struct Watchman {
     truth: findings::Truth,
     /// Whether findings are looked for.
     audited: bool,
+    /// Who judges what is done to consumers, where they are moved.
+    judge: Option<(Judge, Nearly)>,
+    /// Who looks at when consumers are moved, where that is limited.
+    timer: Option<Timer>,
+    /// Who looks at what is done to groups, where they are moved.
+    keeper: Option<Keeper>,
+    /// Who looks at what is done to labels of parameters, where something launches by them.
+    labeller: Option<Labeller>,
+    /// Who looks at proofs of copies, where there are any.
+    prover: Option<Prover>,
     known: (
         Known<AMIEncryptionPolicy>,
         Known<AMIEncryptionTarget>,
@@ -81,7 +98,11 @@ impl Objects {
         let reasons = conditions
             .flatten()
             .map(|condition: &Condition| condition.reason.clone());
-        states.map(|state| state.as_str().to_owned()).chain(reasons).collect()
+        let mut migrations = self.migrations.iter();
+        let elsewhere = migrations.any(|migration| followers::has_moved(migration));
+        let elsewhere = elsewhere.then(|| followers::MOVED.to_owned());
+        let states = states.map(|state| state.as_str().to_owned());
+        states.chain(reasons).chain(elsewhere).collect()
     }
 }
 
@@ -104,7 +125,7 @@ impl<K: DeserializeOwned> Known<K> {
 }
 
 impl Watchman {
-    pub(crate) fn new(stage: Stage, audited: bool) -> Self {
+    pub(crate) fn new(stage: Stage, beginning: &Beginning) -> Self {
         Self {
             stage,
             seen: (0, (0, 0)),
@@ -112,7 +133,12 @@ impl Watchman {
             forged: BTreeSet::new(),
             silence: Silence::default(),
             truth: findings::Truth::default(),
-            audited,
+            audited: beginning.audited,
+            judge: beginning.moving.then(Default::default),
+            timer: beginning.windows.map(Timer::new),
+            keeper: beginning.groups.map(Keeper::new),
+            labeller: beginning.labelled.then(Labeller::default),
+            prover: beginning.proofs.map(Prover::new),
             known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
         }
@@ -160,15 +186,35 @@ impl Watchman {
         let said = written.iter().filter(|one| one.change != Change::Deleted);
         let mut migrations = self.answered_for(&objects);
         migrations.extend(said.map(|one| &one.after));
-        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes, self.stage.clock.age());
-        broken.extend(consumers::check(&self.stage.sim, &migrations));
-        broken.extend(consumers::check_counts(&self.stage.sim, &objects));
-        broken.extend(moving::check(&self.stage.sim));
+        let now = self.stage.clock.age();
+        let mut broken = invariants::check(&self.stage.sim, &migrations, &notes, now);
+        if let Some((judge, nearly)) = &mut self.judge {
+            broken.extend(judge.look(&self.stage, &migrations, &objects));
+            for guard in nearly.look(&self.stage, &objects) {
+                *self.outcome.reached.entry(nearly::word(guard)).or_default() += 1;
+            }
+        }
+        if let Some(timer) = &mut self.timer {
+            broken.extend(timer.look(&self.stage, &objects));
+        }
+        if let Some(keeper) = &mut self.keeper {
+            broken.extend(keeper.look(&self.stage, &migrations, &objects));
+        }
+        if let Some(labeller) = &mut self.labeller {
+            broken.extend(labeller.look(&self.stage, &objects));
+        }
+        if let Some(prover) = &mut self.prover {
+            broken.extend(prover.look(&self.stage, &migrations, &objects));
+        }
+        // What is put back may be launched again by now.
+        let notes = self.stage.notes();
+        broken.extend(consumers::check(&self.stage.sim, &migrations, &notes, now));
+        broken.extend(consumers::check_counts(&self.stage.sim, &objects, &notes, now));
         broken.extend(self.truth.check(&objects.targets, &notes));
         let contested = self.stage.contested;
         self.stage.sim.with_world(|world| {
             broken.extend(statuses::check(world, &objects, contested, notes.incomplete));
-            broken.extend(written.iter().filter_map(|one| one.loses(world)));
+            broken.extend(written.iter().filter_map(|one| one.loses(world, &notes)));
         });
         broken.extend(
             notes
@@ -185,6 +231,9 @@ impl Watchman {
         if self.outcome.broken.is_empty() {
             let objects = self.objects();
             self.outcome.broken.extend(self.silence.listen(&self.stage, &objects));
+            let prover = self.prover.as_mut();
+            let left = prover.and_then(|prover| prover.listen(&self.stage));
+            self.outcome.broken.extend(left);
         }
     }
 
@@ -235,20 +284,31 @@ impl Watchman {
         }
         let text = |field: &str| before["spec"][field].as_str().unwrap_or_default().to_owned();
         let place = (text("accountID"), text("region"));
+        // The copy of another account's image is on record there.
+        let is_own = before["spec"].get("ownerAccountID").is_none();
         self.stage.note(|notes| {
-            notes.records_lost.insert(place, age_at(version.at));
+            if is_own {
+                notes.records_lost.insert(place, age_at(version.at));
+            }
             notes.lost.insert(version.name.clone());
         });
     }
 
     /// Looks whether nothing was changed where nothing may have been.
     pub(crate) fn check_hands_off(&self) -> Option<Broken> {
-        let hands_off = self.stage.notes().hands_off;
+        let notes = self.stage.notes();
+        // Instances of a policy that is gone are terminated all the same.
+        let is_end = |call: &Call| {
+            let mut ends = notes.ends_proofs.iter();
+            call.operation == "TerminateInstances"
+                && ends.any(|(account, from, to)| call.account == *account && is_between(call, *from, *to))
+        };
+        let hands_off = &notes.hands_off;
         self.stage.sim.with_journal(|calls| {
             hands_off.iter().find_map(|(account, from, to)| {
                 let call = calls.iter().find(|call| {
                     let changes = call.mutating && !call.dry_run && call.account == *account;
-                    changes && is_between(call, *from, *to)
+                    changes && is_between(call, *from, *to) && !is_end(call)
                 })?;
                 let how = format!("{} at {} in {account}", call.operation, call.time);
                 Some(Broken::new(Promise::HandsOff, how))
@@ -259,7 +319,14 @@ impl Watchman {
     /// Looks whether AWS itself would refuse every call that changes something, in the sessions that are asked for
     /// while a policy only looks for a while.
     pub(crate) fn check_audits(&self) -> Option<Broken> {
-        let audited = self.stage.notes().audited;
+        let notes = self.stage.notes();
+        // To terminate instances of a policy that is gone takes a session that may.
+        let is_gone = |account: &String, from: Duration, to: Duration| {
+            let mut gone = notes.ends_proofs.iter();
+            gone.any(|(of, since, until)| of == account && *since < to && from < *until)
+        };
+        let mut audited = notes.audited.clone();
+        audited.retain(|(account, from, to)| !is_gone(account, *from, *to));
         self.stage.sim.with_journal(|calls| {
             audited.iter().find_map(|(account, from, to)| {
                 let meanwhile = calls.iter().filter(|call| is_between(call, *from, *to));
@@ -309,11 +376,11 @@ impl Written {
     }
 
     /// What is no longer on record by it.
-    fn loses(&self, world: &World) -> Option<Broken> {
+    fn loses(&self, world: &World, notes: &Notes) -> Option<Broken> {
         match self.change {
             Change::Added => None,
             Change::Modified => invariants::forgets(self.before.as_ref()?, &self.after, world),
-            Change::Deleted => invariants::drops(&self.after, world),
+            Change::Deleted => invariants::drops(&self.after, world, notes),
         }
     }
 }

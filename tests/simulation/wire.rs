@@ -14,6 +14,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use axum::body::Bytes;
 use axum::http;
 use ec2sim::Directive;
+use serde_json::Value;
 
 use super::stage::{Lot, Stage};
 
@@ -42,8 +43,7 @@ impl HttpConnector for Wire {
             let body = ByteStream::new(request.take_body()).collect().await;
             let body = body.map_err(|error| ConnectorError::io(error.into()))?;
             let request = to_http(&request, body.into_bytes())?;
-            let asked = url::form_urlencoded::parse(request.body());
-            let asked: BTreeMap<String, String> = asked.into_owned().collect();
+            let asked = asked(&request);
             let lot = stage.call(process, &asked);
             if lot == Lot::DiesBefore {
                 return pending().await;
@@ -63,6 +63,27 @@ impl HttpConnector for Wire {
             Ok(from_http(answer))
         })
     }
+}
+
+/// What is asked for: the operation and its parameters. Of what is asked for in JSON the name alone, or the image that is to be scanned.
+fn asked(request: &http::Request<Bytes>) -> BTreeMap<String, String> {
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    if request.uri().path() == "/ondemand/scan" {
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let image = body["resourceId"].as_str().unwrap_or_default();
+        let asked = [("Action", "StartOnDemandScan"), ("ImageId", image)];
+        return asked.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    }
+    let Some((_, operation)) = target.and_then(|target| target.rsplit_once('.')) else {
+        return url::form_urlencoded::parse(request.body()).into_owned().collect();
+    };
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let name = body["Name"].as_str().map(|name| ("Name".to_owned(), name.to_owned()));
+    let operation = ("Action".to_owned(), operation.to_owned());
+    [operation].into_iter().chain(name).collect()
 }
 
 /// How long a request takes to arrive, and an answer to come back.

@@ -9,9 +9,15 @@ use serde_json::{Value, json};
 
 use super::consumers;
 use super::findings;
-use super::moving;
+use super::following::{self, Followers};
+use super::groups::{self, Groups};
+use super::labels;
+use super::launching;
+use super::moving::{self, Ways};
 use super::newer::Newer;
 use super::odd::Odd;
+use super::proving::{self, Proofs};
+use super::windows::{self, Windows};
 
 /// The access key of the controller's own identity.
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
@@ -45,7 +51,7 @@ pub(crate) const PLACES: [(&str, &str); 3] = [(ONE, "eu-west-1"), (ONE, "us-east
 #[derive(Debug)]
 pub(crate) struct Role {
     pub(crate) name: &'static str,
-    pub(crate) allow: [&'static str; 7],
+    pub(crate) allow: [&'static str; 8],
     /// As much of that as changes nothing.
     pub(crate) reads: [&'static str; 2],
     pub(crate) trust: [&'static str; 1],
@@ -62,6 +68,7 @@ pub(crate) const ROLE: &Role = &Role {
         "eks:*",
         "batch:*",
         "imagebuilder:*",
+        "inspector2:*",
     ],
     reads: ["ec2:Describe*", "kms:DescribeKey"],
     trust: [CONTROLLER],
@@ -78,6 +85,20 @@ pub(crate) struct Beginning {
     pub(crate) using: bool,
     /// Whether the policies have findings looked for.
     pub(crate) audited: bool,
+    /// Whether they have consumers moved.
+    pub(crate) moving: bool,
+    /// In which ways.
+    pub(crate) ways: Ways,
+    /// How they have groups moved, if they do.
+    pub(crate) groups: Option<Groups>,
+    /// Whether parameters have labels by which something launches.
+    pub(crate) labelled: bool,
+    /// When they have consumers moved, and after how many failures no more.
+    pub(crate) windows: Option<Windows>,
+    /// How they have copies proven, if they do.
+    pub(crate) proofs: Option<Proofs>,
+    /// How another account launches an image of the first one's, if it does.
+    pub(crate) followers: Option<Followers>,
 }
 
 /// What becomes of an image of a kind.
@@ -87,6 +108,8 @@ struct Kind {
 
 /// The kind of which there is an image that the second account may launch.
 const SHARED: usize = 2;
+/// So many kinds come first that are copied.
+const COPIED_KINDS: usize = 5;
 
 const KINDS: [Kind; 10] = [
     Kind {
@@ -154,6 +177,7 @@ impl Beginning {
         kinds.shuffle(&mut rng);
         let mut places: [Vec<String>; 3] = Default::default();
         let mut names: [Vec<String>; 3] = Default::default();
+        let mut copied: [Vec<String>; 3] = Default::default();
         let mut shared = None;
         for (number, kind) in kinds.iter().enumerate() {
             let place = rng.random_range(0..places.len());
@@ -161,6 +185,9 @@ impl Beginning {
             places[place].push((KINDS[*kind].yaml)(&mut rng, &name));
             if (*kind, place) == (SHARED, 0) {
                 shared = Some(name.clone());
+            }
+            if *kind < COPIED_KINDS {
+                copied[place].push(name.clone());
             }
             names[place].push(name);
         }
@@ -171,7 +198,11 @@ impl Beginning {
         for (place, image) in newer.images {
             places[place].push(image);
         }
-        let launches = consumers::of(seed, &names, shared.as_deref());
+        let launches = if moving::is_newer(seed) {
+            launching::of(seed, &names, &copied)
+        } else {
+            consumers::of(seed, &names, shared.as_deref())
+        };
         let yaml = world(seed, &mut rng, &places, &launches, odd, &newer.copies);
         let mut world = WorldSpec::parse(&yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         let mut policies = POLICIES
@@ -180,13 +211,25 @@ impl Beginning {
         policies.push(odd.policy(policy(THIRD, THREE, &["eu-west-1"])));
         consumers::join(seed, &mut world, &mut policies);
         moving::join(seed, &mut world, &mut policies);
+        windows::join(seed, &mut policies);
+        groups::join(seed, &copied, &mut world, &mut policies);
+        labels::join(seed, &names, &copied, &mut world);
+        let followers = following::join(seed, &copied, &mut world);
         findings::join(seed, &mut policies);
+        proving::join(seed, &mut world, &mut policies);
         Self {
             world,
             policies,
             odd,
             using: consumers::is_using(seed),
             audited: findings::is_audited(seed),
+            moving: moving::is_moving(seed),
+            ways: Ways::of(seed),
+            groups: Groups::of(seed),
+            labelled: labels::are_there(seed),
+            windows: Windows::of(seed),
+            proofs: Proofs::of(seed),
+            followers,
         }
     }
 }

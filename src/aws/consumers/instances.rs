@@ -15,7 +15,7 @@ const OPERATION: Operation = Operation::DescribeInstances;
 const PAGE: i32 = 1000;
 
 /// The states of an instance that is there, or can be started again.
-pub(super) const STATES: [InstanceStateName; 4] = [
+pub(in crate::aws) const STATES: [InstanceStateName; 4] = [
     InstanceStateName::Pending,
     InstanceStateName::Running,
     InstanceStateName::Stopping,

@@ -22,6 +22,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use wildmatch::WildMatch;
 
+pub(super) use instances::STATES;
 pub(super) use owner::owner;
 
 use super::session::Session;

@@ -6,12 +6,17 @@ use crate::aws::consumers::{Query, owner};
 use crate::aws::listing::listed;
 use crate::aws::pages::Pages;
 use crate::aws::session::Session;
-use crate::domain::{AwsError, ErrorClass, Movable, Operation, ParameterNow, Tags};
+use crate::domain::{AwsError, ErrorClass, LabelledVersion, Movable, Operation, ParameterNow, Tags};
 
 const GET: Operation = Operation::GetParameters;
 const DESCRIBE: Operation = Operation::DescribeParameters;
 const TAGS: Operation = Operation::ListTagsForResource;
+const HISTORY: Operation = Operation::GetParameterHistory;
 const PUT: Operation = Operation::PutParameter;
+const LABEL: Operation = Operation::LabelParameterVersion;
+
+/// AWS's largest page of a history.
+const PAGE: i32 = 50;
 
 /// Reads what it holds, and all that a new version has to be told again.
 pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result<Movable, AwsError> {
@@ -20,6 +25,7 @@ pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result
     let of_type = ResourceTypeForTagging::Parameter;
     let tags = client.list_tags_for_resource().resource_type(of_type).resource_id(name);
     let tags = session.call(TAGS, tags.send()).await?;
+    let history = history(session, name).await?;
     // Last, as this is what decides.
     let answer = session.call(GET, client.get_parameters().names(name).send()).await?;
     if answer.invalid_parameters().iter().any(|invalid| invalid == name) {
@@ -28,6 +34,10 @@ pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result
     let got = listed(GET, answer.parameters)?.into_iter().next();
     let got = got.ok_or_else(|| AwsError::new(GET, ErrorClass::Transient, None))?;
     let metadata = metadata.ok_or_else(|| AwsError::new(DESCRIBE, ErrorClass::Transient, None))?;
+    if history.newest < got.version {
+        // It was read from elsewhere, and says nothing of the labels of that version.
+        return Err(AwsError::new(HISTORY, ErrorClass::Transient, None));
+    }
     let tags: Vec<(&str, &str)> = tags.tag_list().iter().map(|tag| (tag.key(), tag.value())).collect();
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(Into::into);
     let policies = metadata.policies().iter();
@@ -42,6 +52,9 @@ pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result
         policies: policies
             .filter_map(|policy| policy.policy_text().map(Into::into))
             .collect(),
+        oldest: history.oldest,
+        labelled: history.labelled,
+        modified_by: text(metadata.last_modified_user()),
         owner: owner(query, None, tags.iter().copied()),
         tags: Tags::of(&tags),
     }))
@@ -70,6 +83,61 @@ async fn metadata(session: &Session, name: &str) -> Result<Option<ParameterMetad
         pages.turn(DESCRIBE, page.next_token)?;
     }
     Ok(None)
+}
+
+/// What is known of the versions that Parameter Store keeps.
+struct History {
+    oldest: i64,
+    newest: i64,
+    labelled: Vec<LabelledVersion>,
+}
+
+/// Reads its versions: nothing else shows which labels there are.
+async fn history(session: &Session, name: &str) -> Result<History, AwsError> {
+    let mut found = History {
+        oldest: i64::MAX,
+        newest: 0,
+        labelled: Vec::new(),
+    };
+    let mut pages = Pages::default();
+    while pages.more() {
+        let client = session.ssm();
+        let request = client
+            .get_parameter_history()
+            .name(name)
+            .max_results(PAGE)
+            .set_next_token(pages.token());
+        let page = session.call(HISTORY, request.send()).await?;
+        for version in listed(HISTORY, page.parameters)? {
+            found.oldest = found.oldest.min(version.version);
+            found.newest = found.newest.max(version.version);
+            if !version.labels().is_empty() {
+                found.labelled.push(LabelledVersion {
+                    number: version.version,
+                    value: version.value().unwrap_or_default().into(),
+                    labels: version.labels().iter().map(|label| label.as_str().into()).collect(),
+                });
+            }
+        }
+        pages.turn(HISTORY, page.next_token)?;
+    }
+    Ok(found)
+}
+
+/// Has these labels be on this version and on no other. Says which version that is.
+pub(super) async fn label(session: &Session, name: &str, version: i64, labels: &[Box<str>]) -> Result<i64, AwsError> {
+    let client = session.ssm();
+    let request = client
+        .label_parameter_version()
+        .name(name)
+        .parameter_version(version)
+        .set_labels(Some(labels.iter().map(|label| label.to_string()).collect()));
+    let answer = session.call(LABEL, request.send()).await?;
+    if answer.invalid_labels().is_empty() {
+        Ok(answer.parameter_version)
+    } else {
+        Err(AwsError::malformed(LABEL, &"labels that were there are no labels"))
+    }
 }
 
 /// Gives it another value, and all else as it was. Says which version that is.

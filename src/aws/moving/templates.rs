@@ -1,5 +1,6 @@
 //! Launch templates, one at a time.
 
+use aws_sdk_ec2::operation::create_launch_template_version::builders::CreateLaunchTemplateVersionFluentBuilder;
 use aws_sdk_ec2::types::{
     LaunchTemplate, LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
     LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateVersion, RequestLaunchTemplateData,
@@ -102,7 +103,7 @@ async fn one(session: &Session, id: &str, number: i64) -> Result<Option<VersionN
     }
 }
 
-fn project(version: &LaunchTemplateVersion) -> Result<VersionNow, AwsError> {
+pub(super) fn project(version: &LaunchTemplateVersion) -> Result<VersionNow, AwsError> {
     let number = version
         .version_number
         .ok_or_else(|| AwsError::malformed(VERSIONS, &"a version without a number"))?;
@@ -144,22 +145,54 @@ fn mapping(mapping: &LaunchTemplateBlockDeviceMapping) -> Result<Mapping, AwsErr
 
 /// Makes a version, and says which.
 pub(super) async fn new_version(session: &Session, version: &NewVersion) -> Result<i64, AwsError> {
+    let request = create(session, version);
+    let answer = session.call(CREATE, Box::pin(request.send())).await?;
+    let made = answer.launch_template_version().and_then(|made| made.version_number());
+    made.ok_or_else(|| AwsError::malformed(CREATE, &"no version in the answer"))
+}
+
+/// Asks by dry runs whether this version may be made, and whether the template's default may be set.
+pub(super) async fn may_make(session: &Session, version: &NewVersion) -> Result<(), AwsError> {
+    let request = create(session, version).dry_run(true);
+    permitted(session.call(CREATE, Box::pin(request.send())).await)?;
+    let request = session
+        .ec2()
+        .modify_launch_template()
+        .launch_template_id(&*version.template)
+        .default_version(version.source.to_string())
+        .dry_run(true);
+    permitted(session.call(MODIFY, request.send()).await)
+}
+
+/// What AWS says of a dry run. What it refuses for another reason than rights is found out by the call itself.
+fn permitted<T>(answer: Result<T, AwsError>) -> Result<(), AwsError> {
+    match answer {
+        Err(error)
+            if matches!(
+                error.class,
+                ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Transient
+            ) =>
+        {
+            Err(error)
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn create(session: &Session, version: &NewVersion) -> CreateLaunchTemplateVersionFluentBuilder {
     let mappings: Vec<_> = version.mappings.iter().map(sdk_mapping).collect();
     let data = RequestLaunchTemplateData::builder()
         .image_id(&*version.image)
         .set_block_device_mappings((!mappings.is_empty()).then_some(mappings))
         .build();
-    let request = session
+    session
         .ec2()
         .create_launch_template_version()
         .launch_template_id(&*version.template)
         .source_version(version.source.to_string())
         .version_description(&version.description)
         .client_token(&version.client_token)
-        .launch_template_data(data);
-    let answer = session.call(CREATE, Box::pin(request.send())).await?;
-    let made = answer.launch_template_version().and_then(|made| made.version_number());
-    made.ok_or_else(|| AwsError::malformed(CREATE, &"no version in the answer"))
+        .launch_template_data(data)
 }
 
 fn sdk_mapping(mapping: &Mapping) -> LaunchTemplateBlockDeviceMappingRequest {

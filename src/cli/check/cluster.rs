@@ -17,7 +17,7 @@ pub enum Place {
     Cluster,
     /// In the namespace `default`, where Events of such objects are.
     Events,
-    /// In the namespace of the Leases.
+    /// In the namespace of the Leases, which is the controller's own.
     Leases,
 }
 
@@ -68,6 +68,20 @@ pub const RIGHTS: &[Right<'static>] = &[
         "leases",
         &["list", "create", "update", "delete"],
     ),
+];
+
+/// The rights that the chart grants with `promotionMap.enabled` besides. They are needed where a policy has its map kept.
+pub const MAP_RIGHTS: &[Right<'static>] = &[right(
+    Place::Leases,
+    "",
+    "configmaps",
+    &["get", "create", "patch", "delete"],
+)];
+
+/// The rights that the chart grants besides with `proofJobs.enabled: true`.
+pub const FOR_PROOF_JOBS: &[Right<'static>] = &[
+    right(Place::Leases, "batch", "cronjobs", &["get"]),
+    right(Place::Leases, "batch", "jobs", &["get", "create", "delete"]),
 ];
 
 /// The right to read a kind of objects that launch images.
@@ -146,31 +160,54 @@ fn whole(error: &kube::Error) -> String {
     text
 }
 
-/// Whether this identity may do everything that the controller does. The API server is asked about it, and nothing is done.
-pub(super) async fn rights(client: &Client, namespace: &str, kinds: &[ObjectKind]) -> Finding {
-    let rights: Vec<Right<'_>> = RIGHTS.iter().copied().chain(kinds.iter().map(to_list)).collect();
+/// Rights that only some policies take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Optional {
+    /// Those to keep maps in ConfigMaps.
+    pub maps: bool,
+    /// Those to prove copies by Jobs.
+    pub proof_jobs: bool,
+}
+
+/// Whether this identity may do everything that the controller does, and that of `optional` which is wanted. The API server is asked
+/// about it, and nothing is done.
+pub(super) async fn rights(client: &Client, namespace: &str, kinds: &[ObjectKind], optional: Optional) -> Finding {
+    let of_maps = if optional.maps { MAP_RIGHTS } else { &[] };
+    let of_jobs = if optional.proof_jobs { FOR_PROOF_JOBS } else { &[] };
+    let always = RIGHTS.iter().copied().chain(kinds.iter().map(to_list));
+    let rights: Vec<_> = always
+        .map(|right| (right, "rbac.create=true"))
+        .chain(of_maps.iter().map(|right| (*right, "promotionMap.enabled=true")))
+        .chain(of_jobs.iter().map(|right| (*right, "proofJobs.enabled=true")))
+        .collect();
     let each = rights
         .iter()
-        .flat_map(|right| right.verbs.iter().map(move |verb| (right, *verb)));
+        .flat_map(|(right, value)| right.verbs.iter().map(move |verb| (right, *verb, *value)));
     let asked: Vec<_> = stream::iter(each)
-        .map(|(right, verb)| async move { (right, verb, may(client, namespace, right, verb).await) })
+        .map(|(right, verb, value)| async move { (right, verb, value, may(client, namespace, right, verb).await) })
         .buffered(AT_A_TIME)
         .collect()
         .await;
-    let mut missing = Vec::new();
-    for (right, verb, answer) in &asked {
+    let (mut missing, mut values) = (Vec::new(), Vec::new());
+    for (right, verb, value, answer) in &asked {
         match answer {
             Ok(true) => {}
-            Ok(false) => missing.push(named(right, verb, namespace)),
+            Ok(false) => {
+                missing.push(named(right, verb, namespace));
+                if !values.contains(value) {
+                    values.push(*value);
+                }
+            }
             Err(error) => return Finding::new("rights", Err(format!("cannot be asked about: {}", whole(error)))),
         }
     }
     let said = if missing.is_empty() {
         Ok(format!("all {} are granted", asked.len()))
     } else {
-        let missing = missing.join(", ");
         Err(format!(
-            "missing: {missing}: grant them, as the chart does with rbac.create=true"
+            "missing: {}: grant them, as the chart does with {}",
+            missing.join(", "),
+            values.join(" and ")
         ))
     };
     Finding::new("rights", said)

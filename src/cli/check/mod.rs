@@ -13,11 +13,11 @@ use anyhow::{Context, Result};
 
 use super::output::read_or_not;
 use super::run;
-use crate::api::Duration as Text;
+use crate::api::{AMIEncryptionPolicy, Duration as Text};
 use crate::plan::usage::objects::{DEFAULT, ObjectKinds};
 
 pub(crate) use cluster::unreadable;
-pub use cluster::{Place, RIGHTS, Right, to_list};
+pub use cluster::{FOR_PROOF_JOBS, MAP_RIGHTS, Optional, Place, RIGHTS, Right, to_list};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,6 +52,9 @@ pub struct Args {
     /// Which objects of this cluster launch images, as of the replicas: the right to list them is asked about
     #[arg(long, default_value = DEFAULT, hide_default_value = true, value_name = "JSON")]
     pub cluster_consumers: ObjectKinds,
+    /// Ask about the rights to prove copies by Jobs too; they are asked about anyway where a policy has validation.job
+    #[arg(long)]
+    pub proof_jobs: bool,
 }
 
 impl Args {
@@ -114,7 +117,15 @@ async fn ask(args: &Args, tell: &mut dyn FnMut(Finding)) -> Result<()> {
             for finding in cluster::kinds(&client, policies.as_deref()).await {
                 tell(finding);
             }
-            tell(cluster::rights(&client, &namespace, &args.cluster_consumers.0).await);
+            let policies_ask = |asks: fn(&AMIEncryptionPolicy) -> bool| policies.iter().flatten().any(asks);
+            let optional = Optional {
+                maps: policies_ask(|policy| {
+                    let map = policy.spec.promotion.map.as_ref();
+                    map.is_some_and(|map| map.config_map.is_some())
+                }),
+                proof_jobs: args.proof_jobs || policies_ask(|policy| policy.spec.validation.job.is_some()),
+            };
+            tell(cluster::rights(&client, &namespace, &args.cluster_consumers.0, optional).await);
             let (timeout, lease) = (args.timeout().as_std(), args.lease_duration);
             tell(shards::held(&client, &namespace, args.shards, lease, timeout).await);
             policies.unwrap_or_default()

@@ -4,7 +4,7 @@ mod cluster;
 mod look;
 mod read;
 mod render;
-mod values;
+pub(super) mod values;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write as _};

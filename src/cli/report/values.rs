@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::domain::{AccountId, LaunchPermission, Region, Vulnerability};
 use crate::plan::findings::{self, TrustedOwner};
 
-pub(super) fn account(text: &str) -> Result<AccountId, String> {
+pub(in crate::cli) fn account(text: &str) -> Result<AccountId, String> {
     text.parse()
         .map_err(|_| "it must be an AWS account ID of 12 digits".to_owned())
 }
 
-pub(super) fn region(text: &str) -> Result<Region, String> {
+pub(in crate::cli) fn region(text: &str) -> Result<Region, String> {
     text.parse()
         .map_err(|_| "it must be a region's name, such as eu-west-1".to_owned())
 }

@@ -10,7 +10,7 @@ use kube::runtime::controller::Action;
 use super::MigrationReconciler;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
-use crate::domain::{Image, ImageId, Operation};
+use crate::domain::{Image, ImageId, Operation, Watermark};
 use crate::plan::allowance::Urgency;
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, Account, Answer, Contradiction, CopyCall, Facts};
@@ -224,6 +224,7 @@ impl MigrationReconciler<'_> {
             let done = match publication {
                 Publication::ImdsV2 => session.require_imds_v2(image).await,
                 Publication::InstanceTypes(types) => session.restrict_instance_types(image, types).await,
+                Publication::Seal(name) => session.attach_watermark(image, name).await,
                 Publication::LaunchPermissions(permissions) => session.add_launch_permissions(image, permissions).await,
                 Publication::Description(text) => session.set_description(image, text).await,
                 Publication::Deprecation(at) => session.deprecate_at(image, *at).await,
@@ -293,6 +294,7 @@ fn operation(publication: &Publication) -> Operation {
             Operation::ModifyImageAttribute
         }
         Publication::InstanceTypes(_) => Operation::ReplaceImageInstanceTypeSpecification,
+        Publication::Seal(_) => Operation::AttachImageWatermark,
         Publication::Deprecation(_) => Operation::EnableImageDeprecation,
         Publication::Tags(_) => Operation::CreateTags,
     }
@@ -303,6 +305,7 @@ fn what(publication: &Publication) -> &'static str {
     match publication {
         Publication::ImdsV2 => "IMDS support",
         Publication::InstanceTypes(_) => "instance types",
+        Publication::Seal(_) => "watermark",
         Publication::LaunchPermissions(_) => "launch permissions",
         Publication::Description(_) => "description",
         Publication::Deprecation(_) => "deprecation time",
@@ -320,6 +323,15 @@ fn published(copy: &Image, publication: &Publication) -> Image {
         Publication::InstanceTypes(types) => {
             let extras = copy.extras.get_or_insert_default();
             extras.instance_types = Some(types.clone());
+        }
+        Publication::Seal(name) => {
+            if let Some(key) = promote::watermark_key(&copy, name) {
+                let mark = Watermark {
+                    key: key.into(),
+                    attached: None,
+                };
+                copy.extras.get_or_insert_default().watermarks.push(mark);
+            }
         }
         Publication::LaunchPermissions(_) => {}
         Publication::Description(text) => copy.description = Some(text.clone()),

@@ -3,20 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::MigrationReconciler;
 use crate::api::{AMIMigration, AMIMigrationStatus, ConsumerState};
-use crate::aws::{AwsError, Session};
+use crate::aws::{Access, AwsError, Cause, Session};
+use crate::controller::index::Scoped;
 use crate::controller::key_access::{Others, key_access};
 use crate::controller::memory::CallProblem;
-use crate::controller::survey;
-use crate::domain::{Change, ConsumerKind, KeyAccess, Operation};
+use crate::controller::policy;
+use crate::controller::survey::{self, session_key};
+use crate::domain::{Besides, Change, ConsumerKind, ForeignCopy, ImageId, KeyAccess, Operation};
 use crate::plan::access::Principal;
 use crate::plan::access::who::{self, Needs};
-use crate::plan::moving::{self, ConsumerKey, Seen, Turn};
+use crate::plan::moving::{self, ConsumerKey, Seen, Told, Turn, pace};
 use crate::plan::step::{self, Answer, Facts};
 
+/// For how many seconds it is looked again soon whether AWS shows a copy that was published.
+const LATELY: f64 = 3600.0;
 /// In which time no more consumers are moved than the policy allows.
 const A_DAY: f64 = 24.0 * 3600.0;
 
@@ -25,15 +30,18 @@ const A_DAY: f64 = 24.0 * 3600.0;
 pub(super) struct Looked {
     pub(super) consumers: BTreeMap<ConsumerKey, Seen>,
     pub(super) key_access: Option<Option<KeyAccess>>,
+    /// What the account sees of images of others.
+    pub(super) foreign: BTreeMap<ImageId, ForeignCopy>,
 }
 
 impl MigrationReconciler<'_> {
     /// What was read before.
     pub(super) fn looked(&self) -> Looked {
-        let memory = &self.ctx.registry.memory;
+        let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
         Looked {
-            consumers: memory.consumers(&self.uid, self.ctx.clock.monotonic()),
+            consumers: memory.consumers(&self.uid, now),
             key_access: memory.key_access(&self.uid, self.picture_began()),
+            foreign: memory.foreign(&self.uid, self.picture_began(), now),
         }
     }
 
@@ -46,12 +54,15 @@ impl MigrationReconciler<'_> {
         &self,
         session: &Session,
         key: &ConsumerKey,
-        former: Option<i64>,
+        besides: &Besides,
     ) -> Result<Seen, AwsError> {
         let query = survey::query(&self.target.spec.consumers);
         // What is read page by page cannot be gone on with where it stopped.
         session.reserve(reads(key.kind))?;
-        let now = session.movable(key.kind, &key.id, former, &query).await?;
+        if besides.running.is_some() {
+            session.reserve(&OF_INSTANCES)?;
+        }
+        let now = session.movable(key.kind, &key.id, besides, &query).await?;
         let picture = self.picture_began();
         self.ctx
             .registry
@@ -64,18 +75,58 @@ impl MigrationReconciler<'_> {
         })
     }
 
-    /// Reads who may use the copy's key, as far as it matters to those who launch the original.
-    pub(super) async fn read_key_access(&self, session: &Session) -> Option<KeyAccess> {
+    /// Reads who may use the copy's key, as far as it matters to those who launch the original. What fails for a moment is no answer: it is
+    /// read again, and not taken for a key of which nobody can say who may use it.
+    pub(super) async fn read_key_access(&self, session: &Session) -> Result<Option<KeyAccess>, AwsError> {
         let mut needs = Needs::new();
         if let Some(picture) = &self.view.picture {
             let partition = self.of.scope.region.partition();
             who::add_consumers(&mut needs, &self.of.source, &picture.graph, partition);
         }
         let principals: BTreeSet<Principal> = needs.into_keys().collect();
+        let of_key = self.session_of_key();
+        let session = of_key.as_ref().unwrap_or(session);
+        session.reserve(&[Operation::GetKeyPolicy, Operation::ListGrants])?;
         let access = key_access(session, &self.of.key, &principals, Others::None).await;
+        if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
+            if error.is(Cause::CredentialsExpired) {
+                self.ctx.aws.forget(session.key());
+            }
+            return Err(error.clone());
+        }
         let memory = &self.ctx.registry.memory;
         memory.saw_key_access(&self.uid, self.picture_began(), access.clone());
-        access
+        Ok(access)
+    }
+
+    /// A session in the account of the copy's key, where that is another one: KMS shows a key's policy to nobody else. It only reads, as
+    /// the account may be another replica's.
+    fn session_of_key(&self) -> Option<Session> {
+        let owner = self.follows.as_ref()?.migration.as_deref()?;
+        let owner = super::owner(owner, self.ctx)?;
+        let is_silent = owner.spec.suspend || policy::is_withdrawn(&owner, &self.ctx.policies);
+        let scope = owner.scope().ok().filter(|_| !is_silent)?;
+        let key = session_key(&owner.spec, &scope, Access::ReadOnly);
+        Some(self.ctx.aws.session(&key).visiting(&self.uid))
+    }
+
+    /// Reads what the account sees of another's image.
+    pub(super) async fn read_foreign(&self, session: &Session, image: &ImageId) -> Result<ForeignCopy, AwsError> {
+        session.reserve(&OF_FOREIGN_COPY)?;
+        let seen = session.foreign_copy(image).await?;
+        // What does not show yet is looked for again, as long as it may be on its way.
+        if seen.image.is_some() || !self.was_published_lately() {
+            let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
+            memory.saw_foreign(&self.uid, self.picture_began(), image.clone(), seen.clone(), now);
+        }
+        Ok(seen)
+    }
+
+    /// Whether the owner of the image has published its copy within the hour.
+    fn was_published_lately(&self) -> bool {
+        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
+        let at = owner.and_then(step::published_at);
+        at.is_some_and(|at| self.ctx.clock.now().duration_since(at).as_secs_f64() < LATELY)
     }
 
     /// Changes a consumer as it was put on record.
@@ -89,23 +140,39 @@ impl MigrationReconciler<'_> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
-        if let Err(error) = session.reserve(&[operation(change)]) {
+        if let Err(error) = self.may_change(session, change).await {
             return Ok(self.failed(&error, recorded));
         }
         // Whatever comes of it, what was read before says nothing any more.
         self.ctx.registry.memory.forget_consumer(&self.uid, key);
-        let version = match session.change(change).await {
-            Ok(version) => version,
-            Err(error) => return Ok(self.failed(&error, recorded)),
+        let made = match session.change(change).await {
+            Ok(made) => made,
+            Err(error) => {
+                self.ctx.registry.memory.set_may_move(&self.target.name_any(), false);
+                return Ok(self.failed(&error, recorded));
+            }
         };
-        tracing::info!(consumer = %key.id, version, "changed a consumer");
+        tracing::info!(consumer = %key.id, ?made, "changed a consumer");
         self.ctx.registry.memory.set_problem(&self.uid, None);
-        let answer = Answer::Moved(key, change, version);
+        let answer = Answer::Moved(key, change, &made);
         if step::answered(facts, answer, self.ctx.clock.now()).status == *facts.record.status {
             // Nothing is written that would lead to the next step, and it may take a while to show.
             return Ok(Action::requeue(self.ctx.clock.to_real_time(moving::LOOK_AGAIN)));
         }
         self.answered(facts, answer).await
+    }
+
+    /// Makes room for a change. Before the first one of a target AWS is asked whether all of it may be made.
+    async fn may_change(&self, session: &Session, change: &Change) -> Result<(), AwsError> {
+        let (memory, target) = (&self.ctx.registry.memory, self.target.name_any());
+        if memory.may_move(&target) || !matches!(change, Change::NewVersion(_)) {
+            return session.reserve(operations(change));
+        }
+        let asked = [Operation::CreateLaunchTemplateVersion, Operation::ModifyLaunchTemplate];
+        session.reserve(&[operations(change), &asked].concat())?;
+        session.may_change_consumer(change).await?;
+        memory.set_may_move(&target, true);
+        Ok(())
     }
 
     /// Whether another consumer may be moved in this account and region now.
@@ -122,9 +189,7 @@ impl MigrationReconciler<'_> {
                 .map(|status| status.consumers.clone())
                 .unwrap_or_default()
         };
-        let others = neighbours
-            .iter()
-            .filter(|m| m.metadata.uid.as_deref() != Some(self.uid.as_str()));
+        let others = neighbours.iter().filter(|m| self.may_go_on(m));
         let is_begun = |state| matches!(state, ConsumerState::Moving | ConsumerState::PuttingBack);
         if others.flat_map(|m| rows(m)).any(|row| is_begun(row.state)) {
             return Turn::Busy;
@@ -140,6 +205,50 @@ impl MigrationReconciler<'_> {
         }
     }
 
+    /// Whether this may go on record: a consumer is moved only while none of another image is, and the watch may not show yet that one is.
+    pub(super) fn may_begin(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> bool {
+        if !moving::begins(&current.consumers, &status.consumers) {
+            return true;
+        }
+        let neighbours = self.neighbours();
+        let shown = |uid: &str| {
+            let known = neighbours.iter().find(|m| m.metadata.uid.as_deref() == Some(uid))?;
+            known.resource_version()
+        };
+        let now = self.ctx.clock.monotonic();
+        let this = (self.uid.as_str(), self.migration.resource_version());
+        self.ctx.registry.moves.begin(&self.of.scope, this, now, shown)
+    }
+
+    /// Whether this is another migration that goes on with what it has begun.
+    fn may_go_on(&self, other: &AMIMigration) -> bool {
+        other.metadata.uid.as_deref() != Some(self.uid.as_str()) && moving::goes_on(other)
+    }
+
+    /// How many moves of the policy have failed that nobody has looked at yet.
+    pub(super) fn failures(&self) -> usize {
+        let settings = &self.target.spec;
+        let since = pace::counted_since(&settings.promotion);
+        self.ctx.failures.since(&settings.policy, since)
+    }
+
+    /// How many groups of other images in this account and region are being refreshed.
+    pub(super) fn refreshing(&self) -> usize {
+        if !self.target.spec.promotion.moves() {
+            return 0;
+        }
+        let neighbours = self.neighbours();
+        let others = neighbours
+            .iter()
+            .filter(|m| m.metadata.uid.as_deref() != Some(self.uid.as_str()));
+        // AWS goes on with those of a migration that is held, too.
+        let rows = others
+            .filter_map(|m| m.status.as_ref())
+            .filter(|status| status.source_gone_time.is_none())
+            .flat_map(|status| &status.consumers);
+        rows.filter(|row| moving::may_go_on(row)).count()
+    }
+
     /// Events for each consumer that was moved, put back, or set back by somebody.
     pub(super) async fn tell_of_consumers(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) {
         for row in &status.consumers {
@@ -147,26 +256,26 @@ impl MigrationReconciler<'_> {
                 .consumers
                 .iter()
                 .find(|known| (&known.kind, &known.id) == (&row.kind, &row.id));
-            if before.is_some_and(|before| (before.state, &before.reason) == (row.state, &row.reason)) {
+            let Some(told) = moving::told(before, row) else {
                 continue;
-            }
+            };
             let consumer = format!("{} {}", row.kind, row.id);
             let events = &self.ctx.events;
-            match (row.state, row.reason.as_deref()) {
-                (ConsumerState::Moved, _) => {
-                    let message = format!("{consumer} launches the copy.");
-                    events.normal(self.migration, MOVED, "Move", &message).await;
-                }
-                (ConsumerState::PutBack, _) => {
-                    let message = format!("{consumer} launches the original again.");
-                    events.normal(self.migration, PUT_BACK, "Move", &message).await;
-                }
-                (ConsumerState::Left, Some(reason)) if row.previous.is_some() => {
+            let (reason, message) = match told {
+                Told::Moved => (MOVED, format!("{consumer} launches the copy.")),
+                Told::Refreshing => (
+                    REFRESHING,
+                    format!("The instances of {consumer} that run the original are replaced."),
+                ),
+                Told::PutBack => (PUT_BACK, format!("{consumer} launches the original again.")),
+                Told::Left => {
+                    let reason = row.reason.as_deref().unwrap_or_default();
                     let message = format!("{consumer}: {}", row.message.as_deref().unwrap_or_default());
                     events.warning(self.migration, reason, "Move", &message).await;
+                    continue;
                 }
-                _ => {}
-            }
+            };
+            events.normal(self.migration, reason, "Move", &message).await;
         }
     }
 }
@@ -174,6 +283,31 @@ impl MigrationReconciler<'_> {
 /// Reasons of Events.
 const MOVED: &str = "ConsumerMoved";
 const PUT_BACK: &str = "ConsumerPutBack";
+const REFRESHING: &str = "ConsumerRefreshing";
+
+/// What it takes to read what an account sees of another's copy. Pages may be empty.
+const OF_FOREIGN_COPY: [Operation; 4] = [
+    Operation::DescribeImages,
+    Operation::DescribeImages,
+    Operation::DescribeImages,
+    Operation::GetAllowedImagesSettings,
+];
+
+/// What it takes besides to read who of a group runs an image, and its refreshes.
+const OF_INSTANCES: [Operation; 12] = [
+    Operation::DescribeAutoScalingGroups,
+    Operation::DescribeAutoScalingGroups,
+    Operation::DescribeAutoScalingGroups,
+    Operation::DescribeLaunchConfigurations,
+    Operation::DescribeLaunchConfigurations,
+    Operation::DescribeInstanceRefreshes,
+    Operation::DescribeInstanceRefreshes,
+    Operation::DescribeLaunchTemplateVersions,
+    Operation::DescribeLaunchTemplateVersions,
+    Operation::DescribeLaunchTemplateVersions,
+    Operation::DescribeInstances,
+    Operation::DescribeInstances,
+];
 
 /// The calls that reading a consumer takes, and some more, as pages may be empty.
 fn reads(kind: ConsumerKind) -> &'static [Operation] {
@@ -185,24 +319,56 @@ fn reads(kind: ConsumerKind) -> &'static [Operation] {
         Operation::DescribeLaunchTemplates,
         Operation::DescribeLaunchTemplates,
     ];
-    const OF_PARAMETER: [Operation; 6] = [
+    const OF_PARAMETER: [Operation; 9] = [
         Operation::DescribeParameters,
         Operation::DescribeParameters,
         Operation::DescribeParameters,
         Operation::DescribeParameters,
         Operation::ListTagsForResource,
+        Operation::GetParameterHistory,
+        Operation::GetParameterHistory,
+        Operation::GetParameterHistory,
         Operation::GetParameters,
+    ];
+    // What its launch templates take besides is known once the group is read.
+    const OF_GROUP: [Operation; 8] = [
+        Operation::DescribeAutoScalingGroups,
+        Operation::DescribeAutoScalingGroups,
+        Operation::DescribeAutoScalingGroups,
+        Operation::DescribeLaunchConfigurations,
+        Operation::DescribeLaunchConfigurations,
+        Operation::DescribeLaunchTemplateVersions,
+        Operation::DescribeLaunchTemplateVersions,
+        Operation::DescribeLaunchTemplateVersions,
     ];
     match kind {
         ConsumerKind::Parameter => &OF_PARAMETER,
+        ConsumerKind::AutoScalingGroup => &OF_GROUP,
         _ => &OF_TEMPLATE,
     }
 }
 
-fn operation(change: &Change) -> Operation {
+/// The calls that a change takes.
+fn operations(change: &Change) -> &'static [Operation] {
     match change {
-        Change::NewVersion(_) => Operation::CreateLaunchTemplateVersion,
-        Change::SetDefault { .. } => Operation::ModifyLaunchTemplate,
-        Change::PutValue { .. } => Operation::PutParameter,
+        Change::NewVersion(_) => &[Operation::CreateLaunchTemplateVersion],
+        Change::SetDefault { .. } => &[Operation::ModifyLaunchTemplate],
+        Change::PutValue { .. } => &[Operation::PutParameter],
+        Change::MoveLabels { .. } => &[Operation::LabelParameterVersion],
+        Change::TagGroup { .. } => &[Operation::CreateOrUpdateTags],
+        // It is read just before.
+        Change::StartRefresh(_) => &[
+            Operation::DescribeAutoScalingGroups,
+            Operation::DescribeAutoScalingGroups,
+            Operation::DescribeAutoScalingGroups,
+            Operation::StartInstanceRefresh,
+        ],
+        Change::RollBackRefresh { .. } => &[Operation::RollbackInstanceRefresh],
+        Change::SetGroup(_) => &[
+            Operation::DescribeAutoScalingGroups,
+            Operation::DescribeAutoScalingGroups,
+            Operation::DescribeAutoScalingGroups,
+            Operation::UpdateAutoScalingGroup,
+        ],
     }
 }

@@ -9,6 +9,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
 use super::apply::{AFTER_CONFLICT, Outcome, write_status};
+use super::followers::of_owner;
 use super::index::Scoped;
 use super::memory::CallProblem;
 use super::registry::AccountView;
@@ -17,21 +18,28 @@ use super::usage::quiet_until;
 use super::{Context, policy};
 use crate::api::conditions;
 use crate::api::{
-    AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, ImageUsage, MigrationState, TagPublication, labels,
+    AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, ImageUsage, MigrationState, Mode, TagPublication, labels,
 };
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
-use crate::domain::{ImageId, Inventory, Malformed, Operation};
+use crate::domain::{AccountId, ImageId, Inventory, Malformed, Operation};
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::Problem;
-use crate::plan::step::{self, Account, Answers, Effect, Facts, Grants, Memory, Next, Question, Record, Step};
+use crate::plan::proof::Kind;
+use crate::plan::step::{self, Account, Answers, Effect, Facts, Follows, Grants, Memory, Next, Question, Record, Step};
 use crate::plan::usage::{keys, record};
-use crate::plan::{problem, source_keys};
+use crate::plan::{moving, problem, proof, source_keys};
 
 mod calls;
 mod consumers;
+mod jobs;
+mod proving;
+mod scanning;
 
 use consumers::Looked;
+
+/// How soon it is looked again whether the watch shows what another migration has begun.
+const AFTER_OTHERS: Duration = Duration::from_secs(1);
 
 /// How long to wait where the status was written too often.
 const UNTIL_WRITTEN: Duration = Duration::from_secs(10);
@@ -63,6 +71,13 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
     let Some(view) = view else {
         return Ok(Action::await_change());
     };
+    let follows = match followed(&migration, &of, &ctx) {
+        Ok(follows) => follows,
+        Err(malformed) => {
+            tracing::error!(%malformed, "cannot work on this migration");
+            return Ok(Action::await_change());
+        }
+    };
     let reconciler = MigrationReconciler {
         ctx: &ctx,
         migration: &migration,
@@ -70,9 +85,10 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         uid,
         of,
         view,
+        follows,
         session: OnceLock::new(),
     };
-    reconciler.reconcile().await
+    Box::pin(reconciler.reconcile()).await
 }
 
 /// What came of a question.
@@ -93,6 +109,8 @@ struct MigrationReconciler<'a> {
     uid: String,
     of: CopyIdentity,
     view: AccountView,
+    /// Whose image it is, where that is another account's.
+    follows: Option<Followed>,
     /// The session of this visit's calls, once there is one.
     session: OnceLock<Session>,
 }
@@ -100,7 +118,7 @@ struct MigrationReconciler<'a> {
 impl MigrationReconciler<'_> {
     /// Asks what the next step wants to know, records what it says, and then makes its one change.
     async fn reconcile(&self) -> Result<Action, kube::Error> {
-        self.let_younger_go_on();
+        self.let_others_go_on();
         let current = self.migration.status.clone().unwrap_or_default();
         let recorded = self.recorded();
         let recorded = recorded.as_ref();
@@ -125,6 +143,15 @@ impl MigrationReconciler<'_> {
             if let Some(wait) = self.wait_out(recorded.filter(holds_up)) {
                 return self.write_or(step.status, &current, Action::requeue(wait)).await;
             }
+            if let Question::Job(name) = question {
+                let Some(seen) = Box::pin(self.read_job(&current, recorded)).await? else {
+                    // The status is to say so now.
+                    return Ok(Action::requeue(Duration::ZERO));
+                };
+                answers.job = Some((name.clone(), seen));
+                problem = self.problem_of_writes(problem, recorded);
+                continue;
+            }
             let Some(session) = self.session() else {
                 return Ok(Action::await_change());
             };
@@ -137,6 +164,13 @@ impl MigrationReconciler<'_> {
         };
         let usage = self.usage(&current);
         if status != current {
+            if !self.may_begin(&status, &current) {
+                return Ok(Action::requeue(self.ctx.clock.to_real_time(AFTER_OTHERS)));
+            }
+            if !self.takes_place(&status, &current) {
+                // Another one was faster, which does not show yet.
+                return Ok(Action::requeue(self.ctx.clock.to_real_time(proof::TURN)));
+            }
             return self
                 .write(&AMIMigrationStatus { usage, ..status }, &current, Urgency::Now)
                 .await;
@@ -184,10 +218,12 @@ impl MigrationReconciler<'_> {
             of: &self.of,
             settings: &self.target.spec,
             record: Record {
+                uid: &self.uid,
                 status: current,
                 generation: self.migration.metadata.generation,
                 retry: self.retry(),
                 approval: self.migration.spec.approval,
+                approved_by: self.migration.spec.approved_by.as_deref(),
                 desired: self.migration.spec.desired,
             },
             account: self.account(),
@@ -198,12 +234,22 @@ impl MigrationReconciler<'_> {
                 problem,
                 consumers: &looked.consumers,
                 key_access: looked.key_access.as_ref(),
+                foreign: &looked.foreign,
             },
             grants: Grants {
                 copy: self.is_admitted(),
                 publish_tags: !self.older_unpublished(),
+                launch: self.may_prove(Kind::Launch, current),
+                job: self.may_prove(Kind::Job, current),
                 turn: self.turn(),
+                failures: self.failures(),
+                refreshing: self.refreshing(),
             },
+            follows: self.follows.as_ref().map(|followed| Follows {
+                owner: &followed.owner,
+                migration: followed.migration.as_deref(),
+                active: followed.active,
+            }),
             answers,
             system_time: self.ctx.clock.system_time(),
         }
@@ -245,11 +291,31 @@ impl MigrationReconciler<'_> {
                 session.reserve(&self.ctx.registry.memory.was_put_off(&self.uid))?;
                 answers.permissions = Some(session.launch_permissions(&self.of.source).await?);
             }
-            Question::Consumer(key, former) => {
-                let seen = self.read_consumer(session, key, *former).await?;
+            Question::Consumer(key, besides) => {
+                let seen = self.read_consumer(session, key, besides).await?;
                 answers.consumers.insert(key.clone(), seen);
             }
-            Question::KeyAccess => answers.key_access = Some(self.read_key_access(session).await),
+            Question::KeyAccess => answers.key_access = Some(self.read_key_access(session).await?),
+            Question::ForeignCopy(image) => {
+                let seen = self.read_foreign(session, image).await?;
+                answers.foreign.insert(image.clone(), seen);
+            }
+            Question::Instance(which) => {
+                let seen = Box::pin(self.read_instance(session, which)).await?;
+                answers.instance = Some((which.clone(), seen));
+            }
+            Question::Scan(which) => {
+                let seen = Box::pin(self.read_scan(session, which)).await?;
+                answers.scan = Some((which.clone(), seen));
+            }
+            Question::ScanResult(copy, since) => {
+                if Box::pin(self.shows_scan(session, copy, *since)).await? {
+                    return Ok(Asked::Shown);
+                }
+                answers.unscanned = Some(copy.clone());
+            }
+            // It is no question to AWS, and is answered before.
+            Question::Job(_) => {}
         }
         Ok(Asked::Answered)
     }
@@ -267,7 +333,7 @@ impl MigrationReconciler<'_> {
         self.ctx.registry.wake_target(&self.target.name_any());
     }
 
-    /// Makes a change in AWS, once whatever the last call ran into is waited out.
+    /// Makes a change in AWS, or to a Job, once whatever the last call ran into is waited out.
     async fn make(
         &self,
         facts: Facts<'_>,
@@ -279,7 +345,9 @@ impl MigrationReconciler<'_> {
             // What comes of a call has to be put on record, or the call is made again and again.
             return Ok(Action::requeue(self.ctx.clock.to_real_time(UNTIL_WRITTEN)));
         }
-        if let Some(wait) = self.wait_out(recorded) {
+        // That something could not be read keeps nobody from ending what is paid for.
+        let ends = matches!(effect, Effect::Terminate(_) | Effect::DeleteJob(_));
+        if let Some(wait) = self.wait_out(recorded.filter(|recorded| !(ends && recorded.reads))) {
             return Ok(Action::requeue(wait));
         }
         match effect {
@@ -288,6 +356,11 @@ impl MigrationReconciler<'_> {
             Effect::RemoveRemains(image) => self.remove_remains(facts, &image, recorded).await,
             Effect::Publish(image, list) => self.publish(facts, &image, &list, recorded).await,
             Effect::Move(key, change) => self.change(facts, &key, &change, recorded).await,
+            Effect::Launch(request) => Box::pin(self.launch(facts, &request, recorded)).await,
+            Effect::Terminate(instance) => Box::pin(self.terminate(facts, &instance, recorded)).await,
+            Effect::CreateJob(request) => Box::pin(self.create_job(facts, &request)).await,
+            Effect::DeleteJob(name) => Box::pin(self.delete_job(facts, &name, recorded)).await,
+            Effect::StartScan(request) => Box::pin(self.start_scan(facts, &request, recorded)).await,
         }
     }
 
@@ -374,22 +447,23 @@ impl MigrationReconciler<'_> {
             .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
     }
 
-    /// Wakes the migrations that wait for this one's tags, once it is on record that they need not.
-    fn let_younger_go_on(&self) {
-        let publishes = self.target.spec.promotion.tags == TagPublication::Publish;
-        if !publishes
-            || !self
-                .ctx
-                .registry
-                .memory
-                .has_just_settled(&self.uid, is_settled(self.migration))
-        {
+    /// Wakes the migrations that wait for this one, once it is on record that they need not: all that wait for its tags, and one of
+    /// those that wait until a consumer may be moved.
+    fn let_others_go_on(&self) {
+        let promotion = &self.target.spec.promotion;
+        let publishes = promotion.tags == TagPublication::Publish;
+        let memory = &self.ctx.registry.memory;
+        if !(publishes || promotion.moves()) || !memory.has_just_settled(&self.uid, is_settled(self.migration)) {
             return;
         }
         let uid = self.target.uid().unwrap_or_default();
         let promoting = |m: &AMIMigration| m.status.as_ref().and_then(|s| s.state) == Some(MigrationState::Promoting);
         let waits = |m: &&Arc<AMIMigration>| promoting(m) && !is_settled(m) && is_controlled_by(m, &uid);
-        for waiting in self.neighbours().iter().filter(waits) {
+        let neighbours = self.neighbours();
+        let waiting = neighbours.iter().filter(waits);
+        let is_next = |m: &&Arc<AMIMigration>| m.status.as_ref().is_some_and(moving::waits_for_turn);
+        let next = waiting.clone().filter(is_next).min_by_key(|m| m.name_any());
+        for waiting in waiting.filter(|_| publishes).chain(next) {
             self.ctx.registry.wake_migration(&waiting.name_any());
         }
     }
@@ -444,11 +518,7 @@ impl MigrationReconciler<'_> {
         let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
         let wait = problem::retry_image_after(error, failures);
         tracing::warn!(%error, failures, "a call failed");
-        self.ctx
-            .metrics
-            .reconcile_errors
-            .with_label_values(&["migration", error.class.as_str()])
-            .inc();
+        self.count_failure(error);
         if error.is(Cause::CredentialsExpired)
             && let Some(session) = &self.view.session
         {
@@ -481,6 +551,11 @@ impl MigrationReconciler<'_> {
         } else {
             self.ctx.clock.to_real_time(wait)
         })
+    }
+
+    fn count_failure(&self, error: &AwsError) {
+        let counter = &self.ctx.metrics.reconcile_errors;
+        counter.with_label_values(&["migration", error.class.as_str()]).inc();
     }
 
     async fn write_or(
@@ -571,12 +646,41 @@ impl MigrationReconciler<'_> {
 }
 
 /// The target that made this migration, if it and its policy are still there.
-fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTarget>> {
+pub(super) fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEncryptionTarget>> {
     let is_controller = |owner: &&OwnerReference| owner.controller == Some(true);
     let owner = migration.owner_references().iter().find(is_controller)?;
     let target = ctx.targets.get(&ObjectRef::new(&owner.name))?;
     policy::governing(&target, &ctx.policies)?;
     (target.uid().as_ref() == Some(&owner.uid)).then_some(target)
+}
+
+/// The owner of an image that is another account's.
+struct Followed {
+    owner: AccountId,
+    /// The owner's migration, where it is there.
+    migration: Option<Arc<AMIMigration>>,
+    /// Whether its policy has it go on.
+    active: bool,
+}
+
+/// Whose a migration's image is, where that is another account's.
+fn followed(migration: &AMIMigration, of: &CopyIdentity, ctx: &Context) -> Result<Option<Followed>, Malformed> {
+    let Some(owner) = &migration.spec.owner_account_id else {
+        return Ok(None);
+    };
+    let owner: AccountId = owner.parse()?;
+    let migration = of_owner(ctx, &of.source, &of.scope.region);
+    let migration = migration.filter(|migration| migration.spec.account_id == owner.as_str());
+    let target = migration.as_ref().and_then(|migration| self::owner(migration, ctx));
+    let active = target.is_some_and(|target| {
+        let spec = &target.spec;
+        spec.mode == Mode::Enforce && !spec.suspend && !policy::is_withdrawn(&target, &ctx.policies)
+    });
+    Ok(Some(Followed {
+        owner,
+        migration,
+        active,
+    }))
 }
 
 fn copy_identity(migration: &AMIMigration) -> Result<CopyIdentity, Malformed> {

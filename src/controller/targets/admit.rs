@@ -75,9 +75,11 @@ impl TargetReconciler<'_> {
         self.migrations.iter().any(|m| waits(m) && !is_stalled(m))
     }
 
-    /// The migrations of this account and region, whichever policy made them, as they are now.
+    /// The migrations of images of this account and region, whichever policy made them, as they are now.
     pub(super) fn record(&self) -> Vec<Arc<AMIMigration>> {
-        self.ctx.migrations_by_scope.of(&self.scope)
+        let mut record = self.ctx.migrations_by_scope.of(&self.scope);
+        record.retain(|migration| migration.spec.owner_account_id.is_none());
+        record
     }
 
     /// Migrations of this target that wait to be admitted. Those of an image that is not selected any more, or under another

@@ -69,7 +69,9 @@ impl TargetReconciler<'_> {
                 delete(&api, migration).await?;
             }
         }
-        self.state(|state| state.creations.look(|source| by_source.contains_key(source), now));
+        let followed = self.followed_images();
+        let is_there = |source: &ImageId| by_source.contains_key(source) || followed.contains(source);
+        self.state(|state| state.creations.look(is_there, now));
         for source in &changes.create {
             if self.state(|state| state.creations.holds_back(source, now)) {
                 continue;
@@ -104,19 +106,34 @@ impl TargetReconciler<'_> {
     /// Creates a migration; false means that one of its name is there already. It is written once and never applied
     /// again: what people change in it stays.
     async fn create(&self, api: &Api<AMIMigration>, source: &ImageId, key: &str) -> Result<bool, kube::Error> {
-        let spec = AMIMigrationSpec {
+        let name = labels::migration_name(source.as_str(), self.scope.region.as_str());
+        let spec = self.migration_of(source, key, None);
+        self.create_named(api, &name, spec).await
+    }
+
+    /// What a migration of an image is about; `owner` is whose image it is, where it is another account's.
+    pub(super) fn migration_of(&self, source: &ImageId, key: &str, owner: Option<&str>) -> AMIMigrationSpec {
+        AMIMigrationSpec {
             policy: self.target.spec.policy.clone(),
             account_id: self.scope.account.to_string(),
+            owner_account_id: owner.map(str::to_owned),
             region: self.scope.region.to_string(),
             source_image_id: source.to_string(),
             key_arn: key.to_owned(),
             approval: Approval::default(),
+            approved_by: None,
             desired: Desired::default(),
-        };
-        let mut migration = AMIMigration::new(
-            &labels::migration_name(source.as_str(), self.scope.region.as_str()),
-            spec,
-        );
+        }
+    }
+
+    /// The same for any name and spec.
+    pub(super) async fn create_named(
+        &self,
+        api: &Api<AMIMigration>,
+        name: &str,
+        spec: AMIMigrationSpec,
+    ) -> Result<bool, kube::Error> {
+        let mut migration = AMIMigration::new(name, spec);
         migration.metadata.owner_references = self.target.controller_owner_ref(&()).map(|owner| vec![owner]);
         migration.metadata.labels = self.target.metadata.labels.clone();
         let parameters = PostParams {
@@ -141,7 +158,7 @@ fn has_begun(migration: &AMIMigration) -> bool {
 }
 
 /// Deletes a migration as it was seen, and no later one. AWS is not touched by it.
-async fn delete(api: &Api<AMIMigration>, migration: &AMIMigration) -> Result<(), kube::Error> {
+pub(super) async fn delete(api: &Api<AMIMigration>, migration: &AMIMigration) -> Result<(), kube::Error> {
     let preconditions = Preconditions {
         uid: migration.uid(),
         resource_version: migration.resource_version(),

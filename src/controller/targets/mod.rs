@@ -4,9 +4,12 @@
 mod admit;
 mod children;
 mod findings;
+mod followers;
 mod key;
 mod other_policies;
+mod parameters;
 mod permissions;
+pub(super) mod proofs;
 mod scan;
 
 use std::collections::HashSet;
@@ -35,7 +38,7 @@ use crate::plan::classify::Classified;
 use crate::plan::permissions::{asks_for_changes, is_withdrawn};
 use crate::plan::select::Selector;
 use crate::plan::status::{self, Scan, ScanResult};
-use crate::plan::{cost, freshness};
+use crate::plan::{cost, freshness, map};
 
 pub(super) use other_policies::OtherPolicies;
 
@@ -51,8 +54,10 @@ struct TargetReconciler<'a> {
     scope: Scope,
     session: Arc<Session>,
     selector: Selector,
-    /// The migrations that this target owns, as last seen.
+    /// The migrations that this target owns, as last seen, of images of its account.
     migrations: Vec<Arc<AMIMigration>>,
+    /// Those of images of other accounts, by which it follows the migrations of their owners.
+    followers: Vec<Arc<AMIMigration>>,
     /// Whether this is the first visit since the spec has changed.
     is_new_spec: bool,
 }
@@ -106,14 +111,16 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     reconciler.follow_judgements();
     let asks = asks_for_changes(&policy.spec, &target.spec);
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
-    let mut is_being_set_back = reconciler.enforces() && !asks;
+    let (mut is_being_set_back, mut followed) = (reconciler.enforces() && !asks, Ok(()));
     if !reconciler.enforces() || !asks {
         reconciler.state(|state| state.copies.rest());
         reconciler.count_nothing_in_flight();
     } else {
+        reconciler.follow_proofs(is_scan_due).await;
         reconciler.ask_permissions().await;
         reconciler.follow_source_keys(is_scan_due).await;
         is_being_set_back = reconciler.adjust_children().await?;
+        followed = reconciler.adjust_followers().await;
         if reconciler.state(|state| std::mem::take(&mut state.renewed)) {
             reconciler.begin_anew();
         }
@@ -126,8 +133,12 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         } else {
             reconciler.admit();
         }
+        // By what is on record of the migrations, so that it can be last.
+        Box::pin(reconciler.follow_parameters()).await;
     }
     let again = reconciler.write_status().await?;
+    // What cannot be made holds up nothing else.
+    followed?;
     let again = if is_being_set_back { Some(AFTER_CONFLICT) } else { again };
     Ok(Action::requeue(reconciler.next_visit(again)))
 }
@@ -152,6 +163,7 @@ impl<'a> TargetReconciler<'a> {
         drop(state);
         let mut migrations = ctx.migrations_by_scope.of(&scope);
         migrations.retain(|m| is_controlled_by(m, &uid));
+        let (migrations, followers) = migrations.into_iter().partition(|m| m.spec.owner_account_id.is_none());
         let selector = Selector::new(&spec.image_selector, spec.backups);
         Ok(Self {
             ctx,
@@ -162,6 +174,7 @@ impl<'a> TargetReconciler<'a> {
             session,
             selector,
             migrations,
+            followers,
             is_new_spec,
         })
     }
@@ -183,7 +196,7 @@ impl<'a> TargetReconciler<'a> {
     }
 
     fn wake_migrations(&self) {
-        for migration in &self.migrations {
+        for migration in self.migrations.iter().chain(&self.followers) {
             self.ctx.registry.wake_migration(&migration.name_any());
         }
     }
@@ -195,7 +208,7 @@ impl<'a> TargetReconciler<'a> {
         // At the start of a process every spec is new to it, but not every one has changed.
         let has_changed = observed.is_some_and(|seen| seen >= 0 && Some(seen) != self.target.metadata.generation);
         self.ctx.registry.copy_budget(&self.scope, |budget| budget.renewed());
-        for migration in &self.migrations {
+        for migration in self.migrations.iter().chain(&self.followers) {
             let Some(uid) = migration.uid() else { continue };
             if !scan::is_stalled(migration) && self.ctx.registry.memory.problem(&uid).is_none() {
                 continue;
@@ -261,7 +274,7 @@ impl<'a> TargetReconciler<'a> {
 
     fn counts(&self) -> MigrationCounts {
         let mut counts = MigrationCounts::default();
-        for migration in &self.migrations {
+        for migration in self.migrations.iter().chain(&self.followers) {
             let status = migration.status.as_ref();
             let state = status.and_then(|s| s.state).unwrap_or_default();
             let of_state = if status.is_some_and(|s| conditions::is_true(&s.conditions, conditions::STALLED)) {
@@ -270,9 +283,10 @@ impl<'a> TargetReconciler<'a> {
                 match state {
                     MigrationState::Pending => &mut counts.pending,
                     MigrationState::Completed => &mut counts.completed,
-                    MigrationState::Copying | MigrationState::Verifying | MigrationState::Promoting => {
-                        &mut counts.in_progress
-                    }
+                    MigrationState::Copying
+                    | MigrationState::Verifying
+                    | MigrationState::Validating
+                    | MigrationState::Promoting => &mut counts.in_progress,
                 }
             };
             *of_state += 1;
@@ -290,6 +304,7 @@ impl<'a> TargetReconciler<'a> {
 
     /// Writes the status when it differs. A time means that it was not written, and is to be decided again after it.
     async fn write_status(&self) -> Result<Option<Duration>, kube::Error> {
+        self.note_prefix();
         let current = self.target.status.clone().unwrap_or_default();
         let counts = self.counts();
         let now = self.ctx.clock.now();
@@ -317,19 +332,15 @@ impl<'a> TargetReconciler<'a> {
                 (_, _, Some(problem)) => ScanResult::Failed(problem),
                 _ => ScanResult::NotYet,
             };
-            status::target(
-                &current,
-                &self.target.spec,
-                self.target.metadata.generation,
-                &looked,
-                counts,
-                now,
-            )
+            let (spec, generation) = (&self.target.spec, self.target.metadata.generation);
+            let mut decided = status::target(&current, spec, generation, &looked, counts, now);
+            map::parameters::tell(&mut decided, spec, &state.parameters, generation, now);
+            decided
         });
         self.ctx.metrics.targets.observe(
             self.target,
             &decided,
-            &self.migrations,
+            &[self.migrations.as_slice(), &self.followers].concat(),
             self.last_scan(&decided),
             self.slowest_copy(now),
         );
@@ -355,16 +366,14 @@ impl<'a> TargetReconciler<'a> {
             };
             self.ctx.events.warning(self.target, reason, "Scan", message).await;
         }
-        if let Some((reason, message)) = newly(
-            Status::False,
-            conditions::USAGE_KNOWN,
-            &current.conditions,
-            &decided.conditions,
-        ) {
-            self.ctx
-                .events
-                .warning(self.target, reason, "ReadConsumers", message)
-                .await;
+        for (type_, action) in [
+            (conditions::USAGE_KNOWN, "ReadConsumers"),
+            (conditions::MAP_PUBLISHED, "PublishMap"),
+        ] {
+            let news = newly(Status::False, type_, &current.conditions, &decided.conditions);
+            if let Some((reason, message)) = news {
+                self.ctx.events.warning(self.target, reason, action, message).await;
+            }
         }
         if let Some(findings) = &decided.findings {
             self.tell_findings(current.findings.as_ref(), findings).await;
@@ -413,7 +422,12 @@ impl<'a> TargetReconciler<'a> {
             .registry
             .copy_budget(&self.scope, |budget| budget.waits_until(now));
         let created = self.state(|state| state.creations.due()).filter(|due| *due > now);
-        let of_copies = [of_sources, quota, created].into_iter().flatten().filter(|_| enforces);
+        let left_over = self.state(|state| state.proofs.due());
+        let parameters = self.state(|state| state.parameters.due());
+        let of_copies = [of_sources, quota, created, left_over, parameters]
+            .into_iter()
+            .flatten()
+            .filter(|_| enforces);
         let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
             .into_iter()
             .flatten()

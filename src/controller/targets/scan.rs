@@ -50,6 +50,7 @@ impl TargetReconciler<'_> {
                     state.permission_check.scanned(is_asked_for);
                     if is_asked_for {
                         state.usage.renewed();
+                        state.parameters.renewed();
                     }
                     state.usage.scanned();
                     state.scans.completed(asked, now + interval);

@@ -266,7 +266,8 @@ fn images(
             .status
             .as_ref()
             .is_some_and(|status| status.source_gone_time.is_some());
-        migration.spec.account_id == spec.account_id && migration.spec.region == spec.region && !gone
+        let is_own = migration.spec.owner_account_id.is_none();
+        is_own && migration.spec.account_id == spec.account_id && migration.spec.region == spec.region && !gone
     };
     let migrated = migrations.iter().filter(is_here).map(|migration| {
         let status = migration.status.as_ref();

@@ -4,157 +4,52 @@
 //! What was there before is on record before anything is changed. A change that somebody makes in between is seen and respected, and
 //! what somebody has set back is theirs from then on.
 
+mod again;
+mod facts;
+mod foreign;
+mod group;
+mod keys;
+mod labels;
+pub mod left;
+pub mod pace;
 mod parameter;
+mod refresh;
 mod row;
+mod says;
 mod template;
 #[cfg(test)]
 mod tests;
+mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::conditions::{Status, reason};
-use crate::api::labels::TAG_HOLD;
+use crate::api::conditions::reason;
 use crate::api::{
-    AMIEncryptionTargetSpec, Approval, ApprovalPolicy, ConsumerState, ConsumerUpdate, ConsumerVersions, Desired,
-    MovedConsumer, RECORDED_CONSUMERS,
+    ConsumerRefresh, ConsumerState, ConsumerVersions, Desired, GroupUpdate, InstanceRefreshSettings, MovedConsumer,
+    RECORDED_CONSUMERS,
 };
-use crate::domain::{AccountId, Change, Consumer, ConsumerKind, Image, KeyAccess, KeyArn, Movable, Region, SnapshotId};
-use crate::plan::access::who::{self, Needs};
-use crate::plan::access::{KeyFacts, form};
+use crate::domain::{Besides, Change, Consumer, ConsumerKind, Made, Movable};
 use crate::plan::obstacle::Problem;
-use crate::plan::usage::{Picture, is_of_old_version};
-pub use row::LOOK_AGAIN;
-use row::{SHOWS_AFTER, Task, Verdict, is_put_off};
+use crate::plan::usage::{is_by_label, is_of_old_version};
+pub use facts::{ConsumerKey, Facts, Foreign, Original, Outcome, Seen, Then, Turn};
+pub use refresh::may_go_on;
+pub use row::{LOOK_AGAIN, is_left};
+use row::{SHOWS_AFTER, Task, Verdict, is_kept_back, is_put_off};
+use says::named;
+pub use says::{Told, held_by_tag, told};
 pub use template::is_ours;
+pub use turn::{goes_on, waits_for_turn};
 
-/// Why a consumer is left as it is.
-pub mod left {
-    /// It belongs to a tool or a service.
-    pub const OWNED: &str = "OwnedByOther";
-    /// It has the tag `amiseal.dev/hold`.
-    pub const HELD: &str = "Held";
-    /// What names the original is not its latest version.
-    pub const LATEST_DIVERGES: &str = "LatestDiverges";
-    /// A block device mapping cannot be said again as it is.
-    pub const MAPPING_NOT_MOVABLE: &str = "MappingNotMovable";
-    /// It holds more than an image's ID.
-    pub const HOLDS_MORE: &str = "HoldsMore";
-    /// Somebody has set it back.
-    pub const REVERTED_BY_OWNER: &str = "RevertedByOwner";
-    /// Somebody has changed it at the same time.
-    pub const CHANGED_MEANWHILE: &str = "ChangedMeanwhile";
-    /// AWS has taken a value and does not show it.
-    pub const NOT_VALIDATED: &str = "NotValidated";
-    /// What was there before is gone.
-    pub const CANNOT_PUT_BACK: &str = "CannotPutBack";
-}
+const REFRESHING: &str = "AWS is replacing the instances of Auto Scaling groups.";
 
-const FULL: &str = "As many consumers as a migration has room for were moved: move the others yourself.";
-const DAY_IS_FULL: &str =
-    "As many consumers as promotion.maxPerDay allows were moved in the last 24 hours: moving goes on after that.";
-const BUSY: &str = "Waiting until a consumer of another image is moved.";
-
+/// How soon it is looked again how far AWS is.
+const REFRESH_POLL: Duration = Duration::from_secs(30);
 /// How soon it is looked again whether another consumer may be moved.
 const TURN: Duration = Duration::from_secs(60);
-/// So many consumers are named in a sentence.
-const NAMED: usize = 5;
-
-/// A consumer that can be moved.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConsumerKey {
-    /// What it is.
-    pub kind: ConsumerKind,
-    /// Its ID or name.
-    pub id: Box<str>,
-}
-
-/// What is known of a consumer by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// When the reading of all consumers began that was known when it was read.
-    pub picture: Option<Timestamp>,
-    /// Whether it was read just now, so that it may be changed.
-    pub fresh: bool,
-    /// What was read.
-    pub now: Movable,
-}
-
-/// Whether another consumer of the account and region may be moved now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Turn {
-    /// It may.
-    #[default]
-    Free,
-    /// One of another image is being moved.
-    Busy,
-    /// As many as the policy allows were moved in the last 24 hours.
-    DayIsFull,
-}
-
-/// What it is decided on.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    /// The original.
-    pub source: &'a Image,
-    /// Its copy, which is verified and published.
-    pub copy: &'a Image,
-    /// The key that it is encrypted under.
-    pub key: &'a KeyArn,
-    /// Whether AWS manages it.
-    pub aws_managed: bool,
-    /// The copy's snapshots by those of the original.
-    pub snapshots: &'a BTreeMap<SnapshotId, SnapshotId>,
-    /// What the policy says.
-    pub settings: &'a AMIEncryptionTargetSpec,
-    /// Whether somebody has approved it.
-    pub approval: Approval,
-    /// What people want.
-    pub desired: Desired,
-    /// What is on record.
-    pub rows: &'a [MovedConsumer],
-    /// Who uses the images, where that was read.
-    pub picture: Option<&'a Picture>,
-    /// What was read of single consumers.
-    pub seen: &'a BTreeMap<ConsumerKey, Seen>,
-    /// Who may use the key, where that was read; the inner one is none where KMS does not show it.
-    pub access: Option<&'a Option<KeyAccess>>,
-    /// Whether it is this image's turn.
-    pub turn: Turn,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// What comes of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// What is to be on record of the consumers.
-    pub rows: Vec<MovedConsumer>,
-    /// What the condition `ConsumersMoved` says; none where nothing was asked for.
-    pub says: Option<(Status, &'static str, String)>,
-    /// What comes next.
-    pub then: Then,
-}
-
-/// What comes next.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Then {
-    /// Nothing: everything is as it is to be.
-    Rest,
-    /// Nothing now: look again then.
-    Later(Duration),
-    /// Nothing before a person has acted.
-    Stalled(Problem),
-    /// Read this consumer, and the version of it besides.
-    Look(ConsumerKey, Option<i64>),
-    /// Read who may use the key.
-    ReadAccess,
-    /// Once this is on record.
-    Do(ConsumerKey, Change),
-}
 
 /// Decides what comes next for the consumers of an image.
 pub fn next(facts: Facts<'_>) -> Outcome {
@@ -197,31 +92,100 @@ impl Pass<'_> {
         if self.then.is_some() || self.waits.is_some() || !self.in_states(&[ConsumerState::Moving]).is_empty() {
             return;
         }
-        for (key, owned) in self.candidates() {
+        for key in self.in_states(&[ConsumerState::Refreshing]) {
+            self.visit(&key);
+        }
+        for key in self.failed() {
+            self.visit(&key);
+        }
+        if self.then.is_some() || self.has_failed() {
+            return;
+        }
+        let candidates = self.candidates();
+        // Nobody is told either to name a copy that the account may not launch.
+        let foreign = self.facts.foreign.filter(|_| !candidates.is_empty());
+        if foreign.is_some_and(|foreign| !self.may_launch_foreign(foreign)) {
+            return;
+        }
+        for (key, owned) in candidates {
             if self.then.is_some() {
                 return;
             }
             match owned {
                 Some(verdict) => self.take(&key, verdict),
+                // It gets what its template gets, which nobody has approved yet.
+                None if key.kind == ConsumerKind::AutoScalingGroup && !self.pending.is_empty() => {
+                    self.pending.push(format!("{} {}", key.kind, key.id));
+                }
                 None => self.visit(&key),
             }
         }
     }
 
     fn put_back(&mut self) {
-        let begun = [ConsumerState::Moving, ConsumerState::PuttingBack, ConsumerState::Moved];
+        let begun = [
+            ConsumerState::Moving,
+            ConsumerState::Refreshing,
+            ConsumerState::PuttingBack,
+            ConsumerState::Moved,
+        ];
         let put_off = self
             .rows
             .iter()
             .filter(|row| is_put_off(row))
             .filter_map(key_of)
             .collect::<Vec<_>>();
-        for key in self.in_states(&begun).into_iter().chain(put_off) {
+        let begun = self.in_states(&begun).into_iter().chain(put_off).chain(self.failed());
+        let mut keys: Vec<ConsumerKey> = begun.chain(self.launching_copy()).collect();
+        // What a group follows comes before it: its instances would be replaced by others of the copy.
+        keys.sort_by_key(|key| key.kind == ConsumerKind::AutoScalingGroup);
+        for key in keys {
             if self.then.is_some() {
                 return;
             }
             self.visit(&key);
         }
+        if self.then.is_none() && self.waits.is_none() {
+            self.has_failed();
+        }
+    }
+
+    /// The groups whose refresh has failed.
+    fn failed(&self) -> Vec<ConsumerKey> {
+        let rows = self.rows.iter().filter(|row| refresh::has_failed(row));
+        rows.filter_map(key_of).collect()
+    }
+
+    /// Nothing more is moved, and a person has to act, where the refresh of a group has failed.
+    fn has_failed(&mut self) -> bool {
+        let Some(row) = self.rows.iter().find(|row| refresh::has_failed(row)) else {
+            return false;
+        };
+        let message = format!(
+            "{} {}: {}",
+            row.kind,
+            row.id,
+            row.message.as_deref().unwrap_or_default()
+        );
+        self.then = Some(Then::Stalled(Problem::new(reason::REFRESH_FAILED, message)));
+        true
+    }
+
+    /// What launches the copy and is not on record: a status may have been lost, and what was there before stands beside the consumer.
+    fn launching_copy(&self) -> Vec<ConsumerKey> {
+        let consumers = self
+            .facts
+            .picture
+            .map(|picture| picture.graph.consumers(self.facts.copy));
+        let keys = consumers.into_iter().flatten().filter_map(|consumer| {
+            let is_movable = matches!(consumer.kind, ConsumerKind::LaunchTemplate | ConsumerKind::Parameter);
+            is_movable.then(|| ConsumerKey {
+                kind: consumer.kind,
+                id: consumer.id.clone(),
+            })
+        });
+        let keys: BTreeSet<ConsumerKey> = keys.filter(|key| self.row(key).is_none()).collect();
+        keys.into_iter().collect()
     }
 
     /// The consumers in these states.
@@ -236,7 +200,7 @@ impl Pass<'_> {
             return Vec::new();
         };
         let mut found: BTreeMap<ConsumerKey, Option<Verdict>> = BTreeMap::new();
-        for consumer in picture.graph.consumers(&self.facts.source.id) {
+        for consumer in picture.graph.consumers(self.facts.source.id) {
             if !self.is_to_be_moved(consumer) {
                 continue;
             }
@@ -255,11 +219,23 @@ impl Pass<'_> {
             let verdict = owned.map(|owner| self.task(&key, row).owned(owner));
             found.entry(key).or_insert(verdict);
         }
+        // What follows its template launches the copy already, and its instances do not.
+        if self.refreshes().is_some() {
+            for group in picture.graph.groups_running(self.facts.source.id) {
+                let key = ConsumerKey {
+                    kind: ConsumerKind::AutoScalingGroup,
+                    id: group.into(),
+                };
+                if self.row(&key).is_none_or(|row| self.is_to_be_looked_at(row)) {
+                    found.entry(key).or_insert(None);
+                }
+            }
+        }
         // A listing may miss one: what is said of it goes when it is seen not to launch the original any more.
         let said = self
             .rows
             .iter()
-            .filter(|row| row.state == ConsumerState::Left && self.is_to_be_looked_at(row));
+            .filter(|row| is_left(row) && self.is_to_be_looked_at(row));
         for key in said.filter_map(key_of) {
             found.entry(key).or_insert(None);
         }
@@ -270,20 +246,26 @@ impl Pass<'_> {
     fn is_to_be_moved(&self, consumer: &Consumer) -> bool {
         let promotion = &self.facts.settings.promotion;
         let via = consumer.via.as_deref().unwrap_or_default();
-        match consumer.kind {
-            ConsumerKind::LaunchTemplate => {
-                let is_direct = !via.contains("ssm:") && !is_of_old_version(via);
-                promotion.launch_templates == ConsumerUpdate::Update && is_direct
+        let is_direct = match consumer.kind {
+            ConsumerKind::LaunchTemplate => !via.contains("ssm:") && !is_of_old_version(via),
+            // What an older version has that somebody has pinned by a label is at least said.
+            ConsumerKind::Parameter => via.is_empty() || is_by_label(via),
+            // What launches `$Latest` or `$Default` of a template follows it. Its instances do not.
+            ConsumerKind::AutoScalingGroup => {
+                self.refreshes().is_some() || !via.contains("ssm:") && !via.contains(" $")
             }
-            ConsumerKind::Parameter => promotion.ssm_parameters == ConsumerUpdate::Update && via.is_empty(),
             _ => false,
-        }
+        };
+        is_direct && promotion.moves_kind(consumer.kind)
     }
 
     /// What was moved is looked at where a reading shows that it names the original, which began after the change could show.
     fn is_to_be_looked_at(&self, row: &MovedConsumer) -> bool {
-        if row.state != ConsumerState::Moved {
-            return row.state != ConsumerState::Left || row.previous.is_none() || is_put_off(row);
+        match row.state {
+            ConsumerState::Moved => {}
+            ConsumerState::Refreshing => return false,
+            ConsumerState::Left => return row.previous.is_none() || is_put_off(row),
+            _ => return true,
         }
         let began = self.facts.picture.and_then(|picture| picture.graph.read_at());
         match (began, &row.time) {
@@ -302,38 +284,77 @@ impl Pass<'_> {
             return;
         };
         let task = self.task(key, row);
-        let backwards =
-            self.facts.desired == Desired::RolledBack || row.is_some_and(|row| row.state == ConsumerState::PuttingBack);
+        let backwards = self.is_backwards(row);
         let verdict = match (&seen.now, backwards) {
             (Movable::Gone, _) => Verdict::Nothing,
             (Movable::Template(now), false) => template::forward(task, now),
             (Movable::Template(now), true) => template::back(task, now),
             (Movable::Parameter(now), false) => parameter::forward(task, now),
             (Movable::Parameter(now), true) => parameter::back(task, now),
+            (Movable::Group(now), false) => group::forward(task, now),
+            (Movable::Group(now), true) => group::back(task, now),
         };
-        if matches!(verdict, Verdict::Change(_) | Verdict::Later) && !seen.fresh {
+        if matches!(verdict, Verdict::Change(_) | Verdict::Later | Verdict::Wait) && !seen.fresh {
             self.look(key);
+            return;
+        }
+        // What was read before may not have been asked for all that it takes to say so.
+        let gives_up = |row: &MovedConsumer| {
+            row.state == ConsumerState::Left && row.reason.as_deref() == Some(left::CANNOT_PUT_BACK)
+        };
+        if !seen.fresh && matches!(&verdict, Verdict::Record(row) if gives_up(row)) {
+            self.look(key);
+            return;
+        }
+        if self.was_put_back(key, &verdict, &seen.now) {
+            // What was said of it before is over.
+            self.take(key, Verdict::Nothing);
+            self.pending.push(format!("{} {} (put back before)", key.kind, key.id));
             return;
         }
         self.take(key, verdict);
     }
 
     fn look(&mut self, key: &ConsumerKey) {
-        let former = self
-            .row(key)
-            .and_then(|row| row.previous.as_ref())
-            .map(|previous| previous.latest);
-        let former = former.filter(|_| key.kind == ConsumerKind::LaunchTemplate);
-        self.then.get_or_insert(Then::Look(key.clone(), former));
+        let row = self.row(key);
+        let former = match key.kind {
+            ConsumerKind::LaunchTemplate => row.and_then(|row| row.previous.as_ref()).map(|was| was.latest),
+            ConsumerKind::AutoScalingGroup => row.and_then(group::oldest),
+            _ => None,
+        };
+        let is_refreshed = self.refreshes().is_some() || row.is_some_and(|row| row.refresh.is_some());
+        let running = (key.kind == ConsumerKind::AutoScalingGroup && is_refreshed).then(|| {
+            if self.is_backwards(row) {
+                self.facts.copy.clone()
+            } else {
+                self.facts.source.id.clone()
+            }
+        });
+        self.then
+            .get_or_insert(Then::Look(key.clone(), Besides { former, running }));
+    }
+
+    fn is_backwards(&self, row: Option<&MovedConsumer>) -> bool {
+        self.facts.desired == Desired::RolledBack || row.is_some_and(|row| row.state == ConsumerState::PuttingBack)
+    }
+
+    /// How instances are replaced, where the policy asks for it.
+    fn refreshes(&self) -> Option<&InstanceRefreshSettings> {
+        let promotion = &self.facts.settings.promotion;
+        (promotion.auto_scaling_groups == GroupUpdate::Refresh).then_some(&promotion.instance_refresh)
     }
 
     fn task<'t>(&'t self, key: &'t ConsumerKey, row: Option<&'t MovedConsumer>) -> Task<'t> {
         Task {
             key,
-            source: &self.facts.source.id,
-            copy: &self.facts.copy.id,
+            source: self.facts.source.id,
+            copy: self.facts.copy,
             snapshots: self.facts.snapshots,
+            foreign: self.facts.foreign.is_some(),
             row,
+            rows: &self.rows,
+            refreshes: self.refreshes(),
+            volumes: self.facts.source.volumes,
             now: self.facts.now,
         }
     }
@@ -349,103 +370,47 @@ impl Pass<'_> {
         match verdict {
             Verdict::Keep => {}
             Verdict::Nothing => self.rows.retain(|row| key_of(row).as_ref() != Some(key)),
-            Verdict::Later => self.waits = Some(LOOK_AGAIN),
+            Verdict::Later => self.wait(LOOK_AGAIN),
+            Verdict::Wait => {
+                self.note = self.note.or(Some(REFRESHING));
+                self.wait(REFRESH_POLL);
+            }
             Verdict::Record(row) => {
-                let begins = row.state == ConsumerState::Moving && row.current.is_none();
+                let is_new = self.row(key).is_none_or(|known| known.refresh != row.refresh);
+                let refreshes = is_new && refresh::may_go_on(&row);
+                let refreshes = refreshes && row.refresh.as_ref().is_some_and(|refresh| refresh.id.is_none());
+                let is_back = row.state == ConsumerState::PuttingBack;
+                if refreshes && !self.may_refresh(key, is_back) {
+                    return;
+                }
+                let is_under_way = is_back || [ConsumerState::Moving, ConsumerState::Refreshing].contains(&row.state);
+                let begins = row.state == ConsumerState::Moving && row.current.is_none() || refreshes && !is_back;
                 if !begins || self.may_begin(key) {
                     self.rows.retain(|known| key_of(known).as_ref() != Some(key));
                     self.rows.push(row);
-                    self.then = self.then.take().or(begins.then_some(Then::Later(Duration::ZERO)));
+                    // What is under way is gone on with once this is on record, and nothing is said to be done before.
+                    let goes_on = begins || is_under_way;
+                    self.then = self.then.take().or(goes_on.then_some(Then::Later(Duration::ZERO)));
                 }
             }
+            Verdict::Change(_) if self.is_withdrawn(key) => self.hold_back(key),
             Verdict::Change(change) => {
                 self.then.get_or_insert(Then::Do(key.clone(), change));
             }
         }
     }
 
-    /// Whether a consumer may be moved now; else what it waits for is noted.
-    fn may_begin(&mut self, key: &ConsumerKey) -> bool {
-        let facts = self.facts;
-        if facts.settings.promotion.approval == ApprovalPolicy::Manual && facts.approval == Approval::Pending {
-            self.pending.push(format!("{} {}", key.kind, key.id));
-            return false;
-        }
-        let is_full = self.rows.iter().filter(|row| row.previous.is_some()).count() >= RECORDED_CONSUMERS;
-        self.note = match facts.turn {
-            _ if is_full => Some(FULL),
-            Turn::DayIsFull => Some(DAY_IS_FULL),
-            Turn::Busy => Some(BUSY),
-            Turn::Free => None,
-        };
-        if self.note.is_some() {
-            self.then = Some(Then::Later(TURN));
-            return false;
-        }
-        if facts.aws_managed {
-            // It is for everybody in the account.
-            return true;
-        }
-        let Some(access) = facts.access else {
-            self.then = Some(Then::ReadAccess);
-            return false;
-        };
-        match self.may_launch(access.as_ref()) {
-            Ok(()) => true,
-            Err(problem) => {
-                self.then = Some(Then::Stalled(problem));
-                false
-            }
-        }
-    }
-
-    /// Whether whoever launches the original may use the copy's key. Where that is not known, somebody has to approve it; where they may
-    /// not, nobody can.
-    fn may_launch(&self, access: Option<&KeyAccess>) -> Result<(), Problem> {
-        const WAY_OUT: &str = "If you know that they may use the key, set promotion.approval: Manual in the policy and approve this migration.";
-        let facts = self.facts;
-        let not_known =
-            |why: &str| Problem::new(reason::KEY_NOT_USABLE, format!("Nothing is moved to the copy. {why}"));
-        let (Some(picture), Ok(region), Ok(own)) = (
-            facts.picture,
-            facts.settings.region.parse::<Region>(),
-            facts.settings.account_id.parse::<AccountId>(),
-        ) else {
-            return Err(not_known("It is not known who launches the original."));
-        };
-        let mut needs = Needs::new();
-        who::add_consumers(&mut needs, &facts.source.id, &picture.graph, region.partition());
-        let key = KeyFacts {
-            arn: facts.key,
-            aws_managed: facts.aws_managed,
-            access,
-        };
-        let is_approved =
-            facts.settings.promotion.approval == ApprovalPolicy::Manual && facts.approval == Approval::Approved;
-        // Of a kind that could not be read there may be some that launch the original.
-        if let Some((kind, problem)) = picture.graph.unread().iter().next().filter(|_| !is_approved) {
-            let why = format!("It is not known which {kind}s launch the original. {}", problem.message);
-            return Err(not_known(&format!("{why} {WAY_OUT}")));
-        }
-        let rows = form::rows(key, &needs, &own);
-        let Some(row) = rows.iter().find(|row| row.state == form::State::Denied || !is_approved) else {
-            return Ok(());
-        };
-        Err(not_known(&match row.state {
-            form::State::Denied => row.text(),
-            _ => format!("{} {WAY_OUT}", row.text()),
-        }))
-    }
-
-    /// What was only said of kinds that the policy does not have moved any more.
+    /// What was only said of kinds that the policy does not have moved any more, or that nobody wants to be moved again.
     fn forget_what_is_not_asked_for(&mut self) {
         let promotion = &self.facts.settings.promotion;
-        let update = |row: &MovedConsumer| match ConsumerKind::named(&row.kind) {
-            Some(ConsumerKind::Parameter) => promotion.ssm_parameters,
-            _ => promotion.launch_templates,
-        };
-        self.rows
-            .retain(|row| row.previous.is_some() || update(row) == ConsumerUpdate::Update);
+        let is_asked_for =
+            |row: &MovedConsumer| ConsumerKind::named(&row.kind).is_some_and(|kind| promotion.moves_kind(kind));
+        let is_back = self.facts.desired == Desired::RolledBack;
+        let kept_back = self.rows.iter_mut().filter(|row| is_kept_back(row));
+        for row in kept_back.filter(|row| is_back || !is_asked_for(row)) {
+            (row.reason, row.message) = (None, None);
+        }
+        self.rows.retain(|row| row.previous.is_some() || is_asked_for(row));
     }
 
     fn outcome(mut self) -> Outcome {
@@ -458,12 +423,14 @@ impl Pass<'_> {
             self.rows.remove(said);
         }
         let then = match (self.then.take(), self.waits) {
+            // What is under way is looked at no later for what else is waited for.
+            (Some(Then::Later(wait)), Some(known)) => Then::Later(wait.min(known)),
             (Some(then), _) => then,
             (None, Some(wait)) => Then::Later(wait),
             (None, None) if !self.pending.is_empty() => Then::Stalled(Problem::new(
                 reason::APPROVAL_REQUIRED,
                 format!(
-                    "{} would be moved to the copy: set spec.approval: Approved in this migration to have that done.",
+                    "{} would be moved to the copy: approve this migration to have that done, as with kubectl amiseal approve.",
                     named(&self.pending)
                 ),
             )),
@@ -474,90 +441,28 @@ impl Pass<'_> {
             rows: self.rows,
             says,
             then,
+            look_again: self.waits,
         }
-    }
-
-    /// Why no consumer is moved or put back, where somebody does not want that.
-    fn held(&self) -> Option<String> {
-        let facts = self.facts;
-        if facts.desired == Desired::Held {
-            return Some("spec.desired is Held: no consumer is moved, and none is put back.".to_owned());
-        }
-        let held = [facts.source, facts.copy]
-            .into_iter()
-            .find(|image| image.tags.contains_key(TAG_HOLD))?;
-        Some(format!(
-            "{} has the tag {TAG_HOLD}: no consumer is moved, and none is put back.",
-            held.id
-        ))
-    }
-
-    fn says(&self, then: &Then) -> Option<(Status, &'static str, String)> {
-        let count = |states: &[ConsumerState]| self.rows.iter().filter(|row| states.contains(&row.state)).count();
-        let (moved, left) = (count(&[ConsumerState::Moved]), count(&[ConsumerState::Left]));
-        let begun = self.rows.iter().any(|row| row.previous.is_some());
-        if !self.facts.settings.promotion.moves() && !begun {
-            return None;
-        }
-        let under_way = self.note.unwrap_or("Moving consumers of the original.").to_owned();
-        Some(match (self.facts.desired, then) {
-            (_, Then::Stalled(problem)) => (Status::False, problem.reason, problem.message.clone()),
-            _ if !self.facts.settings.consumers.read => {
-                let message =
-                    "spec.consumers.read is false, so that it is not known what launches the original: set it to true.";
-                (Status::False, reason::CONSUMERS_UNREAD, message.to_owned())
-            }
-            _ if self.held().is_some() => (Status::False, reason::HELD, self.held().unwrap_or_default()),
-            (Desired::RolledBack, Then::Rest) => {
-                let back = count(&[ConsumerState::PutBack]);
-                let message = format!("{} as before.{}", are(back, "launches", "launch"), remark(left));
-                (Status::False, reason::ROLLED_BACK, message)
-            }
-            (Desired::RolledBack, _) => {
-                let message = "Putting consumers back to the original.".to_owned();
-                (Status::False, reason::ROLLING_BACK, message)
-            }
-            (Desired::Migrated, Then::Rest) if self.facts.picture.is_none() && !begun => return None,
-            (Desired::Migrated, Then::Rest) => {
-                let message = format!("{} the copy.{}", are(moved, "launches", "launch"), remark(left));
-                if left == 0 {
-                    (Status::True, reason::SUCCEEDED, message)
-                } else {
-                    (Status::False, reason::CONSUMERS_LEFT, message)
-                }
-            }
-            (Desired::Migrated | Desired::Held, _) => (Status::False, reason::MOVING_CONSUMERS, under_way),
-        })
     }
 }
 
-fn are(count: usize, one: &str, many: &str) -> String {
-    match count {
-        0 => format!("No moved consumer {one}"),
-        1 => format!("1 moved consumer {one}"),
-        _ => format!("{count} moved consumers {many}"),
-    }
+/// Whether something is begun with a consumer between these two records.
+pub fn begins(before: &[MovedConsumer], after: &[MovedConsumer]) -> bool {
+    let is_begun = |row: &MovedConsumer| matches!(row.state, ConsumerState::Moving | ConsumerState::Refreshing);
+    after.iter().filter(|row| is_begun(row)).any(|row| {
+        let known = before.iter().find(|known| key_of(known) == key_of(row));
+        known.is_none_or(|known| !is_begun(known))
+    })
 }
 
-fn remark(left: usize) -> String {
-    match left {
-        0 => String::new(),
-        1 => " 1 is left as it is: status.consumers says why.".to_owned(),
-        _ => format!(" {left} are left as they are: status.consumers says why."),
-    }
-}
-
-fn named(names: &[String]) -> String {
-    let first = names
-        .iter()
-        .take(NAMED)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+/// Whether a consumer may launch the copy by what amiseal has changed.
+pub fn may_launch_copy(row: &MovedConsumer) -> bool {
+    let is_begun = match row.state {
+        ConsumerState::Moving | ConsumerState::Moved | ConsumerState::Refreshing | ConsumerState::PuttingBack => true,
+        ConsumerState::Left => refresh::has_failed(row) || is_put_off(row) && row.current.is_some(),
+        ConsumerState::PutBack => false,
+    };
+    is_begun && row.previous.is_some()
 }
 
 /// The consumer that a row is of.
@@ -568,9 +473,23 @@ pub fn key_of(row: &MovedConsumer) -> Option<ConsumerKey> {
     })
 }
 
-/// What is on record once AWS has answered a change with the number of the version that it made.
-pub fn answered(row: &MovedConsumer, change: &Change, version: i64, now: Timestamp) -> MovedConsumer {
+/// What is on record once AWS has answered a change with what it has made.
+pub fn answered(row: &MovedConsumer, change: &Change, made: &Made, now: Timestamp) -> MovedConsumer {
     let is_back = row.state == ConsumerState::PuttingBack;
+    if let (Made::Refresh(id), Some(refresh)) = (made, &row.refresh) {
+        let refresh = ConsumerRefresh {
+            id: Some(id.to_string()),
+            ..refresh.clone()
+        };
+        return MovedConsumer {
+            refresh: Some(refresh),
+            ..row.clone()
+        };
+    }
+    let version = match made {
+        Made::Version(version) => *version,
+        _ => 0,
+    };
     let mut current = row.current.clone();
     match change {
         // What it has made is known by what it says of itself.
@@ -579,6 +498,9 @@ pub fn answered(row: &MovedConsumer, change: &Change, version: i64, now: Timesta
             current = Some(ConsumerVersions {
                 latest: version,
                 default: None,
+                // Where labels are is one thing, and what the latest version holds another.
+                parts: Vec::new(),
+                labels: current.map(|current| current.labels).unwrap_or_default(),
             });
         }
         Change::SetDefault { version, .. } => {
@@ -586,6 +508,13 @@ pub fn answered(row: &MovedConsumer, change: &Change, version: i64, now: Timesta
                 current.default = (!is_back).then_some(*version);
             }
         }
+        Change::MoveLabels { version, labels, .. } => {
+            if let Some(current) = &mut current {
+                labels::answered(current, *version, labels);
+            }
+        }
+        Change::TagGroup { .. } | Change::StartRefresh(_) | Change::RollBackRefresh { .. } => {}
+        Change::SetGroup(change) => current = group::answered(row, change),
     }
     if current == row.current {
         return row.clone();

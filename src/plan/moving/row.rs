@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{ConsumerKey, left};
 use crate::api::labels::TAG_HOLD;
-use crate::api::{ConsumerState, ConsumerVersions, MovedConsumer};
+use crate::api::{ConsumerState, ConsumerVersions, InstanceRefreshSettings, MovedConsumer};
 use crate::domain::{Change, ImageId, ImageRef, Owner, SnapshotId, Tags};
 
 /// For how long a reading may still show what was there before a change.
@@ -24,6 +24,17 @@ pub(super) fn is_put_off(row: &MovedConsumer) -> bool {
         && [Some(left::HELD), Some(left::OWNED)].contains(&reason)
 }
 
+/// Whether it is left as it is: nothing more is done with it for now, or ever. What was put back stays so on record, with the reason for
+/// which it is not moved again.
+pub fn is_left(row: &MovedConsumer) -> bool {
+    row.state == ConsumerState::Left || is_kept_back(row)
+}
+
+/// Whether it was put back, and is not moved again for a reason.
+pub(super) fn is_kept_back(row: &MovedConsumer) -> bool {
+    row.state == ConsumerState::PutBack && row.reason.is_some()
+}
+
 /// A consumer, and what it is to be moved from and to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Task<'a> {
@@ -35,8 +46,16 @@ pub(super) struct Task<'a> {
     pub(super) copy: &'a ImageId,
     /// The copy's snapshots by those of the original.
     pub(super) snapshots: &'a BTreeMap<SnapshotId, SnapshotId>,
+    /// Whether both are another account's: what is shared of an image is the image, and not its snapshots.
+    pub(super) foreign: bool,
     /// What is on record of it.
     pub(super) row: Option<&'a MovedConsumer>,
+    /// What is on record of all of them.
+    pub(super) rows: &'a [MovedConsumer],
+    /// How instances of groups are replaced, where the policy asks for it.
+    pub(super) refreshes: Option<&'a InstanceRefreshSettings>,
+    /// How many volumes the image has.
+    pub(super) volumes: usize,
     /// Now.
     pub(super) now: Timestamp,
 }
@@ -54,6 +73,8 @@ pub(super) enum Verdict {
     Change(Change),
     /// What was done does not show yet.
     Later,
+    /// AWS is at it, which takes a while.
+    Wait,
 }
 
 impl Task<'_> {
@@ -82,11 +103,15 @@ impl Task<'_> {
 
     /// It is left as it is, for this reason. What was changed before stays on record.
     pub(super) fn leave(&self, reason: &str, message: String) -> Verdict {
+        if let Some(row) = self.put_back() {
+            return self.keep_back(row, reason, message);
+        }
         let row = MovedConsumer {
             reason: Some(reason.to_owned()),
             message: Some(message),
             previous: self.row.and_then(|row| row.previous.clone()),
             current: self.row.and_then(|row| row.current.clone()),
+            refresh: self.row.and_then(|row| row.refresh.clone()),
             ..self.entry(ConsumerState::Left)
         };
         self.record(row)
@@ -94,12 +119,35 @@ impl Task<'_> {
 
     /// The same where nothing was changed: it is looked at again.
     pub(super) fn leave_for_now(&self, reason: &str, message: String) -> Verdict {
+        if let Some(row) = self.put_back() {
+            return self.keep_back(row, reason, message);
+        }
         let row = MovedConsumer {
             reason: Some(reason.to_owned()),
             message: Some(message),
             ..self.entry(ConsumerState::Left)
         };
         self.record(row)
+    }
+
+    /// What is on record of it, where it was put back.
+    pub(super) fn put_back(&self) -> Option<&MovedConsumer> {
+        self.row.filter(|row| row.state == ConsumerState::PutBack)
+    }
+
+    /// It was put back and is not moved again, for this reason. When it is, all that is on record is needed: which labels and which default
+    /// version went along before.
+    fn keep_back(&self, row: &MovedConsumer, reason: &str, message: String) -> Verdict {
+        self.record(MovedConsumer {
+            reason: Some(reason.to_owned()),
+            message: Some(message),
+            ..row.clone()
+        })
+    }
+
+    /// Whether it was put back so shortly before that this may not show yet.
+    pub(super) fn may_not_show(&self) -> bool {
+        self.put_back().is_some() && !self.has_had_time()
     }
 
     /// Somebody has put it back: it is theirs.
@@ -126,6 +174,7 @@ impl Task<'_> {
             message,
             previous: self.row.and_then(|row| row.previous.clone()),
             current: self.row.and_then(|row| row.current.clone()),
+            refresh: self.row.and_then(|row| row.refresh.clone()),
             ..self.entry(state)
         };
         self.record(row)
@@ -136,6 +185,7 @@ impl Task<'_> {
         let row = MovedConsumer {
             previous: self.row.and_then(|row| row.previous.clone()),
             current: Some(current),
+            refresh: self.row.and_then(|row| row.refresh.clone()),
             ..self.entry(state)
         };
         self.record(row)

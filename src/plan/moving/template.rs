@@ -10,6 +10,9 @@ use super::row::{Task, Verdict, is_put_off};
 use crate::api::{ConsumerState, ConsumerVersions, MovedConsumer};
 use crate::domain::{Change, ImageId, Mapping, NewVersion, TemplateNow, VersionNow};
 
+/// How a version begins to say of itself that it puts a former one back.
+const AGAIN: &str = "amiseal: version ";
+
 /// What comes next to move it.
 pub(super) fn forward(task: Task<'_>, now: &TemplateNow) -> Verdict {
     match task.row {
@@ -35,6 +38,9 @@ pub(super) fn forward(task: Task<'_>, now: &TemplateNow) -> Verdict {
 fn intend(task: Task<'_>, now: &TemplateNow) -> Verdict {
     let (latest, default) = (&now.latest, &now.default);
     let by_latest = task.is_source(latest.image.as_ref());
+    if !by_latest && task.may_not_show() {
+        return Verdict::Later;
+    }
     if !by_latest && !task.is_source(default.image.as_ref()) {
         return Verdict::Nothing;
     }
@@ -56,19 +62,22 @@ fn intend(task: Task<'_>, now: &TemplateNow) -> Verdict {
         previous: Some(ConsumerVersions {
             latest: latest.number,
             default: is_same(task, default, latest).then_some(default.number),
+            ..ConsumerVersions::default()
         }),
         ..task.entry(ConsumerState::Moving)
     })
 }
 
-/// Whether the default version says the same as the latest: it is the latest, or that one was made to put back what was the same.
+/// Whether the default version says the same as the latest: it is the latest, or that one was made to put back what was the same, or nothing
+/// was made since it was.
 fn is_same(task: Task<'_>, default: &VersionNow, latest: &VersionNow) -> bool {
     let puts_back = |version: i64| {
         let text = latest.description.as_deref();
         text.is_some_and(|text| text.starts_with(&again_after(version)))
     };
     let before = task.row.and_then(|row| row.previous.as_ref());
-    let was_same = before.is_some_and(|before| before.default == Some(default.number) && puts_back(before.latest));
+    let is_of_same = |version: i64| latest.number == version || puts_back(version);
+    let was_same = before.is_some_and(|before| before.default == Some(default.number) && is_of_same(before.latest));
     default.number == latest.number || puts_back(default.number) || was_same
 }
 
@@ -79,11 +88,17 @@ fn to_be_made(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions) ->
         let current = ConsumerVersions {
             latest: made,
             default: None,
+            ..ConsumerVersions::default()
         };
         return task.made(ConsumerState::Moving, current);
     }
     if latest.number < previous.latest {
-        return Verdict::Later;
+        // It does not show yet, or somebody has deleted it before anything was made of it: then it begins anew.
+        return if task.has_had_time() {
+            Verdict::Nothing
+        } else {
+            Verdict::Later
+        };
     }
     if !task.is_source(latest.image.as_ref()) {
         // Somebody has it launch something else meanwhile.
@@ -150,6 +165,10 @@ fn made(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, current:
             moved(task, now)
         };
     }
+    if current.default.is_none() && now.latest.number == current.latest && !task.is_copy(now.latest.image.as_ref()) {
+        // It was made of another copy, which is no more.
+        return task.changed_meanwhile();
+    }
     match current.default {
         None => task
             .untouchable(now.owner.as_ref(), &now.tags)
@@ -176,8 +195,9 @@ fn set_default(task: Task<'_>, version: i64) -> Verdict {
     })
 }
 
+/// Whether somebody has made a version that names the original, or deleted the one that amiseal has made after such a one.
 fn is_latest_reverted(task: Task<'_>, now: &TemplateNow, current: &ConsumerVersions) -> bool {
-    now.latest.number > current.latest && task.is_source(now.latest.image.as_ref())
+    now.latest.number != current.latest && task.is_source(now.latest.image.as_ref())
 }
 
 /// Whether something that was moved names the original again.
@@ -191,7 +211,7 @@ fn is_reverted(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, c
 /// What comes next to put it back.
 pub(super) fn back(task: Task<'_>, now: &TemplateNow) -> Verdict {
     let Some(row) = task.row else {
-        return Verdict::Nothing;
+        return recovered(task, now);
     };
     let state = if is_put_off(row) {
         ConsumerState::Moving
@@ -217,11 +237,44 @@ pub(super) fn back(task: Task<'_>, now: &TemplateNow) -> Verdict {
     }
 }
 
+/// Nothing is on record of it any more: what was there before stands beside the version that amiseal has made.
+fn recovered(task: Task<'_>, now: &TemplateNow) -> Verdict {
+    let known = [&now.latest, &now.default].into_iter().find_map(|version| {
+        let is_copy = task.is_copy(version.image.as_ref());
+        let previous = described(task, version.description.as_deref()?).filter(|_| is_copy)?;
+        Some((previous, version.number))
+    });
+    let Some((previous, made)) = known else {
+        return Verdict::Nothing;
+    };
+    task.record(MovedConsumer {
+        current: Some(to_be_put_back(&previous, made)),
+        previous: Some(previous),
+        ..task.entry(ConsumerState::PuttingBack)
+    })
+}
+
+/// What a version of amiseal's says that was there before.
+fn described(task: Task<'_>, text: &str) -> Option<ConsumerVersions> {
+    let begin = format!("amiseal: {} instead of {}, made of version ", task.copy, task.source);
+    let rest = text.strip_prefix(&begin)?;
+    let (latest, default) = match rest.split_once(", default version was ") {
+        Some((latest, default)) => (latest, Some(default.parse().ok()?)),
+        None => (rest, None),
+    };
+    Some(ConsumerVersions {
+        latest: latest.parse().ok()?,
+        default,
+        ..ConsumerVersions::default()
+    })
+}
+
 /// What is to be put back where this version was made: the default too, whether or not that shows, as setting it back does no harm.
 fn to_be_put_back(previous: &ConsumerVersions, made: i64) -> ConsumerVersions {
     ConsumerVersions {
         latest: made,
         default: previous.default.map(|_| made),
+        ..ConsumerVersions::default()
     }
 }
 
@@ -236,7 +289,12 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
     if let Some(former) = previous.default {
         let default = now.default.number;
         if current.default.is_some() && [former, current.latest].contains(&default) {
-            return set_default(task, former);
+            // It may be the very version that was the latest one.
+            return if former == previous.latest && now.former.is_none() {
+                former_is_gone(task, previous)
+            } else {
+                set_default(task, former)
+            };
         }
         if default == current.latest && !task.has_had_time() {
             return Verdict::Later;
@@ -245,11 +303,7 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
     let marker = back_description(previous, current);
     if now.latest.number == current.latest {
         let Some(former) = &now.former else {
-            let message = format!(
-                "Its version {} is no longer there: make a version that names {} yourself.",
-                previous.latest, task.source
-            );
-            return task.leave(left::CANNOT_PUT_BACK, message);
+            return former_is_gone(task, previous);
         };
         return Verdict::Change(Change::NewVersion(NewVersion {
             template: task.key.id.clone(),
@@ -261,7 +315,14 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
         }));
     }
     if now.latest.number < current.latest {
-        return Verdict::Later;
+        if !task.has_had_time() {
+            return Verdict::Later;
+        }
+        let message = format!(
+            "Somebody has deleted version {}, which amiseal had made. What is there now is left as it is.",
+            current.latest
+        );
+        return task.done(ConsumerState::PutBack, Some(message));
     }
     let is_theirs = now.latest.description.as_deref() != Some(marker.as_str());
     let message = is_theirs.then(|| {
@@ -271,6 +332,14 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
         )
     });
     task.done(ConsumerState::PutBack, message)
+}
+
+fn former_is_gone(task: Task<'_>, previous: &ConsumerVersions) -> Verdict {
+    let message = format!(
+        "Its version {} is no longer there: make a version that names {} yourself.",
+        previous.latest, task.source
+    );
+    task.leave(left::CANNOT_PUT_BACK, message)
 }
 
 /// The mappings that a new version is told: with the copy's snapshots where they name the original's.
@@ -291,6 +360,13 @@ fn moved_mapping(task: Task<'_>, mapping: &Mapping) -> Result<Mapping, String> {
         return Ok(mapping);
     };
     if let Some(copy) = task.snapshots.get(snapshot) {
+        if task.foreign {
+            return Err(format!(
+                "Its latest version names {snapshot}, which is of the original, and the copy's is not shared with this account: make a \
+                 version that names {} yourself.",
+                task.copy
+            ));
+        }
         volume.snapshot = Some(copy.clone());
         // Beside a snapshot AWS refuses both, and the copy's is encrypted.
         volume.encrypted = None;
@@ -323,7 +399,16 @@ fn back_description(previous: &ConsumerVersions, current: &ConsumerVersions) -> 
 
 /// What a version that puts this one back begins to say of itself.
 fn again_after(version: i64) -> String {
-    format!("amiseal: version {version} again, after version ")
+    format!("{AGAIN}{version} again, after version ")
+}
+
+/// Whether the latest version says of itself that it puts back what was there before a move.
+pub(super) fn is_put_back(now: &TemplateNow) -> bool {
+    let text = now.latest.description.as_deref().unwrap_or_default();
+    let number = text
+        .strip_prefix(AGAIN)
+        .and_then(|rest| rest.split(' ').next()?.parse().ok());
+    number.is_some_and(|number| text.starts_with(&again_after(number)))
 }
 
 /// The same for everybody who would make this version, now or after a crash.
@@ -334,6 +419,12 @@ fn token(task: Task<'_>, description: &str) -> String {
         hash.update([0]);
     }
     format!("amiseal-{}", &hex::encode(hash.finalize())[..40])
+}
+
+/// The number of the version that a version of amiseal's, which names `copy` in the place of `source`, was made of, by its description.
+pub(super) fn made_of(description: &str, source: &ImageId, copy: &ImageId) -> Option<i64> {
+    let said = description.strip_prefix(&format!("amiseal: {copy} instead of {source}, made of version "))?;
+    said.split(',').next()?.parse().ok()
 }
 
 /// Whether a version's description says that amiseal made it of one that named `source`.

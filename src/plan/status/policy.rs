@@ -10,6 +10,7 @@ use crate::api::{
     AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetStatus, FindingCounts, TargetCounts,
     UsageCounts,
 };
+use crate::plan::map::say::Said;
 
 /// So many targets are named for one thing that is said of them.
 const NAMED: usize = 3;
@@ -93,6 +94,31 @@ pub fn policy(
     }
     status.conditions = conditions;
     status
+}
+
+/// What is said of the parameters that the map is kept in; nothing where none are asked for and none are left.
+pub fn map_parameters(spec: &AMIEncryptionPolicySpec, expected: usize, targets: &[Counted<'_>]) -> Option<Said> {
+    const TYPE: &str = conditions::MAP_PUBLISHED;
+    let prefix = spec.promotion.map.as_ref().and_then(|map| map.ssm_prefix.as_deref());
+    let (status, why, message) = match prefix {
+        Some(_) => all_of(TYPE, expected, targets),
+        None => {
+            let says = |target: &&Counted<'_>| conditions::find(&target.status.conditions, TYPE).is_some();
+            let left: Vec<Counted<'_>> = targets.iter().filter(says).copied().collect();
+            left.first()?;
+            all_of(TYPE, left.len(), &left)
+        }
+    };
+    Some(match (prefix, status) {
+        (Some(prefix), Status::True) => {
+            let message = format!("The parameters under {prefix} have the map in all {expected} targets.");
+            Said::new(status, reason::PUBLISHED, message)
+        }
+        _ => {
+            let message = format!("promotion.map.ssmPrefix: {message} See {TYPE} of the targets.");
+            Said::new(status, why, message)
+        }
+    })
 }
 
 /// Whether other policies govern images that this one selects.
@@ -236,8 +262,11 @@ pub fn changes<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<(&'a Condi
         match (type_, holds) {
             // At the beginning nothing is ready yet, which is no news.
             (conditions::READY, "False") => held.then_some((condition, true)),
+            (conditions::MAP_PUBLISHED, "False") => (was != holds).then_some((condition, true)),
             (conditions::COMPLIANT, "False") => (!was.is_empty() && was != holds).then_some((condition, true)),
-            (conditions::READY | conditions::COMPLIANT, "True") => (!held).then_some((condition, false)),
+            (conditions::READY | conditions::COMPLIANT | conditions::MAP_PUBLISHED, "True") => {
+                (!held).then_some((condition, false))
+            }
             (_, "True") => (!held).then_some((condition, true)),
             (conditions::STALLED | conditions::CONTESTED, "False") => held.then_some((condition, false)),
             _ => None,
@@ -248,6 +277,7 @@ pub fn changes<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<(&'a Condi
         conditions::COMPLIANT,
         conditions::STALLED,
         conditions::CONTESTED,
+        conditions::MAP_PUBLISHED,
     ];
     of_note.into_iter().filter_map(changed).collect()
 }

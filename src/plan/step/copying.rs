@@ -2,14 +2,22 @@
 
 use super::statuses::stalled;
 use super::transitions::{attempt_failed, passed_over};
-use super::{CopyCall, Decider, Effect, Next, Step, VISIBLE_AFTER, confirm_absence, passed, was_refused};
+use super::{
+    CopyCall, Decider, Effect, Next, Step, VISIBLE_AFTER, confirm_absence, passed, recorded_copy, was_refused,
+};
 use crate::api::{AMIMigrationStatus, CopyStatus, MigrationState};
 use crate::domain::{ImageId, ImageState};
 use crate::plan::adopt::{self, Adoptable};
 use crate::plan::naming::{MAX_NAME, MIN_NAME};
 
+/// What is said of a copy that does not exist any more.
+pub(super) const IS_NO_MORE: &str = "is no more:";
+
 impl Decider<'_> {
-    pub(super) fn under_way(&self, status: AMIMigrationStatus) -> Step {
+    pub(super) fn under_way(&self, mut status: AMIMigrationStatus) -> Step {
+        if let Some(step) = self.mover(&status).put_back(&mut status) {
+            return step;
+        }
         let Some(copy) = status.copy.clone() else {
             return self.pending(status);
         };
@@ -46,7 +54,7 @@ impl Decider<'_> {
     fn still_copying(&self, status: AMIMigrationStatus) -> Step {
         if matches!(
             status.state,
-            Some(MigrationState::Verifying | MigrationState::Promoting)
+            Some(MigrationState::Verifying | MigrationState::Validating | MigrationState::Promoting)
         ) {
             return Step {
                 status: self.facts.record.status.clone(),
@@ -157,6 +165,10 @@ impl Decider<'_> {
 
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
     pub(super) fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
+        let copy = recorded_copy(&status);
+        if let Some(step) = copy.and_then(|copy| self.mover(&status).launched_in_vain(&status, &copy, IS_NO_MORE)) {
+            return step;
+        }
         Step {
             status: attempt_failed(self.facts, status, message, self.now),
             then: Next::Wait,

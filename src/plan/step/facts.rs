@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::Question;
-use crate::api::{AMIEncryptionTargetSpec, AMIMigrationStatus, Approval, Desired};
-use crate::domain::{ImageId, Inventory, KeyAccess, LaunchPermission};
+use crate::api::{AMIEncryptionTargetSpec, AMIMigration, AMIMigrationStatus, Approval, Desired};
+use crate::domain::{
+    AccountId, ForeignCopy, ImageId, InstanceNow, InstanceRef, Inventory, KeyAccess, LaunchPermission, ScanNow, ScanRef,
+};
 use crate::plan::moving::{ConsumerKey, Seen, Turn};
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::{KeyView, Problem};
+use crate::plan::proof::job::JobNow;
 use crate::plan::source_keys::SourceKeys;
 use crate::plan::usage::Picture;
 
@@ -28,15 +31,30 @@ pub struct Facts<'a> {
     pub memory: Memory<'a>,
     /// What depends on other migrations.
     pub grants: Grants,
+    /// Whose migration this one follows, where the image is another account's.
+    pub follows: Option<Follows<'a>>,
     /// What was asked for this step.
     pub answers: &'a Answers,
     /// The time of day by the machine's clock as it is set now, for times that AWS is told; ages are told by `now`.
     pub system_time: Timestamp,
 }
 
+/// The migration that another one follows, in an account that launches the image and does not own it.
+#[derive(Debug, Clone, Copy)]
+pub struct Follows<'a> {
+    /// Who owns the image.
+    pub owner: &'a AccountId,
+    /// The owner's migration; none where it is not there.
+    pub migration: Option<&'a AMIMigration>,
+    /// Whether its policy has it go on, so that what it says is so: it is not suspended and not in Audit.
+    pub active: bool,
+}
+
 /// What the migration itself says.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
+    /// The migration's UID.
+    pub uid: &'a str,
     /// The recorded status.
     pub status: &'a AMIMigrationStatus,
     /// The migration's `metadata.generation`.
@@ -45,8 +63,18 @@ pub struct Record<'a> {
     pub retry: Option<&'a str>,
     /// Whether somebody has approved that consumers are moved.
     pub approval: Approval,
+    /// Who says that it was them.
+    pub approved_by: Option<&'a str>,
     /// What people want to become of the consumers.
     pub desired: Desired,
+}
+
+impl Record<'_> {
+    /// Who has approved that consumers are moved, as it is to be in the status.
+    pub(super) fn approved_by(&self) -> Option<String> {
+        let by = self.approved_by.filter(|_| self.approval == Approval::Approved);
+        by.map(str::to_owned)
+    }
 }
 
 /// What is known of the account and region.
@@ -88,6 +116,8 @@ pub struct Memory<'a> {
     pub consumers: &'a BTreeMap<ConsumerKey, Seen>,
     /// Who may use the key, where that was read for this reading of consumers.
     pub key_access: Option<&'a Option<KeyAccess>>,
+    /// What the account sees of images of others, where that was read for this reading of consumers.
+    pub foreign: &'a BTreeMap<ImageId, ForeignCopy>,
 }
 
 /// What depends on other migrations.
@@ -97,8 +127,16 @@ pub struct Grants {
     pub copy: bool,
     /// Whether the tags may be published: those of older originals are.
     pub publish_tags: bool,
+    /// Whether an instance may be launched, to prove a copy by.
+    pub launch: bool,
+    /// Whether a Job may be made, to prove a copy by.
+    pub job: bool,
     /// Whether a consumer may be moved.
     pub turn: Turn,
+    /// How many moves of the policy have failed that nobody has looked at yet.
+    pub failures: usize,
+    /// How many groups of other images are being refreshed.
+    pub refreshing: usize,
 }
 
 /// What was asked for one step. Nothing of it is kept.
@@ -114,6 +152,16 @@ pub struct Answers {
     pub consumers: BTreeMap<ConsumerKey, Seen>,
     /// Who may use the key; the inner one is none where KMS does not show it.
     pub key_access: Option<Option<KeyAccess>>,
+    /// What the account sees of images of others.
+    pub foreign: BTreeMap<ImageId, ForeignCopy>,
+    /// The instance that was asked for, and what it is.
+    pub instance: Option<(InstanceRef, InstanceNow)>,
+    /// The name of the Job that was asked for, and what it is.
+    pub job: Option<(String, JobNow)>,
+    /// The on-demand scan that was asked for, and what it is; the inner one is none where there is none.
+    pub scan: Option<(ScanRef, Option<ScanNow>)>,
+    /// The copy of which EC2 does not show the scan that was asked for.
+    pub unscanned: Option<ImageId>,
 }
 
 impl Answers {
@@ -125,6 +173,11 @@ impl Answers {
             Question::Absence(image) => self.is_gone(image),
             Question::Consumer(key, _) => self.consumers.contains_key(key),
             Question::KeyAccess => self.key_access.is_some(),
+            Question::ForeignCopy(image) => self.foreign.contains_key(image),
+            Question::Instance(which) => self.instance.as_ref().is_some_and(|(asked, _)| asked == which),
+            Question::Job(name) => self.job.as_ref().is_some_and(|(asked, _)| asked == name),
+            Question::Scan(which) => self.scan.as_ref().is_some_and(|(asked, _)| asked == which),
+            Question::ScanResult(copy, _) => self.unscanned.as_ref() == Some(copy),
         }
     }
 

@@ -86,6 +86,12 @@ impl Decider<'_> {
     pub(super) fn disabled(&self, mut status: AMIMigrationStatus, copy: &Image) -> Step {
         let problem = obstacle::disabled_copy(&copy.id);
         statuses::withdrawn(self.facts, &mut status, &problem, self.now);
+        if let Some(step) = self
+            .mover(&status)
+            .launched_in_vain(&status, &copy.id, "is disabled: enable it, or")
+        {
+            return step;
+        }
         stalled(self.facts, status, MigrationState::Verifying, &problem, self.now)
     }
 
@@ -116,10 +122,14 @@ impl Decider<'_> {
         statuses::verified(self.facts, &mut status, snapshots(pairs, &self.facts.of.key), self.now);
         if self.facts.answers.uefi_differs.is_some() {
             // On record before anything else is asked for, so that it need not be read again.
-            return self.at_work(status, promoting);
+            let state = self.after_verifying(&status);
+            return self.at_work(status, state);
         }
-        if status.state == Some(promoting) && self.is_published(&status) && self.moves(&status) {
-            return self.consumers(status, copy);
+        if let Some(step) = self.prove(&mut status, copy) {
+            return step;
+        }
+        if status.state == Some(promoting) && self.is_published(&status) && self.mover(&status).moves(&status) {
+            return self.mover(&status).consumers(status, &copy.id);
         }
         let settings = &self.facts.settings.promotion;
         if settings.tags == TagPublication::Publish
@@ -161,7 +171,7 @@ impl Decider<'_> {
                 promote::leaves_out(self.source, copy),
                 self.now,
             );
-            return self.consumers(status, copy);
+            return self.mover(&status).consumers(status, &copy.id);
         }
         self.calling(status, promoting, Next::Do(Effect::Publish(copy.id.clone(), list)))
     }
@@ -193,7 +203,7 @@ fn mismatch(status: &AMIMigrationStatus, copy: &Image, what: &str) -> Problem {
 }
 
 /// Whether the recorded copy was ever verified and published: that stays on record until the copy is no more.
-fn was_published(status: &AMIMigrationStatus) -> bool {
+pub(super) fn was_published(status: &AMIMigrationStatus) -> bool {
     conditions::find(&status.conditions, conditions::PROMOTED).is_some()
 }
 

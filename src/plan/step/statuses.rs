@@ -131,6 +131,18 @@ pub(super) fn withdrawn(facts: Facts<'_>, status: &mut AMIMigrationStatus, probl
     status.promotion = None;
 }
 
+/// What is said of the proof of the copy.
+pub(super) fn validated(
+    facts: Facts<'_>,
+    status: &mut AMIMigrationStatus,
+    is: Status,
+    why: &str,
+    message: &str,
+    now: Timestamp,
+) {
+    writer(facts, status, now).set(conditions::VALIDATED, is, why, message);
+}
+
 /// The copy is no more.
 pub(super) fn copy_lost(facts: Facts<'_>, status: &mut AMIMigrationStatus, message: &str, now: Timestamp) {
     let mut write = writer(facts, status, now);
@@ -138,7 +150,8 @@ pub(super) fn copy_lost(facts: Facts<'_>, status: &mut AMIMigrationStatus, messa
     status.promotion = None;
     status
         .conditions
-        .retain(|c| c.type_ != conditions::VERIFIED && c.type_ != conditions::PROMOTED);
+        .retain(|c| ![conditions::VERIFIED, conditions::VALIDATED, conditions::PROMOTED].contains(&c.type_.as_str()));
+    status.validation = None;
 }
 
 /// A copy that was there does not show: nothing more is claimed of it until it does.

@@ -7,9 +7,9 @@ use super::statuses::{self, completed, progressing};
 use super::{Facts, VISIBLE_AFTER, passed};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, MovedConsumer};
-use crate::domain::{Change, ImageId};
+use crate::domain::{Change, ImageId, Made};
 use crate::plan::moving::{self, ConsumerKey};
-use crate::plan::{adopt, promote, source_keys};
+use crate::plan::{adopt, promote, proof, source_keys};
 
 /// Whether AWS has refused to make the copy that is on record as intended. Its place was given to others then, and it needs
 /// one again before AWS is asked once more.
@@ -31,8 +31,29 @@ pub enum Answer<'a> {
     Removed(&'a ImageId),
     /// Everything that this copy lacked is published.
     Published(&'a ImageId),
-    /// A consumer was changed, which has made this version of it.
-    Moved(&'a ConsumerKey, &'a Change, i64),
+    /// A consumer was changed, which has made this.
+    Moved(&'a ConsumerKey, &'a Change, &'a Made),
+    /// AWS has answered RunInstances with this instance.
+    Launched(&'a str),
+    /// AWS refuses to launch it, for this reason.
+    LaunchRefused(&'a str),
+    /// The launch's client token is of no use any more: what it has launched is terminated, or was launched with other settings.
+    LaunchVoid {
+        /// Whether it is terminated.
+        is_terminated: bool,
+    },
+    /// AWS has agreed to terminate the instance.
+    Terminated,
+    /// The Job is there, with this UID.
+    JobCreated(&'a str),
+    /// It cannot be created, for this reason.
+    JobRefused(&'a str),
+    /// It is deleted, or was not there.
+    JobDeleted,
+    /// Amazon Inspector has started the on-demand scan of this ID.
+    ScanStarted(&'a str),
+    /// It refuses to, for this reason.
+    ScanRefused(&'a str),
 }
 
 /// What an answer leads to.
@@ -60,7 +81,12 @@ pub fn answered(facts: Facts<'_>, answer: Answer<'_>, now: Timestamp) -> Answere
         Answer::Accepted(image) => copy_accepted(recorded, image, now),
         Answer::PassedOver => passed_over(facts, recorded, now),
         Answer::Published(copy) => published(facts, recorded, copy, now),
-        Answer::Moved(key, change, version) => moved(recorded, key, change, version, now),
+        Answer::Moved(key, change, made) => moved(recorded, key, change, made, now),
+        Answer::Launched(_) | Answer::LaunchRefused(_) | Answer::LaunchVoid { .. } | Answer::Terminated => {
+            of_launch(recorded, answer, now)
+        }
+        Answer::JobCreated(_) | Answer::JobRefused(_) | Answer::JobDeleted => of_job(recorded, answer, now),
+        Answer::ScanStarted(_) | Answer::ScanRefused(_) => of_scan(recorded, answer, now),
         Answer::Removed(copy) => {
             let message = failure(facts, copy);
             return Answered {
@@ -99,13 +125,62 @@ fn moved(
     mut status: AMIMigrationStatus,
     key: &ConsumerKey,
     change: &Change,
-    version: i64,
+    made: &Made,
     now: Timestamp,
 ) -> AMIMigrationStatus {
     let ours = |row: &&mut MovedConsumer| moving::key_of(row).as_ref() == Some(key);
     if let Some(row) = status.consumers.iter_mut().find(ours) {
-        *row = moving::answered(row, change, version, now);
+        *row = moving::answered(row, change, made, now);
     }
+    status
+}
+
+fn of_launch(mut status: AMIMigrationStatus, answer: Answer<'_>, now: Timestamp) -> AMIMigrationStatus {
+    let launch = status
+        .validation
+        .as_mut()
+        .and_then(|validation| validation.launch.as_mut());
+    let Some(launch) = launch else { return status };
+    let changed = match answer {
+        Answer::Launched(instance) => proof::launched(launch, instance, now),
+        Answer::LaunchRefused(message) => proof::refused(launch, message, now),
+        Answer::LaunchVoid { is_terminated } => proof::void(launch, is_terminated, now),
+        Answer::Terminated => proof::terminated(launch, now),
+        _ => return status,
+    };
+    *launch = changed;
+    status
+}
+
+fn of_job(mut status: AMIMigrationStatus, answer: Answer<'_>, now: Timestamp) -> AMIMigrationStatus {
+    let job = status
+        .validation
+        .as_mut()
+        .and_then(|validation| validation.job.as_mut());
+    let Some(job) = job else { return status };
+    let changed = match answer {
+        Answer::JobCreated(uid) => proof::job::created(job, uid, now),
+        Answer::JobRefused(message) => proof::job::refused(job, message, now),
+        Answer::JobDeleted => proof::job::deleted(job, now),
+        _ => return status,
+    };
+    *job = changed;
+    status
+}
+
+fn of_scan(mut status: AMIMigrationStatus, answer: Answer<'_>, now: Timestamp) -> AMIMigrationStatus {
+    let inspector = status
+        .validation
+        .as_mut()
+        .and_then(|validation| validation.inspector.as_mut());
+    let Some(inspector) = inspector else { return status };
+    let Some(scan) = &inspector.scan else { return status };
+    let changed = match answer {
+        Answer::ScanStarted(id) => proof::on_demand::started(scan, id, now),
+        Answer::ScanRefused(message) => proof::on_demand::refused(scan, message, now),
+        _ => return status,
+    };
+    proof::on_demand::put(inspector, changed, now);
     status
 }
 

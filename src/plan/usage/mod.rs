@@ -38,6 +38,11 @@ pub fn is_of_old_version(via: &str) -> bool {
     via == UNLISTED
 }
 
+/// Whether it is by labels of an older version that a parameter names an image, as `via` says: `version 3 (prod)`.
+pub fn is_by_label(via: &str) -> bool {
+    via.starts_with("version ") && via.ends_with(')')
+}
+
 /// Who uses the images of one account and region.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
@@ -50,6 +55,8 @@ pub struct Graph {
     unresolved: BTreeSet<Unresolved>,
     /// By which roles Auto Scaling groups launch, by the groups' names.
     group_roles: HashMap<Box<str>, Box<str>>,
+    /// The Auto Scaling groups of whose instances one runs an image.
+    running: HashMap<ImageId, BTreeSet<Box<str>>>,
     /// Whether a listing of it had several pages, of a kind that AWS is not asked about by itself.
     paged: bool,
     /// The images that the reading before showed to be used, if there was one that could read everything.
@@ -154,7 +161,13 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
                     names: missing,
                 });
             }
+            let group = readings.origins.get(&launcher.id);
+            let group =
+                group.filter(|by| launcher.kind == ConsumerKind::Instance && by.kind == ConsumerKind::AutoScalingGroup);
             for (image, via) in found.images {
+                if let Some(group) = group {
+                    graph.running.entry(image.clone()).or_default().insert(group.id.clone());
+                }
                 if !seen.insert((image.clone(), via.clone())) {
                     continue;
                 }
@@ -187,6 +200,11 @@ impl Graph {
     /// The ARN of the role by which an Auto Scaling group launches, where AWS says it.
     pub fn group_role(&self, group: &str) -> Option<&str> {
         self.group_roles.get(group).map(|role| &**role)
+    }
+
+    /// The Auto Scaling groups of whose instances one runs an image.
+    pub fn groups_running(&self, image: &ImageId) -> impl Iterator<Item = &str> {
+        self.running.get(image).into_iter().flatten().map(|group| &**group)
     }
 
     /// Every image that something launches, whether or not it is there.
@@ -284,6 +302,14 @@ impl Graph {
         let may_be = |user: &Consumer| {
             is_unread(user) || unresolved.iter().any(|one| one.kind == user.kind && one.id == user.id)
         };
+        if self.unread.contains_key(&ConsumerKind::Instance) {
+            for (image, groups) in &earlier.running {
+                self.running
+                    .entry(image.clone())
+                    .or_default()
+                    .extend(groups.iter().cloned());
+            }
+        }
         for (group, role) in &earlier.group_roles {
             self.group_roles.entry(group.clone()).or_insert_with(|| role.clone());
         }

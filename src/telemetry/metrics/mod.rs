@@ -1,6 +1,7 @@
 //! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
 
 mod findings;
+mod proofs;
 mod targets;
 mod usage;
 
@@ -36,6 +37,8 @@ pub struct Metrics {
     pub leader: IntGauge,
     /// When each of the three watches was last heard of.
     watch_heard: GaugeVec,
+    /// Whether the map of a policy is in its ConfigMap.
+    map_published: IntGaugeVec,
     /// How many shards there are.
     pub shards: IntGauge,
     /// How many of them this replica holds.
@@ -95,6 +98,11 @@ impl Metrics {
                 "When the API server last began to answer a watch, in seconds since 1970. Watches begin anew every 30 seconds.",
                 &["kind"],
             )?,
+            map_published: int_gauges(
+                "amiseal_map_published",
+                "Whether the map is where the policy has it kept: 1 or 0. Nothing where it is kept nowhere, and while it is first written.",
+                &["policy"],
+            )?,
             shards: IntGauge::new(
                 "amiseal_shards",
                 "How many shards the accounts and regions are divided into; the same for all replicas.",
@@ -119,7 +127,7 @@ impl Metrics {
 
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.targets.collectors();
-        let of_process: [Box<dyn Collector>; 11] = [
+        let of_process: [Box<dyn Collector>; 12] = [
             Box::new(self.snapshots_in_flight.clone()),
             Box::new(self.snapshots_limit.clone()),
             Box::new(self.scan_duration.clone()),
@@ -128,6 +136,7 @@ impl Metrics {
             Box::new(self.reconcile_errors.clone()),
             Box::new(self.leader.clone()),
             Box::new(self.watch_heard.clone()),
+            Box::new(self.map_published.clone()),
             Box::new(self.shards.clone()),
             Box::new(self.shards_held.clone()),
             Box::new(self.build.clone()),
@@ -145,6 +154,20 @@ impl Metrics {
     /// Shows that the watch of a kind is alive.
     pub(crate) fn heard(&self, kind: &str, at: Timestamp) {
         self.watch_heard.with_label_values(&[kind]).set(seconds(at));
+    }
+
+    /// Shows whether the ConfigMap of a policy has its map, or takes that back where it asks for none.
+    pub(crate) fn map_published(&self, policy: &str, is_published: Option<bool>) {
+        match is_published {
+            Some(is_published) => self.map_published.with_label_values(&[policy]).set(is_published.into()),
+            // A series that was never set cannot be removed, which is as well.
+            None => drop(self.map_published.remove_label_values(&[policy])),
+        }
+    }
+
+    /// Takes back what is shown of maps: another replica shows it.
+    pub(crate) fn forget_maps(&self) {
+        self.map_published.reset();
     }
 
     /// Shows how many snapshot copies are in flight, and how many may be.

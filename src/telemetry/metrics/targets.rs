@@ -9,6 +9,7 @@ use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 
 use super::findings::FindingMetrics;
+use super::proofs::ProofMetrics;
 use super::usage::UsageMetrics;
 use super::{counters, gauges, int_gauges, seconds};
 use crate::api::{
@@ -34,6 +35,7 @@ pub(crate) struct TargetMetrics {
     last_scan: GaugeVec,
     oldest_unfinished: GaugeVec,
     slowest_copy: GaugeVec,
+    proofs: ProofMetrics,
     copy_failures: IntCounterVec,
     duplicate_bytes: GaugeVec,
     usage: UsageMetrics,
@@ -123,6 +125,7 @@ impl TargetMetrics {
                 "Snapshot storage of originals that have a verified copy, in bytes.",
                 &TARGET,
             )?,
+            proofs: ProofMetrics::new()?,
             usage: UsageMetrics::new()?,
             findings: FindingMetrics::new()?,
             series: Arc::default(),
@@ -132,6 +135,7 @@ impl TargetMetrics {
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.usage.collectors();
         collectors.extend(self.findings.collectors());
+        collectors.extend(self.proofs.collectors());
         collectors.extend(self.own());
         collectors
     }
@@ -183,6 +187,7 @@ impl TargetMetrics {
         );
         self.usage.observe(&labels, status, spec.suspend);
         self.findings.observe(&labels, status, spec.suspend);
+        self.proofs.observe(&labels, migrations, spec.suspend);
         // Prometheus sees the first failure only where it has seen 0 before.
         self.copy_failures.with_label_values(&labels);
         #[allow(
@@ -216,6 +221,7 @@ impl TargetMetrics {
             MigrationState::Pending,
             MigrationState::Copying,
             MigrationState::Verifying,
+            MigrationState::Validating,
             MigrationState::Promoting,
             MigrationState::Completed,
         ];
@@ -310,7 +316,15 @@ impl TargetMetrics {
         for class in ImageClass::ALL {
             gone(&self.images, class.as_str());
         }
-        for state in ["Pending", "Copying", "Verifying", "Promoting", "Completed", STALLED] {
+        for state in [
+            "Pending",
+            "Copying",
+            "Verifying",
+            "Validating",
+            "Promoting",
+            "Completed",
+            STALLED,
+        ] {
             gone(&self.migrations, state);
         }
         for reason in &reasons {
@@ -330,6 +344,7 @@ impl TargetMetrics {
         let _ = self.duplicate_bytes.remove_label_values(&labels);
         self.usage.forget(&labels);
         self.findings.forget(&labels);
+        self.proofs.forget(&labels);
         let [_, account, region] = owned;
         Scope::parse(&account, &region).ok()
     }

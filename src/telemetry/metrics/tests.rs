@@ -8,7 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationStatus, CheckCount, FindingsStatus,
-    ImageCounts, MigrationState, conditions,
+    ImageCounts, InspectorState, InspectorStatus, LaunchState, LaunchStatus, MigrationState, ValidationStatus,
+    conditions,
 };
 use crate::domain::ErrorClass;
 
@@ -96,6 +97,85 @@ fn what_is_missed_where_it_is_to_be_done_is_not_shown_where_it_is_not() {
         metrics.targets.forget(NAME);
         assert_eq!(names.map(|name| shown(&registry, name)), [None; 5], "{mode} {suspend}");
     }
+}
+
+#[test]
+fn instances_that_copies_are_proven_by_are_shown_until_they_are_terminated_under_suspend_too() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let proving = |state, requested: i64| {
+        let mut migration = AMIMigration::clone(&migration(1, MigrationState::Validating));
+        let launch = LaunchStatus {
+            state,
+            timeout_seconds: 600,
+            requested_at: Some(Time(at(requested))),
+            ..LaunchStatus::default()
+        };
+        let validation = ValidationStatus {
+            launch: Some(launch),
+            ..ValidationStatus::default()
+        };
+        migration.status.as_mut().expect("a status").validation = Some(validation);
+        Arc::new(migration)
+    };
+    let names = [
+        "amiseal_validation_instances",
+        "amiseal_validation_deadline_timestamp_seconds",
+    ];
+    let status = AMIEncryptionTargetStatus::default();
+    for (migrations, expected) in [
+        (vec![migration(1, MigrationState::Copying)], [Some(0.0), None]),
+        (
+            vec![proving(LaunchState::Checking, 50), proving(LaunchState::Ending, 20)],
+            [Some(2.0), Some(620.0)],
+        ),
+        (vec![proving(LaunchState::Ended, 20)], [Some(0.0), None]),
+    ] {
+        metrics
+            .targets
+            .observe(&target("Enforce", true), &status, &migrations, None, None);
+        assert_eq!(names.map(|name| shown(&registry, name)), expected);
+    }
+    metrics.targets.forget(NAME);
+    assert_eq!(names.map(|name| shown(&registry, name)), [None; 2]);
+}
+
+#[test]
+fn copies_that_amazon_inspector_has_not_scanned_are_counted_but_under_suspend() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let inspected = |state| {
+        let mut migration = AMIMigration::clone(&migration(1, MigrationState::Validating));
+        let validation = ValidationStatus {
+            inspector: Some(InspectorStatus {
+                state,
+                ..InspectorStatus::default()
+            }),
+            ..ValidationStatus::default()
+        };
+        migration.status.as_mut().expect("a status").validation = Some(validation);
+        Arc::new(migration)
+    };
+    let migrations = [
+        migration(1, MigrationState::Copying),
+        inspected(InspectorState::Waiting),
+        inspected(InspectorState::TimedOut),
+        inspected(InspectorState::Failed),
+        inspected(InspectorState::Passed),
+    ];
+    let (name, status) = ("amiseal_validation_scans_awaited", AMIEncryptionTargetStatus::default());
+    for (migrations, suspend, expected) in [
+        (&migrations[..], false, Some(2.0)),
+        (&migrations[..], true, None),
+        (&migrations[..1], false, Some(0.0)),
+    ] {
+        metrics
+            .targets
+            .observe(&target("Enforce", suspend), &status, migrations, None, None);
+        assert_eq!(shown(&registry, name), expected, "{suspend}");
+    }
+    metrics.targets.forget(NAME);
+    assert_eq!(shown(&registry, name), None);
 }
 
 #[test]

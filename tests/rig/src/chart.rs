@@ -11,11 +11,12 @@ use crate::tools::Tool;
 const RELEASE: &str = "amiseal";
 const NAMESPACE: &str = "amiseal-system";
 
-/// The templates that mean something without a kubelet: what is defined, and who may do what.
-const TEMPLATES: [&str; 3] = [
+/// The templates that mean something without a kubelet: what is defined, who may do what, and what is asked of them.
+const TEMPLATES: [&str; 4] = [
     "templates/crds.yaml",
     "templates/serviceaccount.yaml",
     "templates/rbac.yaml",
+    "templates/admissionpolicy.yaml",
 ];
 
 /// The directory of the chart.
@@ -31,7 +32,7 @@ pub(crate) fn helm(home: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// The chart's definitions, service account and rights, by its defaults, and the namespace that they are in.
+/// The chart's definitions, service account, rights and admission policy, by its defaults, and the namespace that they are in.
 pub(crate) async fn render(home: &Path) -> Result<String> {
     let mut command = tokio::process::Command::from(helm(home)?);
     command

@@ -1,6 +1,7 @@
 //! What the role of amiseal needs in an account.
 
-/// The actions that the role in an account needs, and no more: those that the guide's policy gives it, but for those on keys.
+/// The actions that the role in an account needs, and no more: what `amiseal iam-policy` prints of a policy that asks for everything, but for
+/// the use of keys.
 pub fn role_actions() -> Vec<&'static str> {
     [
         &LOOK[..],
@@ -9,6 +10,9 @@ pub fn role_actions() -> Vec<&'static str> {
         &ASK_FOR_REPORTS,
         &LOOK_FOR_FINDINGS,
         &MOVE_CONSUMERS,
+        &PROVE_COPIES,
+        &SCAN_COPIES,
+        &KEEP_THE_MAP,
     ]
     .concat()
 }
@@ -20,12 +24,13 @@ const LOOK: [&str; 4] = [
     "kms:DescribeKey",
 ];
 
-const MIGRATE: [&str; 7] = [
+const MIGRATE: [&str; 8] = [
     "ec2:CopyImage",
     "ec2:CreateTags",
     "ec2:ModifyImageAttribute",
     "ec2:EnableImageDeprecation",
     "ec2:ReplaceImageInstanceTypeSpecification",
+    "ec2:AttachImageWatermark",
     "ec2:DeregisterImage",
     "ec2:DeleteSnapshot",
 ];
@@ -73,9 +78,35 @@ const LOOK_FOR_FINDINGS: [&str; 9] = [
 ];
 
 /// Besides, who may use a key, which findings are looked for in too.
-const MOVE_CONSUMERS: [&str; 4] = [
+const MOVE_CONSUMERS: [&str; 10] = [
     "ec2:CreateLaunchTemplateVersion",
     "ec2:ModifyLaunchTemplate",
     "ssm:PutParameter",
+    "ssm:LabelParameterVersion",
     "ssm:ListTagsForResource",
+    "autoscaling:UpdateAutoScalingGroup",
+    "autoscaling:CreateOrUpdateTags",
+    "autoscaling:StartInstanceRefresh",
+    "autoscaling:RollbackInstanceRefresh",
+    "autoscaling:DescribeInstanceRefreshes",
+];
+
+/// Besides, what instances there are, which is read of those who use images too.
+const PROVE_COPIES: [&str; 3] = [
+    "ec2:RunInstances",
+    "ec2:TerminateInstances",
+    "ec2:DescribeInstanceStatus",
+];
+
+const SCAN_COPIES: [&str; 3] = [
+    "inspector2:StartOnDemandScan",
+    "inspector2:GetOnDemandScanStatus",
+    "inspector2:ListOnDemandScans",
+];
+
+/// Besides, whose a parameter is, and to write it, which moving takes too.
+const KEEP_THE_MAP: [&str; 3] = [
+    "ssm:GetParametersByPath",
+    "ssm:DeleteParameter",
+    "ssm:AddTagsToResource",
 ];

@@ -56,21 +56,23 @@ fn programs() -> TempDir {
     bin
 }
 
-/// The actions of the statement `Look` of the guide.
+/// The actions of the statements of the guide that look at images and keys.
 fn look() -> Vec<String> {
     let guide = read(&file("../guide.md"));
     let blocks = guide.split("```json\n").skip(1);
     let mut policies = blocks.map(|block| yaml(block.split_once("\n```").expect("the end of a block").0));
-    let look = policies.find_map(|policy| {
+    let is_of_role = |policy: &Value| {
         let statements = policy["Statement"].as_array().expect("statements");
-        statements.iter().find(|one| one["Sid"] == "Look").cloned()
+        statements.iter().any(|one| one["Sid"] == "LookAtImages")
+    };
+    let role = policies.find(is_of_role).expect("the policy of the role");
+    let statements = role["Statement"].as_array().expect("statements").iter();
+    let look = statements.filter(|one| one["Sid"].as_str().is_some_and(|sid| sid.starts_with("LookAt")));
+    let actions = look.flat_map(|one| match &one["Action"] {
+        Value::Array(several) => several.clone(),
+        one => vec![one.clone()],
     });
-    let actions = look.expect("the statement")["Action"]
-        .as_array()
-        .expect("actions")
-        .clone();
     actions
-        .iter()
         .map(|action| action.as_str().expect("a name").to_owned())
         .collect()
 }

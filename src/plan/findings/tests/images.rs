@@ -133,6 +133,7 @@ fn scanned(day: i64, fixes: &[(Vulnerability, i64)]) -> impl FnOnce(&mut Image) 
     let scan = ImageScan {
         scanned: Some(at(day * DAY)),
         fix_available_since: fixes.iter().map(|(severity, day)| (*severity, at(day * DAY))).collect(),
+        ..ImageScan::default()
     };
     move |image| {
         image.extras = Some(Box::new(Extras {

@@ -173,6 +173,7 @@ fn a_vulnerable_image_that_is_not_scanned_any_more_is_not_taken_for_fixed() {
         scan: Some(ImageScan {
             scanned: Some(at(0)),
             fix_available_since: [(Vulnerability::Critical, at(0))].into(),
+            ..ImageScan::default()
         }),
         ..Extras::default()
     }));

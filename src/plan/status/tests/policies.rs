@@ -219,7 +219,7 @@ fn people_are_told_of_what_has_changed_and_of_nothing_twice() {
         }
         conditions
     };
-    use conditions::{COMPLIANT, READY, STALLED};
+    use conditions::{COMPLIANT, MAP_PUBLISHED, READY, STALLED};
     for (before, now, expected) in [
         (
             list(&[]),
@@ -246,11 +246,76 @@ fn people_are_told_of_what_has_changed_and_of_nothing_twice() {
             list(&[(STALLED, Status::False)]),
             vec![(STALLED, false)],
         ),
+        (
+            list(&[(MAP_PUBLISHED, Status::Unknown)]),
+            list(&[(MAP_PUBLISHED, Status::True)]),
+            vec![(MAP_PUBLISHED, false)],
+        ),
+        (
+            list(&[(MAP_PUBLISHED, Status::Unknown)]),
+            list(&[(MAP_PUBLISHED, Status::False)]),
+            vec![(MAP_PUBLISHED, true)],
+        ),
+        (
+            list(&[(MAP_PUBLISHED, Status::True)]),
+            list(&[(MAP_PUBLISHED, Status::Unknown)]),
+            vec![],
+        ),
     ] {
         let told: Vec<_> = changes(&before, &now)
             .into_iter()
             .map(|(condition, is_bad)| (condition.type_.as_str(), is_bad))
             .collect();
         assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn a_policy_says_of_its_parameters_what_its_targets_do_and_of_those_that_are_left() {
+    let target = |said: Option<(Status, &str)>| {
+        let mut status = AMIEncryptionTargetStatus::default();
+        if let Some((is, why)) = said {
+            let conditions = &mut status.conditions;
+            conditions::set_condition(conditions, conditions::MAP_PUBLISHED, is, why, "", Some(3), at(0));
+        }
+        status
+    };
+    let here = Some((Status::True, reason::PUBLISHED));
+    let denied = Some((Status::False, reason::ACCESS_DENIED));
+    let going = Some((Status::Unknown, reason::PROGRESSING));
+    for (prefix, targets, expected) in [
+        (None, vec![None, None], None),
+        (Some("/a"), vec![here, here], Some("True/Published")),
+        (Some("/a"), vec![here, None], Some("Unknown/SomeTargets")),
+        (Some("/a"), vec![here, going], Some("Unknown/SomeTargets")),
+        (Some("/a"), vec![here, denied], Some("False/SomeTargets")),
+        // Those of the other target are deleted.
+        (None, vec![None, going], Some("Unknown/SomeTargets")),
+        (None, vec![None, denied], Some("False/SomeTargets")),
+    ] {
+        let map = prefix.map(|prefix| serde_json::json!({"ssmPrefix": prefix}));
+        let spec = serde_json::json!({"accounts": [], "promotion": {"map": map}});
+        let spec: AMIEncryptionPolicySpec = serde_json::from_value(spec).expect("a spec");
+        let statuses: Vec<_> = targets.iter().copied().map(target).collect();
+        let counted: Vec<Counted<'_>> = statuses
+            .iter()
+            .map(|status| Counted {
+                name: "production.111122223333.eu-west-1",
+                current: true,
+                status,
+            })
+            .collect();
+        let said = map_parameters(&spec, counted.len(), &counted);
+        let says = said
+            .as_ref()
+            .map(|said| format!("{}/{}", said.status.as_str(), said.reason));
+        assert_eq!(says.as_deref(), expected, "{prefix:?} {targets:?}");
+        if let Some(said) = said.filter(|said| said.status != Status::True) {
+            let message = said.message;
+            assert!(
+                message.starts_with("promotion.map.ssmPrefix: ") && message.contains("production.1111"),
+                "{message}"
+            );
+        }
     }
 }

@@ -4,6 +4,12 @@ mod asking;
 mod attempts;
 mod awaiting;
 mod finishing;
+mod following;
+mod launched;
+mod proving;
+mod proving_inspector;
+mod proving_job;
+mod proving_on_demand;
 mod published;
 mod whatever;
 
@@ -15,12 +21,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::api::{AMIEncryptionTargetSpec, Approval, Desired, PromotionSettings, TagPublication};
+use crate::api::{AMIEncryptionTargetSpec, AMIMigration, Approval, Desired, PromotionSettings, TagPublication};
 use crate::domain::{
-    Kept, Key, KeyAccess, KeyProblem, KeyUsability, LaunchPermission, Movable, Remains, Snapshot, SnapshotState, Source,
+    AccountId, ForeignCopy, InstanceNow, Kept, Key, KeyAccess, KeyProblem, KeyUsability, LaunchPermission, Movable,
+    Remains, ScanNow, Snapshot, SnapshotState, Source,
 };
 use crate::plan::moving::{ConsumerKey, Seen, Turn};
 use crate::plan::naming::CopyIdentity;
+use crate::plan::proof::job::JobNow;
 use crate::plan::source_keys::SourceKeys;
 use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, key};
 use crate::plan::usage::Picture;
@@ -31,7 +39,13 @@ static NOTHING_ASKED: Answers = Answers {
     uefi_differs: None,
     consumers: BTreeMap::new(),
     key_access: None,
+    foreign: BTreeMap::new(),
+    instance: None,
+    job: None,
+    scan: None,
+    unscanned: None,
 };
+static NOTHING_FOREIGN: BTreeMap<ImageId, ForeignCopy> = BTreeMap::new();
 static NOTHING_SEEN: BTreeMap<ConsumerKey, Seen> = BTreeMap::new();
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
@@ -54,12 +68,27 @@ struct Case {
     unseen: bool,
     remains: HashMap<ImageId, Remains>,
     approval: Approval,
+    approved_by: Option<String>,
     desired: Desired,
     picture: Option<Picture>,
     turn: Turn,
+    may_launch: bool,
+    may_make_job: bool,
+    /// What the API server shows of the Job that the copy is proven by.
+    job: JobNow,
+    /// What AWS shows of the instance that the copy is proven by.
+    instance: InstanceNow,
+    /// What AWS shows of the last on-demand scan of the copy.
+    scan: Option<ScanNow>,
     /// What AWS shows of consumers.
     consumers: BTreeMap<ConsumerKey, Movable>,
     key_access: Option<KeyAccess>,
+    /// Who owns the image, where that is another account, and the owner's migration.
+    owner: Option<(AccountId, Option<AMIMigration>)>,
+    /// Whether the owner's policy has its migration go on.
+    owner_is_active: bool,
+    /// What the account sees of images of others.
+    foreign: BTreeMap<ImageId, ForeignCopy>,
     /// The recorded attempt that the process knows of, and since when.
     known: RefCell<(Option<CopyStatus>, i64)>,
     now: i64,
@@ -96,11 +125,20 @@ impl Case {
             unseen: false,
             remains: HashMap::new(),
             approval: Approval::default(),
+            approved_by: None,
             desired: Desired::default(),
             picture: None,
             turn: Turn::Free,
+            may_launch: true,
+            may_make_job: true,
+            job: JobNow::Gone,
+            instance: InstanceNow::Gone,
+            scan: None,
             consumers: BTreeMap::new(),
             key_access: None,
+            owner: None,
+            owner_is_active: true,
+            foreign: BTreeMap::new(),
             known: RefCell::default(),
             now: 10_000,
         }
@@ -132,6 +170,17 @@ impl Case {
                     Question::UefiData(_) => answers.uefi_differs = Some(self.uefi_differs),
                     Question::LaunchPermissions => answers.permissions = Some(self.permissions.clone()),
                     Question::KeyAccess => answers.key_access = Some(self.key_access.clone()),
+                    Question::ForeignCopy(image) => {
+                        let seen = self.foreign.get(image);
+                        answers
+                            .foreign
+                            .insert(image.clone(), seen.cloned().expect("it is asked for"));
+                    }
+                    Question::Instance(which) => answers.instance = Some((which.clone(), self.instance.clone())),
+                    Question::Job(name) => answers.job = Some((name.clone(), self.job.clone())),
+                    Question::Scan(which) => answers.scan = Some((which.clone(), self.scan.clone())),
+                    // What EC2 shows is in the inventory of this moment.
+                    Question::ScanResult(copy, _) => answers.unscanned = Some(copy.clone()),
                     Question::Consumer(key, _) => {
                         let now = self.consumers.get(key).cloned().unwrap_or(Movable::Gone);
                         let picture = self.picture.as_ref().and_then(|picture| picture.graph.read_at());
@@ -153,10 +202,12 @@ impl Case {
             of: &self.of,
             settings: &self.settings,
             record: Record {
+                uid: "5d9a1d3f-8e0b-4b0a-9c7e-0a1b2c3d4e5f",
                 status: &self.status,
                 generation: Some(1),
                 retry: self.retry.as_deref(),
                 approval: self.approval,
+                approved_by: self.approved_by.as_deref(),
                 desired: self.desired,
             },
             account: Account {
@@ -176,12 +227,22 @@ impl Case {
                 problem: self.problem.as_ref(),
                 consumers: &NOTHING_SEEN,
                 key_access: None,
+                foreign: &NOTHING_FOREIGN,
             },
             grants: Grants {
                 copy: self.admitted,
                 publish_tags: true,
+                launch: self.may_launch,
+                job: self.may_make_job,
                 turn: self.turn,
+                failures: 0,
+                refreshing: 0,
             },
+            follows: self.owner.as_ref().map(|(owner, migration)| Follows {
+                owner,
+                migration: migration.as_ref(),
+                active: self.owner_is_active,
+            }),
             answers: &NOTHING_ASKED,
             system_time: at(self.now),
         }

@@ -1,7 +1,8 @@
 //! Tests the simulation: takes one guard after the other out of a copy of the sources, and lets the simulation find it.
 //!
 //! A guard is a patch in `tests/simulation/guards`. What stands above the difference says what was guarded, the promise that
-//! has to be broken without it, and the faults to begin with.
+//! has to be broken without it, the faults to begin with, and, where the usual history has nothing to show, the seed of the
+//! one that they strike.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ struct Guard {
     what: String,
     promise: String,
     faults: String,
+    /// The seed of the history that they strike at each moment, if it is not the usual one.
+    world: Option<String>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -70,11 +73,14 @@ fn guards(directory: &Path) -> Result<Vec<Guard>> {
     paths.sort();
     let read = |patch: PathBuf| {
         let text = fs::read_to_string(&patch)?;
-        let field = |name: &str| {
+        let line = |name: &str| {
             let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.map(str::to_owned).with_context(|| {
+            line.map(str::to_owned)
+        };
+        let field = |name: &str| {
+            line(name).with_context(|| {
                 format!(
                     "{}: a line `{name}: …` is missing above the difference",
                     patch.display()
@@ -86,6 +92,7 @@ fn guards(directory: &Path) -> Result<Vec<Guard>> {
             what: field("Guard")?,
             promise: field("Promise")?,
             faults: field("Faults")?,
+            world: line("World"),
             patch,
         })
     };
@@ -152,7 +159,7 @@ fn find(guard: &Guard, copy: &Path, target: &Path) -> Result<String> {
         .find(|message| message["target"]["name"] == "simulation" && message["executable"].is_string())
         .and_then(|message| message["executable"].as_str().map(PathBuf::from))
         .context("Cargo built no simulation")?;
-    let arguments = [
+    let mut arguments = vec![
         "--breaks",
         &guard.promise,
         "--faults",
@@ -160,6 +167,9 @@ fn find(guard: &Guard, copy: &Path, target: &Path) -> Result<String> {
         "--histories",
         HISTORIES,
     ];
+    if let Some(world) = &guard.world {
+        arguments.extend(["--world", world]);
+    }
     let played = Command::new(program).args(arguments).output()?;
     let said = String::from_utf8_lossy(&played.stdout);
     let said = said.lines().next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! How each cause begins and ends, in AWS and in the cluster.
 
 use anyhow::{Context as _, Result};
-use ec2sim::{Act, Edit, Failure, FaultRule, Sim};
+use ec2sim::{Act, Edit, Failure, FaultRule, OwnerAct, Sim};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::causes::Cause;
 use crate::stage::{PATIENCE, Stage, account};
-use crate::world::{GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, allowed};
+use crate::world::{self, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, TAKEN, allowed};
 
 /// How long AWS takes to answer where it is slow, in seconds: shorter than replicas wait for it.
 const SLOW: f64 = 240.0;
@@ -45,11 +45,21 @@ impl Stage {
             Cause::ManyTerabytes => self.add_image(cause, json!({"name": "data", "devices": [{"gib": 6144}]}))?,
             Cause::ConsumersDenied => self.edit(allow(cause, GROUPS))?,
             Cause::ImageShared => self.share(cause, &["all"], &[])?,
+            Cause::CopyDisabled => self.disable_launched_copy(cause).await?,
             Cause::CheckFails => {
                 self.throw(cause, "*", Act::FailBefore(Failure::default()));
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
             }
+            Cause::ProofLeft => {
+                self.edit(allow(cause, "ec2:TerminateInstances"))?;
+                self.prove_copies(true).await?;
+                self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
+            }
             Cause::ReadsSlow => self.throw(cause, "Describe*", Act::DelayReply(SLOW)),
+            Cause::MapTaken => {
+                self.plane.apply(&world::around_maps()).await?;
+                self.keep_map_in(TAKEN).await?;
+            }
             Cause::Throttled => self.throw(cause, "*", Act::Throttle),
             Cause::ReplicaHangs => self.replicas[1].pause()?,
             Cause::AwsGone => self.relay.set(Way::Closed),
@@ -71,6 +81,7 @@ impl Stage {
             Cause::RoleNotTrusted => self.edit(trust(cause, &[HOME]))?,
             Cause::PermissionMissing | Cause::ConsumersDenied => self.edit(allow(cause, ""))?,
             Cause::ImageShared => self.share(cause, &[], &["all"])?,
+            Cause::CopyDisabled => self.act_on_copy(cause, OwnerAct::Enable)?,
             Cause::KeyDisabled => self.edit(key_state(cause, "Enabled"))?,
             Cause::ImageNotCopyable => self.deregister(cause, "appliance")?,
             Cause::CopiesFail => {
@@ -78,6 +89,12 @@ impl Stage {
                 self.ask_for_attempts(cause).await?;
             }
             Cause::ManyTerabytes => self.deregister(cause, "data")?,
+            Cause::ProofLeft => {
+                self.edit(allow(cause, ""))?;
+                self.ask_for_attempts(cause).await?;
+                self.prove_copies(false).await?;
+            }
+            Cause::MapTaken => self.keep_map_in("amiseal-images").await?,
             Cause::CheckFails | Cause::ReadsSlow | Cause::Throttled => self.sim().remove_faults(&format!("{cause:?}")),
             Cause::ReplicaHangs => self.replicas[1].resume()?,
             Cause::AwsGone => self.relay.set(Way::Open),
@@ -139,6 +156,27 @@ impl Stage {
         self.edit(Edit::Deregister { image })
     }
 
+    /// Once the account's launch template was moved to the copy.
+    async fn disable_launched_copy(&self, cause: Cause) -> Result<()> {
+        let is_moved = async || {
+            Ok(self.sim().with_world(|world| {
+                let region = world.region(&account(cause), REGION)?;
+                let (_, template) = region.consumers.launch_templates.iter().next()?;
+                (template.default_number() > 1).then_some(())
+            }))
+        };
+        poll_until("the launch template to be moved", PATIENCE, is_moved).await?;
+        self.act_on_copy(cause, OwnerAct::Disable)
+    }
+
+    fn act_on_copy(&self, cause: Cause, act: OwnerAct) -> Result<()> {
+        let image = self.image(cause, |image| image.created_by.is_some());
+        self.edit(Edit::Owner {
+            image: image.context("there is no copy")?,
+            act,
+        })
+    }
+
     fn share(&self, cause: Cause, add: &[&str], remove: &[&str]) -> Result<()> {
         let image = self.image(cause, |image| image.created_by.is_none());
         let all = |who: &[&str]| who.iter().map(|one| (*one).to_owned()).collect();
@@ -183,6 +221,27 @@ impl Stage {
         }
         self.asked += 1;
         let patch = json!({"metadata": {"annotations": {"amiseal.dev/scan": self.asked.to_string()}}});
+        let policies = self.objects("AMIEncryptionPolicy").await?;
+        policies
+            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Has the policy prove copies, or prove none.
+    async fn prove_copies(&self, proves: bool) -> Result<()> {
+        let launch = proves.then(|| json!({"instanceType": "t3.nano", "subnetID": "subnet-0a1b2c3d", "timeout": "2m"}));
+        let patch = json!({"spec": {"validation": {"launch": launch}}});
+        let policies = self.objects("AMIEncryptionPolicy").await?;
+        policies
+            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Has the policy keep its map in this ConfigMap.
+    async fn keep_map_in(&self, config_map: &str) -> Result<()> {
+        let patch = json!({"spec": {"promotion": {"map": {"configMap": config_map}}}});
         let policies = self.objects("AMIEncryptionPolicy").await?;
         policies
             .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))

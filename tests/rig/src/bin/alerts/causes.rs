@@ -23,10 +23,16 @@ pub(crate) enum Cause {
     ConsumersDenied,
     /// An image is shared with everybody.
     ImageShared,
+    /// A copy that is launched is disabled.
+    CopyDisabled,
     /// AWS does not say what a role may do.
     CheckFails,
     /// AWS takes minutes to answer the reads of one account.
     ReadsSlow,
+    /// A role may not terminate the instances that copies are proven by.
+    ProofLeft,
+    /// The policy names a ConfigMap for its map that somebody else has made.
+    MapTaken,
     /// AWS throttles every call.
     Throttled,
     /// A replica hangs.
@@ -41,8 +47,9 @@ pub(crate) enum Cause {
     Killed,
 }
 
-/// Those of a wave go wrong at the same time, each in an account of its own. A copy that hangs is begun before others are made.
-pub(crate) const WAVES: [&[Cause]; 7] = [
+/// Those of a wave go wrong at the same time, each in an account of its own, or for the policy as a whole. A copy that hangs is begun
+/// before others are made.
+pub(crate) const WAVES: [&[Cause]; 8] = [
     &[
         Cause::CopyHangs,
         Cause::RoleNotTrusted,
@@ -53,9 +60,12 @@ pub(crate) const WAVES: [&[Cause]; 7] = [
         Cause::ManyTerabytes,
         Cause::ConsumersDenied,
         Cause::ImageShared,
+        Cause::CopyDisabled,
         Cause::CheckFails,
         Cause::ReadsSlow,
+        Cause::MapTaken,
     ],
+    &[Cause::ProofLeft],
     &[Cause::Throttled],
     &[Cause::ReplicaHangs],
     &[Cause::AwsGone],
@@ -84,7 +94,10 @@ impl Cause {
             Self::ReadsSlow => "100000000009",
             Self::ConsumersDenied => "100000000010",
             Self::ImageShared => "100000000011",
-            Self::Throttled
+            Self::CopyDisabled => "100000000012",
+            Self::ProofLeft => "100000000013",
+            Self::MapTaken
+            | Self::Throttled
             | Self::ReplicaHangs
             | Self::AwsGone
             | Self::RightsLost
@@ -109,8 +122,11 @@ impl Cause {
             Self::ManyTerabytes => &["AmisealDuplicateStorage"],
             Self::ConsumersDenied => &["AmisealUsageUnknown", "AmisealFindingsUnknown"],
             Self::ImageShared => &["AmisealNewFindings"],
+            Self::CopyDisabled => &["AmisealPromotedCopyGone"],
             Self::CheckFails => &["AmisealTargetNotReady"],
             Self::ReadsSlow => &["AmisealScanStale"],
+            Self::ProofLeft => &["AmisealProofLeftRunning"],
+            Self::MapTaken => &["AmisealMapNotPublished"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
             Self::AwsGone => &["AmisealAWSUnreachable"],
@@ -133,6 +149,8 @@ impl Cause {
             | Self::CopiesFail
             | Self::ManyTerabytes
             | Self::ImageShared
+            | Self::CopyDisabled
+            | Self::ProofLeft
             | Self::CheckFails => LEFT,
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &[
@@ -162,9 +180,12 @@ impl Cause {
             Self::CopiesFail => "the role may create no grants for the key",
             Self::ManyTerabytes => "an image of 6 TiB is copied, and stays",
             Self::ConsumersDenied => "the role may not list Auto Scaling groups",
+            Self::CopyDisabled => "somebody disables a copy that is launched",
             Self::ImageShared => "somebody shares an image with everybody",
             Self::CheckFails => "AWS fails when it is asked what the role may do",
             Self::ReadsSlow => "AWS takes four minutes to answer a read",
+            Self::ProofLeft => "the role may not terminate an instance that a copy is proven by",
+            Self::MapTaken => "the policy names a ConfigMap of somebody else for its map",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
             Self::AwsGone => "AWS refuses connections",
@@ -185,9 +206,12 @@ impl Cause {
             Self::CopiesFail => "the role may create grants again, and somebody asks for another attempt",
             Self::ManyTerabytes => "its owner deregisters the original of 6 TiB",
             Self::ConsumersDenied => "the role may list Auto Scaling groups again",
+            Self::CopyDisabled => "somebody enables the copy",
             Self::ImageShared => "somebody takes that back",
             Self::CheckFails => "AWS says what the role may do",
             Self::ReadsSlow => "AWS answers reads at once again",
+            Self::ProofLeft => "the role may terminate it again",
+            Self::MapTaken => "the policy names another ConfigMap",
             Self::Throttled => "AWS takes calls again",
             Self::ReplicaHangs => "the replica goes on",
             Self::AwsGone => "AWS can be reached again",

@@ -25,7 +25,7 @@ use crate::rules;
 use crate::world::{self, ACCESS_KEY};
 
 pub(crate) const NAMESPACE: &str = "amiseal-system";
-const SERVICE_ACCOUNT: &str = "amiseal";
+pub(crate) const SERVICE_ACCOUNT: &str = "amiseal";
 const REPLICAS: [&str; 2] = ["amiseal-0", "amiseal-1"];
 /// How long a Lease holds: long enough for somebody to be paged for a replica that hangs.
 const LEASE: &str = "30s";
@@ -66,7 +66,8 @@ impl Stage {
     pub(crate) async fn set(screen: Arc<Screen>) -> Result<Self> {
         let accounts: Vec<&str> = Cause::all().filter_map(Cause::account).collect();
         let without = account(Cause::CheckFails);
-        let sim = Sim::new(&world::world(&accounts, &without)?).context("the world is no world")?;
+        let sim = Sim::new(&world::world(&accounts, &without, &account(Cause::CopyDisabled))?)
+            .context("the world is no world")?;
         let aws = Server::on_loopback(sim).context("the simulator cannot listen on loopback")?;
         let relay = Relay::start(aws.address())?;
         screen.step("Starting etcd, kube-apiserver, two replicas of amiseal, Prometheus and a receiver of pages");

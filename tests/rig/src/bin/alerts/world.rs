@@ -4,6 +4,8 @@ use anyhow::{Context as _, Result};
 use ec2sim::WorldSpec;
 use serde_json::{Value, json};
 
+use crate::stage::{NAMESPACE, SERVICE_ACCOUNT};
+
 /// The access key of the controller's own identity.
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
 /// The account of that identity.
@@ -13,6 +15,8 @@ pub(crate) const ROLE: &str = "amiseal";
 pub(crate) const KEY: &str = "alias/ami";
 /// The policy.
 pub(crate) const POLICY: &str = "production";
+/// The ConfigMap that somebody else has made.
+pub(crate) const TAKEN: &str = "settings";
 
 /// What the role is allowed.
 pub(crate) fn allowed() -> Vec<&'static str> {
@@ -25,8 +29,9 @@ pub(crate) const GRANT: &str = "kms:CreateGrant";
 /// Without this one nobody can say which images are unused.
 pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 
-/// AWS with an image in each of these accounts that is to be copied, but for one account that has none.
-pub(crate) fn world(accounts: &[&str], without: &str) -> Result<WorldSpec> {
+/// AWS with an image in each of these accounts that is to be copied, but for one account that has none. In one account a
+/// launch template names it.
+pub(crate) fn world(accounts: &[&str], without: &str, launching: &str) -> Result<WorldSpec> {
     let base = json!({"name": "base", "devices": [{"gib": 1}], "expect": {"copied": {"key": KEY, "tags": "withheld"}}});
     let account = |id: &&str| {
         let role = json!({"name": ROLE, "externalID": "platform", "trust": [HOME], "allow": allowed()});
@@ -35,7 +40,13 @@ pub(crate) fn world(accounts: &[&str], without: &str) -> Result<WorldSpec> {
         } else {
             std::slice::from_ref(&base)
         };
-        let region = json!({"name": REGION, "keys": [{"alias": [KEY]}], "images": images});
+        let templates: &[Value] = if *id == launching {
+            &[json!({"name": "web", "versions": [{"image": "base"}]})]
+        } else {
+            &[]
+        };
+        let region =
+            json!({"name": REGION, "keys": [{"alias": [KEY]}], "images": images, "launchTemplates": templates});
         json!({"id": id, "roles": [role], "regions": [region]})
     };
     let mut all: Vec<Value> = vec![json!({"id": HOME})];
@@ -61,6 +72,7 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
             "mode": "Enforce",
             "scanInterval": "1m",
             "audit": {},
+            "promotion": {"launchTemplates": "Update"},
             "defaults": {
                 "roleName": ROLE,
                 "externalID": "platform",
@@ -70,4 +82,23 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
         },
     })
     .to_string()
+}
+
+/// The ConfigMap of somebody else, and what the chart grants with `promotionMap.enabled`.
+pub(crate) fn around_maps() -> String {
+    let metadata = json!({"name": "amiseal-maps", "namespace": NAMESPACE});
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch", "delete"]}],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "amiseal-maps"},
+        "subjects": [{"kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": NAMESPACE}],
+    });
+    let taken = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": TAKEN, "namespace": NAMESPACE},
+        "data": {"of": "somebody"},
+    });
+    format!("{role}\n---\n{binding}\n---\n{taken}")
 }

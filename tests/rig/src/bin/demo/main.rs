@@ -7,6 +7,9 @@ mod by_hand;
 mod closing;
 mod expected;
 mod kubectl;
+mod moving;
+mod partner;
+mod set_back;
 mod stage;
 mod tables;
 mod usage;
@@ -24,6 +27,9 @@ use stage::Stage;
 
 /// How long the images may take from the start of the demo.
 const TIME_LIMIT: Duration = Duration::from_secs(52);
+
+/// How long moving may take, and putting back.
+const MOVING_LIMIT: Duration = Duration::from_secs(90);
 
 /// Starts a Kubernetes API server, a simulated AWS of five accounts, and amiseal, and shows how the images become
 /// encrypted.
@@ -66,6 +72,7 @@ async fn play(screen: &Screen) -> Result<(Stage, bool)> {
     let mut stage = Stage::set(screen).await?;
     stage.apply_policy(screen).await?;
     let unsettled = watch::until_settled(screen, &mut stage, TIME_LIMIT).await?;
+    let is_moved = moving::play(screen, &mut stage, MOVING_LIMIT).await?;
     let ok = closing::show(screen, &stage, unsettled).await?;
-    Ok((stage, ok))
+    Ok((stage, ok && is_moved))
 }

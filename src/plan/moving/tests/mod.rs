@@ -1,0 +1,12 @@
+//! The rules of moving, by tables and by histories.
+
+mod again;
+mod case;
+mod group;
+mod histories;
+mod kept;
+mod one;
+mod pacing;
+mod parameter;
+mod refresh;
+mod store;

@@ -1,0 +1,120 @@
+//! When consumers are moved, when no more are, and putting back what is not on record.
+
+use super::super::turn::OUT_OF_SCHEDULE;
+use super::super::*;
+use super::case::{Case, version};
+use crate::api::PromotionSchedule;
+use crate::plan::testing::image_id;
+
+#[test]
+fn no_more_is_moved_once_as_many_moves_have_failed_as_the_policy_allows() {
+    for failures in [4, 5, 6] {
+        let mut case = Case::new();
+        case.failures = failures;
+        match (case.settle(), failures) {
+            (Then::Rest, 4) => assert_eq!(case.default, 2),
+            (Then::Stalled(problem), 5..) => {
+                assert_eq!((problem.reason, case.changes.len()), (reason::TOO_MANY_FAILURES, 0));
+            }
+            (other, _) => panic!("{failures}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn nothing_is_begun_outside_of_the_schedule_and_a_rollback_waits_for_none() {
+    let once_a_year = || {
+        Some(PromotionSchedule {
+            cron: "0 0 1 1 *".to_owned(),
+            time_zone: "UTC".to_owned(),
+            duration: "5m".parse().expect("a duration"),
+        })
+    };
+    let mut case = Case::new();
+    // Nine hours into the year.
+    case.now += 3600 * 9;
+    case.read_at = case.now;
+    case.promotion().schedule = once_a_year();
+    let then = case.settle();
+    assert_eq!((then, case.changes.len()), (Then::Later(pace::LOOK_AT_LEAST), 0));
+    let (_, _, message) = case.decide(0).says.expect("it says so");
+    assert_eq!(message, OUT_OF_SCHEDULE);
+    case.promotion().schedule = None;
+    // What has begun is brought to its end.
+    assert_eq!(case.step(0, false), None);
+    case.promotion().schedule = once_a_year();
+    assert_eq!((case.settle(), case.default), (Then::Rest, 2));
+    case.desired = Desired::RolledBack;
+    assert_eq!((case.settle(), case.default), (Then::Rest, 1));
+}
+
+#[test]
+fn what_was_moved_is_put_back_also_where_nothing_of_it_is_on_record() {
+    let mut case = Case::new();
+    case.values = vec![image_id(1).to_string()];
+    assert_eq!(case.settle(), Then::Rest);
+    assert_eq!((case.default, case.values.len()), (2, 2));
+    case.rows.clear();
+    case.desired = Desired::RolledBack;
+    case.read_at = case.now;
+    assert_eq!(case.settle(), Then::Rest, "{:?}", case.rows);
+    assert_eq!(
+        (case.default, case.launches(1), case.launches(case.latest())),
+        (1, image_id(1), image_id(1))
+    );
+    assert_eq!(case.values.last(), Some(&image_id(1).to_string()));
+    assert!(
+        case.rows.iter().all(|row| row.state == ConsumerState::PutBack),
+        "{:?}",
+        case.rows
+    );
+
+    // What people have had launch the copy stays.
+    let mut case = Case::new();
+    case.versions = vec![version(1, 2)];
+    case.values = vec![image_id(2).to_string()];
+    case.desired = Desired::RolledBack;
+    assert_eq!((case.settle(), case.changes.len(), case.rows.len()), (Then::Rest, 0, 0));
+}
+
+#[test]
+fn a_migration_goes_on_unless_its_original_is_gone_or_somebody_keeps_it_from_that() {
+    use crate::api::conditions::{self, Writer};
+    use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus};
+    use {conditions::CONSUMERS_MOVED, conditions::READY};
+    for (desired, says, is_gone, expected) in [
+        (Desired::Migrated, None, false, true),
+        (Desired::RolledBack, None, false, true),
+        (Desired::Held, None, false, false),
+        (Desired::Migrated, Some((CONSUMERS_MOVED, reason::HELD)), false, false),
+        (Desired::Migrated, Some((READY, reason::SUSPENDED)), false, false),
+        (Desired::RolledBack, Some((READY, reason::AUDIT)), false, false),
+        (
+            Desired::Migrated,
+            Some((CONSUMERS_MOVED, reason::MOVING_CONSUMERS)),
+            false,
+            true,
+        ),
+        (Desired::Migrated, None, true, false),
+    ] {
+        let spec = AMIMigrationSpec {
+            desired,
+            ..AMIMigrationSpec::default()
+        };
+        let mut status = AMIMigrationStatus {
+            source_gone_time: is_gone.then_some(Time(Timestamp::UNIX_EPOCH)),
+            ..AMIMigrationStatus::default()
+        };
+        let mut writer = Writer {
+            conditions: &mut status.conditions,
+            generation: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        if let Some((type_, why)) = says {
+            writer.set(type_, conditions::Status::False, why, "");
+        }
+        let mut migration = AMIMigration::new("m", spec);
+        migration.status = Some(status);
+        assert_eq!(goes_on(&migration), expected, "{desired:?} {says:?} {is_gone}");
+    }
+}

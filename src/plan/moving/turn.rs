@@ -1,0 +1,102 @@
+//! Whether it is a consumer's turn to be moved, and what it waits for if not.
+
+use std::time::Duration;
+
+use super::pace::{self, Window};
+use super::{ConsumerKey, Pass, TURN, Then, Turn, key_of, refresh};
+use crate::api::conditions::{self, reason};
+use crate::api::{AMIMigration, AMIMigrationStatus, Approval, ApprovalPolicy, Desired, RECORDED_CONSUMERS};
+
+const FULL: &str = "As many consumers as a migration has room for were moved: move the others yourself.";
+const DAY_IS_FULL: &str =
+    "As many consumers as promotion.maxPerDay allows were moved in the last 24 hours: moving goes on after that.";
+const REFRESHES_ARE_FULL: &str = "As many Auto Scaling groups as promotion.instanceRefresh.maxConcurrentGroups allows are being refreshed: others come after them.";
+pub(super) const OUT_OF_SCHEDULE: &str = "Outside of promotion.schedule: moving goes on when its next window begins.";
+const BUSY: &str = "Waiting until a consumer of another image is moved.";
+
+/// Whether a migration waits until a consumer of another image is moved, as its status says.
+pub fn waits_for_turn(status: &AMIMigrationStatus) -> bool {
+    let said = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
+    said.is_some_and(|said| said.message == BUSY)
+}
+
+/// Whether a migration goes on with what it has begun: its original is there, and neither people nor its policy keep it from that.
+pub fn goes_on(migration: &AMIMigration) -> bool {
+    let status = migration.status.as_ref();
+    let says = |type_: &str, reasons: &[&str]| {
+        let said = status.and_then(|status| conditions::find(&status.conditions, type_));
+        said.is_some_and(|said| reasons.contains(&said.reason.as_str()))
+    };
+    let is_gone = status.is_some_and(|status| status.source_gone_time.is_some());
+    let is_held = migration.spec.desired == Desired::Held || says(conditions::CONSUMERS_MOVED, &[reason::HELD]);
+    !is_gone && !is_held && !says(conditions::READY, &[reason::SUSPENDED, reason::AUDIT])
+}
+
+impl Pass<'_> {
+    pub(super) fn wait(&mut self, wait: Duration) {
+        self.waits = Some(self.waits.map_or(wait, |known| known.min(wait)));
+    }
+
+    /// Whether another group may be refreshed now. A rollback does not wait for refreshes of other images, which may take days.
+    pub(super) fn may_refresh(&mut self, key: &ConsumerKey, is_back: bool) -> bool {
+        let others = self.rows.iter().filter(|row| key_of(row).as_ref() != Some(key));
+        let own = others.filter(|row| refresh::may_go_on(row)).count();
+        let elsewhere = if is_back { 0 } else { self.facts.refreshing };
+        let most = self.facts.settings.promotion.instance_refresh.max_concurrent_groups as usize;
+        if own + elsewhere < most {
+            return true;
+        }
+        self.note = Some(REFRESHES_ARE_FULL);
+        self.wait(TURN);
+        false
+    }
+
+    /// Whether a consumer may be moved now; else what it waits for is noted.
+    pub(super) fn may_begin(&mut self, key: &ConsumerKey) -> bool {
+        let facts = self.facts;
+        if facts.settings.promotion.approval == ApprovalPolicy::Manual && facts.approval == Approval::Pending {
+            self.pending.push(format!("{} {}", key.kind, key.id));
+            return false;
+        }
+        let is_full = self.rows.iter().filter(|row| row.previous.is_some()).count() >= RECORDED_CONSUMERS;
+        if facts.failures >= facts.settings.promotion.max_failures as usize {
+            self.then = Some(Then::Stalled(pace::too_many_failures(&facts.settings.promotion)));
+            return false;
+        }
+        let schedule = facts.settings.promotion.schedule.as_ref();
+        let (note, wait) = match (facts.turn, pace::window(schedule, facts.system_time)) {
+            _ if is_full => (FULL, TURN),
+            (_, Err(problem)) => {
+                self.then = Some(Then::Stalled(problem));
+                return false;
+            }
+            (_, Ok(Window::Closed { opens_in })) => (OUT_OF_SCHEDULE, opens_in.clamp(TURN, pace::LOOK_AT_LEAST)),
+            (Turn::DayIsFull, _) => (DAY_IS_FULL, TURN),
+            (Turn::Busy, _) => (BUSY, TURN),
+            (Turn::Free, Ok(Window::Open)) => return self.may_use_key(),
+        };
+        self.note = Some(note);
+        self.then = Some(Then::Later(wait));
+        false
+    }
+
+    /// Whether whoever launches the original may use the copy's key, where that was read.
+    fn may_use_key(&mut self) -> bool {
+        let facts = self.facts;
+        if facts.aws_managed {
+            // It is for everybody in the account.
+            return true;
+        }
+        let Some(access) = facts.access else {
+            self.then = Some(Then::ReadAccess);
+            return false;
+        };
+        match self.may_launch(access.as_ref()) {
+            Ok(()) => true,
+            Err(problem) => {
+                self.then = Some(Then::Stalled(problem));
+                false
+            }
+        }
+    }
+}

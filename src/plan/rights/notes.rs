@@ -1,0 +1,62 @@
+//! What is to be said beside rights.
+
+use super::{AccountRights, Grant, LIMIT, Options, Rights, Trust};
+
+/// So many managed policies AWS attaches to a role, unless a quota has been raised.
+const ATTACHED: usize = 10;
+
+/// What whoever attaches these rights has to know, in sentences.
+pub fn notes(rights: &Rights, options: &Options) -> Vec<String> {
+    let accounts = &rights.accounts;
+    let mut notes: Vec<String> = accounts.iter().filter_map(divided).collect();
+    for account in accounts.iter().filter(|account| account.role.is_none()) {
+        notes.push(format!(
+            "The policy names no role in {}: attach its rights to the controller's own role.",
+            account.account_id
+        ));
+    }
+    if options.controller.is_none() && accounts.iter().any(|account| account.trust.is_some()) {
+        notes.push(
+            "Name the controller's own role with --controller, or put it in the place of CONTROLLER_ROLE.".to_owned(),
+        );
+    }
+    if options.trust == Trust::Irsa && options.oidc_provider.is_none() && rights.controller.trust.is_some() {
+        notes.push(
+            "Name the cluster's OpenID Connect provider with --oidc-provider, or put it in the place of OIDC_PROVIDER."
+                .to_owned(),
+        );
+    }
+    let uses_keys = |account: &AccountRights| account.rights.iter().any(|right| right.grant == Grant::UseTheKey);
+    if options.launchers.is_empty() && accounts.iter().any(uses_keys) {
+        notes.push(
+            "Whoever launches from copies has to be allowed to use the key too, such as the role of Auto Scaling and the accounts \
+             that images are shared with: name them with --launcher."
+                .to_owned(),
+        );
+    }
+    let names_templates = !options.launch_templates.is_empty();
+    if !names_templates && accounts.iter().any(|account| account.moves_groups) {
+        notes.push(
+            "AWS sets an Auto Scaling group to a launch template only for who may launch from it: name the templates of your groups \
+             with --launch-template, and the roles that they name with --instance-role."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// That the rights of an account take more than one policy.
+fn divided(account: &AccountRights) -> Option<String> {
+    let count = account.policies().len();
+    if count < 2 {
+        return None;
+    }
+    let mut note = format!(
+        "The rights in {} take {count} managed policies, as AWS takes no more than {LIMIT} characters in one.",
+        account.account_id
+    );
+    if count > ATTACHED {
+        note += &format!(" A role has {ATTACHED} at most, unless you have AWS raise the quota.");
+    }
+    Some(note)
+}

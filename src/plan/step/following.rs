@@ -1,0 +1,278 @@
+//! Moving what launches another account's image onto the copy that the migration of its owner has made.
+//!
+//! The owner's migration says which copy that is, and whether it may be launched at all. This one makes no copy, and changes nothing but
+//! what its own account launches.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::consumers::Mover;
+use super::statuses::{self, progressing, waiting};
+use super::{Facts, Follows, Next, Question, Record, Step, recorded_copy};
+use crate::api::conditions::{self, Status, reason};
+use crate::api::{AMIMigration, AMIMigrationStatus, ConsumerState, CopyStatus, Desired, MigrationState, Mode};
+use crate::domain::{AccountId, ForeignCopy, ImageId, ImageState};
+use crate::plan::moving::{self, Foreign, Original};
+use crate::plan::obstacle::Problem;
+
+/// What is said of a copy that the account cannot launch any more.
+const OUT_OF_REACH: &str = "is gone, disabled, no longer shared with this account, or hidden by its Allowed AMIs: have its owner share it again, or";
+
+/// The copy that is verified and published, as a migration's status says.
+pub fn published_copy(status: &AMIMigrationStatus) -> Option<&str> {
+    let is_far_enough = matches!(
+        status.state,
+        Some(MigrationState::Promoting | MigrationState::Completed)
+    );
+    let is_good = |type_| conditions::is_true(&status.conditions, type_);
+    // What is said of a copy that is gone stays said for those who look for it.
+    let is_gone = status.stalled.as_deref() == Some(reason::PROMOTED_COPY_GONE);
+    let is_published = is_far_enough && !is_gone && is_good(conditions::VERIFIED) && is_good(conditions::PROMOTED);
+    let copy = status.copy.as_ref()?.image_id.as_deref()?;
+    is_published.then_some(copy)
+}
+
+/// The copy that a migration has for whoever launches its original in other accounts.
+pub fn offered(owner: &AMIMigration) -> Option<ImageId> {
+    let status = owner.status.as_ref()?;
+    let copy = published_copy(status).filter(|_| status.source_gone_time.is_none())?;
+    copy.parse().ok()
+}
+
+/// Whether a migration that follows another account's has changed anything, or may have.
+pub fn was_begun(status: &AMIMigrationStatus) -> bool {
+    status.consumers.iter().any(|row| row.previous.is_some())
+}
+
+/// Decides the next step of a migration that follows the one of the image's owner.
+pub(super) fn next(facts: Facts<'_>, follows: Follows<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> Step {
+    let owner = follows.migration;
+    let offered = owner.filter(|_| follows.active).and_then(offered);
+    // Under another key it is another copy's.
+    let same = owner.filter(|owner| offered.is_some() && owner.spec.key_arn == facts.of.key.as_str());
+    let in_use = status.consumers.iter().any(moving::may_launch_copy);
+    if let Some(owner) = same.filter(|_| !in_use) {
+        take_on(&mut status, owner);
+    }
+    if let Some(step) = of_gone(facts, owner, &mut status, now) {
+        return step;
+    }
+    let copy = recorded_copy(&status);
+    let seen = |image: &ImageId| facts.answers.foreign.get(image).or(facts.memory.foreign.get(image));
+    let follower = Follower {
+        mover: Mover {
+            facts: Facts {
+                record: Record {
+                    desired: desired(facts, owner),
+                    ..facts.record
+                },
+                ..facts
+            },
+            source: Original {
+                id: &facts.of.source,
+                tags: None,
+                volumes: status.snapshots.len(),
+            },
+            copy_tags: None,
+            foreign: Some(Foreign {
+                owner: follows.owner,
+                offered: offered.as_ref(),
+                published: owner.and_then(published_at),
+                created: owner.and_then(|owner| Some(owner.metadata.creation_timestamp.as_ref()?.0)),
+                held: owner.is_some_and(|owner| is_held(facts, owner, follows.active)),
+                copy: copy.as_ref().and_then(seen),
+            }),
+            now,
+        },
+        original: seen(&facts.of.source),
+        owner: follows.owner,
+        in_use,
+    };
+    follower.next(status)
+}
+
+/// What becomes of the consumers. Whoever rolls the owner's migration back does so in all accounts, and it goes on where that migration is
+/// gone meanwhile.
+fn desired(facts: Facts<'_>, owner: Option<&AMIMigration>) -> Desired {
+    let back = [ConsumerState::PuttingBack, ConsumerState::PutBack];
+    let has_begun = || {
+        facts
+            .record
+            .status
+            .consumers
+            .iter()
+            .any(|row| back.contains(&row.state))
+    };
+    match (facts.record.desired, owner) {
+        (Desired::Migrated, Some(owner)) if owner.spec.desired == Desired::RolledBack => Desired::RolledBack,
+        (Desired::Migrated, None) if has_begun() => Desired::RolledBack,
+        (own, _) => own,
+    }
+}
+
+/// Whether whoever owns the image holds it. A tag holds it for everybody; a hold of the owner's migration leaves this one to be rolled back
+/// by itself.
+fn is_held(facts: Facts<'_>, owner: &AMIMigration, active: bool) -> bool {
+    if owner.spec.desired == Desired::Held {
+        return facts.record.desired == Desired::Migrated;
+    }
+    let said = said(owner, conditions::CONSUMERS_MOVED);
+    active && said.is_some_and(|said| said.reason == reason::HELD)
+}
+
+fn said<'m>(owner: &'m AMIMigration, type_: &str) -> Option<&'m Condition> {
+    let status = owner.status.as_ref()?;
+    conditions::find(&status.conditions, type_)
+}
+
+/// When a migration's copy was published.
+pub fn published_at(owner: &AMIMigration) -> Option<Timestamp> {
+    said(owner, conditions::PROMOTED).map(|said| said.last_transition_time.0)
+}
+
+/// Takes over what the owner's migration says of the copy.
+fn take_on(status: &mut AMIMigrationStatus, owner: &AMIMigration) {
+    let Some(of) = &owner.status else { return };
+    let copy = of.copy.clone().map(|copy| CopyStatus { failures: None, ..copy });
+    if status.copy != copy && status.state == Some(MigrationState::Completed) {
+        // What was said was said of another one.
+        status.state = Some(MigrationState::Promoting);
+    }
+    status.copy = copy;
+    status.snapshots.clone_from(&of.snapshots);
+    status.source_name.clone_from(&of.source_name);
+}
+
+/// Where the original is gone, nothing can be moved from it or put back to it any more. None where it is there, as far as is known.
+fn of_gone(
+    facts: Facts<'_>,
+    owner: Option<&AMIMigration>,
+    status: &mut AMIMigrationStatus,
+    now: Timestamp,
+) -> Option<Step> {
+    let of = owner.and_then(|owner| owner.status.as_ref());
+    let is_gone = of.map_or(status.source_gone_time.is_some(), |of| of.source_gone_time.is_some());
+    if is_gone {
+        return Some(statuses::source_gone(facts, status.clone(), now));
+    }
+    if status.source_gone_time.take().is_some() {
+        status.state = Some(MigrationState::Promoting);
+    }
+    None
+}
+
+struct Follower<'a> {
+    mover: Mover<'a>,
+    /// What the account sees of the original, where that was read.
+    original: Option<&'a ForeignCopy>,
+    /// Whose image it is.
+    owner: &'a AccountId,
+    /// Whether consumers may launch the copy on record.
+    in_use: bool,
+}
+
+impl Follower<'_> {
+    fn next(&self, mut status: AMIMigrationStatus) -> Step {
+        let (mover, facts) = (&self.mover, self.mover.facts);
+        if let Some(step) = self.not_back(&status) {
+            return step;
+        }
+        if let Some(step) = mover.put_back(&mut status) {
+            return step;
+        }
+        let is_done = status.state == Some(MigrationState::Completed);
+        if is_done && !mover.may_write() {
+            return mover.would_put_back(&status).unwrap_or_else(|| quiet(status));
+        }
+        if facts.settings.mode == Mode::Audit {
+            let message = "The policy's mode is Audit: set spec.mode: Enforce to have consumers moved.";
+            return waiting(facts, status, reason::AUDIT, message, mover.now);
+        }
+        if let Some(step) = self.unread(&status) {
+            return step;
+        }
+        let Some(copy) = recorded_copy(&status) else {
+            let message = format!(
+                "Waiting until the migration of account {} has a copy that is verified and published.",
+                self.owner
+            );
+            return waiting(facts, status, reason::WAITING_FOR_OWNER, &message, mover.now);
+        };
+        if let Some(step) = self.in_vain(&status, &copy) {
+            return step;
+        }
+        mover.consumers(status, &copy)
+    }
+
+    /// What comes instead where nothing of who launches the image is known yet: whatever was said stays said.
+    fn unread(&self, status: &AMIMigrationStatus) -> Option<Step> {
+        let facts = self.mover.facts;
+        if self.in_use || facts.account.picture.is_some() || !facts.settings.consumers.read {
+            return None;
+        }
+        let message = "Waiting for the first reading of what launches images in its account and region.";
+        Some(match status.state {
+            Some(_) => quiet(facts.record.status.clone()),
+            None => progressing(
+                facts,
+                status.clone(),
+                MigrationState::Pending,
+                reason::INITIALIZING,
+                message,
+                self.mover.now,
+            ),
+        })
+    }
+
+    /// What comes instead where consumers launch a copy that AWS does not show to the account any more.
+    fn in_vain(&self, status: &AMIMigrationStatus, copy: &ImageId) -> Option<Step> {
+        let foreign = self.mover.foreign.filter(|_| self.in_use)?;
+        match foreign.copy {
+            None => Some(self.ask(status, copy)),
+            Some(seen) if !is_shown(seen) => self.mover.launched_in_vain(status, copy, OUT_OF_REACH),
+            Some(_) => None,
+        }
+    }
+
+    /// What comes instead where consumers would be put back to an original that the account cannot launch any more.
+    fn not_back(&self, status: &AMIMigrationStatus) -> Option<Step> {
+        let (mover, facts) = (&self.mover, self.mover.facts);
+        let is_wanted = facts.record.desired == Desired::RolledBack && self.in_use && mover.may_write();
+        match self.original {
+            _ if !is_wanted => None,
+            None => Some(self.ask(status, &facts.of.source)),
+            Some(seen) if is_shown(seen) => None,
+            Some(_) => {
+                let message = format!(
+                    "{} is gone, disabled, or not shared with this account any more, so that no consumer is put back to it: have its \
+                     owner share it again.",
+                    facts.of.source
+                );
+                let problem = Problem::new(reason::SOURCE_NOT_SHARED, message);
+                let says = (Status::False, problem.reason, problem.message.clone());
+                let mut status = status.clone();
+                statuses::moved(facts, &mut status, Some(&says), mover.now);
+                let state = MigrationState::Promoting;
+                Some(statuses::stalled(facts, status, state, &problem, mover.now))
+            }
+        }
+    }
+
+    fn ask(&self, status: &AMIMigrationStatus, image: &ImageId) -> Step {
+        let question = Question::ForeignCopy(image.clone());
+        self.mover.calling_for(status.clone(), Next::Ask(question))
+    }
+}
+
+fn quiet(status: AMIMigrationStatus) -> Step {
+    Step {
+        status,
+        then: Next::Wait,
+    }
+}
+
+/// Whether the account can launch a copy, as far as AWS shows it.
+fn is_shown(copy: &ForeignCopy) -> bool {
+    let image = copy.image.as_ref();
+    image.is_some_and(|image| image.state == ImageState::Available)
+}

@@ -1,0 +1,117 @@
+//! What becomes of a migration whose copy is launched and is no more.
+
+use super::*;
+use crate::api::{ConsumerState, ConsumerUpdate, ConsumerVersions, MovedConsumer};
+use crate::domain::{Change, ConsumerKind, Made, ParameterNow, Tags};
+
+pub(super) const PARAMETER: &str = "/golden/web";
+
+pub(super) fn parameter(version: i64, image: &ImageId) -> Movable {
+    Movable::Parameter(ParameterNow {
+        version,
+        value: image.as_str().into(),
+        kind: "String".into(),
+        data_type: "text".into(),
+        tier: "Standard".into(),
+        description: None,
+        allowed_pattern: None,
+        policies: Vec::new(),
+        oldest: 1,
+        labelled: Vec::new(),
+        modified_by: None,
+        owner: None,
+        tags: Tags::default(),
+    })
+}
+
+pub(super) fn parameter_key() -> ConsumerKey {
+    ConsumerKey {
+        kind: ConsumerKind::Parameter,
+        id: PARAMETER.into(),
+    }
+}
+
+/// A finished migration to whose copy a parameter was moved.
+fn moved() -> (Case, ImageId) {
+    let mut case = Case::new();
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    case.settle();
+    let versions = |latest| {
+        Some(ConsumerVersions {
+            latest,
+            ..ConsumerVersions::default()
+        })
+    };
+    case.settings.promotion.ssm_parameters = ConsumerUpdate::Update;
+    case.status.consumers = vec![MovedConsumer {
+        kind: "Parameter".to_owned(),
+        id: PARAMETER.to_owned(),
+        state: ConsumerState::Moved,
+        previous: versions(1),
+        current: versions(2),
+        ..MovedConsumer::default()
+    }];
+    case.consumers.insert(parameter_key(), parameter(2, &id));
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
+    (case, id)
+}
+
+#[test]
+fn while_consumers_launch_a_copy_that_is_no_more_a_person_says_what_becomes_of_them() {
+    for state in [ImageState::Deregistered, ImageState::Disabled] {
+        let (mut case, id) = moved();
+        case.change_copy(&id, |copy| copy.state = state);
+        assert_eq!(
+            (case.settle(), case.reason()),
+            (Next::Wait, reason::PROMOTED_COPY_GONE),
+            "{state:?}"
+        );
+        assert!(case.stalls());
+        let said = conditions::find(&case.status.conditions, conditions::CONSUMERS_MOVED).expect("said");
+        assert!(said.message.contains("1 consumer was moved to"), "{}", said.message);
+        assert!(said.message.contains("spec.desired: RolledBack"), "{}", said.message);
+        // It stays said, and no other copy is made meanwhile.
+        let before = case.status.clone();
+        case.now += 3600;
+        assert_eq!((case.settle(), &case.status), (Next::Wait, &before), "{state:?}");
+
+        case.desired = Desired::RolledBack;
+        let Next::Do(Effect::Move(key, change)) = case.settle() else {
+            panic!("{:?}", case.status)
+        };
+        let Change::PutValue { value, .. } = &change else {
+            panic!("{change:?}")
+        };
+        assert_eq!(&**value, case.of.source.as_str());
+        case.answer(Answer::Moved(&key, &change, &Made::Version(3)));
+        let source = case.of.source.clone();
+        case.consumers.insert(parameter_key(), parameter(3, &source));
+        let then = case.settle();
+        assert_eq!(case.status.consumers[0].state, ConsumerState::PutBack, "{state:?}");
+        if state == ImageState::Deregistered {
+            assert!(matches!(then, Next::Do(Effect::Copy(_))), "{then:?}");
+        } else {
+            assert_eq!((then, case.reason()), (Next::Wait, reason::COPY_DISABLED));
+        }
+    }
+}
+
+#[test]
+fn a_disabled_copy_that_is_enabled_again_is_published_anew_and_its_consumers_stay() {
+    let (mut case, id) = moved();
+    case.change_copy(&id, |copy| copy.state = ImageState::Disabled);
+    case.settle();
+    case.change_copy(&id, |copy| copy.state = ImageState::Available);
+    let then = case.settle();
+    assert_eq!(
+        (then, case.state()),
+        (Next::Wait, MigrationState::Completed),
+        "{:?}",
+        case.status
+    );
+    assert_eq!(case.status.consumers[0].state, ConsumerState::Moved);
+}

@@ -1,0 +1,147 @@
+//! When consumers are moved, when no more are, and what becomes of those whose copy is no more.
+
+use amiseal::api::{AMIMigrationStatus, ConsumerState, ConsumerVersions, MovedConsumer, conditions::reason};
+use ec2sim::{Edit, OwnerAct};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::consumers::{old, using};
+use crate::harness::{ACCOUNT, REGION, Scenario, with};
+use crate::moving::{launched, message, movable, moved, moving, want};
+
+const TEMPLATE: &str = "launchTemplates: [{name: web, versions: [{image: golden}]}]";
+
+#[tokio::test]
+async fn consumers_are_moved_inside_of_the_schedule_only_and_one_that_is_wrong_says_so() {
+    let scenario = Scenario::new(movable(TEMPLATE)).await;
+    let _replica = scenario.start().await;
+    // The 30th of February is in no year, and the day after tomorrow is not now.
+    let later = Timestamp::now().as_second() / 86_400 + 2;
+    let day = Timestamp::from_second(later * 86_400)
+        .expect("a time")
+        .strftime("%d %m")
+        .to_string();
+    let scheduled = |cron: &str, zone: &str| {
+        let schedule = json!({"cron": cron, "timeZone": zone, "duration": "5m"});
+        moving(json!({"launchTemplates": "Update", "schedule": schedule}))
+    };
+    scenario.apply(&scheduled("0 9 30 2 *", "UTC")).await;
+    let golden = scenario.image("golden");
+    let stalled = scenario.stalls(&golden, reason::INVALID_SCHEDULE).await;
+    assert!(
+        message(&stalled).starts_with("promotion.schedule.cron"),
+        "{}",
+        message(&stalled)
+    );
+
+    scenario.apply(&scheduled(&format!("0 12 {day} *"), "UTC")).await;
+    scenario
+        .until("the window to be waited for", async || {
+            let migration = scenario.migration_of(&golden).await?;
+            message(&migration)
+                .contains("Outside of promotion.schedule")
+                .then_some(())
+        })
+        .await;
+    assert_eq!(launched(&scenario, "web"), [golden.clone(), golden.clone()]);
+
+    scenario.apply(&scheduled("* * * * *", "UTC")).await;
+    moved(&scenario, reason::SUCCEEDED).await;
+    assert_ne!(launched(&scenario, "web")[0], golden);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn after_too_many_failures_no_more_consumers_are_moved_until_somebody_has_looked() {
+    let images = [old("golden", ""), old("silver", "")];
+    let mut world = movable(TEMPLATE);
+    world.accounts = crate::harness::world(&using(ACCOUNT, &images, TEMPLATE)).accounts;
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let promotion = json!({"launchTemplates": "Update", "approval": "Manual", "maxFailures": 1});
+    scenario.apply(&moving(promotion)).await;
+    let golden = scenario.image("golden");
+    scenario.stalls(&golden, reason::APPROVAL_REQUIRED).await;
+    // As it stands where somebody has set back what was moved.
+    let failed = AMIMigrationStatus {
+        consumers: vec![MovedConsumer {
+            kind: "LaunchTemplate".to_owned(),
+            id: "lt-00000000000000001".to_owned(),
+            state: ConsumerState::Left,
+            reason: Some("RevertedByOwner".to_owned()),
+            previous: Some(ConsumerVersions {
+                latest: 1,
+                ..ConsumerVersions::default()
+            }),
+            time: Some(Time(Timestamp::now())),
+            ..MovedConsumer::default()
+        }],
+        ..AMIMigrationStatus::default()
+    };
+    let name = format!("{}.{REGION}", scenario.image("silver"));
+    let patch = Patch::Merge(json!({"status": failed}));
+    let patched = scenario
+        .migrations()
+        .patch_status(&name, &PatchParams::default(), &patch)
+        .await;
+    patched.expect("a status");
+    want(&scenario, json!({"approval": "Approved", "approvedBy": "admin"})).await;
+    let stalled = scenario.stalls(&golden, reason::TOO_MANY_FAILURES).await;
+    let said = message(&stalled);
+    assert!(said.contains("promotion.failuresAcknowledgedAt"), "{said}");
+    assert!(scenario.calls("CreateLaunchTemplateVersion").is_empty());
+
+    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:59Z").to_string();
+    let promotion = json!({"launchTemplates": "Update", "maxFailures": 1, "failuresAcknowledgedAt": now});
+    scenario.apply(&moving(promotion)).await;
+    moved(&scenario, reason::SUCCEEDED).await;
+    assert_ne!(launched(&scenario, "web")[0], golden);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn a_copy_is_sealed_and_one_that_is_launched_and_no_more_is_noticed_and_its_consumers_can_be_put_back() {
+    let scenario = Scenario::new(movable(TEMPLATE)).await;
+    let _replica = scenario.start().await;
+    let policy = moving(json!({"launchTemplates": "Update", "seal": "amiseal-verified"}));
+    scenario.apply(&policy).await;
+    moved(&scenario, reason::SUCCEEDED).await;
+    let golden = scenario.image("golden");
+    let [copy, _] = launched(&scenario, "web");
+    scenario.sim().with_world(|world| {
+        let copy = world.image(REGION, &copy).expect("the copy");
+        let marks: Vec<&String> = copy.attributes.watermarks.keys().collect();
+        assert_eq!(marks, [&format!("{ACCOUNT}:amiseal-verified")]);
+    });
+
+    scenario.edit(Edit::Owner {
+        image: copy.clone(),
+        act: OwnerAct::Disable,
+    });
+    scenario
+        .apply(&with(policy.clone(), "scanInterval", json!("61m")))
+        .await;
+    let stalled = scenario.stalls(&golden, reason::PROMOTED_COPY_GONE).await;
+    let said = message(&stalled);
+    assert!(
+        said.contains(&format!("1 consumer was moved to {copy}, which is disabled")),
+        "{said}"
+    );
+
+    want(&scenario, json!({"desired": "RolledBack"})).await;
+    scenario
+        .until("the original to be launched again", async || {
+            (launched(&scenario, "web") == [golden.clone(), golden.clone()]).then_some(())
+        })
+        .await;
+    scenario.stalls(&golden, reason::COPY_DISABLED).await;
+    scenario.edit(Edit::Owner {
+        image: copy,
+        act: OwnerAct::Enable,
+    });
+    scenario.apply(&with(policy, "scanInterval", json!("62m"))).await;
+    moved(&scenario, reason::ROLLED_BACK).await;
+    scenario.judged();
+}
