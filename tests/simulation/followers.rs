@@ -108,12 +108,6 @@ pub(crate) fn waits_for_owner(migration: &AMIMigration) -> bool {
     is_follower(migration) && ready.is_some_and(|ready| waits.contains(&ready.reason.as_str()))
 }
 
-/// Whether a migration of another account's image waits for a window: whether that account may launch the copy is not asked before.
-pub(crate) fn waits_for_window(migration: &AMIMigration) -> bool {
-    let moved = conditions::find(said(migration), conditions::CONSUMERS_MOVED);
-    is_follower(migration) && moved.is_some_and(|moved| moved.message.contains("promotion.schedule"))
-}
-
 /// By which migrations an account moves what launches an image.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
@@ -245,11 +239,10 @@ fn unsaid(owner: &AMIMigration, place: (&str, &Region), may: bool, objects: &Obj
         let is_done = status.is_some_and(|status| status.state == Some(MigrationState::Completed));
         // A service whose role may not use the key is nobody's to put right.
         let key = status.is_some_and(|status| status.stalled.as_deref() == Some(reason::KEY_NOT_USABLE));
-        let says_why = key || waits_for_window(follower);
-        let is_done = is_done && !waits_for_owner(follower) || says_why;
+        let is_done = is_done && !waits_for_owner(follower) || key;
         return (!is_done).then(|| format!("{name} has a copy to move to, and is not done: {status:?}"));
     }
-    let says_why = conditions::is_true(said(follower), conditions::STALLED) || waits_for_window(follower);
+    let says_why = conditions::is_true(said(follower), conditions::STALLED);
     let unsaid = launches.filter(|_| !says_why);
     unsaid.map(|what| format!("{name} does not say why {what} still launches {source}: {status:?}"))
 }

@@ -14,7 +14,6 @@ use serde_json::json;
 use super::groups::read;
 use super::stage::Stage;
 use super::undisturbed::MOVES;
-use super::windows::Windows;
 use super::world::{COPIED, ONE, TWO};
 use super::{moving, people, regressions};
 
@@ -52,8 +51,7 @@ impl Followers {
     fn of(seed: u64) -> Option<Self> {
         let may = moving::is_newer(seed) && !regressions::is_known(seed) && seed != MOVES;
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xf011);
-        // Where a window decides whether the key is looked at, what is said would change with each of them for ever.
-        if !may || Windows::of(seed).is_some() || !rng.random_bool(FOLLOWING) {
+        if !may || !rng.random_bool(FOLLOWING) {
             return None;
         }
         let groups = [None, Some("$Default"), Some("$Latest"), Some("1")];

@@ -643,6 +643,5 @@ fn is_settled(migration: &AMIMigration, says: &str) -> bool {
     let waits = || status.conditions.iter().any(|condition| condition.reason == says);
     status.state == Some(MigrationState::Completed)
         || conditions::is_true(&status.conditions, conditions::STALLED)
-        || followers::waits_for_window(migration)
         || (migration.spec.account_id == THREE && waits())
 }

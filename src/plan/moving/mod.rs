@@ -380,12 +380,14 @@ impl Pass<'_> {
                 let refreshes = is_new && refresh::may_go_on(&row);
                 let refreshes = refreshes && row.refresh.as_ref().is_some_and(|refresh| refresh.id.is_none());
                 let is_back = row.state == ConsumerState::PuttingBack;
-                if refreshes && !self.may_refresh(key, is_back) {
-                    return;
-                }
                 let is_under_way = is_back || [ConsumerState::Moving, ConsumerState::Refreshing].contains(&row.state);
                 let begins = row.state == ConsumerState::Moving && row.current.is_none() || refreshes && !is_back;
-                if !begins || self.may_begin(key) {
+                let may_be = match (begins, refreshes) {
+                    (true, _) => self.may_begin(key, refreshes),
+                    (false, true) => self.may_refresh(key, is_back),
+                    (false, false) => true,
+                };
+                if may_be {
                     self.rows.retain(|known| key_of(known).as_ref() != Some(key));
                     self.rows.push(row);
                     // What is under way is gone on with once this is on record, and nothing is said to be done before.

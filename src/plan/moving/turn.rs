@@ -51,30 +51,47 @@ impl Pass<'_> {
         false
     }
 
-    /// Whether a consumer may be moved now; else what it waits for is noted.
-    pub(super) fn may_begin(&mut self, key: &ConsumerKey) -> bool {
+    /// Whether a consumer may be moved now; else what it waits for is noted. What a person has to see to comes first, so that the same is
+    /// said of it whether or not a window is open and it is this image's turn.
+    pub(super) fn may_begin(&mut self, key: &ConsumerKey, refreshes: bool) -> bool {
         let facts = self.facts;
-        if facts.settings.promotion.approval == ApprovalPolicy::Manual && facts.approval == Approval::Pending {
+        let promotion = &facts.settings.promotion;
+        if promotion.approval == ApprovalPolicy::Manual && facts.approval == Approval::Pending {
             self.pending.push(format!("{} {}", key.kind, key.id));
             return false;
         }
-        let is_full = self.rows.iter().filter(|row| row.previous.is_some()).count() >= RECORDED_CONSUMERS;
-        if facts.failures >= facts.settings.promotion.max_failures as usize {
-            self.then = Some(Then::Stalled(pace::too_many_failures(&facts.settings.promotion)));
+        if facts.failures >= promotion.max_failures as usize {
+            self.then = Some(Then::Stalled(pace::too_many_failures(promotion)));
             return false;
         }
-        let schedule = facts.settings.promotion.schedule.as_ref();
-        let (note, wait) = match (facts.turn, pace::window(schedule, facts.system_time)) {
-            _ if is_full => (FULL, TURN),
-            (_, Err(problem)) => {
+        if self.rows.iter().filter(|row| row.previous.is_some()).count() >= RECORDED_CONSUMERS {
+            return self.waits_for((FULL, TURN));
+        }
+        let window = match pace::window(promotion.schedule.as_ref(), facts.system_time) {
+            Ok(window) => window,
+            Err(problem) => {
                 self.then = Some(Then::Stalled(problem));
                 return false;
             }
-            (_, Ok(Window::Closed { opens_in })) => (OUT_OF_SCHEDULE, opens_in.clamp(TURN, pace::LOOK_AT_LEAST)),
-            (Turn::DayIsFull, _) => (DAY_IS_FULL, TURN),
-            (Turn::Busy, _) => (BUSY, TURN),
-            (Turn::Free, Ok(Window::Open)) => return self.may_use_key(),
         };
+        let pause = match (facts.turn, window) {
+            (_, Window::Closed { opens_in }) => Some((OUT_OF_SCHEDULE, opens_in.clamp(TURN, pace::LOOK_AT_LEAST))),
+            (Turn::DayIsFull, Window::Open) => Some((DAY_IS_FULL, TURN)),
+            (Turn::Busy, Window::Open) => Some((BUSY, TURN)),
+            (Turn::Free, Window::Open) => None,
+        };
+        if !self.may_use_key() {
+            // As long as that is still to be read, this is what it waits for.
+            self.note = pause.map(|(note, _)| note).or(self.note);
+            return false;
+        }
+        if refreshes && !self.may_refresh(key, false) {
+            return false;
+        }
+        pause.is_none_or(|pause| self.waits_for(pause))
+    }
+
+    fn waits_for(&mut self, (note, wait): (&'static str, Duration)) -> bool {
         self.note = Some(note);
         self.then = Some(Then::Later(wait));
         false

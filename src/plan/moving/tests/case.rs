@@ -275,6 +275,15 @@ impl Case {
 
     /// The next thing to do, with everything read that is asked for, `behind` so many changes.
     pub(super) fn decide(&self, behind: usize) -> Outcome {
+        self.outcome(behind, true)
+    }
+
+    /// The same, as long as who may use the key was not read.
+    pub(super) fn decide_without_key(&self) -> Outcome {
+        self.outcome(0, false)
+    }
+
+    fn outcome(&self, behind: usize, reads_key: bool) -> Outcome {
         let picture = self.picture();
         let snapshots = BTreeMap::from([(snapshot_id(100), snapshot_id(200))]);
         let (arn, mut seen, mut access) = (key(1), BTreeMap::new(), None);
@@ -309,7 +318,7 @@ impl Case {
                     };
                     assert!(seen.insert(asked.clone(), known).is_none(), "asked twice");
                 }
-                Then::ReadAccess => access = Some(Some(self.access())),
+                Then::ReadAccess if reads_key => access = Some(Some(self.access())),
                 _ => return outcome,
             }
         }

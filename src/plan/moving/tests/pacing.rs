@@ -3,8 +3,17 @@
 use super::super::turn::OUT_OF_SCHEDULE;
 use super::super::*;
 use super::case::{Case, version};
-use crate::api::PromotionSchedule;
+use crate::api::{ApprovalPolicy, PromotionSchedule};
 use crate::plan::testing::image_id;
+
+/// Windows of which none is open but in the first minutes of a year.
+fn once_a_year() -> Option<PromotionSchedule> {
+    Some(PromotionSchedule {
+        cron: "0 0 1 1 *".to_owned(),
+        time_zone: "UTC".to_owned(),
+        duration: "5m".parse().expect("a duration"),
+    })
+}
 
 #[test]
 fn no_more_is_moved_once_as_many_moves_have_failed_as_the_policy_allows() {
@@ -23,13 +32,6 @@ fn no_more_is_moved_once_as_many_moves_have_failed_as_the_policy_allows() {
 
 #[test]
 fn nothing_is_begun_outside_of_the_schedule_and_a_rollback_waits_for_none() {
-    let once_a_year = || {
-        Some(PromotionSchedule {
-            cron: "0 0 1 1 *".to_owned(),
-            time_zone: "UTC".to_owned(),
-            duration: "5m".parse().expect("a duration"),
-        })
-    };
     let mut case = Case::new();
     // Nine hours into the year.
     case.now += 3600 * 9;
@@ -46,6 +48,52 @@ fn nothing_is_begun_outside_of_the_schedule_and_a_rollback_waits_for_none() {
     assert_eq!((case.settle(), case.default), (Then::Rest, 2));
     case.desired = Desired::RolledBack;
     assert_eq!((case.settle(), case.default), (Then::Rest, 1));
+}
+
+#[test]
+fn what_a_person_has_to_see_to_is_said_the_same_in_and_out_of_a_window_and_whoevers_turn_it_is() {
+    type Act = fn(&mut Case);
+    let stands: [(&str, Act); 4] = [
+        (reason::KEY_NOT_USABLE, |case| case.allows = false),
+        // Of what could not be read somebody has to approve it.
+        (reason::KEY_NOT_USABLE, |case| case.unread = true),
+        (reason::APPROVAL_REQUIRED, |case| {
+            case.promotion().approval = ApprovalPolicy::Manual;
+        }),
+        (reason::TOO_MANY_FAILURES, |case| case.failures = 100),
+    ];
+    let passes: [(&str, Act); 4] = [
+        ("nothing", |_| {}),
+        ("closed", |case| case.promotion().schedule = once_a_year()),
+        ("busy", |case| case.turn = Turn::Busy),
+        ("full", |case| case.turn = Turn::DayIsFull),
+    ];
+    for (why, stands) in stands {
+        let outcomes = passes.map(|(what, passes)| {
+            let mut case = Case::new();
+            stands(&mut case);
+            passes(&mut case);
+            let Then::Stalled(problem) = case.settle() else {
+                panic!("{why}, {what}: {:?}", case.decide(0))
+            };
+            assert_eq!((problem.reason, case.changes.len()), (why, 0), "{what}");
+            case.decide(0)
+        });
+        let (first, others) = outcomes.split_first().expect("outcomes");
+        assert!(others.iter().all(|other| other == first), "{why}: {outcomes:?}");
+    }
+    // Nor is anything else said while that is still to be read of the key.
+    for (what, passes) in passes {
+        let mut case = Case::new();
+        passes(&mut case);
+        if case.turn == Turn::Free && case.settings.promotion.schedule.is_none() {
+            continue;
+        }
+        let (unread, read) = (case.decide_without_key(), case.decide(0));
+        assert_eq!(unread.then, Then::ReadAccess, "{what}");
+        assert!(matches!(read.then, Then::Later(_)), "{what}: {read:?}");
+        assert_eq!((unread.rows, unread.says), (read.rows, read.says), "{what}");
+    }
 }
 
 #[test]

@@ -303,6 +303,15 @@ fn a_refresh_waits_for_its_turn_and_for_who_holds_the_group() {
     assert_eq!((case.settle(), starts(&case)), (Then::Rest, 0));
     assert_eq!(group(&case).reason.as_deref(), Some(left::HELD));
     case.tags.clear();
+    // What a person has to see to comes before that.
+    (case.refreshing, case.allows) = (1, false);
+    let Then::Stalled(problem) = case.settle() else {
+        panic!("{:?}", case.rows)
+    };
+    assert_eq!((problem.reason, starts(&case)), (reason::KEY_NOT_USABLE, 0));
+    case.allows = true;
+    assert_eq!((case.settle(), starts(&case)), (Then::Later(TURN), 0));
+    case.refreshing = 0;
     assert_eq!((case.settle(), starts(&case)), (Then::Later(REFRESH_POLL), 1));
 
     let mut case = refreshing(pins(Place::Template, 1));
