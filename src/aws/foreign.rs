@@ -1,4 +1,4 @@
-//! Reading a copy that is another account's, as the account sees it.
+//! Reading an image that is another account's, as the account sees it.
 
 use super::interner::Interner;
 use super::inventory::Detail;
@@ -6,21 +6,15 @@ use super::listing::{filter, listed};
 use super::pages::Pages;
 use super::project;
 use super::session::Session;
-use crate::domain::{AwsError, ForeignCopy, Image, ImageId, Operation};
+use crate::domain::{AwsError, Image, ImageId, Operation};
 
 const OPERATION: Operation = Operation::DescribeImages;
 
 impl Session {
-    /// Reads what the account sees of a copy that is another's, and whether its Allowed AMIs let it be launched.
-    pub async fn foreign_copy(&self, copy: &ImageId) -> Result<ForeignCopy, AwsError> {
-        Ok(ForeignCopy {
-            image: self.foreign_image(copy).await?,
-            allowed: self.allowed_images().await?,
-        })
-    }
-
+    /// Reads an image that is another account's; none where AWS does not show it to this one.
+    ///
     /// With a filter and not the parameter for IDs: by that, an image that is not shared fails the call.
-    async fn foreign_image(&self, image: &ImageId) -> Result<Option<Image>, AwsError> {
+    pub async fn foreign_image(&self, image: &ImageId) -> Result<Option<Image>, AwsError> {
         let (mut found, mut pages) = (None, Pages::default());
         let mut common = Interner::keeping(Detail::Everything);
         while pages.more() {

@@ -10,7 +10,7 @@ use kube::Resource;
 use super::registry::lock;
 use crate::api::conditions::reason;
 use crate::api::{AMIMigration, CopyStatus};
-use crate::domain::{AwsError, ForeignCopy, ImageId, KeyAccess, Movable, Operation};
+use crate::domain::{AwsError, Image, ImageId, KeyAccess, Movable, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::moving::{ConsumerKey, Seen};
 use crate::plan::obstacle::Problem;
@@ -54,8 +54,8 @@ struct OfMigration {
     consumers: BTreeMap<ConsumerKey, (Option<Timestamp>, Duration, Movable)>,
     /// Who may use its key, and for which reading of consumers that was asked.
     key_access: Option<(Option<Timestamp>, Option<KeyAccess>)>,
-    /// What the account sees of images of others, for which reading of consumers that was asked, and when.
-    foreign: BTreeMap<ImageId, (Option<Timestamp>, Duration, ForeignCopy)>,
+    /// What the account sees of images of others, none where AWS does not show one: for which reading of consumers that was asked, and when.
+    foreign: BTreeMap<ImageId, (Option<Timestamp>, Duration, Option<Image>)>,
 }
 
 /// Of any object.
@@ -246,7 +246,7 @@ impl Memory {
         migration: &str,
         picture: Option<Timestamp>,
         image: ImageId,
-        seen: ForeignCopy,
+        seen: Option<Image>,
         now: Duration,
     ) {
         self.of_migration(migration, |known| {
@@ -260,7 +260,7 @@ impl Memory {
         migration: &str,
         picture: Option<Timestamp>,
         now: Duration,
-    ) -> BTreeMap<ImageId, ForeignCopy> {
+    ) -> BTreeMap<ImageId, Option<Image>> {
         let migrations = lock(&self.migrations);
         let known = migrations.get(migration).map(|known| &known.foreign);
         let known = known.into_iter().flatten();

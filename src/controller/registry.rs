@@ -17,6 +17,7 @@ use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{ImageId, Inventory, Scope};
+use crate::plan::access::allowed_watch::AllowedWatch;
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
@@ -103,6 +104,8 @@ pub(crate) struct TargetState {
     pub(super) proofs: ProofWatch,
     /// The parameters that the policy's map is kept in.
     pub(super) parameters: ParameterWatch,
+    /// Which images of others the account lets its people launch.
+    pub(super) allowed_images: AllowedWatch,
 }
 
 /// What a migration's step is decided on.
@@ -277,6 +280,18 @@ impl Registry {
         }
     }
 
+    /// Works on what is known of which images of others the account of a target lets its people launch.
+    pub(super) fn allowed_images<T>(
+        &self,
+        name: &str,
+        uid: &str,
+        work: impl FnOnce(&mut AllowedWatch) -> T,
+    ) -> Option<T> {
+        let state = lock(&self.targets).get(name).cloned()?;
+        let mut state = lock(&state);
+        (state.uid == uid).then(|| work(&mut state.allowed_images))
+    }
+
     /// Has a target looked through at its next visit.
     pub(super) fn scan_soon(&self, name: &str) {
         lock(&self.target_state(name)).scans.soon();
@@ -356,6 +371,7 @@ impl TargetState {
             self.usage.renewed();
             self.copies.succeeded();
             self.parameters.renewed();
+            self.allowed_images = AllowedWatch::default();
             self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {

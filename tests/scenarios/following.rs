@@ -13,18 +13,29 @@ use crate::harness::{
 
 /// Two accounts: one that owns `golden` and shares it, and one of which templates launch it.
 fn shared(guardrails: &str, principals: &str) -> WorldSpec {
+    sharing(&[], guardrails, principals)
+}
+
+/// The same with more images, each of which a template of its name launches.
+fn sharing(more: &[&str], guardrails: &str, principals: &str) -> WorldSpec {
     let theirs = format!(", launchPermissions: {{users: [\"{OTHER_ACCOUNT}\"]}}");
     let keys = format!("keys: [{{id: {KEY}, alias: [alias/ami], allowedPrincipals: [{principals}]}}]");
+    let images: Vec<String> = ["golden"].iter().chain(more).map(|name| old(name, &theirs)).collect();
     let owner = account(
         ACCOUNT,
-        &format!("{{name: {REGION}, {keys}, images: [{}]}}", old("golden", &theirs)),
+        &format!("{{name: {REGION}, {keys}, images: [{}]}}", images.join(", ")),
     );
+    let templates: Vec<String> = more
+        .iter()
+        .map(|name| format!(", {{name: {name}, versions: [{{image: {name}}}]}}"))
+        .collect();
     let other = account(
         OTHER_ACCOUNT,
         &format!(
             "{{name: {REGION}, keys: [{{id: 22222222-2222-4222-8222-222222222222, alias: [alias/ami]}}], {guardrails}
               launchTemplates: [{{name: web, versions: [{{image: golden}}]}},
-                {{name: held, tags: {{amiseal.dev/hold: \"until Monday\"}}, versions: [{{image: golden}}]}}]}}"
+                {{name: held, tags: {{amiseal.dev/hold: \"until Monday\"}}, versions: [{{image: golden}}]}}{}]}}",
+            templates.concat()
         ),
     );
     let mut world = world(&format!("{owner}{other}"));
@@ -62,15 +73,22 @@ fn launched(scenario: &Scenario, name: &str) -> [String; 2] {
 }
 
 fn follower(scenario: &Scenario) -> String {
-    format!("{}.{REGION}.{OTHER_ACCOUNT}", scenario.image("golden"))
+    follower_of(scenario, "golden")
+}
+
+fn follower_of(scenario: &Scenario, image: &str) -> String {
+    format!("{}.{REGION}.{OTHER_ACCOUNT}", scenario.image(image))
 }
 
 /// The other account's migration, once its consumers or it are as this reason says.
 async fn says(scenario: &Scenario, type_: &str, reason: &str) -> AMIMigration {
-    let name = follower(scenario);
+    one_says(scenario, &follower(scenario), type_, reason).await
+}
+
+async fn one_says(scenario: &Scenario, name: &str, type_: &str, reason: &str) -> AMIMigration {
     scenario
         .until(&format!("{name} to be {reason}"), async || {
-            let migration = scenario.migrations().get(&name).await.ok()?;
+            let migration = scenario.migrations().get(name).await.ok()?;
             let said = condition(conditions_of(&migration), type_)?;
             (said.reason == reason).then_some(migration.clone())
         })
@@ -171,5 +189,28 @@ async fn nothing_is_moved_to_a_copy_that_the_other_accounts_allowed_amis_hide() 
     assert!(said.message.contains("until AWS shows the copy"), "{}", said.message);
     let golden = scenario.image("golden");
     assert_eq!(launched(&scenario, "web"), [golden.clone(), golden]);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn the_other_accounts_settings_are_asked_once_for_all_that_is_followed_there() {
+    let more = ["silver", "bronze", "copper"];
+    let scenario = Scenario::new(sharing(&more, "", &both())).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&moving()).await;
+    for image in ["golden"].iter().chain(&more) {
+        let name = follower_of(&scenario, image);
+        one_says(&scenario, &name, conditions::STALLED, reason::APPROVAL_REQUIRED).await;
+    }
+    let of_other = |operation: &str| {
+        let calls = scenario.calls(operation);
+        calls.iter().filter(|call| call.account == OTHER_ACCOUNT).count()
+    };
+    // What launches images is listed once in each reading.
+    let (asked, readings) = (
+        of_other("GetAllowedImagesSettings"),
+        of_other("DescribeSpotFleetRequests"),
+    );
+    assert!((1..=readings).contains(&asked), "{asked} times in {readings} readings");
     scenario.judged();
 }

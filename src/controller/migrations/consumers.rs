@@ -20,8 +20,6 @@ use crate::plan::access::who::{self, Needs};
 use crate::plan::moving::{self, ConsumerKey, Seen, Told, Turn, pace};
 use crate::plan::step::{self, Answer, Facts};
 
-/// For how many seconds it is looked again soon whether AWS shows a copy that was published.
-const LATELY: f64 = 3600.0;
 /// In which time no more consumers are moved than the policy allows.
 const A_DAY: f64 = 24.0 * 3600.0;
 
@@ -41,11 +39,11 @@ impl MigrationReconciler<'_> {
         Looked {
             consumers: memory.consumers(&self.uid, now),
             key_access: memory.key_access(&self.uid, self.picture_began()),
-            foreign: memory.foreign(&self.uid, self.picture_began(), now),
+            foreign: self.known_foreign(),
         }
     }
 
-    fn picture_began(&self) -> Option<Timestamp> {
+    pub(super) fn picture_began(&self) -> Option<Timestamp> {
         self.view.picture.as_ref().and_then(|picture| picture.graph.read_at())
     }
 
@@ -108,25 +106,6 @@ impl MigrationReconciler<'_> {
         let scope = owner.scope().ok().filter(|_| !is_silent)?;
         let key = session_key(&owner.spec, &scope, Access::ReadOnly);
         Some(self.ctx.aws.session(&key).visiting(&self.uid))
-    }
-
-    /// Reads what the account sees of another's image.
-    pub(super) async fn read_foreign(&self, session: &Session, image: &ImageId) -> Result<ForeignCopy, AwsError> {
-        session.reserve(&OF_FOREIGN_COPY)?;
-        let seen = session.foreign_copy(image).await?;
-        // What does not show yet is looked for again, as long as it may be on its way.
-        if seen.image.is_some() || !self.was_published_lately() {
-            let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
-            memory.saw_foreign(&self.uid, self.picture_began(), image.clone(), seen.clone(), now);
-        }
-        Ok(seen)
-    }
-
-    /// Whether the owner of the image has published its copy within the hour.
-    fn was_published_lately(&self) -> bool {
-        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
-        let at = owner.and_then(step::published_at);
-        at.is_some_and(|at| self.ctx.clock.now().duration_since(at).as_secs_f64() < LATELY)
     }
 
     /// Changes a consumer as it was put on record.
@@ -284,14 +263,6 @@ impl MigrationReconciler<'_> {
 const MOVED: &str = "ConsumerMoved";
 const PUT_BACK: &str = "ConsumerPutBack";
 const REFRESHING: &str = "ConsumerRefreshing";
-
-/// What it takes to read what an account sees of another's copy. Pages may be empty.
-const OF_FOREIGN_COPY: [Operation; 4] = [
-    Operation::DescribeImages,
-    Operation::DescribeImages,
-    Operation::DescribeImages,
-    Operation::GetAllowedImagesSettings,
-];
 
 /// What it takes besides to read who of a group runs an image, and its refreshes.
 const OF_INSTANCES: [Operation; 12] = [

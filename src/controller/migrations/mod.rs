@@ -32,6 +32,7 @@ use crate::plan::{moving, problem, proof, source_keys};
 
 mod calls;
 mod consumers;
+mod foreign;
 mod jobs;
 mod proving;
 mod scanning;

@@ -5,6 +5,7 @@
 //! here, and an account's own IAM policies leave it open.
 
 pub mod allowed;
+pub mod allowed_watch;
 mod condition;
 mod fix;
 pub mod foresee;

@@ -1,0 +1,105 @@
+//! What the account of a migration sees of images of others, and whether it lets its people launch them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use super::MigrationReconciler;
+use crate::aws::{AwsError, Cause, ErrorClass, Session};
+use crate::domain::{AllowedImages, ForeignCopy, ImageId, Operation};
+use crate::plan::access::allowed_watch::{AllowedWatch, Ask};
+use crate::plan::step;
+
+/// For how many seconds it is looked again soon whether AWS shows a copy that was published.
+const LATELY: f64 = 3600.0;
+
+/// What it takes to read what an account sees of another's copy. Pages may be empty.
+const OF_FOREIGN_COPY: [Operation; 4] = [
+    Operation::DescribeImages,
+    Operation::DescribeImages,
+    Operation::DescribeImages,
+    Operation::GetAllowedImagesSettings,
+];
+
+impl MigrationReconciler<'_> {
+    /// What the account is known to see of images of others, and whether it lets its people launch them.
+    pub(super) fn known_foreign(&self) -> BTreeMap<ImageId, ForeignCopy> {
+        let round = self.picture_began();
+        if self.follows.is_none() {
+            return BTreeMap::new();
+        }
+        let now = self.ctx.clock.now();
+        let Some(allowed) = self.watch_allowed(|watch| watch.known(round, now).cloned()).flatten() else {
+            return BTreeMap::new();
+        };
+        let images = self
+            .ctx
+            .registry
+            .memory
+            .foreign(&self.uid, round, self.ctx.clock.monotonic());
+        let with = |image| ForeignCopy {
+            image,
+            allowed: allowed.clone(),
+        };
+        images.into_iter().map(|(id, image)| (id, with(image))).collect()
+    }
+
+    /// Reads what the account sees of another's image.
+    pub(super) async fn read_foreign(&self, session: &Session, image: &ImageId) -> Result<ForeignCopy, AwsError> {
+        session.reserve(&OF_FOREIGN_COPY)?;
+        let seen = ForeignCopy {
+            allowed: self.allowed_images(session).await?,
+            image: session.foreign_image(image).await?,
+        };
+        // What does not show yet is looked for again, as long as it may be on its way.
+        if seen.image.is_some() || !self.was_published_lately() {
+            let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
+            memory.saw_foreign(&self.uid, self.picture_began(), image.clone(), seen.image.clone(), now);
+        }
+        Ok(seen)
+    }
+
+    /// Reads which images of others the account lets its people launch: once for all migrations of its target, and for each reading of what
+    /// launches images there.
+    async fn allowed_images(&self, session: &Session) -> Result<AllowedImages, AwsError> {
+        let round = self.picture_began();
+        match self.watch_allowed(|watch| watch.ask(round, self.ctx.clock.now())) {
+            Some(Ask::Known(settings)) => return Ok(settings),
+            Some(Ask::Later(wait)) => return Err(is_being_asked(wait)),
+            // Where nothing is known of the target any more, nothing is kept either.
+            Some(Ask::Now) | None => {}
+        }
+        let answer = session.allowed_images().await;
+        let now = self.ctx.clock.now();
+        self.watch_allowed(|watch| match &answer {
+            Ok(settings) => watch.read(settings.clone(), round, now),
+            Err(_) => watch.failed(),
+        });
+        answer
+    }
+
+    fn watch_allowed<T>(&self, work: impl FnOnce(&mut AllowedWatch) -> T) -> Option<T> {
+        let uid = self.target.uid().unwrap_or_default();
+        self.ctx.registry.allowed_images(&self.target.name_any(), &uid, work)
+    }
+
+    /// Whether the owner of the image has published its copy within the hour.
+    fn was_published_lately(&self) -> bool {
+        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
+        let at = owner.and_then(step::published_at);
+        at.is_some_and(|at| self.ctx.clock.now().duration_since(at).as_secs_f64() < LATELY)
+    }
+}
+
+/// The visit to another migration has just asked the same, and this one comes back for the answer.
+fn is_being_asked(wait: Duration) -> AwsError {
+    AwsError {
+        retry_after: Some(wait),
+        ..AwsError::new(
+            Operation::GetAllowedImagesSettings,
+            ErrorClass::Throttled,
+            Some(Cause::NoRoom),
+        )
+    }
+}
