@@ -6,7 +6,7 @@ use aws_sdk_ssm::types::{ParameterTier, ParameterType, ResourceTypeForTagging, T
 use super::listing::listed;
 use super::pages::Pages;
 use super::session::Session;
-use crate::domain::{AwsError, ErrorClass, NewParameter, Operation, StoredParameter, Tags};
+use crate::domain::{AwsError, ErrorClass, NewParameter, Operation, ParameterPages, StoredParameter, Tags};
 
 const LIST: Operation = Operation::GetParametersByPath;
 const TAGS: Operation = Operation::ListTagsForResource;
@@ -21,11 +21,17 @@ const IMAGE: &str = "aws:ec2:image";
 const TAKEN: &str = "ParameterAlreadyExists";
 
 impl Session {
-    /// The parameters right under this path.
-    pub async fn parameters_under(&self, path: &str) -> Result<Vec<StoredParameter>, AwsError> {
+    /// The parameters right under this path, on so many pages at most: on the first ones, or on those that `from` leads to, which came with
+    /// the ones before.
+    pub async fn parameters_under(
+        &self,
+        path: &str,
+        from: Option<&str>,
+        most: usize,
+    ) -> Result<ParameterPages, AwsError> {
         let mut found = Vec::new();
-        let mut pages = Pages::default();
-        while pages.more() {
+        let mut pages = Pages::from(from);
+        for _ in 0..most {
             let client = self.ssm();
             let request = client
                 .get_parameters_by_path()
@@ -42,8 +48,14 @@ impl Session {
                 });
             }
             pages.turn(LIST, page.next_token)?;
+            if !pages.more() {
+                break;
+            }
         }
-        Ok(found)
+        Ok(ParameterPages {
+            parameters: found,
+            next: pages.token().map(Into::into),
+        })
     }
 
     /// The tags of a parameter; none where it is gone.

@@ -295,7 +295,7 @@ mod tests {
                 let read = session.movable(ConsumerKind::Parameter, "/p", &besides, &query).await;
                 read.map(drop)
             }
-            Operation::GetParametersByPath => session.parameters_under("/amiseal").await.map(drop),
+            Operation::GetParametersByPath => session.parameters_under("/amiseal", None, 1).await.map(drop),
             Operation::DeleteParameter => session.delete_parameter("/amiseal/p").await,
             Operation::DescribeInstanceRefreshes => {
                 let besides = Besides {

@@ -132,6 +132,15 @@ impl Pages {
         }
     }
 
+    /// Before the page that `token` leads to; before the first one where there is none.
+    pub(super) fn from(token: Option<&str>) -> Self {
+        Self {
+            begun: token.is_some(),
+            next: token.map(str::to_owned),
+            ..Self::default()
+        }
+    }
+
     /// Whether there is another page.
     pub(super) fn more(&self) -> bool {
         !self.begun || self.next.is_some()
@@ -183,6 +192,16 @@ mod tests {
         let stuck = (0..=TOKEN_REPEATS).find_map(|_| turn("c").err()).expect("an end");
         assert_eq!(stuck.cause, Some(super::super::Cause::MalformedAnswer));
         assert_eq!(turn(""), Ok(false));
+    }
+
+    #[test]
+    fn a_read_goes_on_from_a_token_and_begins_without_one() {
+        for token in [None, Some("a")] {
+            let mut pages = Pages::from(token);
+            assert_eq!((pages.more(), pages.token().as_deref()), (true, token));
+            assert_eq!(pages.turn(OPERATION, None), Ok(()));
+            assert!(!pages.more(), "{token:?}");
+        }
     }
 
     #[tokio::test]

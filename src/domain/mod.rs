@@ -51,7 +51,7 @@ pub use movable::{
     Change, LabelledVersion, MappedVolume, Mapping, Movable, NewVersion, ParameterNow, TemplateNow, VersionNow,
 };
 pub use operation::{Bucket, Operation};
-pub use parameter::{NewParameter, StoredParameter};
+pub use parameter::{NewParameter, ParameterPages, StoredParameter};
 pub use permissions::{CopySample, MissingPermissions};
 pub use proof::{Checks, InstanceNow, InstanceRef, InstanceState, LaunchRequest, TaggedInstance};
 pub use scan::{ImageScan, ScanNow, ScanProgress, ScanRef, ScanRequest, Vulnerability, WorstFinding};

@@ -13,6 +13,15 @@ pub struct StoredParameter {
     pub version: i64,
 }
 
+/// Some pages of a list of parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParameterPages {
+    /// What is on them.
+    pub parameters: Vec<StoredParameter>,
+    /// From where the list goes on; none where they are its end.
+    pub next: Option<Box<str>>,
+}
+
 /// A parameter that is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewParameter {

@@ -1,11 +1,12 @@
 //! A parameter, as it is read before it is moved, its new value, and its labels; and those that amiseal itself keeps.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use amiseal::aws::{Access, Cause, ErrorClass, Query, Session};
-use amiseal::domain::{Besides, Change, ConsumerKind, Made, Movable, NewParameter, ParameterNow};
+use amiseal::domain::{Besides, Change, ConsumerKind, Made, Movable, NewParameter, ParameterNow, ParameterPages};
 use ec2sim::Edit;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{ACCOUNT, Bench, PLAIN, REGION};
 
@@ -21,7 +22,14 @@ fn with_parameter(bench: &Bench) {
     let versions: Vec<_> = (1..=9)
         .map(|number| json!({"value": PLAIN, "labels": labels(number)}))
         .collect();
-    let parameter = json!({"name": NAME, "kind": "String", "dataType": "text", "versions": versions});
+    put(
+        bench,
+        &json!({"name": NAME, "kind": "String", "dataType": "text", "versions": versions}),
+    );
+}
+
+/// Somebody makes a parameter.
+fn put(bench: &Bench, parameter: &Value) {
     let change = json!({"put": {"parameter": parameter}});
     let edit = json!({"consumer": {"account": ACCOUNT, "region": REGION, "change": change}});
     let edit: Edit = serde_json::from_value(edit).expect("an edit");
@@ -140,7 +148,10 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     assert_eq!(session.create_parameter(&new(1, &other)).await, Ok(false));
     look();
     let listed = async || {
-        let mut found = session.parameters_under("/map").await.expect("a list");
+        let pages = session.parameters_under("/map", None, 10).await.expect("a list");
+        let (mut found, None) = (pages.parameters, pages.next) else {
+            panic!("the list goes on")
+        };
         found.sort_by(|one, other| one.name.cmp(&other.name));
         found
     };
@@ -161,5 +172,42 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     }
     assert_eq!(session.parameter_tags("/map/ami-00000001").await, Ok(None));
     assert_eq!(listed().await.len(), 8);
-    assert_eq!(session.parameters_under("/nothing").await, Ok(Vec::new()));
+    let nothing = session.parameters_under("/nothing", None, 10).await;
+    assert_eq!(nothing, Ok(ParameterPages::default()));
+}
+
+#[tokio::test]
+async fn parameters_of_images_are_listed_some_pages_at_a_time_and_each_once() {
+    let bench = Bench::new().await;
+    let session = bench.session(Access::Full);
+    for number in 10..35 {
+        let name = new(number, PLAIN).name;
+        put(
+            &bench,
+            &json!({"name": name, "kind": "String", "dataType": "text", "versions": [{"value": PLAIN}]}),
+        );
+    }
+    for most in [1, 2, 3] {
+        let (mut names, mut parts) = (BTreeSet::new(), 0);
+        let mut from: Option<Box<str>> = None;
+        loop {
+            let pages = session.parameters_under("/map", from.as_deref(), most).await;
+            let pages = pages.expect("some pages");
+            assert!(pages.parameters.len() <= 10 * most);
+            for one in pages.parameters {
+                assert!(names.insert(one.name.clone()), "{} comes twice", one.name);
+            }
+            parts += 1;
+            from = pages.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        // AWS may send pages that are not full.
+        assert_eq!(names.len(), 25);
+        assert!(parts >= 3_usize.div_ceil(most), "{parts} parts of {most} pages");
+    }
+    // A token that leads nowhere is an error, and no end.
+    let nowhere = session.parameters_under("/map", Some("nowhere"), 1).await;
+    assert!(nowhere.is_err(), "{nowhere:?}");
 }

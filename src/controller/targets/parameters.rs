@@ -3,7 +3,7 @@
 use super::TargetReconciler;
 use crate::aws::AwsError;
 use crate::controller::registry::jittered;
-use crate::plan::map::parameters::{self, Outcome, Step, Wanted};
+use crate::plan::map::parameters::{self, Outcome, PAGES_AT_A_TIME, Step, Wanted};
 use crate::plan::map::{Turn, turn};
 use crate::plan::problem;
 
@@ -52,10 +52,16 @@ impl TargetReconciler<'_> {
             state.parameters.is_read_due(wanted, began)
         });
         if is_read_due {
-            match self.session.parameters_under(wanted.prefix).await {
-                Ok(found) => {
+            let from = self.state(|state| state.parameters.reads_from().map(str::to_owned));
+            let from = from.as_deref();
+            match self
+                .session
+                .parameters_under(wanted.prefix, from, PAGES_AT_A_TIME)
+                .await
+            {
+                Ok(pages) => {
                     let now = self.ctx.clock.now();
-                    self.state(|state| state.parameters.read(wanted, found, began, now));
+                    self.state(|state| state.parameters.read_some(wanted, from, pages, began, now));
                 }
                 Err(error) if self.parameters_failed(&error, None) => return,
                 Err(_) => {}

@@ -18,7 +18,7 @@ use crate::api::{AMIMigration, ApprovalPolicy};
 use crate::domain::{AwsError, ErrorClass, ImageId, NewParameter, Tags};
 
 pub use tell::tell;
-pub use watch::{Outcome, ParameterWatch};
+pub use watch::{Outcome, PAGES_AT_A_TIME, ParameterWatch};
 
 /// What the parameters of a policy in an account and region are to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 mod failing;
 mod letting_go;
+mod paging;
 mod store;
 mod theirs;
 
@@ -236,8 +237,10 @@ proptest! {
     #[test]
     fn whatever_happens_nothing_of_others_changes_and_in_the_end_what_is_ours_is_the_map(
         events in prop::collection::vec((event(), 1..400_i64), 0..24),
+        at_a_time in prop::option::of(1..4_usize),
     ) {
         let (mut store, mut watch) = (Store::default(), ParameterWatch::default());
+        store.at_a_time = at_a_time;
         let mut wanted = kept([]);
         let mut theirs: BTreeMap<String, (String, i64, Tags)> = BTreeMap::new();
         let mut now = 0;

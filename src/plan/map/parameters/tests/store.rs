@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::*;
 use super::PREFIX;
 use crate::api::conditions::Status;
-use crate::domain::{Operation, StoredParameter};
+use crate::domain::{Operation, ParameterPages, StoredParameter};
 use crate::plan::testing::{at, failed_call, image_id};
 
 /// What stands in Parameter Store, and what was done there.
@@ -20,6 +20,8 @@ pub(super) struct Store {
     pub(super) changes: Vec<String>,
     pub(super) judged: usize,
     pub(super) listings: usize,
+    /// How many are listed in one visit, if not all.
+    pub(super) at_a_time: Option<usize>,
 }
 
 impl Store {
@@ -54,6 +56,18 @@ impl Store {
                 version: *version,
             })
             .collect()
+    }
+
+    /// Those that are listed in one visit. What leads to the others is the name of the last one.
+    pub(super) fn pages(&self, prefix: &str, from: Option<&str>) -> ParameterPages {
+        let mut parameters = self.listed(prefix);
+        parameters.retain(|one| from.is_none_or(|from| &*one.name > from));
+        let most = self.at_a_time.unwrap_or(usize::MAX);
+        let is_more = parameters.len() > most;
+        parameters.truncate(most);
+        let last = parameters.last().filter(|_| is_more);
+        let next = last.map(|last| last.name.clone());
+        ParameterPages { parameters, next }
     }
 
     /// Does as the controller does.
@@ -103,7 +117,11 @@ impl Store {
         if watch.is_read_due(wanted, now) {
             self.listings += 1;
             match self.call(Operation::GetParametersByPath) {
-                Ok(()) => watch.read(wanted, self.listed(wanted.prefix), now, now),
+                Ok(()) => {
+                    let from = watch.reads_from().map(str::to_owned);
+                    let pages = self.pages(wanted.prefix, from.as_deref());
+                    watch.read_some(wanted, from.as_deref(), pages, now, now);
+                }
                 Err(error) => {
                     watch.failed(&error, None, now, |wait| wait);
                     if !keeps_no_other_back(&error) {

@@ -108,6 +108,9 @@ impl ParameterWatch {
             // AWS may have taken it all the same.
             self.blind_until = Some(now + SHOWS_AFTER);
         }
+        if call == Call::Read {
+            self.could_not_read(error);
+        }
         self.failures.add(call, error, now, spread)
     }
 }

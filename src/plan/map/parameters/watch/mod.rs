@@ -1,5 +1,6 @@
 //! What is known of a policy's parameters in an account and region, and when they are read and written.
 
+mod listing;
 mod made;
 mod says;
 
@@ -14,6 +15,8 @@ use crate::domain::{ImageId, StoredParameter};
 use crate::plan::map::say::Said;
 use crate::plan::obstacle::Problem;
 
+use listing::Listing;
+pub use listing::PAGES_AT_A_TIME;
 pub use made::Outcome;
 
 /// So many are changed in one visit,
@@ -44,7 +47,9 @@ pub struct ParameterWatch {
     prefix: Box<str>,
     /// Until when one may come to show that an earlier process has written, or a call of which nothing is known.
     blind_until: Option<Timestamp>,
-    /// The last reading.
+    /// The reading that goes on at the next visit.
+    listing: Option<Listing>,
+    /// The last reading that was whole.
     read: Option<Reading>,
     shown: BTreeMap<ImageId, Shown>,
     /// What AWS has taken and does not show yet.
@@ -133,6 +138,7 @@ impl ParameterWatch {
         self.failures.renewed();
         self.theirs.values_mut().for_each(|theirs| theirs.asked = None);
         self.reads_at = None;
+        self.listing = None;
     }
 
     /// These are to be kept from now on. What was known of others is forgotten.
@@ -151,7 +157,9 @@ impl ParameterWatch {
         } else if self.lets_go_since.is_none() {
             self.lets_go_since = Some(now);
             self.reads_at = None;
+            self.listing = None;
         }
+        self.forget_old_listing(now);
         let is_left = |original: &ImageId| !wanted.copies.contains_key(original);
         self.left
             .retain(|original, _| is_left(original) && self.shown.contains_key(original));
@@ -167,17 +175,18 @@ impl ParameterWatch {
 
     /// When they are to be read next. While a prefix is emptied, what was read before says what is left to do.
     fn next_read(&self, wanted: &Wanted<'_>, now: Timestamp) -> Timestamp {
-        let at = match (self.read, self.reads_at) {
-            (Some(read), Some(at)) if wanted.lets_go && self.has_pending(wanted, now) => {
+        let at = match (self.listing_goes_on_at(), self.read, self.reads_at) {
+            (Some(at), ..) => at,
+            (None, Some(read), Some(at)) if wanted.lets_go && self.has_pending(wanted, now) => {
                 at.max(read.ended + READ_AGAIN)
             }
-            (Some(_), Some(at)) => at,
+            (None, Some(_), Some(at)) => at,
             _ => now,
         };
         self.failures.until(Call::Read).map_or(at, |until| at.max(until))
     }
 
-    /// They were read, from `began` until now.
+    /// All of them were read, from `began` until now.
     pub fn read(&mut self, wanted: &Wanted<'_>, found: Vec<StoredParameter>, began: Timestamp, now: Timestamp) {
         let found = found.into_iter().filter_map(|one| {
             let shown = Shown {
@@ -218,7 +227,8 @@ impl ParameterWatch {
     /// What is to be done in this visit.
     pub fn steps(&mut self, wanted: &Wanted<'_>, now: Timestamp) -> Vec<Step> {
         let is_too_soon = self.writes_at.is_some_and(|at| now < at);
-        if self.read.is_none() || is_too_soon {
+        // While they are read nothing changes, as the pages that were read before would not show it.
+        if self.read.is_none() || self.listing.is_some() || is_too_soon {
             return Vec::new();
         }
         let open = self.pending(wanted, now).filter(|step| self.may(step, now));
@@ -319,7 +329,8 @@ impl ParameterWatch {
     }
 
     fn next_visit(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Timestamp> {
-        let is_ready = self.read.is_some() && self.pending(wanted, now).any(|step| self.may(&step, now));
+        let is_ready =
+            self.read.is_some() && self.listing.is_none() && self.pending(wanted, now).any(|step| self.may(&step, now));
         let write = is_ready.then(|| self.writes_at.unwrap_or(now));
         let leaves = self
             .shown

@@ -1,0 +1,137 @@
+//! Readings that take several visits.
+
+use super::super::*;
+use super::store::{Store, kept, said};
+use super::{PREFIX, PUBLISHED};
+use crate::domain::{Operation, ParameterPages};
+use crate::plan::testing::{at, failed_call, image_id};
+
+/// Parameter Store with the parameters of so many originals, of which ten are listed in a visit.
+fn with(count: u64) -> (Store, Wanted<'static>) {
+    let wanted = kept((1..=count).map(|number| (number, 1000 + number)));
+    let mut store = Store {
+        at_a_time: Some(10),
+        ..Store::default()
+    };
+    for (original, copy) in &wanted.copies {
+        let new = wanted.parameter(original, copy);
+        store.put(&new.name, &new.value, &new.tags);
+    }
+    (store, wanted)
+}
+
+#[test]
+fn nothing_is_decided_on_a_part_of_them_and_the_whole_is_read_in_as_many_visits_as_it_takes() {
+    for (count, visits) in [(0, 1), (10, 1), (11, 2), (25, 3), (30, 3), (31, 4)] {
+        let (mut store, wanted) = with(count);
+        let mut watch = ParameterWatch::default();
+        for second in 0..visits {
+            assert_eq!(watch.said(PREFIX, false), None, "{count} at {second}");
+            store.visit(&mut watch, &wanted, at(second));
+        }
+        assert_eq!((watch.reads_from(), said(&watch)), (None, PUBLISHED), "{count}");
+        assert_eq!(watch.due(), Some(at(visits - 1 + 600)), "{count}");
+        // A visit that comes before its time reads nothing more.
+        store.visit(&mut watch, &wanted, at(visits));
+        let listings = i64::try_from(store.listings).expect("few");
+        assert_eq!((store.changes.len(), listings), (0, visits), "{count}");
+    }
+}
+
+#[test]
+fn while_they_are_read_nothing_is_changed_and_then_what_is_wanted_by_then() {
+    let (mut store, wanted) = with(25);
+    let mut watch = ParameterWatch::default();
+    store.visits(&mut watch, &wanted, (0, 500));
+    let mut more = kept((1..=26).map(|number| (number, 1000 + number)));
+    more.decided.insert(image_id(3));
+    more.copies.remove(&image_id(3));
+    for (second, changes) in [(602, 0), (603, 0), (604, 2)] {
+        store.visit(&mut watch, &more, at(second));
+        assert_eq!(store.changes.len(), changes, "at {second}");
+        // What was said stays said meanwhile.
+        assert_eq!(said(&watch), PUBLISHED, "at {second}");
+    }
+    assert_eq!((store.value(3), store.value(26).is_some()), (None, true));
+}
+
+#[test]
+fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
+    type Act = fn(&mut ParameterWatch, &Wanted<'_>);
+    let fails = |watch: &mut ParameterWatch, class| {
+        let error = failed_call(Operation::GetParametersByPath, class);
+        watch.failed(&error, None, at(1), |wait| wait);
+    };
+    for (class, goes_on) in [
+        (ErrorClass::Transient, true),
+        (ErrorClass::Throttled, true),
+        // AWS does not know the token any more.
+        (ErrorClass::Invalid, false),
+        (ErrorClass::Denied, false),
+        (ErrorClass::NotOurs, false),
+    ] {
+        let (mut store, wanted) = with(25);
+        let mut watch = ParameterWatch::default();
+        store.visit(&mut watch, &wanted, at(0));
+        fails(&mut watch, class);
+        assert_eq!(watch.reads_from().is_some(), goes_on, "{class:?}");
+        watch.settle(&wanted, at(1));
+        assert!(!watch.is_read_due(&wanted, at(1)), "{class:?}: it waits");
+        store.visits(&mut watch, &wanted, (2, 700));
+        assert_eq!((said(&watch), store.changes.len()), (PUBLISHED, 0), "{class:?}");
+    }
+    let table: [(&str, Act, bool); 6] = [
+        ("nothing", |watch, wanted| watch.begins(wanted, at(1)), true),
+        ("the policy is changed", |watch, _| watch.renewed(), false),
+        (
+            "the prefix is let go of",
+            |watch, wanted| watch.begins(&Wanted::let_go(wanted.policy, wanted.prefix), at(1)),
+            false,
+        ),
+        (
+            "another prefix",
+            |watch, wanted| {
+                let other = Wanted {
+                    prefix: "/other",
+                    ..wanted.clone()
+                };
+                watch.begins(&other, at(1));
+            },
+            false,
+        ),
+        ("it takes long", |watch, wanted| watch.begins(wanted, at(3599)), true),
+        (
+            "it takes too long",
+            |watch, wanted| watch.begins(wanted, at(3600)),
+            false,
+        ),
+    ];
+    for (what, act, goes_on) in table {
+        let (mut store, wanted) = with(25);
+        let mut watch = ParameterWatch::default();
+        store.visit(&mut watch, &wanted, at(0));
+        assert!(watch.reads_from().is_some());
+        act(&mut watch, &wanted);
+        assert_eq!(watch.reads_from().is_some(), goes_on, "{what}");
+    }
+}
+
+#[test]
+fn pages_of_another_reading_count_for_nothing() {
+    let (mut store, wanted) = with(25);
+    let mut watch = ParameterWatch::default();
+    store.visit(&mut watch, &wanted, at(0));
+    let from = watch.reads_from().expect("it goes on").to_owned();
+    // A last page, of a reading that began anew meanwhile, or of the one that was given up.
+    for stale in [None, Some("another")] {
+        watch.read_some(&wanted, stale, ParameterPages::default(), at(1), at(1));
+        assert_eq!(watch.reads_from(), Some(from.as_str()), "{stale:?}");
+        assert_eq!(watch.said(PREFIX, false), None);
+    }
+    watch.renewed();
+    watch.read_some(&wanted, Some(from.as_str()), ParameterPages::default(), at(1), at(1));
+    watch.settle(&wanted, at(1));
+    assert_eq!((watch.reads_from(), watch.said(PREFIX, false)), (None, None));
+    store.visits(&mut watch, &wanted, (2, 100));
+    assert_eq!((said(&watch), store.changes.len()), (PUBLISHED, 0));
+}
