@@ -64,6 +64,51 @@ fn to(version: i64, labels: &[&str]) -> Change {
 }
 
 #[tokio::test]
+async fn what_a_new_version_is_told_again_is_read_by_three_operations() {
+    let bench = Bench::new().await;
+    let policy =
+        json!({"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "20", "Unit": "Days"}});
+    let by = format!("arn:aws:sts::{ACCOUNT}:assumed-role/amiseal/amiseal-production");
+    put(
+        &bench,
+        &json!({
+            "name": NAME, "kind": "String", "dataType": "aws:ec2:image", "tier": "Advanced", "description": "golden",
+            "allowedPattern": "^ami-", "policies": json!([policy]).to_string(), "tags": {"terraform": "shop"},
+            "versions": [{"value": "ami-00000000000000002"}, {"value": PLAIN, "modifiedBy": by, "labels": ["prod"]}],
+        }),
+    );
+    let before = bench.sim().journal().len();
+    let now = read(&bench.session(Access::Full)).await;
+    assert_eq!((now.version, now.oldest, &*now.value), (2, 1, PLAIN));
+    assert_eq!(
+        (&*now.kind, &*now.data_type, &*now.tier),
+        ("String", "aws:ec2:image", "Advanced")
+    );
+    assert_eq!(
+        (now.description.as_deref(), now.allowed_pattern.as_deref()),
+        (Some("golden"), Some("^ami-"))
+    );
+    let policies: Vec<Value> = now
+        .policies
+        .iter()
+        .map(|text| serde_json::from_str(text).expect("JSON"))
+        .collect();
+    assert_eq!(policies, [policy]);
+    assert_eq!(now.modified_by.as_deref(), Some(by.as_str()));
+    assert_eq!(
+        (now.tags.get("terraform"), labels(&now)),
+        (Some("shop"), vec![("prod", 2)])
+    );
+    let journal = bench.sim().journal();
+    let ours = journal[before..].iter().filter(|call| call.service == "ssm");
+    let mut calls: Vec<&str> = ours.map(|call| call.operation.as_str()).collect();
+    // A history may have several pages.
+    calls.dedup();
+    // The tags, what is said of each version, and last the value, by which it is decided.
+    assert_eq!(calls, ["ListTagsForResource", "GetParameterHistory", "GetParameters"]);
+}
+
+#[tokio::test]
 async fn labels_are_read_page_by_page_and_go_to_the_version_that_is_asked_for_as_often_as_it_is() {
     let bench = Bench::new().await;
     with_parameter(&bench);
@@ -148,7 +193,10 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     assert_eq!(session.create_parameter(&new(1, &other)).await, Ok(false));
     look();
     let listed = async || {
-        let pages = session.parameters_under("/map", None, 10).await.expect("a list");
+        let pages = session
+            .parameters_under("/map", None, usize::MAX)
+            .await
+            .expect("a list");
         let (mut found, None) = (pages.parameters, pages.next) else {
             panic!("the list goes on")
         };
@@ -172,7 +220,7 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     }
     assert_eq!(session.parameter_tags("/map/ami-00000001").await, Ok(None));
     assert_eq!(listed().await.len(), 8);
-    let nothing = session.parameters_under("/nothing", None, 10).await;
+    let nothing = session.parameters_under("/nothing", None, usize::MAX).await;
     assert_eq!(nothing, Ok(ParameterPages::default()));
 }
 

@@ -1,6 +1,6 @@
 //! Parameters of Systems Manager, one at a time.
 
-use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ResourceTypeForTagging};
+use aws_sdk_ssm::types::{ParameterHistory, ResourceTypeForTagging};
 
 use crate::aws::consumers::{Query, owner};
 use crate::aws::listing::listed;
@@ -9,7 +9,6 @@ use crate::aws::session::Session;
 use crate::domain::{AwsError, ErrorClass, LabelledVersion, Movable, Operation, ParameterNow, Tags};
 
 const GET: Operation = Operation::GetParameters;
-const DESCRIBE: Operation = Operation::DescribeParameters;
 const TAGS: Operation = Operation::ListTagsForResource;
 const HISTORY: Operation = Operation::GetParameterHistory;
 const PUT: Operation = Operation::PutParameter;
@@ -18,14 +17,18 @@ const LABEL: Operation = Operation::LabelParameterVersion;
 /// AWS's largest page of a history.
 const PAGE: i32 = 50;
 
-/// Reads what it holds, and all that a new version has to be told again.
+/// Reads what it holds, and all that a new version has to be told again: its history says that of each version, and which labels there are.
+/// Of tags only a call of their own tells.
 pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result<Movable, AwsError> {
     let client = session.ssm();
-    let metadata = metadata(session, name).await?;
     let of_type = ResourceTypeForTagging::Parameter;
     let tags = client.list_tags_for_resource().resource_type(of_type).resource_id(name);
     let tags = session.call(TAGS, tags.send()).await?;
-    let history = history(session, name).await?;
+    let History {
+        oldest,
+        labelled,
+        versions,
+    } = history(session, name).await?;
     // Last, as this is what decides.
     let answer = session.call(GET, client.get_parameters().names(name).send()).await?;
     if answer.invalid_parameters().iter().any(|invalid| invalid == name) {
@@ -33,71 +36,46 @@ pub(super) async fn read(session: &Session, name: &str, query: &Query) -> Result
     }
     let got = listed(GET, answer.parameters)?.into_iter().next();
     let got = got.ok_or_else(|| AwsError::new(GET, ErrorClass::Transient, None))?;
-    let metadata = metadata.ok_or_else(|| AwsError::new(DESCRIBE, ErrorClass::Transient, None))?;
-    if history.newest < got.version {
-        // It was read from elsewhere, and says nothing of the labels of that version.
-        return Err(AwsError::new(HISTORY, ErrorClass::Transient, None));
-    }
+    let mut versions = versions.into_iter();
+    // A history without this version was read from elsewhere, and says nothing of its labels either.
+    let said = versions.find(|version| version.version == got.version);
+    let said = said.ok_or_else(|| AwsError::new(HISTORY, ErrorClass::Transient, None))?;
     let tags: Vec<(&str, &str)> = tags.tag_list().iter().map(|tag| (tag.key(), tag.value())).collect();
     let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(Into::into);
-    let policies = metadata.policies().iter();
+    let policies = said.policies().iter();
     Ok(Movable::Parameter(ParameterNow {
         version: got.version,
         value: got.value().unwrap_or_default().into(),
         kind: got.r#type().map_or("", |kind| kind.as_str()).into(),
         data_type: text(got.data_type()).unwrap_or_else(|| "text".into()),
-        tier: metadata.tier().map_or("Standard", |tier| tier.as_str()).into(),
-        description: text(metadata.description()),
-        allowed_pattern: text(metadata.allowed_pattern()),
+        tier: said.tier().map_or("Standard", |tier| tier.as_str()).into(),
+        description: text(said.description()),
+        allowed_pattern: text(said.allowed_pattern()),
         policies: policies
             .filter_map(|policy| policy.policy_text().map(Into::into))
             .collect(),
-        oldest: history.oldest,
-        labelled: history.labelled,
-        modified_by: text(metadata.last_modified_user()),
+        oldest,
+        labelled,
+        modified_by: text(said.last_modified_user()),
         owner: owner(query, None, tags.iter().copied()),
         tags: Tags::of(&tags),
     }))
 }
 
-/// What is said of it besides its value, if the listing shows it. A page may be empty and not the last.
-async fn metadata(session: &Session, name: &str) -> Result<Option<ParameterMetadata>, AwsError> {
-    let filter = ParameterStringFilter::builder()
-        .key("Name")
-        .option("Equals")
-        .values(name)
-        .build()
-        .map_err(|error| AwsError::malformed(DESCRIBE, &error))?;
-    let mut pages = Pages::default();
-    while pages.more() {
-        let client = session.ssm();
-        let request = client
-            .describe_parameters()
-            .parameter_filters(filter.clone())
-            .set_next_token(pages.token());
-        let page = session.call(DESCRIBE, request.send()).await?;
-        let mut found = listed(DESCRIBE, page.parameters)?.into_iter();
-        if let Some(found) = found.find(|parameter| parameter.name() == Some(name)) {
-            return Ok(Some(found));
-        }
-        pages.turn(DESCRIBE, page.next_token)?;
-    }
-    Ok(None)
-}
-
 /// What is known of the versions that Parameter Store keeps.
 struct History {
     oldest: i64,
-    newest: i64,
     labelled: Vec<LabelledVersion>,
+    /// Each without its value.
+    versions: Vec<ParameterHistory>,
 }
 
 /// Reads its versions: nothing else shows which labels there are.
 async fn history(session: &Session, name: &str) -> Result<History, AwsError> {
     let mut found = History {
         oldest: i64::MAX,
-        newest: 0,
         labelled: Vec::new(),
+        versions: Vec::new(),
     };
     let mut pages = Pages::default();
     while pages.more() {
@@ -108,16 +86,17 @@ async fn history(session: &Session, name: &str) -> Result<History, AwsError> {
             .max_results(PAGE)
             .set_next_token(pages.token());
         let page = session.call(HISTORY, request.send()).await?;
-        for version in listed(HISTORY, page.parameters)? {
+        for mut version in listed(HISTORY, page.parameters)? {
             found.oldest = found.oldest.min(version.version);
-            found.newest = found.newest.max(version.version);
+            let value = version.value.take().unwrap_or_default();
             if !version.labels().is_empty() {
                 found.labelled.push(LabelledVersion {
                     number: version.version,
-                    value: version.value().unwrap_or_default().into(),
+                    value: value.into(),
                     labels: version.labels().iter().map(|label| label.as_str().into()).collect(),
                 });
             }
+            found.versions.push(version);
         }
         pages.turn(HISTORY, page.next_token)?;
     }

@@ -290,11 +290,7 @@ fn reads(kind: ConsumerKind) -> &'static [Operation] {
         Operation::DescribeLaunchTemplates,
         Operation::DescribeLaunchTemplates,
     ];
-    const OF_PARAMETER: [Operation; 9] = [
-        Operation::DescribeParameters,
-        Operation::DescribeParameters,
-        Operation::DescribeParameters,
-        Operation::DescribeParameters,
+    const OF_PARAMETER: [Operation; 5] = [
         Operation::ListTagsForResource,
         Operation::GetParameterHistory,
         Operation::GetParameterHistory,
