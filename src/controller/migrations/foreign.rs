@@ -1,14 +1,19 @@
-//! What the account of a migration sees of images of others, and whether it lets its people launch them.
+//! Images of other accounts: whose they are, what the account of a migration sees of them, and whether it lets its people launch them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
 
 use super::MigrationReconciler;
+use crate::api::{AMIMigration, Mode};
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
-use crate::domain::{AllowedImages, ForeignCopy, ImageId, Operation};
+use crate::controller::followers::of_owner;
+use crate::controller::{Context, policy};
+use crate::domain::{AccountId, AllowedImages, ForeignCopy, ImageId, Malformed, Operation};
 use crate::plan::access::allowed_watch::{AllowedWatch, Ask};
+use crate::plan::naming::CopyIdentity;
 use crate::plan::step;
 
 /// For how many seconds it is looked again soon whether AWS shows a copy that was published.
@@ -21,6 +26,39 @@ const OF_FOREIGN_COPY: [Operation; 4] = [
     Operation::DescribeImages,
     Operation::GetAllowedImagesSettings,
 ];
+
+/// The owner of an image that is another account's.
+pub(super) struct Followed {
+    pub(super) owner: AccountId,
+    /// The owner's migration, where it is there.
+    pub(super) migration: Option<Arc<AMIMigration>>,
+    /// Whether its policy has it go on.
+    pub(super) active: bool,
+}
+
+/// Whose a migration's image is, where that is another account's.
+pub(super) fn followed(
+    migration: &AMIMigration,
+    of: &CopyIdentity,
+    ctx: &Context,
+) -> Result<Option<Followed>, Malformed> {
+    let Some(owner) = &migration.spec.owner_account_id else {
+        return Ok(None);
+    };
+    let owner: AccountId = owner.parse()?;
+    let migration = of_owner(ctx, &of.source, &of.scope.region);
+    let migration = migration.filter(|migration| migration.spec.account_id == owner.as_str());
+    let target = migration.as_ref().and_then(|migration| super::owner(migration, ctx));
+    let active = target.is_some_and(|target| {
+        let spec = &target.spec;
+        spec.mode == Mode::Enforce && !spec.suspend && !policy::is_withdrawn(&target, &ctx.policies)
+    });
+    Ok(Some(Followed {
+        owner,
+        migration,
+        active,
+    }))
+}
 
 impl MigrationReconciler<'_> {
     /// What the account is known to see of images of others, and whether it lets its people launch them.

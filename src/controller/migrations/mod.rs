@@ -8,36 +8,33 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 
-use super::apply::{AFTER_CONFLICT, Outcome, write_status};
-use super::followers::of_owner;
 use super::index::Scoped;
 use super::memory::CallProblem;
 use super::registry::AccountView;
-use super::targets::{is_controlled_by, newly_true};
-use super::usage::quiet_until;
+use super::targets::is_controlled_by;
 use super::{Context, policy};
 use crate::api::conditions;
-use crate::api::{
-    AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, ImageUsage, MigrationState, Mode, TagPublication, labels,
-};
-use crate::aws::{AwsError, Cause, ErrorClass, Session};
-use crate::domain::{AccountId, ImageId, Inventory, Malformed, Operation};
+use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication};
+use crate::aws::Session;
+use crate::domain::Malformed;
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
-use crate::plan::obstacle::Problem;
-use crate::plan::proof::Kind;
-use crate::plan::step::{self, Account, Answers, Effect, Facts, Follows, Grants, Memory, Next, Question, Record, Step};
-use crate::plan::usage::{keys, record};
-use crate::plan::{moving, problem, proof, source_keys};
+use crate::plan::step::{self, Answers, Effect, Facts, Next, Question, Step};
+use crate::plan::{moving, proof, source_keys};
 
+mod asking;
 mod calls;
 mod consumers;
+mod facts;
+mod failing;
 mod foreign;
 mod jobs;
 mod proving;
 mod scanning;
+mod writing;
 
-use consumers::Looked;
+use asking::Asked;
+use foreign::{Followed, followed};
 
 /// How soon it is looked again whether the watch shows what another migration has begun.
 const AFTER_OTHERS: Duration = Duration::from_secs(1);
@@ -90,16 +87,6 @@ pub(super) async fn reconcile(migration: Arc<AMIMigration>, ctx: Arc<Context>) -
         session: OnceLock::new(),
     };
     Box::pin(reconciler.reconcile()).await
-}
-
-/// What came of a question.
-enum Asked {
-    /// An answer.
-    Answered,
-    /// The image is not there. That AWS does not know it says nothing of other reads.
-    Absent,
-    /// The image is there, and known now: everything is decided anew.
-    Shown,
 }
 
 /// One reconcile of one migration.
@@ -193,134 +180,6 @@ impl MigrationReconciler<'_> {
         }
     }
 
-    /// Whether what a status says of a finished copy is seen to be so: what somebody else may have written is not written anew.
-    fn stands(&self, status: &AMIMigrationStatus) -> bool {
-        if status.state != Some(MigrationState::Completed) {
-            return true;
-        }
-        let copy = status.copy.as_ref().and_then(|copy| copy.image_id.as_deref());
-        let copy = copy.and_then(|id| id.parse::<ImageId>().ok());
-        let images = self.view.inventory.as_ref().map(|inventory| &inventory.images);
-        copy.zip(images)
-            .and_then(|(copy, images)| images.get(&copy))
-            .is_some_and(|copy| copy.is_there())
-    }
-
-    /// What the next step is decided on.
-    fn facts<'a>(
-        &'a self,
-        current: &'a AMIMigrationStatus,
-        problem: Option<&'a Problem>,
-        answers: &'a Answers,
-        looked: &'a Looked,
-    ) -> Facts<'a> {
-        let memory = &self.ctx.registry.memory;
-        Facts {
-            of: &self.of,
-            settings: &self.target.spec,
-            record: Record {
-                uid: &self.uid,
-                status: current,
-                generation: self.migration.metadata.generation,
-                retry: self.retry(),
-                approval: self.migration.spec.approval,
-                approved_by: self.migration.spec.approved_by.as_deref(),
-                desired: self.migration.spec.desired,
-            },
-            account: self.account(),
-            memory: Memory {
-                known_since: memory.known_since(self.migration, self.ctx.clock.now()),
-                extra_attempt_after: memory.extra_attempt_after(&self.uid),
-                unseen: self.has_never_seen_copy(current),
-                problem,
-                consumers: &looked.consumers,
-                key_access: looked.key_access.as_ref(),
-                foreign: &looked.foreign,
-            },
-            grants: Grants {
-                copy: self.is_admitted(),
-                publish_tags: !self.older_unpublished(),
-                launch: self.may_prove(Kind::Launch, current),
-                job: self.may_prove(Kind::Job, current),
-                turn: self.turn(),
-                failures: self.failures(),
-                refreshing: self.refreshing(),
-            },
-            follows: self.follows.as_ref().map(|followed| Follows {
-                owner: &followed.owner,
-                migration: followed.migration.as_deref(),
-                active: followed.active,
-            }),
-            answers,
-            system_time: self.ctx.clock.system_time(),
-        }
-    }
-
-    fn account(&self) -> Account<'_> {
-        let view = &self.view;
-        Account {
-            inventory: view.inventory.as_deref(),
-            scanned_since_created: view.scanned_since_created,
-            looked_since_created: view.looked_since_created,
-            key: &view.key,
-            source_keys: &view.source_keys,
-            denied: view.denied.as_ref(),
-            unanswered: view.unanswered,
-            picture: view.picture.as_deref(),
-        }
-    }
-
-    fn is_admitted(&self) -> bool {
-        self.ctx
-            .registry
-            .copy_budget(&self.of.scope, |budget| budget.is_granted(&self.of.source))
-    }
-
-    /// Asks AWS what a decision wants to know.
-    async fn ask(&self, session: &Session, question: &Question, answers: &mut Answers) -> Result<Asked, AwsError> {
-        match question {
-            Question::Absence(image) => {
-                if self.is_there(session, image).await? {
-                    return Ok(Asked::Shown);
-                }
-                answers.gone = Some(image.clone());
-                return Ok(Asked::Absent);
-            }
-            Question::UefiData(copy) => answers.uefi_differs = Some(self.uefi_differs(session, copy).await?),
-            Question::LaunchPermissions => {
-                // They are read once more just before what they say is published: room for both, or for neither.
-                session.reserve(&self.ctx.registry.memory.was_put_off(&self.uid))?;
-                answers.permissions = Some(session.launch_permissions(&self.of.source).await?);
-            }
-            Question::Consumer(key, besides) => {
-                let seen = self.read_consumer(session, key, besides).await?;
-                answers.consumers.insert(key.clone(), seen);
-            }
-            Question::KeyAccess => answers.key_access = Some(self.read_key_access(session).await?),
-            Question::ForeignCopy(image) => {
-                let seen = self.read_foreign(session, image).await?;
-                answers.foreign.insert(image.clone(), seen);
-            }
-            Question::Instance(which) => {
-                let seen = Box::pin(self.read_instance(session, which)).await?;
-                answers.instance = Some((which.clone(), seen));
-            }
-            Question::Scan(which) => {
-                let seen = Box::pin(self.read_scan(session, which)).await?;
-                answers.scan = Some((which.clone(), seen));
-            }
-            Question::ScanResult(copy, since) => {
-                if Box::pin(self.shows_scan(session, copy, *since)).await? {
-                    return Ok(Asked::Shown);
-                }
-                answers.unscanned = Some(copy.clone());
-            }
-            // It is no question to AWS, and is answered before.
-            Question::Job(_) => {}
-        }
-        Ok(Asked::Answered)
-    }
-
     /// Lets others copy where this migration does not, and asks for its turn again where it can do with it.
     fn give_way(&self, admitted: bool, then: &Next, status: &AMIMigrationStatus, recorded: Option<&CallProblem>) {
         if *then != Next::Wait {
@@ -371,81 +230,10 @@ impl MigrationReconciler<'_> {
         Some(self.session.get_or_init(|| session.visiting(&self.uid)))
     }
 
-    /// Whether AWS has never shown the copy on record, as far as this process has seen.
-    fn has_never_seen_copy(&self, status: &AMIMigrationStatus) -> bool {
-        let copy = status.copy.as_ref().and_then(|copy| copy.image_id.as_deref());
-        let Some(copy) = copy.and_then(|id| id.parse::<ImageId>().ok()) else {
-            return false;
-        };
-        let inventory = self.view.inventory.as_ref();
-        let is_shown = inventory.is_some_and(|inventory| inventory.images.contains_key(&copy));
-        self.ctx.registry.memory.was_never_seen(&self.uid, &copy, is_shown)
-    }
-
-    /// Asks for an image that the listings do not show, by its ID.
-    async fn is_there(&self, session: &Session, image: &ImageId) -> Result<bool, AwsError> {
-        let found = session.images(std::slice::from_ref(image)).await?;
-        let is_there = !found.is_empty();
-        if is_there {
-            tracing::warn!(%image, "a listing has missed an image that is there");
-            self.amend(|inventory| found.into_iter().for_each(|image| inventory.insert(image)));
-        }
-        Ok(is_there)
-    }
-
-    /// Whether the copy's UEFI data are not the source's.
-    async fn uefi_differs(&self, session: &Session, copy: &ImageId) -> Result<bool, AwsError> {
-        session.reserve(&[Operation::DescribeImageAttribute; 2])?;
-        Ok(session.uefi_data(&self.of.source).await? != session.uefi_data(copy).await?)
-    }
-
-    /// After a read: what a read ran into is over, what a call to write ran into stays said until one succeeds.
-    fn problem_of_writes<'t>(
-        &self,
-        problem: Option<&'t Problem>,
-        recorded: Option<&CallProblem>,
-    ) -> Option<&'t Problem> {
-        let could_not_read = recorded.is_some_and(|recorded| recorded.reads);
-        if could_not_read {
-            self.ctx.registry.memory.set_problem(&self.uid, None);
-        }
-        problem.filter(|_| !could_not_read)
-    }
-
     fn release_copies(&self) {
         self.ctx
             .registry
             .copy_budget(&self.of.scope, |budget| budget.release(&self.of.source));
-    }
-
-    fn amend(&self, change: impl FnOnce(&mut Inventory)) {
-        self.ctx
-            .registry
-            .amend(&self.target.name_any(), &self.target.uid().unwrap_or_default(), change);
-    }
-
-    /// Whether an older original of the same target still waits for its tags to be published: they are published in the
-    /// order of the originals' creation, as people pick «the newest image with this tag».
-    fn older_unpublished(&self) -> bool {
-        let promotion = &self.target.spec.promotion;
-        let status = self.migration.status.as_ref();
-        // All neighbours are looked at, which is not for every visit to each of thousands that are done.
-        let is_done = status
-            .is_some_and(|s| s.state == Some(MigrationState::Completed) && s.promotion == Some(promotion.published()));
-        if promotion.tags != TagPublication::Publish || is_done {
-            return false;
-        }
-        let Some(inventory) = &self.view.inventory else {
-            return false;
-        };
-        let created = |id: &ImageId| inventory.images.get(id).and_then(|image| image.created);
-        let ours = created(&self.of.source);
-        let uid = self.target.uid().unwrap_or_default();
-        self.neighbours()
-            .iter()
-            .filter(|m| !is_settled(m) && is_controlled_by(m, &uid))
-            .filter_map(|m| m.spec.source_image_id.parse::<ImageId>().ok())
-            .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
     }
 
     /// Wakes the migrations that wait for this one, once it is on record that they need not: all that wait for its tags, and one of
@@ -473,177 +261,6 @@ impl MigrationReconciler<'_> {
     fn neighbours(&self) -> Vec<Arc<AMIMigration>> {
         self.ctx.migrations_by_scope.of(&self.of.scope)
     }
-
-    /// The annotation by which people ask for another try.
-    fn retry(&self) -> Option<&str> {
-        self.migration.annotations().get(labels::RETRY).map(String::as_str)
-    }
-
-    /// What the last call ran into. Nothing is waited for any more once somebody has asked for another try.
-    fn recorded(&self) -> Option<CallProblem> {
-        let recorded = self.ctx.registry.memory.problem(&self.uid)?;
-        if recorded.retry.as_deref() == self.retry() {
-            return Some(recorded);
-        }
-        let forgiven = CallProblem {
-            until: self.ctx.clock.now(),
-            failures: 0,
-            retry: self.retry().map(str::to_owned),
-            ..recorded
-        };
-        self.ctx.registry.memory.set_problem(&self.uid, Some(forgiven.clone()));
-        // Nor for a quota that was used up.
-        self.ctx.registry.copy_budget(&self.of.scope, |budget| {
-            budget.retry_now(self.ctx.clock.now());
-        });
-        self.ctx.registry.wake_target(&self.target.name_any());
-        Some(forgiven)
-    }
-
-    /// How long a call still has to wait after the last one's failure, on the wall.
-    fn wait_out(&self, recorded: Option<&CallProblem>) -> Option<Duration> {
-        let left = recorded?.until.duration_since(self.ctx.clock.now());
-        Duration::try_from(left)
-            .ok()
-            .filter(|wait| !wait.is_zero())
-            .map(|wait| self.ctx.clock.to_real_time(wait))
-    }
-
-    /// Records a failed call: what it says shows in the status when a person should know, and the next one waits.
-    fn failed(&self, error: &AwsError, recorded: Option<&CallProblem>) -> Action {
-        if error.is(Cause::NoRoom) {
-            // Nothing has failed: its turn has not come.
-            let wait = error.retry_after.unwrap_or(AFTER_CONFLICT);
-            return Action::requeue(self.ctx.clock.to_real_time(wait));
-        }
-        let failures = recorded.map_or(0, |recorded| recorded.failures) + 1;
-        let wait = problem::retry_image_after(error, failures);
-        tracing::warn!(%error, failures, "a call failed");
-        self.count_failure(error);
-        if error.is(Cause::CredentialsExpired)
-            && let Some(session) = &self.view.session
-        {
-            self.ctx.aws.forget(session.key());
-            self.ctx.registry.wake_target(&self.target.name_any());
-        }
-        if error.class == ErrorClass::Denied {
-            self.ctx.registry.doubt_permissions(&self.target.name_any());
-        }
-        if recorded.is_some_and(|recorded| recorded.outlasts(error, self.ctx.clock.now())) {
-            // What AWS has refused is waited out and said all the same.
-            return Action::requeue(self.ctx.clock.to_real_time(wait));
-        }
-        let record = CallProblem {
-            problem: problem::needs_a_person(error).then(|| problem::of_error(error)),
-            until: self.ctx.clock.now() + wait,
-            failures,
-            reads: !error.operation.writes(),
-            retry: self.retry().map(str::to_owned),
-        };
-        let says = record.problem.is_some();
-        self.ctx.registry.memory.set_problem(&self.uid, Some(record));
-        if error.is(Cause::ImageNotFound) || error.is(Cause::ImageUnavailable) {
-            self.ctx.registry.scan_soon(&self.target.name_any());
-            self.ctx.registry.wake_target(&self.target.name_any());
-        }
-        // The status is to say so now; the wait is kept by the record.
-        Action::requeue(if says {
-            Duration::ZERO
-        } else {
-            self.ctx.clock.to_real_time(wait)
-        })
-    }
-
-    fn count_failure(&self, error: &AwsError) {
-        let counter = &self.ctx.metrics.reconcile_errors;
-        counter.with_label_values(&["migration", error.class.as_str()]).inc();
-    }
-
-    async fn write_or(
-        &self,
-        status: AMIMigrationStatus,
-        current: &AMIMigrationStatus,
-        otherwise: Action,
-    ) -> Result<Action, kube::Error> {
-        if status == *current {
-            Ok(otherwise)
-        } else {
-            let usage = self.usage(current);
-            self.write(&AMIMigrationStatus { usage, ..status }, current, Urgency::Now)
-                .await
-        }
-    }
-
-    /// Who uses the original, as it is to be on record. What was recorded stays until something newer is known.
-    fn usage(&self, current: &AMIMigrationStatus) -> Option<ImageUsage> {
-        let settings = &self.target.spec;
-        if !settings.consumers.read || current.source_gone_time.is_some() {
-            return None;
-        }
-        let recorded = current.usage.as_ref();
-        let image = self
-            .view
-            .inventory
-            .as_ref()
-            .and_then(|inventory| inventory.images.get(&self.of.source));
-        let (Some(picture), Some(inventory), Some(image)) = (&self.view.picture, &self.view.inventory, image) else {
-            return recorded.cloned();
-        };
-        let now = quiet_until(self.ctx, inventory);
-        let fresh = ImageUsage {
-            key_access: keys::rows(picture, &image.id, &self.of.key, &self.of.scope),
-            ..record::of_image(picture, image, settings.unused.after.as_std(), now)
-        };
-        Some(record::amended(recorded, fresh))
-    }
-
-    /// Writes the status that was decided on; the change leads to the next step.
-    async fn write(
-        &self,
-        status: &AMIMigrationStatus,
-        current: &AMIMigrationStatus,
-        urgency: Urgency,
-    ) -> Result<Action, kube::Error> {
-        match write_status(self.ctx, self.migration, status, urgency).await? {
-            Outcome::Written => {}
-            Outcome::Gone => return Ok(Action::await_change()),
-            Outcome::Discarded(wait) => return Ok(Action::requeue(self.ctx.clock.to_real_time(wait))),
-        }
-        self.tell(status, current).await;
-        Ok(Action::await_change())
-    }
-
-    /// Events for what people care about: done, or stuck.
-    async fn tell(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) {
-        let failures = |status: &AMIMigrationStatus| status.copy.as_ref().and_then(|copy| copy.failures);
-        if failures(status).unwrap_or(0) > failures(current).unwrap_or(0) {
-            self.ctx.metrics.targets.copy_failed(&self.target.name_any());
-        }
-        let is_done = |status: &AMIMigrationStatus| status.state == Some(MigrationState::Completed);
-        if is_done(status)
-            && !is_done(current)
-            && let Some(ready) = conditions::find(&status.conditions, conditions::READY)
-        {
-            self.ctx
-                .events
-                .normal(self.migration, &ready.reason, "Migrate", &ready.message)
-                .await;
-        }
-        if newly_true(conditions::PROMOTED, &current.conditions, &status.conditions).is_some() {
-            let asked = status.copy.as_ref().and_then(|copy| copy.requested_at.as_ref());
-            if let Some(asked) = asked {
-                let seconds = self.ctx.clock.now().duration_since(asked.0).as_secs_f64();
-                self.ctx.metrics.copy_duration.observe(seconds);
-            }
-        }
-        self.tell_of_consumers(status, current).await;
-        if let Some((reason, message)) = newly_true(conditions::STALLED, &current.conditions, &status.conditions) {
-            self.ctx
-                .events
-                .warning(self.migration, reason, "Migrate", message)
-                .await;
-        }
-    }
 }
 
 /// The target that made this migration, if it and its policy are still there.
@@ -653,35 +270,6 @@ pub(super) fn owner(migration: &AMIMigration, ctx: &Context) -> Option<Arc<AMIEn
     let target = ctx.targets.get(&ObjectRef::new(&owner.name))?;
     policy::governing(&target, &ctx.policies)?;
     (target.uid().as_ref() == Some(&owner.uid)).then_some(target)
-}
-
-/// The owner of an image that is another account's.
-struct Followed {
-    owner: AccountId,
-    /// The owner's migration, where it is there.
-    migration: Option<Arc<AMIMigration>>,
-    /// Whether its policy has it go on.
-    active: bool,
-}
-
-/// Whose a migration's image is, where that is another account's.
-fn followed(migration: &AMIMigration, of: &CopyIdentity, ctx: &Context) -> Result<Option<Followed>, Malformed> {
-    let Some(owner) = &migration.spec.owner_account_id else {
-        return Ok(None);
-    };
-    let owner: AccountId = owner.parse()?;
-    let migration = of_owner(ctx, &of.source, &of.scope.region);
-    let migration = migration.filter(|migration| migration.spec.account_id == owner.as_str());
-    let target = migration.as_ref().and_then(|migration| self::owner(migration, ctx));
-    let active = target.is_some_and(|target| {
-        let spec = &target.spec;
-        spec.mode == Mode::Enforce && !spec.suspend && !policy::is_withdrawn(&target, &ctx.policies)
-    });
-    Ok(Some(Followed {
-        owner,
-        migration,
-        active,
-    }))
 }
 
 fn copy_identity(migration: &AMIMigration) -> Result<CopyIdentity, Malformed> {
