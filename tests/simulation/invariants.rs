@@ -156,6 +156,9 @@ fn promise_of(check: Check) -> Option<Promise> {
         | Check::TagsDiffer
         | Check::FailedCopyLeft
         | Check::InstanceLeft
+        | Check::GuardrailHeld
+        | Check::GuardrailSetTwice
+        | Check::DefaultKeyNotUsable
         | Check::DeniedCall => None,
     }
 }

@@ -201,12 +201,10 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
             region,
             guardrails,
         } => {
-            state
-                .world
-                .region_mut(&account, &region)
-                .ok_or_else(|| missing("region", &format!("{account}/{region}")))?
-                .guardrails = *guardrails;
-            Ok(json!({}))
+            if state.edit_guardrails((&account, &region), *guardrails, now) {
+                return Ok(json!({}));
+            }
+            Err(missing("region", &format!("{account}/{region}")))
         }
         Edit::SetAbsentServices {
             account,
@@ -272,6 +270,7 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
         .key(&account, &region, &key)
         .map(|k| k.arn.clone())
         .ok_or_else(|| missing("key", &key))?;
+    let calls = state.journal.len() as u64;
     let keys = &mut state
         .world
         .region_mut(&account, &region)
@@ -290,6 +289,7 @@ fn edit_key(state: &mut State, edit: Edit) -> Result<Value, EditError> {
         .iter_mut()
         .find(|k| k.arn == arn)
         .ok_or_else(|| missing("key", &arn))?;
+    key.edited = calls;
     match edit {
         Edit::SetKeyState { state, .. } => key.state = state,
         Edit::SetKeyPrincipals { allowed_principals, .. } => key.allowed_principals = allowed_principals,

@@ -50,6 +50,7 @@ pub(crate) fn ensure_ebs_key(state: &mut State, account: &str, region: &str, req
             policy: None,
             grants: Vec::new(),
             created: request.now,
+            edited: 0,
         });
     }
     arn

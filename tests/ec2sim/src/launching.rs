@@ -62,7 +62,7 @@ pub(crate) fn mapping_refusal((world, account, region): Place<'_>, devices: &[Te
             continue;
         };
         let there = world.snapshot(region, id);
-        if !there.is_some_and(|s| s.exists() && s.is_readable_by(account)) {
+        if !there.is_some_and(|s| s.exists() && world.may_read(account, region, s)) {
             return Some(ApiError::new(
                 "InvalidSnapshot.NotFound",
                 format!("The snapshot '{id}' does not exist."),
@@ -95,7 +95,8 @@ impl Who {
         ))
     }
 
-    fn may_use(&self, key: &Key) -> bool {
+    /// Whether a key lets them use it.
+    pub(crate) fn may_use(&self, key: &Key) -> bool {
         let owner = key.arn.split(':').nth(4).unwrap_or_default();
         match self {
             Self::Caller(principals) => key.permits(principals) || principals.iter().any(|p| is_granted(key, p)),

@@ -11,6 +11,7 @@ mod batch;
 mod clock;
 mod cloudtrail;
 mod control;
+mod default_key;
 mod ec2;
 mod eks;
 mod engine;

@@ -38,6 +38,14 @@ fn size_of(service: Service, operation: &str, params: &Params) -> Size {
         (_, "DeregisterImage" | "DeleteSnapshot" | "ModifyImageAttribute") => size("image", 100.0, 5.0),
         (_, "CreateLaunchTemplateVersion" | "ModifyLaunchTemplate") => size("templates", 100.0, 5.0),
         (_, "CreateTags" | "DeleteTags") => size("tags", 100.0, 10.0),
+        (_, "ModifySnapshotAttribute") => size("snapshots", 100.0, 5.0),
+        (
+            _,
+            "EnableImageBlockPublicAccess"
+            | "DisableImageBlockPublicAccess"
+            | "EnableSnapshotBlockPublicAccess"
+            | "DisableSnapshotBlockPublicAccess",
+        ) => size("publicAccess", 1.0, 0.1),
         _ => size("other", 50.0, 5.0),
     }
 }
@@ -126,5 +134,19 @@ mod tests {
         assert_eq!(all(("1", "b"), "DescribeImages"), 100);
         assert_eq!(all(("2", "a"), "DescribeImages"), 100);
         assert_eq!(all(("1", "a"), "EnableImageDeprecation"), 50);
+    }
+
+    #[test]
+    fn public_access_is_blocked_by_one_call_in_ten_seconds() {
+        let mut throttle = Throttle::default();
+        let mut call = |operation, second| {
+            let now = SimTime::default().plus_seconds(second);
+            throttle.admit(("1", "r"), Service::Ec2, operation, &Params::default(), 1.0, now)
+        };
+        assert!(call("EnableImageBlockPublicAccess", 0.0));
+        assert!(!call("EnableSnapshotBlockPublicAccess", 1.0), "one bucket for all four");
+        assert!(!call("DisableImageBlockPublicAccess", 9.0));
+        assert!(call("DisableSnapshotBlockPublicAccess", 11.0));
+        assert!(call("EnableEbsEncryptionByDefault", 11.0), "another bucket");
     }
 }

@@ -51,7 +51,7 @@ fn denied(judge: &mut Judge<'_>, call: &Call) {
     find(judge, Check::DeniedCall, call, format!("call {}", call.seq), message);
 }
 
-fn find(judge: &mut Judge<'_>, check: Check, call: &Call, resource: String, message: String) {
+pub(super) fn find(judge: &mut Judge<'_>, check: Check, call: &Call, resource: String, message: String) {
     judge.findings.push(Finding {
         check,
         account: call.account.clone(),
@@ -62,7 +62,7 @@ fn find(judge: &mut Judge<'_>, check: Check, call: &Call, resource: String, mess
 }
 
 /// The role or user behind a principal, whatever the session is called.
-fn actor(principal: &str) -> &str {
+pub(super) fn actor(principal: &str) -> &str {
     match principal.split_once(":assumed-role/") {
         Some((_, rest)) => {
             let name = rest.split('/').next().unwrap_or(rest);

@@ -3,6 +3,7 @@
 
 mod calls;
 mod copies;
+mod guardrails;
 mod instances;
 mod originals;
 mod report;
@@ -41,6 +42,7 @@ pub(crate) fn judge(world: &World, journal: &[Call], now: SimTime) -> Report {
     let images = copies::check(&mut judge);
     originals::check(&mut judge);
     instances::check(&mut judge);
+    guardrails::check(&mut judge);
     calls::check(&mut judge);
     let totals = judge.totals();
     let mut findings = judge.findings;

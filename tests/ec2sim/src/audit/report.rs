@@ -48,6 +48,12 @@ pub enum Check {
     FailedCopyLeft,
     /// An instance that was to be there for a while only was left running.
     InstanceLeft,
+    /// A call set a setting of a region that a declarative policy held.
+    GuardrailHeld,
+    /// A call set a setting of a region again that it had set before, and that nobody had undone.
+    GuardrailSetTwice,
+    /// A call made a key the default key that the account's root or a role of a service may not use.
+    DefaultKeyNotUsable,
     /// IAM, a key policy or a trust policy denied a call.
     DeniedCall,
 }
@@ -62,7 +68,7 @@ pub struct Finding {
     pub account: String,
     /// Region.
     pub region: String,
-    /// Image, snapshot or call.
+    /// Image, snapshot, setting or call.
     pub resource: String,
     /// In words.
     pub message: String,

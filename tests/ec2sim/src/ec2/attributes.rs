@@ -237,6 +237,14 @@ fn check_sharing(world: &World, image: &Image, add: &BTreeSet<LaunchPermission>)
     if add.is_empty() {
         return Ok(());
     }
+    let place = world.region(&image.owner, &image.region);
+    let is_blocked = place.is_some_and(|place| place.guardrails.image_access() != "unblocked");
+    if is_blocked && add.contains(&LaunchPermission::All) {
+        return Err(ApiError::new(
+            "OperationNotPermitted",
+            "You can’t publicly share this image because block public access for AMIs is enabled for this account. To publicly share the image, you must call the DisableImageBlockPublicAccess API.",
+        ));
+    }
     let refuse = |message: &str| Err(ApiError::new("InvalidParameter", message));
     for id in image.snapshot_ids() {
         let Some(snapshot) = world.snapshot(&image.region, id).filter(|s| s.encrypted) else {

@@ -1,6 +1,6 @@
 //! Whether a caller may make a call: asked for each resource that it is about, in dry runs as well.
 
-use super::template_changes;
+use super::{guardrail_changes, template_changes};
 use crate::engine::{About, Request, State};
 use crate::iam::Ask;
 use crate::model::Tags;
@@ -76,6 +76,7 @@ fn about(state: &State, request: &Request) -> Vec<About> {
         {
             vec![About::of("*".to_owned())]
         }
+        operation if guardrail_changes::NAMES.contains(&operation) => vec![About::of("*".to_owned())],
         "CreateImageUsageReport" => named("ImageId")
             .into_iter()
             .chain([report(state, request, "*")])

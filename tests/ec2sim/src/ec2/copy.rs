@@ -4,7 +4,7 @@ use super::copy_make::{create, image_tags};
 use super::{check_image_id, image_not_found, invalid_value, tags};
 use crate::engine::{Done, Outcome, Request, State};
 use crate::kms;
-use crate::model::{Image, ImageState, Region, Tags, TokenUse};
+use crate::model::{EBS_ALIAS, Image, ImageState, Region, Tags, TokenUse};
 use crate::spec::{DeadTokens, Disabled, LimitMode, OptIn};
 use crate::wire::{ApiError, Params, Xml};
 
@@ -200,7 +200,7 @@ fn source(state: &State, request: &Request, asked: &Asked) -> Result<Image, ApiE
         state
             .world
             .snapshot(&asked.source_region, s)
-            .is_some_and(|s| s.exists() && s.is_readable_by(request.account()))
+            .is_some_and(|s| s.exists() && state.world.may_read(request.account(), &asked.source_region, s))
     });
     if !readable {
         return Err(ApiError::new(
@@ -311,12 +311,17 @@ pub(super) struct CopyKey {
 }
 
 fn key(state: &mut State, request: &Request, asked: &Asked, source: &Image) -> Option<CopyKey> {
-    if !asked.encrypted && !source.any_encrypted() {
+    let account = request.account().to_owned();
+    let set = state.world.region(&account, &request.region).map(|r| &r.guardrails);
+    let by_default = set.is_some_and(|set| set.ebs_encryption_by_default);
+    if !asked.encrypted && !source.any_encrypted() && !by_default {
         return None;
     }
-    let account = request.account().to_owned();
-    let reference = match &asked.key {
-        Some(given) => given.clone(),
+    let default = set
+        .and_then(|set| set.ebs_default_key.clone())
+        .filter(|key| key != EBS_ALIAS);
+    let reference = match asked.key.clone().or(default) {
+        Some(named) => named,
         None => kms::ensure_ebs_key(state, &account, &request.region, request),
     };
     let arn = state

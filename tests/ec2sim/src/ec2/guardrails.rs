@@ -53,10 +53,7 @@ pub(super) fn default_key(state: &mut State, request: &Request) -> Outcome {
 pub(super) fn image_access(state: &mut State, request: &Request) -> Outcome {
     let set = guardrails(state, request);
     let mut xml = Xml::new();
-    xml.text(
-        "imageBlockPublicAccessState",
-        set.image_public_access.as_deref().unwrap_or("unblocked"),
-    );
+    xml.text("imageBlockPublicAccessState", set.image_access());
     managed_by(&mut xml, &set);
     Ok(Done::read(xml))
 }
@@ -65,7 +62,7 @@ pub(super) fn image_access(state: &mut State, request: &Request) -> Outcome {
 pub(super) fn snapshot_access(state: &mut State, request: &Request) -> Outcome {
     let set = guardrails(state, request);
     let mut xml = Xml::new();
-    xml.text("state", set.snapshot_public_access.as_deref().unwrap_or("unblocked"));
+    xml.text("state", set.snapshot_access());
     managed_by(&mut xml, &set);
     Ok(Done::read(xml))
 }

@@ -1,5 +1,6 @@
 //! EC2: images and snapshots, what launches images, tags and regions.
 
+mod allowed_changes;
 mod ancestry;
 mod attributes;
 mod authority;
@@ -8,6 +9,7 @@ mod copy_make;
 mod deprecation;
 mod devices;
 mod fleets;
+mod guardrail_changes;
 mod guardrails;
 mod images;
 mod instance_changes;
@@ -18,6 +20,7 @@ mod list;
 mod references;
 mod regions;
 mod remove;
+mod snapshot_sharing;
 mod snapshots;
 mod tags;
 mod template_changes;
@@ -40,7 +43,7 @@ pub(crate) struct Operation {
     run: fn(&mut State, &Request) -> Outcome,
 }
 
-const OPERATIONS: [Operation; 39] = [
+const OPERATIONS: [Operation; 51] = [
     read("DescribeImages", images::describe),
     read("DescribeSnapshots", snapshots::describe),
     read("DescribeImageAttribute", attributes::describe),
@@ -80,6 +83,21 @@ const OPERATIONS: [Operation; 39] = [
     write("TerminateInstances", instance_changes::terminate),
     write("AttachImageWatermark", watermarks::attach),
     write("DetachImageWatermark", watermarks::detach),
+    write("EnableEbsEncryptionByDefault", guardrail_changes::enable_encryption),
+    write("DisableEbsEncryptionByDefault", guardrail_changes::disable_encryption),
+    write("ModifyEbsDefaultKmsKeyId", guardrail_changes::modify_default_key),
+    write("ResetEbsDefaultKmsKeyId", guardrail_changes::reset_default_key),
+    write("EnableImageBlockPublicAccess", guardrail_changes::block_images),
+    write("DisableImageBlockPublicAccess", guardrail_changes::unblock_images),
+    write("EnableSnapshotBlockPublicAccess", guardrail_changes::block_snapshots),
+    write("DisableSnapshotBlockPublicAccess", guardrail_changes::unblock_snapshots),
+    write("EnableAllowedImagesSettings", allowed_changes::enable),
+    write("DisableAllowedImagesSettings", allowed_changes::disable),
+    write(
+        "ReplaceImageCriteriaInAllowedImagesSettings",
+        allowed_changes::replace_criteria,
+    ),
+    write("ModifySnapshotAttribute", snapshot_sharing::modify),
 ];
 
 type Run = fn(&mut State, &Request) -> Outcome;

@@ -58,7 +58,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             }
         };
         let hidden = !snapshot.is_visible(request.now)
-            || !snapshot.is_readable_by(account)
+            || !state.world.may_read(account, &request.region, snapshot)
             || (!wanted.is_empty() && !wanted.contains(&snapshot.id.as_str()))
             || (!owners.is_empty() && !owners.iter().any(|o| is_self(o) == snapshot.owner))
             || (!restorable_by.is_empty()

@@ -2,6 +2,7 @@
 //! reads no clock but its own, so that one seed and one sequence of calls give one history.
 
 mod dispatch;
+mod guarding;
 mod inspecting;
 mod operation;
 mod raw;
@@ -25,7 +26,7 @@ use crate::clock::SimTime;
 use crate::faults::{Act, Faults};
 use crate::iam::{Caller, Session};
 use crate::journal::Call;
-use crate::model::{Parameter, ParameterVersion, World};
+use crate::model::{Parameter, ParameterVersion, Setting, World};
 use crate::spec::{InspectorSettings, Settings, WorldSpec};
 use crate::throttle::Throttle;
 use crate::wire::{ApiError, Body, Params, Service, Xml};
@@ -164,6 +165,12 @@ pub(crate) enum Event {
         account: String,
         region: String,
         id: String,
+    },
+    /// A setting of a region comes to show and to hold.
+    Setting {
+        account: String,
+        region: String,
+        setting: Setting,
     },
 }
 

@@ -72,6 +72,11 @@ impl State {
             Event::Scan { account, region, id } => self.inspect((account, region), id, at),
             Event::OnDemandScan { account, region, id } => self.finish_on_demand((account, region), id, at),
             Event::OnDemandResult { account, region, id } => self.show_on_demand((account, region), id),
+            Event::Setting {
+                account,
+                region,
+                setting,
+            } => self.show_setting((account, region), *setting, at),
         }
     }
 

@@ -354,11 +354,6 @@ impl Snapshot {
         now >= self.visible_at && self.gone_at.is_none_or(|t| now < t)
     }
 
-    /// Whether an account may make volumes of it.
-    pub fn is_readable_by(&self, account: &str) -> bool {
-        self.public || self.owner == account || self.shared_with.contains(account)
-    }
-
     /// Percent done.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn progress(&self, now: SimTime) -> u32 {

@@ -7,6 +7,7 @@ mod image;
 mod lagged;
 mod references;
 mod scan;
+mod setting;
 mod shelf;
 
 pub use consumers::{
@@ -23,6 +24,7 @@ pub use image::{
 pub use lagged::Lagged;
 pub(crate) use references::{ParameterName, RESOLVE};
 pub use scan::{FixAvailableSince, OnDemandScan, Scan};
+pub use setting::{LateSetting, Setting, SettingChange};
 pub use shelf::Shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,8 +125,17 @@ pub struct Region {
     pub snapshots: BTreeMap<String, Snapshot>,
     /// What can launch an image.
     pub consumers: Consumers,
-    /// What EC2 is set to.
+    /// What EC2 is set to, as far as it shows and holds.
     pub guardrails: Guardrails,
+    /// What was set besides, and does not show yet.
+    #[serde(skip)]
+    pub late_settings: Vec<LateSetting>,
+    /// Each time that a setting was set, the first one first.
+    #[serde(skip)]
+    pub setting_changes: Vec<SettingChange>,
+    /// How many calls there had been when a declarative policy came to hold settings.
+    #[serde(skip)]
+    pub policy_since: u64,
     /// Trails whose home it is.
     pub trails: Vec<Trail>,
     /// The on-demand scans that Amazon Inspector was asked for, the first one first.
@@ -178,6 +189,9 @@ pub struct Key {
     pub grants: Vec<Grant>,
     /// When it was made.
     pub created: SimTime,
+    /// How many calls there had been when an edit changed it last.
+    #[serde(skip)]
+    pub edited: u64,
 }
 
 /// The alias of the key that AWS manages for EBS.
@@ -297,6 +311,14 @@ impl World {
             .find(|k| k.id == name || k.aliases.iter().any(|a| a == name))
     }
 
+    /// Whether an account may make volumes of a snapshot of a region: it is its own, or shared with it, or public and that
+    /// not blocked.
+    pub fn may_read(&self, account: &str, region: &str, snapshot: &Snapshot) -> bool {
+        let place = self.region(&snapshot.owner, region);
+        let is_blocked = place.is_some_and(|place| place.guardrails.snapshot_access() == "block-all-sharing");
+        snapshot.owner == account || snapshot.shared_with.contains(account) || (snapshot.public && !is_blocked)
+    }
+
     /// Whether an account may launch an image: it is its own, or shared with it and not hidden by Allowed AMIs.
     pub fn may_launch(&self, account: &str, image: &Image, now: SimTime) -> bool {
         if image.owner == account {
@@ -329,6 +351,9 @@ impl Region {
             snapshots: BTreeMap::new(),
             consumers: Consumers::default(),
             guardrails: Guardrails::default(),
+            late_settings: Vec::new(),
+            setting_changes: Vec::new(),
+            policy_since: 0,
             trails: Vec::new(),
             on_demand_scans: Vec::new(),
             tokens: BTreeMap::new(),

@@ -237,6 +237,7 @@ fn expand_key(
         policy: key.policy.clone(),
         grants: key.grants.clone(),
         created: start.plus_seconds(-400.0 * 86_400.0),
+        edited: 0,
     })
 }
 

@@ -23,8 +23,8 @@ pub use inspector_settings::{InspectorFinding, InspectorSettings, OnDemandSettin
 pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted, Suspended};
 pub use region::{KeySpec, OptIn, RegionSpec};
 pub use settings::{
-    ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists, Mappings, Names,
-    Pagination, Quotas, Sessions, Settings, Throttling, TimeSource,
+    BadDefaultKeys, ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists,
+    Mappings, Names, Pagination, Quotas, Sessions, Settings, Throttling, TimeSource,
 };
 
 use std::collections::BTreeMap;

@@ -58,6 +58,23 @@ pub struct Settings {
     pub usage_reports: UsageReports,
     /// What Amazon Inspector does by itself, and when it is asked for a scan.
     pub inspector: InspectorSettings,
+    /// The longest that it takes until a setting of a region that a call has set shows and holds.
+    pub guardrail_seconds: f64,
+    /// Of default keys that can not be used.
+    pub bad_default_keys: BadDefaultKeys,
+}
+
+/// What ModifyEbsDefaultKmsKeyId makes of a key that is not there, in another region, asymmetric or not enabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BadDefaultKeys {
+    /// The call appears to complete, and sets nothing.
+    #[default]
+    Dropped,
+    /// It becomes the default key, and launches under it fail.
+    Kept,
+    /// Answers `InvalidKMSKey.InvalidState`.
+    Refused,
 }
 
 /// Order and pages of lists.
