@@ -179,6 +179,7 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
     for field in [
         "mode",
         "scanInterval",
+        "lookEvery",
         "backups",
         "historyTTL",
         "ownedBy",
@@ -197,6 +198,7 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
     for (field, said) in [
         ("aep.spec.copy.maxAttempts", "Default: `3`."),
         ("aep.spec.scanInterval", "Default: `15m`."),
+        ("aep.spec.newImages.lookEvery", "Default: `1m`."),
         ("aet.status.conditions", "`Permitted`"),
     ] {
         let (text, _) = kubectl(&["explain", field]).await;
@@ -399,6 +401,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         mode: Mode::Enforce,
         suspend: false,
         scan_interval: Duration::from_mins(15),
+        new_images: None,
         defaults: None,
         accounts: vec![Account {
             account_id: "111122223333".to_owned(),
@@ -495,6 +498,9 @@ fn target_spec() -> AMIEncryptionTargetSpec {
         mode: Mode::Enforce,
         suspend: true,
         scan_interval: Duration::from_mins(90),
+        new_images: Some(amiseal::api::NewImageSettings {
+            look_every: Duration::from_secs(90),
+        }),
         image_selector: ImageSelector {
             include: vec![ImageTerm {
                 names: vec!["web-*".to_owned()],

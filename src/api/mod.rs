@@ -16,6 +16,7 @@ pub mod duration;
 mod instance_refresh;
 pub mod labels;
 mod migration;
+mod new_images;
 mod policy;
 mod promotion;
 mod rules;
@@ -36,6 +37,7 @@ pub use class::ImageClass;
 pub use duration::Duration;
 pub use instance_refresh::{ConsumerRefresh, InstanceRefreshSettings, RefreshStrategy};
 pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
+pub use new_images::NewImageSettings;
 pub use policy::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, MapStatus,
     RegionSpec,

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::new_images::NewImageSettings;
 use super::{
     AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts, ImageCounts, ImageSelector,
     MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, ValidationSettings,
@@ -108,6 +109,9 @@ pub struct AMIEncryptionPolicySpec {
     #[x_kube(validation = rules::scan_interval_range())]
     #[x_kube(validation = rules::duration_form("scanInterval"))]
     pub scan_interval: Duration,
+    /// How new images are found between two scans, within a minute or so. Absent: scans alone find them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_images: Option<NewImageSettings>,
     /// What holds for every account that does not say it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<AccountDefaults>,

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::new_images::NewImageSettings;
 use super::{
     AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingsStatus, ImageCounts, ImageSelector,
     MigrationCounts, Mode, OrphanedCopies, OtherKey, PromotionSettings, UnencryptedImage, UnusedSettings, UsageStatus,
@@ -119,6 +120,9 @@ pub struct AMIEncryptionTargetSpec {
     #[x_kube(validation = rules::scan_interval_range())]
     #[x_kube(validation = rules::duration_form("scanInterval"))]
     pub scan_interval: Duration,
+    /// How new images are found between two scans. Absent: scans alone find them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_images: Option<NewImageSettings>,
     /// Which images are meant. Absent: every image that the account owns.
     #[serde(default, skip_serializing_if = "ImageSelector::is_empty")]
     pub image_selector: ImageSelector,

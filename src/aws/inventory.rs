@@ -183,7 +183,7 @@ impl Session {
         Ok(data.filter(|data| !data.is_empty()))
     }
 
-    async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {
+    pub(super) async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {
         let mut found = HashMap::new();
         for chunk in values.chunks(FILTER_VALUES) {
             let filter = filter(name, chunk.iter().copied().map(str::to_owned).collect());
@@ -205,7 +205,7 @@ impl Session {
     }
 
     /// A filter and not the parameter for IDs, with which one unknown ID fails the call.
-    async fn snapshots_by(&self, ids: &[&str]) -> Result<Snapshots, AwsError> {
+    pub(super) async fn snapshots_by(&self, ids: &[&str]) -> Result<Snapshots, AwsError> {
         let mut found = Snapshots::new();
         for chunk in ids.chunks(FILTER_VALUES) {
             let filter = filter("snapshot-id", chunk.iter().copied().map(str::to_owned).collect());

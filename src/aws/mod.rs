@@ -24,6 +24,7 @@ mod limiter;
 mod listing;
 mod metrics;
 mod moving;
+mod new_images;
 mod on_demand;
 mod operations;
 mod pages;

@@ -23,6 +23,7 @@ use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
 use crate::plan::creations::Creations;
 use crate::plan::key::KeyWatch;
+use crate::plan::look::LookWatch;
 use crate::plan::map::parameters::ParameterWatch;
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::permissions::{self, PermissionCheck};
@@ -88,6 +89,8 @@ pub(crate) struct TargetState {
     pub(super) caller: String,
     /// When it is scanned, and what hinders that.
     pub(super) scans: ScanSchedule,
+    /// When it is looked for new images in between.
+    pub(super) looks: LookWatch,
     /// Copies in flight.
     pub(super) copies: CopyWatch,
     /// Who uses its images.

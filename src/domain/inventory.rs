@@ -91,6 +91,30 @@ impl Inventory {
         named.filter(|id| !self.is_settled(id)).cloned().collect()
     }
 
+    /// Whether an image is not known, or was still being made when it was read.
+    pub fn is_new(&self, image: &ImageId) -> bool {
+        let known = self.images.get(image);
+        known.is_none_or(|known| known.state == ImageState::Pending)
+    }
+
+    /// Takes in new images and their snapshots, which a narrower read than a scan has shown. What else is known stays as it is, and
+    /// nothing goes: only a scan shows what is gone. Says how many images it took in.
+    pub fn take_in(&mut self, images: Vec<Image>, snapshots: Snapshots) -> usize {
+        for (id, snapshot) in snapshots {
+            if !self.is_settled(&id) {
+                self.snapshots.insert(id, snapshot);
+            }
+        }
+        let mut taken = 0;
+        for image in images {
+            if self.is_new(&image.id) {
+                self.insert(image);
+                taken += 1;
+            }
+        }
+        taken
+    }
+
     /// Folds in a look for the copies of `sources`, begun at `began`: what it shows replaces what was known of them.
     ///
     /// A copy that the look did not show is kept: a describe may miss what is new, and a copy that is gone is noticed by the next scan.

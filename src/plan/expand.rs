@@ -27,6 +27,7 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
                 mode: spec.mode,
                 suspend: spec.suspend,
                 scan_interval: spec.scan_interval,
+                new_images: spec.new_images.clone(),
                 image_selector: spec.image_selector.clone(),
                 other_key: spec.other_key,
                 backups: spec.backups,

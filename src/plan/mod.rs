@@ -18,6 +18,7 @@ pub mod followers;
 pub mod freshness;
 pub mod import;
 pub mod key;
+pub mod look;
 pub mod map;
 pub mod migrations;
 pub mod moving;

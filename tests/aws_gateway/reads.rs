@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 
 use amiseal::aws::Access;
-use amiseal::domain::{AccountId, BlockDevice, ImageState, KeyProblem, KeyUsability, LaunchPermission, SnapshotState};
+use amiseal::domain::{
+    AccountId, BlockDevice, ImageState, KeyProblem, KeyUsability, LaunchPermission, SnapshotId, SnapshotState,
+};
+use ec2sim::Edit;
+use jiff::civil::Date;
+use serde_json::json;
 
 use crate::{ACCOUNT, Bench, IMAGES, KEY, PLAIN, REGION, copy, image, key_arn};
 
@@ -38,6 +43,52 @@ async fn a_scan_finds_all_images_and_snapshots_through_short_and_empty_pages() {
         found.images[&image("ami-00000000000000003")].state,
         ImageState::Disabled
     );
+}
+
+#[tokio::test]
+async fn images_are_read_by_the_days_on_which_they_were_made_through_all_pages() {
+    let bench = Bench::new().await;
+    for (name, created, state) in [
+        ("evening", "2020-11-30T23:59:59Z", "available"),
+        ("morning", "2020-12-01T00:00:00Z", "disabled"),
+        ("noon", "2020-12-01T12:00:00Z", "available"),
+        ("afternoon", "2020-12-01T15:00:00Z", "pending"),
+        ("night", "2020-12-01T22:00:00Z", "available"),
+        ("midnight", "2020-12-02T00:00:00Z", "available"),
+    ] {
+        let image = json!({"name": name, "creationDate": created, "state": state});
+        let added = bench.sim().edit(Edit::AddImage {
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            image: Box::new(serde_json::from_value(image).expect("an image")),
+        });
+        added.expect("a region");
+    }
+    let session = bench.session(Access::ReadOnly);
+    for (days, expected) in [
+        (&["2020-11-30"][..], &["evening"][..]),
+        (&["2020-12-01"], &["afternoon", "morning", "night", "noon"]),
+        (
+            &["2020-11-30", "2020-12-01"],
+            &["afternoon", "evening", "morning", "night", "noon"],
+        ),
+        (&["2020-12-03"], &[]),
+    ] {
+        let days: BTreeSet<Date> = days.iter().map(|day| day.parse().expect("a day")).collect();
+        let found = session.images_made_on(&days).await.expect("a look");
+        let mut names: Vec<&str> = found.iter().map(|image| &*image.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, expected, "{days:?}");
+    }
+
+    let evening = BTreeSet::from(["2020-11-30".parse::<Date>().expect("a day")]);
+    let found = session.images_made_on(&evening).await.expect("a look");
+    let ids: BTreeSet<SnapshotId> = found[0].volumes().map(|(_, _, id)| id.clone()).collect();
+    let snapshots = session.snapshots(&ids).await.expect("snapshots");
+    assert_eq!((ids.len(), snapshots.len()), (1, 1));
+    let calls = bench.calls("DescribeSnapshots").len();
+    assert!(session.snapshots(&BTreeSet::new()).await.expect("none").is_empty());
+    assert_eq!(bench.calls("DescribeSnapshots").len(), calls, "there is nothing to ask");
 }
 
 #[tokio::test]

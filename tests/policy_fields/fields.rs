@@ -62,6 +62,8 @@ const NOT_SCANNED: &[&str] =
 const ON_DEMAND: &[&str] = &["a_scan_is_asked_for_once_of_each_copy_and_found_again_where_its_answer_was_lost"];
 const FAILING: &[&str] = &["a_copy_that_never_passes_its_checks_is_not_published_until_somebody_has_it_tried_anew"];
 
+const LOOKING: &[&str] = &["new_images_are_migrated_within_a_minute_while_no_scan_is_made"];
+
 const USING: &[&str] = &["who_uses_the_images_is_counted_and_named_and_what_the_policy_asks_for_besides_is_read_too"];
 const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or_elsewhere"];
 
@@ -207,6 +209,8 @@ pub(crate) const ALL: &[Field] = &[
         &["audit_writes_nothing_to_aws_makes_no_migration_and_could_not_write_if_it_tried"],
         false,
     ),
+    field("newImages", &["newImages"], LOOKING, false),
+    field("newImages.lookEvery", &["newImages.lookEvery"], LOOKING, false),
     field(
         "otherKey",
         &["otherKey"],
@@ -456,6 +460,10 @@ pub(crate) fn texts(path: &str) -> Texts {
                 " 15m",
                 "15m\n",
             ],
+        ),
+        "newImages.lookEvery" => of(
+            &["30s", "1h", "90s", "00001h"],
+            &["", "29s", "1h1s", "1m30h", "60", "-1m", "0.5h", "1m\n"],
         ),
         "historyTTL"
         | "unused.after"

@@ -117,6 +117,7 @@ pub(crate) fn base() -> Value {
         "mode": "Enforce",
         "suspend": false,
         "scanInterval": "10m",
+        "newImages": {"lookEvery": "45s"},
         "defaults": {
             "roleName": "amiseal",
             "externalID": "platform",

@@ -633,6 +633,18 @@ fn the_rest() -> Vec<Refusal> {
             "spec.consumers.usageReports",
             "supported values: \"Ignore\", \"Create\"",
         ),
+        refused(
+            "/spec/newImages",
+            json!({"lookEvery": "29s"}),
+            "spec.newImages.lookEvery",
+            "lookEvery must be at least 30s and at most 1h: write for example 1m",
+        ),
+        refused(
+            "/spec/newImages",
+            json!({"lookEvery": "1 minute"}),
+            "spec.newImages.lookEvery",
+            "lookEvery must be a duration of hours, minutes and seconds, in that order",
+        ),
         refused(interval_at, json!("59s"), interval, INTERVAL),
         refused(interval_at, json!("24h1s"), interval, INTERVAL),
         refused(interval_at, json!("15"), interval, DURATION),

@@ -20,6 +20,7 @@ mod mapping;
 mod migrating;
 mod moving;
 mod moving_groups;
+mod new_images;
 mod objects;
 mod observing;
 mod pacing;

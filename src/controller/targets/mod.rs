@@ -6,6 +6,7 @@ mod children;
 mod findings;
 mod followers;
 mod key;
+mod look;
 mod other_policies;
 mod parameters;
 mod permissions;
@@ -105,6 +106,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         reconciler.scan().await;
     } else {
         reconciler.follow_key().await;
+        Box::pin(reconciler.look_for_new_images()).await;
     }
     reconciler.follow_usage();
     reconciler.follow_other_policies();
@@ -327,7 +329,7 @@ impl<'a> TargetReconciler<'a> {
                     lacking: state.permission_check.lacking(),
                     unanswered: state.permission_check.unanswered(),
                     asked: state.scans.completed_for(),
-                    problem: problem.or(state.copies.problem()),
+                    problem: problem.or(state.copies.problem()).or(state.looks.problem()),
                 }),
                 (_, _, Some(problem)) => ScanResult::Failed(problem),
                 _ => ScanResult::NotYet,
@@ -428,7 +430,8 @@ impl<'a> TargetReconciler<'a> {
             .into_iter()
             .flatten()
             .filter(|_| enforces);
-        let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
+        let new_images = self.look_due();
+        let due = [scan, look, key, new_images, self.permissions_due(), self.doubt_due(now)]
             .into_iter()
             .flatten()
             .chain(of_copies)

@@ -60,6 +60,7 @@ impl TargetReconciler<'_> {
                     let covered = self.migrations.iter().filter(is_covered);
                     state.covered = covered.filter_map(|m| m.uid()).collect();
                 });
+                self.has_scanned_new_images();
                 self.classify();
                 self.wake_migrations();
             }
@@ -148,7 +149,7 @@ impl TargetReconciler<'_> {
     }
 
     /// The copies that migrations, not yet done with them, have on record.
-    fn recorded_copies(&self) -> HashSet<ImageId> {
+    pub(super) fn recorded_copies(&self) -> HashSet<ImageId> {
         let unfinished = |m: &&Arc<AMIMigration>| migration_state(m) != MigrationState::Completed;
         self.migrations
             .iter()

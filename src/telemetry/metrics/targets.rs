@@ -9,6 +9,7 @@ use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 
 use super::findings::FindingMetrics;
+use super::looks::LookMetrics;
 use super::proofs::ProofMetrics;
 use super::usage::UsageMetrics;
 use super::{counters, gauges, int_gauges, seconds};
@@ -16,6 +17,7 @@ use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, Mode, conditions,
 };
 use crate::domain::Scope;
+use crate::plan::look::LookResult;
 
 pub(super) const TARGET: [&str; 3] = ["policy", "account", "region"];
 /// The state of migrations that need a person, wherever they are.
@@ -40,6 +42,7 @@ pub(crate) struct TargetMetrics {
     duplicate_bytes: GaugeVec,
     usage: UsageMetrics,
     findings: FindingMetrics,
+    looks: LookMetrics,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
@@ -128,6 +131,7 @@ impl TargetMetrics {
             proofs: ProofMetrics::new()?,
             usage: UsageMetrics::new()?,
             findings: FindingMetrics::new()?,
+            looks: LookMetrics::new()?,
             series: Arc::default(),
         })
     }
@@ -135,6 +139,7 @@ impl TargetMetrics {
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.usage.collectors();
         collectors.extend(self.findings.collectors());
+        collectors.extend(self.looks.collectors());
         collectors.extend(self.proofs.collectors());
         collectors.extend(self.own());
         collectors
@@ -187,6 +192,7 @@ impl TargetMetrics {
         );
         self.usage.observe(&labels, status, spec.suspend);
         self.findings.observe(&labels, status, spec.suspend);
+        self.looks.observe(&labels, spec);
         self.proofs.observe(&labels, migrations, spec.suspend);
         // Prometheus sees the first failure only where it has seen 0 before.
         self.copy_failures.with_label_values(&labels);
@@ -301,6 +307,14 @@ impl TargetMetrics {
         }
     }
 
+    /// Counts a look for new images.
+    pub(crate) fn looked(&self, target: &str, result: LookResult) {
+        if let Some(series) = self.series().get(target) {
+            let [policy, account, region] = &series.labels;
+            self.looks.looked(&[policy, account, region], result);
+        }
+    }
+
     /// Takes back the series of a target that is no more. Gives its account and region, if anything was shown of it.
     pub(crate) fn forget(&self, name: &str) -> Option<Scope> {
         let Series {
@@ -344,6 +358,7 @@ impl TargetMetrics {
         let _ = self.duplicate_bytes.remove_label_values(&labels);
         self.usage.forget(&labels);
         self.findings.forget(&labels);
+        self.looks.forget(&labels);
         self.proofs.forget(&labels);
         let [_, account, region] = owned;
         Scope::parse(&account, &region).ok()

@@ -12,6 +12,7 @@ use crate::api::{
     conditions,
 };
 use crate::domain::ErrorClass;
+use crate::plan::look::LookResult;
 
 const NAME: &str = "p.111122223333.eu-west-1";
 
@@ -276,6 +277,45 @@ fn failures_count_from_zero_and_only_where_the_target_is_shown() {
     metrics.targets.forget(NAME);
     metrics.targets.copy_failed(NAME);
     assert_eq!(count(), None);
+}
+
+#[test]
+fn looks_count_from_zero_where_the_policy_asks_for_them_and_are_not_shown_where_it_does_not() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let status = reachable(conditions::Status::True);
+    let observe = |looks: bool, suspend: bool| {
+        let mut target = target("Audit", suspend);
+        target.spec.new_images = looks.then(|| serde_json::from_value(json!({})).expect("settings"));
+        metrics.targets.observe(&target, &status, &[], None, None);
+    };
+    let counts = || -> Vec<String> {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == "amiseal_looks_total");
+        let row = |metric: &Metric| {
+            let labels = metric.get_label().iter().find(|label| label.name() == "result");
+            format!(
+                "{} {}",
+                labels.expect("a label").value(),
+                metric.get_counter().get_value()
+            )
+        };
+        family.map_or_else(Vec::new, |family| family.get_metric().iter().map(row).collect())
+    };
+    metrics.targets.looked(NAME, LookResult::Failed);
+    observe(false, false);
+    assert_eq!(counts(), [""; 0]);
+    observe(true, false);
+    assert_eq!(counts(), ["failed 0", "found 0", "nothing 0"]);
+    metrics.targets.looked(NAME, LookResult::Failed);
+    metrics.targets.looked(NAME, LookResult::Found);
+    observe(true, false);
+    assert_eq!(counts(), ["failed 1", "found 1", "nothing 0"]);
+    observe(true, true);
+    assert_eq!(counts(), [""; 0]);
+    observe(true, false);
+    metrics.targets.forget(NAME);
+    assert_eq!(counts(), [""; 0]);
 }
 
 #[test]

@@ -56,6 +56,30 @@ fn filters_are_anded_and_their_values_ored() {
 }
 
 #[test]
+fn images_are_listed_by_the_day_of_their_creation() {
+    let images = "
+    - {name: evening, creationDate: 2020-11-30T23:59:59.999Z}
+    - {name: morning, creationDate: 2020-12-01T00:00:00Z}
+    - {name: noon, creationDate: 2020-12-01T12:30:00Z}
+";
+    let sim = world(&yaml("", images, ""));
+    let c = client(&sim, OWNER);
+    for (values, expected) in [
+        (&["2020-11-30T*"][..], &["evening"][..]),
+        (&["2020-12-01T*"], &["morning", "noon"]),
+        (&["2020-11-30T*", "2020-12-01T*"], &["evening", "morning", "noon"]),
+        (&["2020-12-01T00:00:00.000Z"], &["morning"]),
+        (&["2020-12-01"], &[]),
+        (&["2020-12-02T*"], &[]),
+    ] {
+        let names: Vec<String> = (1..=values.len()).map(|n| format!("Filter.1.Value.{n}")).collect();
+        let mut params = vec![("Owner.1", "self"), ("Filter.1.Name", "creation-date")];
+        params.extend(names.iter().map(String::as_str).zip(values.iter().copied()));
+        assert_eq!(c.images(&params), expected, "{values:?}");
+    }
+}
+
+#[test]
 fn wildcards_in_filters_of_ids_are_what_the_world_says() {
     for (wildcards, begun, expected) in [
         ("taken", "ami-0000000*", Ok(4)),

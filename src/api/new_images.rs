@@ -1,0 +1,23 @@
+//! How images that are new are found between two scans.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Duration, rules};
+
+/// A quick look for new images between two scans: one call, by the day of their creation.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NewImageSettings {
+    /// How long after a scan or a look amiseal looks again, as in `1m`: at least `30s`, at most `1h`. Where that is not less than
+    /// `scanInterval`, scans alone find new images.
+    #[serde(default = "default_look_every")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::look_every_range())]
+    #[x_kube(validation = rules::duration_form("lookEvery"))]
+    pub look_every: Duration,
+}
+
+fn default_look_every() -> Duration {
+    Duration::from_mins(1)
+}

@@ -1,0 +1,142 @@
+//! New images are found between two scans, where the policy has them looked for; a look is no scan, and one that fails says so.
+
+use std::time::Duration;
+
+use amiseal::api::conditions::{self, reason};
+use ec2sim::{Act, Call, Edit, Failure, FaultRule};
+use serde_json::{Value, json};
+
+use crate::harness::{ACCOUNT, REGION, Replica, Scenario, condition, on, plain, policy, says, small_world, with};
+use crate::inspecting::look as ask_for_scan;
+
+/// The policy's target.
+fn target() -> String {
+    format!("production.{ACCOUNT}.{REGION}")
+}
+
+/// New images are looked for as often as may be, and everything is scanned every quarter of an hour.
+fn looking() -> Value {
+    let policy = with(policy("production", &[ACCOUNT]), "scanInterval", json!("15m"));
+    with(policy, "newImages", json!({"lookEvery": "30s"}))
+}
+
+/// Makes an image now that is to be copied.
+fn make(scenario: &Scenario, name: &str, state: &str) {
+    let image = json!({"name": name, "state": state, "expect": {"copied": {"key": "alias/ami"}}});
+    scenario.edit(Edit::AddImage {
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        image: Box::new(serde_json::from_value(image).expect("an image")),
+    });
+}
+
+/// Listings of the images of some days.
+fn looks(scenario: &Scenario) -> Vec<Call> {
+    let mut calls = scenario.calls("DescribeImages");
+    calls.retain(|call| {
+        let filter = call.params.get("Filter.1.Name");
+        filter.is_some_and(|name| name == "creation-date")
+    });
+    calls
+}
+
+/// Listings of all images.
+fn scans(scenario: &Scenario) -> usize {
+    let calls = scenario.calls("DescribeImages");
+    let is_scan = |call: &&Call| !call.params.contains_key("Filter.1.Name") && !call.params.contains_key("ImageId.1");
+    calls.iter().filter(is_scan).count()
+}
+
+/// Waits until a look that has ended so is counted.
+async fn counted(scenario: &Scenario, replica: &mut Replica, result: &str) {
+    let series = format!(
+        r#"amiseal_looks_total{{account="{ACCOUNT}",policy="production",region="{REGION}",result="{result}"}} "#
+    );
+    scenario
+        .until(&format!("a look to be counted as {result}"), async || {
+            let (_, text) = replica.get("/metrics").await;
+            let mut lines = text.lines();
+            let count = lines.find_map(|line| line.strip_prefix(&series))?;
+            (count != "0").then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn new_images_are_migrated_within_a_minute_while_no_scan_is_made() {
+    let scenario = Scenario::new(small_world(&[&plain("web")])).await;
+    let mut replica = scenario.start().await;
+    scenario.apply(&looking()).await;
+    scenario.completed(1).await;
+    let scanned = scans(&scenario);
+    let status = scenario.target(&target()).await.status.expect("a status");
+    let last_scan = status.last_scan_time.expect("a scan");
+
+    make(&scenario, "later", "available");
+    make(&scenario, "slow", "pending");
+    scenario.completed(2).await;
+    let slow = scenario.image("slow");
+    assert!(scenario.migration_of(&slow).await.is_none(), "it is not finished");
+    scenario.edit(Edit::SetImageState {
+        image: slow.clone(),
+        state: "available".to_owned(),
+    });
+    scenario.completed(3).await;
+
+    counted(&scenario, &mut replica, "found").await;
+    let all = looks(&scenario);
+    assert!(all.len() >= 2, "{all:?}");
+    for look in &all {
+        assert_eq!(look.params["Owner.1"], "self");
+        assert!(look.params["Filter.1.Value.1"].ends_with("T*"), "{look:?}");
+    }
+    let mut apart = all.windows(2).map(|pair| pair[1].time.seconds_since(pair[0].time));
+    assert!(apart.all(|seconds| seconds >= 29.0), "{all:?}");
+    assert_eq!(scans(&scenario), scanned, "a look needs no scan");
+    let status = scenario.target(&target()).await.status.expect("a status");
+    assert_eq!(status.last_scan_time, Some(last_scan), "and is none");
+    assert_eq!(says(&status.conditions, conditions::REACHABLE), "True/Succeeded");
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn a_look_that_is_denied_says_so_and_is_not_repeated_at_once_and_scans_go_on() {
+    let scenario = Scenario::new(small_world(&[&plain("web")])).await;
+    let denial = Failure {
+        code: "UnauthorizedOperation".to_owned(),
+        status: 403,
+        message: "You are not authorized to perform this operation.".to_owned(),
+    };
+    scenario.sim().add_fault(FaultRule {
+        parameters: [("Filter.1.Name".to_owned(), "creation-date".to_owned())].into(),
+        ..on("DescribeImages", Act::FailBefore(denial))
+    });
+    let mut replica = scenario.start().await;
+    scenario.apply(&looking()).await;
+    scenario.completed(1).await;
+    let denied = format!("False/{}", reason::ACCESS_DENIED);
+    let said = scenario
+        .until("the denial to be said", async || {
+            let all = scenario.target(&target()).await.status?.conditions;
+            let is_said = says(&all, conditions::REACHABLE) == denied;
+            let reachable = condition(&all, conditions::REACHABLE).filter(|_| is_said)?;
+            Some(reachable.message.clone())
+        })
+        .await;
+    assert!(said.contains("ec2:DescribeImages"), "{said}");
+    counted(&scenario, &mut replica, "failed").await;
+
+    make(&scenario, "later", "available");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(looks(&scenario).len(), 1);
+    assert_eq!(scenario.all_migrations().await.len(), 1, "nobody has seen it");
+    ask_for_scan(&scenario, "now").await;
+    scenario
+        .until("the scan to have read everything", async || {
+            let all = scenario.target(&target()).await.status?.conditions;
+            (says(&all, conditions::REACHABLE) == "True/Succeeded").then_some(())
+        })
+        .await;
+    scenario.completed(2).await;
+    scenario.judged();
+}
