@@ -358,6 +358,7 @@ impl TargetState {
             self.scans.renewed();
             self.usage.renewed();
             self.copies.succeeded();
+            self.looks.renewed();
             self.parameters.renewed();
             self.permission_check = PermissionCheck::default();
         }
