@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Duration, rules};
 
-/// A quick look for new images between two scans: one call, by the day of their creation.
+/// A quick look for new images between two scans: usually one call, by the day of their creation. An image is taken in once two
+/// looks have shown it alike.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct NewImageSettings {
