@@ -10,7 +10,7 @@ use super::{Duration, rules};
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct NewImageSettings {
-    /// How long after a scan or a look amiseal looks again, as in `1m`: at least `30s`, at most `1h`. Where that is not less than half of
+    /// How long after a scan or a look amiseal looks again, as in `1m`: at least `10s`, at most `1h`. Where that is not less than half of
     /// `scanInterval`, scans are mostly first to find new images.
     #[serde(default = "default_look_every")]
     #[schemars(length(max = 32))]

@@ -463,7 +463,7 @@ pub(crate) fn texts(path: &str) -> Texts {
         ),
         "newImages.lookEvery" => of(
             &["30s", "1h", "90s", "00001h"],
-            &["", "29s", "1h1s", "1m30h", "60", "-1m", "0.5h", "1m\n"],
+            &["", "9s", "1h1s", "1m30h", "60", "-1m", "0.5h", "1m\n"],
         ),
         "historyTTL"
         | "unused.after"

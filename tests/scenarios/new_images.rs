@@ -17,7 +17,7 @@ fn target() -> String {
 /// New images are looked for as often as may be, and everything is scanned every quarter of an hour.
 fn looking() -> Value {
     let policy = with(policy("production", &[ACCOUNT]), "scanInterval", json!("15m"));
-    with(policy, "newImages", json!({"lookEvery": "30s"}))
+    with(policy, "newImages", json!({"lookEvery": "10s"}))
 }
 
 /// Makes an image now that is to be copied.
@@ -96,7 +96,7 @@ async fn new_images_are_migrated_within_minutes_while_no_scan_is_made() {
         assert!(look.params["Filter.1.Value.1"].ends_with("T*"), "{look:?}");
     }
     let mut apart = all.windows(2).map(|pair| pair[1].time.seconds_since(pair[0].time));
-    assert!(apart.all(|seconds| seconds >= 29.0), "{all:?}");
+    assert!(apart.all(|seconds| seconds >= 9.0), "{all:?}");
     assert_eq!(scans(&scenario), scanned, "a look needs no scan");
     let status = scenario.target(&target()).await.status.expect("a status");
     assert_eq!(status.last_scan_time, Some(last_scan), "and is none");
@@ -180,7 +180,7 @@ async fn a_look_that_is_denied_says_so_until_one_is_not_and_is_not_repeated_at_o
     // Who changes the policy need not wait for ten minutes.
     scenario.sim().clear_faults();
     scenario
-        .apply(&with(looking(), "newImages", json!({"lookEvery": "31s"})))
+        .apply(&with(looking(), "newImages", json!({"lookEvery": "11s"})))
         .await;
     scenario
         .until("another look", async || {
