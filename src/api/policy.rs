@@ -109,7 +109,7 @@ pub struct AMIEncryptionPolicySpec {
     #[x_kube(validation = rules::scan_interval_range())]
     #[x_kube(validation = rules::duration_form("scanInterval"))]
     pub scan_interval: Duration,
-    /// How new images are found between two scans, within a minute or so. Absent: scans alone find them.
+    /// How new images are found between two scans, by the second look that shows them. Absent: scans alone find them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_images: Option<NewImageSettings>,
     /// What holds for every account that does not say it itself.

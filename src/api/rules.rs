@@ -55,12 +55,12 @@ pub(super) fn scan_interval_range() -> Rule {
     .message("scanInterval must be at least 1m and at most 24h: write for example 15m")
 }
 
-/// A look is a call of its own: more than two a minute gain nothing, and who wants fewer than one an hour has scans.
+/// A look is a call of its own: more than six a minute gain nothing, and who wants fewer than one an hour has scans.
 pub(super) fn look_every_range() -> Rule {
     Rule::new(format!(
-        "!({DURATION_FORM}) || (duration(self) >= duration('30s') && duration(self) <= duration('1h'))"
+        "!({DURATION_FORM}) || (duration(self) >= duration('10s') && duration(self) <= duration('1h'))"
     ))
-    .message("lookEvery must be at least 30s and at most 1h: write for example 1m")
+    .message("lookEvery must be at least 10s and at most 1h: write for example 1m")
 }
 
 /// An instance is launched on a type of EC2's.

@@ -183,7 +183,7 @@ impl Session {
         Ok(data.filter(|data| !data.is_empty()))
     }
 
-    pub(super) async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {
+    async fn images_by(&self, name: &str, values: &[&str]) -> Result<Vec<Image>, AwsError> {
         let mut found = HashMap::new();
         for chunk in values.chunks(FILTER_VALUES) {
             let filter = filter(name, chunk.iter().copied().map(str::to_owned).collect());

@@ -373,6 +373,7 @@ impl TargetState {
             self.scans.renewed();
             self.usage.renewed();
             self.copies.succeeded();
+            self.looks.renewed();
             self.parameters.renewed();
             self.allowed_images = AllowedWatch::default();
             self.permission_check = PermissionCheck::default();

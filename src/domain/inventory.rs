@@ -23,7 +23,8 @@ pub struct Inventory {
     pub scanned: Timestamp,
     /// The copies that were in flight when the scan read the snapshots.
     pub progress: SnapshotProgress,
-    /// Whether the scan read the images in more than one page. AWS orders pages as it likes, so that an image may be on none.
+    /// Whether the scan may lack images that are there: it read them in more than one page, and AWS orders pages as it likes, so that an
+    /// image may be on none; or it lacks one that a look between two scans has shown a short while ago.
     pub may_lack_images: bool,
     /// When the last look for copies of a source image began, where one was made after the scan.
     pub looked: HashMap<ImageId, Timestamp>,
@@ -91,28 +92,34 @@ impl Inventory {
         named.filter(|id| !self.is_settled(id)).cloned().collect()
     }
 
-    /// Whether an image is not known, or was still being made when it was read.
-    pub fn is_new(&self, image: &ImageId) -> bool {
-        let known = self.images.get(image);
-        known.is_none_or(|known| known.state == ImageState::Pending)
+    /// Whether an image shows as what it is: it could be read, and its root and all of its snapshots are known, or among `found`, and
+    /// none of these is in the making.
+    pub fn is_whole(&self, image: &Image, found: &Snapshots) -> bool {
+        let is_complete = |id: &SnapshotId| {
+            let is_found = found.get(id).is_some_and(|found| found.state != SnapshotState::Pending);
+            is_found || self.is_settled(id)
+        };
+        let shows_root = image.has_root_snapshot() || !image.ebs_root;
+        image.unread.is_none() && shows_root && image.volumes().all(|(_, _, id)| is_complete(id))
     }
 
-    /// Takes in new images and their snapshots, which a narrower read than a scan has shown. What else is known stays as it is, and
-    /// nothing goes: only a scan shows what is gone. Says how many images it took in.
-    pub fn take_in(&mut self, images: Vec<Image>, snapshots: Snapshots) -> usize {
-        for (id, snapshot) in snapshots {
-            if !self.is_settled(&id) {
-                self.snapshots.insert(id, snapshot);
-            }
-        }
-        let mut taken = 0;
+    /// Whether AWS is to show more of an image than it has: it is being made, or is there and not [whole](Self::is_whole).
+    pub fn is_unfinished(&self, image: &Image) -> bool {
+        image.state == ImageState::Pending || image.is_there() && !self.is_whole(image, &Snapshots::new())
+    }
+
+    /// Whether an answer about an image says nothing that is not known, of one of which no more is to come.
+    pub fn knows(&self, image: &Image) -> bool {
+        let known = self.images.get(&image.id);
+        known.is_some_and(|known| **known == *image && !self.is_unfinished(known))
+    }
+
+    /// Takes in images and snapshots that a narrower read than a scan has shown. Nothing goes: only a scan shows what is gone.
+    pub fn take_in(&mut self, images: Vec<Image>, snapshots: Snapshots) {
         for image in images {
-            if self.is_new(&image.id) {
-                self.insert(image);
-                taken += 1;
-            }
+            self.insert(image);
         }
-        taken
+        self.snapshots.extend(snapshots);
     }
 
     /// Folds in a look for the copies of `sources`, begun at `began`: what it shows replaces what was known of them.
@@ -128,10 +135,7 @@ impl Inventory {
         for source in sources {
             self.looked.insert(source, began);
         }
-        for image in images {
-            self.insert(image);
-        }
-        self.snapshots.extend(snapshots);
+        self.take_in(images, snapshots);
     }
 }
 

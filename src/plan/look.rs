@@ -1,9 +1,10 @@
 //! The quick look for new images between two scans: when it is made, for which days of creation, and what of it is news.
 //!
 //! AWS lists images by the day on which they were made, in UTC. A listing shows an image a while after it was made, and the machine's
-//! clock is not AWS's: looks overlap by more than both together.
+//! clock is not AWS's: looks overlap by more than both together. Whoever makes an image tags it and changes it by later calls: what is
+//! new is taken in once two looks have shown it alike.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -12,7 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::obstacle::Problem;
 use super::read_retry::Retry;
-use crate::domain::{AwsError, Image, ImageId, ImageState, Inventory, SnapshotId, SnapshotState, Snapshots};
+use super::scan_schedule::ScanSchedule;
+use crate::domain::{AwsError, Image, ImageId, ImageState, Inventory, SnapshotId, Snapshots};
 
 /// How far AWS's clock may be ahead of the machine's. AWS takes no call that was signed more than five minutes off.
 const AHEAD: SignedDuration = SignedDuration::from_secs(5 * 60);
@@ -21,15 +23,15 @@ const AHEAD: SignedDuration = SignedDuration::from_secs(5 * 60);
 const OVERLAP: SignedDuration = SignedDuration::from_secs(15 * 60);
 /// A look after a longer pause leaves what is older to the next scan: each day is a listing of its own length.
 const MOST_DAYS: usize = 8;
-/// Of so many days, the latest, images are followed that are still being made. A copy takes two days at most.
-const MOST_UNFINISHED: usize = 31;
+/// For how long images are followed that are not finished. A copy takes two days at most; what hangs for longer is left to scans.
+const FOLLOWED: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// What came of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookResult {
-    /// It has found images that are new.
+    /// Images were taken in, as new ones or as they are now.
     Found,
-    /// There was none.
+    /// None was.
     Nothing,
     /// AWS could not be read, so that it says nothing.
     Failed,
@@ -56,16 +58,22 @@ pub struct LookWatch {
     asked: Option<Timestamp>,
     /// When the last read began that has shown all that was there by then.
     covered: Option<Timestamp>,
-    /// The days on which images were made that were not finished then. They become news on a later day.
+    /// The days on which images were made that are to be asked for again.
     unfinished: BTreeSet<Date>,
+    /// What the last look has shown and left for the next one.
+    seen: HashMap<ImageId, Image>,
+    /// The images that were taken in, and when those looks began, until a scan shows them.
+    taken: HashMap<ImageId, Timestamp>,
     retry: Retry,
 }
 
 impl LookWatch {
-    /// When to look next, where that is to be so often: no sooner than that, and later where the last look has failed.
-    pub fn due(&self, every: Option<Duration>) -> Option<Timestamp> {
+    /// When to look next, where that is to be so often: no sooner than that, and later where the last look has failed. While scans fail,
+    /// they go first: they read as much and more.
+    pub fn due(&self, every: Option<Duration>, scans: &ScanSchedule) -> Option<Timestamp> {
         let due = self.asked? + every?;
-        Some(self.retry.due().map_or(due, |retry| retry.max(due)))
+        let due = self.retry.due().map_or(due, |retry| retry.max(due));
+        scans.problem().is_none().then_some(due)
     }
 
     /// Why looks fail, where users have to know.
@@ -73,8 +81,13 @@ impl LookWatch {
         self.retry.problem()
     }
 
-    /// The days, in UTC, of which images may have been made that no read has shown. `now` is of the clock that reads are timed by, which
-    /// tells how long ago the last one was; `system_time` is what the machine takes for the time of day.
+    /// The spec has changed: what failed under the former one says nothing of this one.
+    pub fn renewed(&mut self) {
+        self.retry.succeeded();
+    }
+
+    /// The days, in UTC, of which images may have been made that no read has shown, or not as finished. `now` is of the clock that reads
+    /// are timed by, which tells how long ago the last one was; `system_time` is what the machine takes for the time of day.
     pub fn days(&self, now: Timestamp, system_time: Timestamp) -> BTreeSet<Date> {
         let age = self.covered.map_or(SignedDuration::ZERO, |covered| {
             now.duration_since(covered).max(SignedDuration::ZERO)
@@ -82,7 +95,8 @@ impl LookWatch {
         let from = system_time.checked_sub(age).and_then(|read| read.checked_sub(OVERLAP));
         let first = day_of(from.unwrap_or(Timestamp::MIN));
         let mut day = day_of(system_time.checked_add(AHEAD).unwrap_or(Timestamp::MAX));
-        let mut days = self.unfinished.clone();
+        let oldest = day_of(system_time.checked_sub(FOLLOWED).unwrap_or(Timestamp::MIN));
+        let mut days: BTreeSet<Date> = self.unfinished.range(oldest..).copied().collect();
         for _ in 0..MOST_DAYS {
             days.insert(day);
             match day.yesterday() {
@@ -93,17 +107,66 @@ impl LookWatch {
         days
     }
 
-    /// A scan or a look that began at `began` has shown all that was there, with images of these days that are not finished.
-    pub fn covered(&mut self, began: Timestamp, mut unfinished: BTreeSet<Date>, now: Timestamp) {
-        while unfinished.len() > MOST_UNFINISHED {
-            unfinished.pop_first();
+    /// Picks out what is news among the images that a look has shown. Copies that migrations have `on_record` are read by these. What has
+    /// failed, or was deregistered, is left to the next scan: nothing can be launched from it.
+    pub fn news(&self, shown: Vec<Image>, inventory: &Inventory, on_record: &HashSet<ImageId>) -> News {
+        let mut news = News::default();
+        for image in shown.into_iter().filter(|image| !on_record.contains(&image.id)) {
+            let was_taken = self.taken.contains_key(&image.id);
+            let known = inventory.images.get(&image.id);
+            let is_old = known.is_some_and(|known| {
+                // What a scan has shown as finished is its business, and what a look has taken in is as the last one shows it.
+                !inventory.is_unfinished(known) && (!was_taken || **known == image)
+            });
+            if image.state == ImageState::Pending {
+                news.unfinished.extend(image.created.map(day_of));
+            } else if image.is_there() && !is_old {
+                if was_taken || self.seen.get(&image.id) == Some(&image) {
+                    news.images.push(image);
+                } else {
+                    news.leave(image);
+                }
+            }
         }
-        *self = Self {
-            asked: Some(now),
-            covered: Some(began),
+        news
+    }
+
+    /// A look that began at `began` has shown all that was there, and this news. Gives the images that are to be taken in.
+    pub fn looked(&mut self, began: Timestamp, news: News, now: Timestamp) -> Vec<Image> {
+        let News {
+            images,
+            left,
             unfinished,
-            retry: Retry::default(),
-        };
+        } = news;
+        self.asked = Some(now);
+        self.covered = Some(began);
+        self.unfinished = unfinished;
+        self.seen = left;
+        self.taken.extend(images.iter().map(|image| (image.id.clone(), began)));
+        self.retry.succeeded();
+        images
+    }
+
+    /// A scan has shown all that was there. It is no answer to what looks ran into.
+    pub fn scanned(&mut self, inventory: &Inventory, on_record: &HashSet<ImageId>, now: Timestamp) {
+        self.asked = Some(now);
+        self.covered = Some(inventory.scanned);
+        let images = inventory.images.values();
+        self.unfinished = images
+            .filter(|image| inventory.is_unfinished(image) && !on_record.contains(&image.id))
+            .filter_map(|image| image.created)
+            .map(day_of)
+            .collect();
+    }
+
+    /// Whether a scan lacks images that were taken in so shortly before that it may have missed them. What it shows, or what is long ago,
+    /// is its own business from now on.
+    pub fn are_missed_by(&mut self, scan: &Inventory) -> bool {
+        self.taken.retain(|image, taken| {
+            let is_fresh = scan.scanned.duration_since(*taken) < OVERLAP;
+            is_fresh && !scan.images.contains_key(image)
+        });
+        !self.taken.is_empty()
     }
 
     /// A look has failed: the next one begins where this one did. Says how many failures in a row these are.
@@ -116,61 +179,44 @@ impl LookWatch {
 /// What is new among the images that a look has shown.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// Images that are finished, and were not known or not finished before.
-    pub images: Vec<Image>,
-    /// The days on which images were made that are still being made.
-    pub unfinished: BTreeSet<Date>,
+    /// Images to take in: two looks have shown them alike, or they were taken in before and are otherwise now.
+    images: Vec<Image>,
+    /// Images that are left for the next look: this one is the first to show them so, or not all of them shows.
+    left: HashMap<ImageId, Image>,
+    /// The days on which images were made that are not finished, or left.
+    unfinished: BTreeSet<Date>,
 }
 
 impl News {
-    /// Picks out what is new to `inventory`. `followed` are copies that migrations follow, by reads of their own. What has failed, or was
-    /// deregistered, is left to the next scan: nothing can be launched from it.
-    pub fn of(shown: Vec<Image>, inventory: &Inventory, followed: &HashSet<ImageId>) -> Self {
-        let is_new = |image: &Image| inventory.is_new(&image.id) && !followed.contains(&image.id);
-        let new = shown.into_iter().filter(is_new);
-        let (images, others): (Vec<Image>, Vec<Image>) = new.partition(Image::is_there);
-        Self {
-            images,
-            unfinished: unfinished(others.iter(), followed),
-        }
-    }
-
     /// The snapshots that are to be read before these images are taken in.
     pub fn snapshots(&self, inventory: &Inventory) -> BTreeSet<SnapshotId> {
-        let named = self
-            .images
-            .iter()
-            .flat_map(|image| image.volumes().map(|(_, _, snapshot)| snapshot));
+        let images = self.images.iter();
+        let named = images.flat_map(|image| image.volumes().map(|(_, _, snapshot)| snapshot));
         named.filter(|id| !inventory.is_settled(id)).cloned().collect()
     }
 
-    /// Leaves images for a later look of which a snapshot does not show yet, or not as complete: they would count as unknown.
+    /// Leaves images for a later look that are not whole yet with the snapshots that were found: they would count as unknown.
     pub fn leave_incomplete(&mut self, inventory: &Inventory, found: &Snapshots) {
-        let is_complete = |id: &SnapshotId| {
-            let is_found = found.get(id).is_some_and(|found| found.state != SnapshotState::Pending);
-            is_found || inventory.is_settled(id)
-        };
-        let is_whole = |image: &Image| image.volumes().all(|(_, _, snapshot)| is_complete(snapshot));
-        let (whole, left): (Vec<Image>, Vec<Image>) = std::mem::take(&mut self.images).into_iter().partition(is_whole);
+        let is_whole = |image: &Image| inventory.is_whole(image, found);
+        let (whole, others): (Vec<Image>, Vec<Image>) =
+            std::mem::take(&mut self.images).into_iter().partition(is_whole);
         self.images = whole;
-        let days = left.iter().filter_map(|image| image.created).map(day_of);
-        self.unfinished.extend(days);
+        others.into_iter().for_each(|image| self.leave(image));
     }
-}
 
-/// The days on which images were made that are still being made, but for copies that migrations follow.
-pub fn unfinished<'i>(images: impl Iterator<Item = &'i Image>, followed: &HashSet<ImageId>) -> BTreeSet<Date> {
-    images
-        .filter(|image| image.state == ImageState::Pending && !followed.contains(&image.id))
-        .filter_map(|image| image.created)
-        .map(day_of)
-        .collect()
+    fn leave(&mut self, image: Image) {
+        self.unfinished.extend(image.created.map(day_of));
+        self.left.insert(image.id.clone(), image);
+    }
 }
 
 fn day_of(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
+#[cfg(test)]
+#[path = "look_news_tests.rs"]
+mod news_tests;
 #[cfg(test)]
 #[path = "look_tests.rs"]
 mod tests;

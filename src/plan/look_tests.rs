@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::news_tests::{Change, changed, first};
 use super::*;
 use crate::api::conditions::reason;
 use crate::domain::{ErrorClass, Operation};
-use crate::plan::testing::{World, at, failed_call, image, image_id, snapshot_id};
+use crate::plan::testing::{at, failed_call, image_id};
 
 const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
 
@@ -20,7 +21,7 @@ fn texts(days: &BTreeSet<Date>) -> Vec<String> {
 
 fn read_at(began: Timestamp) -> LookWatch {
     let mut looks = LookWatch::default();
-    looks.covered(began, BTreeSet::new(), began);
+    looks.scanned(&Inventory::new(began), &HashSet::new(), began);
     looks
 }
 
@@ -97,29 +98,61 @@ fn days_are_those_of_the_machine_however_it_is_set_and_pauses_those_that_have_pa
 }
 
 #[test]
-fn days_of_images_that_are_still_being_made_are_asked_for_until_a_read_shows_none() {
+fn days_of_images_that_are_not_finished_are_asked_for_for_a_few_days_until_a_read_shows_none() {
     let now = time("2026-11-30T12:00:00Z");
-    let mut looks = LookWatch::default();
     let day = |text: &str| text.parse::<Date>().expect("a day");
-    looks.covered(now, BTreeSet::from([day("2026-11-27")]), now);
-    assert_eq!(texts(&looks.days(now, now)), ["2026-11-27", "2026-11-30"]);
-    looks.covered(now, BTreeSet::new(), now);
-    assert_eq!(texts(&looks.days(now, now)), ["2026-11-30"]);
-    let many = std::iter::successors(Some(day("2025-01-01")), |day| day.tomorrow().ok());
-    looks.covered(now, many.take(100).collect(), now);
-    let days = looks.days(now, now);
-    assert_eq!(days.len(), MOST_UNFINISHED + 1);
-    assert_eq!(days.first(), Some(&day("2025-03-11")), "the latest");
+    let pending: Change = |image, _| image.state = ImageState::Pending;
+    let cases: [(&str, Change, bool); 7] = [
+        ("2026-11-27", pending, true),
+        ("2026-11-26", pending, false),
+        (
+            "2026-11-28",
+            |image, snapshots| drop(snapshots.remove(&first(image))),
+            true,
+        ),
+        ("2026-11-28", |image, _| image.unread = Some("odd".into()), true),
+        ("2026-11-28", |_, _| {}, false),
+        ("2026-11-28", |image, _| image.state = ImageState::Failed, false),
+        ("2026-11-28", |image, _| image.state = ImageState::Deregistered, false),
+    ];
+    for (made, change, is_followed) in cases {
+        let mut world = changed(1, change);
+        for image in world.images.values_mut() {
+            Arc::make_mut(image).created = Some(time(&format!("{made}T12:00:00Z")));
+        }
+        let inventory = world.inventory(now);
+        let mut looks = LookWatch::default();
+        looks.scanned(&inventory, &HashSet::new(), now);
+        let days = looks.days(now, now);
+        assert_eq!(
+            days.contains(&day(made)),
+            is_followed,
+            "made on {made}, of {inventory:?}"
+        );
+        looks.scanned(&inventory, &HashSet::from([image_id(1)]), now);
+        assert_eq!(texts(&looks.days(now, now)), ["2026-11-30"], "a migration follows it");
+        looks.looked(now, News::default(), now);
+        assert_eq!(texts(&looks.days(now, now)), ["2026-11-30"]);
+    }
 }
 
 #[test]
-fn a_look_is_due_a_while_after_a_scan_or_a_look_and_never_before_a_scan_or_where_none_is_wanted() {
+fn a_look_is_due_a_while_after_a_read_and_never_before_a_scan_while_scans_fail_or_where_none_is_wanted() {
+    let mut scans = ScanSchedule::default();
+    assert_eq!(LookWatch::default().due(MINUTE, &scans), None);
     let mut looks = LookWatch::default();
-    assert_eq!(looks.due(MINUTE), None);
-    looks.covered(at(0), BTreeSet::new(), at(20));
-    assert_eq!((looks.due(MINUTE), looks.due(None)), (Some(at(80)), None));
-    looks.covered(at(80), BTreeSet::new(), at(81));
-    assert_eq!(looks.due(MINUTE), Some(at(141)));
+    looks.scanned(&Inventory::new(at(0)), &HashSet::new(), at(20));
+    assert_eq!(
+        (looks.due(MINUTE, &scans), looks.due(None, &scans)),
+        (Some(at(80)), None)
+    );
+    looks.looked(at(80), News::default(), at(81));
+    assert_eq!(looks.due(MINUTE, &scans), Some(at(141)));
+    let error = failed_call(Operation::DescribeSnapshots, ErrorClass::Throttled);
+    scans.failed(&error, at(100), |wait| wait);
+    assert_eq!(looks.due(MINUTE, &scans), None, "the scan goes first");
+    scans.completed(None, at(1000));
+    assert_eq!(looks.due(MINUTE, &scans), Some(at(141)));
 }
 
 #[test]
@@ -127,111 +160,29 @@ fn a_look_that_has_failed_is_made_again_no_sooner_than_it_was_due_and_over_the_s
     let started = time("2026-11-30T12:00:00Z");
     let later = |seconds: i64| started + SignedDuration::from_secs(seconds);
     let error = |class| failed_call(Operation::DescribeImages, class);
+    let due = |looks: &LookWatch| looks.due(MINUTE, &ScanSchedule::default());
     let mut looks = read_at(started);
     assert_eq!(looks.failed(&error(ErrorClass::Throttled), later(60), |wait| wait), 1);
-    assert_eq!(looks.due(MINUTE), Some(later(120)), "its own wait is shorter");
+    assert_eq!(due(&looks), Some(later(120)), "its own wait is shorter");
     assert_eq!(looks.problem(), None, "one is not worth a word");
     assert_eq!(looks.failed(&error(ErrorClass::Denied), later(120), |wait| wait), 2);
-    assert_eq!(looks.due(MINUTE), Some(later(720)), "its own wait is longer");
-    assert_eq!(
-        looks.problem().map(|problem| problem.reason),
-        Some(reason::ACCESS_DENIED),
-        "somebody has to act"
-    );
+    assert_eq!(due(&looks), Some(later(720)), "its own wait is longer");
     let tomorrow = later(86_400);
     assert_eq!(texts(&looks.days(tomorrow, tomorrow)), ["2026-11-30", "2026-12-01"]);
-    // A scan that succeeds has shown more than a look would have.
-    looks.covered(later(200), BTreeSet::new(), later(210));
-    assert_eq!((looks.due(MINUTE), looks.problem()), (Some(later(270)), None));
-}
 
-#[test]
-fn news_is_what_is_finished_and_was_not_known_as_that_and_nothing_else() {
-    let known = image(1, 1);
-    let mut pending = image(2, 1);
-    pending.state = ImageState::Pending;
-    let inventory = World::of([known.clone(), pending.clone()]).inventory(at(0));
-    let with = |number: u64, change: &dyn Fn(&mut Image)| {
-        let mut image = image(number, 1);
-        change(&mut image);
-        image
-    };
-    let changed = with(1, &|image| image.name = "another".into());
-    let done = with(2, &|_| {});
-    let unread = |image: &mut Image| {
-        image.unread = Some("imageState is missing".into());
-        image.state = ImageState::Other;
-    };
-    let followed = HashSet::from([image_id(7)]);
-    let shown = vec![
-        changed,
-        done.clone(),
-        with(3, &|_| {}),
-        with(4, &|image| image.state = ImageState::Disabled),
-        with(5, &|image| image.state = ImageState::Failed),
-        with(6, &|image| image.state = ImageState::Deregistered),
-        with(7, &|_| {}),
-        with(8, &unread),
-        with(9, &|image| image.state = ImageState::Pending),
-    ];
-    let news = News::of(shown, &inventory, &followed);
-    let ids: Vec<ImageId> = news.images.iter().map(|image| image.id.clone()).collect();
-    assert_eq!(ids, [2, 3, 4, 8].map(image_id));
-    assert_eq!(news.unfinished, BTreeSet::from([day_of(at(9))]));
-
-    let mut inventory = inventory;
-    assert_eq!(inventory.take_in(news.images, Snapshots::new()), 4);
-    assert_eq!(*inventory.images[&image_id(1)], known, "what is known stays");
-    assert_eq!(*inventory.images[&image_id(2)], done);
+    let said = |looks: &LookWatch| looks.problem().map(|problem| problem.reason);
+    assert_eq!(said(&looks), Some(reason::ACCESS_DENIED), "somebody has to act");
+    // Else that would be said anew between any two scans.
+    looks.scanned(&Inventory::new(later(200)), &HashSet::new(), later(210));
     assert_eq!(
-        inventory.take_in(vec![pending], Snapshots::new()),
-        0,
-        "nothing goes back"
+        (due(&looks), said(&looks)),
+        (Some(later(720)), Some(reason::ACCESS_DENIED))
     );
-    assert_eq!(inventory.scanned, at(0), "a look is no scan");
-}
-
-#[test]
-fn an_image_whose_snapshots_do_not_show_as_complete_is_left_for_a_later_look() {
-    let inventory = World::of([image(1, 2)]).inventory(at(0));
-    // Of a snapshot that is known already, and one of its own each.
-    let mut shown = Vec::new();
-    for number in [2, 3, 4] {
-        let mut new = image(number, 2);
-        new.devices[0] = image(1, 1).devices[0].clone();
-        shown.push(new);
-    }
-    let mut news = News::of(shown, &inventory, &HashSet::new());
-    let read = news.snapshots(&inventory);
-    assert_eq!(
-        read,
-        BTreeSet::from([201, 301, 401].map(snapshot_id)),
-        "what is known is not read"
-    );
-    let mut found = World::of([image(2, 2), image(3, 2)]).snapshots;
-    found.get_mut(&snapshot_id(301)).expect("a snapshot").state = SnapshotState::Pending;
-    news.leave_incomplete(&inventory, &found);
-    let ids: Vec<ImageId> = news.images.iter().map(|image| image.id.clone()).collect();
-    assert_eq!(ids, [image_id(2)]);
-    assert_eq!(
-        news.unfinished,
-        BTreeSet::from([day_of(at(3)), day_of(at(4))]),
-        "their days are asked for again"
-    );
-}
-
-#[test]
-fn copies_that_migrations_follow_are_none_that_a_look_waits_for() {
-    let mut images = [image(1, 1), image(2, 1)];
-    for image in &mut images {
-        image.state = ImageState::Pending;
-        image.created = Some(time("2026-11-20T12:00:00Z"));
-    }
-    let followed = HashSet::from([image_id(1)]);
-    assert!(unfinished(images[..1].iter(), &followed).is_empty());
-    assert_eq!(texts(&unfinished(images.iter(), &followed)), ["2026-11-20"]);
-    let known = images.map(Arc::new);
-    assert_eq!(unfinished(known.iter().map(|image| &**image), &HashSet::new()).len(), 1);
+    let mut renewed = looks.clone();
+    renewed.renewed();
+    assert_eq!((due(&renewed), said(&renewed)), (Some(later(270)), None));
+    looks.looked(later(720), News::default(), later(721));
+    assert_eq!((due(&looks), said(&looks)), (Some(later(781)), None));
 }
 
 proptest! {
@@ -267,7 +218,7 @@ proptest! {
                 prop_assert!(days.contains(&day_of(aws(made))), "{days:?} lacks {}", aws(made));
                 break;
             }
-            watch.covered(own(now), BTreeSet::new(), own(now));
+            watch.looked(own(now), News::default(), own(now));
         }
     }
 }

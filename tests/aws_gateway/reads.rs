@@ -1,10 +1,12 @@
 //! Inventories, single reads and keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use amiseal::aws::Access;
+use amiseal::aws::{Access, Session};
 use amiseal::domain::{
-    AccountId, BlockDevice, ImageState, KeyProblem, KeyUsability, LaunchPermission, SnapshotId, SnapshotState,
+    AccountId, BlockDevice, Image, ImageState, Inventory, KeyProblem, KeyUsability, LaunchPermission, SnapshotId,
+    SnapshotState,
 };
 use ec2sim::Edit;
 use jiff::civil::Date;
@@ -65,6 +67,12 @@ async fn images_are_read_by_the_days_on_which_they_were_made_through_all_pages()
         added.expect("a region");
     }
     let session = bench.session(Access::ReadOnly);
+    let names = |images: &[Image]| {
+        let mut names: Vec<String> = images.iter().map(|image| image.name.to_string()).collect();
+        names.sort_unstable();
+        names
+    };
+    let mut known = Inventory::default();
     for (days, expected) in [
         (&["2020-11-30"][..], &["evening"][..]),
         (&["2020-12-01"], &["afternoon", "morning", "night", "noon"]),
@@ -74,21 +82,33 @@ async fn images_are_read_by_the_days_on_which_they_were_made_through_all_pages()
         ),
         (&["2020-12-03"], &[]),
     ] {
-        let days: BTreeSet<Date> = days.iter().map(|day| day.parse().expect("a day")).collect();
-        let found = session.images_made_on(&days).await.expect("a look");
-        let mut names: Vec<&str> = found.iter().map(|image| &*image.name).collect();
-        names.sort_unstable();
-        assert_eq!(names, expected, "{days:?}");
+        assert_eq!(names(&made_on(&session, days, &known).await), expected, "{days:?}");
     }
 
-    let evening = BTreeSet::from(["2020-11-30".parse::<Date>().expect("a day")]);
-    let found = session.images_made_on(&evening).await.expect("a look");
-    let ids: BTreeSet<SnapshotId> = found[0].volumes().map(|(_, _, id)| id.clone()).collect();
+    let found = made_on(&session, &["2020-12-01"], &known).await;
+    let ids: BTreeSet<SnapshotId> = found
+        .iter()
+        .flat_map(|image| image.volumes().map(|(_, _, id)| id.clone()))
+        .collect();
     let snapshots = session.snapshots(&ids).await.expect("snapshots");
-    assert_eq!((ids.len(), snapshots.len()), (1, 1));
+    assert!(ids.len() >= 3 && snapshots.keys().eq(&ids), "{snapshots:?}");
+    known.take_in(found, snapshots);
+    let left = made_on(&session, &["2020-12-01"], &known).await;
+    assert_eq!(
+        names(&left),
+        ["afternoon"],
+        "all else is known, and this is not finished"
+    );
     let calls = bench.calls("DescribeSnapshots").len();
     assert!(session.snapshots(&BTreeSet::new()).await.expect("none").is_empty());
     assert_eq!(bench.calls("DescribeSnapshots").len(), calls, "there is nothing to ask");
+}
+
+/// What a look at these days shows beyond what is known.
+async fn made_on(session: &Session, days: &[&str], known: &Inventory) -> Vec<Image> {
+    let days: BTreeSet<Date> = days.iter().map(|day| day.parse().expect("a day")).collect();
+    let read = session.images_made_on(&days, Arc::new(known.clone())).await;
+    read.expect("a look")
 }
 
 #[tokio::test]

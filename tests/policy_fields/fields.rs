@@ -62,7 +62,7 @@ const NOT_SCANNED: &[&str] =
 const ON_DEMAND: &[&str] = &["a_scan_is_asked_for_once_of_each_copy_and_found_again_where_its_answer_was_lost"];
 const FAILING: &[&str] = &["a_copy_that_never_passes_its_checks_is_not_published_until_somebody_has_it_tried_anew"];
 
-const LOOKING: &[&str] = &["new_images_are_migrated_within_a_minute_while_no_scan_is_made"];
+const LOOKING: &[&str] = &["new_images_are_migrated_within_minutes_while_no_scan_is_made"];
 
 const USING: &[&str] = &["who_uses_the_images_is_counted_and_named_and_what_the_policy_asks_for_besides_is_read_too"];
 const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobody_uses_it_here_or_elsewhere"];
@@ -463,7 +463,7 @@ pub(crate) fn texts(path: &str) -> Texts {
         ),
         "newImages.lookEvery" => of(
             &["30s", "1h", "90s", "00001h"],
-            &["", "29s", "1h1s", "1m30h", "60", "-1m", "0.5h", "1m\n"],
+            &["", "9s", "1h1s", "1m30h", "60", "-1m", "0.5h", "1m\n"],
         ),
         "historyTTL"
         | "unused.after"

@@ -635,9 +635,9 @@ fn the_rest() -> Vec<Refusal> {
         ),
         refused(
             "/spec/newImages",
-            json!({"lookEvery": "29s"}),
+            json!({"lookEvery": "9s"}),
             "spec.newImages.lookEvery",
-            "lookEvery must be at least 30s and at most 1h: write for example 1m",
+            "lookEvery must be at least 10s and at most 1h: write for example 1m",
         ),
         refused(
             "/spec/newImages",

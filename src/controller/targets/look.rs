@@ -1,38 +1,37 @@
 //! The quick look for new images between two scans, where the policy asks for it. It only adds to what the last scan has shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use kube::ResourceExt;
 
 use super::TargetReconciler;
 use crate::aws::AwsError;
 use crate::controller::registry::jittered;
-use crate::domain::{Inventory, Snapshots};
-use crate::plan::look::{self, LookResult, News};
+use crate::domain::{Image, ImageId, Inventory, Snapshots};
+use crate::plan::look::{LookResult, News};
 
 impl TargetReconciler<'_> {
-    /// When the next look is due; none where the policy asks for none, and before the first scan.
+    /// When the next look is due; none where the policy asks for none, before the first scan, and while scans fail.
     pub(super) fn look_due(&self) -> Option<Timestamp> {
         let settings = self.target.spec.new_images.as_ref();
         let every: Option<Duration> = settings.map(|settings| settings.look_every.as_std());
-        self.state(|state| state.looks.due(every))
+        self.state(|state| state.looks.due(every, &state.scans))
     }
 
     /// A scan has shown everything: the next look begins where it began.
     pub(super) fn has_scanned_new_images(&self) {
-        let (followed, now) = (self.recorded_copies(), self.ctx.clock.now());
+        let (on_record, now) = (self.copies_on_record(), self.ctx.clock.now());
         self.state(|state| {
             let Some(inventory) = &state.inventory else { return };
-            let images = inventory.images.values().map(|image| &**image);
-            let unfinished = look::unfinished(images, &followed);
-            state.looks.covered(inventory.scanned, unfinished, now);
+            state.looks.scanned(inventory, &on_record, now);
         });
     }
 
-    /// Looks for new images, when that is due. What it finds is classified and gets its migrations as after a scan.
+    /// Looks for new images, when that is due. What it finds gets its migrations in a visit of its own.
     pub(super) async fn look_for_new_images(&self) {
         let began = self.ctx.clock.now();
         if self.look_due().is_none_or(|due| due > began) {
@@ -61,38 +60,43 @@ impl TargetReconciler<'_> {
     /// Reads what was made on these days, and of what is new as much as a scan does.
     async fn read_new_images(
         &self,
-        inventory: &Inventory,
+        inventory: &Arc<Inventory>,
         days: &BTreeSet<Date>,
     ) -> Result<(News, Snapshots), AwsError> {
-        let shown = self.session.images_made_on(days).await?;
-        let mut news = News::of(shown, inventory, &self.recorded_copies());
+        let shown = self.session.images_made_on(days, inventory.clone()).await?;
+        let on_record = self.copies_on_record();
+        let mut news = self.state(|state| state.looks.news(shown, inventory, &on_record));
         let snapshots = self.session.snapshots(&news.snapshots(inventory)).await?;
         news.leave_incomplete(inventory, &snapshots);
         Ok((news, snapshots))
     }
 
-    /// Adds what a look that began at `began` has found to what is known.
+    /// Adds what a look that began at `began` has found to what is known, and lets the migrations concerned go on.
     fn take_in_news(&self, news: News, snapshots: Snapshots, began: Timestamp) -> LookResult {
-        let News { images, unfinished } = news;
-        for image in &images {
-            if let Some(why) = &image.unread {
-                tracing::warn!(image = %image.id, why, "AWS's answer about an image cannot be read");
-            }
-        }
         let now = self.ctx.clock.now();
-        let found = self.state(|state| {
-            state.looks.covered(began, unfinished, now);
-            match &mut state.inventory {
-                Some(inventory) if !images.is_empty() => Arc::make_mut(inventory).take_in(images, snapshots),
-                _ => 0,
-            }
-        });
-        if found == 0 {
+        let images = self.state(|state| state.looks.looked(began, news, now));
+        if images.is_empty() {
             return LookResult::Nothing;
         }
-        tracing::info!(images = found, "found new images between two scans");
+        tracing::info!(images = images.len(), "took in images between two scans");
+        let sources: HashSet<ImageId> = images.iter().flat_map(sources_of).collect();
+        self.state(|state| {
+            if let Some(inventory) = &mut state.inventory {
+                Arc::make_mut(inventory).take_in(images, snapshots);
+            }
+        });
         self.classify();
-        self.wake_migrations();
+        let is_concerned = |source: &str| source.parse::<ImageId>().is_ok_and(|source| sources.contains(&source));
+        for migration in self.migrations.iter().filter(|m| is_concerned(&m.spec.source_image_id)) {
+            self.ctx.registry.wake_migration(&migration.name_any());
+        }
+        self.ctx.registry.wake_target(&self.name);
         LookResult::Found
     }
+}
+
+/// The images whose migrations an image concerns: its own, and that of what it was copied from.
+fn sources_of(image: &Image) -> impl Iterator<Item = ImageId> + use<> {
+    let source = image.copied_from.as_ref().map(|source| source.image.clone());
+    std::iter::once(image.id.clone()).chain(source)
 }

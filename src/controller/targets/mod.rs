@@ -106,7 +106,6 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         reconciler.scan().await;
     } else {
         reconciler.follow_key().await;
-        Box::pin(reconciler.look_for_new_images()).await;
     }
     reconciler.follow_usage();
     reconciler.follow_other_policies();
@@ -138,6 +137,8 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         // By what is on record of the migrations, so that it can be last.
         Box::pin(reconciler.follow_parameters()).await;
     }
+    // Nothing that is under way waits for it.
+    Box::pin(reconciler.look_for_new_images()).await;
     let again = reconciler.write_status().await?;
     // What cannot be made holds up nothing else.
     followed?;

@@ -26,13 +26,15 @@ impl TargetReconciler<'_> {
         let seconds = self.ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
         self.ctx.metrics.scan_duration.observe(seconds);
         match outcome {
-            Ok(scan) => {
+            Ok(mut scan) => {
                 if scan.key.is_err() {
                     // What the last scan knew of a key that cannot be read now may not hold any more.
                     self.state(|state| state.key.forget());
                 }
                 self.know_key(scan.key);
                 self.warn_of_unread(&scan.inventory);
+                let lacks_images = self.state(|state| state.looks.are_missed_by(&scan.inventory));
+                scan.inventory.may_lack_images |= lacks_images;
                 tracing::info!(
                     images = scan.inventory.images.len(),
                     snapshots = scan.inventory.snapshots.len(),
@@ -148,8 +150,13 @@ impl TargetReconciler<'_> {
         self.migrations.iter().filter(finished).filter_map(pinned).collect()
     }
 
+    /// The copies that migrations have on record.
+    pub(super) fn copies_on_record(&self) -> HashSet<ImageId> {
+        self.copies_that(|_| true)
+    }
+
     /// The copies that migrations, not yet done with them, have on record.
-    pub(super) fn recorded_copies(&self) -> HashSet<ImageId> {
+    fn recorded_copies(&self) -> HashSet<ImageId> {
         let unfinished = |m: &&Arc<AMIMigration>| migration_state(m) != MigrationState::Completed;
         self.migrations
             .iter()

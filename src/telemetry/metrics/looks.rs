@@ -20,7 +20,7 @@ impl LookMetrics {
         Ok(Self {
             looks: counters(
                 "amiseal_looks_total",
-                "Looks for new images between two scans: found where there were any, nothing where there were none, failed where AWS could not be read. Nothing where the policy asks for no looks, and under suspend.",
+                "Looks for new images between two scans: found where images were taken in, nothing where none were, failed where AWS could not be read. Nothing where the policy asks for no looks, and under suspend.",
                 &labels,
             )?,
         })
