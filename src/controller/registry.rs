@@ -21,6 +21,7 @@ use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
 use crate::plan::creations::Creations;
+use crate::plan::guardrails::GuardrailWatch;
 use crate::plan::key::KeyWatch;
 use crate::plan::map::parameters::ParameterWatch;
 use crate::plan::obstacle::{KeyView, Problem};
@@ -103,6 +104,8 @@ pub(crate) struct TargetState {
     pub(super) proofs: ProofWatch,
     /// The parameters that the policy's map is kept in.
     pub(super) parameters: ParameterWatch,
+    /// The settings of the region that the policy has held.
+    pub(super) guardrails: GuardrailWatch,
 }
 
 /// What a migration's step is decided on.
@@ -356,6 +359,7 @@ impl TargetState {
             self.usage.renewed();
             self.copies.succeeded();
             self.parameters.renewed();
+            self.guardrails.renewed();
             self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {

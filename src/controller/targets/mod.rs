@@ -5,6 +5,7 @@ mod admit;
 mod children;
 mod findings;
 mod followers;
+mod guardrails;
 mod key;
 mod other_policies;
 mod parameters;
@@ -109,6 +110,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     reconciler.follow_usage();
     reconciler.follow_other_policies();
     reconciler.follow_judgements();
+    Box::pin(reconciler.follow_guardrails()).await;
     let asks = asks_for_changes(&policy.spec, &target.spec);
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
     let (mut is_being_set_back, mut followed) = (reconciler.enforces() && !asks, Ok(()));
@@ -309,7 +311,7 @@ impl<'a> TargetReconciler<'a> {
         let counts = self.counts();
         let now = self.ctx.clock.now();
         let (migrates, asks) = (self.has_image_to_ask_about(false), self.has_image_to_ask_about(true));
-        let decided = self.state(|state| {
+        let mut decided = self.state(|state| {
             let looked = match (&state.inventory, &state.classified, state.scans.problem()) {
                 (Some(inventory), Some(classified), problem) => ScanResult::Scanned(Scan {
                     at: inventory.scanned,
@@ -337,6 +339,7 @@ impl<'a> TargetReconciler<'a> {
             map::parameters::tell(&mut decided, spec, &state.parameters, generation, now);
             decided
         });
+        self.say_guardrails(&mut decided, &current, now);
         self.ctx.metrics.targets.observe(
             self.target,
             &decided,
@@ -378,6 +381,7 @@ impl<'a> TargetReconciler<'a> {
         if let Some(findings) = &decided.findings {
             self.tell_findings(current.findings.as_ref(), findings).await;
         }
+        self.tell_guardrails(&current, &decided).await;
         Ok(None)
     }
 
@@ -428,7 +432,8 @@ impl<'a> TargetReconciler<'a> {
             .into_iter()
             .flatten()
             .filter(|_| enforces);
-        let due = [scan, look, key, self.permissions_due(), self.doubt_due(now)]
+        let guardrails = self.guardrails_due();
+        let due = [scan, look, key, self.permissions_due(), self.doubt_due(now), guardrails]
             .into_iter()
             .flatten()
             .chain(of_copies)
