@@ -15,12 +15,13 @@ use amiseal::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
     ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh, ConsumerSettings,
     ConsumerState, ConsumerUpdate, ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus,
-    ForeignImage, GroupUpdate, ImageCounts, ImageSelector, ImageTerm, ImageUsage, InspectorScan, InspectorSettings,
-    InspectorSeverity, InspectorState, InspectorStatus, InstanceRefreshSettings, JobSettings, JobState, JobStatus,
-    KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, LaunchResult, LaunchSettings, LaunchState,
-    LaunchStatus, MapSettings, MapStatus, MaxFixAvailable, MigrationCounts, MigrationState, Mode, MovedConsumer,
-    NamedConsumer, NamedFinding, OnDemandScanState, OnDemandScanStatus, OrphanedCopies, OtherKey, ParameterScope,
-    PromotionSchedule, PromotionSettings, PublishedSettings, RefreshStrategy, RegionSpec, SnapshotStatus,
+    ForeignImage, GroupUpdate, GuardrailManager, GuardrailMode, GuardrailName, GuardrailSettings, GuardrailStatus,
+    ImageCounts, ImageSelector, ImageTerm, ImageUsage, InspectorScan, InspectorSettings, InspectorSeverity,
+    InspectorState, InspectorStatus, InstanceRefreshSettings, JobSettings, JobState, JobStatus, KeyAccessRow,
+    KeyAccessState, KindCount, LaunchPermissions, LaunchResult, LaunchSettings, LaunchState, LaunchStatus, MapSettings,
+    MapStatus, MaxFixAvailable, MigrationCounts, MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding,
+    OnDemandScanState, OnDemandScanStatus, OrphanedCopies, OtherKey, ParameterScope, PromotionSchedule,
+    PromotionSettings, PublishedSettings, RefreshStrategy, RegionSpec, ReportedGuardrailMode, SnapshotStatus,
     TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings,
     UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings, ValidationStatus,
 };
@@ -422,6 +423,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
         consumers: ConsumerSettings::default(),
         unused: UnusedSettings::default(),
         audit: None,
+        guardrails: None,
         history_ttl: Duration::from_mins(43_200),
     };
     let api: Api<AMIEncryptionPolicy> = Api::all(client().await);
@@ -589,6 +591,12 @@ fn target_spec() -> AMIEncryptionTargetSpec {
             max_scan_age: Some(Duration::from_mins(2880)),
             disabled_checks: vec!["old-image".to_owned()],
         }),
+        guardrails: Some(GuardrailSettings {
+            ebs_encryption_by_default: GuardrailMode::Enforce,
+            image_block_public_access: GuardrailMode::Audit,
+            snapshot_block_public_access: GuardrailMode::Off,
+            allowed_images: ReportedGuardrailMode::Off,
+        }),
         history_ttl: Duration::from_mins(1440),
     }
 }
@@ -673,6 +681,18 @@ async fn a_target_is_kept_as_written_and_its_columns_tell_the_story() {
             observed_generation: Some(3),
             read_time: Some(Time(Timestamp::from_second(0).expect("a time"))),
         }),
+        guardrails: vec![GuardrailStatus {
+            name: GuardrailName::EbsEncryptionByDefault,
+            mode: Mode::Enforce,
+            state: Some("disabled".to_owned()),
+            key_arn: Some("alias/aws/ebs".to_owned()),
+            managed_by: Some(GuardrailManager::Account),
+            holds: Some(false),
+            requested_at: Some(Time(Timestamp::from_second(0).expect("a time"))),
+            held_since: Some(Time(Timestamp::from_second(0).expect("a time"))),
+            drifts: 2,
+            message: Some("AWS is asked to set it".to_owned()),
+        }],
         contested_by: vec!["base".to_owned()],
         observed_scan: Some("now".to_owned()),
         map: Some(TargetMapStatus {

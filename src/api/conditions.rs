@@ -30,6 +30,8 @@ pub const PERMITTED: &str = "Permitted";
 pub const CONTESTED: &str = "Contested";
 /// Everything was read that can launch images: targets. Present once that was read.
 pub const USAGE_KNOWN: &str = "UsageKnown";
+/// The settings of the region that the policy has held are as it asks for: targets. Absent where it asks for none.
+pub const GUARDRAILS_ENFORCED: &str = "GuardrailsEnforced";
 /// AWS has made the copy, and its snapshots are complete: migrations.
 pub const COPIED: &str = "Copied";
 /// The copy is encrypted as required and is the same as the original otherwise: migrations.
@@ -199,7 +201,8 @@ pub mod reason {
     pub const MOVING_CONSUMERS: &str = "MovingConsumers";
     /// Something that launches the original is left as it is. `status.consumers` of the migration says what and why.
     pub const CONSUMERS_LEFT: &str = "ConsumersLeft";
-    /// Whoever launches the original may not use the copy's key, or that is not known. Fix the key's policy as the message says.
+    /// Whoever launches the original may not use the copy's key, or that is not known: fix the key's policy as the message says. Or the
+    /// policy's key is not set as the default key of EBS for the same reason, or since it cannot be used at all.
     pub const KEY_NOT_USABLE: &str = "KeyNotUsable";
     /// The account that launches another's image may not launch the copy: it is not shared with the account. Share it.
     pub const COPY_NOT_SHARED: &str = "CopyNotShared";
@@ -241,8 +244,20 @@ pub mod reason {
     pub const NOT_SHOWN: &str = "NotShown";
     /// The map is larger than what a ConfigMap holds. Use `amiseal map`, or divide the accounts among several policies.
     pub const TOO_LARGE: &str = "TooLarge";
-    /// The API server forbids the controller to write the ConfigMap. Set `promotionMap.enabled` of the chart.
+    /// The API server forbids the controller to write the ConfigMap: set `promotionMap.enabled` of the chart. Or AWS denies the role to
+    /// read or to set a guardrail: allow the action that the message names.
     pub const FORBIDDEN: &str = "Forbidden";
+
+    /// Every guardrail is as the policy asks for. Nothing to fix.
+    pub const ENFORCED: &str = "Enforced";
+    /// A guardrail is not as it should be, and is only reported. Set `Enforce` for it in `spec.guardrails`, or fix it in AWS.
+    pub const NOT_ENFORCED: &str = "NotEnforced";
+    /// A declarative policy of the organization holds a guardrail otherwise than the policy asks for. Change one of the two.
+    pub const HELD_BY_DECLARATIVE_POLICY: &str = "HeldByDeclarativePolicy";
+    /// AWS is asked to set a guardrail, and does not show it yet. Wait.
+    pub const REQUESTED: &str = "Requested";
+    /// A guardrail is not read yet, or could not be read. Wait, or fix what the message names.
+    pub const NOT_READ: &str = "NotRead";
 
     /// Every reason there is.
     pub const ALL: &[&str] = &[
@@ -251,6 +266,11 @@ pub mod reason {
         NOT_SHOWN,
         TOO_LARGE,
         FORBIDDEN,
+        ENFORCED,
+        NOT_ENFORCED,
+        HELD_BY_DECLARATIVE_POLICY,
+        REQUESTED,
+        NOT_READ,
         VALIDATING,
         VALIDATION_FAILED,
         LAUNCH_REFUSED,

@@ -13,6 +13,7 @@ mod audit;
 mod class;
 pub mod conditions;
 pub mod duration;
+mod guardrails;
 mod instance_refresh;
 pub mod labels;
 mod migration;
@@ -35,6 +36,9 @@ pub use audit::{
 };
 pub use class::ImageClass;
 pub use duration::Duration;
+pub use guardrails::{
+    GuardrailManager, GuardrailMode, GuardrailName, GuardrailSettings, GuardrailStatus, ReportedGuardrailMode,
+};
 pub use instance_refresh::{ConsumerRefresh, InstanceRefreshSettings, RefreshStrategy};
 pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
 pub use new_images::NewImageSettings;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::new_images::NewImageSettings;
 use super::{
-    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts, ImageCounts, ImageSelector,
-    MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts, ValidationSettings,
-    rules, schema,
+    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts, GuardrailSettings, ImageCounts,
+    ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts,
+    ValidationSettings, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -149,6 +149,10 @@ pub struct AMIEncryptionPolicySpec {
     /// prints the rights that the role needs for it. Absent: no findings are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSettings>,
+    /// Settings of EC2 in each account and region that are held, or reported: EBS encryption by default, and the blocks of public
+    /// access. `amiseal iam-policy` prints the rights that the role needs for it. Absent: none is read or set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrails: Option<GuardrailSettings>,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::new_images::NewImageSettings;
 use super::{
-    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingsStatus, ImageCounts, ImageSelector,
-    MigrationCounts, Mode, OrphanedCopies, OtherKey, PromotionSettings, UnencryptedImage, UnusedSettings, UsageStatus,
-    ValidationSettings, rules, schema,
+    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingsStatus, GuardrailSettings,
+    GuardrailStatus, ImageCounts, ImageSelector, MigrationCounts, Mode, OrphanedCopies, OtherKey, PromotionSettings,
+    UnencryptedImage, UnusedSettings, UsageStatus, ValidationSettings, rules, schema,
 };
 
 /// A policy's settings resolved for one account and region. Written by amiseal.
@@ -148,6 +148,9 @@ pub struct AMIEncryptionTargetSpec {
     /// What is allowed: whatever goes beyond it is a finding. Absent: no findings are looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditSettings>,
+    /// Settings of EC2 that are held, or reported. Absent: none is read or set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardrails: Option<GuardrailSettings>,
     /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]
@@ -164,7 +167,7 @@ pub struct AMIEncryptionTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `Reachable`, `KeyUsable` and, once it has been asked about or found,
-    /// `Permitted`, `Contested`, `UsageKnown` and `MapPublished`. A message names the fix.
+    /// `Permitted`, `Contested`, `UsageKnown`, `MapPublished` and `GuardrailsEnforced`. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -215,6 +218,11 @@ pub struct AMIEncryptionTargetStatus {
     /// Where the map from originals to copies is kept in the account and region. It is on record before anything is written there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<TargetMapStatus>,
+    /// The guardrails that the policy has held or reported, each of which is on record before AWS is asked to set it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub guardrails: Vec<GuardrailStatus>,
 }
 
 /// Where the map from originals to copies is kept in an account and region.

@@ -15,7 +15,7 @@ pub const READ_ONLY_POLICY: &str = concat!(
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","#,
     r#""Action":["ec2:Describe*","kms:DescribeKey","kms:GetKeyRotationStatus","kms:GetKeyPolicy","kms:ListGrants","sts:GetCallerIdentity","#,
     r#""ec2:GetEbsEncryptionByDefault","ec2:GetImageBlockPublicAccessState","#,
-    r#""ec2:GetSnapshotBlockPublicAccessState","ec2:GetAllowedImagesSettings","#,
+    r#""ec2:GetSnapshotBlockPublicAccessState","ec2:GetAllowedImagesSettings","ec2:GetEbsDefaultKmsKeyId","#,
     r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParametersByPath","ssm:GetParameterHistory","ssm:ListTagsForResource","#,
     r#""eks:List*","eks:DescribeNodegroup","batch:DescribeComputeEnvironments","imagebuilder:List*","#,
     r#""cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus","#,

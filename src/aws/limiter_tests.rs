@@ -28,6 +28,7 @@ async fn a_burst_passes_and_then_half_of_the_rate_of_aws() {
         (Bucket::Tag, 50, 5.0),
         (Bucket::Write, 25, 2.5),
         (Bucket::Parameter, 5, 1.5),
+        (Bucket::PublicAccess, 1, 0.05),
     ] {
         let (clock, limiter) = limiter(0.5);
         assert_eq!(time_for(&limiter, &clock, bucket, burst).await, 0.0, "{bucket:?}");

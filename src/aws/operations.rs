@@ -118,6 +118,19 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
             code::<ec2::get_snapshot_block_public_access_state::GetSnapshotBlockPublicAccessStateError>
         }
         Operation::GetAllowedImagesSettings => code::<ec2::get_allowed_images_settings::GetAllowedImagesSettingsError>,
+        Operation::GetEbsDefaultKmsKeyId => code::<ec2::get_ebs_default_kms_key_id::GetEbsDefaultKmsKeyIdError>,
+        Operation::ModifyEbsDefaultKmsKeyId => {
+            code::<ec2::modify_ebs_default_kms_key_id::ModifyEbsDefaultKmsKeyIdError>
+        }
+        Operation::EnableEbsEncryptionByDefault => {
+            code::<ec2::enable_ebs_encryption_by_default::EnableEbsEncryptionByDefaultError>
+        }
+        Operation::EnableImageBlockPublicAccess => {
+            code::<ec2::enable_image_block_public_access::EnableImageBlockPublicAccessError>
+        }
+        Operation::EnableSnapshotBlockPublicAccess => {
+            code::<ec2::enable_snapshot_block_public_access::EnableSnapshotBlockPublicAccessError>
+        }
         Operation::DescribeAutoScalingGroups => {
             code::<autoscaling::describe_auto_scaling_groups::DescribeAutoScalingGroupsError>
         }
@@ -152,9 +165,9 @@ mod tests {
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
     use crate::domain::{
-        AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, ImageId, InstanceTypes,
-        LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, RefreshPreferences, ReportRequest,
-        ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
+        AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, GuardrailChange, ImageId,
+        InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, RefreshPreferences,
+        ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
     const CODES: [(&str, &str); 10] = [
@@ -267,6 +280,16 @@ mod tests {
                 let failed = failed.find(|error| error.operation == operation);
                 failed.map_or(Ok(()), Err)
             }
+            Operation::GetEbsDefaultKmsKeyId => session.default_key().await.map(drop),
+            Operation::ModifyEbsDefaultKmsKeyId => {
+                let key = key.parse().expect("a key");
+                session.set_guardrail(&GuardrailChange::DefaultKey(key)).await
+            }
+            Operation::EnableEbsEncryptionByDefault => {
+                session.set_guardrail(&GuardrailChange::EncryptionByDefault).await
+            }
+            Operation::EnableImageBlockPublicAccess => session.set_guardrail(&GuardrailChange::BlockImages).await,
+            Operation::EnableSnapshotBlockPublicAccess => session.set_guardrail(&GuardrailChange::BlockSnapshots).await,
             Operation::CreateLaunchTemplateVersion
             | Operation::ModifyLaunchTemplate
             | Operation::PutParameter

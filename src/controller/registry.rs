@@ -22,6 +22,7 @@ use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
 use crate::plan::creations::Creations;
+use crate::plan::guardrails::GuardrailWatch;
 use crate::plan::key::KeyWatch;
 use crate::plan::look::LookWatch;
 use crate::plan::map::parameters::ParameterWatch;
@@ -109,6 +110,8 @@ pub(crate) struct TargetState {
     pub(super) parameters: ParameterWatch,
     /// Which images of others the account lets its people launch.
     pub(super) allowed_images: AllowedWatch,
+    /// The settings of the region that the policy has held.
+    pub(super) guardrails: GuardrailWatch,
 }
 
 /// What a migration's step is decided on.
@@ -376,6 +379,7 @@ impl TargetState {
             self.looks.renewed();
             self.parameters.renewed();
             self.allowed_images = AllowedWatch::default();
+            self.guardrails.renewed();
             self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {

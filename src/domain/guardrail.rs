@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::AwsError;
+use super::{AwsError, KeyArn, Operation};
 
 /// A setting of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +18,14 @@ pub enum Guardrail {
 }
 
 impl Guardrail {
+    /// All of them, in the order in which statuses list them.
+    pub const ALL: [Self; 4] = [
+        Self::EncryptionByDefault,
+        Self::ImageBlockPublicAccess,
+        Self::SnapshotBlockPublicAccess,
+        Self::AllowedImages,
+    ];
+
     /// As reports name it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +43,15 @@ impl fmt::Display for Guardrail {
     }
 }
 
+/// Whose a setting is to change, as AWS says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManagedBy {
+    /// The account's.
+    Account,
+    /// A declarative policy of the organization holds it, and nobody in the account can change it.
+    DeclarativePolicy,
+}
+
 /// How a setting was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardrailState {
@@ -44,4 +61,31 @@ pub struct GuardrailState {
     pub state: Result<Box<str>, AwsError>,
     /// Whether it holds: nothing that it is for is possible any more.
     pub holds: bool,
+    /// Whose it is to change; none where AWS does not say it, as of encryption.
+    pub managed_by: Option<ManagedBy>,
+}
+
+/// A call that sets one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardrailChange {
+    /// What nobody names a key for is encrypted under this one.
+    DefaultKey(KeyArn),
+    /// New volumes and copies of snapshots are encrypted.
+    EncryptionByDefault,
+    /// No image can be made public.
+    BlockImages,
+    /// No snapshot can be made public.
+    BlockSnapshots,
+}
+
+impl GuardrailChange {
+    /// The call.
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::DefaultKey(_) => Operation::ModifyEbsDefaultKmsKeyId,
+            Self::EncryptionByDefault => Operation::EnableEbsEncryptionByDefault,
+            Self::BlockImages => Operation::EnableImageBlockPublicAccess,
+            Self::BlockSnapshots => Operation::EnableSnapshotBlockPublicAccess,
+        }
+    }
 }

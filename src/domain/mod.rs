@@ -38,7 +38,7 @@ pub use foreign::ForeignCopy;
 pub use group::{
     Besides, GroupChange, GroupNow, GroupPart, Made, Named, Place, RefreshNow, RefreshPreferences, StartRefresh,
 };
-pub use guardrail::{Guardrail, GuardrailState};
+pub use guardrail::{Guardrail, GuardrailChange, GuardrailState, ManagedBy};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Extras, Image, ImageState, InstanceTypes, Kept, LaunchPermission, Snapshot,

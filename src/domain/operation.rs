@@ -27,11 +27,13 @@ pub enum Bucket {
     Beside,
     /// `PutParameter`, which takes a few calls a second, of everybody in the account.
     Parameter,
+    /// The calls that block public access to images and to snapshots: AWS takes one in ten seconds.
+    PublicAccess,
 }
 
 impl Bucket {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::Snapshots,
         Self::Consumers,
@@ -42,6 +44,7 @@ impl Bucket {
         Self::Key,
         Self::Beside,
         Self::Parameter,
+        Self::PublicAccess,
     ];
 
     /// Whether its calls go to the services beside EC2 that launch images, scan them or tell what is done with them.
@@ -172,6 +175,12 @@ operations! {
     ec2:GetImageBlockPublicAccessState        reads  Some(Bucket::Read);
     ec2:GetSnapshotBlockPublicAccessState     reads  Some(Bucket::Read);
     ec2:GetAllowedImagesSettings              reads  Some(Bucket::Read);
+    // The same where a policy has them held.
+    ec2:GetEbsDefaultKmsKeyId                 reads  Some(Bucket::Read);
+    ec2:ModifyEbsDefaultKmsKeyId              writes Some(Bucket::Write);
+    ec2:EnableEbsEncryptionByDefault          writes Some(Bucket::Write);
+    ec2:EnableImageBlockPublicAccess          writes Some(Bucket::PublicAccess);
+    ec2:EnableSnapshotBlockPublicAccess       writes Some(Bucket::PublicAccess);
     autoscaling:DescribeAutoScalingGroups     reads  Some(Bucket::Beside);
     autoscaling:DescribeLaunchConfigurations  reads  Some(Bucket::Beside);
     ssm:DescribeParameters                    reads  Some(Bucket::Beside);
@@ -241,7 +250,7 @@ mod tests {
         let numbers = Bucket::ALL.map(|bucket| bucket as usize);
         assert_eq!(
             numbers,
-            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
             "they number the limiter's lanes"
         );
     }

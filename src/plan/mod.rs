@@ -16,6 +16,7 @@ pub mod expand;
 pub mod findings;
 pub mod followers;
 pub mod freshness;
+pub mod guardrails;
 pub mod import;
 pub mod key;
 pub mod look;

@@ -70,6 +70,9 @@ const UNUSED: &[&str] = &["an_image_is_unused_where_everything_was_read_and_nobo
 const AUDITING: &[&str] = &["what_the_policy_allows_is_no_finding_and_what_goes_beyond_it_is"];
 const FINDING: &[&str] = &["findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_one_goes"];
 
+const ENFORCING: &[&str] = &["what_a_policy_enforces_is_turned_on_once_and_the_key_first"];
+const REPORTING: &[&str] = &["a_guardrail_that_is_only_audited_is_reported_and_nothing_is_set"];
+
 /// All that an account says of itself.
 const ACCOUNT: &[&str] = &[WHICH, "roleARN", "externalID", "kmsKeyID"];
 
@@ -158,6 +161,31 @@ pub(crate) const ALL: &[Field] = &[
     field("defaults.regions[].kmsKeyID", &["kmsKeyID"], KEYS, false),
     field("defaults.regions[].name", &[WHICH], PLACES, true),
     field("defaults.roleName", &["roleARN"], ROLES, false),
+    field("guardrails", &["guardrails"], ENFORCING, false),
+    field(
+        "guardrails.allowedImages",
+        &["guardrails.allowedImages"],
+        REPORTING,
+        false,
+    ),
+    field(
+        "guardrails.ebsEncryptionByDefault",
+        &["guardrails.ebsEncryptionByDefault"],
+        ENFORCING,
+        false,
+    ),
+    field(
+        "guardrails.imageBlockPublicAccess",
+        &["guardrails.imageBlockPublicAccess"],
+        ENFORCING,
+        false,
+    ),
+    field(
+        "guardrails.snapshotBlockPublicAccess",
+        &["guardrails.snapshotBlockPublicAccess"],
+        ENFORCING,
+        false,
+    ),
     field(
         "historyTTL",
         &["historyTTL"],

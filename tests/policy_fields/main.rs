@@ -22,7 +22,7 @@ use crate::stage::Lane;
 use crate::watch::{Policy, Settled, View, Way};
 
 /// What targets carry on as it is, in whichever way it is written.
-const CARRIED: [&str; 4] = ["audit", "consumers", "promotion", "validation"];
+const CARRIED: [&str; 5] = ["audit", "consumers", "guardrails", "promotion", "validation"];
 
 /// How many changes of a field that are accepted are made where not all are.
 const A_FEW: usize = 2;

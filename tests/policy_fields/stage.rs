@@ -213,6 +213,13 @@ pub(crate) fn base() -> Value {
             "failuresAcknowledgedAt": "2026-01-01T00:00:00Z",
             "map": {"configMap": "amiseal-images", "ssmPrefix": "/amiseal/images"},
         },
+        // None of them is set here, so that the images of the accounts stay as they are.
+        "guardrails": {
+            "ebsEncryptionByDefault": "Off",
+            "imageBlockPublicAccess": "Off",
+            "snapshotBlockPublicAccess": "Off",
+            "allowedImages": "Off",
+        },
     })
 }
 

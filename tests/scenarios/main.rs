@@ -10,6 +10,8 @@ mod deleting;
 mod failing;
 mod following;
 mod gitops;
+mod guardrails;
+mod guardrails_left;
 mod harness;
 mod holding;
 mod inspecting;

@@ -397,9 +397,9 @@ impl Tally {
 }
 
 /// What only policies bring about that none of these histories has, or hardly any: proofs by Jobs, refreshes that fail, wrong schedules,
-/// failures in numbers, maps in ConfigMaps and parameters, and settings that show a copy and refuse it. Tests of `plan/` and scenarios
-/// play it.
-const NOT_PLAYED: [&str; 15] = [
+/// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, and guardrails. Tests of `plan/` and
+/// scenarios play it.
+const NOT_PLAYED: [&str; 20] = [
     reason::SOURCE_NOT_SHARED,
     reason::COPY_REPLACED,
     reason::INSTANCE_TYPE_MISMATCH,
@@ -415,6 +415,11 @@ const NOT_PLAYED: [&str; 15] = [
     reason::NOT_SHOWN,
     reason::TOO_LARGE,
     reason::FORBIDDEN,
+    reason::ENFORCED,
+    reason::NOT_ENFORCED,
+    reason::HELD_BY_DECLARATIVE_POLICY,
+    reason::REQUESTED,
+    reason::NOT_READ,
 ];
 
 /// Plays a history in a process of its own, where nothing that went before has a part in it.

@@ -5,6 +5,7 @@ mod admit;
 mod children;
 mod findings;
 mod followers;
+mod guardrails;
 mod key;
 mod look;
 mod other_policies;
@@ -110,6 +111,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     reconciler.follow_usage();
     reconciler.follow_other_policies();
     reconciler.follow_judgements();
+    Box::pin(reconciler.follow_guardrails()).await;
     let asks = asks_for_changes(&policy.spec, &target.spec);
     // Where a person has set the target alone to Enforce, its policy is about to take that back.
     let (mut is_being_set_back, mut followed) = (reconciler.enforces() && !asks, Ok(()));
@@ -312,7 +314,7 @@ impl<'a> TargetReconciler<'a> {
         let counts = self.counts();
         let now = self.ctx.clock.now();
         let (migrates, asks) = (self.has_image_to_ask_about(false), self.has_image_to_ask_about(true));
-        let decided = self.state(|state| {
+        let mut decided = self.state(|state| {
             let looked = match (&state.inventory, &state.classified, state.scans.problem()) {
                 (Some(inventory), Some(classified), problem) => ScanResult::Scanned(Scan {
                     at: inventory.scanned,
@@ -340,6 +342,7 @@ impl<'a> TargetReconciler<'a> {
             map::parameters::tell(&mut decided, spec, &state.parameters, generation, now);
             decided
         });
+        self.say_guardrails(&mut decided, &current, now);
         self.ctx.metrics.targets.observe(
             self.target,
             &decided,
@@ -381,6 +384,7 @@ impl<'a> TargetReconciler<'a> {
         if let Some(findings) = &decided.findings {
             self.tell_findings(current.findings.as_ref(), findings).await;
         }
+        self.tell_guardrails(&current, &decided).await;
         Ok(None)
     }
 
@@ -432,11 +436,20 @@ impl<'a> TargetReconciler<'a> {
             .flatten()
             .filter(|_| enforces);
         let new_images = self.look_due();
-        let due = [scan, look, key, new_images, self.permissions_due(), self.doubt_due(now)]
-            .into_iter()
-            .flatten()
-            .chain(of_copies)
-            .min();
+        let guardrails = self.guardrails_due();
+        let due = [
+            scan,
+            look,
+            key,
+            new_images,
+            self.permissions_due(),
+            self.doubt_due(now),
+            guardrails,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(of_copies)
+        .min();
         let wait = due.map_or(SOON, |due| until(due, now));
         let wait = again.map_or(wait, |again| wait.min(again));
         self.ctx.clock.to_real_time(wait.max(SOON))

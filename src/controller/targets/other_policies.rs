@@ -1,6 +1,7 @@
 //! Other policies that speak of the same account and region.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -61,26 +62,31 @@ impl TargetReconciler<'_> {
                 .collect(),
             older: Vec::new(),
         };
+        let selects = |older: &Arc<AMIEncryptionTarget>| {
+            let spec = &older.spec;
+            (spec.policy.clone(), spec.image_selector.clone(), spec.backups)
+        };
+        let older = self.older_targets().unwrap_or_default();
+        other_policies.older = older.iter().map(selects).collect();
+        other_policies
+    }
+
+    /// The targets of older policies in this account and region, the oldest first: that one governs what several of them ask for. None
+    /// where it is not known how old this policy is.
+    pub(super) fn older_targets(&self) -> Option<Vec<Arc<AMIEncryptionTarget>>> {
+        let spec = &self.target.spec;
         let age = |policy: &str| {
             let policy = self.ctx.policies.get(&ObjectRef::new(policy))?;
             Some(Precedence::of(&policy.metadata, 0))
         };
-        let Some(ours) = age(&spec.policy) else {
-            return other_policies;
-        };
+        let ours = age(&spec.policy)?;
         let is_older = |theirs: &AMIEncryptionTarget| {
             theirs.spec.policy != spec.policy && age(&theirs.spec.policy).is_some_and(|theirs| theirs < ours)
         };
         let mut older = self.ctx.targets_by_scope.of(&self.scope);
         older.retain(|theirs| is_older(theirs));
-        // The oldest governs what several of them select.
         older.sort_by_cached_key(|theirs| age(&theirs.spec.policy));
-        let selects = |older: &std::sync::Arc<AMIEncryptionTarget>| {
-            let spec = &older.spec;
-            (spec.policy.clone(), spec.image_selector.clone(), spec.backups)
-        };
-        other_policies.older = older.iter().map(selects).collect();
-        other_policies
+        Some(older)
     }
 
     /// The names of the targets of this account and region, but for this one.

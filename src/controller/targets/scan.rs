@@ -53,8 +53,10 @@ impl TargetReconciler<'_> {
                     if is_asked_for {
                         state.usage.renewed();
                         state.parameters.renewed();
+                        state.guardrails.renewed();
                     }
                     state.usage.scanned();
+                    state.guardrails.scanned();
                     state.scans.completed(asked, now + interval);
                     state.scanned = self.migrations.iter().filter_map(|m| m.uid()).collect();
                     // Before AWS is asked for a copy, what is there is asked for by its source.

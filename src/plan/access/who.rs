@@ -45,6 +45,11 @@ fn role_of(kind: ConsumerKind) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Whether a service of AWS launches by a role of its own what is of this kind.
+pub fn is_service(kind: ConsumerKind) -> bool {
+    role_of(kind).is_some()
+}
+
 /// By whom something launches its images. What names an image and is no service, somebody of the account launches. Of what belongs to
 /// no account, it is not known who does.
 pub fn launches_by(consumer: &Consumer, graph: &Graph, partition: Partition) -> Option<Principal> {

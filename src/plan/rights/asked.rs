@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Options;
 use super::keys::PolicyKey;
 use super::site::Site;
-use crate::api::{AMIEncryptionTargetSpec, InspectorScan, LaunchSettings, Mode, UsageReports};
-use crate::domain::{ConsumerKind, Region};
+use crate::api::{AMIEncryptionTargetSpec, GuardrailMode, InspectorScan, LaunchSettings, Mode, UsageReports};
+use crate::domain::{ConsumerKind, Guardrail, Region};
 use crate::plan::findings::{Check, Thresholds};
 
 /// What one policy asks for in one account, by one role.
@@ -122,6 +122,22 @@ impl Asked<'_> {
     /// Whether consumers of other accounts may be moved to copies of this one: then the role of this one reads who may use the key.
     pub(super) fn may_be_followed(&self) -> bool {
         self.enforces() && self.somebody_moves
+    }
+
+    /// What is to become of a guardrail.
+    fn guardrail(&self, guardrail: Guardrail) -> GuardrailMode {
+        let settings = self.spec.guardrails;
+        settings.map_or(GuardrailMode::Off, |settings| settings.mode_of(guardrail))
+    }
+
+    /// Whether a guardrail is read for its own sake.
+    pub(super) fn reads_guardrail(&self, guardrail: Guardrail) -> bool {
+        self.guardrail(guardrail) != GuardrailMode::Off
+    }
+
+    /// Whether a guardrail is set.
+    pub(super) fn holds_guardrail(&self, guardrail: Guardrail) -> bool {
+        self.enforces() && self.guardrail(guardrail) == GuardrailMode::Enforce
     }
 
     /// What the names of parameters with the map begin with, where it is kept in any.

@@ -97,8 +97,12 @@ grants! {
         "";
     SeeGuardrails
         "Reads the settings that keep people from launching or sharing images and snapshots."
-        "The findings on these settings are unknown."
+        "The findings on these settings are unknown, and no guardrail is held: the target says GuardrailsEnforced with Forbidden."
         "AWS has no resource-level permissions for these calls.";
+    SeeTheDefaultKey
+        "Reads which key is the default one of EBS."
+        "Encryption by default is neither held nor reported: the target says GuardrailsEnforced with Forbidden."
+        "AWS has no resource-level permissions for this call.";
     SeeKeyRotation
         "Reads whether the keys of images are rotated."
         "The findings on keys are unknown."
@@ -109,7 +113,7 @@ grants! {
         "Only images and snapshots tell which keys those are.";
     SeeWhoMayUseTheKey
         "Reads who may use the policy's keys."
-        "It is unknown whether those who launch an original may use the key of its copy, and nothing is moved to a copy, here or in other accounts."
+        "It is unknown whether those who launch an original may use the key of its copy, and nothing is moved to a copy, here or in other accounts. Nor is the key made the default one of EBS."
         "";
     SeeAllowedImages
         "Reads whether the account's Allowed AMIs let it launch a copy that another account owns."
@@ -271,6 +275,10 @@ grants! {
         "Deletes those that have the policy's tags."
         "Parameters stay for copies that are held or put back: the target says MapPublished with AccessDenied. Where you change the prefix or remove it, keep this until amiseal has deleted what is under it."
         "";
+    HoldGuardrails
+        "Turns on the settings of the region that the policy has held, and makes its key the default one of EBS."
+        "They stay as they are: the target says GuardrailsEnforced with Forbidden."
+        "AWS has no resource-level permissions for these calls, and no condition on what is set.";
     AssumeRoles
         "Lets the controller assume the role in each account, and name the policy for CloudTrail."
         "Nothing works: the targets say RoleNotAssumable."

@@ -47,6 +47,7 @@ pub const fn place(operation: Operation) -> Place {
             Place::Role(&[Grant::SeeGuardrails])
         }
         O::GetAllowedImagesSettings => Place::Role(&[Grant::SeeGuardrails, Grant::SeeAllowedImages]),
+        O::GetEbsDefaultKmsKeyId => Place::Role(&[Grant::SeeTheDefaultKey]),
         O::GetKeyRotationStatus => Place::Role(&[Grant::SeeKeyRotation]),
         O::GetKeyPolicy | O::ListGrants => Place::Role(&[Grant::SeeWhoMayUseKeys, Grant::SeeWhoMayUseTheKey]),
         O::DescribeTrails => Place::Role(&[Grant::ListTrails]),
@@ -91,6 +92,11 @@ pub const fn place(operation: Operation) -> Place {
         // The map in parameters.
         O::GetParametersByPath => Place::Role(&[Grant::ReadTheMap]),
         O::DeleteParameter => Place::Role(&[Grant::RemoveFromTheMap]),
+        // Guardrails.
+        O::ModifyEbsDefaultKmsKeyId
+        | O::EnableEbsEncryptionByDefault
+        | O::EnableImageBlockPublicAccess
+        | O::EnableSnapshotBlockPublicAccess => Place::Role(&[Grant::HoldGuardrails]),
     }
 }
 

@@ -8,6 +8,7 @@ use super::keys::{self, PolicyKey};
 use super::operations::{besides, operations};
 use super::site::Site;
 use super::statement::{Statement, Texts};
+use super::wanted::is_operation_wanted;
 use crate::api::labels::{TAG_HOLD, TAG_POLICY, TAG_PREVIOUS, TAG_SOURCE_IMAGE, TAG_VALIDATES};
 
 /// What the value of a tag looks like that names an image.
@@ -20,7 +21,7 @@ const VIA: &str = "kms:ViaService";
 
 /// The statement, or as many as it takes for the policy's keys; none where they take none.
 pub(super) fn statements(grant: Grant, asked: &Asked<'_>) -> Vec<Statement> {
-    let statement = Statement::allow(grant.sid(), actions(grant), resources(grant, asked));
+    let statement = Statement::allow(grant.sid(), actions_for(grant, asked), resources(grant, asked));
     let statement = under_conditions(grant, statement, asked);
     match grant {
         Grant::UseTheKey | Grant::LendTheKeyToEC2 => {
@@ -35,6 +36,13 @@ pub(super) fn statements(grant: Grant, asked: &Asked<'_>) -> Vec<Statement> {
 /// What a statement allows.
 pub(super) fn actions(grant: Grant) -> Texts {
     let own = operations(grant).map(|operation| operation.action());
+    own.chain(besides(grant).iter().copied()).collect()
+}
+
+/// What a statement allows for a policy: without what that does not ask for.
+fn actions_for(grant: Grant, asked: &Asked<'_>) -> Texts {
+    let own = operations(grant).filter(|operation| is_operation_wanted(grant, *operation, asked));
+    let own = own.map(|operation| operation.action());
     own.chain(besides(grant).iter().copied()).collect()
 }
 
@@ -90,6 +98,7 @@ fn resources(grant: Grant, asked: &Asked<'_>) -> Texts {
         | Grant::SeeComputeEnvironments
         | Grant::ListRecipes
         | Grant::SeeGuardrails
+        | Grant::SeeTheDefaultKey
         | Grant::SeeAllowedImages
         | Grant::ListTrails
         | Grant::SeeUsageReports
@@ -97,6 +106,7 @@ fn resources(grant: Grant, asked: &Asked<'_>) -> Texts {
         | Grant::ScanCopies
         | Grant::SeeRefreshes
         | Grant::LaunchByTemplates
+        | Grant::HoldGuardrails
         | Grant::AssumeRoles => Texts::one("*"),
     }
 }

@@ -3,7 +3,7 @@
 use super::asked::Asked;
 use super::grants::Grant;
 use crate::api::{GroupUpdate, TagPublication};
-use crate::domain::ConsumerKind;
+use crate::domain::{ConsumerKind, Guardrail, Operation};
 use crate::plan::findings::Check;
 
 /// The checks that settings of the region are read for: all are read where one is.
@@ -33,10 +33,18 @@ pub(super) fn is_wanted(grant: Grant, asked: &Asked<'_>) -> bool {
         | Grant::SeeComputeEnvironments
         | Grant::ListRecipes
         | Grant::ReadRecipes => asked.reads_consumers(),
-        Grant::SeeGuardrails => asked.checks(&OF_GUARDRAILS),
+        Grant::SeeGuardrails => {
+            let mut all = Guardrail::ALL.into_iter();
+            asked.checks(&OF_GUARDRAILS) || all.any(|one| asked.reads_guardrail(one))
+        }
+        Grant::SeeTheDefaultKey => asked.reads_guardrail(Guardrail::EncryptionByDefault),
+        Grant::HoldGuardrails => Guardrail::ALL.into_iter().any(|one| asked.holds_guardrail(one)),
         Grant::SeeKeyRotation => asked.checks(&[Check::KeyDisabled, Check::KeyWithoutRotation]),
         Grant::SeeWhoMayUseKeys => reads_access,
-        Grant::SeeWhoMayUseTheKey => (asked.moves_any() || asked.may_be_followed()) && !reads_access,
+        Grant::SeeWhoMayUseTheKey => {
+            let makes_default = asked.holds_guardrail(Guardrail::EncryptionByDefault);
+            (asked.moves_any() || asked.may_be_followed() || makes_default) && !reads_access
+        }
         Grant::SeeAllowedImages => asked.moves_any(),
         Grant::ListTrails | Grant::SeeTrails => asked.checks(&[Check::CloudTrailOff]),
         Grant::SeeUsageReports
@@ -71,5 +79,34 @@ pub(super) fn is_wanted(grant: Grant, asked: &Asked<'_>) -> bool {
         Grant::ReadTheMap | Grant::AddToTheMap | Grant::SetTheMap | Grant::RemoveFromTheMap => asked.prefix().is_some(),
         // It is the controller's own.
         Grant::AssumeRoles => false,
+    }
+}
+
+/// Whether a policy that takes a statement takes this operation of it. It makes a difference for guardrails, each of which is read and set
+/// by calls of its own.
+pub(super) fn is_operation_wanted(grant: Grant, operation: Operation, asked: &Asked<'_>) -> bool {
+    let of_one = |is_asked: &dyn Fn(Guardrail) -> bool| guardrail_of(operation).is_some_and(is_asked);
+    match grant {
+        // For findings all of them are read.
+        Grant::SeeGuardrails => asked.checks(&OF_GUARDRAILS) || of_one(&|one| asked.reads_guardrail(one)),
+        Grant::HoldGuardrails => of_one(&|one| asked.holds_guardrail(one)),
+        _ => true,
+    }
+}
+
+/// The guardrail that an operation reads or sets.
+const fn guardrail_of(operation: Operation) -> Option<Guardrail> {
+    match operation {
+        Operation::GetEbsEncryptionByDefault
+        | Operation::ModifyEbsDefaultKmsKeyId
+        | Operation::EnableEbsEncryptionByDefault => Some(Guardrail::EncryptionByDefault),
+        Operation::GetImageBlockPublicAccessState | Operation::EnableImageBlockPublicAccess => {
+            Some(Guardrail::ImageBlockPublicAccess)
+        }
+        Operation::GetSnapshotBlockPublicAccessState | Operation::EnableSnapshotBlockPublicAccess => {
+            Some(Guardrail::SnapshotBlockPublicAccess)
+        }
+        Operation::GetAllowedImagesSettings => Some(Guardrail::AllowedImages),
+        _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
 
 mod findings;
+mod guardrails;
 mod looks;
 mod proofs;
 mod targets;

@@ -9,12 +9,14 @@ use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 
 use super::findings::FindingMetrics;
+use super::guardrails::GuardrailMetrics;
 use super::looks::LookMetrics;
 use super::proofs::ProofMetrics;
 use super::usage::UsageMetrics;
 use super::{counters, gauges, int_gauges, seconds};
 use crate::api::{
-    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, ImageClass, MigrationState, Mode, conditions,
+    AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, GuardrailName, ImageClass, MigrationState, Mode,
+    conditions,
 };
 use crate::domain::Scope;
 use crate::plan::look::LookResult;
@@ -43,6 +45,7 @@ pub(crate) struct TargetMetrics {
     usage: UsageMetrics,
     findings: FindingMetrics,
     looks: LookMetrics,
+    guardrails: GuardrailMetrics,
     /// The series of each target, so that they can be taken back.
     series: Arc<Mutex<HashMap<String, Series>>>,
 }
@@ -132,6 +135,7 @@ impl TargetMetrics {
             usage: UsageMetrics::new()?,
             findings: FindingMetrics::new()?,
             looks: LookMetrics::new()?,
+            guardrails: GuardrailMetrics::new()?,
             series: Arc::default(),
         })
     }
@@ -140,6 +144,7 @@ impl TargetMetrics {
         let mut collectors = self.usage.collectors();
         collectors.extend(self.findings.collectors());
         collectors.extend(self.looks.collectors());
+        collectors.extend(self.guardrails.collectors());
         collectors.extend(self.proofs.collectors());
         collectors.extend(self.own());
         collectors
@@ -193,6 +198,7 @@ impl TargetMetrics {
         self.usage.observe(&labels, status, spec.suspend);
         self.findings.observe(&labels, status, spec.suspend);
         self.looks.observe(&labels, spec);
+        self.guardrails.observe(&labels, status, spec.suspend);
         self.proofs.observe(&labels, migrations, spec.suspend);
         // Prometheus sees the first failure only where it has seen 0 before.
         self.copy_failures.with_label_values(&labels);
@@ -315,6 +321,15 @@ impl TargetMetrics {
         }
     }
 
+    /// Counts that a guardrail of a target was found undone.
+    pub(crate) fn guardrail_drifted(&self, target: &str, name: GuardrailName) {
+        // What is not shown was handed over, or is gone.
+        if let Some(series) = self.series().get(target) {
+            let labels = [&*series.labels[0], &*series.labels[1], &*series.labels[2]];
+            self.guardrails.drifted(&labels, name);
+        }
+    }
+
     /// Takes back the series of a target that is no more. Gives its account and region, if anything was shown of it.
     pub(crate) fn forget(&self, name: &str) -> Option<Scope> {
         let Series {
@@ -359,6 +374,7 @@ impl TargetMetrics {
         self.usage.forget(&labels);
         self.findings.forget(&labels);
         self.looks.forget(&labels);
+        self.guardrails.forget(&labels);
         self.proofs.forget(&labels);
         let [_, account, region] = owned;
         Scope::parse(&account, &region).ok()

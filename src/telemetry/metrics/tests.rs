@@ -8,8 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::api::{
     AMIEncryptionTarget, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationStatus, CheckCount, FindingsStatus,
-    ImageCounts, InspectorState, InspectorStatus, LaunchState, LaunchStatus, MigrationState, ValidationStatus,
-    conditions,
+    GuardrailName, GuardrailStatus, ImageCounts, InspectorState, InspectorStatus, LaunchState, LaunchStatus,
+    MigrationState, Mode, ValidationStatus, conditions,
 };
 use crate::domain::ErrorClass;
 use crate::plan::look::LookResult;
@@ -254,6 +254,49 @@ fn findings_are_shown_by_check_and_severity_while_they_are_there() {
     assert_eq!(rows("amiseal_findings_known"), [""; 0]);
     metrics.targets.forget(NAME);
     assert_eq!(rows("amiseal_findings"), [""; 0]);
+}
+
+#[test]
+fn guardrails_are_shown_where_amiseal_sets_them_and_drifts_count_from_zero() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let name = GuardrailName::ImageBlockPublicAccess;
+    let status = |mode, holds| AMIEncryptionTargetStatus {
+        guardrails: vec![GuardrailStatus {
+            holds,
+            ..GuardrailStatus::new(name, mode)
+        }],
+        ..AMIEncryptionTargetStatus::default()
+    };
+    let names = ["amiseal_guardrail_enforced", "amiseal_guardrail_drifts_total"];
+    for (mode, holds, suspend, expected) in [
+        (Mode::Enforce, None, false, [None, Some(0.0)]),
+        (Mode::Enforce, Some(true), false, [Some(1.0), Some(0.0)]),
+        (Mode::Enforce, Some(false), false, [Some(0.0), Some(0.0)]),
+        (Mode::Enforce, Some(false), true, [None, None]),
+        (Mode::Audit, Some(false), false, [None, None]),
+    ] {
+        metrics
+            .targets
+            .observe(&target("Enforce", suspend), &status(mode, holds), &[], None, None);
+        assert_eq!(
+            names.map(|name| shown(&registry, name)),
+            expected,
+            "{mode:?} {holds:?} {suspend}"
+        );
+    }
+    metrics.targets.observe(
+        &target("Enforce", false),
+        &status(Mode::Enforce, Some(false)),
+        &[],
+        None,
+        None,
+    );
+    metrics.targets.guardrail_drifted(NAME, name);
+    assert_eq!(names.map(|name| shown(&registry, name)), [Some(0.0), Some(1.0)]);
+    metrics.targets.forget(NAME);
+    metrics.targets.guardrail_drifted(NAME, name);
+    assert_eq!(names.map(|name| shown(&registry, name)), [None, None]);
 }
 
 #[test]

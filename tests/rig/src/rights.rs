@@ -13,6 +13,7 @@ pub fn role_actions() -> Vec<&'static str> {
         &PROVE_COPIES,
         &SCAN_COPIES,
         &KEEP_THE_MAP,
+        &HOLD_GUARDRAILS,
     ]
     .concat()
 }
@@ -109,4 +110,13 @@ const KEEP_THE_MAP: [&str; 3] = [
     "ssm:GetParametersByPath",
     "ssm:DeleteParameter",
     "ssm:AddTagsToResource",
+];
+
+/// Besides, to see what they are, which findings are looked for in too.
+const HOLD_GUARDRAILS: [&str; 5] = [
+    "ec2:GetEbsDefaultKmsKeyId",
+    "ec2:ModifyEbsDefaultKmsKeyId",
+    "ec2:EnableEbsEncryptionByDefault",
+    "ec2:EnableImageBlockPublicAccess",
+    "ec2:EnableSnapshotBlockPublicAccess",
 ];

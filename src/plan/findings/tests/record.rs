@@ -35,6 +35,7 @@ fn setting(state: Result<&str, AwsError>) -> Vec<GuardrailState> {
         guardrail: Guardrail::EncryptionByDefault,
         state: state.map(Into::into),
         holds: false,
+        managed_by: None,
     }]
 }
 

@@ -61,6 +61,7 @@ const LAUNCH: &str = "validation: {launch: {instanceType: t3.nano, subnetID: sub
 const ON_DEMAND: &str = "validation: {inspector: {maximumSeverity: High, scan: OnDemand}}";
 const EVERYTHING: &str = "
 audit: {allowedSharing: []}
+guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce}
 consumers: {parameters: All, usageReports: Create}
 validation:
   {launch: {instanceType: t3.nano, subnetID: subnet-0a1b2c3d4e5f60718}, job: {cronJob: scan},
@@ -130,7 +131,7 @@ fn mode_audit_takes_no_action_that_writes_whatever_else_a_policy_says() {
         .filter(|operation| operation.writes())
         .map(|operation| operation.action())
         .collect();
-    for more in ["", "audit: {}", EVERYTHING, LAUNCH, ON_DEMAND] {
+    for more in ["", "audit: {}", EVERYTHING, LAUNCH, ON_DEMAND, "guardrails: {}"] {
         for action in actions(&account(&policy("Audit", more), &with_groups())) {
             assert!(!writes.contains(action.as_str()), "{more}: {action}");
             let (_, name) = action.split_once(':').expect("an action");
@@ -235,6 +236,30 @@ fn each_setting_adds_just_the_statements_that_it_takes() {
             &looks,
             &[],
         ),
+        (
+            "Audit",
+            blind("guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce}"),
+            &looks,
+            &[SeeGuardrails, SeeTheDefaultKey],
+        ),
+        (
+            "Enforce",
+            blind("guardrails: {ebsEncryptionByDefault: \"Off\", imageBlockPublicAccess: Enforce}"),
+            &enforces,
+            &[SeeGuardrails, HoldGuardrails],
+        ),
+        (
+            "Enforce",
+            blind("guardrails: {ebsEncryptionByDefault: Enforce}"),
+            &enforces,
+            &[SeeGuardrails, SeeTheDefaultKey, SeeWhoMayUseTheKey, HoldGuardrails],
+        ),
+        (
+            "Enforce",
+            blind("guardrails: {}"),
+            &enforces,
+            &[SeeGuardrails, SeeTheDefaultKey],
+        ),
         ("Enforce", blind(LAUNCH), &enforces, &proves),
         ("Enforce", blind(ON_DEMAND), &enforces, &[ScanCopies]),
         (
@@ -312,6 +337,31 @@ fn the_settings_that_say_what_may_be_launched_are_read_once_for_findings_and_for
     let reads = |right: &&Right| right.statement.action.has("ec2:GetAllowedImagesSettings");
     let read_by: Vec<Grant> = both.rights.iter().filter(reads).map(|right| right.grant).collect();
     assert_eq!(read_by, [Grant::SeeGuardrails]);
+}
+
+#[test]
+fn of_guardrails_each_takes_its_own_calls_and_no_others() {
+    let sees = "ec2:GetSnapshotBlockPublicAccessState";
+    let more = "consumers: {read: false}\nguardrails: {ebsEncryptionByDefault: \"Off\", imageBlockPublicAccess: \"Off\", \
+         snapshotBlockPublicAccess: Enforce, allowedImages: \"Off\"}";
+    let one = account(&policy("Enforce", more), &options());
+    assert_eq!(statement(&one, Grant::SeeGuardrails).action, Texts::one(sees));
+    let holds = statement(&one, Grant::HoldGuardrails);
+    assert_eq!(holds.action, Texts::one("ec2:EnableSnapshotBlockPublicAccess"));
+    let regions = &holds.condition["StringEquals"]["aws:RequestedRegion"];
+    assert_eq!((&holds.resource, regions), (&Texts::one("*"), &Texts::one("eu-west-1")));
+    let both = account(&policy("Enforce", &format!("{more}\naudit: {{}}")), &options());
+    assert_eq!(
+        statement(&both, Grant::SeeGuardrails).action.0.len(),
+        4,
+        "findings are on all"
+    );
+    let encryption = "guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Audit}";
+    let encryption = account(&policy("Enforce", encryption), &options());
+    assert_eq!(
+        statement(&encryption, Grant::HoldGuardrails).action.0,
+        ["ec2:ModifyEbsDefaultKmsKeyId", "ec2:EnableEbsEncryptionByDefault"]
+    );
 }
 
 #[test]

@@ -31,6 +31,12 @@ fn any_policy() -> impl Strategy<Value = AMIEncryptionPolicy> {
             "{ssmPrefix: /amiseal/images}",
             "{ssmPrefix: /platform}",
         ]),
+        choice(&[
+            "",
+            "guardrails: {}",
+            "guardrails: {imageBlockPublicAccess: Enforce}",
+            "guardrails: {ebsEncryptionByDefault: Enforce, snapshotBlockPublicAccess: Enforce}",
+        ]),
     );
     let region = (
         0..REGIONS.len(),
@@ -38,7 +44,7 @@ fn any_policy() -> impl Strategy<Value = AMIEncryptionPolicy> {
     );
     let accounts = prop::collection::vec(prop::collection::btree_map(region.0, region.1, 1..4), 1..4);
     (settings, accounts).prop_map(|(settings, accounts)| {
-        let (mode, read, audit, proof, templates, parameters, groups, tags, map) = settings;
+        let (mode, read, audit, proof, templates, parameters, groups, tags, map, guardrails) = settings;
         let accounts: String = (1..)
             .zip(&accounts)
             .map(|(number, regions)| {
@@ -48,7 +54,7 @@ fn any_policy() -> impl Strategy<Value = AMIEncryptionPolicy> {
             })
             .collect();
         let more = format!(
-            "{audit}\n{proof}\nconsumers: {{read: {read}, usageReports: Create}}\npromotion: {{launchTemplates: {templates}, \
+            "{audit}\n{proof}\n{guardrails}\nconsumers: {{read: {read}, usageReports: Create}}\npromotion: {{launchTemplates: {templates}, \
              ssmParameters: {parameters}, autoScalingGroups: {groups}, tags: {tags}, map: {map}}}"
         );
         of_accounts(mode, &format!("accounts:\n{accounts}"), &more)

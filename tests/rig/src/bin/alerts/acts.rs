@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::causes::Cause;
 use crate::stage::{PATIENCE, Stage, account};
-use crate::world::{self, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, TAKEN, allowed};
+use crate::world::{self, BLOCK, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, TAKEN, allowed};
 
 /// How long AWS takes to answer where it is slow, in seconds: shorter than replicas wait for it.
 const SLOW: f64 = 240.0;
@@ -56,6 +56,7 @@ impl Stage {
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
             }
             Cause::ReadsSlow => self.throw(cause, "Describe*", Act::DelayReply(SLOW)),
+            Cause::GuardrailTurnedOff => self.turn_off_guardrail(cause)?,
             Cause::MapTaken => {
                 self.plane.apply(&world::around_maps()).await?;
                 self.keep_map_in(TAKEN).await?;
@@ -79,7 +80,9 @@ impl Stage {
         match cause {
             Cause::CopyHangs => self.edit(Edit::FinishCopies {})?,
             Cause::RoleNotTrusted => self.edit(trust(cause, &[HOME]))?,
-            Cause::PermissionMissing | Cause::ConsumersDenied => self.edit(allow(cause, ""))?,
+            Cause::PermissionMissing | Cause::ConsumersDenied | Cause::GuardrailTurnedOff => {
+                self.edit(allow(cause, ""))?;
+            }
             Cause::ImageShared => self.share(cause, &[], &["all"])?,
             Cause::CopyDisabled => self.act_on_copy(cause, OwnerAct::Enable)?,
             Cause::KeyDisabled => self.edit(key_state(cause, "Enabled"))?,
@@ -174,6 +177,16 @@ impl Stage {
         self.edit(Edit::Owner {
             image: image.context("there is no copy")?,
             act,
+        })
+    }
+
+    /// Images can be shared with everybody again, and the role may not change that.
+    fn turn_off_guardrail(&self, cause: Cause) -> Result<()> {
+        self.edit(allow(cause, BLOCK))?;
+        self.edit(Edit::SetGuardrails {
+            account: account(cause),
+            region: REGION.to_owned(),
+            guardrails: Box::default(),
         })
     }
 

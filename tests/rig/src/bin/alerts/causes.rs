@@ -31,6 +31,8 @@ pub(crate) enum Cause {
     ReadsSlow,
     /// A role may not terminate the instances that copies are proven by.
     ProofLeft,
+    /// Somebody turns a guardrail off, and the role may not turn it on again.
+    GuardrailTurnedOff,
     /// The policy names a ConfigMap for its map that somebody else has made.
     MapTaken,
     /// AWS throttles every call.
@@ -63,6 +65,7 @@ pub(crate) const WAVES: [&[Cause]; 8] = [
         Cause::CopyDisabled,
         Cause::CheckFails,
         Cause::ReadsSlow,
+        Cause::GuardrailTurnedOff,
         Cause::MapTaken,
     ],
     &[Cause::ProofLeft],
@@ -96,6 +99,7 @@ impl Cause {
             Self::ImageShared => "100000000011",
             Self::CopyDisabled => "100000000012",
             Self::ProofLeft => "100000000013",
+            Self::GuardrailTurnedOff => "100000000014",
             Self::MapTaken
             | Self::Throttled
             | Self::ReplicaHangs
@@ -126,6 +130,7 @@ impl Cause {
             Self::CheckFails => &["AmisealTargetNotReady"],
             Self::ReadsSlow => &["AmisealScanStale"],
             Self::ProofLeft => &["AmisealProofLeftRunning"],
+            Self::GuardrailTurnedOff => &["AmisealGuardrailNotEnforced", "AmisealGuardrailDrifted"],
             Self::MapTaken => &["AmisealMapNotPublished"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
@@ -185,6 +190,7 @@ impl Cause {
             Self::CheckFails => "AWS fails when it is asked what the role may do",
             Self::ReadsSlow => "AWS takes four minutes to answer a read",
             Self::ProofLeft => "the role may not terminate an instance that a copy is proven by",
+            Self::GuardrailTurnedOff => "somebody turns off a guardrail that the role may not turn on",
             Self::MapTaken => "the policy names a ConfigMap of somebody else for its map",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
@@ -211,6 +217,7 @@ impl Cause {
             Self::CheckFails => "AWS says what the role may do",
             Self::ReadsSlow => "AWS answers reads at once again",
             Self::ProofLeft => "the role may terminate it again",
+            Self::GuardrailTurnedOff => "the role may turn the guardrail on again",
             Self::MapTaken => "the policy names another ConfigMap",
             Self::Throttled => "AWS takes calls again",
             Self::ReplicaHangs => "the replica goes on",

@@ -26,6 +26,8 @@ pub(crate) fn allowed() -> Vec<&'static str> {
 }
 /// Without this action AWS begins copies, and they fail.
 pub(crate) const GRANT: &str = "kms:CreateGrant";
+/// Without this one nobody can be kept from sharing images with everybody.
+pub(crate) const BLOCK: &str = "ec2:EnableImageBlockPublicAccess";
 /// Without this one nobody can say which images are unused.
 pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 
@@ -45,8 +47,10 @@ pub(crate) fn world(accounts: &[&str], without: &str, launching: &str) -> Result
         } else {
             &[]
         };
-        let region =
-            json!({"name": REGION, "keys": [{"alias": [KEY]}], "images": images, "launchTemplates": templates});
+        let region = json!({
+            "name": REGION, "keys": [{"alias": [KEY]}], "images": images, "launchTemplates": templates,
+            "guardrails": {"imagePublicAccess": "block-new-sharing"},
+        });
         json!({"id": id, "roles": [role], "regions": [region]})
     };
     let mut all: Vec<Value> = vec![json!({"id": HOME})];
@@ -61,7 +65,7 @@ pub(crate) fn world(accounts: &[&str], without: &str, launching: &str) -> Result
     WorldSpec::parse(&world.to_string()).context("the world is no world")
 }
 
-/// The policy that has them migrated, and findings looked for.
+/// The policy that has them migrated, findings looked for, and a guardrail held.
 pub(crate) fn policy(accounts: &[&str]) -> String {
     let accounts: Vec<Value> = accounts.iter().map(|id| json!({"accountID": id})).collect();
     json!({
@@ -72,6 +76,12 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
             "mode": "Enforce",
             "scanInterval": "1m",
             "audit": {},
+            "guardrails": {
+                "ebsEncryptionByDefault": "Off",
+                "imageBlockPublicAccess": "Enforce",
+                "snapshotBlockPublicAccess": "Off",
+                "allowedImages": "Off",
+            },
             "promotion": {"launchTemplates": "Update"},
             "defaults": {
                 "roleName": ROLE,

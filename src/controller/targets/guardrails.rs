@@ -1,0 +1,249 @@
+//! Guardrails: the settings of the region that the policy has held. They are read with every scan, and set where it is on record that
+//! they are to be.
+
+use jiff::Timestamp;
+use kube::runtime::reflector::ObjectRef;
+
+use super::{TargetReconciler, newly};
+use crate::api::conditions::{self, Status};
+use crate::api::{AMIEncryptionTargetStatus, GuardrailName};
+use crate::aws::{AwsError, Cause};
+use crate::controller::key_access::{Others, key_access};
+use crate::controller::registry::jittered;
+use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, KeyArn, Operation};
+use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Reading};
+use crate::plan::obstacle::KeyView;
+use crate::plan::permissions::asks_for_changes;
+
+/// The reasons of Events.
+const ENFORCED: &str = "GuardrailEnforced";
+const DRIFTED: &str = "GuardrailDrifted";
+
+impl TargetReconciler<'_> {
+    /// What the policy asks for here. Nothing is set where it is not known whether an older policy governs it.
+    pub(super) fn asked_guardrails(&self) -> Vec<Asked> {
+        let spec = &self.target.spec;
+        if spec.guardrails.is_none() {
+            return Vec::new();
+        }
+        let policy = self.ctx.policies.get(&ObjectRef::new(&spec.policy));
+        let may_change = policy.is_some_and(|policy| asks_for_changes(&policy.spec, spec));
+        let older = self.older_targets();
+        let is_known = older.is_some();
+        let older = older.unwrap_or_default();
+        let older: Vec<_> = older
+            .iter()
+            .map(|target| (target.spec.policy.as_str(), target.spec.guardrails))
+            .collect();
+        guardrails::asked(spec, may_change && is_known, &older)
+    }
+
+    /// Reads them, when that is due, and sets what is on record. What comes to be on record is written after this visit.
+    pub(super) async fn follow_guardrails(&self) {
+        let asked = self.asked_guardrails();
+        if asked.is_empty() {
+            self.state(|state| state.guardrails.rest());
+            return;
+        }
+        if !self.has_scanned() {
+            return;
+        }
+        let now = self.ctx.clock.now();
+        let knows_launchers = self.knows_launchers();
+        if self.state(|state| state.guardrails.is_read_due(&asked, knows_launchers, now)) {
+            self.read_guardrails(&asked).await;
+        }
+        let status = self.target.status.as_ref();
+        let record = status.map_or(&[][..], |status| status.guardrails.as_slice());
+        let now = self.ctx.clock.now();
+        let wanted = self.state(|state| {
+            let key = state.key.view().clone();
+            state.guardrails.decide(&asked, &key, record, now)
+        });
+        for guardrail in wanted {
+            self.set_guardrail(guardrail).await;
+        }
+        let now = self.ctx.clock.now();
+        self.state(|state| {
+            let key = state.key.view().clone();
+            state.guardrails.settle(&asked, &key, now);
+        });
+    }
+
+    /// When to come back for them. While scans fail, nothing is read or set.
+    pub(super) fn guardrails_due(&self) -> Option<Timestamp> {
+        let due = self.state(|state| state.guardrails.due());
+        due.filter(|_| self.has_scanned())
+    }
+
+    /// Whether the last scan has succeeded: who cannot read images can hardly read anything else.
+    fn has_scanned(&self) -> bool {
+        self.state(|state| state.inventory.is_some() && state.scans.problem().is_none())
+    }
+
+    /// Whether it is known who launches there, or nobody wants to know it.
+    fn knows_launchers(&self) -> bool {
+        !self.target.spec.consumers.read || self.state(|state| state.usage.picture().is_some())
+    }
+
+    async fn read_guardrails(&self, asked: &[Asked]) {
+        let which: Vec<Guardrail> = asked.iter().map(|one| one.guardrail).collect();
+        let at = self.ctx.clock.now();
+        let states = Box::pin(self.session.guardrails_of(&which)).await;
+        let mut default_key = None;
+        if which.contains(&Guardrail::EncryptionByDefault) {
+            default_key = Some(self.session.default_key().await);
+        }
+        let reading = |state: GuardrailState| {
+            let is_of_key = state.guardrail == Guardrail::EncryptionByDefault;
+            Reading::new(state, default_key.clone().filter(|_| is_of_key), at)
+        };
+        let readings: Vec<Reading> = states.into_iter().map(reading).collect();
+        for error in readings.iter().filter_map(Reading::error) {
+            self.note(error);
+            tracing::warn!(%error, "could not read a guardrail");
+        }
+        let key = self.state(|state| state.key.view().clone());
+        let standing = if guardrails::asks_about_key(asked, &readings, &key) {
+            self.key_standing().await
+        } else {
+            KeyStanding::Unasked
+        };
+        let interval = self.target.spec.scan_interval.as_std();
+        let now = self.ctx.clock.now();
+        let spread = |wait| jittered(wait, &self.name);
+        self.state(|state| {
+            let fetched = Fetched {
+                readings,
+                key: standing,
+                key_of: state.key.view().arn().cloned(),
+            };
+            state.guardrails.fetched(fetched, interval, now, spread);
+        });
+    }
+
+    /// Whether the policy's key may be the default one: it is read anew, with who may use it.
+    async fn key_standing(&self) -> KeyStanding {
+        self.read_key().await;
+        self.classify();
+        self.wake_migrations();
+        let (view, is_read, picture) = self.state(|state| {
+            let is_read = state.key.problem().is_none();
+            (state.key.view().clone(), is_read, state.usage.picture().cloned())
+        });
+        let KeyView::Known(key) = &*view else {
+            return KeyStanding::Unasked;
+        };
+        if !is_read {
+            return KeyStanding::Unasked;
+        }
+        if !self.knows_launchers() {
+            return KeyStanding::Waiting;
+        }
+        let graph = picture.as_ref().map(|picture| &picture.graph);
+        let graph = graph.filter(|_| self.target.spec.consumers.read);
+        if let Some(why) = graph.and_then(guardrails::unread_launchers) {
+            return KeyStanding::Unusable(key.arn.clone(), why);
+        }
+        let needs = guardrails::needs(&self.scope, graph);
+        let mut access = None;
+        if !key.aws_managed {
+            let principals = needs.keys().cloned().collect();
+            access = Box::pin(key_access(&self.session, &key.arn, &principals, Others::None)).await;
+        }
+        if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
+            return KeyStanding::Unread(error.clone());
+        }
+        guardrails::standing(key, &needs, access.as_ref(), &self.scope.account)
+    }
+
+    /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.
+    async fn set_guardrail(&self, guardrail: Guardrail) {
+        let changes = self.state(|state| {
+            let key = state.key.view().clone();
+            state.guardrails.changes(guardrail, &key)
+        });
+        let operations: Vec<Operation> = changes.iter().map(GuardrailChange::operation).collect();
+        let session = self.session.visiting(&self.name);
+        if let Err(error) = session.reserve(&operations) {
+            self.guardrail_failed(guardrail, &error, false);
+            return;
+        }
+        let now = self.ctx.clock.now();
+        self.state(|state| state.guardrails.begins(guardrail, now));
+        let mut took_some = false;
+        for change in &changes {
+            if let Err(error) = Box::pin(session.set_guardrail(change)).await {
+                self.guardrail_failed(guardrail, &error, took_some);
+                return;
+            }
+            tracing::info!(?change, "AWS has taken a guardrail");
+            took_some = true;
+        }
+        let now = self.ctx.clock.now();
+        self.state(|state| state.guardrails.taken(guardrail, now));
+        let note = guardrails::turned_on(guardrail, changes.iter().find_map(key_of));
+        let action = format!("Set-{}", GuardrailName::from(guardrail).as_str());
+        self.ctx.events.normal(self.target, ENFORCED, &action, &note).await;
+    }
+
+    fn guardrail_failed(&self, guardrail: Guardrail, error: &AwsError, took_some: bool) {
+        let now = self.ctx.clock.now();
+        // That there is no room is no failure.
+        if !error.is(Cause::NoRoom) {
+            self.note(error);
+            tracing::warn!(%error, %guardrail, "could not set a guardrail");
+        }
+        let spread = |wait| jittered(wait, &self.name);
+        self.state(|state| state.guardrails.failed(guardrail, error, took_some, now, spread));
+    }
+
+    /// Tells of those that were found undone, and of those that need a person.
+    pub(super) async fn tell_guardrails(&self, before: &AMIEncryptionTargetStatus, now: &AMIEncryptionTargetStatus) {
+        for drift in guardrails::drifts(&before.guardrails, &now.guardrails) {
+            self.ctx.metrics.targets.guardrail_drifted(&self.name, drift.name);
+            let action = format!("Find-{}", drift.name.as_str());
+            self.ctx
+                .events
+                .warning(self.target, DRIFTED, &action, &drift.message)
+                .await;
+        }
+        let type_ = conditions::GUARDRAILS_ENFORCED;
+        let news = newly(Status::False, type_, &before.conditions, &now.conditions);
+        if let Some((reason, message)) = news.filter(|(reason, _)| guardrails::needs_a_person(reason)) {
+            self.ctx
+                .events
+                .warning(self.target, reason, "HoldGuardrails", message)
+                .await;
+        }
+    }
+
+    /// What the target says of them.
+    pub(super) fn say_guardrails(
+        &self,
+        decided: &mut AMIEncryptionTargetStatus,
+        before: &AMIEncryptionTargetStatus,
+        now: Timestamp,
+    ) {
+        let asked = self.asked_guardrails();
+        self.state(|state| {
+            let view = guardrails::View {
+                spec: &self.target.spec,
+                asked: &asked,
+                watch: &state.guardrails,
+                key: state.key.view(),
+                generation: self.target.metadata.generation,
+                now,
+            };
+            guardrails::tell(decided, before, &view);
+        });
+    }
+}
+
+/// The key that a change makes the default one.
+fn key_of(change: &GuardrailChange) -> Option<&KeyArn> {
+    match change {
+        GuardrailChange::DefaultKey(key) => Some(key),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether the policy's key may be the default key of EBS. A wrong one stops every launch in the account and region that names no other.
+
+use crate::domain::{AccountId, AwsError, ConsumerKind, Guardrail, Key, KeyAccess, KeyArn, KeyUsability, Scope};
+use crate::plan::access::who::{self, Needs, Uses};
+use crate::plan::access::{KeyFacts, Principal, form};
+use crate::plan::guardrails::Reading;
+use crate::plan::obstacle::{self, KeyView, Problem};
+use crate::plan::usage::Graph;
+
+/// Whether those who launch in an account may use a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// That was not asked.
+    #[default]
+    Unasked,
+    /// It is not known yet who launches there.
+    Waiting,
+    /// They may.
+    Usable(KeyArn),
+    /// They may not, or that cannot be told, for this.
+    Unusable(KeyArn, String),
+    /// It could not be read, for a fault that passes by itself.
+    Unread(AwsError),
+}
+
+/// Who needs the default key: whoever launches in the account, and the roles by which services of AWS launch there, as far as these are
+/// known.
+pub fn needs(scope: &Scope, graph: Option<&Graph>) -> Needs {
+    let own = Principal::Account(scope.account.clone());
+    let mut needs = Needs::from([(own, Uses::default())]);
+    let Some(graph) = graph else { return needs };
+    let consumers = graph.launched().flat_map(|(_, consumers)| consumers);
+    for consumer in consumers {
+        let principal = who::launches_by(consumer, graph, scope.region.partition());
+        // People come and go. Which of them launches what is no matter here.
+        if let Some(role @ Principal::Role { .. }) = principal {
+            let uses: &mut Uses = needs.entry(role).or_default();
+            uses.consumers.insert((consumer.kind, consumer.id.clone()));
+        }
+    }
+    needs
+}
+
+/// Why it is not known which services of AWS launch there by roles of their own, if it is not.
+pub fn unread_launchers(graph: &Graph) -> Option<String> {
+    let is_service = |(kind, _): &(&ConsumerKind, &Problem)| who::is_service(**kind);
+    let (kind, problem) = graph.unread().iter().find(is_service)?;
+    Some(format!(
+        "It is not known by which roles AWS launches here, since not every {} could be read. {}",
+        kind.noun(),
+        problem.message
+    ))
+}
+
+/// Whether those who need a key may use it, by its policy and grants.
+pub fn standing(key: &Key, needs: &Needs, access: Option<&KeyAccess>, own: &AccountId) -> KeyStanding {
+    let facts = KeyFacts {
+        arn: &key.arn,
+        aws_managed: key.aws_managed,
+        access,
+    };
+    match form::rows(facts, needs, own).first() {
+        None => KeyStanding::Usable(key.arn.clone()),
+        Some(row) => KeyStanding::Unusable(key.arn.clone(), row.text()),
+    }
+}
+
+/// What keeps the policy's key from being the default one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Hindrance {
+    /// Somebody has to act.
+    NotUsable(String),
+    /// It is not known yet.
+    NotKnown(String),
+}
+
+impl KeyStanding {
+    /// What keeps the policy's key, which it names `named`, from being the default one; nothing where it is known to be usable.
+    pub(super) fn hindrance(&self, view: &KeyView, named: &str) -> Option<Hindrance> {
+        if let Some(problem) = view.problem() {
+            return Some(Hindrance::NotUsable(obstacle::of_key(problem, named).message));
+        }
+        let KeyView::Known(key) = view else {
+            let message = "The policy's key could not be read: see KeyUsable.";
+            return Some(Hindrance::NotKnown(message.to_owned()));
+        };
+        match self {
+            Self::Usable(known) if *known == key.arn => None,
+            Self::Unusable(known, why) if *known == key.arn => Some(Hindrance::NotUsable(why.clone())),
+            Self::Waiting => Some(Hindrance::NotKnown(
+                "It is not read yet who launches here, and has to use the key.".to_owned(),
+            )),
+            Self::Unread(error) => Some(Hindrance::NotKnown(format!(
+                "It could not be read who may use the key. {}",
+                crate::plan::problem::of_key_error(error, key.arn.as_str()).message
+            ))),
+            _ => Some(Hindrance::NotKnown(
+                "It is not read yet who may use the key.".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The policy's key, where it can be used.
+pub(super) fn usable(view: &KeyView) -> Option<&Key> {
+    match view {
+        KeyView::Known(key) if key.usability == KeyUsability::Usable => Some(key),
+        _ => None,
+    }
+}
+
+/// Whether a key that AWS shows as the default one is this key. What nobody has set is shown by its alias.
+pub(super) fn is_default(shown: &str, key: &Key) -> bool {
+    const OF_AWS: &str = "alias/aws/ebs";
+    let by_alias = shown == OF_AWS || shown.starts_with("arn:") && shown.ends_with(&format!(":{OF_AWS}"));
+    let arn = key.arn.as_str();
+    let by_id = arn.rsplit_once(":key/").is_some_and(|(_, id)| id == shown);
+    shown == arn || by_id || key.aws_managed && by_alias
+}
+
+/// Whether the guardrail of a reading is the one that takes a key.
+pub(super) fn is_of_key(reading: &Reading) -> bool {
+    reading.guardrail() == Guardrail::EncryptionByDefault
+}

@@ -1,0 +1,86 @@
+//! Guardrails: settings of a region that a policy has held. What is set, when, and what is said of it.
+//!
+//! Nothing is set under mode Audit, where an older policy governs it, or where a declarative policy of the organization holds it. A key
+//! becomes the default one only where it is known to be usable by whoever launches in the account. What is set is on record before, and
+//! is not set again before AWS must have shown it.
+
+mod key;
+mod reading;
+mod request;
+mod says;
+mod tell;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use crate::api::{AMIEncryptionTargetSpec, GuardrailMode, GuardrailName, GuardrailSettings, Mode};
+use crate::domain::{Guardrail, KeyArn};
+use crate::plan::obstacle::KeyView;
+
+pub use key::{KeyStanding, needs, standing, unread_launchers};
+pub use reading::Reading;
+pub use says::needs_a_person;
+pub use tell::{Drift, View, drifts, tell};
+pub use watch::{Fetched, GuardrailWatch};
+
+/// What a policy wants of a guardrail in one account and region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Which one.
+    pub guardrail: Guardrail,
+    /// Whether it is set where it does not hold; else it is only reported.
+    pub enforces: bool,
+    /// The older policy that governs it, where there is one.
+    pub governor: Option<String>,
+}
+
+/// What a policy wants, in the one order of guardrails. Nothing is set but where both the policy and its target ask for changes
+/// (`may_change`). `older` are the policies of the same account and region that are older, the oldest first: one governs whatever it does
+/// not leave off.
+pub fn asked(
+    spec: &AMIEncryptionTargetSpec,
+    may_change: bool,
+    older: &[(&str, Option<GuardrailSettings>)],
+) -> Vec<Asked> {
+    let Some(settings) = spec.guardrails else {
+        return Vec::new();
+    };
+    let of_one = |guardrail| {
+        let mode = settings.mode_of(guardrail);
+        let speaks_of =
+            |theirs: Option<GuardrailSettings>| theirs.is_some_and(|one| one.mode_of(guardrail) != GuardrailMode::Off);
+        let governor = older.iter().find(|(_, theirs)| speaks_of(*theirs));
+        let governor = governor.map(|(policy, _)| (*policy).to_owned());
+        (mode != GuardrailMode::Off).then(|| Asked {
+            guardrail,
+            enforces: mode == GuardrailMode::Enforce
+                && spec.mode == Mode::Enforce
+                && !spec.suspend
+                && may_change
+                && governor.is_none(),
+            governor,
+        })
+    };
+    Guardrail::ALL.into_iter().filter_map(of_one).collect()
+}
+
+/// Whether it has to be asked who may use the policy's key: encryption is to be set, and does not hold.
+pub fn asks_about_key(asked: &[Asked], readings: &[Reading], key: &KeyView) -> bool {
+    let is_encryption = |one: &&Asked| one.guardrail == Guardrail::EncryptionByDefault;
+    let is_enforced = asked.iter().find(is_encryption).is_some_and(|one| one.enforces);
+    let reading = readings
+        .iter()
+        .find(|reading| reading.guardrail() == Guardrail::EncryptionByDefault);
+    is_enforced && reading.is_some_and(|reading| reading.may_be_set(key))
+}
+
+/// What amiseal has done, for an Event.
+pub fn turned_on(guardrail: Guardrail, key: Option<&KeyArn>) -> String {
+    match (guardrail, key) {
+        (Guardrail::EncryptionByDefault, Some(key)) => {
+            format!("Turned on EBS encryption by default, with the default key {key}.")
+        }
+        (Guardrail::EncryptionByDefault, None) => "Turned on EBS encryption by default.".to_owned(),
+        (other, _) => format!("Turned on {}: block-new-sharing.", GuardrailName::from(other).as_str()),
+    }
+}

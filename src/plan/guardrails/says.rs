@@ -1,0 +1,145 @@
+//! What is said of guardrails: of each why it is not as asked for, and of all of them together.
+
+use super::Asked;
+use super::key::Hindrance;
+use super::reading::{Reading, Verdict};
+use super::request::problem_of;
+use super::tell::View;
+use crate::api::conditions::{Status, reason};
+use crate::api::{GuardrailName, Mode};
+use crate::domain::{Guardrail, ManagedBy};
+use crate::plan::freshness;
+use crate::plan::obstacle::Problem;
+
+/// In this order: of several guardrails the first is said. What is not among them is a call that has failed in some other way.
+const ORDER: [&str; 6] = [
+    reason::FORBIDDEN,
+    reason::KEY_NOT_USABLE,
+    reason::HELD_BY_DECLARATIVE_POLICY,
+    reason::REQUESTED,
+    reason::NOT_READ,
+    reason::NOT_ENFORCED,
+];
+/// Where in this order other reasons come.
+const OTHERS: usize = 3;
+
+/// Whether a person has to act on a condition with this reason.
+pub fn needs_a_person(why: &str) -> bool {
+    [
+        reason::FORBIDDEN,
+        reason::KEY_NOT_USABLE,
+        reason::HELD_BY_DECLARATIVE_POLICY,
+    ]
+    .contains(&why)
+}
+
+fn rank(why: &str) -> (usize, bool) {
+    match ORDER.iter().position(|known| *known == why) {
+        Some(place) => (place, true),
+        None => (OTHERS, false),
+    }
+}
+
+/// What the condition says, by what there is to say of each of them.
+pub(super) fn of_all(view: &View<'_>, all: &[Option<Problem>]) -> (Status, &'static str, String) {
+    let all = || all.iter().flatten();
+    let Some(worst) = all().min_by_key(|problem| rank(problem.reason)) else {
+        let message = "Every guardrail is as the policy asks for.";
+        return (Status::True, reason::ENFORCED, message.to_owned());
+    };
+    let same = all().filter(|problem| problem.reason == worst.reason);
+    let mut messages: Vec<&str> = same.map(|problem| problem.message.as_str()).collect();
+    messages.dedup();
+    let mut message = messages.join(" ");
+    if worst.reason == reason::NOT_ENFORCED && view.spec.mode == Mode::Audit {
+        message += " In mode Audit, amiseal sets nothing.";
+    }
+    let status = if worst.reason == reason::NOT_READ {
+        Status::Unknown
+    } else {
+        Status::False
+    };
+    (status, worst.reason, message)
+}
+
+impl View<'_> {
+    /// What was read of a guardrail, as long as that is gone by.
+    pub(super) fn known(&self, guardrail: Guardrail) -> Option<&Reading> {
+        let reading = self.watch.reading(guardrail)?;
+        (self.now < freshness::holds_until(reading.at(), self.spec)).then_some(reading)
+    }
+
+    /// Why a guardrail is not as asked for, or not known to be; nothing where it is.
+    pub(super) fn problem(&self, asked: &Asked) -> Option<Problem> {
+        let name = GuardrailName::from(asked.guardrail).as_str();
+        let not_read = |what: &str| Some(Problem::new(reason::NOT_READ, format!("{name} {what}")));
+        let Some(reading) = self.known(asked.guardrail) else {
+            return match self.watch.reading(asked.guardrail) {
+                Some(_) => not_read("could not be read for more than two scan intervals: see Reachable."),
+                None => not_read("is not read yet."),
+            };
+        };
+        if let Some(error) = reading.error() {
+            let problem = problem_of(error);
+            return match problem.reason {
+                reason::FORBIDDEN => Some(problem),
+                _ => not_read(&format!("could not be read. {}", problem.message)),
+            };
+        }
+        match reading.verdict(self.key) {
+            Verdict::Holds => None,
+            Verdict::NotKnown => not_read("is not judged before the policy's key is known: see KeyUsable."),
+            Verdict::Differs if asked.enforces => Some(self.unset(asked.guardrail, name, reading)),
+            Verdict::Differs => {
+                let is = format!("{name} is {}", shown(reading));
+                let message = match &asked.governor {
+                    Some(policy) => format!("{is}: the older policy {policy} governs it here."),
+                    None => format!("{is}, which is only reported."),
+                };
+                Some(Problem::new(reason::NOT_ENFORCED, message))
+            }
+        }
+    }
+
+    /// Why a guardrail that is to be set is not.
+    fn unset(&self, guardrail: Guardrail, name: &str, reading: &Reading) -> Problem {
+        if reading.managed_by() == Some(ManagedBy::DeclarativePolicy) {
+            let message = format!(
+                "A declarative policy of the organization holds {name} at {}: change it there, or set Audit for it in \
+                 spec.guardrails.",
+                reading.state().unwrap_or_default()
+            );
+            return Problem::new(reason::HELD_BY_DECLARATIVE_POLICY, message);
+        }
+        let hindrance = match guardrail {
+            Guardrail::EncryptionByDefault => self.watch.hindrance(self.key, &self.spec.kms_key_id),
+            _ => None,
+        };
+        match hindrance {
+            Some(Hindrance::NotUsable(why)) => {
+                let message =
+                    format!("The policy's key is not made the default key, and {name} is not turned on. {why}");
+                return Problem::new(reason::KEY_NOT_USABLE, message);
+            }
+            Some(Hindrance::NotKnown(why)) => return Problem::new(reason::NOT_READ, format!("{name}: {why}")),
+            None => {}
+        }
+        let is_asked = self.watch.requested(guardrail, None).is_some();
+        match self.watch.failure(guardrail) {
+            Some(problem) if !is_asked || needs_a_person(problem.reason) => problem.clone(),
+            _ => {
+                let message = format!("AWS is asked to set {name}, and may take ten minutes to show it.");
+                Problem::new(reason::REQUESTED, message)
+            }
+        }
+    }
+}
+
+/// The state in words.
+fn shown(reading: &Reading) -> String {
+    let state = reading.state().unwrap_or("unknown");
+    match reading.default_key() {
+        Some(key) if state == "enabled" => format!("{state} under {key}"),
+        _ => state.to_owned(),
+    }
+}

@@ -1,0 +1,169 @@
+//! What a target says of its guardrails.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::reading::{Reading, Verdict};
+use super::request::second;
+use super::{Asked, GuardrailWatch, says};
+use crate::api::conditions::{self, Status, Writer, cut, reason};
+use crate::api::{
+    AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, GuardrailManager, GuardrailName, GuardrailStatus, Mode,
+};
+use crate::domain::ManagedBy;
+use crate::plan::obstacle::{KeyView, Problem};
+
+/// The longest texts, in characters.
+const STATE: usize = 64;
+const KEY: usize = 256;
+const MESSAGE: usize = 1024;
+
+/// What is said by.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The target's settings.
+    pub spec: &'a AMIEncryptionTargetSpec,
+    /// What is asked for.
+    pub asked: &'a [Asked],
+    /// What is known.
+    pub watch: &'a GuardrailWatch,
+    /// The policy's key.
+    pub key: &'a KeyView,
+    /// The generation of the target.
+    pub generation: Option<i64>,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+/// Puts on record what is read and what is to be set, and says what has become of it. `before` is what is on record now, and `status` what
+/// is said of everything else.
+pub fn tell(status: &mut AMIEncryptionTargetStatus, before: &AMIEncryptionTargetStatus, view: &View<'_>) {
+    let is_same_key = status.key_arn == before.key_arn;
+    let mut write = Writer {
+        conditions: &mut status.conditions,
+        generation: view.generation,
+        now: view.now,
+    };
+    if view.spec.guardrails.is_some() && view.spec.suspend {
+        let message = "amiseal neither reads nor sets guardrails while the policy is suspended.";
+        write.set(
+            conditions::GUARDRAILS_ENFORCED,
+            Status::Unknown,
+            reason::SUSPENDED,
+            message,
+        );
+        return;
+    }
+    if view.asked.is_empty() {
+        write.remove(conditions::GUARDRAILS_ENFORCED);
+        status.guardrails.clear();
+        return;
+    }
+    let problems: Vec<Option<Problem>> = view.asked.iter().map(|one| view.problem(one)).collect();
+    // What an earlier process has said stays until this one has looked.
+    let said = conditions::find(write.conditions, conditions::GUARDRAILS_ENFORCED);
+    let stays = view.has_read_nothing() && said.is_some_and(|said| said.reason != reason::SUSPENDED);
+    if !stays {
+        let (is, why, message) = says::of_all(view, &problems);
+        write.set(conditions::GUARDRAILS_ENFORCED, is, why, &message);
+    }
+    let rows = view.asked.iter().zip(&problems);
+    status.guardrails = rows
+        .map(|(one, problem)| view.row(one, problem.as_ref(), &before.guardrails, is_same_key))
+        .collect();
+}
+
+impl View<'_> {
+    fn has_read_nothing(&self) -> bool {
+        let mut asked = self.asked.iter();
+        asked.all(|one| self.watch.reading(one.guardrail).is_none())
+    }
+
+    fn row(
+        &self,
+        asked: &Asked,
+        problem: Option<&Problem>,
+        before: &[GuardrailStatus],
+        is_same_key: bool,
+    ) -> GuardrailStatus {
+        let name = GuardrailName::from(asked.guardrail);
+        let mode = if asked.enforces { Mode::Enforce } else { Mode::Audit };
+        let before = before.iter().find(|row| row.name == name);
+        let mut row = before.cloned().unwrap_or(GuardrailStatus::new(name, mode));
+        row.mode = mode;
+        let recorded = row.requested_at.as_ref().map(|time| time.0);
+        row.requested_at = self.watch.requested(asked.guardrail, recorded).map(Time);
+        row.message = problem.map(|problem| cut(&problem.message, MESSAGE));
+        if !asked.enforces {
+            row.held_since = None;
+        }
+        // What an earlier process has found stays said until this one has looked.
+        if self.watch.reading(asked.guardrail).is_none() {
+            row.message = before.and_then(|row| row.message.clone()).or(row.message);
+            return row;
+        }
+        self.fill(&mut row, asked, is_same_key);
+        row
+    }
+
+    /// What was read, and what that says of what held before.
+    fn fill(&self, row: &mut GuardrailStatus, asked: &Asked, is_same_key: bool) {
+        let reading = self.known(asked.guardrail);
+        let text = |text: Option<&str>, most| text.map(|text| cut(text, most));
+        row.state = text(reading.and_then(Reading::state), STATE);
+        row.key_arn = text(reading.and_then(Reading::default_key), KEY);
+        row.managed_by = reading.and_then(Reading::managed_by).map(GuardrailManager::from);
+        let verdict = reading.map_or(Verdict::NotKnown, |reading| reading.verdict(self.key));
+        row.holds = match verdict {
+            Verdict::Holds => Some(true),
+            Verdict::Differs => Some(false),
+            Verdict::NotKnown => None,
+        };
+        if row.managed_by == Some(GuardrailManager::DeclarativePolicy) && verdict == Verdict::Holds {
+            row.message = Some("A declarative policy of the organization holds it.".to_owned());
+        }
+        let is_settling = self.watch.is_settling(asked.guardrail, self.now);
+        match verdict {
+            _ if !asked.enforces => {}
+            Verdict::Holds => {
+                row.held_since.get_or_insert(Time(second(self.now)));
+            }
+            // Some of AWS may not have heard of it yet.
+            Verdict::Differs if is_settling => {}
+            Verdict::Differs => {
+                let is_accounts = reading.and_then(Reading::managed_by) != Some(ManagedBy::DeclarativePolicy);
+                // Nobody has undone anything where the policy asks for something else.
+                if row.held_since.take().is_some() && is_accounts && is_same_key {
+                    row.drifts = row.drifts.saturating_add(1);
+                }
+            }
+            Verdict::NotKnown => {}
+        }
+    }
+}
+
+/// A guardrail that was found undone after it held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// Which one.
+    pub name: GuardrailName,
+    /// The same in a sentence.
+    pub message: String,
+}
+
+/// What is on record now as undone, and was not before.
+pub fn drifts(before: &[GuardrailStatus], now: &[GuardrailStatus]) -> Vec<Drift> {
+    let drifted = |row: &&GuardrailStatus| {
+        let known = before.iter().find(|before| before.name == row.name);
+        row.drifts > known.map_or(0, |known| known.drifts)
+    };
+    let told = |row: &GuardrailStatus| Drift {
+        name: row.name,
+        message: format!(
+            "{} held, and was found undone: it is {} now. CloudTrail knows who did that.",
+            row.name.as_str(),
+            row.state.as_deref().unwrap_or("unknown")
+        ),
+    };
+    now.iter().filter(drifted).map(told).collect()
+}

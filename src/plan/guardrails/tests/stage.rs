@@ -1,0 +1,313 @@
+//! An account and region of AWS as far as guardrails go, and a controller that visits it.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::api::conditions;
+use crate::api::{
+    AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, GuardrailName, GuardrailSettings, GuardrailStatus,
+};
+use crate::domain::{
+    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyUsability, ManagedBy, Operation,
+};
+use crate::plan::guardrails::{Asked, Fetched, GuardrailWatch, KeyStanding, Reading, View, asked, tell};
+use crate::plan::obstacle::KeyView;
+use crate::plan::testing::{at, key};
+
+pub(super) const ENCRYPTION: Guardrail = Guardrail::EncryptionByDefault;
+pub(super) const IMAGES: Guardrail = Guardrail::ImageBlockPublicAccess;
+pub(super) const SNAPSHOTS: Guardrail = Guardrail::SnapshotBlockPublicAccess;
+/// How often is scanned, in seconds.
+pub(super) const SCANS: i64 = 900;
+
+/// All of it. Times are seconds.
+pub(super) struct Stage {
+    pub(super) spec: AMIEncryptionTargetSpec,
+    pub(super) status: AMIEncryptionTargetStatus,
+    pub(super) watch: GuardrailWatch,
+    pub(super) key: KeyView,
+    pub(super) standing: KeyStanding,
+    pub(super) older: Vec<(&'static str, Option<GuardrailSettings>)>,
+    /// Whether the API server takes no status.
+    pub(super) loses_writes: bool,
+    // AWS.
+    pub(super) is_on: bool,
+    pub(super) default_key: Box<str>,
+    pub(super) images: &'static str,
+    pub(super) snapshots: &'static str,
+    /// Whether a declarative policy holds the two blocks, and whether it did when they were read last.
+    pub(super) is_declared: bool,
+    was_declared: bool,
+    /// How long AWS takes to show what it has taken.
+    pub(super) lag: i64,
+    pending: Vec<(Timestamp, GuardrailChange)>,
+    /// What comes of calls that set something, and whether AWS takes them all the same.
+    pub(super) fails: Option<(AwsError, bool)>,
+    /// The same of calls that read.
+    pub(super) unread: Option<AwsError>,
+    pub(super) calls: Vec<(i64, GuardrailChange)>,
+    pub(super) reads: usize,
+    /// When each was set last, but for calls that AWS has refused.
+    set: Vec<(i64, Guardrail)>,
+}
+
+pub(super) fn spec(guardrails: &serde_json::Value, mode: &str) -> AMIEncryptionTargetSpec {
+    serde_json::from_value(json!({
+        "policy": "production", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami",
+        "mode": mode, "scanInterval": "15m", "otherKey": "Report", "copy": {}, "promotion": {}, "guardrails": guardrails,
+    }))
+    .expect("a target's spec")
+}
+
+pub(super) fn settings(guardrails: &serde_json::Value) -> GuardrailSettings {
+    serde_json::from_value(guardrails.clone()).expect("settings")
+}
+
+/// A policy's key.
+pub(super) fn usable(number: u32) -> KeyView {
+    KeyView::Known(Key {
+        arn: key(number),
+        usability: KeyUsability::Usable,
+        aws_managed: false,
+    })
+}
+
+/// A call that failed.
+pub(super) fn failed(operation: Operation, class: ErrorClass) -> AwsError {
+    AwsError::new(operation, class, None)
+}
+
+impl Stage {
+    /// A region that nobody has set anything in, and a policy that has all three set.
+    pub(super) fn new() -> Self {
+        Self::of(&json!({
+            "ebsEncryptionByDefault": "Enforce",
+            "imageBlockPublicAccess": "Enforce",
+            "snapshotBlockPublicAccess": "Enforce",
+            "allowedImages": "Off",
+        }))
+    }
+
+    pub(super) fn of(guardrails: &serde_json::Value) -> Self {
+        Self {
+            spec: spec(guardrails, "Enforce"),
+            status: AMIEncryptionTargetStatus::default(),
+            watch: GuardrailWatch::default(),
+            key: usable(1),
+            standing: KeyStanding::Usable(key(1)),
+            older: Vec::new(),
+            loses_writes: false,
+            is_on: false,
+            default_key: "alias/aws/ebs".into(),
+            images: "unblocked",
+            snapshots: "unblocked",
+            is_declared: false,
+            was_declared: false,
+            lag: 0,
+            pending: Vec::new(),
+            fails: None,
+            unread: None,
+            calls: Vec::new(),
+            reads: 0,
+            set: Vec::new(),
+        }
+    }
+
+    /// Everything as the policy asks for, long since.
+    pub(super) fn sound() -> Self {
+        Self {
+            is_on: true,
+            default_key: key(1).as_str().into(),
+            images: "block-new-sharing",
+            snapshots: "block-all-sharing",
+            ..Self::new()
+        }
+    }
+
+    /// What a visit does, and the status that is written after it.
+    pub(super) fn visit(&mut self, second: i64) {
+        let now = at(second);
+        self.shows(now);
+        let asked = asked(&self.spec, true, &self.older);
+        if asked.is_empty() {
+            self.watch.rest();
+        } else {
+            self.work(&asked, second);
+        }
+        let before = self.status.clone();
+        self.status.key_arn = self.key.arn().map(ToString::to_string);
+        let view = View {
+            spec: &self.spec,
+            asked: &asked,
+            watch: &self.watch,
+            key: &self.key,
+            generation: Some(1),
+            now,
+        };
+        tell(&mut self.status, &before, &view);
+        if self.loses_writes {
+            self.status = before;
+        }
+    }
+
+    /// A visit every five seconds, and a scan every now and then.
+    pub(super) fn visits(&mut self, (from, to): (i64, i64)) {
+        for second in (from..=to).step_by(5) {
+            if second / SCANS != (second - 5) / SCANS {
+                self.watch.scanned();
+            }
+            self.visit(second);
+        }
+    }
+
+    fn work(&mut self, asked: &[Asked], second: i64) {
+        let now = at(second);
+        if self.watch.is_read_due(asked, true, now) {
+            self.reads += 1;
+            if self.unread.is_none() {
+                self.was_declared = self.is_declared;
+            }
+            let readings = asked.iter().map(|one| self.read(one.guardrail, now)).collect();
+            let fetched = Fetched {
+                readings,
+                key: self.standing.clone(),
+                key_of: self.key.arn().cloned(),
+            };
+            let interval = self.spec.scan_interval.as_std();
+            self.watch.fetched(fetched, interval, now, |wait| wait);
+        }
+        for guardrail in self.watch.decide(asked, &self.key, &self.status.guardrails, now) {
+            let enforces = asked.iter().any(|one| one.guardrail == guardrail && one.enforces);
+            assert!(enforces, "{guardrail} is set, and only reported");
+            self.set(guardrail, second);
+        }
+        self.watch.settle(asked, &self.key, now);
+    }
+
+    fn read(&self, guardrail: Guardrail, now: Timestamp) -> Reading {
+        let (state, holds) = match guardrail {
+            Guardrail::EncryptionByDefault if self.is_on => ("enabled", true),
+            Guardrail::EncryptionByDefault | Guardrail::AllowedImages => ("disabled", false),
+            Guardrail::ImageBlockPublicAccess => (self.images, self.images != "unblocked"),
+            Guardrail::SnapshotBlockPublicAccess => (self.snapshots, self.snapshots != "unblocked"),
+        };
+        let is_of_key = guardrail == Guardrail::EncryptionByDefault;
+        let managed_by = match self.is_declared {
+            _ if is_of_key => None,
+            true => Some(ManagedBy::DeclarativePolicy),
+            false => Some(ManagedBy::Account),
+        };
+        let error = self.unread.clone();
+        let state = GuardrailState {
+            guardrail,
+            holds: holds && error.is_none(),
+            state: error.clone().map_or(Ok(state.into()), Err),
+            managed_by: managed_by.filter(|_| error.is_none()),
+        };
+        let key = error.map_or(Ok(self.default_key.clone()), Err);
+        Reading::new(state, is_of_key.then_some(key), now)
+    }
+
+    fn set(&mut self, guardrail: Guardrail, second: i64) {
+        let changes = self.watch.changes(guardrail, &self.key);
+        self.may_set(guardrail, &changes, second);
+        self.watch.begins(guardrail, at(second));
+        let mut took_some = false;
+        for change in changes {
+            self.calls.push((second, change.clone()));
+            if let Some((error, is_taken)) = self.fails.clone() {
+                if is_taken {
+                    self.take(guardrail, change, second);
+                }
+                self.watch.failed(guardrail, &error, took_some, at(second), |wait| wait);
+                return;
+            }
+            self.take(guardrail, change, second);
+            took_some = true;
+        }
+        self.watch.taken(guardrail, at(second));
+    }
+
+    /// What has to be so whenever AWS is asked to set something.
+    fn may_set(&self, guardrail: Guardrail, changes: &[GuardrailChange], second: i64) {
+        let row = self.row(guardrail).expect("it is on record");
+        assert!(
+            row.requested_at.is_some(),
+            "{guardrail} is set, and that is not on record"
+        );
+        assert!(!changes.is_empty(), "{guardrail} is set to nothing");
+        let before = self.set.iter().rev().find(|(_, of)| *of == guardrail);
+        if let Some((before, _)) = before {
+            assert!(second - before >= 900, "{guardrail} is set at {before} and at {second}");
+        }
+        if guardrail != ENCRYPTION {
+            assert!(
+                !self.was_declared,
+                "{guardrail} is set, and a declarative policy holds it"
+            );
+            return;
+        }
+        assert_eq!(
+            self.standing,
+            KeyStanding::Usable(key(1)),
+            "who launches may not use it"
+        );
+        assert_eq!(self.key, usable(1), "the key cannot be used");
+        let turns_on = changes
+            .iter()
+            .position(|one| *one == GuardrailChange::EncryptionByDefault);
+        let sets_key = changes
+            .iter()
+            .position(|one| *one == GuardrailChange::DefaultKey(key(1)));
+        if let Some(turns_on) = turns_on {
+            let is_first = sets_key.is_some_and(|sets_key| sets_key < turns_on);
+            assert!(
+                is_first || *self.default_key == *key(1).as_str(),
+                "the key is set before encryption is turned on"
+            );
+        }
+    }
+
+    fn take(&mut self, guardrail: Guardrail, change: GuardrailChange, second: i64) {
+        self.set.push((second, guardrail));
+        self.pending.push((at(second + self.lag), change));
+        self.shows(at(second));
+    }
+
+    fn shows(&mut self, now: Timestamp) {
+        for (_, change) in self.pending.extract_if(.., |(at, _)| *at <= now) {
+            match change {
+                GuardrailChange::DefaultKey(key) => self.default_key = key.as_str().into(),
+                GuardrailChange::EncryptionByDefault => self.is_on = true,
+                GuardrailChange::BlockImages => self.images = "block-new-sharing",
+                GuardrailChange::BlockSnapshots => self.snapshots = "block-new-sharing",
+            }
+        }
+    }
+
+    pub(super) fn row(&self, guardrail: Guardrail) -> Option<&GuardrailStatus> {
+        let name = GuardrailName::from(guardrail);
+        self.status.guardrails.iter().find(|row| row.name == name)
+    }
+
+    pub(super) fn drifts(&self, guardrail: Guardrail) -> u32 {
+        self.row(guardrail).map_or(0, |row| row.drifts)
+    }
+
+    /// Status and reason of the condition; empty where it is not there.
+    pub(super) fn says(&self) -> String {
+        let said = conditions::find(&self.status.conditions, conditions::GUARDRAILS_ENFORCED);
+        said.map_or_else(String::new, |said| format!("{}/{}", said.status, said.reason))
+    }
+
+    pub(super) fn message(&self) -> &str {
+        let said = conditions::find(&self.status.conditions, conditions::GUARDRAILS_ENFORCED);
+        said.map_or("", |said| said.message.as_str())
+    }
+
+    /// How often each of the calls was made.
+    pub(super) fn count(&self, operation: Operation) -> usize {
+        let all = self.calls.iter();
+        all.filter(|(_, change)| change.operation() == operation).count()
+    }
+}
