@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use amiseal::cli::command_line::{Cli, parse};
 use amiseal::cli::output::read_or_not;
-use amiseal::cli::{check, completion, crd, decide, iam_policy, import, man, map, plan, report, run};
+use amiseal::cli::{check, completion, crd, decide, guardrails, iam_policy, import, man, map, plan, report, run};
 use clap::CommandFactory as _;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -32,6 +32,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Cli::Hold(args) => return decide::hold(&args),
         Cli::Resume(args) => return decide::resume(&args),
         Cli::Map(args) => return map::run(&args),
+        Cli::Guardrails(args) => return guardrails::run(&args),
         Cli::IamPolicy(args) => return iam_policy::run(&args),
         Cli::Crd(args) => crd::run(&args, &mut std::io::stdout().lock())?,
         Cli::Completion(args) => completion::run(&args, Cli::command(), &mut std::io::stdout().lock())?,

@@ -196,6 +196,15 @@ fn the_readme_names_every_action_that_the_role_needs() {
     );
 }
 
+#[test]
+fn the_page_on_security_has_every_call_that_changes_something_as_cloudtrail_names_it() {
+    let page = include_str!("../docs/security.md");
+    for operation in Operation::ALL.iter().filter(|operation| operation.writes()) {
+        let row = format!("\n| `{}` | `{}.amazonaws.com` |", operation.name(), operation.service());
+        assert!(page.contains(&row), "docs/security.md has no row for {operation}");
+    }
+}
+
 /// What tests and demo give the controller's roles is written down a second time.
 #[test]
 fn the_roles_of_tests_may_do_what_a_policy_that_asks_for_everything_takes_but_for_the_use_of_keys() {
@@ -224,7 +233,7 @@ fn the_roles_of_tests_may_do_what_a_policy_that_asks_for_everything_takes_but_fo
 }
 
 /// The documents that people read, by their paths in the project, beside the runbooks.
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
@@ -233,6 +242,7 @@ const DOCUMENTS: [&str; 17] = [
     "docs/benchmarks.md",
     "docs/findings.md",
     "docs/gitops.md",
+    "docs/guardrails.md",
     "docs/guide.md",
     "docs/import.md",
     "docs/map.md",
@@ -241,6 +251,7 @@ const DOCUMENTS: [&str; 17] = [
     "docs/report.md",
     "docs/rights.md",
     "docs/scaling.md",
+    "docs/security.md",
     "tests/ec2sim/README.md",
 ];
 

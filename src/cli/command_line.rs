@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser};
 
-use super::{check, completion, crd, decide, iam_policy, import, man, map, plan, report, run};
+use super::{check, completion, crd, decide, guardrails, iam_policy, import, man, map, plan, report, run};
 
 /// How kubectl calls its plugin.
 const PLUGIN: &str = "kubectl amiseal";
@@ -36,6 +36,8 @@ pub enum Cli {
     Resume(Box<decide::ResumeArgs>),
     /// Print which copy replaces which original, for Terraform and other tools that declare images
     Map(Box<map::Args>),
+    /// Print the guardrails of all accounts and regions, or the document by which AWS Organizations holds them
+    Guardrails(Box<guardrails::Args>),
     /// Print the rights in AWS that policies take: of the role in each account, its trust, and its keys
     IamPolicy(Box<iam_policy::Args>),
     /// Print the custom resource definitions

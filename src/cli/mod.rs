@@ -6,6 +6,7 @@ pub mod completion;
 mod connection;
 pub mod crd;
 pub mod decide;
+pub mod guardrails;
 pub mod iam_policy;
 pub mod import;
 pub mod kubeconfig;

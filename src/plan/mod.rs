@@ -17,6 +17,7 @@ pub mod findings;
 pub mod followers;
 pub mod freshness;
 pub mod guardrails;
+pub mod guardrails_report;
 pub mod import;
 pub mod key;
 pub mod look;

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "check",
     "plan",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 15] = [
     "hold",
     "resume",
     "map",
+    "guardrails",
     "iam-policy",
     "crd",
     "completion",

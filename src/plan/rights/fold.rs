@@ -8,7 +8,7 @@ const WIDTH: usize = 110;
 const FIELDS: usize = 2;
 
 /// A value as JSON; an error of the program that writes it.
-pub(super) fn pretty(value: &impl Serialize) -> Result<String, String> {
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     Ok(folded(&text))
 }

@@ -36,6 +36,7 @@ use asked::Asked;
 pub use cloudformation::template;
 pub use controller::ControllerRights;
 pub use document::{Explanation, Part, document, part};
+pub(crate) use fold::pretty;
 pub use grants::Grant;
 pub use key_policy::KeyRights;
 pub use notes::notes;

@@ -46,13 +46,13 @@ impl Serialize for Texts {
 /// Operators, with what each asks of which keys.
 pub type Conditions = BTreeMap<&'static str, BTreeMap<String, Texts>>;
 
-/// A statement that allows something.
+/// A statement that allows something, or that denies it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Statement {
     /// Its name.
     pub sid: String,
-    /// `Allow`: there is no other here.
+    /// `Allow`, or `Deny` in service control policies.
     pub effect: &'static str,
     /// Whom it is for, in policies of roles' trust and of keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -111,7 +111,7 @@ pub struct Policy {
 
 impl Policy {
     /// A policy of these statements.
-    pub(super) fn of(statement: Vec<Statement>) -> Self {
+    pub fn of(statement: Vec<Statement>) -> Self {
         Self {
             version: VERSION,
             statement,

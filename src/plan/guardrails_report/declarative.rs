@@ -1,0 +1,241 @@
+//! The declarative policy of AWS Organizations by which AWS itself holds what policies enforce ("Declarative policy syntax and
+//! examples" in the user guide of AWS Organizations).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::enforced::{enforced, meant};
+use super::printed::{alike, attached, several};
+use super::{Enforced, Filter, Printed, Row, asked};
+use crate::api::{AMIEncryptionPolicy, GuardrailMode};
+use crate::domain::Guardrail;
+use crate::plan::rights;
+
+/// What a declarative policy can hold of it. EBS encryption by default is not among it.
+const HELD: [Guardrail; 3] = [
+    Guardrail::ImageBlockPublicAccess,
+    Guardrail::SnapshotBlockPublicAccess,
+    Guardrail::AllowedImages,
+];
+/// So many providers are in one criterion of Allowed AMIs.
+const PROVIDERS: usize = 200;
+/// The state of the block for snapshots that is more than what amiseal sets, as the EC2 API names it.
+const ALL_SHARING: &str = "block-all-sharing";
+
+/// What of it follows from no policy.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeclarativeOptions {
+    /// Which public snapshots are blocked. None: the new ones, which has to be said where AWS blocks more already.
+    pub snapshots: Option<SnapshotState>,
+    /// The state of Allowed AMIs, which no policy enforces by itself. None: they are left out.
+    pub allowed_images: Option<AllowedImagesState>,
+}
+
+/// Which public snapshots are blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotState {
+    /// New ones: what is public stays so.
+    NewSharing,
+    /// All of them: nobody else sees what was public.
+    AllSharing,
+}
+
+impl SnapshotState {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NewSharing => "block_new_sharing",
+            Self::AllSharing => "block_all_sharing",
+        }
+    }
+}
+
+/// What Allowed AMIs do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllowedImagesState {
+    /// They say which images they would refuse.
+    AuditMode,
+    /// They refuse them.
+    Enabled,
+}
+
+impl AllowedImagesState {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuditMode => "audit_mode",
+            Self::Enabled => "enabled",
+        }
+    }
+}
+
+/// The declarative policy for what these policies enforce; or why there is not just one. `rows` have what is known of the accounts.
+pub fn declarative_policy(
+    policies: &[AMIEncryptionPolicy],
+    rows: &[Row],
+    filter: &Filter,
+    options: DeclarativeOptions,
+) -> Result<Printed, String> {
+    if filter.region.is_some() {
+        return Err("a declarative policy holds in all regions of an account: leave --region out.".to_owned());
+    }
+    let mut accounts = enforced(policies, filter, options.allowed_images.is_some());
+    let held = |account: &Enforced| -> BTreeSet<Guardrail> {
+        let guardrails = account.regions.keys().copied();
+        guardrails.filter(|guardrail| HELD.contains(guardrail)).collect()
+    };
+    let encrypts = |account: &Enforced| account.regions.contains_key(&Guardrail::EncryptionByDefault);
+    let has_encryption = accounts.iter().any(encrypts);
+    accounts.retain(|account| !held(account).is_empty());
+    alike(&accounts, |account| (account.partition, held(account)))?;
+    let Some(first) = accounts.first() else {
+        return Err(nothing(has_encryption));
+    };
+    let mut attributes = Map::new();
+    // In the order of the alphabet, which is that of the text whatever keeps the fields.
+    if let Some(state) = options
+        .allowed_images
+        .filter(|_| first.regions.contains_key(&Guardrail::AllowedImages))
+    {
+        let settings = allowed_images(state, &providers(policies, filter)?);
+        attributes.insert("allowed_images_settings".to_owned(), settings);
+    }
+    if first.regions.contains_key(&Guardrail::ImageBlockPublicAccess) {
+        attributes.insert("image_block_public_access".to_owned(), block("block_new_sharing"));
+    }
+    let snapshots = first.regions.contains_key(&Guardrail::SnapshotBlockPublicAccess);
+    if snapshots {
+        let state = snapshot_state(&accounts, rows, options.snapshots)?;
+        attributes.insert("snapshot_block_public_access".to_owned(), block(state.as_str()));
+    }
+    let text = rights::pretty(&json!({"ec2_attributes": attributes}))? + "\n";
+    let is_unsure = snapshots && rows.is_empty() && options.snapshots.is_none();
+    let notes = notes(&accounts, has_encryption, is_unsure, options);
+    Ok(Printed { text, notes })
+}
+
+fn nothing(has_encryption: bool) -> String {
+    match has_encryption {
+        true => "the policies enforce only EBS encryption by default, which no declarative policy can hold: print --as scp.",
+        false => {
+            "no policy enforces imageBlockPublicAccess or snapshotBlockPublicAccess there: set them to Enforce in spec.guardrails, \
+             and spec.mode to Enforce."
+        }
+    }
+    .to_owned()
+}
+
+fn assign(value: impl Into<Value>) -> Value {
+    let mut assigned = Map::new();
+    assigned.insert("@@assign".to_owned(), value.into());
+    Value::Object(assigned)
+}
+
+fn block(state: &str) -> Value {
+    json!({"state": assign(state)})
+}
+
+fn allowed_images(state: AllowedImagesState, providers: &[String]) -> Value {
+    let criteria: Map<String, Value> = providers
+        .chunks(PROVIDERS)
+        .enumerate()
+        .map(|(at, some)| {
+            let criterion = json!({"allowed_image_providers": assign(some.to_vec())});
+            (format!("criteria_{}", at + 1), criterion)
+        })
+        .collect();
+    json!({"image_criteria": criteria, "state": assign(state.as_str())})
+}
+
+/// The state of the block for snapshots. Less than what AWS blocks already has to be asked for: what was public would be so again.
+fn snapshot_state(accounts: &[Enforced], rows: &[Row], wanted: Option<SnapshotState>) -> Result<SnapshotState, String> {
+    if let Some(wanted) = wanted {
+        return Ok(wanted);
+    }
+    let name = asked::name(Guardrail::SnapshotBlockPublicAccess);
+    let blocks_all = |row: &&Row| row.guardrail == name && row.state == ALL_SHARING;
+    let is_among = |row: &&Row| accounts.iter().any(|account| account.account_id == row.account_id);
+    let more: BTreeSet<&str> = rows
+        .iter()
+        .filter(blocks_all)
+        .filter(is_among)
+        .map(|row| row.account_id.as_str())
+        .collect();
+    if more.is_empty() {
+        return Ok(SnapshotState::NewSharing);
+    }
+    Err(format!(
+        "{} blocks all public snapshots, and block-new-sharing would make them public again: say --snapshots block-all-sharing, or \
+         --snapshots block-new-sharing if you want that.",
+        several(more)
+    ))
+}
+
+/// Whose images may be launched, as the policies that are meant say: all of them have to say the same.
+fn providers(policies: &[AMIEncryptionPolicy], filter: &Filter) -> Result<Vec<String>, String> {
+    let is_reported = |mode: Option<GuardrailMode>| matches!(mode, Some(GuardrailMode::Audit | GuardrailMode::Enforce));
+    let mut lists: BTreeMap<Vec<String>, String> = BTreeMap::new();
+    for spec in meant(policies, filter) {
+        if !is_reported(asked::mode(&spec, Guardrail::AllowedImages)) {
+            continue;
+        }
+        let Some(audit) = &spec.audit else {
+            return Err(format!(
+                "the policy {} does not say whose images are trusted: set spec.audit.trustedOwners.",
+                spec.policy
+            ));
+        };
+        let owners = audit.trusted_owners.iter().map(|owner| provider(owner));
+        let own = policies
+            .iter()
+            .filter(|policy| policy.metadata.name.as_deref() == Some(spec.policy.as_str()))
+            .flat_map(|policy| policy.spec.accounts.iter().map(|account| account.account_id.clone()));
+        let all: BTreeSet<String> = owners.chain(own).chain(["amazon".to_owned()]).collect();
+        lists.entry(all.into_iter().collect()).or_insert(spec.policy);
+    }
+    match lists.len() {
+        1 => Ok(lists.into_keys().next().unwrap_or_default()),
+        _ => Err(format!(
+            "the policies {} trust different owners of images: choose one with --policy.",
+            several(lists.values().map(String::as_str))
+        )),
+    }
+}
+
+/// An owner as declarative policies name it: the aliases of the EC2 API have hyphens.
+fn provider(owner: &str) -> String {
+    match owner {
+        "aws-marketplace" => "aws_marketplace".to_owned(),
+        "aws-backup-vault" => "aws_backup_vault".to_owned(),
+        account => account.to_owned(),
+    }
+}
+
+fn notes(accounts: &[Enforced], has_encryption: bool, is_unsure: bool, options: DeclarativeOptions) -> Vec<String> {
+    let mut notes = vec![format!(
+        "Attach it to {}, or to what they are in: AWS then holds this in all of their regions, also in those that no policy names, and \
+         amiseal reports it and sets nothing.",
+        attached(accounts)
+    )];
+    if is_unsure {
+        notes.push(
+            "Where block-all-sharing is on for snapshots, this document makes public again what was public: add --snapshots \
+             block-all-sharing to keep it."
+                .to_owned(),
+        );
+    }
+    if options.allowed_images == Some(AllowedImagesState::Enabled) {
+        notes.push(
+            "Allowed AMIs refuse images of everybody else: attach the document with --allowed-images audit-mode first, and see which \
+             images AWS would refuse."
+                .to_owned(),
+        );
+    }
+    if has_encryption {
+        notes.push(
+            "No declarative policy holds EBS encryption by default: amiseal does, and --as scp prints what keeps people from turning it \
+             off."
+                .to_owned(),
+        );
+    }
+    notes
+}
