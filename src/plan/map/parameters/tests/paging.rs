@@ -3,6 +3,7 @@
 use super::super::*;
 use super::store::{Store, kept, said};
 use super::{PREFIX, PUBLISHED};
+use crate::api::conditions::{Status, reason};
 use crate::domain::{Operation, ParameterPages};
 use crate::plan::testing::{at, failed_call, image_id};
 
@@ -113,6 +114,38 @@ fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
         assert!(watch.reads_from().is_some());
         act(&mut watch, &wanted);
         assert_eq!(watch.reads_from().is_some(), goes_on, "{what}");
+    }
+}
+
+#[test]
+fn failures_between_pages_that_come_are_not_in_a_row() {
+    let progresses = Some((Status::Unknown, reason::PROGRESSING));
+    let throttled = Some((Status::False, reason::THROTTLED));
+    // What is said after so many failures in a row before each of four parts, and once the next part has come.
+    for (failures, told, then) in [
+        (0, None, None),
+        (1, None, None),
+        (2, None, None),
+        (3, throttled, progresses),
+        (4, throttled, progresses),
+    ] {
+        let (mut store, wanted) = with(35);
+        let (mut watch, mut now) = (ParameterWatch::default(), at(0));
+        let said_now = |watch: &ParameterWatch| watch.said(PREFIX, false).map(|said| (said.status, said.reason));
+        for part in 0..4 {
+            store.refuses = Some((Operation::GetParametersByPath, ErrorClass::Throttled));
+            for failure in 0..failures {
+                store.visit(&mut watch, &wanted, now);
+                let expected = if failure < 2 { then.filter(|_| part > 0) } else { told };
+                assert_eq!(said_now(&watch), expected, "{failure} of {failures}, part {part}");
+                now = watch.due().expect("it is tried again");
+            }
+            store.refuses = None;
+            store.visit(&mut watch, &wanted, now);
+            let expected = if part < 3 { then } else { Some(PUBLISHED) };
+            assert_eq!(said_now(&watch), expected, "{failures} failures, part {part}");
+            now = watch.due().expect("it goes on");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ParameterWatch, Wanted};
+use super::{Call, ParameterWatch, Wanted};
 use crate::domain::{AwsError, ErrorClass, ParameterPages, StoredParameter};
 
 /// So many pages are read in one visit,
@@ -64,6 +64,8 @@ impl ParameterWatch {
                     next,
                     goes_on_at: now + GOES_ON,
                 });
+                // What has failed before these and what fails after them is not in a row.
+                self.failures.passed(&[Call::Read]);
             }
             None => self.read(wanted, found, began, now),
         }

@@ -12,7 +12,8 @@ use crate::plan::obstacle::Problem;
 const FIELD: &str = "promotion.map.ssmPrefix";
 
 impl ParameterWatch {
-    /// What is to be said; nothing before they were read. What was there before stays said while it is brought up to date.
+    /// What is to be said; nothing before they were read, unless it was a problem that is over. What was there before stays said while it is
+    /// brought up to date.
     pub(super) fn say(&self, wanted: &Wanted<'_>, now: Timestamp, is_more: bool) -> Option<Said> {
         let prefix = wanted.prefix;
         if let Some(problem) = self.hindrance(wanted, now) {
@@ -25,8 +26,12 @@ impl ParameterWatch {
             let message = format!("{which}: {}", problem.message);
             return Some(Said::new(Status::False, problem.reason, message));
         }
-        self.read?;
         let under_way = |message: String| Some(Said::new(Status::Unknown, reason::PROGRESSING, message));
+        if self.read.is_none() {
+            // What was in the way is over, and nothing else is known yet.
+            let was_told = self.said.as_ref().filter(|said| said.status == Status::False);
+            return was_told.and_then(|_| under_way(format!("The parameters under {prefix} are being read.")));
+        }
         if wanted.lets_go {
             return under_way(format!(
                 "The parameters under {prefix}, which {FIELD} named before, are being deleted."
