@@ -4,7 +4,7 @@ use super::super::*;
 use super::store::{Store, kept, said};
 use super::{PREFIX, PUBLISHED};
 use crate::api::conditions::{Status, reason};
-use crate::domain::{Operation, ParameterPages};
+use crate::domain::{Cause, Operation, ParameterPages};
 use crate::plan::testing::{at, failed_call, image_id};
 
 /// Parameter Store with the parameters of so many originals, of which ten are listed in a visit.
@@ -66,8 +66,6 @@ fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
     for (class, goes_on) in [
         (ErrorClass::Transient, true),
         (ErrorClass::Throttled, true),
-        // AWS does not know the token any more.
-        (ErrorClass::Invalid, false),
         (ErrorClass::Denied, false),
         (ErrorClass::NotOurs, false),
     ] {
@@ -147,6 +145,47 @@ fn failures_between_pages_that_come_are_not_in_a_row() {
             now = watch.due().expect("it goes on");
         }
     }
+}
+
+#[test]
+fn a_token_that_aws_does_not_know_any_more_has_them_read_anew_and_is_told_where_that_is_of_no_use() {
+    const REFUSED: (Status, &str) = (Status::False, reason::INVALID_REQUEST);
+    let (whole, again): (&[bool], &[bool]) = (&[true; 3], &[true, false]);
+    // Whether each call is answered, of which three read all, and what is said after the last one.
+    let table: [(&[&[bool]], Option<(Status, &str)>); 8] = [
+        (&[again], None),
+        (&[again, whole], Some(PUBLISHED)),
+        (&[&[false]], Some(REFUSED)),
+        // Without a token, or once more with one.
+        (&[again, &[false]], Some(REFUSED)),
+        (&[again, again], Some(REFUSED)),
+        (&[again, again, again], Some(REFUSED)),
+        (&[again, again, whole], Some(PUBLISHED)),
+        (&[again, whole, again, whole, again], Some(PUBLISHED)),
+    ];
+    for (calls, expected) in table {
+        let (mut store, wanted) = with(25);
+        let (mut watch, mut now) = (ParameterWatch::default(), at(0));
+        for is_answered in calls.concat() {
+            store.refuses = (!is_answered).then_some((Operation::GetParametersByPath, ErrorClass::Invalid));
+            store.visit(&mut watch, &wanted, now);
+            let due = watch.due().expect("it goes on");
+            assert!(due > now, "{calls:?}");
+            now = due;
+        }
+        let told = watch.said(PREFIX, false).map(|said| (said.status, said.reason));
+        assert_eq!((told, store.changes.len()), (expected, 0), "{calls:?}");
+    }
+    // What the answer lacks is told at once.
+    let (mut store, wanted) = with(25);
+    let mut watch = ParameterWatch::default();
+    store.visit(&mut watch, &wanted, at(0));
+    let error = AwsError {
+        cause: Some(Cause::MalformedAnswer),
+        ..failed_call(Operation::GetParametersByPath, ErrorClass::Invalid)
+    };
+    assert_eq!(watch.failed(&error, None, at(1), |wait| wait), 1);
+    assert_eq!(watch.reads_from(), None);
 }
 
 #[test]

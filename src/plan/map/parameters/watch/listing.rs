@@ -19,14 +19,15 @@ const LISTS_FOR: Duration = Duration::from_secs(3600);
 pub(super) struct Listing {
     began: Timestamp,
     found: Vec<StoredParameter>,
-    next: Box<str>,
+    /// From where it goes on; none where it begins anew.
+    next: Option<Box<str>>,
     goes_on_at: Timestamp,
 }
 
 impl ParameterWatch {
     /// From where the reading goes on; none where it begins.
     pub fn reads_from(&self) -> Option<&str> {
-        self.listing.as_ref().map(|listing| &*listing.next)
+        self.listing.as_ref()?.next.as_deref()
     }
 
     /// When it goes on, where one is under way.
@@ -52,8 +53,8 @@ impl ParameterWatch {
             return;
         }
         let (began, mut found) = match self.listing.take() {
-            Some(listing) => (listing.began, listing.found),
-            None => (began, Vec::new()),
+            Some(listing) if listing.next.is_some() => (listing.began, listing.found),
+            _ => (began, Vec::new()),
         };
         found.extend(pages.parameters);
         match pages.next {
@@ -61,20 +62,35 @@ impl ParameterWatch {
                 self.listing = Some(Listing {
                     began,
                     found,
-                    next,
+                    next: Some(next),
                     goes_on_at: now + GOES_ON,
                 });
                 // What has failed before these and what fails after them is not in a row.
-                self.failures.passed(&[Call::Read]);
+                if self.refuses_tokens {
+                    self.failures.went_on(Call::Read);
+                } else {
+                    self.failures.passed(&[Call::Read]);
+                }
             }
             None => self.read(wanted, found, began, now),
         }
     }
 
-    /// A page could not be read. Where that passes by itself, what was read before it holds.
-    pub(super) fn could_not_read(&mut self, error: &AwsError) {
-        if !matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled) {
-            self.listing = None;
+    /// A page could not be read. Where that passes by itself, what was read before it holds. AWS knows the token of a page for a while
+    /// only: the first one that it refuses has all of them read from the beginning. Says whether it is a failure, which that is not.
+    pub(super) fn could_not_read(&mut self, error: &AwsError, now: Timestamp) -> bool {
+        if matches!(error.class, ErrorClass::Transient | ErrorClass::Throttled) {
+            return true;
         }
+        let is_by_token = error.class == ErrorClass::Invalid && error.cause.is_none() && self.reads_from().is_some();
+        let begins_anew = is_by_token && !self.refuses_tokens;
+        self.refuses_tokens |= is_by_token;
+        self.listing = begins_anew.then(|| Listing {
+            began: now,
+            found: Vec::new(),
+            next: None,
+            goes_on_at: now + GOES_ON,
+        });
+        !begins_anew
     }
 }

@@ -49,6 +49,8 @@ pub struct ParameterWatch {
     blind_until: Option<Timestamp>,
     /// The reading that goes on at the next visit.
     listing: Option<Listing>,
+    /// Whether AWS has refused to go on with a reading since the last one that was whole.
+    refuses_tokens: bool,
     /// The last reading that was whole.
     read: Option<Reading>,
     shown: BTreeMap<ImageId, Shown>,
@@ -211,6 +213,7 @@ impl ParameterWatch {
         self.not_before.retain(|_, until| now < *until);
         self.read = Some(Reading { began, ended: now });
         self.failures.passed(&[Call::Read]);
+        self.refuses_tokens = false;
         self.begins(wanted, now);
         // What does not show in time is told, and is no reason to read all of them every minute.
         let is_awaited = self
