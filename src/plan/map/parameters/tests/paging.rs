@@ -189,6 +189,47 @@ fn a_token_that_aws_does_not_know_any_more_has_them_read_anew_and_is_told_where_
 }
 
 #[test]
+fn what_a_reading_should_show_is_told_by_when_it_began_and_not_by_when_it_ended() {
+    let hides = || Store {
+        hides: true,
+        ..Store::default()
+    };
+    for (began, ended, is_late) in [
+        (15, 20, false),
+        (15, 900, false),
+        (599, 1500, false),
+        (600, 600, true),
+        (600, 1500, true),
+    ] {
+        let case = format!("from {began} to {ended}");
+        let (mut store, mut watch) = (hides(), ParameterWatch::default());
+        let wanted = kept([(1, 101)]);
+        store.visit(&mut watch, &wanted, at(0));
+        assert_eq!(store.changes.len(), 1, "{case}");
+        watch.read(&wanted, store.listed(PREFIX), at(began), at(ended));
+        // Nor is it written once more.
+        let steps = watch.steps(&wanted, at(ended));
+        watch.settle(&wanted, at(ended));
+        let expected = if is_late {
+            (Status::False, reason::NOT_SHOWN)
+        } else {
+            (Status::Unknown, reason::PROGRESSING)
+        };
+        assert_eq!((steps.len(), said(&watch)), (usize::from(is_late), expected), "{case}");
+
+        // As long as it may come to show, the prefix is not let go of.
+        let (mut store, mut watch) = (hides(), ParameterWatch::default());
+        watch.records(PREFIX);
+        store.visit(&mut watch, &wanted, at(0));
+        let let_go = Wanted::let_go("production", PREFIX);
+        store.visit(&mut watch, &let_go, at(10));
+        watch.read(&let_go, Vec::new(), at(began), at(ended));
+        watch.settle(&let_go, at(ended));
+        assert_eq!(watch.has_let_go(PREFIX), is_late, "{case}");
+    }
+}
+
+#[test]
 fn pages_of_another_reading_count_for_nothing() {
     let (mut store, wanted) = with(25);
     let mut watch = ParameterWatch::default();

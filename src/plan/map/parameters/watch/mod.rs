@@ -100,9 +100,14 @@ struct Written {
 }
 
 impl Written {
-    /// Whether it should show by now.
-    fn is_late(&self, now: Timestamp) -> bool {
-        self.times > 1 || self.at + SHOWS_AFTER <= now
+    /// Whether a reading that began then should show it: when its pages were read after that is not known.
+    fn shows_in(&self, began: Timestamp) -> bool {
+        self.at + SHOWS_AFTER <= began
+    }
+
+    /// Whether a reading that began then is too late for it not to show.
+    fn is_late(&self, began: Timestamp) -> bool {
+        self.times > 1 || self.shows_in(began)
     }
 }
 
@@ -204,7 +209,7 @@ impl ParameterWatch {
             let shows = shown
                 .get(original)
                 .is_some_and(|one| *one.value == *written.copy.as_str());
-            !shows && (is_wanted(original, written) || now < written.at + SHOWS_AFTER)
+            !shows && (is_wanted(original, written) || !written.shows_in(began))
         });
         self.wrote.retain(|_, at| now < *at + SHOWS_AFTER);
         self.theirs
@@ -219,7 +224,7 @@ impl ParameterWatch {
         let is_awaited = self
             .written
             .iter()
-            .any(|(original, written)| !is_wanted(original, written) || !written.is_late(now));
+            .any(|(original, written)| !is_wanted(original, written) || !written.is_late(began));
         self.reads_at = Some(match self.quiet_at() {
             Some(quiet) if now < quiet => quiet.clamp(now + READ_BACK, now + READ_BACK_AGAIN),
             None if !is_awaited => now + READ_AGAIN,
@@ -253,7 +258,7 @@ impl ParameterWatch {
         let wrong = wanted.copies.iter().filter_map(move |(original, copy)| {
             let shown = self.shown.get(original)?;
             let is_wrong = *shown.value != *copy.as_str() && !self.is_left_alone(wanted, original, now);
-            (is_wrong && self.is_open(original, copy, now)).then(|| Step::Set {
+            (is_wrong && self.is_open(original, copy)).then(|| Step::Set {
                 original: original.clone(),
                 copy: copy.clone(),
             })
@@ -261,7 +266,7 @@ impl ParameterWatch {
         let missing = wanted.copies.iter().filter_map(move |(original, copy)| {
             let is_free = self.not_before.get(original).is_none_or(|until| *until <= now);
             let is_missing = !self.shown.contains_key(original) && is_free;
-            (is_missing && self.is_open(original, copy, now)).then(|| Step::Create {
+            (is_missing && self.is_open(original, copy)).then(|| Step::Create {
                 original: original.clone(),
                 copy: copy.clone(),
             })
@@ -277,10 +282,11 @@ impl ParameterWatch {
         self.read.is_some() && self.pending(wanted, now).next().is_some()
     }
 
-    /// Whether AWS is to be told that an original's parameter holds this copy: not while it may still come to show.
-    fn is_open(&self, original: &ImageId, copy: &ImageId, now: Timestamp) -> bool {
+    /// Whether AWS is to be told that an original's parameter holds this copy: not before the last reading should have shown that it was.
+    fn is_open(&self, original: &ImageId, copy: &ImageId) -> bool {
         let written = self.written.get(original).filter(|written| written.copy == *copy);
-        !self.refused.contains_key(original) && written.is_none_or(|written| written.at + SHOWS_AFTER <= now)
+        let should_show = |written: &Written| self.read.is_some_and(|read| written.shows_in(read.began));
+        !self.refused.contains_key(original) && written.is_none_or(should_show)
     }
 
     /// Whether an original's parameter is known not to be ours. Who wants it, or wants it gone, is to hear of it when it is.
@@ -325,7 +331,7 @@ impl ParameterWatch {
         }
         let is_more = self.has_pending(wanted, now);
         self.has_let_go = self.has_quieted(wanted) && !is_more;
-        if let Some(said) = self.say(wanted, now, is_more) {
+        if let Some(said) = self.say(wanted, is_more) {
             self.said = Some(said);
         }
         self.due = self.next_visit(wanted, now);

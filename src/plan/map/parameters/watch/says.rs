@@ -1,7 +1,5 @@
 //! What is said of the parameters after a visit.
 
-use jiff::Timestamp;
-
 use super::{ParameterWatch, Wanted, Written};
 use crate::api::conditions::{Status, reason};
 use crate::domain::ImageId;
@@ -14,9 +12,9 @@ const FIELD: &str = "promotion.map.ssmPrefix";
 impl ParameterWatch {
     /// What is to be said; nothing before they were read, unless it was a problem that is over. What was there before stays said while it is
     /// brought up to date.
-    pub(super) fn say(&self, wanted: &Wanted<'_>, now: Timestamp, is_more: bool) -> Option<Said> {
+    pub(super) fn say(&self, wanted: &Wanted<'_>, is_more: bool) -> Option<Said> {
         let prefix = wanted.prefix;
-        if let Some(problem) = self.hindrance(wanted, now) {
+        if let Some(problem) = self.hindrance(wanted) {
             // The policy names another one by now, or none.
             let which = if wanted.lets_go {
                 format!("{FIELD} (under {prefix}, named before)")
@@ -52,7 +50,7 @@ impl ParameterWatch {
     }
 
     /// What a person has to hear of.
-    fn hindrance(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Problem> {
+    fn hindrance(&self, wanted: &Wanted<'_>) -> Option<Problem> {
         if let Some(problem) = self.failures.told() {
             return Some(problem.clone());
         }
@@ -60,7 +58,7 @@ impl ParameterWatch {
             let message = format!("parameter {}: {}", wanted.name(original), problem.message);
             return Some(Problem::new(problem.reason, message));
         }
-        self.taken(wanted).or_else(|| self.late(wanted, now))
+        self.taken(wanted).or_else(|| self.late(wanted))
     }
 
     /// Those that are not ours and in the way.
@@ -92,9 +90,10 @@ impl ParameterWatch {
     }
 
     /// One that AWS has taken and has not shown in time.
-    fn late(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Problem> {
+    fn late(&self, wanted: &Wanted<'_>) -> Option<Problem> {
+        let began = self.read?.began;
         let is_late = |(original, written): &(&ImageId, &Written)| {
-            wanted.copies.get(*original) == Some(&written.copy) && written.is_late(now)
+            wanted.copies.get(*original) == Some(&written.copy) && written.is_late(began)
         };
         let (original, written) = self.written.iter().find(is_late)?;
         let (name, copy) = (wanted.name(original), &written.copy);
