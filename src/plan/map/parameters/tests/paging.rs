@@ -40,20 +40,90 @@ fn nothing_is_decided_on_a_part_of_them_and_the_whole_is_read_in_as_many_visits_
 }
 
 #[test]
-fn while_they_are_read_nothing_is_changed_and_then_what_is_wanted_by_then() {
+fn while_they_are_read_only_what_is_decided_about_goes_and_then_all_is_done_that_is_wanted_by_then() {
     let (mut store, wanted) = with(25);
     let mut watch = ParameterWatch::default();
     store.visits(&mut watch, &wanted, (0, 500));
     let mut more = kept((1..=26).map(|number| (number, 1000 + number)));
     more.decided.insert(image_id(3));
     more.copies.remove(&image_id(3));
-    for (second, changes) in [(602, 0), (603, 0), (604, 2)] {
+    for (second, changes) in [(602, 1), (603, 1), (604, 1), (607, 2)] {
         store.visit(&mut watch, &more, at(second));
         assert_eq!(store.changes.len(), changes, "at {second}");
         // What was said stays said meanwhile.
         assert_eq!(said(&watch), PUBLISHED, "at {second}");
     }
     assert_eq!((store.value(3), store.value(26).is_some()), (None, true));
+}
+
+/// Parameters that were read, of which somebody has since decided about one.
+fn with_held() -> (Store, ParameterWatch, Wanted<'static>, Wanted<'static>) {
+    let (mut store, wanted) = with(25);
+    let mut watch = ParameterWatch::default();
+    store.visits(&mut watch, &wanted, (0, 500));
+    let mut held = wanted.clone();
+    held.copies.remove(&image_id(3));
+    held.decided.insert(image_id(3));
+    (store, watch, wanted, held)
+}
+
+#[test]
+fn one_that_goes_while_they_are_read_is_not_taken_for_there_by_a_page_from_before() {
+    const NOT_OURS: (Status, &str) = (Status::False, reason::NOT_OURS);
+    // Whether it stays held, whether somebody else makes one, and what comes of it.
+    for (stays, is_taken, holds, told) in [
+        (true, false, None, PUBLISHED),
+        (false, false, Some(image_id(1003)), PUBLISHED),
+        (true, true, Some(image_id(103)), NOT_OURS),
+        (false, true, Some(image_id(103)), NOT_OURS),
+    ] {
+        let case = format!("{stays} {is_taken}");
+        let (mut store, mut watch, wanted, held) = with_held();
+        // Its page comes first, and then it goes.
+        store.visit(&mut watch, &held, at(602));
+        assert!(watch.reads_from().is_some(), "{case}");
+        assert_eq!((store.value(3), store.judged), (None, 1), "{case}");
+        if is_taken {
+            store.put(&wanted.name(&image_id(3)), image_id(103).as_str(), &Tags::new());
+        }
+        let then = if stays { &held } else { &wanted };
+        store.visits(&mut watch, then, (603, 760));
+        let value = store.value(3);
+        assert_eq!(
+            (value, said(&watch)),
+            (holds.as_ref().map(ImageId::as_str), told),
+            "{case}"
+        );
+        assert_eq!(store.judged, 1 + usize::from(is_taken), "{case}");
+    }
+}
+
+#[test]
+fn what_is_decided_about_waits_for_no_page_that_cannot_be_read_but_for_the_first_whole_reading() {
+    let (mut store, mut watch, wanted, held) = with_held();
+    store.visit(&mut watch, &wanted, at(602));
+    store.refuses = Some((Operation::GetParametersByPath, ErrorClass::Throttled));
+    store.visit(&mut watch, &wanted, at(603));
+    store.visit(&mut watch, &held, at(604));
+    assert_eq!((store.refused, store.value(3)), (1, None));
+
+    let (mut store, _, _, held) = with_held();
+    let mut watch = ParameterWatch::default();
+    for (second, is_there) in [(0, true), (1, true), (2, false)] {
+        store.visit(&mut watch, &held, at(second));
+        assert_eq!(store.value(3).is_some(), is_there, "at {second}");
+    }
+}
+
+#[test]
+fn a_reading_comes_to_its_end_however_long_that_takes_as_long_as_pages_come() {
+    let (mut store, wanted) = with(35);
+    let mut watch = ParameterWatch::default();
+    for second in [0, 3000, 6000, 9000] {
+        assert_eq!(watch.said(PREFIX, false), None, "at {second}");
+        store.visit(&mut watch, &wanted, at(second));
+    }
+    assert_eq!((said(&watch), store.listings), (PUBLISHED, 4));
 }
 
 #[test]
@@ -98,9 +168,9 @@ fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
             },
             false,
         ),
-        ("it takes long", |watch, wanted| watch.begins(wanted, at(3599)), true),
+        ("no page comes", |watch, wanted| watch.begins(wanted, at(3599)), true),
         (
-            "it takes too long",
+            "no page comes for too long",
             |watch, wanted| watch.begins(wanted, at(3600)),
             false,
         ),

@@ -86,6 +86,7 @@ impl ParameterWatch {
         self.shown.remove(original);
         self.left.remove(original);
         self.theirs.remove(original);
+        self.leaves_listing(original);
     }
 
     /// What was changed is read back, once nothing else is changed for a while.

@@ -235,12 +235,10 @@ impl ParameterWatch {
     /// What is to be done in this visit.
     pub fn steps(&mut self, wanted: &Wanted<'_>, now: Timestamp) -> Vec<Step> {
         let is_too_soon = self.writes_at.is_some_and(|at| now < at);
-        // While they are read nothing changes, as the pages that were read before would not show it.
-        if self.read.is_none() || self.listing.is_some() || is_too_soon {
+        if self.read.is_none() || is_too_soon {
             return Vec::new();
         }
-        let open = self.pending(wanted, now).filter(|step| self.may(step, now));
-        let steps: Vec<Step> = open.take(AT_A_TIME).collect();
+        let steps: Vec<Step> = self.possible(wanted, now).take(AT_A_TIME).collect();
         if !steps.is_empty() {
             self.writes_at = Some(now + APART);
         }
@@ -250,6 +248,16 @@ impl ParameterWatch {
     /// Whether a step can be made: nothing that it takes has failed just before.
     pub fn may(&self, step: &Step, now: Timestamp) -> bool {
         self.failures.lets(step, now)
+    }
+
+    /// What can be done now. While they are read nothing changes, as the pages that were read before would not show it: only what somebody
+    /// has decided about goes, which waits for nothing.
+    fn possible(&self, wanted: &Wanted<'_>, now: Timestamp) -> impl Iterator<Item = Step> {
+        let is_decided =
+            move |step: &Step| matches!(step, Step::Delete { original } if wanted.decided.contains(original));
+        let is_reading = self.listing.is_some();
+        let steps = self.pending(wanted, now);
+        steps.filter(move |step| (!is_reading || is_decided(step)) && self.may(step, now))
     }
 
     /// All that is to be done: what somebody has decided about first, what names another copy next, and what is deleted before anything
@@ -338,8 +346,7 @@ impl ParameterWatch {
     }
 
     fn next_visit(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Timestamp> {
-        let is_ready =
-            self.read.is_some() && self.listing.is_none() && self.pending(wanted, now).any(|step| self.may(&step, now));
+        let is_ready = self.read.is_some() && self.possible(wanted, now).next().is_some();
         let write = is_ready.then(|| self.writes_at.unwrap_or(now));
         let leaves = self
             .shown
