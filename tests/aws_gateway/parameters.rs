@@ -1,6 +1,7 @@
 //! A parameter, as it is read before it is moved, its new value, and its labels; and those that amiseal itself keeps.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use amiseal::aws::{Access, Cause, ErrorClass, Query, Session};
@@ -194,7 +195,7 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     look();
     let listed = async || {
         let pages = session
-            .parameters_under("/map", None, usize::MAX)
+            .parameters_under("/map", None, NonZeroUsize::MAX)
             .await
             .expect("a list");
         let (mut found, None) = (pages.parameters, pages.next) else {
@@ -220,7 +221,7 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     }
     assert_eq!(session.parameter_tags("/map/ami-00000001").await, Ok(None));
     assert_eq!(listed().await.len(), 8);
-    let nothing = session.parameters_under("/nothing", None, usize::MAX).await;
+    let nothing = session.parameters_under("/nothing", None, NonZeroUsize::MAX).await;
     assert_eq!(nothing, Ok(ParameterPages::default()));
 }
 
@@ -235,13 +236,13 @@ async fn parameters_of_images_are_listed_some_pages_at_a_time_and_each_once() {
             &json!({"name": name, "kind": "String", "dataType": "text", "versions": [{"value": PLAIN}]}),
         );
     }
-    for most in [1, 2, 3] {
+    for most in [1, 2, 3].map(|pages| NonZeroUsize::new(pages).expect("some pages")) {
         let (mut names, mut parts) = (BTreeSet::new(), 0);
         let mut from: Option<Box<str>> = None;
         loop {
             let pages = session.parameters_under("/map", from.as_deref(), most).await;
             let pages = pages.expect("some pages");
-            assert!(pages.parameters.len() <= 10 * most);
+            assert!(pages.parameters.len() <= 10 * most.get());
             for one in pages.parameters {
                 assert!(names.insert(one.name.clone()), "{} comes twice", one.name);
             }
@@ -253,9 +254,11 @@ async fn parameters_of_images_are_listed_some_pages_at_a_time_and_each_once() {
         }
         // AWS may send pages that are not full.
         assert_eq!(names.len(), 25);
-        assert!(parts >= 3_usize.div_ceil(most), "{parts} parts of {most} pages");
+        assert!(parts >= 3_usize.div_ceil(most.get()), "{parts} parts of {most} pages");
     }
     // A token that leads nowhere is an error, and no end.
-    let nowhere = session.parameters_under("/map", Some("nowhere"), 1).await;
+    let nowhere = session
+        .parameters_under("/map", Some("nowhere"), NonZeroUsize::MIN)
+        .await;
     assert!(nowhere.is_err(), "{nowhere:?}");
 }

@@ -1,6 +1,7 @@
 //! A reading that takes more than one visit: a target does other things besides, which thousands of parameters would hold up.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,10 @@ use super::{Call, ParameterWatch, READ_BACK_AGAIN, Wanted};
 use crate::domain::{AwsError, ErrorClass, ImageId, ParameterPages, StoredParameter};
 
 /// So many pages are read in one visit,
-pub const PAGES_AT_A_TIME: usize = 20;
+pub const PAGES_AT_A_TIME: NonZeroUsize = match NonZeroUsize::new(20) {
+    Some(pages) => pages,
+    None => NonZeroUsize::MIN,
+};
 /// and after so long it goes on with the next ones.
 const GOES_ON: Duration = Duration::from_secs(1);
 /// A reading is begun anew where no page of it could be read for so long.
