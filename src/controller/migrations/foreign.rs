@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::MigrationReconciler;
@@ -14,16 +15,17 @@ use crate::controller::{Context, policy};
 use crate::domain::{AccountId, AllowedImages, ForeignCopy, ImageId, Malformed, Operation};
 use crate::plan::access::allowed_watch::{AllowedWatch, Ask};
 use crate::plan::naming::CopyIdentity;
-use crate::plan::step;
+use crate::plan::{moving, step};
 
 /// For how many seconds it is looked again soon whether AWS shows a copy that was published.
 const LATELY: f64 = 3600.0;
 
 /// What it takes to read what an account sees of another's copy. Pages may be empty.
-const OF_FOREIGN_COPY: [Operation; 4] = [
+const OF_FOREIGN_COPY: [Operation; 5] = [
     Operation::DescribeImages,
     Operation::DescribeImages,
     Operation::DescribeImages,
+    Operation::GetAllowedImagesSettings,
     Operation::GetAllowedImagesSettings,
 ];
 
@@ -86,10 +88,13 @@ impl MigrationReconciler<'_> {
     /// Reads what the account sees of another's image.
     pub(super) async fn read_foreign(&self, session: &Session, image: &ImageId) -> Result<ForeignCopy, AwsError> {
         session.reserve(&OF_FOREIGN_COPY)?;
-        let seen = ForeignCopy {
+        let mut seen = ForeignCopy {
             allowed: self.allowed_images(session).await?,
             image: session.foreign_image(image).await?,
         };
+        if moving::asks_settings_again(&seen, self.published_at(), self.ctx.clock.now()) {
+            seen.allowed = self.read_allowed_images(session).await?;
+        }
         // What does not show yet is looked for again, as long as it may be on its way.
         if seen.image.is_some() || !self.was_published_lately() {
             let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
@@ -108,6 +113,12 @@ impl MigrationReconciler<'_> {
             // Where nothing is known of the target any more, nothing is kept either.
             Some(Ask::Now) | None => {}
         }
+        self.read_allowed_images(session).await
+    }
+
+    /// The same, whatever is known of them.
+    async fn read_allowed_images(&self, session: &Session) -> Result<AllowedImages, AwsError> {
+        let round = self.picture_began();
         let answer = session.allowed_images().await;
         let now = self.ctx.clock.now();
         self.watch_allowed(|watch| match &answer {
@@ -124,9 +135,14 @@ impl MigrationReconciler<'_> {
 
     /// Whether the owner of the image has published its copy within the hour.
     fn was_published_lately(&self) -> bool {
-        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
-        let at = owner.and_then(step::published_at);
+        let at = self.published_at();
         at.is_some_and(|at| self.ctx.clock.now().duration_since(at).as_secs_f64() < LATELY)
+    }
+
+    /// When the owner of the image has published its copy.
+    fn published_at(&self) -> Option<Timestamp> {
+        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
+        owner.and_then(step::published_at)
     }
 }
 
