@@ -64,49 +64,95 @@ fn to(version: i64, labels: &[&str]) -> Change {
     }
 }
 
+/// A parameter with all that can be said of one, and with these policies where its tier allows any.
+fn with_everything(bench: &Bench, tier: &str, by: &str, policies: &[Value]) {
+    let mut parameter = json!({
+        "name": NAME, "kind": "String", "dataType": "aws:ec2:image", "tier": tier, "description": "golden",
+        "allowedPattern": "^ami-", "tags": {"terraform": "shop"},
+        "versions": [{"value": "ami-00000000000000002"}, {"value": PLAIN, "modifiedBy": by, "labels": ["prod"]}],
+    });
+    if !policies.is_empty() {
+        parameter["policies"] = json!(json!(policies).to_string());
+    }
+    put(bench, &parameter);
+}
+
 #[tokio::test]
-async fn what_a_new_version_is_told_again_is_read_by_three_operations() {
-    let bench = Bench::new().await;
+async fn what_a_new_version_is_told_again_is_read_with_the_policies_where_its_tier_allows_any() {
     let policy =
         json!({"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "20", "Unit": "Days"}});
     let by = format!("arn:aws:sts::{ACCOUNT}:assumed-role/amiseal/amiseal-production");
-    put(
-        &bench,
-        &json!({
-            "name": NAME, "kind": "String", "dataType": "aws:ec2:image", "tier": "Advanced", "description": "golden",
-            "allowedPattern": "^ami-", "policies": json!([policy]).to_string(), "tags": {"terraform": "shop"},
-            "versions": [{"value": "ami-00000000000000002"}, {"value": PLAIN, "modifiedBy": by, "labels": ["prod"]}],
-        }),
-    );
-    let before = bench.sim().journal().len();
-    let now = read(&bench.session(Access::Full)).await;
-    assert_eq!((now.version, now.oldest, &*now.value), (2, 1, PLAIN));
-    assert_eq!(
-        (&*now.kind, &*now.data_type, &*now.tier),
-        ("String", "aws:ec2:image", "Advanced")
-    );
-    assert_eq!(
-        (now.description.as_deref(), now.allowed_pattern.as_deref()),
-        (Some("golden"), Some("^ami-"))
-    );
-    let policies: Vec<Value> = now
-        .policies
-        .iter()
-        .map(|text| serde_json::from_str(text).expect("JSON"))
-        .collect();
-    assert_eq!(policies, [policy]);
-    assert_eq!(now.modified_by.as_deref(), Some(by.as_str()));
-    assert_eq!(
-        (now.tags.get("terraform"), labels(&now)),
-        (Some("shop"), vec![("prod", 2)])
-    );
-    let journal = bench.sim().journal();
-    let ours = journal[before..].iter().filter(|call| call.service == "ssm");
-    let mut calls: Vec<&str> = ours.map(|call| call.operation.as_str()).collect();
-    // A history may have several pages.
-    calls.dedup();
-    // The tags, what is said of each version, and last the value, by which it is decided.
-    assert_eq!(calls, ["ListTagsForResource", "GetParameterHistory", "GetParameters"]);
+    // The tags, what is said of each version, the policies where there may be any, and last the value, by which it is decided.
+    let standard: &[&str] = &["ListTagsForResource", "GetParameterHistory", "GetParameters"];
+    let advanced: &[&str] = &[
+        "ListTagsForResource",
+        "GetParameterHistory",
+        "DescribeParameters",
+        "GetParameters",
+    ];
+    // Whether AWS leaves the policies out of a history.
+    for (tier, hides, operations) in [
+        ("Standard", false, standard),
+        ("Standard", true, standard),
+        ("Advanced", false, advanced),
+        ("Advanced", true, advanced),
+    ] {
+        let case = format!("{tier} {hides}");
+        let bench = Bench::new().await;
+        let settings = json!({
+            "pagination": {"unstableOrder": true, "emptyPages": 0.3, "largestPage": 4},
+            "consumers": {"historyWithoutPolicies": hides},
+        });
+        let edit: Edit = serde_json::from_value(json!({ "settings": settings })).expect("an edit");
+        bench.sim().edit(edit).expect("settings");
+        let expected: Vec<Value> = (tier == "Advanced").then(|| policy.clone()).into_iter().collect();
+        with_everything(&bench, tier, &by, &expected);
+        let session = bench.session(Access::Full);
+        let before = bench.sim().journal().len();
+        let now = read(&session).await;
+        assert_eq!((now.version, now.oldest, &*now.value), (2, 1, PLAIN), "{case}");
+        assert_eq!(
+            (&*now.kind, &*now.data_type, &*now.tier),
+            ("String", "aws:ec2:image", tier)
+        );
+        assert_eq!(
+            (now.description.as_deref(), now.allowed_pattern.as_deref()),
+            (Some("golden"), Some("^ami-"))
+        );
+        assert_eq!(policies(&now), expected, "{case}");
+        assert_eq!(now.modified_by.as_deref(), Some(by.as_str()));
+        assert_eq!(
+            (now.tags.get("terraform"), labels(&now)),
+            (Some("shop"), vec![("prod", 2)])
+        );
+        let journal = bench.sim().journal();
+        let ours = journal[before..].iter().filter(|call| call.service == "ssm");
+        let mut calls: Vec<&str> = ours.map(|call| call.operation.as_str()).collect();
+        // A list may have several pages.
+        calls.dedup();
+        assert_eq!(calls, operations, "{case}");
+
+        // A new version is told them again.
+        let change = Change::PutValue {
+            name: NAME.into(),
+            value: "ami-00000000000000002".into(),
+            now: Box::new(now),
+        };
+        assert_eq!(session.change(&change).await, Ok(Made::Version(3)), "{case}");
+        let is_told = bench.calls("PutParameter")[0].params.contains_key("Policies");
+        assert_eq!(is_told, !expected.is_empty(), "{case}");
+        // AWS looks for the image first.
+        bench.sim().advance(Duration::from_secs(60));
+        let now = read(&session).await;
+        assert_eq!((now.version, &*now.tier), (3, tier), "{case}");
+        assert_eq!(policies(&now), expected, "{case}");
+    }
+}
+
+/// The policies of a parameter.
+fn policies(now: &ParameterNow) -> Vec<Value> {
+    let texts = now.policies.iter();
+    texts.map(|text| serde_json::from_str(text).expect("JSON")).collect()
 }
 
 #[tokio::test]

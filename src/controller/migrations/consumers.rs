@@ -330,7 +330,12 @@ fn reads(kind: ConsumerKind) -> &'static [Operation] {
         Operation::DescribeLaunchTemplates,
         Operation::DescribeLaunchTemplates,
     ];
-    const OF_PARAMETER: [Operation; 5] = [
+    // The listing is asked of an advanced one only.
+    const OF_PARAMETER: [Operation; 9] = [
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
         Operation::ListTagsForResource,
         Operation::GetParameterHistory,
         Operation::GetParameterHistory,
