@@ -10,8 +10,8 @@ use crate::plan::obstacle::Problem;
 const FIELD: &str = "promotion.map.ssmPrefix";
 
 impl ParameterWatch {
-    /// What is to be said; nothing before they were read, unless it was a problem that is over. What was there before stays said while it is
-    /// brought up to date.
+    /// What is to be said; nothing before they were read, unless a problem was said that is over. What was there before stays said while it
+    /// is brought up to date.
     pub(super) fn say(&self, wanted: &Wanted<'_>, is_more: bool) -> Option<Said> {
         let prefix = wanted.prefix;
         if let Some(problem) = self.hindrance(wanted) {
