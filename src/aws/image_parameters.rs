@@ -1,6 +1,8 @@
 //! Parameters of Systems Manager that amiseal itself keeps, each with the ID of an image: listed, judged by their tags, made, set and
 //! deleted.
 
+use std::num::NonZeroUsize;
+
 use aws_sdk_ssm::types::{ParameterTier, ParameterType, ResourceTypeForTagging, Tag};
 
 use super::listing::listed;
@@ -27,11 +29,11 @@ impl Session {
         &self,
         path: &str,
         from: Option<&str>,
-        most: usize,
+        most: NonZeroUsize,
     ) -> Result<ParameterPages, AwsError> {
         let mut found = Vec::new();
         let mut pages = Pages::from(from);
-        for _ in 0..most {
+        for _ in 0..most.get() {
             let client = self.ssm();
             let request = client
                 .get_parameters_by_path()

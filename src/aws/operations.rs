@@ -161,6 +161,8 @@ fn code<E: StdError + ProvideErrorMetadata + Send + Sync + 'static>(error: &Erro
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
@@ -318,7 +320,10 @@ mod tests {
                 let read = session.movable(ConsumerKind::Parameter, "/p", &besides, &query).await;
                 read.map(drop)
             }
-            Operation::GetParametersByPath => session.parameters_under("/amiseal", None, 1).await.map(drop),
+            Operation::GetParametersByPath => session
+                .parameters_under("/amiseal", None, NonZeroUsize::MIN)
+                .await
+                .map(drop),
             Operation::DeleteParameter => session.delete_parameter("/amiseal/p").await,
             Operation::DescribeInstanceRefreshes => {
                 let besides = Besides {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::aws::Session;
 use crate::domain::{KeyAccess, KeyArn};
+use crate::plan::access::key_reading::KeyReading;
 use crate::plan::access::{self, KeyFacts, Principal};
 
 /// Who else is to be asked about than those who are known.
@@ -23,6 +24,16 @@ pub(crate) async fn key_access(
     principals: &BTreeSet<Principal>,
     others: Others,
 ) -> Option<KeyAccess> {
+    Some(Box::pin(key_reading(session, key, principals, others)).await?.access)
+}
+
+/// The same, and whether the grants are in it.
+pub(crate) async fn key_reading(
+    session: &Session,
+    key: &KeyArn,
+    principals: &BTreeSet<Principal>,
+    others: Others,
+) -> Option<KeyReading> {
     if *key.account() != session.key().scope.account {
         return None;
     }
@@ -32,15 +43,19 @@ pub(crate) async fn key_access(
     };
     if let Err(error) = &access.policy {
         tracing::debug!(%key, %error, "could not read a key's policy");
-        return Some(access);
+        return Some(KeyReading {
+            access,
+            has_grants: false,
+        });
     }
     let facts = KeyFacts {
         arn: key,
         aws_managed: false,
         access: Some(&access),
     };
-    if others == Others::Roles || access::asks_for_grants(facts, principals) {
+    let has_grants = others == Others::Roles || access::asks_for_grants(facts, principals);
+    if has_grants {
         access.grants = session.key_grants(key).await;
     }
-    Some(access)
+    Some(KeyReading { access, has_grants })
 }

@@ -21,6 +21,7 @@ mod policy;
 mod registry;
 mod run;
 mod shards;
+mod shared_reads;
 pub(crate) mod survey;
 mod targets;
 mod usage;

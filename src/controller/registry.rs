@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 
 use super::memory::Memory;
 use super::moves::Moves;
+use super::shared_reads::SharedReads;
 use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
 use crate::domain::{ImageId, Inventory, Scope};
-use crate::plan::access::allowed_watch::AllowedWatch;
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
@@ -108,10 +108,10 @@ pub(crate) struct TargetState {
     pub(super) proofs: ProofWatch,
     /// The parameters that the policy's map is kept in.
     pub(super) parameters: ParameterWatch,
-    /// Which images of others the account lets its people launch.
-    pub(super) allowed_images: AllowedWatch,
     /// The settings of the region that the policy has held.
     pub(super) guardrails: GuardrailWatch,
+    /// What is read once for all of its migrations.
+    pub(super) shared: SharedReads,
 }
 
 /// What a migration's step is decided on.
@@ -286,16 +286,11 @@ impl Registry {
         }
     }
 
-    /// Works on what is known of which images of others the account of a target lets its people launch.
-    pub(super) fn allowed_images<T>(
-        &self,
-        name: &str,
-        uid: &str,
-        work: impl FnOnce(&mut AllowedWatch) -> T,
-    ) -> Option<T> {
+    /// Works on what is read once for all migrations of a target.
+    pub(super) fn shared<T>(&self, name: &str, uid: &str, work: impl FnOnce(&mut SharedReads) -> T) -> Option<T> {
         let state = lock(&self.targets).get(name).cloned()?;
         let mut state = lock(&state);
-        (state.uid == uid).then(|| work(&mut state.allowed_images))
+        (state.uid == uid).then(|| work(&mut state.shared))
     }
 
     /// Has a target looked through at its next visit.
@@ -378,8 +373,8 @@ impl TargetState {
             self.copies.succeeded();
             self.looks.renewed();
             self.parameters.renewed();
-            self.allowed_images = AllowedWatch::default();
             self.guardrails.renewed();
+            self.shared = SharedReads::default();
             self.permission_check = PermissionCheck::default();
         }
         if self.key_id != target.spec.kms_key_id {

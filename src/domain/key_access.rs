@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{AwsError, ErrorClass};
+use super::{AwsError, Cause, ErrorClass};
 
 /// What was read of who may use a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,9 @@ impl KeyAccess {
     pub fn passing_failure(&self) -> Option<&AwsError> {
         let failures = [self.policy.as_ref().err(), self.grants.as_ref().err()];
         let mut failures = failures.into_iter().flatten();
-        failures.find(|error| matches!(error.class, ErrorClass::Throttled | ErrorClass::Transient))
+        failures.find(|error| {
+            matches!(error.class, ErrorClass::Throttled | ErrorClass::Transient) || error.is(Cause::CredentialsExpired)
+        })
     }
 }
 
@@ -40,12 +42,14 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_no_answer_and_what_is_denied_is_one() {
-        for (class, passes) in [
-            (ErrorClass::Throttled, true),
-            (ErrorClass::Transient, true),
-            (ErrorClass::Denied, false),
+        for (class, cause, passes) in [
+            (ErrorClass::Throttled, None, true),
+            (ErrorClass::Transient, None, true),
+            (ErrorClass::Denied, None, false),
+            // The next call takes new ones.
+            (ErrorClass::Denied, Some(Cause::CredentialsExpired), true),
         ] {
-            let error = AwsError::new(Operation::ListGrants, class, None);
+            let error = AwsError::new(Operation::ListGrants, class, cause);
             let policy: Box<str> = "{}".into();
             for access in [
                 KeyAccess {

@@ -59,6 +59,14 @@ impl Problem {
             message: message.into(),
         }
     }
+
+    /// Whether it passes by itself, whatever a person does.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self.reason,
+            reason::THROTTLED | reason::TRANSIENT_ERROR | reason::ENDPOINT_UNREACHABLE
+        )
+    }
 }
 
 /// What stands in the way of copying `source` at all; `snapshots` are those of its account and region.

@@ -1,6 +1,7 @@
 //! A parameter, as it is read before it is moved, its new value, and its labels; and those that amiseal itself keeps.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use amiseal::aws::{Access, Cause, ErrorClass, Query, Session};
@@ -63,49 +64,95 @@ fn to(version: i64, labels: &[&str]) -> Change {
     }
 }
 
+/// A parameter with all that can be said of one, and with these policies where its tier allows any.
+fn with_everything(bench: &Bench, tier: &str, by: &str, policies: &[Value]) {
+    let mut parameter = json!({
+        "name": NAME, "kind": "String", "dataType": "aws:ec2:image", "tier": tier, "description": "golden",
+        "allowedPattern": "^ami-", "tags": {"terraform": "shop"},
+        "versions": [{"value": "ami-00000000000000002"}, {"value": PLAIN, "modifiedBy": by, "labels": ["prod"]}],
+    });
+    if !policies.is_empty() {
+        parameter["policies"] = json!(json!(policies).to_string());
+    }
+    put(bench, &parameter);
+}
+
 #[tokio::test]
-async fn what_a_new_version_is_told_again_is_read_by_three_operations() {
-    let bench = Bench::new().await;
+async fn what_a_new_version_is_told_again_is_read_with_the_policies_where_its_tier_allows_any() {
     let policy =
         json!({"Type": "NoChangeNotification", "Version": "1.0", "Attributes": {"After": "20", "Unit": "Days"}});
     let by = format!("arn:aws:sts::{ACCOUNT}:assumed-role/amiseal/amiseal-production");
-    put(
-        &bench,
-        &json!({
-            "name": NAME, "kind": "String", "dataType": "aws:ec2:image", "tier": "Advanced", "description": "golden",
-            "allowedPattern": "^ami-", "policies": json!([policy]).to_string(), "tags": {"terraform": "shop"},
-            "versions": [{"value": "ami-00000000000000002"}, {"value": PLAIN, "modifiedBy": by, "labels": ["prod"]}],
-        }),
-    );
-    let before = bench.sim().journal().len();
-    let now = read(&bench.session(Access::Full)).await;
-    assert_eq!((now.version, now.oldest, &*now.value), (2, 1, PLAIN));
-    assert_eq!(
-        (&*now.kind, &*now.data_type, &*now.tier),
-        ("String", "aws:ec2:image", "Advanced")
-    );
-    assert_eq!(
-        (now.description.as_deref(), now.allowed_pattern.as_deref()),
-        (Some("golden"), Some("^ami-"))
-    );
-    let policies: Vec<Value> = now
-        .policies
-        .iter()
-        .map(|text| serde_json::from_str(text).expect("JSON"))
-        .collect();
-    assert_eq!(policies, [policy]);
-    assert_eq!(now.modified_by.as_deref(), Some(by.as_str()));
-    assert_eq!(
-        (now.tags.get("terraform"), labels(&now)),
-        (Some("shop"), vec![("prod", 2)])
-    );
-    let journal = bench.sim().journal();
-    let ours = journal[before..].iter().filter(|call| call.service == "ssm");
-    let mut calls: Vec<&str> = ours.map(|call| call.operation.as_str()).collect();
-    // A history may have several pages.
-    calls.dedup();
-    // The tags, what is said of each version, and last the value, by which it is decided.
-    assert_eq!(calls, ["ListTagsForResource", "GetParameterHistory", "GetParameters"]);
+    // The tags, what is said of each version, the policies where there may be any, and last the value, by which it is decided.
+    let standard: &[&str] = &["ListTagsForResource", "GetParameterHistory", "GetParameters"];
+    let advanced: &[&str] = &[
+        "ListTagsForResource",
+        "GetParameterHistory",
+        "DescribeParameters",
+        "GetParameters",
+    ];
+    // Whether AWS leaves the policies out of a history.
+    for (tier, hides, operations) in [
+        ("Standard", false, standard),
+        ("Standard", true, standard),
+        ("Advanced", false, advanced),
+        ("Advanced", true, advanced),
+    ] {
+        let case = format!("{tier} {hides}");
+        let bench = Bench::new().await;
+        let settings = json!({
+            "pagination": {"unstableOrder": true, "emptyPages": 0.3, "largestPage": 4},
+            "consumers": {"historyWithoutPolicies": hides},
+        });
+        let edit: Edit = serde_json::from_value(json!({ "settings": settings })).expect("an edit");
+        bench.sim().edit(edit).expect("settings");
+        let expected: Vec<Value> = (tier == "Advanced").then(|| policy.clone()).into_iter().collect();
+        with_everything(&bench, tier, &by, &expected);
+        let session = bench.session(Access::Full);
+        let before = bench.sim().journal().len();
+        let now = read(&session).await;
+        assert_eq!((now.version, now.oldest, &*now.value), (2, 1, PLAIN), "{case}");
+        assert_eq!(
+            (&*now.kind, &*now.data_type, &*now.tier),
+            ("String", "aws:ec2:image", tier)
+        );
+        assert_eq!(
+            (now.description.as_deref(), now.allowed_pattern.as_deref()),
+            (Some("golden"), Some("^ami-"))
+        );
+        assert_eq!(policies(&now), expected, "{case}");
+        assert_eq!(now.modified_by.as_deref(), Some(by.as_str()));
+        assert_eq!(
+            (now.tags.get("terraform"), labels(&now)),
+            (Some("shop"), vec![("prod", 2)])
+        );
+        let journal = bench.sim().journal();
+        let ours = journal[before..].iter().filter(|call| call.service == "ssm");
+        let mut calls: Vec<&str> = ours.map(|call| call.operation.as_str()).collect();
+        // A list may have several pages.
+        calls.dedup();
+        assert_eq!(calls, operations, "{case}");
+
+        // A new version is told them again.
+        let change = Change::PutValue {
+            name: NAME.into(),
+            value: "ami-00000000000000002".into(),
+            now: Box::new(now),
+        };
+        assert_eq!(session.change(&change).await, Ok(Made::Version(3)), "{case}");
+        let is_told = bench.calls("PutParameter")[0].params.contains_key("Policies");
+        assert_eq!(is_told, !expected.is_empty(), "{case}");
+        // AWS looks for the image first.
+        bench.sim().advance(Duration::from_secs(60));
+        let now = read(&session).await;
+        assert_eq!((now.version, &*now.tier), (3, tier), "{case}");
+        assert_eq!(policies(&now), expected, "{case}");
+    }
+}
+
+/// The policies of a parameter.
+fn policies(now: &ParameterNow) -> Vec<Value> {
+    let texts = now.policies.iter();
+    texts.map(|text| serde_json::from_str(text).expect("JSON")).collect()
 }
 
 #[tokio::test]
@@ -194,7 +241,7 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     look();
     let listed = async || {
         let pages = session
-            .parameters_under("/map", None, usize::MAX)
+            .parameters_under("/map", None, NonZeroUsize::MAX)
             .await
             .expect("a list");
         let (mut found, None) = (pages.parameters, pages.next) else {
@@ -220,7 +267,7 @@ async fn parameters_of_images_are_made_once_with_their_tags_and_listed_set_and_d
     }
     assert_eq!(session.parameter_tags("/map/ami-00000001").await, Ok(None));
     assert_eq!(listed().await.len(), 8);
-    let nothing = session.parameters_under("/nothing", None, usize::MAX).await;
+    let nothing = session.parameters_under("/nothing", None, NonZeroUsize::MAX).await;
     assert_eq!(nothing, Ok(ParameterPages::default()));
 }
 
@@ -235,13 +282,13 @@ async fn parameters_of_images_are_listed_some_pages_at_a_time_and_each_once() {
             &json!({"name": name, "kind": "String", "dataType": "text", "versions": [{"value": PLAIN}]}),
         );
     }
-    for most in [1, 2, 3] {
+    for most in [1, 2, 3].map(|pages| NonZeroUsize::new(pages).expect("some pages")) {
         let (mut names, mut parts) = (BTreeSet::new(), 0);
         let mut from: Option<Box<str>> = None;
         loop {
             let pages = session.parameters_under("/map", from.as_deref(), most).await;
             let pages = pages.expect("some pages");
-            assert!(pages.parameters.len() <= 10 * most);
+            assert!(pages.parameters.len() <= 10 * most.get());
             for one in pages.parameters {
                 assert!(names.insert(one.name.clone()), "{} comes twice", one.name);
             }
@@ -253,9 +300,11 @@ async fn parameters_of_images_are_listed_some_pages_at_a_time_and_each_once() {
         }
         // AWS may send pages that are not full.
         assert_eq!(names.len(), 25);
-        assert!(parts >= 3_usize.div_ceil(most), "{parts} parts of {most} pages");
+        assert!(parts >= 3_usize.div_ceil(most.get()), "{parts} parts of {most} pages");
     }
     // A token that leads nowhere is an error, and no end.
-    let nowhere = session.parameters_under("/map", Some("nowhere"), 1).await;
+    let nowhere = session
+        .parameters_under("/map", Some("nowhere"), NonZeroUsize::MIN)
+        .await;
     assert!(nowhere.is_err(), "{nowhere:?}");
 }

@@ -214,3 +214,28 @@ async fn the_other_accounts_settings_are_asked_once_for_all_that_is_followed_the
     assert!((1..=readings).contains(&asked), "{asked} times in {readings} readings");
     scenario.judged();
 }
+
+#[tokio::test]
+async fn who_may_use_the_owners_key_is_asked_once_for_all_that_is_followed_under_it() {
+    let more = ["silver", "bronze", "copper"];
+    let scenario = Scenario::new(sharing(&more, "", &format!("\"{ACCOUNT}\""))).await;
+    let _replica = scenario.start().await;
+    let both = policy("production", &[ACCOUNT, OTHER_ACCOUNT]);
+    scenario
+        .apply(&with(both, "promotion", json!({"launchTemplates": "Update"})))
+        .await;
+    for image in ["golden"].iter().chain(&more) {
+        let name = follower_of(&scenario, image);
+        one_says(&scenario, &name, conditions::STALLED, reason::KEY_NOT_USABLE).await;
+    }
+    let readings = scenario.calls("DescribeSpotFleetRequests");
+    let readings = readings.iter().filter(|call| call.account == OTHER_ACCOUNT).count();
+    for operation in ["GetKeyPolicy", "ListGrants"] {
+        let asked = scenario.calls(operation).len();
+        assert!(
+            (1..=readings).contains(&asked),
+            "{operation}: {asked} times in {readings} readings"
+        );
+    }
+    scenario.judged();
+}

@@ -7,15 +7,18 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::MigrationReconciler;
+use super::foreign::is_being_asked;
 use crate::api::{AMIMigration, AMIMigrationStatus, ConsumerState};
 use crate::aws::{Access, AwsError, Cause, Session};
 use crate::controller::index::Scoped;
-use crate::controller::key_access::{Others, key_access};
+use crate::controller::key_access::{Others, key_reading};
 use crate::controller::memory::CallProblem;
 use crate::controller::policy;
 use crate::controller::survey::{self, session_key};
 use crate::domain::{Besides, Change, ConsumerKind, ForeignCopy, ImageId, KeyAccess, Operation};
 use crate::plan::access::Principal;
+use crate::plan::access::key_reading::KeyReading;
+use crate::plan::access::shared_read::Ask;
 use crate::plan::access::who::{self, Needs};
 use crate::plan::moving::{self, ConsumerKey, Seen, Told, Turn, pace};
 use crate::plan::step::{self, Answer, Facts};
@@ -73,8 +76,7 @@ impl MigrationReconciler<'_> {
         })
     }
 
-    /// Reads who may use the copy's key, as far as it matters to those who launch the original. What fails for a moment is no answer: it is
-    /// read again, and not taken for a key of which nobody can say who may use it.
+    /// Reads who may use the copy's key, as far as it matters to those who launch the original.
     pub(super) async fn read_key_access(&self, session: &Session) -> Result<Option<KeyAccess>, AwsError> {
         let mut needs = Needs::new();
         if let Some(picture) = &self.view.picture {
@@ -83,18 +85,56 @@ impl MigrationReconciler<'_> {
         }
         let principals: BTreeSet<Principal> = needs.into_keys().collect();
         let of_key = self.session_of_key();
-        let session = of_key.as_ref().unwrap_or(session);
+        let access = self.key_access(of_key.as_ref().unwrap_or(session), &principals).await?;
+        let memory = &self.ctx.registry.memory;
+        memory.saw_key_access(&self.uid, self.picture_began(), access.clone());
+        Ok(access)
+    }
+
+    /// Reads it by this session: once for all migrations of the target with this key, and for each reading of what launches images there,
+    /// unless its grants matter here and did not to who asked before.
+    async fn key_access(
+        &self,
+        session: &Session,
+        principals: &BTreeSet<Principal>,
+    ) -> Result<Option<KeyAccess>, AwsError> {
+        let (round, now) = (self.picture_began(), self.ctx.clock.now());
+        let key = || (self.of.key.clone(), session.key().clone());
+        let is_enough = |known: &KeyReading| known.is_enough(&self.of.key, principals);
+        match self.shared(|shared| shared.keys.entry(key()).or_default().ask(round, now, is_enough)) {
+            Some(Ask::Known(known)) => return Ok(Some(known.access)),
+            Some(Ask::Later(wait)) => return Err(is_being_asked(Operation::GetKeyPolicy, wait)),
+            // Where nothing is known of the target any more, nothing is kept either.
+            Some(Ask::Now) | None => {}
+        }
+        let reading = self.key_reading(session, principals).await;
+        let now = self.ctx.clock.now();
+        self.shared(|shared| {
+            let watch = shared.keys.entry(key()).or_default();
+            match &reading {
+                Ok(Some(reading)) => watch.read(reading.clone(), round, now),
+                Ok(None) | Err(_) => watch.failed(),
+            }
+        });
+        Ok(reading?.map(|reading| reading.access))
+    }
+
+    /// Asks KMS. What fails for a moment is no answer: it is read again, and not taken for a key of which nobody can say who may use it.
+    async fn key_reading(
+        &self,
+        session: &Session,
+        principals: &BTreeSet<Principal>,
+    ) -> Result<Option<KeyReading>, AwsError> {
         session.reserve(&[Operation::GetKeyPolicy, Operation::ListGrants])?;
-        let access = key_access(session, &self.of.key, &principals, Others::None).await;
-        if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
+        let reading = Box::pin(key_reading(session, &self.of.key, principals, Others::None)).await;
+        let failure = reading.as_ref().and_then(|reading| reading.access.passing_failure());
+        if let Some(error) = failure {
             if error.is(Cause::CredentialsExpired) {
                 self.ctx.aws.forget(session.key());
             }
             return Err(error.clone());
         }
-        let memory = &self.ctx.registry.memory;
-        memory.saw_key_access(&self.uid, self.picture_began(), access.clone());
-        Ok(access)
+        Ok(reading)
     }
 
     /// A session in the account of the copy's key, where that is another one: KMS shows a key's policy to nobody else. It only reads, as
@@ -290,7 +330,12 @@ fn reads(kind: ConsumerKind) -> &'static [Operation] {
         Operation::DescribeLaunchTemplates,
         Operation::DescribeLaunchTemplates,
     ];
-    const OF_PARAMETER: [Operation; 5] = [
+    // The listing is asked of an advanced one only.
+    const OF_PARAMETER: [Operation; 9] = [
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
+        Operation::DescribeParameters,
         Operation::ListTagsForResource,
         Operation::GetParameterHistory,
         Operation::GetParameterHistory,

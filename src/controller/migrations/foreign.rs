@@ -4,26 +4,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::MigrationReconciler;
 use crate::api::{AMIMigration, Mode};
 use crate::aws::{AwsError, Cause, ErrorClass, Session};
 use crate::controller::followers::of_owner;
+use crate::controller::shared_reads::SharedReads;
 use crate::controller::{Context, policy};
 use crate::domain::{AccountId, AllowedImages, ForeignCopy, ImageId, Malformed, Operation};
-use crate::plan::access::allowed_watch::{AllowedWatch, Ask};
+use crate::plan::access::shared_read::Ask;
 use crate::plan::naming::CopyIdentity;
-use crate::plan::step;
+use crate::plan::{moving, step};
 
 /// For how many seconds it is looked again soon whether AWS shows a copy that was published.
 const LATELY: f64 = 3600.0;
 
 /// What it takes to read what an account sees of another's copy. Pages may be empty.
-const OF_FOREIGN_COPY: [Operation; 4] = [
+const OF_FOREIGN_COPY: [Operation; 5] = [
     Operation::DescribeImages,
     Operation::DescribeImages,
     Operation::DescribeImages,
+    Operation::GetAllowedImagesSettings,
     Operation::GetAllowedImagesSettings,
 ];
 
@@ -68,7 +71,8 @@ impl MigrationReconciler<'_> {
             return BTreeMap::new();
         }
         let now = self.ctx.clock.now();
-        let Some(allowed) = self.watch_allowed(|watch| watch.known(round, now).cloned()).flatten() else {
+        let known = self.shared(|shared| shared.allowed_images.known(round, now).cloned());
+        let Some(allowed) = known.flatten() else {
             return BTreeMap::new();
         };
         let images = self
@@ -86,10 +90,13 @@ impl MigrationReconciler<'_> {
     /// Reads what the account sees of another's image.
     pub(super) async fn read_foreign(&self, session: &Session, image: &ImageId) -> Result<ForeignCopy, AwsError> {
         session.reserve(&OF_FOREIGN_COPY)?;
-        let seen = ForeignCopy {
+        let mut seen = ForeignCopy {
             allowed: self.allowed_images(session).await?,
             image: session.foreign_image(image).await?,
         };
+        if moving::asks_settings_again(&seen, self.published_at(), self.ctx.clock.now()) {
+            seen.allowed = self.read_allowed_images(session).await?;
+        }
         // What does not show yet is looked for again, as long as it may be on its way.
         if seen.image.is_some() || !self.was_published_lately() {
             let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
@@ -101,43 +108,51 @@ impl MigrationReconciler<'_> {
     /// Reads which images of others the account lets its people launch: once for all migrations of its target, and for each reading of what
     /// launches images there.
     async fn allowed_images(&self, session: &Session) -> Result<AllowedImages, AwsError> {
-        let round = self.picture_began();
-        match self.watch_allowed(|watch| watch.ask(round, self.ctx.clock.now())) {
+        let (round, now) = (self.picture_began(), self.ctx.clock.now());
+        match self.shared(|shared| shared.allowed_images.ask(round, now, |_| true)) {
             Some(Ask::Known(settings)) => return Ok(settings),
-            Some(Ask::Later(wait)) => return Err(is_being_asked(wait)),
+            Some(Ask::Later(wait)) => return Err(is_being_asked(Operation::GetAllowedImagesSettings, wait)),
             // Where nothing is known of the target any more, nothing is kept either.
             Some(Ask::Now) | None => {}
         }
+        self.read_allowed_images(session).await
+    }
+
+    /// The same, whatever is known of them.
+    async fn read_allowed_images(&self, session: &Session) -> Result<AllowedImages, AwsError> {
+        let round = self.picture_began();
         let answer = session.allowed_images().await;
         let now = self.ctx.clock.now();
-        self.watch_allowed(|watch| match &answer {
-            Ok(settings) => watch.read(settings.clone(), round, now),
-            Err(_) => watch.failed(),
+        self.shared(|shared| match &answer {
+            Ok(settings) => shared.allowed_images.read(settings.clone(), round, now),
+            Err(_) => shared.allowed_images.failed(),
         });
         answer
     }
 
-    fn watch_allowed<T>(&self, work: impl FnOnce(&mut AllowedWatch) -> T) -> Option<T> {
+    /// Works on what is read once for all migrations of the target.
+    pub(super) fn shared<T>(&self, work: impl FnOnce(&mut SharedReads) -> T) -> Option<T> {
         let uid = self.target.uid().unwrap_or_default();
-        self.ctx.registry.allowed_images(&self.target.name_any(), &uid, work)
+        self.ctx.registry.shared(&self.target.name_any(), &uid, work)
     }
 
     /// Whether the owner of the image has published its copy within the hour.
     fn was_published_lately(&self) -> bool {
-        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
-        let at = owner.and_then(step::published_at);
+        let at = self.published_at();
         at.is_some_and(|at| self.ctx.clock.now().duration_since(at).as_secs_f64() < LATELY)
+    }
+
+    /// When the owner of the image has published its copy.
+    fn published_at(&self) -> Option<Timestamp> {
+        let owner = self.follows.as_ref().and_then(|follows| follows.migration.as_deref());
+        owner.and_then(step::published_at)
     }
 }
 
 /// The visit to another migration has just asked the same, and this one comes back for the answer.
-fn is_being_asked(wait: Duration) -> AwsError {
+pub(super) fn is_being_asked(operation: Operation, wait: Duration) -> AwsError {
     AwsError {
         retry_after: Some(wait),
-        ..AwsError::new(
-            Operation::GetAllowedImagesSettings,
-            ErrorClass::Throttled,
-            Some(Cause::NoRoom),
-        )
+        ..AwsError::new(operation, ErrorClass::Throttled, Some(Cause::NoRoom))
     }
 }

@@ -5,12 +5,13 @@
 //! here, and an account's own IAM policies leave it open.
 
 pub mod allowed;
-pub mod allowed_watch;
 mod condition;
 mod fix;
 pub mod foresee;
 pub mod form;
+pub mod key_reading;
 mod policy;
+pub mod shared_read;
 #[cfg(test)]
 mod tests;
 mod truth;

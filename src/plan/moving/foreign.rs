@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{ConsumerKey, Foreign, LOOK_AGAIN, Pass, Then, key_of};
 use crate::api::conditions::reason;
 use crate::api::{Approval, ConsumerState, MovedConsumer};
@@ -11,12 +13,21 @@ use crate::plan::obstacle::Problem;
 
 /// How long AWS may take to show a copy to an account that it was shared with.
 const SHOWS_AFTER: Duration = Duration::from_secs(120);
+/// So long after the copy was published it is asked whether settings hide it by now, a while before anybody is told to share it.
+const HIDES_AFTER: Duration = Duration::from_secs(60);
 /// How soon it is looked again whether the copy is shared by now, and for how long after it was published. Later every reading shows it.
 const SHARED_AGAIN: Duration = Duration::from_secs(300);
 const SHARED_SOON: Duration = Duration::from_secs(3600);
 
 const NO_OFFER: &str = "Waiting until the migration of the image's owner has a copy that is verified and published.";
 const NOT_SHOWN: &str = "Waiting until AWS shows the copy to this account.";
+
+/// Whether it is to be asked once more what Allowed AMIs hide: AWS has not shown a copy, and by settings that were read before, and may be
+/// old, they hide nothing, so that its owner would be told to share it.
+pub fn asks_settings_again(copy: &ForeignCopy, published: Option<Timestamp>, now: Timestamp) -> bool {
+    let is_late = published.is_none_or(|at| now.duration_since(at).as_secs_f64() >= HIDES_AFTER.as_secs_f64());
+    is_late && copy.image.is_none() && copy.allowed.state == AllowedState::Disabled
+}
 
 impl Pass<'_> {
     /// Whether something may be moved to the copy, which is another account's: the owner has it for that, it is shared, and the account's
@@ -140,5 +151,36 @@ impl Pass<'_> {
         };
         let message = format!("Nothing is moved to the copy. The Allowed AMIs of account {own} {why}");
         Some(Problem::new(reason::COPY_NOT_ALLOWED, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::AllowedImages;
+    use crate::plan::testing::{at, image};
+
+    #[test]
+    fn settings_are_asked_for_again_only_where_somebody_would_be_told_to_share_what_they_may_hide() {
+        use AllowedState::{AuditMode, Disabled, Enabled};
+        for (state, is_shown, published, expected) in [
+            (Disabled, false, Some(at(0)), true),
+            (Disabled, false, None, true),
+            // AWS may be late with it.
+            (Disabled, false, Some(at(541)), false),
+            (Disabled, true, Some(at(0)), false),
+            (AuditMode, false, Some(at(0)), false),
+            (Enabled, false, Some(at(0)), false),
+        ] {
+            let case = format!("{state:?} {is_shown} {published:?}");
+            let copy = ForeignCopy {
+                image: is_shown.then(|| image(1, 1)),
+                allowed: AllowedImages {
+                    state,
+                    criteria: Vec::new(),
+                },
+            };
+            assert_eq!(asks_settings_again(&copy, published, at(600)), expected, "{case}");
+        }
     }
 }

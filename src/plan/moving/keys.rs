@@ -10,8 +10,8 @@ use crate::plan::obstacle::Problem;
 
 impl Pass<'_> {
     /// Whether whoever launches the original may use the copy's key. Where that is not known, somebody has to approve it; where they may
-    /// not, nobody can.
-    pub(super) fn may_launch(&self, access: Option<&KeyAccess>) -> Result<(), Problem> {
+    /// not, nobody can. As long as nothing would be moved anyway, what could not be read for a reason that passes by itself is waited for.
+    pub(super) fn may_launch(&self, access: Option<&KeyAccess>, is_put_off: bool) -> Result<(), Problem> {
         const WAY_OUT: &str = "If you know that they may use the key, approve this migration.";
         let facts = self.facts;
         let not_known =
@@ -32,7 +32,8 @@ impl Pass<'_> {
         };
         let is_approved = facts.approval == Approval::Approved;
         // Of a kind that could not be read there may be some that launch the original.
-        if let Some((kind, problem)) = picture.graph.unread().iter().next().filter(|_| !is_approved) {
+        let mut unread = picture.graph.unread().iter().filter(|_| !is_approved);
+        if let Some((kind, problem)) = unread.find(|(_, problem)| !(is_put_off && problem.passes())) {
             let why = format!("It is not known which {kind}s launch the original. {}", problem.message);
             return Err(not_known(&format!("{why} {WAY_OUT}")));
         }

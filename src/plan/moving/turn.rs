@@ -37,13 +37,19 @@ impl Pass<'_> {
         self.waits = Some(self.waits.map_or(wait, |known| known.min(wait)));
     }
 
-    /// Whether another group may be refreshed now. A rollback does not wait for refreshes of other images, which may take days.
-    pub(super) fn may_refresh(&mut self, key: &ConsumerKey, is_back: bool) -> bool {
+    /// Whether fewer groups are refreshed than the policy allows. A rollback does not wait for refreshes of other images, which may take
+    /// days.
+    fn has_room(&self, key: &ConsumerKey, is_back: bool) -> bool {
         let others = self.rows.iter().filter(|row| key_of(row).as_ref() != Some(key));
         let own = others.filter(|row| refresh::may_go_on(row)).count();
         let elsewhere = if is_back { 0 } else { self.facts.refreshing };
         let most = self.facts.settings.promotion.instance_refresh.max_concurrent_groups as usize;
-        if own + elsewhere < most {
+        own + elsewhere < most
+    }
+
+    /// Whether another group may be refreshed now.
+    pub(super) fn may_refresh(&mut self, key: &ConsumerKey, is_back: bool) -> bool {
+        if self.has_room(key, is_back) {
             return true;
         }
         self.note = Some(REFRESHES_ARE_FULL);
@@ -80,7 +86,8 @@ impl Pass<'_> {
             (Turn::Busy, Window::Open) => Some((BUSY, TURN)),
             (Turn::Free, Window::Open) => None,
         };
-        if !self.may_use_key() {
+        let is_put_off = pause.is_some() || refreshes && !self.has_room(key, false);
+        if !self.may_use_key(is_put_off) {
             // As long as that is still to be read, this is what it waits for.
             self.note = pause.map(|(note, _)| note).or(self.note);
             return false;
@@ -98,7 +105,7 @@ impl Pass<'_> {
     }
 
     /// Whether whoever launches the original may use the copy's key, where that was read.
-    fn may_use_key(&mut self) -> bool {
+    fn may_use_key(&mut self, is_put_off: bool) -> bool {
         let facts = self.facts;
         if facts.aws_managed {
             // It is for everybody in the account.
@@ -108,7 +115,7 @@ impl Pass<'_> {
             self.then = Some(Then::ReadAccess);
             return false;
         };
-        match self.may_launch(access.as_ref()) {
+        match self.may_launch(access.as_ref(), is_put_off) {
             Ok(()) => true,
             Err(problem) => {
                 self.then = Some(Then::Stalled(problem));

@@ -169,8 +169,10 @@ impl Mover<'_> {
     pub(super) fn calling_for(&self, status: AMIMigrationStatus, then: Next) -> Step {
         let Step { status, .. } = match self.facts.memory.problem {
             Some(problem) => stalled(self.facts, status, MigrationState::Promoting, problem, self.now),
-            // What is only looked at does not make a migration unfinished.
-            None if status.state == Some(MigrationState::Completed) && matches!(then, Next::Ask(_)) => {
+            // What is only looked at makes no migration unfinished, and lets none go on whose key is still to be judged.
+            None if matches!(then, Next::Ask(_))
+                && (status.state == Some(MigrationState::Completed) || self.has_no_key()) =>
+            {
                 return Step {
                     status: self.facts.record.status.clone(),
                     then,
@@ -179,6 +181,12 @@ impl Mover<'_> {
             None => self.moving(status),
         };
         Step { status, then }
+    }
+
+    /// Whether it is on record that those who launch the original may not use the key, which a rollback does not ask for.
+    fn has_no_key(&self) -> bool {
+        let record = &self.facts.record;
+        record.desired == Desired::Migrated && record.status.stalled.as_deref() == Some(reason::KEY_NOT_USABLE)
     }
 
     fn moving(&self, status: AMIMigrationStatus) -> Step {

@@ -91,6 +91,13 @@ impl Failures {
         self.0.retain(|call, _| !calls.contains(call));
     }
 
+    /// A part of what this call brings has come, so that it has not failed in a row. What is told of it is told until all has come.
+    pub(super) fn went_on(&mut self, call: Call) {
+        if let Some(failure) = self.0.get_mut(&call) {
+            (failure.in_a_row, failure.waits_until) = (0, None);
+        }
+    }
+
     /// Forgets those that nothing takes any more. A reading is always due again.
     pub(super) fn keep(&mut self, needed: &BTreeSet<Call>) {
         self.0.retain(|call, _| *call == Call::Read || needed.contains(call));

@@ -4,9 +4,9 @@ use super::super::*;
 use super::store::Values;
 use crate::api::{AMIEncryptionTargetSpec, Approval, PromotionSettings, labels};
 use crate::domain::{
-    Besides, ErrorClass, GroupNow, GroupPart, Image, ImageId, ImageRef, KeyAccess, Launcher, Launches, Made, Named,
-    Operation, Origin, Owner, Place, Readings, RefreshNow, RefreshPreferences, Tags, TemplateId, TemplateNow,
-    TemplateVersion, VersionNow, VersionRef,
+    AwsError, Besides, Cause, ErrorClass, GroupNow, GroupPart, Image, ImageId, ImageRef, KeyAccess, Launcher, Launches,
+    Made, Named, Operation, Origin, Owner, Place, Readings, RefreshNow, RefreshPreferences, Tags, TemplateId,
+    TemplateNow, TemplateVersion, VersionNow, VersionRef,
 };
 use crate::plan::testing::{account, at, failed_call, image, image_id, key, snapshot_id};
 use crate::plan::usage::{Picture, graph};
@@ -58,8 +58,8 @@ pub(super) struct Case {
     pub(super) by_amiseal: Vec<i64>,
     /// What the key's policy says.
     pub(super) allows: bool,
-    /// Whether Auto Scaling groups may not be read.
-    pub(super) unread: bool,
+    /// Kinds that could not be read, and why.
+    pub(super) unread: BTreeMap<ConsumerKind, AwsError>,
     /// The world as it was before each change, and when that was made. What is read may show that for five minutes.
     pub(super) history: Vec<(i64, Before)>,
     pub(super) now: i64,
@@ -109,7 +109,7 @@ impl Case {
             failures: 0,
             by_amiseal: Vec::new(),
             allows: true,
-            unread: false,
+            unread: BTreeMap::new(),
             history: Vec::new(),
             now: 10_000,
             read_at: 10_000,
@@ -185,11 +185,7 @@ impl Case {
                 .configurations
                 .insert("old".into(), ImageRef::Image(image_id(names)));
         }
-        if self.unread {
-            let kind = ConsumerKind::AutoScalingGroup;
-            let denied = failed_call(Operation::DescribeAutoScalingGroups, ErrorClass::Denied);
-            readings.unread.insert(kind, denied);
-        }
+        readings.unread.clone_from(&self.unread);
         Picture {
             graph: graph(&readings, &account(), at(self.read_at)),
             ..Picture::default()
@@ -257,6 +253,15 @@ impl Case {
             owner: self.owner.clone(),
             tags: Tags::of(&self.tags),
         })
+    }
+
+    /// Auto Scaling groups cannot be read, for this.
+    pub(super) fn cannot_read_groups(&mut self, class: ErrorClass, cause: Option<Cause>) {
+        let error = AwsError {
+            cause,
+            ..failed_call(Operation::DescribeAutoScalingGroups, class)
+        };
+        self.unread.insert(ConsumerKind::AutoScalingGroup, error);
     }
 
     pub(super) fn access(&self) -> KeyAccess {

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::case::{Case, pins, version};
 use crate::api::{Approval, ApprovalPolicy, labels};
-use crate::domain::{MappedVolume, Mapping, Owner, Place};
+use crate::domain::{ErrorClass, MappedVolume, Mapping, Owner, Place};
 use crate::plan::testing::{image_id, snapshot_id};
 
 #[test]
@@ -175,7 +175,7 @@ fn nobody_is_moved_to_a_copy_whose_key_they_may_not_use_nor_before_somebody_has_
 
     // A group that could not be read may launch it by a role that may not use the key.
     let mut case = Case::new();
-    case.unread = true;
+    case.cannot_read_groups(ErrorClass::Denied, None);
     let Then::Stalled(problem) = case.settle() else {
         panic!("{:?}", case.rows)
     };

@@ -4,7 +4,18 @@ use super::super::turn::OUT_OF_SCHEDULE;
 use super::super::*;
 use super::case::{Case, version};
 use crate::api::{ApprovalPolicy, PromotionSchedule};
-use crate::plan::testing::image_id;
+use crate::domain::{Cause, ErrorClass, Operation};
+use crate::plan::testing::{failed_call, image_id};
+
+type Act = fn(&mut Case);
+
+/// What puts moving off; first nothing.
+const PAUSES: [(&str, Act); 4] = [
+    ("nothing", |_| {}),
+    ("closed", |case| case.promotion().schedule = once_a_year()),
+    ("busy", |case| case.turn = Turn::Busy),
+    ("full", |case| case.turn = Turn::DayIsFull),
+];
 
 /// Windows of which none is open but in the first minutes of a year.
 fn once_a_year() -> Option<PromotionSchedule> {
@@ -52,27 +63,22 @@ fn nothing_is_begun_outside_of_the_schedule_and_a_rollback_waits_for_none() {
 
 #[test]
 fn what_a_person_has_to_see_to_is_said_the_same_in_and_out_of_a_window_and_whoevers_turn_it_is() {
-    type Act = fn(&mut Case);
     let stands: [(&str, Act); 4] = [
         (reason::KEY_NOT_USABLE, |case| case.allows = false),
         // Of what could not be read somebody has to approve it.
-        (reason::KEY_NOT_USABLE, |case| case.unread = true),
+        (reason::KEY_NOT_USABLE, |case| {
+            case.cannot_read_groups(ErrorClass::Denied, None);
+        }),
         (reason::APPROVAL_REQUIRED, |case| {
             case.promotion().approval = ApprovalPolicy::Manual;
         }),
         (reason::TOO_MANY_FAILURES, |case| case.failures = 100),
     ];
-    let passes: [(&str, Act); 4] = [
-        ("nothing", |_| {}),
-        ("closed", |case| case.promotion().schedule = once_a_year()),
-        ("busy", |case| case.turn = Turn::Busy),
-        ("full", |case| case.turn = Turn::DayIsFull),
-    ];
     for (why, stands) in stands {
-        let outcomes = passes.map(|(what, passes)| {
+        let outcomes = PAUSES.map(|(what, pauses)| {
             let mut case = Case::new();
             stands(&mut case);
-            passes(&mut case);
+            pauses(&mut case);
             let Then::Stalled(problem) = case.settle() else {
                 panic!("{why}, {what}: {:?}", case.decide(0))
             };
@@ -83,16 +89,55 @@ fn what_a_person_has_to_see_to_is_said_the_same_in_and_out_of_a_window_and_whoev
         assert!(others.iter().all(|other| other == first), "{why}: {outcomes:?}");
     }
     // Nor is anything else said while that is still to be read of the key.
-    for (what, passes) in passes {
+    for (what, pauses) in &PAUSES[1..] {
         let mut case = Case::new();
-        passes(&mut case);
-        if case.turn == Turn::Free && case.settings.promotion.schedule.is_none() {
-            continue;
-        }
+        pauses(&mut case);
         let (unread, read) = (case.decide_without_key(), case.decide(0));
         assert_eq!(unread.then, Then::ReadAccess, "{what}");
         assert!(matches!(read.then, Then::Later(_)), "{what}: {read:?}");
         assert_eq!((unread.rows, unread.says), (read.rows, read.says), "{what}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_for_a_moment_changes_nothing_while_moving_is_put_off_anyway() {
+    let unread: [(ErrorClass, Option<Cause>, bool); 6] = [
+        (ErrorClass::Throttled, None, true),
+        (ErrorClass::Transient, None, true),
+        (ErrorClass::Transient, Some(Cause::Timeout), true),
+        (ErrorClass::Transient, Some(Cause::Unreachable), true),
+        (ErrorClass::Denied, None, false),
+        (ErrorClass::Invalid, None, false),
+    ];
+    for (class, cause, passes) in unread {
+        for (what, pauses) in PAUSES {
+            let decides = |acts: &[&dyn Fn(&mut Case)]| {
+                let mut case = Case::new();
+                pauses(&mut case);
+                acts.iter().for_each(|act| act(&mut case));
+                let then = case.settle();
+                assert_eq!(case.changes.len(), 0, "{what}");
+                (then, case.decide(0).says)
+            };
+            let cannot_read = |case: &mut Case| case.cannot_read_groups(class, cause);
+            let may_not = |case: &mut Case| case.allows = false;
+            let denied = |case: &mut Case| {
+                let error = failed_call(Operation::DescribeFleets, ErrorClass::Denied);
+                case.unread.insert(ConsumerKind::Fleet, error);
+            };
+            let (then, says) = decides(&[&cannot_read]);
+            let case = format!("{what}, {class:?} {cause:?}");
+            if passes && what != "nothing" {
+                assert!(matches!(then, Then::Later(_)), "{case}: {then:?}");
+                assert_eq!((then, says), decides(&[]), "{case}");
+                // What stays is said as before.
+                assert_eq!(decides(&[&cannot_read, &may_not]), decides(&[&may_not]), "{case}");
+                assert_eq!(decides(&[&cannot_read, &denied]), decides(&[&denied]), "{case}");
+            } else {
+                let is_stalled = matches!(&then, Then::Stalled(problem) if problem.reason == reason::KEY_NOT_USABLE);
+                assert!(is_stalled, "{case}: {then:?}");
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::case::{Case, TEMPLATE, pins};
 use crate::api::labels;
-use crate::domain::{GroupPart, Named, Place, RefreshPreferences, TemplateId, VersionRef};
+use crate::domain::{ErrorClass, GroupPart, Named, Place, RefreshPreferences, TemplateId, VersionRef};
 
 fn follows() -> GroupPart {
     GroupPart {
@@ -311,6 +311,10 @@ fn a_refresh_waits_for_its_turn_and_for_who_holds_the_group() {
     assert_eq!((problem.reason, starts(&case)), (reason::KEY_NOT_USABLE, 0));
     case.allows = true;
     assert_eq!((case.settle(), starts(&case)), (Then::Later(TURN), 0));
+    // What could not be read for a moment does not.
+    case.cannot_read_groups(ErrorClass::Throttled, None);
+    assert_eq!((case.settle(), starts(&case)), (Then::Later(TURN), 0));
+    case.unread.clear();
     case.refreshing = 0;
     assert_eq!((case.settle(), starts(&case)), (Then::Later(REFRESH_POLL), 1));
 

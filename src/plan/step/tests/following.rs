@@ -233,6 +233,32 @@ fn nothing_is_moved_without_an_approval_where_it_is_not_known_who_may_use_the_ke
 }
 
 #[test]
+fn that_a_key_may_not_be_used_stays_said_while_it_is_read_again() {
+    let asks = |case: &Case| {
+        let mut steps = case.steps();
+        steps.retain(|step| matches!(step.then, Next::Ask(_)));
+        assert!(!steps.is_empty());
+        steps
+    };
+    let mut case = following();
+    case.approval = Approval::Pending;
+    case.key_access = None;
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::KEY_NOT_USABLE));
+    let steps = asks(&case);
+    assert!(steps.iter().any(|step| step.then == Next::Ask(Question::KeyAccess)));
+    assert!(steps.iter().all(|step| step.status == case.status), "{steps:?}");
+    // What a read was refused for is said, and that consumers are put back.
+    case.problem = Some(Problem::new(reason::ACCESS_DENIED, "AWS denies it: allow it."));
+    let is_said = |step: &Step| step.status.stalled.as_deref() == Some(reason::ACCESS_DENIED);
+    assert!(asks(&case).iter().all(is_said));
+    let mut case = moved();
+    case.status.stalled = Some(reason::KEY_NOT_USABLE.to_owned());
+    case.status.state = Some(MigrationState::Promoting);
+    case.desired = Desired::RolledBack;
+    assert!(asks(&case).iter().all(|step| step.status.stalled.is_none()));
+}
+
+#[test]
 fn whoever_rolls_the_owners_migration_back_has_consumers_put_back_in_all_accounts() {
     let mut case = moved();
     owner(&mut case).spec.desired = Desired::RolledBack;

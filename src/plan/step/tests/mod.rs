@@ -156,14 +156,20 @@ impl Case {
 
     /// The next step, with what is asked for read, each once.
     fn step(&self) -> Step {
+        self.steps().pop().expect("a step")
+    }
+
+    /// The same, after the steps that ask.
+    fn steps(&self) -> Vec<Step> {
         let inventory = self.inventory();
-        let mut answers = Answers::default();
+        let (mut answers, mut steps) = (Answers::default(), Vec::new());
         loop {
             let facts = Facts {
                 answers: &answers,
                 ..self.facts(&inventory)
             };
             let step = next(facts, at(self.now));
+            steps.push(step.clone());
             match &step.then {
                 Next::Ask(question) if !answers.has(question) => match question {
                     Question::Absence(image) => answers.gone = Some(image.clone()),
@@ -192,7 +198,7 @@ impl Case {
                         answers.consumers.insert(key.clone(), seen);
                     }
                 },
-                _ => return step,
+                _ => return steps,
             }
         }
     }

@@ -221,7 +221,7 @@ impl Objects {
         self.unread.values().map(|unread| &*unread.kind)
     }
 
-    /// Why not everything could be read, if anything could not.
+    /// Why not everything could be read, if anything could not. What a person has to see to gives the reason.
     pub fn problem(&self) -> Option<Problem> {
         let mut problems = self.unread.values().map(|unread| &unread.why);
         let first = problems.next()?;
@@ -230,7 +230,11 @@ impl Objects {
             message.push(' ');
             message.push_str(&problem.message);
         }
-        Some(Problem::new(first.reason, message))
+        let stays = self.unread.values().find(|unread| !unread.passes);
+        Some(Problem::new(
+            stays.map_or(first.reason, |unread| unread.why.reason),
+            message,
+        ))
     }
 
     /// Whether everything could be read.

@@ -192,6 +192,18 @@ fn each_failure_says_what_to_do_and_all_of_them_are_said() {
          The controller may not list ec2nodeclasses.karpenter.k8s.aws: grant the right list ec2nodeclasses.karpenter.k8s.aws \
          to its service account, as the chart does with rbac.create=true, or take EC2NodeClass out of clusterConsumers."
     );
+    // The reason is that of what stays, whichever is said first.
+    let of = |failures: [Failure; 2]| {
+        let mut objects = Objects::default();
+        for (kind, failure) in kinds.iter().zip(&failures) {
+            objects.could_not_read(kind, failure);
+        }
+        objects.problem().map(|problem| problem.reason)
+    };
+    let unanswered = || Failure::Unanswered("it answers 503".to_owned());
+    assert_eq!(of([Failure::Denied, unanswered()]), Some(reason::ACCESS_DENIED));
+    assert_eq!(of([unanswered(), Failure::Denied]), Some(reason::ACCESS_DENIED));
+    assert_eq!(of([unanswered(), unanswered()]), Some(reason::TRANSIENT_ERROR));
     let graph = in_graph(&objects);
     assert_eq!(
         graph.unread().keys().collect::<Vec<_>>(),

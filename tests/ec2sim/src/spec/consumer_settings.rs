@@ -42,6 +42,8 @@ pub struct ConsumerSettings {
     pub last_launched_seconds: f64,
     /// Of parameters that ResolveAlias can not read.
     pub unresolved_alias: Unresolved,
+    /// GetParameterHistory does not say which policies a parameter has.
+    pub history_without_policies: bool,
 }
 
 impl Default for ConsumerSettings {
@@ -50,6 +52,7 @@ impl Default for ConsumerSettings {
             terminated_seconds: 3600.0,
             last_launched_seconds: 0.0,
             unresolved_alias: Unresolved::Refused,
+            history_without_policies: false,
         }
     }
 }

@@ -135,6 +135,9 @@ pub(super) fn history(state: &mut State, request: &Request) -> Outcome {
         value["Labels"] = json!(version.labels);
         if let Some(fields) = value.as_object_mut() {
             fields.remove("ARN");
+            if state.settings.consumers.history_without_policies {
+                fields.remove("Policies");
+            }
         }
         versions.push(value);
     }

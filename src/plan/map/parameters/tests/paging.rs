@@ -3,7 +3,8 @@
 use super::super::*;
 use super::store::{Store, kept, said};
 use super::{PREFIX, PUBLISHED};
-use crate::domain::{Operation, ParameterPages};
+use crate::api::conditions::{Status, reason};
+use crate::domain::{Cause, Operation, ParameterPages};
 use crate::plan::testing::{at, failed_call, image_id};
 
 /// Parameter Store with the parameters of so many originals, of which ten are listed in a visit.
@@ -39,20 +40,90 @@ fn nothing_is_decided_on_a_part_of_them_and_the_whole_is_read_in_as_many_visits_
 }
 
 #[test]
-fn while_they_are_read_nothing_is_changed_and_then_what_is_wanted_by_then() {
+fn while_they_are_read_only_what_is_decided_about_goes_and_then_all_is_done_that_is_wanted_by_then() {
     let (mut store, wanted) = with(25);
     let mut watch = ParameterWatch::default();
     store.visits(&mut watch, &wanted, (0, 500));
     let mut more = kept((1..=26).map(|number| (number, 1000 + number)));
     more.decided.insert(image_id(3));
     more.copies.remove(&image_id(3));
-    for (second, changes) in [(602, 0), (603, 0), (604, 2)] {
+    for (second, changes) in [(602, 1), (603, 1), (604, 1), (607, 2)] {
         store.visit(&mut watch, &more, at(second));
         assert_eq!(store.changes.len(), changes, "at {second}");
         // What was said stays said meanwhile.
         assert_eq!(said(&watch), PUBLISHED, "at {second}");
     }
     assert_eq!((store.value(3), store.value(26).is_some()), (None, true));
+}
+
+/// Parameters that were read, of which somebody has since decided about one.
+fn with_held() -> (Store, ParameterWatch, Wanted<'static>, Wanted<'static>) {
+    let (mut store, wanted) = with(25);
+    let mut watch = ParameterWatch::default();
+    store.visits(&mut watch, &wanted, (0, 500));
+    let mut held = wanted.clone();
+    held.copies.remove(&image_id(3));
+    held.decided.insert(image_id(3));
+    (store, watch, wanted, held)
+}
+
+#[test]
+fn one_that_goes_while_they_are_read_is_not_taken_for_there_by_a_page_from_before() {
+    const NOT_OURS: (Status, &str) = (Status::False, reason::NOT_OURS);
+    // Whether it stays held, whether somebody else makes one, and what comes of it.
+    for (stays, is_taken, holds, told) in [
+        (true, false, None, PUBLISHED),
+        (false, false, Some(image_id(1003)), PUBLISHED),
+        (true, true, Some(image_id(103)), NOT_OURS),
+        (false, true, Some(image_id(103)), NOT_OURS),
+    ] {
+        let case = format!("{stays} {is_taken}");
+        let (mut store, mut watch, wanted, held) = with_held();
+        // Its page comes first, and then it goes.
+        store.visit(&mut watch, &held, at(602));
+        assert!(watch.reads_from().is_some(), "{case}");
+        assert_eq!((store.value(3), store.judged), (None, 1), "{case}");
+        if is_taken {
+            store.put(&wanted.name(&image_id(3)), image_id(103).as_str(), &Tags::new());
+        }
+        let then = if stays { &held } else { &wanted };
+        store.visits(&mut watch, then, (603, 760));
+        let value = store.value(3);
+        assert_eq!(
+            (value, said(&watch)),
+            (holds.as_ref().map(ImageId::as_str), told),
+            "{case}"
+        );
+        assert_eq!(store.judged, 1 + usize::from(is_taken), "{case}");
+    }
+}
+
+#[test]
+fn what_is_decided_about_waits_for_no_page_that_cannot_be_read_but_for_the_first_whole_reading() {
+    let (mut store, mut watch, wanted, held) = with_held();
+    store.visit(&mut watch, &wanted, at(602));
+    store.refuses = Some((Operation::GetParametersByPath, ErrorClass::Throttled));
+    store.visit(&mut watch, &wanted, at(603));
+    store.visit(&mut watch, &held, at(604));
+    assert_eq!((store.refused, store.value(3)), (1, None));
+
+    let (mut store, _, _, held) = with_held();
+    let mut watch = ParameterWatch::default();
+    for (second, is_there) in [(0, true), (1, true), (2, false)] {
+        store.visit(&mut watch, &held, at(second));
+        assert_eq!(store.value(3).is_some(), is_there, "at {second}");
+    }
+}
+
+#[test]
+fn a_reading_comes_to_its_end_however_long_that_takes_as_long_as_pages_come() {
+    let (mut store, wanted) = with(35);
+    let mut watch = ParameterWatch::default();
+    for second in [0, 3000, 6000, 9000] {
+        assert_eq!(watch.said(PREFIX, false), None, "at {second}");
+        store.visit(&mut watch, &wanted, at(second));
+    }
+    assert_eq!((said(&watch), store.listings), (PUBLISHED, 4));
 }
 
 #[test]
@@ -65,8 +136,6 @@ fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
     for (class, goes_on) in [
         (ErrorClass::Transient, true),
         (ErrorClass::Throttled, true),
-        // AWS does not know the token any more.
-        (ErrorClass::Invalid, false),
         (ErrorClass::Denied, false),
         (ErrorClass::NotOurs, false),
     ] {
@@ -99,9 +168,9 @@ fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
             },
             false,
         ),
-        ("it takes long", |watch, wanted| watch.begins(wanted, at(3599)), true),
+        ("no page comes", |watch, wanted| watch.begins(wanted, at(3599)), true),
         (
-            "it takes too long",
+            "no page comes for too long",
             |watch, wanted| watch.begins(wanted, at(3600)),
             false,
         ),
@@ -113,6 +182,120 @@ fn a_reading_goes_on_unless_something_says_that_it_is_no_good_any_more() {
         assert!(watch.reads_from().is_some());
         act(&mut watch, &wanted);
         assert_eq!(watch.reads_from().is_some(), goes_on, "{what}");
+    }
+}
+
+#[test]
+fn failures_between_pages_that_come_are_not_in_a_row() {
+    let progresses = Some((Status::Unknown, reason::PROGRESSING));
+    let throttled = Some((Status::False, reason::THROTTLED));
+    // What is said after so many failures in a row before each of four parts, and once the next part has come.
+    for (failures, told, then) in [
+        (0, None, None),
+        (1, None, None),
+        (2, None, None),
+        (3, throttled, progresses),
+        (4, throttled, progresses),
+    ] {
+        let (mut store, wanted) = with(35);
+        let (mut watch, mut now) = (ParameterWatch::default(), at(0));
+        let said_now = |watch: &ParameterWatch| watch.said(PREFIX, false).map(|said| (said.status, said.reason));
+        for part in 0..4 {
+            store.refuses = Some((Operation::GetParametersByPath, ErrorClass::Throttled));
+            for failure in 0..failures {
+                store.visit(&mut watch, &wanted, now);
+                let expected = if failure < 2 { then.filter(|_| part > 0) } else { told };
+                assert_eq!(said_now(&watch), expected, "{failure} of {failures}, part {part}");
+                now = watch.due().expect("it is tried again");
+            }
+            store.refuses = None;
+            store.visit(&mut watch, &wanted, now);
+            let expected = if part < 3 { then } else { Some(PUBLISHED) };
+            assert_eq!(said_now(&watch), expected, "{failures} failures, part {part}");
+            now = watch.due().expect("it goes on");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_aws_does_not_know_any_more_has_them_read_anew_and_is_told_where_that_is_of_no_use() {
+    const REFUSED: (Status, &str) = (Status::False, reason::INVALID_REQUEST);
+    let (whole, again): (&[bool], &[bool]) = (&[true; 3], &[true, false]);
+    // Whether each call is answered, of which three read all, and what is said after the last one.
+    let table: [(&[&[bool]], Option<(Status, &str)>); 8] = [
+        (&[again], None),
+        (&[again, whole], Some(PUBLISHED)),
+        (&[&[false]], Some(REFUSED)),
+        // Without a token, or once more with one.
+        (&[again, &[false]], Some(REFUSED)),
+        (&[again, again], Some(REFUSED)),
+        (&[again, again, again], Some(REFUSED)),
+        (&[again, again, whole], Some(PUBLISHED)),
+        (&[again, whole, again, whole, again], Some(PUBLISHED)),
+    ];
+    for (calls, expected) in table {
+        let (mut store, wanted) = with(25);
+        let (mut watch, mut now) = (ParameterWatch::default(), at(0));
+        for is_answered in calls.concat() {
+            store.refuses = (!is_answered).then_some((Operation::GetParametersByPath, ErrorClass::Invalid));
+            store.visit(&mut watch, &wanted, now);
+            let due = watch.due().expect("it goes on");
+            assert!(due > now, "{calls:?}");
+            now = due;
+        }
+        let told = watch.said(PREFIX, false).map(|said| (said.status, said.reason));
+        assert_eq!((told, store.changes.len()), (expected, 0), "{calls:?}");
+    }
+    // What the answer lacks is told at once.
+    let (mut store, wanted) = with(25);
+    let mut watch = ParameterWatch::default();
+    store.visit(&mut watch, &wanted, at(0));
+    let error = AwsError {
+        cause: Some(Cause::MalformedAnswer),
+        ..failed_call(Operation::GetParametersByPath, ErrorClass::Invalid)
+    };
+    assert_eq!(watch.failed(&error, None, at(1), |wait| wait), 1);
+    assert_eq!(watch.reads_from(), None);
+}
+
+#[test]
+fn what_a_reading_should_show_is_told_by_when_it_began_and_not_by_when_it_ended() {
+    let hides = || Store {
+        hides: true,
+        ..Store::default()
+    };
+    for (began, ended, is_late) in [
+        (15, 20, false),
+        (15, 900, false),
+        (599, 1500, false),
+        (600, 600, true),
+        (600, 1500, true),
+    ] {
+        let case = format!("from {began} to {ended}");
+        let (mut store, mut watch) = (hides(), ParameterWatch::default());
+        let wanted = kept([(1, 101)]);
+        store.visit(&mut watch, &wanted, at(0));
+        assert_eq!(store.changes.len(), 1, "{case}");
+        watch.read(&wanted, store.listed(PREFIX), at(began), at(ended));
+        // Nor is it written once more.
+        let steps = watch.steps(&wanted, at(ended));
+        watch.settle(&wanted, at(ended));
+        let expected = if is_late {
+            (Status::False, reason::NOT_SHOWN)
+        } else {
+            (Status::Unknown, reason::PROGRESSING)
+        };
+        assert_eq!((steps.len(), said(&watch)), (usize::from(is_late), expected), "{case}");
+
+        // As long as it may come to show, the prefix is not let go of.
+        let (mut store, mut watch) = (hides(), ParameterWatch::default());
+        watch.records(PREFIX);
+        store.visit(&mut watch, &wanted, at(0));
+        let let_go = Wanted::let_go("production", PREFIX);
+        store.visit(&mut watch, &let_go, at(10));
+        watch.read(&let_go, Vec::new(), at(began), at(ended));
+        watch.settle(&let_go, at(ended));
+        assert_eq!(watch.has_let_go(PREFIX), is_late, "{case}");
     }
 }
 

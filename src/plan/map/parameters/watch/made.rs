@@ -86,6 +86,7 @@ impl ParameterWatch {
         self.shown.remove(original);
         self.left.remove(original);
         self.theirs.remove(original);
+        self.leaves_listing(original);
     }
 
     /// What was changed is read back, once nothing else is changed for a while.
@@ -95,7 +96,7 @@ impl ParameterWatch {
         self.reads_at = Some(self.read.map_or(soon, |read| soon.min(read.ended + READ_AGAIN)));
     }
 
-    /// A call has failed, while this step was made or they were read. Says how often in a row.
+    /// A call has failed, while this step was made or they were read. Says how often in a row; not at all where that is no failure.
     pub fn failed(
         &mut self,
         error: &AwsError,
@@ -108,8 +109,8 @@ impl ParameterWatch {
             // AWS may have taken it all the same.
             self.blind_until = Some(now + SHOWS_AFTER);
         }
-        if call == Call::Read {
-            self.could_not_read(error);
+        if call == Call::Read && !self.could_not_read(error, now) {
+            return 0;
         }
         self.failures.add(call, error, now, spread)
     }

@@ -49,6 +49,8 @@ pub struct ParameterWatch {
     blind_until: Option<Timestamp>,
     /// The reading that goes on at the next visit.
     listing: Option<Listing>,
+    /// Whether AWS has refused to go on with a reading since the last one that was whole.
+    refuses_tokens: bool,
     /// The last reading that was whole.
     read: Option<Reading>,
     shown: BTreeMap<ImageId, Shown>,
@@ -98,9 +100,14 @@ struct Written {
 }
 
 impl Written {
-    /// Whether it should show by now.
-    fn is_late(&self, now: Timestamp) -> bool {
-        self.times > 1 || self.at + SHOWS_AFTER <= now
+    /// Whether a reading that began then should show it: when its pages were read after that is not known.
+    fn shows_in(&self, began: Timestamp) -> bool {
+        self.at + SHOWS_AFTER <= began
+    }
+
+    /// Whether a reading that began then is too late for it not to show.
+    fn is_late(&self, began: Timestamp) -> bool {
+        self.times > 1 || self.shows_in(began)
     }
 }
 
@@ -202,7 +209,7 @@ impl ParameterWatch {
             let shows = shown
                 .get(original)
                 .is_some_and(|one| *one.value == *written.copy.as_str());
-            !shows && (is_wanted(original, written) || now < written.at + SHOWS_AFTER)
+            !shows && (is_wanted(original, written) || !written.shows_in(began))
         });
         self.wrote.retain(|_, at| now < *at + SHOWS_AFTER);
         self.theirs
@@ -211,12 +218,13 @@ impl ParameterWatch {
         self.not_before.retain(|_, until| now < *until);
         self.read = Some(Reading { began, ended: now });
         self.failures.passed(&[Call::Read]);
+        self.refuses_tokens = false;
         self.begins(wanted, now);
         // What does not show in time is told, and is no reason to read all of them every minute.
         let is_awaited = self
             .written
             .iter()
-            .any(|(original, written)| !is_wanted(original, written) || !written.is_late(now));
+            .any(|(original, written)| !is_wanted(original, written) || !written.is_late(began));
         self.reads_at = Some(match self.quiet_at() {
             Some(quiet) if now < quiet => quiet.clamp(now + READ_BACK, now + READ_BACK_AGAIN),
             None if !is_awaited => now + READ_AGAIN,
@@ -227,12 +235,10 @@ impl ParameterWatch {
     /// What is to be done in this visit.
     pub fn steps(&mut self, wanted: &Wanted<'_>, now: Timestamp) -> Vec<Step> {
         let is_too_soon = self.writes_at.is_some_and(|at| now < at);
-        // While they are read nothing changes, as the pages that were read before would not show it.
-        if self.read.is_none() || self.listing.is_some() || is_too_soon {
+        if self.read.is_none() || is_too_soon {
             return Vec::new();
         }
-        let open = self.pending(wanted, now).filter(|step| self.may(step, now));
-        let steps: Vec<Step> = open.take(AT_A_TIME).collect();
+        let steps: Vec<Step> = self.possible(wanted, now).take(AT_A_TIME).collect();
         if !steps.is_empty() {
             self.writes_at = Some(now + APART);
         }
@@ -244,13 +250,23 @@ impl ParameterWatch {
         self.failures.lets(step, now)
     }
 
+    /// What can be done now. While they are read nothing changes, as the pages that were read before would not show it: only what somebody
+    /// has decided about goes, which waits for nothing.
+    fn possible(&self, wanted: &Wanted<'_>, now: Timestamp) -> impl Iterator<Item = Step> {
+        let is_decided =
+            move |step: &Step| matches!(step, Step::Delete { original } if wanted.decided.contains(original));
+        let is_reading = self.listing.is_some();
+        let steps = self.pending(wanted, now);
+        steps.filter(move |step| (!is_reading || is_decided(step)) && self.may(step, now))
+    }
+
     /// All that is to be done: what somebody has decided about first, what names another copy next, and what is deleted before anything
     /// is made, since that makes room.
     fn pending(&self, wanted: &Wanted<'_>, now: Timestamp) -> impl Iterator<Item = Step> {
         let wrong = wanted.copies.iter().filter_map(move |(original, copy)| {
             let shown = self.shown.get(original)?;
             let is_wrong = *shown.value != *copy.as_str() && !self.is_left_alone(wanted, original, now);
-            (is_wrong && self.is_open(original, copy, now)).then(|| Step::Set {
+            (is_wrong && self.is_open(original, copy)).then(|| Step::Set {
                 original: original.clone(),
                 copy: copy.clone(),
             })
@@ -258,7 +274,7 @@ impl ParameterWatch {
         let missing = wanted.copies.iter().filter_map(move |(original, copy)| {
             let is_free = self.not_before.get(original).is_none_or(|until| *until <= now);
             let is_missing = !self.shown.contains_key(original) && is_free;
-            (is_missing && self.is_open(original, copy, now)).then(|| Step::Create {
+            (is_missing && self.is_open(original, copy)).then(|| Step::Create {
                 original: original.clone(),
                 copy: copy.clone(),
             })
@@ -274,10 +290,11 @@ impl ParameterWatch {
         self.read.is_some() && self.pending(wanted, now).next().is_some()
     }
 
-    /// Whether AWS is to be told that an original's parameter holds this copy: not while it may still come to show.
-    fn is_open(&self, original: &ImageId, copy: &ImageId, now: Timestamp) -> bool {
+    /// Whether AWS is to be told that an original's parameter holds this copy: not before the last reading should have shown that it was.
+    fn is_open(&self, original: &ImageId, copy: &ImageId) -> bool {
         let written = self.written.get(original).filter(|written| written.copy == *copy);
-        !self.refused.contains_key(original) && written.is_none_or(|written| written.at + SHOWS_AFTER <= now)
+        let should_show = |written: &Written| self.read.is_some_and(|read| written.shows_in(read.began));
+        !self.refused.contains_key(original) && written.is_none_or(should_show)
     }
 
     /// Whether an original's parameter is known not to be ours. Who wants it, or wants it gone, is to hear of it when it is.
@@ -322,15 +339,14 @@ impl ParameterWatch {
         }
         let is_more = self.has_pending(wanted, now);
         self.has_let_go = self.has_quieted(wanted) && !is_more;
-        if let Some(said) = self.say(wanted, now, is_more) {
+        if let Some(said) = self.say(wanted, is_more) {
             self.said = Some(said);
         }
         self.due = self.next_visit(wanted, now);
     }
 
     fn next_visit(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Timestamp> {
-        let is_ready =
-            self.read.is_some() && self.listing.is_none() && self.pending(wanted, now).any(|step| self.may(&step, now));
+        let is_ready = self.read.is_some() && self.possible(wanted, now).next().is_some();
         let write = is_ready.then(|| self.writes_at.unwrap_or(now));
         let leaves = self
             .shown

@@ -1,7 +1,5 @@
 //! What is said of the parameters after a visit.
 
-use jiff::Timestamp;
-
 use super::{ParameterWatch, Wanted, Written};
 use crate::api::conditions::{Status, reason};
 use crate::domain::ImageId;
@@ -12,10 +10,11 @@ use crate::plan::obstacle::Problem;
 const FIELD: &str = "promotion.map.ssmPrefix";
 
 impl ParameterWatch {
-    /// What is to be said; nothing before they were read. What was there before stays said while it is brought up to date.
-    pub(super) fn say(&self, wanted: &Wanted<'_>, now: Timestamp, is_more: bool) -> Option<Said> {
+    /// What is to be said; nothing before they were read, unless a problem was said that is over. What was there before stays said while it
+    /// is brought up to date.
+    pub(super) fn say(&self, wanted: &Wanted<'_>, is_more: bool) -> Option<Said> {
         let prefix = wanted.prefix;
-        if let Some(problem) = self.hindrance(wanted, now) {
+        if let Some(problem) = self.hindrance(wanted) {
             // The policy names another one by now, or none.
             let which = if wanted.lets_go {
                 format!("{FIELD} (under {prefix}, named before)")
@@ -25,8 +24,12 @@ impl ParameterWatch {
             let message = format!("{which}: {}", problem.message);
             return Some(Said::new(Status::False, problem.reason, message));
         }
-        self.read?;
         let under_way = |message: String| Some(Said::new(Status::Unknown, reason::PROGRESSING, message));
+        if self.read.is_none() {
+            // What was in the way is over, and nothing else is known yet.
+            let was_told = self.said.as_ref().filter(|said| said.status == Status::False);
+            return was_told.and_then(|_| under_way(format!("The parameters under {prefix} are being read.")));
+        }
         if wanted.lets_go {
             return under_way(format!(
                 "The parameters under {prefix}, which {FIELD} named before, are being deleted."
@@ -47,7 +50,7 @@ impl ParameterWatch {
     }
 
     /// What a person has to hear of.
-    fn hindrance(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Problem> {
+    fn hindrance(&self, wanted: &Wanted<'_>) -> Option<Problem> {
         if let Some(problem) = self.failures.told() {
             return Some(problem.clone());
         }
@@ -55,7 +58,7 @@ impl ParameterWatch {
             let message = format!("parameter {}: {}", wanted.name(original), problem.message);
             return Some(Problem::new(problem.reason, message));
         }
-        self.taken(wanted).or_else(|| self.late(wanted, now))
+        self.taken(wanted).or_else(|| self.late(wanted))
     }
 
     /// Those that are not ours and in the way.
@@ -87,9 +90,10 @@ impl ParameterWatch {
     }
 
     /// One that AWS has taken and has not shown in time.
-    fn late(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Problem> {
+    fn late(&self, wanted: &Wanted<'_>) -> Option<Problem> {
+        let began = self.read?.began;
         let is_late = |(original, written): &(&ImageId, &Written)| {
-            wanted.copies.get(*original) == Some(&written.copy) && written.is_late(now)
+            wanted.copies.get(*original) == Some(&written.copy) && written.is_late(began)
         };
         let (original, written) = self.written.iter().find(is_late)?;
         let (name, copy) = (wanted.name(original), &written.copy);

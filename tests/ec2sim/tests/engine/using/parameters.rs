@@ -113,6 +113,28 @@ fn an_older_version_with_a_label_is_still_there() {
 }
 
 #[test]
+fn a_history_has_the_policies_of_a_parameter_unless_it_is_to_have_none() {
+    let advanced = STAFF.replace(
+        "{name: /golden/web, ",
+        r#"{name: /golden/web, tier: Advanced, policies: '[{"Type": "NoChangeNotification"}]', "#,
+    );
+    for (settings, has_policies) in [("", true), ("consumers: {historyWithoutPolicies: true}", false)] {
+        let sim = world(&yaml(settings, &advanced, ""));
+        let c = client(&sim, OWNER);
+        let filter = json!([{"Key": "Name", "Values": ["/golden/web"]}]);
+        let described = c.ssm("DescribeParameters", &json!({ "ParameterFilters": filter }));
+        let kind = |of: &Value| of["Policies"][0]["PolicyType"].as_str().map(str::to_owned);
+        let said = Some("NoChangeNotification".to_owned());
+        assert_eq!(kind(&described.json()["Parameters"][0]), said);
+        let history = c.ssm("GetParameterHistory", &json!({"Name": "/golden/web"})).json();
+        let latest = &history["Parameters"][1];
+        assert_eq!(kind(latest), said.filter(|_| has_policies));
+        assert_eq!(latest.get("Policies").is_some(), has_policies);
+        assert_eq!(latest["Tier"], "Advanced");
+    }
+}
+
+#[test]
 fn up_to_ten_parameters_come_by_name_and_those_that_are_not_there_are_told() {
     let sim = staffed();
     let c = client(&sim, OWNER);
