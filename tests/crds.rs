@@ -594,8 +594,8 @@ fn target_spec() -> AMIEncryptionTargetSpec {
         guardrails: Some(GuardrailSettings {
             ebs_encryption_by_default: GuardrailMode::Enforce,
             image_block_public_access: GuardrailMode::Audit,
-            snapshot_block_public_access: GuardrailMode::Off,
-            allowed_images: ReportedGuardrailMode::Off,
+            snapshot_block_public_access: GuardrailMode::Ignore,
+            allowed_images: ReportedGuardrailMode::Ignore,
         }),
         history_ttl: Duration::from_mins(1440),
     }

@@ -16,7 +16,7 @@ use crate::domain::{Guardrail, ManagedBy};
 pub struct GuardrailSettings {
     /// EBS encryption by default, with the policy's key as the default key. `Enforce`: the key is set first, and only where it is
     /// known that it is usable and that whoever launches in the account may use it; then encryption is turned on. `Audit`: it is
-    /// only reported. `Off`, in quotes, since YAML reads it as a boolean otherwise: it is not even read.
+    /// only reported. `Ignore`: it is not even read.
     #[serde(default)]
     pub ebs_encryption_by_default: GuardrailMode,
     /// Block public access for images. `Enforce`: it is set to `block-new-sharing`. What is public already stays so.
@@ -40,7 +40,7 @@ impl GuardrailSettings {
             Guardrail::SnapshotBlockPublicAccess => self.snapshot_block_public_access,
             Guardrail::AllowedImages => match self.allowed_images {
                 ReportedGuardrailMode::Audit => GuardrailMode::Audit,
-                ReportedGuardrailMode::Off => GuardrailMode::Off,
+                ReportedGuardrailMode::Ignore => GuardrailMode::Ignore,
             },
         }
     }
@@ -55,7 +55,7 @@ pub enum GuardrailMode {
     #[default]
     Audit,
     /// It is not read.
-    Off,
+    Ignore,
 }
 
 /// What becomes of a guardrail that amiseal does not set.
@@ -65,7 +65,7 @@ pub enum ReportedGuardrailMode {
     #[default]
     Audit,
     /// It is not read.
-    Off,
+    Ignore,
 }
 
 /// A guardrail, as statuses name it.
@@ -194,13 +194,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_said_is_audited_and_off_is_a_text() {
-        use GuardrailMode::{Audit, Enforce, Off};
+    fn what_is_not_said_is_audited_and_allowed_images_are_never_enforced() {
+        use GuardrailMode::{Audit, Enforce, Ignore};
         let settings: GuardrailSettings =
-            serde_json::from_value(serde_json::json!({"imageBlockPublicAccess": "Enforce", "allowedImages": "Off"}))
+            serde_json::from_value(serde_json::json!({"imageBlockPublicAccess": "Enforce", "allowedImages": "Ignore"}))
                 .expect("settings");
         let modes = Guardrail::ALL.map(|guardrail| settings.mode_of(guardrail));
-        assert_eq!(modes, [Audit, Enforce, Audit, Off]);
+        assert_eq!(modes, [Audit, Enforce, Audit, Ignore]);
         let wrong = serde_json::from_value::<GuardrailSettings>(serde_json::json!({"allowedImages": "Enforce"}));
         assert!(wrong.is_err(), "they are never set");
     }

@@ -215,10 +215,10 @@ pub(crate) fn base() -> Value {
         },
         // None of them is set here, so that the images of the accounts stay as they are.
         "guardrails": {
-            "ebsEncryptionByDefault": "Off",
-            "imageBlockPublicAccess": "Off",
-            "snapshotBlockPublicAccess": "Off",
-            "allowedImages": "Off",
+            "ebsEncryptionByDefault": "Ignore",
+            "imageBlockPublicAccess": "Ignore",
+            "snapshotBlockPublicAccess": "Ignore",
+            "allowedImages": "Ignore",
         },
     })
 }

@@ -132,6 +132,8 @@ async fn what_is_right_in_less_common_places_is_accepted() {
         ("/spec/audit/trustedOwners", Some(json!([]))),
         ("/spec/audit/allowedSharing", Some(json!([]))),
         ("/spec/audit/disabledChecks", Some(json!(amiseal::api::CHECKS))),
+        ("/spec/guardrails", None),
+        ("/spec/guardrails", Some(json!({}))),
     ] {
         let policy = with(pointer, value.clone());
         if let Err(causes) = create(&api, policy).await {

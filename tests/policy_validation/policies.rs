@@ -55,6 +55,8 @@ pub(crate) fn accepted() -> Value {
                 "maxScanAge": "720h",
                 "disabledChecks": ["unused-image", "orphan-snapshot"],
             },
+            "guardrails": {"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Audit",
+                "snapshotBlockPublicAccess": "Ignore", "allowedImages": "Ignore"},
             "copy": {
                 "namePattern": "encrypted-{sourceID}-{name}",
                 "extraTags": {"owner": "platform"},

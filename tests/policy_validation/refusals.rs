@@ -22,9 +22,17 @@ fn refused(pointer: &'static str, value: impl Into<Option<Value>>, field: &'stat
 
 /// Every refusal there is.
 pub(crate) fn all() -> impl Iterator<Item = Refusal> {
-    [accounts(), regions_and_keys(), images(), copies(), audits(), the_rest()]
-        .into_iter()
-        .flatten()
+    [
+        accounts(),
+        regions_and_keys(),
+        images(),
+        copies(),
+        audits(),
+        guardrails(),
+        the_rest(),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 const DIGITS: &str = "accountID must be the account's 12 digits, in quotes: write for example \"111122223333\"";
@@ -349,6 +357,44 @@ fn audits() -> Vec<Refusal> {
         ),
         refused("/spec/audit/disabledChecks/0", json!("unused"), checks, names),
         refused("/spec/audit/disabledChecks/1", json!("Unused-Image"), checks, names),
+    ]
+}
+
+fn guardrails() -> Vec<Refusal> {
+    let modes = "supported values: \"Enforce\", \"Audit\", \"Ignore\"";
+    vec![
+        refused(
+            "/spec/guardrails/ebsEncryptionByDefault",
+            json!("enforce"),
+            "spec.guardrails.ebsEncryptionByDefault",
+            modes,
+        ),
+        // YAML takes some words for truth values, so that none of them is a mode.
+        refused(
+            "/spec/guardrails/imageBlockPublicAccess",
+            json!("Off"),
+            "spec.guardrails.imageBlockPublicAccess",
+            modes,
+        ),
+        refused(
+            "/spec/guardrails/snapshotBlockPublicAccess",
+            json!("block-all-sharing"),
+            "spec.guardrails.snapshotBlockPublicAccess",
+            modes,
+        ),
+        // They are reported, and never set.
+        refused(
+            "/spec/guardrails/allowedImages",
+            json!("Enforce"),
+            "spec.guardrails.allowedImages",
+            "supported values: \"Audit\", \"Ignore\"",
+        ),
+        refused(
+            "/spec/guardrails",
+            json!("Enforce"),
+            "spec.guardrails",
+            "must be of type object",
+        ),
     ]
 }
 

@@ -69,17 +69,17 @@ pub(crate) fn all_enforced() -> Value {
         "ebsEncryptionByDefault": "Enforce",
         "imageBlockPublicAccess": "Enforce",
         "snapshotBlockPublicAccess": "Enforce",
-        "allowedImages": "Off",
+        "allowedImages": "Ignore",
     }))
 }
 
 /// One of them, and none of the others.
 pub(crate) fn one_of(name: &str, mode: &str) -> Value {
     let mut all = json!({
-        "ebsEncryptionByDefault": "Off",
-        "imageBlockPublicAccess": "Off",
-        "snapshotBlockPublicAccess": "Off",
-        "allowedImages": "Off",
+        "ebsEncryptionByDefault": "Ignore",
+        "imageBlockPublicAccess": "Ignore",
+        "snapshotBlockPublicAccess": "Ignore",
+        "allowedImages": "Ignore",
     });
     all[name] = json!(mode);
     all

@@ -132,7 +132,7 @@ async fn what_an_older_policy_governs_is_left_to_it() {
     scenario.apply(&reporting).await;
     says_of(&scenario, BASE, "False/NotEnforced").await;
     scenario.apply(&all_enforced()).await;
-    // Of what it leaves off, the other one is free.
+    // What it ignores, the other one holds.
     for name in [
         GuardrailName::EbsEncryptionByDefault,
         GuardrailName::SnapshotBlockPublicAccess,

@@ -143,7 +143,9 @@ fn promise_of(check: Check) -> Option<Promise> {
     match check {
         Check::OriginalChanged | Check::OriginalGone => Some(Promise::OriginalsStay),
         Check::CopiedTwice | Check::TooManyCopies => Some(Promise::CopiedOnce),
-        Check::UnexpectedCopy | Check::SnapshotDeleted | Check::ForeignChange => Some(Promise::NothingForeign),
+        Check::UnexpectedCopy | Check::SnapshotDeleted | Check::ForeignChange | Check::GuardrailHeld => {
+            Some(Promise::NothingForeign)
+        }
         Check::SharedMoreWidely => Some(Promise::NotSharedMore),
         Check::ForbiddenCall => Some(Promise::HandsOff),
         Check::MissingCopy
@@ -156,7 +158,6 @@ fn promise_of(check: Check) -> Option<Promise> {
         | Check::TagsDiffer
         | Check::FailedCopyLeft
         | Check::InstanceLeft
-        | Check::GuardrailHeld
         | Check::GuardrailSetTwice
         | Check::DefaultKeyNotUsable
         | Check::DeniedCall => None,

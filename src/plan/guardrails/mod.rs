@@ -36,7 +36,7 @@ pub struct Asked {
 
 /// What a policy wants, in the one order of guardrails. Nothing is set but where both the policy and its target ask for changes
 /// (`may_change`). `older` are the policies of the same account and region that are older, the oldest first: one governs whatever it does
-/// not leave off.
+/// not ignore.
 pub fn asked(
     spec: &AMIEncryptionTargetSpec,
     may_change: bool,
@@ -47,11 +47,12 @@ pub fn asked(
     };
     let of_one = |guardrail| {
         let mode = settings.mode_of(guardrail);
-        let speaks_of =
-            |theirs: Option<GuardrailSettings>| theirs.is_some_and(|one| one.mode_of(guardrail) != GuardrailMode::Off);
+        let speaks_of = |theirs: Option<GuardrailSettings>| {
+            theirs.is_some_and(|one| one.mode_of(guardrail) != GuardrailMode::Ignore)
+        };
         let governor = older.iter().find(|(_, theirs)| speaks_of(*theirs));
         let governor = governor.map(|(policy, _)| (*policy).to_owned());
-        (mode != GuardrailMode::Off).then(|| Asked {
+        (mode != GuardrailMode::Ignore).then(|| Asked {
             guardrail,
             enforces: mode == GuardrailMode::Enforce
                 && spec.mode == Mode::Enforce

@@ -24,6 +24,6 @@ pub(super) const fn mode_name(mode: GuardrailMode) -> &'static str {
     match mode {
         GuardrailMode::Enforce => "Enforce",
         GuardrailMode::Audit => "Audit",
-        GuardrailMode::Off => "Off",
+        GuardrailMode::Ignore => "Ignore",
     }
 }

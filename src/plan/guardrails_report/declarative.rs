@@ -20,6 +20,8 @@ const HELD: [Guardrail; 3] = [
 ];
 /// So many providers are in one criterion of Allowed AMIs.
 const PROVIDERS: usize = 200;
+/// What the EC2 API calls an account's own images.
+const OWN: &str = "self";
 /// The state of the block for snapshots that is more than what amiseal sets, as the EC2 API names it.
 const ALL_SHARING: &str = "block-all-sharing";
 
@@ -184,7 +186,9 @@ fn providers(policies: &[AMIEncryptionPolicy], filter: &Filter) -> Result<Vec<St
                 spec.policy
             ));
         };
-        let owners = audit.trusted_owners.iter().map(|owner| provider(owner));
+        // What an account owns itself, AWS always allows, and has no name for it there.
+        let owners = audit.trusted_owners.iter().filter(|owner| *owner != OWN);
+        let owners = owners.map(|owner| provider(owner));
         let own = policies
             .iter()
             .filter(|policy| policy.metadata.name.as_deref() == Some(spec.policy.as_str()))

@@ -28,7 +28,7 @@ pub struct Row {
     pub region: String,
     /// Which guardrail, as statuses name it.
     pub guardrail: &'static str,
-    /// What the policy asks of it: `Enforce`, `Audit` or `Off`. Absent where it has no guardrails at all.
+    /// What the policy asks of it: `Enforce`, `Audit` or `Ignore`. Absent where it has no guardrails at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<&'static str>,
     /// As AWS names it, or [`UNKNOWN`].
@@ -132,7 +132,7 @@ fn managed_by(guardrail: Guardrail, known: Option<&GuardrailStatus>) -> Option<&
 fn notes(target: &AMIEncryptionTarget, mode: Option<GuardrailMode>, found: Option<&GuardrailStatus>) -> Vec<String> {
     match mode {
         None => return vec!["the policy has no spec.guardrails, so it is not read".to_owned()],
-        Some(GuardrailMode::Off) => return vec!["the policy says Off, so it is not read".to_owned()],
+        Some(GuardrailMode::Ignore) => return vec!["the policy says Ignore, so it is not read".to_owned()],
         Some(GuardrailMode::Enforce | GuardrailMode::Audit) => {}
     }
     let mut notes = Vec::new();
@@ -143,9 +143,6 @@ fn notes(target: &AMIEncryptionTarget, mode: Option<GuardrailMode>, found: Optio
         (Some(_), None) => {}
     }
     if let Some(found) = found {
-        if found.requested_at.is_some() && found.holds != Some(true) {
-            notes.push("asked for, and not shown yet".to_owned());
-        }
         match found.drifts {
             0 => {}
             1 => notes.push("was undone once".to_owned()),

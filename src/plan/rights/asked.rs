@@ -127,12 +127,12 @@ impl Asked<'_> {
     /// What is to become of a guardrail.
     fn guardrail(&self, guardrail: Guardrail) -> GuardrailMode {
         let settings = self.spec.guardrails;
-        settings.map_or(GuardrailMode::Off, |settings| settings.mode_of(guardrail))
+        settings.map_or(GuardrailMode::Ignore, |settings| settings.mode_of(guardrail))
     }
 
     /// Whether a guardrail is read for its own sake.
     pub(super) fn reads_guardrail(&self, guardrail: Guardrail) -> bool {
-        self.guardrail(guardrail) != GuardrailMode::Off
+        self.guardrail(guardrail) != GuardrailMode::Ignore
     }
 
     /// Whether a guardrail is set.

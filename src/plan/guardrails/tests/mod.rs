@@ -189,8 +189,8 @@ fn no_key_is_set_before_it_is_known_to_be_usable_and_encryption_is_not_turned_on
         (usable(2), KeyStanding::Usable(key(1)), "Unknown/NotRead"),
     ] {
         let mut stage = Stage::of(
-            &json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Off",
-            "snapshotBlockPublicAccess": "Off", "allowedImages": "Off"}),
+            &json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Ignore",
+            "snapshotBlockPublicAccess": "Ignore", "allowedImages": "Ignore"}),
         );
         (stage.key, stage.standing) = (view, standing.clone());
         stage.visits((0, 3600));
@@ -235,7 +235,7 @@ fn another_key_of_the_policy_is_set_and_nobody_has_undone_anything() {
 
 #[test]
 fn under_mode_audit_and_where_an_older_policy_governs_everything_is_only_reported() {
-    let governing = stage::settings(&json!({"imageBlockPublicAccess": "Audit", "snapshotBlockPublicAccess": "Off"}));
+    let governing = stage::settings(&json!({"imageBlockPublicAccess": "Audit", "snapshotBlockPublicAccess": "Ignore"}));
     let audits = |stage: &mut Stage| stage.spec = stage::spec(&json!({}), "Audit");
     let is_governed = |stage: &mut Stage| stage.older = vec![("old", None), ("older", Some(governing))];
     let mut stage = Stage::new();
@@ -251,7 +251,7 @@ fn under_mode_audit_and_where_an_older_policy_governs_everything_is_only_reporte
     is_governed(&mut stage);
     stage.visits((0, 3600));
     let set: Vec<&GuardrailChange> = stage.calls.iter().map(|(_, change)| change).collect();
-    assert_eq!(set, [&GuardrailChange::BlockSnapshots], "the older one has left it off");
+    assert_eq!(set, [&GuardrailChange::BlockSnapshots], "the older one ignores it");
     assert_eq!(stage.says(), "False/NotEnforced");
     assert!(
         stage.message().contains("the older policy older governs it"),

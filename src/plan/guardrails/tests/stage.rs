@@ -84,7 +84,7 @@ impl Stage {
             "ebsEncryptionByDefault": "Enforce",
             "imageBlockPublicAccess": "Enforce",
             "snapshotBlockPublicAccess": "Enforce",
-            "allowedImages": "Off",
+            "allowedImages": "Ignore",
         }))
     }
 

@@ -21,9 +21,9 @@ const ROLE: &str =
 #[test]
 fn a_guardrail_is_set_where_policy_and_target_enforce_it_and_no_older_policy_speaks_of_it() {
     let all = json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Audit",
-        "snapshotBlockPublicAccess": "Off"});
-    let older = settings(&json!({"ebsEncryptionByDefault": "Audit", "allowedImages": "Off"}));
-    let off = settings(&json!({"ebsEncryptionByDefault": "Off", "allowedImages": "Off"}));
+        "snapshotBlockPublicAccess": "Ignore"});
+    let older = settings(&json!({"ebsEncryptionByDefault": "Audit", "allowedImages": "Ignore"}));
+    let ignoring = settings(&json!({"ebsEncryptionByDefault": "Ignore", "allowedImages": "Ignore"}));
     let set = |asked: &[Asked]| -> Vec<Guardrail> {
         let set = asked.iter().filter(|one| one.enforces);
         set.map(|one| one.guardrail).collect()
@@ -34,8 +34,8 @@ fn a_guardrail_is_set_where_policy_and_target_enforce_it_and_no_older_policy_spe
         ("Audit", true, vec![], vec![]),
         ("Enforce", false, vec![], vec![]),
         ("Enforce", true, vec![("a", None)], vec![ENCRYPTION]),
-        ("Enforce", true, vec![("a", Some(off))], vec![ENCRYPTION]),
-        ("Enforce", true, vec![("a", Some(off)), ("b", Some(older))], vec![]),
+        ("Enforce", true, vec![("a", Some(ignoring))], vec![ENCRYPTION]),
+        ("Enforce", true, vec![("a", Some(ignoring)), ("b", Some(older))], vec![]),
     ] {
         let found = asked(&spec(&all, mode), may_change, &others);
         assert_eq!(found.iter().map(|one| one.guardrail).collect::<Vec<_>>(), which);

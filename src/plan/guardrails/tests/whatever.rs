@@ -63,7 +63,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn all_enforced(mode: &str) -> crate::api::AMIEncryptionTargetSpec {
     let settings = json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Enforce",
-        "snapshotBlockPublicAccess": "Enforce", "allowedImages": "Off"});
+        "snapshotBlockPublicAccess": "Enforce", "allowedImages": "Ignore"});
     spec(&settings, mode)
 }
 

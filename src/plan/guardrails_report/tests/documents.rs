@@ -47,7 +47,7 @@ fn a_declarative_policy_has_what_is_enforced_and_aws_can_hold() {
             json!({"image_block_public_access": image}),
         ),
         (
-            "guardrails: {imageBlockPublicAccess: 'Off', snapshotBlockPublicAccess: Enforce, allowedImages: Audit}",
+            "guardrails: {imageBlockPublicAccess: Ignore, snapshotBlockPublicAccess: Enforce, allowedImages: Audit}",
             json!({"snapshot_block_public_access": image}),
         ),
     ] {
@@ -186,7 +186,7 @@ fn a_block_of_all_public_snapshots_is_never_weakened_unasked() {
 
 #[test]
 fn allowed_images_are_held_only_where_that_is_asked_for_with_the_owners_that_the_policy_trusts() {
-    let audit = "audit: {trustedOwners: [aws-marketplace, '099720109477']}, guardrails: {}";
+    let audit = "audit: {trustedOwners: [aws-marketplace, self, '099720109477']}, guardrails: {}";
     let options = |state| DeclarativeOptions {
         snapshots: None,
         allowed_images: Some(state),

@@ -10,7 +10,7 @@ const ENFORCED: &str = "Enforce";
 
 fn settings() -> Value {
     json!({"ebsEncryptionByDefault": ENFORCED, "imageBlockPublicAccess": ENFORCED, "snapshotBlockPublicAccess": "Audit",
-           "allowedImages": "Off"})
+           "allowedImages": "Ignore"})
 }
 
 /// A status with these entries, which the controller has written for the target as it is.
@@ -49,7 +49,7 @@ fn each_target_has_all_guardrails_and_what_was_not_read_is_unknown_and_never_off
     for (guardrails, status, mode, note) in [
         (Value::Null, Value::Null, None, "the policy has no spec.guardrails"),
         (Value::Null, left.clone(), None, "the policy has no spec.guardrails"),
-        (all("Off"), left, Some("Off"), "the policy says Off"),
+        (all("Ignore"), left, Some("Ignore"), "the policy says Ignore"),
         (all("Audit"), Value::Null, Some("Audit"), "not read yet"),
         (json!({}), status(&json!([])), Some("Audit"), "not read yet"),
     ] {
@@ -66,7 +66,7 @@ fn what_was_read_is_shown_as_aws_names_it() {
         {"name": "EbsEncryptionByDefault", "mode": ENFORCED, "state": "enabled", "holds": true, "drifts": 1,
          "keyARN": "arn:aws:kms:eu-west-1:111122223333:key/1"},
         {"name": "ImageBlockPublicAccess", "mode": ENFORCED, "state": "unblocked", "holds": false, "managedBy": "Account",
-         "requestedAt": "2026-11-01T10:00:00Z", "drifts": 0, "message": "AWS takes up to ten minutes."},
+         "requestedAt": "2026-11-01T10:00:00Z", "drifts": 0, "message": "AWS is asked to set it."},
         {"name": "SnapshotBlockPublicAccess", "mode": "Audit", "holds": true, "managedBy": "DeclarativePolicy",
          "message": "Allow ec2:GetSnapshotBlockPublicAccessState."},
     ]);
@@ -91,7 +91,7 @@ fn what_was_read_is_shown_as_aws_names_it() {
                 None,
                 Some("unknown")
             ),
-            ("AllowedImages", Some("Off"), "unknown", None, Some("unknown")),
+            ("AllowedImages", Some("Ignore"), "unknown", None, Some("unknown")),
         ]
     );
     let notes: Vec<String> = rows.iter().map(|row| row.notes.join("; ")).collect();
@@ -99,9 +99,9 @@ fn what_was_read_is_shown_as_aws_names_it() {
         notes,
         [
             "was undone once",
-            "AWS takes up to ten minutes; asked for, and not shown yet",
+            "AWS is asked to set it",
             "Allow ec2:GetSnapshotBlockPublicAccessState",
-            "the policy says Off, so it is not read",
+            "the policy says Ignore, so it is not read",
         ]
     );
     assert_eq!(
@@ -117,7 +117,7 @@ fn what_a_policy_in_mode_audit_would_enforce_is_only_reported() {
     audit.spec.mode = crate::api::Mode::Audit;
     let rows = of(audit);
     let modes: Vec<Option<&str>> = rows.iter().map(|row| row.mode).collect();
-    assert_eq!(modes, [Some("Audit"), Some("Audit"), Some("Audit"), Some("Off")]);
+    assert_eq!(modes, [Some("Audit"), Some("Audit"), Some("Audit"), Some("Ignore")]);
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn each_setting_adds_just_the_statements_that_it_takes() {
         ),
         (
             "Enforce",
-            blind("guardrails: {ebsEncryptionByDefault: \"Off\", imageBlockPublicAccess: Enforce}"),
+            blind("guardrails: {ebsEncryptionByDefault: Ignore, imageBlockPublicAccess: Enforce}"),
             &enforces,
             &[SeeGuardrails, HoldGuardrails],
         ),
@@ -342,8 +342,8 @@ fn the_settings_that_say_what_may_be_launched_are_read_once_for_findings_and_for
 #[test]
 fn of_guardrails_each_takes_its_own_calls_and_no_others() {
     let sees = "ec2:GetSnapshotBlockPublicAccessState";
-    let more = "consumers: {read: false}\nguardrails: {ebsEncryptionByDefault: \"Off\", imageBlockPublicAccess: \"Off\", \
-         snapshotBlockPublicAccess: Enforce, allowedImages: \"Off\"}";
+    let more = "consumers: {read: false}\nguardrails: {ebsEncryptionByDefault: Ignore, imageBlockPublicAccess: Ignore, \
+         snapshotBlockPublicAccess: Enforce, allowedImages: Ignore}";
     let one = account(&policy("Enforce", more), &options());
     assert_eq!(statement(&one, Grant::SeeGuardrails).action, Texts::one(sees));
     let holds = statement(&one, Grant::HoldGuardrails);

@@ -37,7 +37,7 @@ fn a_setting_that_is_added_takes_only_what_it_takes_and_one_that_is_removed_take
         ),
         (ON_DEMAND, vec![ScanCopies]),
         (
-            "guardrails: {snapshotBlockPublicAccess: Enforce, ebsEncryptionByDefault: \"Off\"}",
+            "guardrails: {snapshotBlockPublicAccess: Enforce, ebsEncryptionByDefault: Ignore}",
             vec![SeeGuardrails, HoldGuardrails],
         ),
         (

@@ -77,10 +77,10 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
             "scanInterval": "1m",
             "audit": {},
             "guardrails": {
-                "ebsEncryptionByDefault": "Off",
+                "ebsEncryptionByDefault": "Ignore",
                 "imageBlockPublicAccess": "Enforce",
-                "snapshotBlockPublicAccess": "Off",
-                "allowedImages": "Off",
+                "snapshotBlockPublicAccess": "Ignore",
+                "allowedImages": "Ignore",
             },
             "promotion": {"launchTemplates": "Update"},
             "defaults": {
