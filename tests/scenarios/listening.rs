@@ -105,7 +105,7 @@ async fn an_api_server_whose_port_is_closed_is_said_in_one_line_and_that_it_is_o
     relay.set(Way::Open);
     replica
         .process
-        .wait_for_line("the API server answers again", Duration::from_secs(60))
+        .wait_for_line("the API server answers again", Duration::from_secs(120))
         .await
         .expect("it says so");
     let log = scenario.log();
@@ -156,7 +156,7 @@ async fn a_replica_that_may_list_a_kind_and_not_watch_it_is_not_ready() {
     let kubeconfig = scenario.plane().service_account_kubeconfig(namespace, name).await;
     let mut replica = start(&scenario, &kubeconfig.expect("a kubeconfig")).await;
     let line = "this kind may not be listed and watched: allow it to the service account";
-    let said = replica.process.wait_for_line(line, Duration::from_secs(60)).await;
+    let said = replica.process.wait_for_line(line, Duration::from_secs(120)).await;
     assert!(said.expect("it says so").contains("AMIMigration"));
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (status, why) = replica.get("/readyz").await;

@@ -218,7 +218,7 @@ async fn a_replica_that_may_not_read_what_it_works_on_lives_but_is_not_ready_and
         let process = described.spawn().expect("a process");
         let mut replica = Replica { process };
         for said in [lacks, "could not read the Leases"] {
-            let line = replica.process.wait_for_line(said, Duration::from_secs(60)).await;
+            let line = replica.process.wait_for_line(said, Duration::from_secs(120)).await;
             line.unwrap_or_else(|error| panic!("{code}: {error}"));
         }
         assert_eq!(replica.get("/livez").await.0, 200);

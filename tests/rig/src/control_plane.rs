@@ -21,7 +21,7 @@ use crate::tools::Tool;
 use crate::watchdog;
 
 /// How long each program may take to be ready. Generous, since tests of several crates compile while others run.
-const READY: Duration = Duration::from_secs(90);
+const READY: Duration = Duration::from_secs(180);
 /// Ports below the range from which systems take those of outgoing connections, so that one is still free after a restart.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// How often another port is tried when somebody took the one that was just free.

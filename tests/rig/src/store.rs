@@ -10,7 +10,7 @@ use crate::control_plane::ControlPlane;
 use crate::http::exchange;
 
 /// Defragmentation takes the longest.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 impl ControlPlane {
     /// Whether etcd refuses to store more, since its quota is used up.

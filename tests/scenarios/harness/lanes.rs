@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 /// As many scenarios run at a time, at most: they wait more than they work.
 static LANES: [Lane; 4] = [const { Lane::new() }; 4];
 /// How long it may take until Kubernetes has collected what a deleted policy owned.
-const SWEPT: Duration = Duration::from_secs(90);
+const SWEPT: Duration = Duration::from_secs(300);
 
 struct Lane {
     turn: Mutex<()>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rig::{Process, ProcessBuilder, http_get};
 
 /// How long a replica may take to start and to end.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 /// The access key that the worlds know the controller by.
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
 

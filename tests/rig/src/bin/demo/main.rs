@@ -26,10 +26,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use stage::Stage;
 
 /// How long the images may take from the start of the demo.
-const TIME_LIMIT: Duration = Duration::from_secs(52);
+const TIME_LIMIT: Duration = Duration::from_secs(180);
 
 /// How long moving may take, and putting back.
-const MOVING_LIMIT: Duration = Duration::from_secs(90);
+const MOVING_LIMIT: Duration = Duration::from_secs(240);
 
 /// Starts a Kubernetes API server, a simulated AWS of five accounts, and amiseal, and shows how the images become
 /// encrypted.
