@@ -7,13 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Resource;
 
+use super::recorded::Recorded;
 use super::registry::lock;
 use crate::api::conditions::reason;
-use crate::api::{AMIMigration, CopyStatus};
+use crate::api::{AMIMigration, CopyStatus, LaunchStatus, OnDemandScanStatus};
 use crate::domain::{AwsError, Image, ImageId, KeyAccess, Movable, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::moving::{ConsumerKey, Seen};
 use crate::plan::obstacle::Problem;
+use crate::plan::step::KnownSince;
 
 /// How long the watch may take to show our own last write.
 const CATCHES_UP: Duration = Duration::from_secs(600);
@@ -40,8 +42,12 @@ struct OfMigration {
     problem: Option<CallProblem>,
     /// After which attempt it may make another one though they are exhausted.
     extra_attempt_after: Option<u32>,
-    /// The attempt and the copy as they were last seen on record, and since when.
-    attempt: Option<(Option<CopyStatus>, Timestamp)>,
+    /// The attempt and the copy as they were last seen on record.
+    attempt: Recorded<CopyStatus>,
+    /// The instance that proves the copy, likewise.
+    launch: Recorded<LaunchStatus>,
+    /// The on-demand scan that proves it, likewise.
+    scan: Recorded<OnDemandScanStatus>,
     /// Whether AWS refuses a copy with the original's description.
     without_description: bool,
     /// The copy that AWS has answered with and did not show yet.
@@ -318,16 +324,20 @@ impl Memory {
         })
     }
 
-    /// Since when this process has known of a migration's recorded attempt, as far as that has come.
-    pub(super) fn known_since(&self, migration: &AMIMigration, now: Timestamp) -> Timestamp {
-        let copy = migration.status.as_ref().and_then(|status| status.copy.as_ref());
+    /// Since when this process has known what a migration has on record, as far as that has come.
+    pub(super) fn known_since(&self, migration: &AMIMigration, now: Timestamp) -> KnownSince {
+        let status = migration.status.as_ref();
+        let validation = status.and_then(|status| status.validation.as_ref());
+        let inspector = validation.and_then(|validation| validation.inspector.as_ref());
         let uid = migration.metadata.uid.as_deref().unwrap_or_default();
-        self.of_migration(uid, |known| match &known.attempt {
-            Some((recorded, since)) if recorded.as_ref() == copy => *since,
-            _ => {
-                known.attempt = Some((copy.cloned(), now));
-                now
-            }
+        self.of_migration(uid, |known| KnownSince {
+            copy: known.attempt.since(status.and_then(|status| status.copy.as_ref()), now),
+            launch: known
+                .launch
+                .since(validation.and_then(|validation| validation.launch.as_ref()), now),
+            scan: known
+                .scan
+                .since(inspector.and_then(|inspector| inspector.scan.as_ref()), now),
         })
     }
 

@@ -18,6 +18,7 @@ mod migrations;
 mod moves;
 mod objects;
 mod policy;
+mod recorded;
 mod registry;
 mod run;
 mod shards;

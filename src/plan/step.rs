@@ -36,7 +36,7 @@ mod transitions;
 
 use consumers::Mover;
 use copying::IS_NO_MORE;
-pub use facts::{Account, Answers, Facts, Follows, Grants, Memory, Record};
+pub use facts::{Account, Answers, Facts, Follows, Grants, KnownSince, Memory, Record};
 pub use following::{offered, published_at, published_copy, was_begun};
 use statuses::{completed, progressing, source_gone, stalled, waiting};
 pub use transitions::{Answer, Answered, Contradiction, Warning, answered, contradiction, was_refused};

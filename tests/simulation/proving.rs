@@ -78,7 +78,7 @@ impl Proofs {
         let plain = Self {
             at_a_time: 1,
             hindrance: None,
-            inspection: None,
+            inspection: Some(Inspection::OnDemand),
         };
         if seed == PROVES {
             return Some(plain);

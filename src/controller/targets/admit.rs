@@ -42,7 +42,7 @@ impl TargetReconciler<'_> {
                 .filter_map(|m| source_of(m))
                 .collect();
             budget.keep(&pending);
-            let known_since = |migration: &AMIMigration| self.ctx.registry.memory.known_since(migration, now);
+            let known_since = |migration: &AMIMigration| self.ctx.registry.memory.known_since(migration, now).copy;
             let asked = schedule::in_flight(&progress, &asked(&record, &inventory, known_since));
             let candidates = match key.arn() {
                 Some(key) if usable => self.candidates(&record, &inventory, key, now),

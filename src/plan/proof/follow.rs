@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{LOOK_AGAIN, SHOWS_AFTER, ending, in_state, passed};
 use crate::api::{LaunchResult, LaunchState, LaunchStatus};
@@ -28,8 +29,16 @@ pub enum Next {
     Record(Box<LaunchStatus>),
 }
 
-/// Decides what comes next for an instance that is under way. `seen` is what AWS shows of it just now.
-pub fn follow(launch: &LaunchStatus, is_wanted: bool, seen: Option<&InstanceNow>, now: Timestamp) -> Next {
+/// Decides what comes next for an instance that is under way. `seen` is what AWS shows of it just now, and `known_since` since when
+/// this process has known what is on record: another one's clock may be minutes off.
+pub fn follow(
+    launch: &LaunchStatus,
+    is_wanted: bool,
+    seen: Option<&InstanceNow>,
+    known_since: Timestamp,
+    now: Timestamp,
+) -> Next {
+    let has_shown = passed(Some(&Time(known_since)), now, SHOWS_AFTER);
     match launch.state {
         LaunchState::Launching | LaunchState::Checking if !is_wanted => {
             let message = "The proof is not asked for any more as it was begun.";
@@ -55,10 +64,10 @@ pub fn follow(launch: &LaunchStatus, is_wanted: bool, seen: Option<&InstanceNow>
         },
         LaunchState::Ending => match launch.instance_id.as_deref() {
             Some(id) => Next::Terminate(id.into()),
-            None => find(launch, seen, now),
+            None => find(launch, seen, has_shown, now),
         },
         LaunchState::Terminating => match launch.instance_id.as_deref() {
-            Some(id) => until_terminated(launch, id, seen, now),
+            Some(id) => until_terminated(launch, id, seen, has_shown, now),
             None => record(in_state(launch, LaunchState::Ending, now)),
         },
         LaunchState::Refused | LaunchState::Ended => Next::Later(LOOK_AGAIN),
@@ -122,12 +131,10 @@ fn check(launch: &LaunchStatus, id: &str, seen: Option<&InstanceNow>, now: Times
 }
 
 /// Looks for what a call may have launched whose answer has not come.
-fn find(launch: &LaunchStatus, seen: Option<&InstanceNow>, now: Timestamp) -> Next {
+fn find(launch: &LaunchStatus, seen: Option<&InstanceNow>, has_shown: bool, now: Timestamp) -> Next {
     match seen {
         None => Next::Ask(InstanceRef::Token(launch.client_token.as_str().into())),
-        Some(InstanceNow::Gone) if passed(launch.time.as_ref(), now, SHOWS_AFTER) => {
-            record(in_state(launch, LaunchState::Ended, now))
-        }
+        Some(InstanceNow::Gone) if has_shown => record(in_state(launch, LaunchState::Ended, now)),
         Some(InstanceNow::Gone) => Next::Later(LOOK_AGAIN),
         Some(InstanceNow::There { id, .. }) => record(LaunchStatus {
             instance_id: Some(id.to_string()),
@@ -136,10 +143,16 @@ fn find(launch: &LaunchStatus, seen: Option<&InstanceNow>, now: Timestamp) -> Ne
     }
 }
 
-fn until_terminated(launch: &LaunchStatus, id: &str, seen: Option<&InstanceNow>, now: Timestamp) -> Next {
+fn until_terminated(
+    launch: &LaunchStatus,
+    id: &str,
+    seen: Option<&InstanceNow>,
+    has_shown: bool,
+    now: Timestamp,
+) -> Next {
     let is_gone = match seen {
         None => return Next::Ask(InstanceRef::Id(id.into())),
-        Some(InstanceNow::Gone) => passed(launch.requested_at.as_ref(), now, SHOWS_AFTER),
+        Some(InstanceNow::Gone) => has_shown,
         Some(InstanceNow::There { state, .. }) => {
             matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated)
         }

@@ -36,6 +36,8 @@ pub struct Wanted<'a> {
     pub shown: Option<Timestamp>,
     /// Whether the scan has had its time, so that nobody looks for its result but the scans of the account and region.
     pub is_late: bool,
+    /// Since when this process has known of the scan on record. Another one's clock may be minutes off.
+    pub known_since: Timestamp,
     /// The value of the annotation `amiseal.dev/retry`, as far as a status has room for it.
     pub retry: Option<&'a str>,
 }
@@ -143,6 +145,11 @@ impl Wanted<'_> {
         self.shown.is_some()
     }
 
+    /// Whether what is on record has had the time to show.
+    fn has_shown(&self, now: Timestamp) -> bool {
+        passed(Some(&Time(self.known_since)), now, SHOWS_AFTER)
+    }
+
     /// Asks for the scan on record, unless it is there: an answer was lost, or somebody else has asked for one.
     fn request(&self, scan: &OnDemandScanStatus, seen: Seen<'_>, now: Timestamp) -> Next {
         if self.is_scanned() && !is_asked_for(scan) {
@@ -177,7 +184,7 @@ impl Wanted<'_> {
         match seen.scan.filter(|(asked, _)| **asked == which) {
             None => Next::Ask(which),
             Some((_, Some(found))) => self.ended(scan, found, now).map_or(Next::Later(LOOK_AGAIN), record),
-            Some((_, None)) if !passed(scan.requested_at.as_ref(), now, SHOWS_AFTER) => Next::Later(LOOK_AGAIN),
+            Some((_, None)) if !self.has_shown(now) => Next::Later(LOOK_AGAIN),
             Some((_, None)) => {
                 let message = format!("Amazon Inspector does not know its on-demand scan {id} any more.");
                 record(failed(scan, scan.failures.saturating_add(1), &message, now))
@@ -204,7 +211,7 @@ impl Wanted<'_> {
     fn await_result(&self, scan: &OnDemandScanStatus, seen: Seen<'_>, now: Timestamp) -> Next {
         let since = scan.requested_at.as_ref().map(|time| time.0);
         // That of a scan that has taken too long is looked for as well.
-        let is_over = self.is_late && passed(scan.time.as_ref(), now, SHOWS_AFTER);
+        let is_over = self.is_late && self.has_shown(now);
         if is_over || is_from(self.shown, since) {
             Next::Wait
         } else if seen.unscanned == Some(self.copy) {

@@ -16,6 +16,8 @@ struct Case<'a> {
     /// When the scan was made that EC2 is known to show.
     shown: Option<i64>,
     is_late: bool,
+    /// Since when the process has known of the record, if that is not since it was written.
+    known: Option<i64>,
 }
 
 /// A case of which nothing is on record yet.
@@ -26,6 +28,7 @@ fn nothing() -> Case<'static> {
         retry: None,
         shown: None,
         is_late: false,
+        known: None,
     }
 }
 
@@ -40,11 +43,14 @@ impl Case<'_> {
     /// The decision on what was read, if anything was.
     fn decided(&self, seen: Seen<'_>, now: i64) -> Next {
         let (scope, copy) = (scope(), image_id(7));
+        let written = self.record.as_ref().and_then(|record| record.time.as_ref());
+        let known = self.known.map(at).or(written.map(|time| time.0));
         let wanted = Wanted {
             scope: &scope,
             copy: &copy,
             shown: self.shown.map(at),
             is_late: self.is_late,
+            known_since: known.unwrap_or(at(now)),
             retry: self.retry,
         };
         decide(wanted, self.record.as_ref(), seen, at(now))
@@ -195,6 +201,15 @@ fn a_scan_is_followed_to_its_end_and_then_it_is_looked_what_ec2_shows_until_it_i
     );
     // It may not show yet; after a while it never will.
     assert_eq!(follow(None, 599), Next::Later(LOOK_AGAIN));
+    let other = Case {
+        known: Some(BEGAN + 900),
+        ..case(running())
+    };
+    assert_eq!(
+        other.next(BEGAN + 1499),
+        Next::Later(LOOK_AGAIN),
+        "the clock of another process may have been behind"
+    );
     let lost = recorded(follow(None, 600));
     assert_eq!((lost.state, lost.failures), (OnDemandScanState::Failed, 1));
     assert!(lost.message.is_some_and(|message| message.contains("scan-1")));
@@ -516,6 +531,7 @@ fn a_token_is_of_one_scan_of_one_copy_in_one_place() {
         copy,
         shown: None,
         is_late: false,
+        known_since: at(BEGAN),
         retry: None,
     };
     let tokens = [

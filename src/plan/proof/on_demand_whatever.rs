@@ -54,9 +54,25 @@ struct World {
     record: Option<OnDemandScanStatus>,
     retry: u32,
     now: i64,
+    /// By how much the clock of the process is ahead that decides.
+    ahead: i64,
+    /// What it has last seen on record, and since when.
+    known: (Option<OnDemandScanStatus>, i64),
 }
 
 impl World {
+    /// The time by the clock of the process that decides.
+    fn own_now(&self) -> i64 {
+        self.now + self.ahead
+    }
+
+    fn known_since(&mut self) -> i64 {
+        if self.known.0 != self.record {
+            self.known = (self.record.clone(), self.own_now());
+        }
+        self.known.1
+    }
+
     fn progress(&self, scan: &Scan, seen_at: i64) -> ScanProgress {
         if seen_at - scan.began < TAKES {
             ScanProgress::InProgress
@@ -102,15 +118,22 @@ impl World {
             1 => self.breaks = !self.breaks,
             // The migration is deleted, and made again.
             2 => self.record = None,
+            // Another process takes over.
+            3 => {
+                self.ahead = 1200 - self.ahead;
+                self.known = (self.record.clone(), self.own_now());
+            }
             _ => {}
         }
         let retry = (self.retry > 0).then(|| self.retry.to_string());
+        let (known, now) = (self.known_since(), self.own_now());
         let case = Case {
             record: self.record.clone(),
             retry: retry.as_deref(),
+            known: Some(known),
             ..nothing()
         };
-        let mut next = case.decided(Seen::default(), self.now);
+        let mut next = case.decided(Seen::default(), now);
         let copy = image_id(7);
         if matches!(next, Next::Show(_)) {
             if turn.fate != Fate::Answered {
@@ -120,7 +143,7 @@ impl World {
                 unscanned: Some(&copy),
                 ..Seen::default()
             };
-            next = case.decided(seen, self.now);
+            next = case.decided(seen, now);
         }
         if let Next::Ask(which) = &next {
             if turn.fate != Fate::Answered {
@@ -131,7 +154,7 @@ impl World {
                 scan: Some((which, found.as_ref())),
                 ..Seen::default()
             };
-            next = case.decided(seen, self.now);
+            next = case.decided(seen, now);
         }
         match next {
             Next::Record(scan) => self.record = Some(*scan),
@@ -147,11 +170,11 @@ impl World {
         let Some(scan) = self.record.clone() else { return };
         match fate {
             Fate::LostBefore => {}
-            Fate::Refused => self.record = Some(refused(&scan, "No.", at(self.now))),
+            Fate::Refused => self.record = Some(refused(&scan, "No.", at(self.own_now()))),
             Fate::LostAfter | Fate::Answered => {
                 let answer = self.start(&request.client_token);
                 if let Some(id) = answer.filter(|_| fate == Fate::Answered) {
-                    self.record = Some(started(&scan, &id, at(self.now)));
+                    self.record = Some(started(&scan, &id, at(self.own_now())));
                 }
             }
         }
@@ -171,6 +194,8 @@ proptest! {
             record: None,
             retry: 0,
             now: 100_000,
+            ahead: 0,
+            known: (None, 100_000),
         };
         let paid = |world: &World| world.scans.iter().filter(|scan| !scan.fails).count();
         for turn in turns {

@@ -81,7 +81,7 @@ fn what_is_launched_is_on_record_before_and_nothing_is_launched_twice() {
         (launch.state, launch.attempt, launch.failures),
         (LaunchState::Launching, 1, 0)
     );
-    assert_eq!(follow(&launch, true, None, at(BEGAN + 99_999)), Next::Launch);
+    assert_eq!(follow(&launch, true, None, at(BEGAN), at(BEGAN + 99_999)), Next::Launch);
     let again = decided(&settings(), None, None, &image(7, 1), BEGAN + 50);
     let Verdict::Begin(again) = again else {
         panic!("{again:?}")
@@ -153,7 +153,7 @@ fn an_instance_is_waited_for_until_it_has_passed_and_is_terminated_whatever_come
         ),
     ];
     for (seen, after, expected) in table {
-        let next = follow(&checking, true, seen.as_ref(), at(BEGAN + after));
+        let next = follow(&checking, true, seen.as_ref(), at(BEGAN), at(BEGAN + after));
         match (expected, next) {
             (Err(None), next) => assert_eq!(next, Next::Ask(InstanceRef::Id(ID.into())), "{seen:?}"),
             (Err(Some(wait)), next) => assert_eq!(next, Next::Later(wait), "{seen:?}"),
@@ -166,7 +166,7 @@ fn an_instance_is_waited_for_until_it_has_passed_and_is_terminated_whatever_come
                 assert_eq!(launch.failures, u32::from(result == LaunchResult::Failed));
                 let said = launch.message.clone().unwrap_or_default();
                 assert!(said.contains(words), "{said}");
-                let next = follow(&launch, true, None, at(BEGAN + after));
+                let next = follow(&launch, true, None, at(BEGAN), at(BEGAN + after));
                 assert_eq!(next, Next::Terminate(ID.into()), "{seen:?}");
             }
             (expected, next) => panic!("{seen:?}: {expected:?}, but {next:?}"),
@@ -179,7 +179,7 @@ fn what_is_not_wanted_any_more_is_looked_for_and_terminated() {
     let mut launch = announced();
     for _ in 0..2 {
         // With its ID, and where the answer to the call has not come.
-        let Next::Record(ending) = follow(&launch, false, None, at(BEGAN)) else {
+        let Next::Record(ending) = follow(&launch, false, None, at(BEGAN), at(BEGAN)) else {
             panic!("{launch:?}")
         };
         assert_eq!(
@@ -194,21 +194,24 @@ fn what_is_not_wanted_any_more_is_looked_for_and_terminated() {
         ..in_state(LaunchState::Ending, None)
     };
     let token = InstanceRef::Token(lost.client_token.as_str().into());
-    assert_eq!(follow(&lost, false, None, at(BEGAN)), Next::Ask(token));
+    assert_eq!(follow(&lost, false, None, at(BEGAN), at(BEGAN)), Next::Ask(token));
     assert_eq!(
-        follow(&lost, false, Some(&InstanceNow::Gone), at(BEGAN + 599)),
+        follow(&lost, false, Some(&InstanceNow::Gone), at(BEGAN), at(BEGAN + 599)),
         Next::Later(LOOK_AGAIN),
         "it may show yet"
     );
-    let Next::Record(none) = follow(&lost, false, Some(&InstanceNow::Gone), at(BEGAN + 600)) else {
+    let Next::Record(none) = follow(&lost, false, Some(&InstanceNow::Gone), at(BEGAN), at(BEGAN + 600)) else {
         panic!()
     };
     assert_eq!(none.state, LaunchState::Ended);
     let seen = there(InstanceState::Running, Some(Checks::Ok));
-    let Next::Record(found) = follow(&lost, false, Some(&seen), at(BEGAN + 599)) else {
+    let Next::Record(found) = follow(&lost, false, Some(&seen), at(BEGAN), at(BEGAN + 599)) else {
         panic!()
     };
-    assert_eq!(follow(&found, false, None, at(BEGAN)), Next::Terminate(ID.into()));
+    assert_eq!(
+        follow(&found, false, None, at(BEGAN), at(BEGAN)),
+        Next::Terminate(ID.into())
+    );
 }
 
 #[test]
@@ -216,25 +219,36 @@ fn an_instance_counts_as_gone_once_that_is_read_back() {
     let asked = terminated(&launched(&announced(), ID, at(BEGAN)), at(BEGAN));
     let running = there(InstanceState::Running, Some(Checks::Ok));
     let by_id = InstanceRef::Id(ID.into());
-    assert_eq!(follow(&asked, true, None, at(BEGAN)), Next::Ask(by_id));
+    assert_eq!(follow(&asked, true, None, at(BEGAN), at(BEGAN)), Next::Ask(by_id));
     assert_eq!(
-        follow(&asked, true, Some(&running), at(BEGAN + 59)),
+        follow(&asked, true, Some(&running), at(BEGAN), at(BEGAN + 59)),
         Next::Later(LOOK_AGAIN)
     );
     assert_eq!(
-        follow(&asked, true, Some(&running), at(BEGAN + 60)),
+        follow(&asked, true, Some(&running), at(BEGAN), at(BEGAN + 60)),
         Next::Terminate(ID.into())
     );
     assert_eq!(
-        follow(&asked, true, Some(&InstanceNow::Gone), at(BEGAN + 1)),
+        follow(&asked, true, Some(&InstanceNow::Gone), at(BEGAN), at(BEGAN + 1)),
         Next::Later(LOOK_AGAIN)
+    );
+    assert_eq!(
+        follow(
+            &asked,
+            true,
+            Some(&InstanceNow::Gone),
+            at(BEGAN + 900),
+            at(BEGAN + 1499)
+        ),
+        Next::Later(LOOK_AGAIN),
+        "the clock of another process may have been behind"
     );
     for (seen, after) in [
         (there(InstanceState::ShuttingDown, None), 0),
         (there(InstanceState::Terminated, None), 0),
         (InstanceNow::Gone, 600),
     ] {
-        let Next::Record(gone) = follow(&asked, true, Some(&seen), at(BEGAN + after)) else {
+        let Next::Record(gone) = follow(&asked, true, Some(&seen), at(BEGAN), at(BEGAN + after)) else {
             panic!("{seen:?}")
         };
         assert!(!is_under_way(&gone), "{seen:?}");

@@ -125,6 +125,8 @@ struct Case {
     broken: bool,
     retry: u32,
     now: i64,
+    /// What was last seen on record, and since when.
+    known: (Option<LaunchStatus>, i64),
 }
 
 impl Case {
@@ -137,7 +139,15 @@ impl Case {
             broken: false,
             retry: 0,
             now: 100_000,
+            known: (None, 100_000),
         }
+    }
+
+    fn known_since(&mut self) -> Timestamp {
+        if self.known.0 != self.record {
+            self.known = (self.record.clone(), self.now);
+        }
+        at(self.known.1)
     }
 
     fn deed(&mut self, deed: u8) {
@@ -176,13 +186,14 @@ impl Case {
             );
         };
         let is_wanted = self.asked && is_as_asked(&launch, &self.settings);
-        let mut next = follow(&launch, is_wanted, None, at(self.now));
+        let known = self.known_since();
+        let mut next = follow(&launch, is_wanted, None, known, at(self.now));
         if let Next::Ask(which) = &next {
             if turn.fate != Fate::Answered {
                 return Ok(false);
             }
             let seen = self.aws.read(which, turn.lag, self.now);
-            next = follow(&launch, is_wanted, Some(&seen), at(self.now));
+            next = follow(&launch, is_wanted, Some(&seen), known, at(self.now));
         }
         match next {
             Next::Record(launch) => self.record = Some(*launch),

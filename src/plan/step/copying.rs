@@ -178,7 +178,7 @@ impl Decider<'_> {
     /// Whether a copy that the inventory lacks has had the time to show.
     pub(super) fn vanished(&self) -> bool {
         passed(
-            self.facts.memory.known_since,
+            self.facts.memory.known_since.copy,
             self.inventory.known_until(&self.facts.of.source),
             VISIBLE_AFTER,
         )

@@ -99,12 +99,23 @@ pub struct Account<'a> {
     pub picture: Option<&'a Picture>,
 }
 
+/// Since when this process has known what is on record, as far as that has come. When another process recorded it is no measure of
+/// what this one's clock says.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownSince {
+    /// Of the attempt to copy.
+    pub copy: Timestamp,
+    /// Of the instance that proves the copy.
+    pub launch: Timestamp,
+    /// Of the on-demand scan that proves it.
+    pub scan: Timestamp,
+}
+
 /// What this process remembers of the migration. Another process begins without it.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'a> {
-    /// Since when this process has known of the recorded attempt, as far as that has come. When another process recorded
-    /// it is no measure of what this one's clock says.
-    pub known_since: Timestamp,
+    /// Since when this process has known what is on record.
+    pub known_since: KnownSince,
     /// The attempt since which the policy has changed: one more may follow it, however many have failed.
     pub extra_attempt_after: Option<u32>,
     /// Whether AWS has never shown the copy on record since it answered with its ID. A token that was used long ago is

@@ -50,7 +50,8 @@ fn follow(facts: Facts<'_>, status: &AMIMigrationStatus, launch: &LaunchStatus, 
         let message = says(&status);
         step(facts, status, &message, then, now)
     };
-    match proof::follow(launch, is_wanted(facts, status, launch), seen, now) {
+    let known_since = facts.memory.known_since.launch;
+    match proof::follow(launch, is_wanted(facts, status, launch), seen, known_since, now) {
         proof::Next::Ask(which) => step(status.clone(), Next::Ask(Question::Instance(which))),
         proof::Next::Later(wait) => step(status.clone(), Next::Later(wait)),
         proof::Next::Terminate(id) => step(status.clone(), Next::Do(Effect::Terminate(id))),

@@ -63,6 +63,7 @@ impl Decider<'_> {
             copy: &copy.id,
             shown,
             is_late: since.is_some_and(|since| inspector::is_late(since, read, settings)),
+            known_since: self.facts.memory.known_since.scan,
             retry: retry.as_deref(),
         };
         let answers = self.facts.answers;

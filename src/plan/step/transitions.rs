@@ -224,7 +224,7 @@ pub fn contradiction(facts: Facts<'_>, is_name_taken: bool, looked: Timestamp) -
     });
     if found.is_some() {
         Contradiction::Adoptable
-    } else if is_name_taken || passed(facts.memory.known_since, looked, VISIBLE_AFTER) {
+    } else if is_name_taken || passed(facts.memory.known_since.copy, looked, VISIBLE_AFTER) {
         // A name can be taken by somebody else's image for ever.
         Contradiction::Useless
     } else {

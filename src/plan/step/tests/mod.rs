@@ -21,7 +21,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::labels::{TAG_ATTEMPT, TAG_SOURCE_IMAGE};
-use crate::api::{AMIEncryptionTargetSpec, AMIMigration, Approval, Desired, PromotionSettings, TagPublication};
+use crate::api::{
+    AMIEncryptionTargetSpec, AMIMigration, Approval, Desired, LaunchStatus, OnDemandScanStatus, PromotionSettings,
+    TagPublication,
+};
 use crate::domain::{
     AccountId, ForeignCopy, InstanceNow, Kept, Key, KeyAccess, KeyProblem, KeyUsability, LaunchPermission, Movable,
     Remains, ScanNow, Snapshot, SnapshotState, Source,
@@ -89,9 +92,24 @@ struct Case {
     owner_is_active: bool,
     /// What the account sees of images of others.
     foreign: BTreeMap<ImageId, ForeignCopy>,
-    /// The recorded attempt that the process knows of, and since when.
-    known: RefCell<(Option<CopyStatus>, i64)>,
+    /// What the process has last seen on record, and since when.
+    known: RefCell<Known>,
     now: i64,
+}
+
+/// What a process has last seen on record, and since when.
+#[derive(Default)]
+struct Known {
+    copy: (Option<CopyStatus>, i64),
+    launch: (Option<LaunchStatus>, i64),
+    scan: (Option<OnDemandScanStatus>, i64),
+}
+
+fn since<T: PartialEq>(known: &mut (Option<T>, i64), record: Option<T>, now: i64) -> Timestamp {
+    if known.0 != record {
+        *known = (record, now);
+    }
+    at(known.1)
 }
 
 impl Case {
@@ -227,7 +245,7 @@ impl Case {
                 picture: self.picture.as_ref(),
             },
             memory: Memory {
-                known_since: at(self.known_since()),
+                known_since: self.known_since(),
                 extra_attempt_after: self.extra_attempt_after,
                 unseen: self.unseen,
                 problem: self.problem.as_ref(),
@@ -260,12 +278,17 @@ impl Case {
         self.status = answered(self.facts(&inventory), answer, at(self.now)).status;
     }
 
-    fn known_since(&self) -> i64 {
+    fn known_since(&self) -> KnownSince {
         let mut known = self.known.borrow_mut();
-        if known.0 != self.status.copy {
-            *known = (self.status.copy.clone(), self.now);
+        let validation = self.status.validation.as_ref();
+        let launch = validation.and_then(|validation| validation.launch.clone());
+        let inspector = validation.and_then(|validation| validation.inspector.as_ref());
+        let scan = inspector.and_then(|inspector| inspector.scan.clone());
+        KnownSince {
+            copy: since(&mut known.copy, self.status.copy.clone(), self.now),
+            launch: since(&mut known.launch, launch, self.now),
+            scan: since(&mut known.scan, scan, self.now),
         }
-        known.1
     }
 
     /// Writes statuses until there is a call or nothing to do.
