@@ -27,7 +27,11 @@ pub enum KeyStanding {
 /// known.
 pub fn needs(scope: &Scope, graph: Option<&Graph>) -> Needs {
     let own = Principal::Account(scope.account.clone());
-    let mut needs = Needs::from([(own, Uses::default())]);
+    let everybody = Uses {
+        everybody: true,
+        ..Uses::default()
+    };
+    let mut needs = Needs::from([(own, everybody)]);
     let Some(graph) = graph else { return needs };
     let consumers = graph.launched().flat_map(|(_, consumers)| consumers);
     for consumer in consumers {

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::stage::{ENCRYPTION, IMAGES, settings, spec};
 use crate::domain::{
-    ConsumerKind, ErrorClass, Guardrail, ImageRef, Key, KeyAccess, KeyUsability, Launcher, Launches, Operation,
-    Readings,
+    ConsumerKind, ErrorClass, Guardrail, ImageRef, Key, KeyAccess, KeyGrant, KeyUsability, Launcher, Launches,
+    Operation, Readings,
 };
-use crate::plan::access::Principal;
+use crate::plan::access::{NEEDED, Principal};
 use crate::plan::guardrails::key::{self, KeyStanding, needs, standing, unread_launchers};
 use crate::plan::guardrails::{Asked, asked, turned_on};
 use crate::plan::testing::{account, at, failed_call, image_id, key as key_arn, scope};
@@ -147,7 +147,25 @@ fn a_key_may_be_the_default_one_where_each_of_them_may_use_it_and_that_is_known(
         usable,
         "AWS's own is for everybody there"
     );
+    // Who launches besides may be anybody of the account: a policy that names some of them stops all others.
+    let some = "arn:aws:iam::111122223333:role/ci";
+    let by_grant = KeyAccess {
+        grants: Ok(vec![KeyGrant {
+            grantee: some.into(),
+            operations: NEEDED.iter().map(|action| action.trim_start_matches("kms:").into()).collect(),
+            constrained: false,
+        }]),
+        ..allowing(&[other])
+    };
+    assert_eq!(judged(false, Some(&allowing(&[some, root])), None), usable);
+    assert_eq!(judged(false, Some(&allowing(&["*"])), None), usable);
     for (access, graph, words) in [
+        (
+            Some(allowing(&[some])),
+            None,
+            "That some of the account may is not enough.",
+        ),
+        (Some(by_grant), None, "That some of the account may is not enough."),
         (Some(allowing(&[other])), None, "The account 111122223333 may not use"),
         (Some(allowing(&[root])), Some(&graph), "AutoScalingGroup web"),
         (Some(unread), None, "grant kms:GetKeyPolicy to the role"),
