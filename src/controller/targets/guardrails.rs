@@ -1,6 +1,8 @@
 //! Guardrails: the settings of the region that the policy has held. They are read with every scan, and set where it is on record that
 //! they are to be.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 
@@ -11,9 +13,10 @@ use crate::aws::{AwsError, Cause};
 use crate::controller::key_access::{Others, key_access};
 use crate::controller::registry::jittered;
 use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, KeyArn, Operation};
-use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Reading};
+use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Launchers, Reading};
 use crate::plan::obstacle::KeyView;
 use crate::plan::permissions::asks_for_changes;
+use crate::plan::usage::Picture;
 
 /// The reasons of Events.
 const ENFORCED: &str = "GuardrailEnforced";
@@ -48,9 +51,10 @@ impl TargetReconciler<'_> {
         if !self.has_scanned() {
             return;
         }
+        let picture = self.picture();
+        let are_known = self.launchers(picture.as_deref()).are_known();
         let now = self.ctx.clock.now();
-        let knows_launchers = self.knows_launchers();
-        if self.state(|state| state.guardrails.is_read_due(&asked, knows_launchers, now)) {
+        if self.state(|state| state.guardrails.is_read_due(&asked, are_known, now)) {
             self.read_guardrails(&asked).await;
         }
         let status = self.target.status.as_ref();
@@ -81,9 +85,18 @@ impl TargetReconciler<'_> {
         self.state(|state| state.inventory.is_some() && state.scans.problem().is_none())
     }
 
-    /// Whether it is known who launches there, or nobody wants to know it.
-    fn knows_launchers(&self) -> bool {
-        !self.target.spec.consumers.read || self.state(|state| state.usage.picture().is_some())
+    fn picture(&self) -> Option<Arc<Picture>> {
+        self.state(|state| state.usage.picture().cloned())
+    }
+
+    /// What is known of those who launch there, by this picture of it.
+    fn launchers<'p>(&self, picture: Option<&'p Picture>) -> Launchers<'p> {
+        let now = self.ctx.clock.now();
+        Launchers {
+            are_read: self.target.spec.consumers.read,
+            graph: picture.map(|picture| &picture.graph),
+            is_due: self.state(|state| state.usage.is_due(now)),
+        }
     }
 
     async fn read_guardrails(&self, asked: &[Asked]) {
@@ -127,25 +140,19 @@ impl TargetReconciler<'_> {
         self.read_key().await;
         self.classify();
         self.wake_migrations();
-        let (view, is_read, picture) = self.state(|state| {
-            let is_read = state.key.problem().is_none();
-            (state.key.view().clone(), is_read, state.usage.picture().cloned())
-        });
+        let (view, is_read) = self.state(|state| (state.key.view().clone(), state.key.problem().is_none()));
         let KeyView::Known(key) = &*view else {
             return KeyStanding::Unasked;
         };
         if !is_read {
             return KeyStanding::Unasked;
         }
-        if !self.knows_launchers() {
-            return KeyStanding::Waiting;
+        let picture = self.picture();
+        let launchers = self.launchers(picture.as_deref());
+        if let Some(standing) = launchers.stands(key) {
+            return standing;
         }
-        let graph = picture.as_ref().map(|picture| &picture.graph);
-        let graph = graph.filter(|_| self.target.spec.consumers.read);
-        if let Some(why) = graph.and_then(guardrails::unread_launchers) {
-            return KeyStanding::Unusable(key.arn.clone(), why);
-        }
-        let needs = guardrails::needs(&self.scope, graph);
+        let needs = launchers.needs(&self.scope);
         let mut access = None;
         if !key.aws_managed {
             let principals = needs.keys().cloned().collect();
@@ -154,7 +161,7 @@ impl TargetReconciler<'_> {
         if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
             return KeyStanding::Unread(error.clone());
         }
-        guardrails::standing(key, &needs, access.as_ref(), &self.scope.account)
+        launchers.confirm(guardrails::standing(key, &needs, access.as_ref(), &self.scope.account))
     }
 
     /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.

@@ -5,6 +5,7 @@
 //! is not set again before AWS must have shown it.
 
 mod key;
+mod launchers;
 mod reading;
 mod request;
 mod says;
@@ -17,7 +18,8 @@ use crate::api::{AMIEncryptionTargetSpec, GuardrailMode, GuardrailName, Guardrai
 use crate::domain::{Guardrail, KeyArn};
 use crate::plan::obstacle::KeyView;
 
-pub use key::{KeyStanding, needs, standing, unread_launchers};
+pub use key::{KeyStanding, standing};
+pub use launchers::Launchers;
 pub use reading::Reading;
 pub use says::needs_a_person;
 pub use tell::{Drift, View, drifts, tell};
