@@ -137,8 +137,9 @@ impl GuardrailWatch {
         self.close(asked, key, now);
         for one in asked {
             if self.is_to_be_set(one, key, now) {
-                self.over.remove(&one.guardrail);
-                self.requests.insert(one.guardrail, Request::intended(now));
+                let before = self.requests.insert(one.guardrail, Request::intended(now));
+                // A watch may show for a moment longer what this one takes the place of.
+                self.over.extend(before.map(|request| (one.guardrail, request.at)));
             }
         }
         let is_ready = |(guardrail, request): &(&Guardrail, &Request)| {
@@ -150,7 +151,8 @@ impl GuardrailWatch {
         ready.map(|(guardrail, _)| *guardrail).collect()
     }
 
-    /// What another process has put on record may have been asked of AWS just now, as far as this one knows.
+    /// What another process has put on record may have been asked of AWS just now, as far as this one knows. It takes the place of what
+    /// this one has only intended.
     fn take_over(&mut self, record: &[GuardrailStatus], now: Timestamp) {
         self.has_record = true;
         for guardrail in Guardrail::ALL {
@@ -159,9 +161,10 @@ impl GuardrailWatch {
                 self.over.remove(&guardrail);
                 continue;
             };
-            if self.over.get(&guardrail) != Some(&at) {
-                let request = self.requests.entry(guardrail);
-                request.or_insert_with(|| Request::found(at, now));
+            let ours = self.requests.get(&guardrail);
+            let is_known = ours.is_some_and(|ours| ours.at == at || ours.asked.is_some());
+            if !is_known && self.over.get(&guardrail) != Some(&at) {
+                self.requests.insert(guardrail, Request::found(at, now));
             }
         }
     }

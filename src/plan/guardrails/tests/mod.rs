@@ -1,4 +1,5 @@
 mod failing;
+mod handing_over;
 mod stage;
 mod tables;
 mod whatever;
