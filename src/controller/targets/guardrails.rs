@@ -12,7 +12,7 @@ use crate::api::{AMIEncryptionTargetStatus, GuardrailName};
 use crate::aws::{AwsError, Cause};
 use crate::controller::key_access::{Others, key_access};
 use crate::controller::registry::jittered;
-use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, KeyArn, Operation};
+use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, Operation};
 use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Launchers, Reading};
 use crate::plan::obstacle::KeyView;
 use crate::plan::permissions::asks_for_changes;
@@ -30,7 +30,7 @@ impl TargetReconciler<'_> {
             return Vec::new();
         }
         let policy = self.ctx.policies.get(&ObjectRef::new(&spec.policy));
-        let may_change = policy.is_some_and(|policy| asks_for_changes(&policy.spec, spec));
+        let policy = policy.filter(|policy| asks_for_changes(&policy.spec, spec));
         let older = self.older_targets();
         let is_known = older.is_some();
         let older = older.unwrap_or_default();
@@ -38,7 +38,8 @@ impl TargetReconciler<'_> {
             .iter()
             .map(|target| (target.spec.policy.as_str(), target.spec.guardrails))
             .collect();
-        guardrails::asked(spec, may_change && is_known, &older)
+        let says = policy.and_then(|policy| policy.spec.guardrails);
+        guardrails::asked(spec, says.filter(|_| is_known), &older)
     }
 
     /// Reads them, when that is due, and sets what is on record. What comes to be on record is written after this visit.
@@ -170,6 +171,10 @@ impl TargetReconciler<'_> {
             let key = state.key.view().clone();
             state.guardrails.changes(guardrail, &key)
         });
+        // Who has the account and region now knows of no changes.
+        if changes.is_empty() || !self.is_enforced(guardrail) {
+            return;
+        }
         let operations: Vec<Operation> = changes.iter().map(GuardrailChange::operation).collect();
         let session = self.session.visiting(&self.name);
         if let Err(error) = session.reserve(&operations) {
@@ -178,20 +183,29 @@ impl TargetReconciler<'_> {
         }
         let now = self.ctx.clock.now();
         self.state(|state| state.guardrails.begins(guardrail, now));
-        let mut took_some = false;
-        for change in &changes {
-            if let Err(error) = Box::pin(session.set_guardrail(change)).await {
-                self.guardrail_failed(guardrail, &error, took_some);
+        let mut set = Vec::new();
+        for change in changes {
+            if !self.is_enforced(guardrail) {
+                break;
+            }
+            if let Err(error) = Box::pin(session.set_guardrail(&change)).await {
+                self.guardrail_failed(guardrail, &error, !set.is_empty());
                 return;
             }
             tracing::info!(?change, "AWS has taken a guardrail");
-            took_some = true;
+            set.push(change);
         }
         let now = self.ctx.clock.now();
         self.state(|state| state.guardrails.taken(guardrail, now));
-        let note = guardrails::turned_on(guardrail, changes.iter().find_map(key_of));
+        let note = guardrails::turned_on(guardrail, &set);
         let action = format!("Set-{}", GuardrailName::from(guardrail).as_str());
         self.ctx.events.normal(self.target, ENFORCED, &action, &note).await;
+    }
+
+    /// Whether it is to be set by what policies say at this moment. AWS may be slow, and they are changed meanwhile.
+    fn is_enforced(&self, guardrail: Guardrail) -> bool {
+        let asked = self.asked_guardrails();
+        asked.iter().any(|one| one.guardrail == guardrail && one.enforces)
     }
 
     fn guardrail_failed(&self, guardrail: Guardrail, error: &AwsError, took_some: bool) {
@@ -244,13 +258,5 @@ impl TargetReconciler<'_> {
             };
             guardrails::tell(decided, before, &view);
         });
-    }
-}
-
-/// The key that a change makes the default one.
-fn key_of(change: &GuardrailChange) -> Option<&KeyArn> {
-    match change {
-        GuardrailChange::DefaultKey(key) => Some(key),
-        _ => None,
     }
 }

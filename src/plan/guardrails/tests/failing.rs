@@ -136,7 +136,7 @@ fn one_failed_reading_says_nothing_else_than_before() {
 fn while_nothing_is_read_for_long_it_is_not_known_any_more() {
     let mut stage = Stage::sound();
     stage.visits((0, 20));
-    let asked = crate::plan::guardrails::asked(&stage.spec, true, &[]);
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails, &[]);
     for (second, expected) in [(1799, "True/Enforced"), (1900, "Unknown/NotRead")] {
         let before = stage.status.clone();
         let view = crate::plan::guardrails::View {

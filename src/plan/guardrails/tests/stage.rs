@@ -128,7 +128,7 @@ impl Stage {
     pub(super) fn visit(&mut self, second: i64) {
         let now = at(second);
         self.shows(now);
-        let asked = asked(&self.spec, true, &self.older);
+        let asked = asked(&self.spec, self.spec.guardrails, &self.older);
         if asked.is_empty() {
             self.watch.rest();
         } else {

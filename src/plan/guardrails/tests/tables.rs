@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::stage::{ENCRYPTION, IMAGES, settings, spec};
+use super::stage::{ENCRYPTION, IMAGES, SNAPSHOTS, settings, spec};
 use crate::domain::{
-    ConsumerKind, ErrorClass, Guardrail, ImageRef, Key, KeyAccess, KeyGrant, KeyUsability, Launcher, Launches,
-    Operation, Readings,
+    ConsumerKind, ErrorClass, Guardrail, GuardrailChange, ImageRef, Key, KeyAccess, KeyGrant, KeyUsability, Launcher,
+    Launches, Operation, Readings,
 };
 use crate::plan::access::{NEEDED, Principal};
 use crate::plan::guardrails::key::{self, KeyStanding, standing};
@@ -29,26 +29,30 @@ fn a_guardrail_is_set_where_policy_and_target_enforce_it_and_no_older_policy_spe
         set.map(|one| one.guardrail).collect()
     };
     let which = [ENCRYPTION, IMAGES, Guardrail::AllowedImages];
-    for (mode, may_change, others, expected) in [
-        ("Enforce", true, vec![], vec![ENCRYPTION]),
-        ("Audit", true, vec![], vec![]),
-        ("Enforce", false, vec![], vec![]),
-        ("Enforce", true, vec![("a", None)], vec![ENCRYPTION]),
-        ("Enforce", true, vec![("a", Some(ignoring))], vec![ENCRYPTION]),
-        ("Enforce", true, vec![("a", Some(ignoring)), ("b", Some(older))], vec![]),
+    let same = Some(settings(&all));
+    // What the policy says by now: it was changed, and its target has not heard of it.
+    let audits = Some(settings(&json!({"imageBlockPublicAccess": "Enforce"})));
+    for (mode, policy, others, expected) in [
+        ("Enforce", same, vec![], vec![ENCRYPTION]),
+        ("Audit", same, vec![], vec![]),
+        ("Enforce", None, vec![], vec![]),
+        ("Enforce", audits, vec![], vec![]),
+        ("Enforce", same, vec![("a", None)], vec![ENCRYPTION]),
+        ("Enforce", same, vec![("a", Some(ignoring))], vec![ENCRYPTION]),
+        ("Enforce", same, vec![("a", Some(ignoring)), ("b", Some(older))], vec![]),
     ] {
-        let found = asked(&spec(&all, mode), may_change, &others);
+        let found = asked(&spec(&all, mode), policy, &others);
         assert_eq!(found.iter().map(|one| one.guardrail).collect::<Vec<_>>(), which);
-        assert_eq!(set(&found), expected, "{mode} {may_change} {others:?}");
+        assert_eq!(set(&found), expected, "{mode} {policy:?} {others:?}");
         let governor = found[0].governor.as_deref();
         assert_eq!(governor, others.get(1).map(|(policy, _)| *policy), "{others:?}");
     }
     let mut suspended = spec(&all, "Enforce");
     suspended.suspend = true;
-    assert!(set(&asked(&suspended, true, &[])).is_empty());
+    assert!(set(&asked(&suspended, same, &[])).is_empty());
     suspended.guardrails = None;
-    assert!(asked(&suspended, true, &[]).is_empty());
-    let every = asked(&spec(&json!({}), "Enforce"), true, &[]);
+    assert!(asked(&suspended, same, &[]).is_empty());
+    let every = asked(&spec(&json!({}), "Enforce"), same, &[]);
     assert_eq!(
         every.iter().map(|one| one.guardrail).collect::<Vec<_>>(),
         Guardrail::ALL
@@ -272,10 +276,22 @@ fn who_may_have_come_to_launch_since_is_read_before_a_key_is_said_to_be_usable()
 
 #[test]
 fn an_event_says_what_was_turned_on() {
-    let key = key_arn(1);
-    for guardrail in Guardrail::ALL {
-        let note = turned_on(guardrail, Some(&key));
-        assert!(note.starts_with("Turned on ") && note.ends_with('.'), "{note}");
-        assert_eq!(note.contains(key.as_str()), guardrail == ENCRYPTION, "{note}");
+    let key = || GuardrailChange::DefaultKey(key_arn(1));
+    let turn_on = || GuardrailChange::EncryptionByDefault;
+    for (guardrail, changes, begins, has_key) in [
+        (ENCRYPTION, vec![key(), turn_on()], "Turned on EBS encryption", true),
+        (ENCRYPTION, vec![turn_on()], "Turned on EBS encryption", false),
+        (ENCRYPTION, vec![key()], "Made ", true),
+        (IMAGES, vec![GuardrailChange::BlockImages], "Turned on Image", false),
+        (
+            SNAPSHOTS,
+            vec![GuardrailChange::BlockSnapshots],
+            "Turned on Snapshot",
+            false,
+        ),
+    ] {
+        let note = turned_on(guardrail, &changes);
+        assert!(note.starts_with(begins) && note.ends_with('.'), "{note}");
+        assert_eq!(note.contains(key_arn(1).as_str()), has_key, "{note}");
     }
 }
