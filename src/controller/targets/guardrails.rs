@@ -195,6 +195,9 @@ impl TargetReconciler<'_> {
             tracing::info!(?change, "AWS has taken a guardrail");
             set.push(change);
         }
+        if set.is_empty() {
+            return;
+        }
         let now = self.ctx.clock.now();
         self.state(|state| state.guardrails.taken(guardrail, now));
         let note = guardrails::turned_on(guardrail, &set);

@@ -1,10 +1,14 @@
 //! Calls that fail, and readings that do.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::stage::{ENCRYPTION, IMAGES, Stage, failed};
 use super::{BLOCK, SET_KEY, TURN_ON};
 use crate::api::conditions::reason;
 use crate::domain::{AwsError, Cause, ErrorClass, Operation};
+use crate::plan::guardrails::GuardrailWatch;
 use crate::plan::guardrails::request::problem_of;
+use crate::plan::testing::at;
 
 fn denied() -> AwsError {
     failed(BLOCK, ErrorClass::Denied)
@@ -151,6 +155,43 @@ fn while_nothing_is_read_for_long_it_is_not_known_any_more() {
         assert_eq!(stage.says(), expected, "{second}");
     }
     assert_eq!(stage.row(IMAGES).expect("a row").holds, None);
+}
+
+#[test]
+fn what_an_earlier_process_has_said_is_not_known_any_more_where_no_scan_succeeds_for_long() {
+    let mut stage = Stage::sound();
+    stage.status.last_scan_time = Some(Time(at(0)));
+    stage.visits((0, 20));
+    let held = stage.row(IMAGES).expect("a row").held_since.clone();
+    stage.watch = GuardrailWatch::default();
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails, &[]);
+    for (second, says, holds) in [
+        (1799, "True/Enforced", Some(true)),
+        (1800, "Unknown/NotRead", None),
+        (5000, "Unknown/NotRead", None),
+    ] {
+        let before = stage.status.clone();
+        let view = crate::plan::guardrails::View {
+            spec: &stage.spec,
+            asked: &asked,
+            watch: &stage.watch,
+            key: &stage.key,
+            generation: Some(1),
+            now: at(second),
+        };
+        crate::plan::guardrails::tell(&mut stage.status, &before, &view);
+        assert_eq!(stage.says(), says, "{second}");
+        for row in &stage.status.guardrails {
+            assert_eq!((row.holds, row.state.is_some()), (holds, holds.is_some()), "{row:#?}");
+        }
+    }
+    let encryption = stage.row(ENCRYPTION).expect("a row");
+    assert_eq!((&encryption.key_arn, encryption.message.is_some()), (&None, true));
+    assert_eq!(
+        stage.row(IMAGES).expect("a row").held_since,
+        held,
+        "it may be a drift yet"
+    );
 }
 
 #[test]
