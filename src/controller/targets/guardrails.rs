@@ -138,16 +138,16 @@ impl TargetReconciler<'_> {
 
     /// Whether the policy's key may be the default one: it is read anew, with who may use it.
     async fn key_standing(&self) -> KeyStanding {
-        self.read_key().await;
+        let failed = self.read_key().await;
         self.classify();
         self.wake_migrations();
-        let (view, is_read) = self.state(|state| (state.key.view().clone(), state.key.problem().is_none()));
+        if let Some(error) = failed {
+            return KeyStanding::Unread(error);
+        }
+        let view = self.state(|state| state.key.view().clone());
         let KeyView::Known(key) = &*view else {
             return KeyStanding::Unasked;
         };
-        if !is_read {
-            return KeyStanding::Unasked;
-        }
         let picture = self.picture();
         let launchers = self.launchers(picture.as_deref());
         if let Some(standing) = launchers.stands(key) {

@@ -99,16 +99,21 @@ impl GuardrailWatch {
         let mut failed = of_key;
         let was_well = self.failed_reads == 0;
         let mut readings = BTreeMap::new();
+        let mut keeps_key = false;
         for reading in fetched.readings {
             failed = failed.or_else(|| reading.error().cloned());
             let before = self.readings.remove(&reading.guardrail());
             // What one call in a thousand runs into is not worth to say another thing.
             let is_blip = was_well && reading.passes();
             let kept = before.filter(|before| is_blip && before.error().is_none());
+            // By a reading that has failed nobody was asked about the key.
+            keeps_key |= kept.as_ref().is_some_and(key::is_of_key);
             readings.insert(reading.guardrail(), kept.unwrap_or(reading));
         }
         self.readings = readings;
-        (self.key, self.key_of) = (fetched.key, fetched.key_of);
+        if !keeps_key {
+            (self.key, self.key_of) = (fetched.key, fetched.key_of);
+        }
         self.read = Some(now);
         let usual = interval + interval / 2;
         let wait = match failed {
@@ -135,6 +140,12 @@ impl GuardrailWatch {
     ) -> Vec<Guardrail> {
         self.take_over(record, now);
         self.close(asked, key, now);
+        // Somebody else has set what could not be set.
+        let readings = &self.readings;
+        self.failures.retain(|guardrail, _| {
+            let reading = readings.get(guardrail);
+            reading.is_none_or(|reading| reading.verdict(key) != Verdict::Holds)
+        });
         for one in asked {
             if self.is_to_be_set(one, key, now) {
                 let before = self.requests.insert(one.guardrail, Request::intended(now));
@@ -338,6 +349,12 @@ impl GuardrailWatch {
             return recorded;
         }
         self.requests.get(&guardrail).map(|request| request.at)
+    }
+
+    /// Whether AWS was asked to set it, and not only is to be.
+    pub(super) fn was_asked(&self, guardrail: Guardrail) -> bool {
+        let request = self.requests.get(&guardrail);
+        request.is_some_and(|request| request.asked.is_some())
     }
 
     /// Whether what AWS was asked for may still come to show.

@@ -6,8 +6,8 @@ use super::stage::{ENCRYPTION, IMAGES, Stage, failed};
 use super::{BLOCK, SET_KEY, TURN_ON};
 use crate::api::conditions::reason;
 use crate::domain::{AwsError, Cause, ErrorClass, Operation};
-use crate::plan::guardrails::GuardrailWatch;
 use crate::plan::guardrails::request::problem_of;
+use crate::plan::guardrails::{GuardrailWatch, KeyStanding};
 use crate::plan::testing::at;
 
 fn denied() -> AwsError {
@@ -134,6 +134,48 @@ fn one_failed_reading_says_nothing_else_than_before() {
     assert_eq!(stage.status, status);
     stage.visits((110, 200));
     assert_eq!(stage.status, status);
+}
+
+#[test]
+fn one_failed_reading_takes_nothing_from_what_is_known_of_the_key() {
+    let mut stage = Stage::new();
+    let why = "The account may not use it.".to_owned();
+    stage.standing = KeyStanding::Unusable(crate::plan::testing::key(1), why);
+    stage.visits((0, 100));
+    assert_eq!(stage.says(), "False/KeyNotUsable");
+    stage.unread = Some(failed(Operation::GetEbsEncryptionByDefault, ErrorClass::Throttled));
+    stage.watch.scanned();
+    stage.visit(105);
+    stage.unread = None;
+    assert_eq!(stage.says(), "False/KeyNotUsable");
+}
+
+#[test]
+fn what_aws_refuses_is_said_until_it_is_asked_again_and_not_tried_later_for_what_somebody_has_set() {
+    let mut stage = Stage::new();
+    stage.fails = Some((failed(BLOCK, ErrorClass::Invalid), false));
+    stage.visit(0);
+    for second in (5..20_000).step_by(5) {
+        stage.visits((second, second));
+        assert_eq!(stage.says(), "False/InvalidRequest", "{second}");
+    }
+    let tries = stage.count(BLOCK);
+    assert!(tries > 1, "it is tried again");
+    // Somebody sets all of it, and somebody turns one off.
+    stage.fails = None;
+    stage.is_on = true;
+    stage.default_key = crate::plan::testing::key(1).as_str().into();
+    (stage.images, stage.snapshots) = ("block-new-sharing", "block-new-sharing");
+    stage.watch.scanned();
+    stage.visits((20_000, 20_010));
+    assert_eq!(stage.says(), "True/Enforced");
+    stage.images = "unblocked";
+    stage.watch.scanned();
+    stage.visits((20_015, 20_060));
+    assert_eq!(
+        (stage.count(BLOCK), stage.says().as_str()),
+        (tries + 1, "True/Enforced")
+    );
 }
 
 #[test]
