@@ -279,6 +279,13 @@ pub(crate) fn world(lanes: usize) -> Sim {
 settings:
   copies: {{baseSeconds: 0, secondsPerGib: 0, jitter: 0}}
   launches: {{pendingSeconds: 0, statusSeconds: 0, shutdownSeconds: 0}}
+# What a policy sets where its guardrails are changed to Enforce.
+expect:
+  allow:
+  - {{operation: ModifyEbsDefaultKmsKeyId}}
+  - {{operation: EnableEbsEncryptionByDefault}}
+  - {{operation: EnableImageBlockPublicAccess}}
+  - {{operation: EnableSnapshotBlockPublicAccess}}
 identities:
 - {{accessKey: {ACCESS_KEY}, account: "{CONTROLLER}", name: user/amiseal, allow: ["sts:*"]}}
 accounts:

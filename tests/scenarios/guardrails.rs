@@ -6,6 +6,7 @@ use amiseal::api::conditions::{self, GUARDRAILS_ENFORCED};
 use amiseal::api::{AMIEncryptionPolicy, GuardrailName, GuardrailStatus, Mode};
 use amiseal::plan::rights::{self, Grant};
 use ec2sim::model::Guardrails;
+use ec2sim::spec::AllowedCall;
 use ec2sim::{Edit, WorldSpec};
 use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
@@ -41,12 +42,21 @@ const OF_GUARDRAILS: [&str; 9] = [
 /// A world of one account and region that is set like this, in YAML, with one image that is as it should be.
 pub(crate) fn set_to(guardrails: &str) -> WorldSpec {
     let image = "{name: done, encryptedUnder: alias/ami, expect: encrypted}";
-    world(&account(
+    settable(world(&account(
         ACCOUNT,
         &format!(
             "{{name: {REGION}, keys: [{{id: {KEY}, alias: [alias/ami]}}], guardrails: {{{guardrails}}}, images: [{image}]}}"
         ),
-    ))
+    )))
+}
+
+/// A world whose settings a policy may set, though it did not make them.
+pub(crate) fn settable(mut world: WorldSpec) -> WorldSpec {
+    world.expect.allow.extend(SETTING.map(|operation| AllowedCall {
+        operation: Some(operation.to_owned()),
+        ..AllowedCall::default()
+    }));
+    world
 }
 
 /// All of them as a policy that enforces them has them.

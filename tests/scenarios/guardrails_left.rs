@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::consumers::{old, using};
 use crate::guardrails::{
     ENFORCED, SETTING, TARGET, all_enforced, counts, edit, holding, is_told, one_of, row, says_of, scan, set_by,
-    set_to, settings, statements,
+    set_to, settable, settings, statements,
 };
 use crate::harness::{ACCOUNT, KEY, REGION, Scenario, policy, with, world};
 
@@ -72,7 +72,7 @@ async fn what_a_declarative_policy_holds_is_reported_and_never_fought() {
 async fn nothing_is_turned_on_before_the_key_is_known_to_be_usable() {
     let launching = "launchTemplates: [{name: web, versions: [{image: golden}]}],
         autoScalingGroups: [{name: fleet, launchTemplate: {template: web}}]";
-    let scenario = Scenario::new(world(&using(ACCOUNT, &[old("golden", "")], launching))).await;
+    let scenario = Scenario::new(settable(world(&using(ACCOUNT, &[old("golden", "")], launching)))).await;
     let began = Timestamp::now();
     let _replica = scenario.start().await;
     let encrypting = holding(one_of("ebsEncryptionByDefault", "Enforce"));

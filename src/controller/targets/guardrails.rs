@@ -1,6 +1,8 @@
 //! Guardrails: the settings of the region that the policy has held. They are read with every scan, and set where it is on record that
 //! they are to be.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 
@@ -10,10 +12,11 @@ use crate::api::{AMIEncryptionTargetStatus, GuardrailName};
 use crate::aws::{AwsError, Cause};
 use crate::controller::key_access::{Others, key_access};
 use crate::controller::registry::jittered;
-use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, KeyArn, Operation};
-use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Reading};
+use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, Operation};
+use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Launchers, Reading};
 use crate::plan::obstacle::KeyView;
 use crate::plan::permissions::asks_for_changes;
+use crate::plan::usage::Picture;
 
 /// The reasons of Events.
 const ENFORCED: &str = "GuardrailEnforced";
@@ -27,7 +30,7 @@ impl TargetReconciler<'_> {
             return Vec::new();
         }
         let policy = self.ctx.policies.get(&ObjectRef::new(&spec.policy));
-        let may_change = policy.is_some_and(|policy| asks_for_changes(&policy.spec, spec));
+        let policy = policy.filter(|policy| asks_for_changes(&policy.spec, spec));
         let older = self.older_targets();
         let is_known = older.is_some();
         let older = older.unwrap_or_default();
@@ -35,7 +38,8 @@ impl TargetReconciler<'_> {
             .iter()
             .map(|target| (target.spec.policy.as_str(), target.spec.guardrails))
             .collect();
-        guardrails::asked(spec, may_change && is_known, &older)
+        let says = policy.and_then(|policy| policy.spec.guardrails);
+        guardrails::asked(spec, says.filter(|_| is_known), &older)
     }
 
     /// Reads them, when that is due, and sets what is on record. What comes to be on record is written after this visit.
@@ -48,9 +52,10 @@ impl TargetReconciler<'_> {
         if !self.has_scanned() {
             return;
         }
+        let picture = self.picture();
+        let are_known = self.launchers(picture.as_deref()).are_known();
         let now = self.ctx.clock.now();
-        let knows_launchers = self.knows_launchers();
-        if self.state(|state| state.guardrails.is_read_due(&asked, knows_launchers, now)) {
+        if self.state(|state| state.guardrails.is_read_due(&asked, are_known, now)) {
             self.read_guardrails(&asked).await;
         }
         let status = self.target.status.as_ref();
@@ -81,9 +86,18 @@ impl TargetReconciler<'_> {
         self.state(|state| state.inventory.is_some() && state.scans.problem().is_none())
     }
 
-    /// Whether it is known who launches there, or nobody wants to know it.
-    fn knows_launchers(&self) -> bool {
-        !self.target.spec.consumers.read || self.state(|state| state.usage.picture().is_some())
+    fn picture(&self) -> Option<Arc<Picture>> {
+        self.state(|state| state.usage.picture().cloned())
+    }
+
+    /// What is known of those who launch there, by this picture of it.
+    fn launchers<'p>(&self, picture: Option<&'p Picture>) -> Launchers<'p> {
+        let now = self.ctx.clock.now();
+        Launchers {
+            are_read: self.target.spec.consumers.read,
+            graph: picture.map(|picture| &picture.graph),
+            is_due: self.state(|state| state.usage.is_due(now)),
+        }
     }
 
     async fn read_guardrails(&self, asked: &[Asked]) {
@@ -124,28 +138,22 @@ impl TargetReconciler<'_> {
 
     /// Whether the policy's key may be the default one: it is read anew, with who may use it.
     async fn key_standing(&self) -> KeyStanding {
-        self.read_key().await;
+        let failed = self.read_key().await;
         self.classify();
         self.wake_migrations();
-        let (view, is_read, picture) = self.state(|state| {
-            let is_read = state.key.problem().is_none();
-            (state.key.view().clone(), is_read, state.usage.picture().cloned())
-        });
+        if let Some(error) = failed {
+            return KeyStanding::Unread(error);
+        }
+        let view = self.state(|state| state.key.view().clone());
         let KeyView::Known(key) = &*view else {
             return KeyStanding::Unasked;
         };
-        if !is_read {
-            return KeyStanding::Unasked;
+        let picture = self.picture();
+        let launchers = self.launchers(picture.as_deref());
+        if let Some(standing) = launchers.stands(key) {
+            return standing;
         }
-        if !self.knows_launchers() {
-            return KeyStanding::Waiting;
-        }
-        let graph = picture.as_ref().map(|picture| &picture.graph);
-        let graph = graph.filter(|_| self.target.spec.consumers.read);
-        if let Some(why) = graph.and_then(guardrails::unread_launchers) {
-            return KeyStanding::Unusable(key.arn.clone(), why);
-        }
-        let needs = guardrails::needs(&self.scope, graph);
+        let needs = launchers.needs(&self.scope);
         let mut access = None;
         if !key.aws_managed {
             let principals = needs.keys().cloned().collect();
@@ -154,7 +162,7 @@ impl TargetReconciler<'_> {
         if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
             return KeyStanding::Unread(error.clone());
         }
-        guardrails::standing(key, &needs, access.as_ref(), &self.scope.account)
+        launchers.confirm(guardrails::standing(key, &needs, access.as_ref(), &self.scope.account))
     }
 
     /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.
@@ -163,6 +171,10 @@ impl TargetReconciler<'_> {
             let key = state.key.view().clone();
             state.guardrails.changes(guardrail, &key)
         });
+        // Who has the account and region now knows of no changes.
+        if changes.is_empty() || !self.is_enforced(guardrail) {
+            return;
+        }
         let operations: Vec<Operation> = changes.iter().map(GuardrailChange::operation).collect();
         let session = self.session.visiting(&self.name);
         if let Err(error) = session.reserve(&operations) {
@@ -171,20 +183,32 @@ impl TargetReconciler<'_> {
         }
         let now = self.ctx.clock.now();
         self.state(|state| state.guardrails.begins(guardrail, now));
-        let mut took_some = false;
-        for change in &changes {
-            if let Err(error) = Box::pin(session.set_guardrail(change)).await {
-                self.guardrail_failed(guardrail, &error, took_some);
+        let mut set = Vec::new();
+        for change in changes {
+            if !self.is_enforced(guardrail) {
+                break;
+            }
+            if let Err(error) = Box::pin(session.set_guardrail(&change)).await {
+                self.guardrail_failed(guardrail, &error, !set.is_empty());
                 return;
             }
             tracing::info!(?change, "AWS has taken a guardrail");
-            took_some = true;
+            set.push(change);
+        }
+        if set.is_empty() {
+            return;
         }
         let now = self.ctx.clock.now();
         self.state(|state| state.guardrails.taken(guardrail, now));
-        let note = guardrails::turned_on(guardrail, changes.iter().find_map(key_of));
+        let note = guardrails::turned_on(guardrail, &set);
         let action = format!("Set-{}", GuardrailName::from(guardrail).as_str());
         self.ctx.events.normal(self.target, ENFORCED, &action, &note).await;
+    }
+
+    /// Whether it is to be set by what policies say at this moment. AWS may be slow, and they are changed meanwhile.
+    fn is_enforced(&self, guardrail: Guardrail) -> bool {
+        let asked = self.asked_guardrails();
+        asked.iter().any(|one| one.guardrail == guardrail && one.enforces)
     }
 
     fn guardrail_failed(&self, guardrail: Guardrail, error: &AwsError, took_some: bool) {
@@ -237,13 +261,5 @@ impl TargetReconciler<'_> {
             };
             guardrails::tell(decided, before, &view);
         });
-    }
-}
-
-/// The key that a change makes the default one.
-fn key_of(change: &GuardrailChange) -> Option<&KeyArn> {
-    match change {
-        GuardrailChange::DefaultKey(key) => Some(key),
-        _ => None,
     }
 }

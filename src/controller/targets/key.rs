@@ -20,10 +20,12 @@ impl TargetReconciler<'_> {
         }
     }
 
-    /// Reads the key. What was known of it stays when it cannot be read.
-    pub(super) async fn read_key(&self) {
+    /// Reads the key. What was known of it stays when it cannot be read, for what is returned.
+    pub(super) async fn read_key(&self) -> Option<AwsError> {
         let answer = self.session.resolve_key(&self.target.spec.kms_key_id).await;
+        let failed = answer.as_ref().err().cloned();
         self.know_key(answer.map(view_of));
+        failed
     }
 
     /// Reads the keys that originals are encrypted under, after a scan, when that is due, and when images have come to be wanted whose

@@ -18,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) action: &'a str,
     /// Whether EC2 asks on their behalf, as it does for a launch, and not they themselves.
     pub(super) by_ec2: bool,
+    /// Whether everybody of an account is asked about, so that it is not enough that somebody of it may.
+    pub(super) everybody: bool,
 }
 
 /// A condition: an operator, a key and values.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::who::{Needs, Uses};
-use super::{Access, Fix, KeyFacts, NEEDED, Principal, fix, in_words, judge};
+use super::{Access, Fix, KeyFacts, NEEDED, Principal, fix, in_words, judge, judge_everybody};
 use crate::domain::AccountId;
 
 /// So many consumers are named for each.
@@ -116,18 +116,29 @@ fn row(key: KeyFacts<'_>, principal: &Principal, uses: &Uses, own: &AccountId) -
         let message = format!("It is not known whether {principal} may use {}. {why}", key.arn);
         row(State::Unknown, message)
     };
-    match judge(key, principal) {
+    let access = if uses.everybody {
+        judge_everybody(key, principal)
+    } else {
+        judge(key, principal)
+    };
+    match access {
         Access::Allowed => None,
         Access::Denied(denial) if uses.may_be_of_others() => {
             let message = fix::message(key.arn, principal, &denial);
             let doubt = "AWS Batch launches by other roles too, and does not say by which.";
             Some(row(State::Unknown, format!("{message} {doubt}")))
         }
-        Access::Denied(denial) => Some(Row {
-            fix: Some(fix::of(key, principal, &denial)),
-            missing: denial.missing.clone(),
-            ..row(State::Denied, fix::message(key.arn, principal, &denial))
-        }),
+        Access::Denied(denial) => {
+            let mut message = fix::message(key.arn, principal, &denial);
+            if uses.everybody && denial.by.is_none() {
+                message += " That some of the account may is not enough.";
+            }
+            Some(Row {
+                fix: Some(fix::of(key, principal, &denial)),
+                missing: denial.missing.clone(),
+                ..row(State::Denied, message)
+            })
+        }
         Access::Delegated if principal.account() == Some(own) => None,
         Access::Delegated => {
             let message = format!(

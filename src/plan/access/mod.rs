@@ -121,8 +121,17 @@ enum Outcome {
     Allowed,
 }
 
-/// Whether somebody may use a key for launching.
+/// Whether somebody may use a key for launching. Of an account: whether anybody of it may.
 pub fn judge(key: KeyFacts<'_>, principal: &Principal) -> Access {
+    judge_for(key, principal, false)
+}
+
+/// Whether everybody of an account may, as far as the key's policy goes: that it names some of them says nothing of the others.
+pub fn judge_everybody(key: KeyFacts<'_>, principal: &Principal) -> Access {
+    judge_for(key, principal, true)
+}
+
+fn judge_for(key: KeyFacts<'_>, principal: &Principal, everybody: bool) -> Access {
     if let Principal::Organization(arn) = principal {
         return Access::Unknown(format!("Which accounts are in {arn} is not read."));
     }
@@ -133,11 +142,18 @@ pub fn judge(key: KeyFacts<'_>, principal: &Principal) -> Access {
         return Access::Unknown(not_read(key.arn));
     };
     let rules = Rules::new(key.arn, access);
+    let context = |action| Context {
+        key: key.arn,
+        principal,
+        action,
+        by_ec2: true,
+        everybody,
+    };
     let mut missing = Vec::new();
     let mut by = None;
     let (mut perhaps, mut unread, mut delegated) = (None, None, false);
     for action in NEEDED {
-        match rules.outcome(key.arn, principal, action, true) {
+        match rules.outcome(&context(action)) {
             Outcome::Denied(statement) => {
                 missing.push(action);
                 by = by.or(Some(statement));
@@ -205,23 +221,17 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn outcome(&self, key: &KeyArn, principal: &Principal, action: &str, by_ec2: bool) -> Outcome {
-        let context = Context {
-            key,
-            principal,
-            action,
-            by_ec2,
-        };
+    fn outcome(&self, context: &Context<'_>) -> Outcome {
         let policy = match &self.policy {
             Ok(policy) => policy,
             // It may deny what a grant allows.
             Err(why) => return why.clone(),
         };
-        let denied = policy.denies(&context);
+        let denied = policy.denies(context);
         if let (Truth::Yes, statement) = denied {
             return Outcome::Denied(statement.unwrap_or("a statement").to_owned());
         }
-        let permits = policy.permits(&context).or(self.granted(principal, action));
+        let permits = policy.permits(context).or(self.granted(context));
         let outcome = match permits {
             Permits::Directly => Outcome::Allowed,
             Permits::ToIam => Outcome::Delegated,
@@ -239,18 +249,20 @@ impl<'a> Rules<'a> {
     }
 
     /// What grants allow.
-    fn granted(&self, principal: &Principal, action: &str) -> Permits {
-        let operation = action.strip_prefix("kms:").unwrap_or(action);
+    fn granted(&self, context: &Context<'_>) -> Permits {
+        let operation = context.action.strip_prefix("kms:").unwrap_or(context.action);
         let grants = self.grants.as_deref().unwrap_or_default();
         let grants = grants.iter().filter(|grant| grant.operations.contains(operation));
         grants
-            .map(|grant| match principal {
+            .map(|grant| match context.principal {
                 Principal::Role { arn, .. } if *arn == grant.grantee && grant.constrained => {
                     Permits::Perhaps("a grant allows it for some volumes or sources".to_owned())
                 }
                 Principal::Role { arn, .. } if *arn == grant.grantee => Permits::Directly,
                 // Somebody of the account, who may be whoever launches.
-                Principal::Account(account) if grant.grantee.split(':').nth(4) == Some(account.as_str()) => {
+                Principal::Account(account)
+                    if !context.everybody && grant.grantee.split(':').nth(4) == Some(account.as_str()) =>
+                {
                     Permits::ToIam
                 }
                 _ => Permits::Nothing,
@@ -263,7 +275,13 @@ impl<'a> Rules<'a> {
 fn may_create_grants(key: KeyFacts<'_>, account: &AccountId) -> bool {
     let Some(access) = key.access else { return false };
     let principal = Principal::Account(account.clone());
-    let outcome = Rules::new(key.arn, access).outcome(key.arn, &principal, CREATE_GRANT, false);
+    let outcome = Rules::new(key.arn, access).outcome(&Context {
+        key: key.arn,
+        principal: &principal,
+        action: CREATE_GRANT,
+        by_ec2: false,
+        everybody: false,
+    });
     matches!(outcome, Outcome::Allowed | Outcome::Delegated)
 }
 

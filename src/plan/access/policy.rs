@@ -245,14 +245,14 @@ impl Statement {
         let is_own = context.principal.account() == Some(context.key.account());
         let permits = if self.principals.others {
             match self.excepts(context.principal) {
-                Truth::Yes => Named::Everybody.permits(context.principal, is_own),
+                Truth::Yes => Named::Everybody.permits(context, is_own),
                 Truth::No => Permits::Nothing,
                 Truth::Perhaps(what) => Permits::Perhaps(format!("{} of its policy allows {what}", self.name)),
             }
         } else {
             let named = self.principals.list.iter();
             named
-                .map(|named| named.permits(context.principal, is_own))
+                .map(|named| named.permits(context, is_own))
                 .fold(Permits::Nothing, Permits::or)
         };
         if permits == Permits::Nothing {
@@ -282,8 +282,8 @@ impl Named {
     }
 
     /// What it means for somebody that they are named in what allows something.
-    fn permits(&self, principal: &Principal, is_own: bool) -> Permits {
-        match (self, principal) {
+    fn permits(&self, context: &Context<'_>, is_own: bool) -> Permits {
+        match (self, context.principal) {
             // A service's own role has no IAM policy for keys, and nobody can give it one: where IAM has to allow it too, it may not.
             (Self::Everybody, Principal::Role { .. } | Principal::Account(_)) if is_own => Permits::Directly,
             (Self::Everybody, Principal::Account(_)) => Permits::ToIam,
@@ -293,7 +293,9 @@ impl Named {
                 Permits::Perhaps("its policy allows one session of the role".to_owned())
             }
             // Some of them, and so perhaps whoever launches.
-            (Self::Arn(arn), Principal::Account(account)) if account_of(arn) == Some(account.as_str()) => {
+            (Self::Arn(arn), Principal::Account(account))
+                if !context.everybody && account_of(arn) == Some(account.as_str()) =>
+            {
                 Permits::ToIam
             }
             _ => Permits::Nothing,

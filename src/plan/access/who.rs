@@ -16,6 +16,8 @@ pub struct Uses {
     pub images: BTreeSet<ImageId>,
     /// What launches them.
     pub consumers: BTreeSet<(ConsumerKind, Box<str>)>,
+    /// Whether everybody of the account needs it, not only whoever launches those.
+    pub everybody: bool,
 }
 
 impl Uses {

@@ -1,11 +1,10 @@
 //! Whether the policy's key may be the default key of EBS. A wrong one stops every launch in the account and region that names no other.
 
-use crate::domain::{AccountId, AwsError, ConsumerKind, Guardrail, Key, KeyAccess, KeyArn, KeyUsability, Scope};
-use crate::plan::access::who::{self, Needs, Uses};
-use crate::plan::access::{KeyFacts, Principal, form};
+use crate::domain::{AccountId, AwsError, Guardrail, Key, KeyAccess, KeyArn, KeyUsability};
+use crate::plan::access::who::Needs;
+use crate::plan::access::{KeyFacts, form};
 use crate::plan::guardrails::Reading;
-use crate::plan::obstacle::{self, KeyView, Problem};
-use crate::plan::usage::Graph;
+use crate::plan::obstacle::{self, KeyView};
 
 /// Whether those who launch in an account may use a key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,35 +20,6 @@ pub enum KeyStanding {
     Unusable(KeyArn, String),
     /// It could not be read, for a fault that passes by itself.
     Unread(AwsError),
-}
-
-/// Who needs the default key: whoever launches in the account, and the roles by which services of AWS launch there, as far as these are
-/// known.
-pub fn needs(scope: &Scope, graph: Option<&Graph>) -> Needs {
-    let own = Principal::Account(scope.account.clone());
-    let mut needs = Needs::from([(own, Uses::default())]);
-    let Some(graph) = graph else { return needs };
-    let consumers = graph.launched().flat_map(|(_, consumers)| consumers);
-    for consumer in consumers {
-        let principal = who::launches_by(consumer, graph, scope.region.partition());
-        // People come and go. Which of them launches what is no matter here.
-        if let Some(role @ Principal::Role { .. }) = principal {
-            let uses: &mut Uses = needs.entry(role).or_default();
-            uses.consumers.insert((consumer.kind, consumer.id.clone()));
-        }
-    }
-    needs
-}
-
-/// Why it is not known which services of AWS launch there by roles of their own, if it is not.
-pub fn unread_launchers(graph: &Graph) -> Option<String> {
-    let is_service = |(kind, _): &(&ConsumerKind, &Problem)| who::is_service(**kind);
-    let (kind, problem) = graph.unread().iter().find(is_service)?;
-    Some(format!(
-        "It is not known by which roles AWS launches here, since not every {} could be read. {}",
-        kind.noun(),
-        problem.message
-    ))
 }
 
 /// Whether those who need a key may use it, by its policy and grants.

@@ -5,6 +5,7 @@
 //! is not set again before AWS must have shown it.
 
 mod key;
+mod launchers;
 mod reading;
 mod request;
 mod says;
@@ -14,10 +15,11 @@ mod tests;
 mod watch;
 
 use crate::api::{AMIEncryptionTargetSpec, GuardrailMode, GuardrailName, GuardrailSettings, Mode};
-use crate::domain::{Guardrail, KeyArn};
+use crate::domain::{Guardrail, GuardrailChange};
 use crate::plan::obstacle::KeyView;
 
-pub use key::{KeyStanding, needs, standing, unread_launchers};
+pub use key::{KeyStanding, standing};
+pub use launchers::Launchers;
 pub use reading::Reading;
 pub use says::needs_a_person;
 pub use tell::{Drift, View, drifts, tell};
@@ -34,12 +36,12 @@ pub struct Asked {
     pub governor: Option<String>,
 }
 
-/// What a policy wants, in the one order of guardrails. Nothing is set but where both the policy and its target ask for changes
-/// (`may_change`). `older` are the policies of the same account and region that are older, the oldest first: one governs whatever it does
+/// What a policy wants, in the one order of guardrails. Nothing is set but what both its target and the policy itself enforce: `policy` is
+/// what that says by now, and none where it asks for no changes. `older` are the policies of the same account and region that are older, the oldest first: one governs whatever it does
 /// not ignore.
 pub fn asked(
     spec: &AMIEncryptionTargetSpec,
-    may_change: bool,
+    policy: Option<GuardrailSettings>,
     older: &[(&str, Option<GuardrailSettings>)],
 ) -> Vec<Asked> {
     let Some(settings) = spec.guardrails else {
@@ -47,6 +49,7 @@ pub fn asked(
     };
     let of_one = |guardrail| {
         let mode = settings.mode_of(guardrail);
+        let enforces = |says: GuardrailSettings| says.mode_of(guardrail) == GuardrailMode::Enforce;
         let speaks_of = |theirs: Option<GuardrailSettings>| {
             theirs.is_some_and(|one| one.mode_of(guardrail) != GuardrailMode::Ignore)
         };
@@ -54,10 +57,10 @@ pub fn asked(
         let governor = governor.map(|(policy, _)| (*policy).to_owned());
         (mode != GuardrailMode::Ignore).then(|| Asked {
             guardrail,
-            enforces: mode == GuardrailMode::Enforce
+            enforces: enforces(settings)
+                && policy.is_some_and(enforces)
                 && spec.mode == Mode::Enforce
                 && !spec.suspend
-                && may_change
                 && governor.is_none(),
             governor,
         })
@@ -76,11 +79,17 @@ pub fn asks_about_key(asked: &[Asked], readings: &[Reading], key: &KeyView) -> b
 }
 
 /// What amiseal has done, for an Event.
-pub fn turned_on(guardrail: Guardrail, key: Option<&KeyArn>) -> String {
+pub fn turned_on(guardrail: Guardrail, changes: &[GuardrailChange]) -> String {
+    let key = changes.iter().find_map(|change| match change {
+        GuardrailChange::DefaultKey(key) => Some(key),
+        _ => None,
+    });
+    let is_encryption = changes.contains(&GuardrailChange::EncryptionByDefault);
     match (guardrail, key) {
-        (Guardrail::EncryptionByDefault, Some(key)) => {
+        (Guardrail::EncryptionByDefault, Some(key)) if is_encryption => {
             format!("Turned on EBS encryption by default, with the default key {key}.")
         }
+        (Guardrail::EncryptionByDefault, Some(key)) => format!("Made {key} the default key of EBS encryption."),
         (Guardrail::EncryptionByDefault, None) => "Turned on EBS encryption by default.".to_owned(),
         (other, _) => format!("Turned on {}: block-new-sharing.", GuardrailName::from(other).as_str()),
     }

@@ -124,9 +124,9 @@ impl View<'_> {
             Some(Hindrance::NotKnown(why)) => return Problem::new(reason::NOT_READ, format!("{name}: {why}")),
             None => {}
         }
-        let is_asked = self.watch.requested(guardrail, None).is_some();
+        let was_asked = self.watch.was_asked(guardrail);
         match self.watch.failure(guardrail) {
-            Some(problem) if !is_asked || needs_a_person(problem.reason) => problem.clone(),
+            Some(problem) if !was_asked || needs_a_person(problem.reason) => problem.clone(),
             _ => {
                 let message = format!("AWS is asked to set {name}, and may take ten minutes to show it.");
                 Problem::new(reason::REQUESTED, message)

@@ -10,13 +10,15 @@ use crate::api::conditions::{self, Status, Writer, cut, reason};
 use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, GuardrailManager, GuardrailName, GuardrailStatus, Mode,
 };
-use crate::domain::ManagedBy;
+use crate::plan::freshness;
 use crate::plan::obstacle::{KeyView, Problem};
 
 /// The longest texts, in characters.
 const STATE: usize = 64;
 const KEY: usize = 256;
 const MESSAGE: usize = 1024;
+/// The guardrail that takes a key.
+const KEYED: GuardrailName = GuardrailName::EbsEncryptionByDefault;
 
 /// What is said by.
 #[derive(Debug, Clone, Copy)]
@@ -60,16 +62,26 @@ pub fn tell(status: &mut AMIEncryptionTargetStatus, before: &AMIEncryptionTarget
         return;
     }
     let problems: Vec<Option<Problem>> = view.asked.iter().map(|one| view.problem(one)).collect();
-    // What an earlier process has said stays until this one has looked.
+    // What an earlier process has said stays until this one has looked, as long as that one would have said it.
+    let scanned = before.last_scan_time.as_ref().map(|time| time.0);
+    let is_fresh = scanned.is_some_and(|scanned| view.now < freshness::holds_until(scanned, view.spec));
     let said = conditions::find(write.conditions, conditions::GUARDRAILS_ENFORCED);
-    let stays = view.has_read_nothing() && said.is_some_and(|said| said.reason != reason::SUSPENDED);
-    if !stays {
+    let is_said = said.is_some_and(|said| said.reason != reason::SUSPENDED);
+    if !(view.has_read_nothing() && is_fresh && is_said) {
         let (is, why, message) = says::of_all(view, &problems);
         write.set(conditions::GUARDRAILS_ENFORCED, is, why, &message);
     }
     let rows = view.asked.iter().zip(&problems);
     status.guardrails = rows
-        .map(|(one, problem)| view.row(one, problem.as_ref(), &before.guardrails, is_same_key))
+        .map(|(one, problem)| {
+            let name = GuardrailName::from(one.guardrail);
+            let mut row = before.guardrails.iter().find(|row| row.name == name).cloned();
+            // What held under another key says nothing of this one.
+            if let Some(row) = row.as_mut().filter(|row| row.name == KEYED && !is_same_key) {
+                row.held_since = None;
+            }
+            view.row(one, problem.as_ref(), row, is_fresh)
+        })
         .collect();
 }
 
@@ -79,17 +91,17 @@ impl View<'_> {
         asked.all(|one| self.watch.reading(one.guardrail).is_none())
     }
 
+    /// What is said of one of them, of which `before` was said. That may be of an earlier process, which has looked lately (`is_fresh`).
     fn row(
         &self,
         asked: &Asked,
         problem: Option<&Problem>,
-        before: &[GuardrailStatus],
-        is_same_key: bool,
+        before: Option<GuardrailStatus>,
+        is_fresh: bool,
     ) -> GuardrailStatus {
-        let name = GuardrailName::from(asked.guardrail);
         let mode = if asked.enforces { Mode::Enforce } else { Mode::Audit };
-        let before = before.iter().find(|row| row.name == name);
-        let mut row = before.cloned().unwrap_or(GuardrailStatus::new(name, mode));
+        let said = before.as_ref().and_then(|row| row.message.clone());
+        let mut row = before.unwrap_or(GuardrailStatus::new(asked.guardrail.into(), mode));
         row.mode = mode;
         let recorded = row.requested_at.as_ref().map(|time| time.0);
         row.requested_at = self.watch.requested(asked.guardrail, recorded).map(Time);
@@ -97,17 +109,16 @@ impl View<'_> {
         if !asked.enforces {
             row.held_since = None;
         }
-        // What an earlier process has found stays said until this one has looked.
-        if self.watch.reading(asked.guardrail).is_none() {
-            row.message = before.and_then(|row| row.message.clone()).or(row.message);
+        if self.watch.reading(asked.guardrail).is_none() && is_fresh {
+            row.message = said.or(row.message);
             return row;
         }
-        self.fill(&mut row, asked, is_same_key);
+        self.fill(&mut row, asked);
         row
     }
 
     /// What was read, and what that says of what held before.
-    fn fill(&self, row: &mut GuardrailStatus, asked: &Asked, is_same_key: bool) {
+    fn fill(&self, row: &mut GuardrailStatus, asked: &Asked) {
         let reading = self.known(asked.guardrail);
         let text = |text: Option<&str>, most| text.map(|text| cut(text, most));
         row.state = text(reading.and_then(Reading::state), STATE);
@@ -119,21 +130,22 @@ impl View<'_> {
             Verdict::Differs => Some(false),
             Verdict::NotKnown => None,
         };
-        if row.managed_by == Some(GuardrailManager::DeclarativePolicy) && verdict == Verdict::Holds {
+        let is_held = row.managed_by == Some(GuardrailManager::DeclarativePolicy);
+        if is_held && verdict == Verdict::Holds {
             row.message = Some("A declarative policy of the organization holds it.".to_owned());
         }
         let is_settling = self.watch.is_settling(asked.guardrail, self.now);
         match verdict {
             _ if !asked.enforces => {}
+            // What the organization lets go of, nobody in the account has undone.
+            Verdict::Holds | Verdict::Differs if is_held => row.held_since = None,
             Verdict::Holds => {
                 row.held_since.get_or_insert(Time(second(self.now)));
             }
             // Some of AWS may not have heard of it yet.
             Verdict::Differs if is_settling => {}
             Verdict::Differs => {
-                let is_accounts = reading.and_then(Reading::managed_by) != Some(ManagedBy::DeclarativePolicy);
-                // Nobody has undone anything where the policy asks for something else.
-                if row.held_since.take().is_some() && is_accounts && is_same_key {
+                if row.held_since.take().is_some() {
                     row.drifts = row.drifts.saturating_add(1);
                 }
             }

@@ -99,16 +99,21 @@ impl GuardrailWatch {
         let mut failed = of_key;
         let was_well = self.failed_reads == 0;
         let mut readings = BTreeMap::new();
+        let mut keeps_key = false;
         for reading in fetched.readings {
             failed = failed.or_else(|| reading.error().cloned());
             let before = self.readings.remove(&reading.guardrail());
             // What one call in a thousand runs into is not worth to say another thing.
             let is_blip = was_well && reading.passes();
             let kept = before.filter(|before| is_blip && before.error().is_none());
+            // By a reading that has failed nobody was asked about the key.
+            keeps_key |= kept.as_ref().is_some_and(key::is_of_key);
             readings.insert(reading.guardrail(), kept.unwrap_or(reading));
         }
         self.readings = readings;
-        (self.key, self.key_of) = (fetched.key, fetched.key_of);
+        if !keeps_key {
+            (self.key, self.key_of) = (fetched.key, fetched.key_of);
+        }
         self.read = Some(now);
         let usual = interval + interval / 2;
         let wait = match failed {
@@ -135,10 +140,17 @@ impl GuardrailWatch {
     ) -> Vec<Guardrail> {
         self.take_over(record, now);
         self.close(asked, key, now);
+        // Somebody else has set what could not be set.
+        let readings = &self.readings;
+        self.failures.retain(|guardrail, _| {
+            let reading = readings.get(guardrail);
+            reading.is_none_or(|reading| reading.verdict(key) != Verdict::Holds)
+        });
         for one in asked {
             if self.is_to_be_set(one, key, now) {
-                self.over.remove(&one.guardrail);
-                self.requests.insert(one.guardrail, Request::intended(now));
+                let before = self.requests.insert(one.guardrail, Request::intended(now));
+                // A watch may show for a moment longer what this one takes the place of.
+                self.over.extend(before.map(|request| (one.guardrail, request.at)));
             }
         }
         let is_ready = |(guardrail, request): &(&Guardrail, &Request)| {
@@ -150,7 +162,8 @@ impl GuardrailWatch {
         ready.map(|(guardrail, _)| *guardrail).collect()
     }
 
-    /// What another process has put on record may have been asked of AWS just now, as far as this one knows.
+    /// What another process has put on record may have been asked of AWS just now, as far as this one knows. It takes the place of what
+    /// this one has only intended.
     fn take_over(&mut self, record: &[GuardrailStatus], now: Timestamp) {
         self.has_record = true;
         for guardrail in Guardrail::ALL {
@@ -159,9 +172,10 @@ impl GuardrailWatch {
                 self.over.remove(&guardrail);
                 continue;
             };
-            if self.over.get(&guardrail) != Some(&at) {
-                let request = self.requests.entry(guardrail);
-                request.or_insert_with(|| Request::found(at, now));
+            let ours = self.requests.get(&guardrail);
+            let is_known = ours.is_some_and(|ours| ours.at == at || ours.asked.is_some());
+            if !is_known && self.over.get(&guardrail) != Some(&at) {
+                self.requests.insert(guardrail, Request::found(at, now));
             }
         }
     }
@@ -335,6 +349,12 @@ impl GuardrailWatch {
             return recorded;
         }
         self.requests.get(&guardrail).map(|request| request.at)
+    }
+
+    /// Whether AWS was asked to set it, and not only is to be.
+    pub(super) fn was_asked(&self, guardrail: Guardrail) -> bool {
+        let request = self.requests.get(&guardrail);
+        request.is_some_and(|request| request.asked.is_some())
     }
 
     /// Whether what AWS was asked for may still come to show.

@@ -17,8 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::{
-    AccountId, AwsError, Consumer, ConsumerKind, Image, ImageId, ImageRef, ImageReference, LaunchPermission, Readings,
+    AccountId, AwsError, Consumer, ConsumerKind, Image, ImageId, ImageReference, LaunchPermission, Launcher, Readings,
 };
+use crate::plan::access::who::is_service;
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
 
@@ -55,6 +56,8 @@ pub struct Graph {
     unresolved: BTreeSet<Unresolved>,
     /// By which roles Auto Scaling groups launch, by the groups' names.
     group_roles: HashMap<Box<str>, Box<str>>,
+    /// What services of AWS launch by roles of their own, whatever that is.
+    services: BTreeSet<(ConsumerKind, Box<str>)>,
     /// The Auto Scaling groups of whose instances one runs an image.
     running: HashMap<ImageId, BTreeSet<Box<str>>>,
     /// Whether a listing of it had several pages, of a kind that AWS is not asked about by itself.
@@ -138,6 +141,9 @@ impl Unused {
 
 /// Makes the graph of what was read of `account`, by a reading that began at `began`.
 pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Graph {
+    // An environment of Batch without an image may well be one of Fargate. The groups that it makes are listed by themselves.
+    let launches = |launcher: &&Launcher| is_service(launcher.kind) && !launcher.launches.is_empty();
+    let services = readings.launchers.iter().filter(launches);
     let mut graph = Graph {
         unread: readings
             .unread
@@ -145,6 +151,7 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
             .map(|(kind, error)| (*kind, problem::of_error(error)))
             .collect(),
         group_roles: readings.group_roles.clone(),
+        services: services.map(|launcher| (launcher.kind, launcher.id.clone())).collect(),
         paged: readings.paged,
         began: Some(began),
         ..Graph::default()
@@ -200,6 +207,11 @@ impl Graph {
     /// The ARN of the role by which an Auto Scaling group launches, where AWS says it.
     pub fn group_role(&self, group: &str) -> Option<&str> {
         self.group_roles.get(group).map(|role| &**role)
+    }
+
+    /// What services of AWS launch by roles of their own, also where it is not known what that is.
+    pub fn services(&self) -> impl Iterator<Item = &(ConsumerKind, Box<str>)> {
+        self.services.iter()
     }
 
     /// The Auto Scaling groups of whose instances one runs an image.
@@ -378,17 +390,5 @@ impl Graph {
         } else {
             Usage::Unknown(doubts)
         }
-    }
-}
-
-/// How an image is named, for a person to read.
-fn text(image: &ImageRef) -> Box<str> {
-    match image {
-        ImageRef::Image(image) => image.as_str().into(),
-        ImageRef::Parameter(parameter) => match &parameter.version {
-            Some(version) => format!("ssm:{}:{version}", parameter.name).into(),
-            None => format!("ssm:{}", parameter.name).into(),
-        },
-        ImageRef::Other(text) => text.clone(),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::text;
 use crate::domain::{ImageId, ImageRef, Launches, ParameterRef, Readings, TemplateId, TemplateVersion, VersionRef};
 
 /// What has to be read besides the listings, since something names it.
@@ -156,5 +155,17 @@ fn join(what: &str, named: &str) -> String {
         named.to_owned()
     } else {
         format!("{what}, {named}")
+    }
+}
+
+/// How an image is named, for a person to read.
+fn text(image: &ImageRef) -> Box<str> {
+    match image {
+        ImageRef::Image(image) => image.as_str().into(),
+        ImageRef::Parameter(parameter) => match &parameter.version {
+            Some(version) => format!("ssm:{}:{version}", parameter.name).into(),
+            None => format!("ssm:{}", parameter.name).into(),
+        },
+        ImageRef::Other(text) => text.clone(),
     }
 }

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    AwsError, ErrorClass, Launcher, Launches, Operation, ParameterRef, ParameterValue, TemplateId, TemplateVersion,
-    VersionRef,
+    AwsError, ErrorClass, ImageRef, Launcher, Launches, Operation, ParameterRef, ParameterValue, TemplateId,
+    TemplateVersion, VersionRef,
 };
 use crate::plan::testing::{account, at, image, image_id};
 

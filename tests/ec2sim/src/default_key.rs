@@ -58,8 +58,10 @@ fn launching(world: &World, account: &str, region: &Region) -> Vec<Who> {
     if c.fleets.iter().any(|(_, fleet)| fleet.launches()) {
         all.push(role("ec2fleet", "AWSServiceRoleForEC2Fleet"));
     }
-    let by_spot_fleet = c.spot_fleets.iter().any(|(_, fleet)| fleet.launches());
-    if by_spot_fleet || c.spot_requests.iter().any(|(_, one)| one.launches()) {
+    if c.spot_fleets.iter().any(|(_, fleet)| fleet.launches()) {
+        all.push(role("spotfleet", "AWSServiceRoleForEC2SpotFleet"));
+    }
+    if c.spot_requests.iter().any(|(_, one)| one.launches()) {
         all.push(role("spot", "AWSServiceRoleForEC2Spot"));
     }
     let mut nodes = c.eks_clusters.iter().flat_map(|(_, cluster)| &cluster.nodegroups);

@@ -196,7 +196,7 @@ impl<'a> Teller<'a> {
                 self.tell(ConsumerKind::Fleet, id, &source, &who);
             }
         }
-        let who = self.role("spot", "AWSServiceRoleForEC2Spot");
+        let who = self.role("spotfleet", "AWSServiceRoleForEC2SpotFleet");
         for (id, fleet) in c.spot_fleets.iter().filter(|(_, f)| f.launches()) {
             let specified = fleet.specifications.iter().map(|s| Source {
                 instance_type: s.instance_type.as_deref(),
@@ -208,6 +208,7 @@ impl<'a> Teller<'a> {
                 self.tell(ConsumerKind::SpotFleet, id, &source, &who);
             }
         }
+        let who = self.role("spot", "AWSServiceRoleForEC2Spot");
         for (id, request) in c.spot_requests.iter().filter(|(_, r)| r.launches()) {
             let source = Source {
                 instance_type: request.instance_type.as_deref(),

@@ -1,10 +1,14 @@
 //! Calls that fail, and readings that do.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::stage::{ENCRYPTION, IMAGES, Stage, failed};
 use super::{BLOCK, SET_KEY, TURN_ON};
 use crate::api::conditions::reason;
 use crate::domain::{AwsError, Cause, ErrorClass, Operation};
 use crate::plan::guardrails::request::problem_of;
+use crate::plan::guardrails::{GuardrailWatch, KeyStanding};
+use crate::plan::testing::at;
 
 fn denied() -> AwsError {
     failed(BLOCK, ErrorClass::Denied)
@@ -133,10 +137,52 @@ fn one_failed_reading_says_nothing_else_than_before() {
 }
 
 #[test]
+fn one_failed_reading_takes_nothing_from_what_is_known_of_the_key() {
+    let mut stage = Stage::new();
+    let why = "The account may not use it.".to_owned();
+    stage.standing = KeyStanding::Unusable(crate::plan::testing::key(1), why);
+    stage.visits((0, 100));
+    assert_eq!(stage.says(), "False/KeyNotUsable");
+    stage.unread = Some(failed(Operation::GetEbsEncryptionByDefault, ErrorClass::Throttled));
+    stage.watch.scanned();
+    stage.visit(105);
+    stage.unread = None;
+    assert_eq!(stage.says(), "False/KeyNotUsable");
+}
+
+#[test]
+fn what_aws_refuses_is_said_until_it_is_asked_again_and_not_tried_later_for_what_somebody_has_set() {
+    let mut stage = Stage::new();
+    stage.fails = Some((failed(BLOCK, ErrorClass::Invalid), false));
+    stage.visit(0);
+    for second in (5..20_000).step_by(5) {
+        stage.visits((second, second));
+        assert_eq!(stage.says(), "False/InvalidRequest", "{second}");
+    }
+    let tries = stage.count(BLOCK);
+    assert!(tries > 1, "it is tried again");
+    // Somebody sets all of it, and somebody turns one off.
+    stage.fails = None;
+    stage.is_on = true;
+    stage.default_key = crate::plan::testing::key(1).as_str().into();
+    (stage.images, stage.snapshots) = ("block-new-sharing", "block-new-sharing");
+    stage.watch.scanned();
+    stage.visits((20_000, 20_010));
+    assert_eq!(stage.says(), "True/Enforced");
+    stage.images = "unblocked";
+    stage.watch.scanned();
+    stage.visits((20_015, 20_060));
+    assert_eq!(
+        (stage.count(BLOCK), stage.says().as_str()),
+        (tries + 1, "True/Enforced")
+    );
+}
+
+#[test]
 fn while_nothing_is_read_for_long_it_is_not_known_any_more() {
     let mut stage = Stage::sound();
     stage.visits((0, 20));
-    let asked = crate::plan::guardrails::asked(&stage.spec, true, &[]);
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails, &[]);
     for (second, expected) in [(1799, "True/Enforced"), (1900, "Unknown/NotRead")] {
         let before = stage.status.clone();
         let view = crate::plan::guardrails::View {
@@ -151,6 +197,43 @@ fn while_nothing_is_read_for_long_it_is_not_known_any_more() {
         assert_eq!(stage.says(), expected, "{second}");
     }
     assert_eq!(stage.row(IMAGES).expect("a row").holds, None);
+}
+
+#[test]
+fn what_an_earlier_process_has_said_is_not_known_any_more_where_no_scan_succeeds_for_long() {
+    let mut stage = Stage::sound();
+    stage.status.last_scan_time = Some(Time(at(0)));
+    stage.visits((0, 20));
+    let held = stage.row(IMAGES).expect("a row").held_since.clone();
+    stage.watch = GuardrailWatch::default();
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails, &[]);
+    for (second, says, holds) in [
+        (1799, "True/Enforced", Some(true)),
+        (1800, "Unknown/NotRead", None),
+        (5000, "Unknown/NotRead", None),
+    ] {
+        let before = stage.status.clone();
+        let view = crate::plan::guardrails::View {
+            spec: &stage.spec,
+            asked: &asked,
+            watch: &stage.watch,
+            key: &stage.key,
+            generation: Some(1),
+            now: at(second),
+        };
+        crate::plan::guardrails::tell(&mut stage.status, &before, &view);
+        assert_eq!(stage.says(), says, "{second}");
+        for row in &stage.status.guardrails {
+            assert_eq!((row.holds, row.state.is_some()), (holds, holds.is_some()), "{row:#?}");
+        }
+    }
+    let encryption = stage.row(ENCRYPTION).expect("a row");
+    assert_eq!((&encryption.key_arn, encryption.message.is_some()), (&None, true));
+    assert_eq!(
+        stage.row(IMAGES).expect("a row").held_since,
+        held,
+        "it may be a drift yet"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod failing;
+mod handing_over;
 mod stage;
 mod tables;
 mod whatever;
@@ -8,7 +9,7 @@ use serde_json::json;
 use self::stage::{ENCRYPTION, IMAGES, SNAPSHOTS, Stage, usable};
 use super::*;
 use crate::api::GuardrailManager;
-use crate::domain::{GuardrailChange, KeyProblem, Operation};
+use crate::domain::{ErrorClass, GuardrailChange, KeyProblem, Operation};
 use crate::plan::testing::key;
 
 const SET_KEY: Operation = Operation::ModifyEbsDefaultKmsKeyId;
@@ -231,6 +232,34 @@ fn another_key_of_the_policy_is_set_and_nobody_has_undone_anything() {
     stage.default_key = key(3).as_str().into();
     stage.visits((3605, 4600));
     assert_eq!((stage.count(SET_KEY), stage.drifts(ENCRYPTION)), (2, 1));
+}
+
+#[test]
+fn what_held_under_another_key_or_by_a_declarative_policy_nobody_has_undone() {
+    // The policy's key changes while the default key cannot be read.
+    let mut stage = Stage::sound();
+    (stage.key, stage.standing) = (usable(2), KeyStanding::Usable(key(2)));
+    stage.default_key = key(2).as_str().into();
+    stage.visits((0, 100));
+    stage.unread = Some(stage::failed(Operation::GetEbsDefaultKmsKeyId, ErrorClass::Denied));
+    stage.watch.scanned();
+    stage.visits((105, 200));
+    (stage.key, stage.standing) = (usable(1), KeyStanding::Usable(key(1)));
+    stage.visits((205, 300));
+    stage.unread = None;
+    stage.images = "unblocked";
+    stage.visits((305, 1500));
+    assert_eq!((stage.count(SET_KEY), stage.drifts(ENCRYPTION)), (1, 0));
+    assert_eq!(stage.drifts(IMAGES), 1, "it has no key");
+
+    // The organization lets go of what it has held.
+    let mut stage = Stage::sound();
+    stage.is_declared = true;
+    stage.visits((0, 1000));
+    assert_eq!(stage.says(), "True/Enforced");
+    (stage.is_declared, stage.images) = (false, "unblocked");
+    stage.visits((1005, 2000));
+    assert_eq!((stage.count(BLOCK), stage.drifts(IMAGES)), (1, 0));
 }
 
 #[test]

@@ -10,7 +10,9 @@ use crate::api::{
 use crate::domain::{
     AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyUsability, ManagedBy, Operation,
 };
-use crate::plan::guardrails::{Asked, Fetched, GuardrailWatch, KeyStanding, Reading, View, asked, tell};
+use crate::plan::guardrails::{
+    Asked, Fetched, GuardrailWatch, KeyStanding, Reading, View, asked, asks_about_key, tell,
+};
 use crate::plan::obstacle::KeyView;
 use crate::plan::testing::{at, key};
 
@@ -128,7 +130,7 @@ impl Stage {
     pub(super) fn visit(&mut self, second: i64) {
         let now = at(second);
         self.shows(now);
-        let asked = asked(&self.spec, true, &self.older);
+        let asked = asked(&self.spec, self.spec.guardrails, &self.older);
         if asked.is_empty() {
             self.watch.rest();
         } else {
@@ -167,10 +169,11 @@ impl Stage {
             if self.unread.is_none() {
                 self.was_declared = self.is_declared;
             }
-            let readings = asked.iter().map(|one| self.read(one.guardrail, now)).collect();
+            let readings: Vec<Reading> = asked.iter().map(|one| self.read(one.guardrail, now)).collect();
+            let is_asked = asks_about_key(asked, &readings, &self.key);
             let fetched = Fetched {
                 readings,
-                key: self.standing.clone(),
+                key: Some(self.standing.clone()).filter(|_| is_asked).unwrap_or_default(),
                 key_of: self.key.arn().cloned(),
             };
             let interval = self.spec.scan_interval.as_std();

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::stage::{ENCRYPTION, IMAGES, settings, spec};
+use super::stage::{ENCRYPTION, IMAGES, SNAPSHOTS, settings, spec};
 use crate::domain::{
-    ConsumerKind, ErrorClass, Guardrail, ImageRef, Key, KeyAccess, KeyUsability, Launcher, Launches, Operation,
-    Readings,
+    ConsumerKind, ErrorClass, Guardrail, GuardrailChange, ImageRef, Key, KeyAccess, KeyGrant, KeyUsability, Launcher,
+    Launches, Operation, Readings,
 };
-use crate::plan::access::Principal;
-use crate::plan::guardrails::key::{self, KeyStanding, needs, standing, unread_launchers};
-use crate::plan::guardrails::{Asked, asked, turned_on};
+use crate::plan::access::{NEEDED, Principal};
+use crate::plan::guardrails::key::{self, KeyStanding, standing};
+use crate::plan::guardrails::{Asked, Launchers, asked, turned_on};
 use crate::plan::testing::{account, at, failed_call, image_id, key as key_arn, scope};
 use crate::plan::usage::{Graph, graph};
 
@@ -29,26 +29,30 @@ fn a_guardrail_is_set_where_policy_and_target_enforce_it_and_no_older_policy_spe
         set.map(|one| one.guardrail).collect()
     };
     let which = [ENCRYPTION, IMAGES, Guardrail::AllowedImages];
-    for (mode, may_change, others, expected) in [
-        ("Enforce", true, vec![], vec![ENCRYPTION]),
-        ("Audit", true, vec![], vec![]),
-        ("Enforce", false, vec![], vec![]),
-        ("Enforce", true, vec![("a", None)], vec![ENCRYPTION]),
-        ("Enforce", true, vec![("a", Some(ignoring))], vec![ENCRYPTION]),
-        ("Enforce", true, vec![("a", Some(ignoring)), ("b", Some(older))], vec![]),
+    let same = Some(settings(&all));
+    // What the policy says by now: it was changed, and its target has not heard of it.
+    let audits = Some(settings(&json!({"imageBlockPublicAccess": "Enforce"})));
+    for (mode, policy, others, expected) in [
+        ("Enforce", same, vec![], vec![ENCRYPTION]),
+        ("Audit", same, vec![], vec![]),
+        ("Enforce", None, vec![], vec![]),
+        ("Enforce", audits, vec![], vec![]),
+        ("Enforce", same, vec![("a", None)], vec![ENCRYPTION]),
+        ("Enforce", same, vec![("a", Some(ignoring))], vec![ENCRYPTION]),
+        ("Enforce", same, vec![("a", Some(ignoring)), ("b", Some(older))], vec![]),
     ] {
-        let found = asked(&spec(&all, mode), may_change, &others);
+        let found = asked(&spec(&all, mode), policy, &others);
         assert_eq!(found.iter().map(|one| one.guardrail).collect::<Vec<_>>(), which);
-        assert_eq!(set(&found), expected, "{mode} {may_change} {others:?}");
+        assert_eq!(set(&found), expected, "{mode} {policy:?} {others:?}");
         let governor = found[0].governor.as_deref();
         assert_eq!(governor, others.get(1).map(|(policy, _)| *policy), "{others:?}");
     }
     let mut suspended = spec(&all, "Enforce");
     suspended.suspend = true;
-    assert!(set(&asked(&suspended, true, &[])).is_empty());
+    assert!(set(&asked(&suspended, same, &[])).is_empty());
     suspended.guardrails = None;
-    assert!(asked(&suspended, true, &[]).is_empty());
-    let every = asked(&spec(&json!({}), "Enforce"), true, &[]);
+    assert!(asked(&suspended, same, &[]).is_empty());
+    let every = asked(&spec(&json!({}), "Enforce"), same, &[]);
     assert_eq!(
         every.iter().map(|one| one.guardrail).collect::<Vec<_>>(),
         Guardrail::ALL
@@ -104,9 +108,40 @@ fn the_account_needs_the_key_and_so_do_the_roles_by_which_services_launch_there(
         arn: ROLE.into(),
         account: account(),
     };
-    let names = |graph: Option<&Graph>| -> BTreeSet<Principal> { needs(&scope(), graph).into_keys().collect() };
+    let names = |graph: Option<&Graph>| -> BTreeSet<Principal> { read(graph).needs(&scope()).into_keys().collect() };
     assert_eq!(names(None), [own.clone()].into());
-    assert_eq!(names(Some(&launching(Readings::default()))), [own, role].into());
+    assert_eq!(
+        names(Some(&launching(Readings::default()))),
+        [own.clone(), role.clone()].into()
+    );
+    // It launches by the same role what could not be read, and does not launch where it names nothing.
+    let unread = Launches::Image(ImageRef::Other("resolve:no-such-thing".into()));
+    let group = |launches: Vec<(Box<str>, Launches)>| {
+        let launchers = vec![Launcher {
+            kind: ConsumerKind::AutoScalingGroup,
+            id: "web".into(),
+            launches,
+            owner: None,
+        }];
+        let readings = Readings {
+            launchers,
+            ..Readings::default()
+        };
+        graph(&readings, &account(), at(0))
+    };
+    let unresolved = group(vec![("".into(), unread)]);
+    assert_eq!(unresolved.launched().count(), 0);
+    assert_eq!(names(Some(&unresolved)), [own.clone(), role].into());
+    assert_eq!(names(Some(&group(Vec::new()))), [own].into());
+}
+
+/// Launchers that are read, and that nobody has to read again.
+fn read(graph: Option<&Graph>) -> Launchers<'_> {
+    Launchers {
+        are_read: true,
+        graph,
+        is_due: false,
+    }
 }
 
 fn allowing(principals: &[&str]) -> KeyAccess {
@@ -133,7 +168,7 @@ fn a_key_may_be_the_default_one_where_each_of_them_may_use_it_and_that_is_known(
         aws_managed,
     };
     let judged = |aws_managed, access: Option<&KeyAccess>, graph: Option<&Graph>| {
-        standing(&key(aws_managed), &needs(&scope(), graph), access, &account())
+        standing(&key(aws_managed), &read(graph).needs(&scope()), access, &account())
     };
     let usable = KeyStanding::Usable(key_arn(1));
     assert_eq!(
@@ -147,7 +182,28 @@ fn a_key_may_be_the_default_one_where_each_of_them_may_use_it_and_that_is_known(
         usable,
         "AWS's own is for everybody there"
     );
+    // Who launches besides may be anybody of the account: a policy that names some of them stops all others.
+    let some = "arn:aws:iam::111122223333:role/ci";
+    let by_grant = KeyAccess {
+        grants: Ok(vec![KeyGrant {
+            grantee: some.into(),
+            operations: NEEDED
+                .iter()
+                .map(|action| action.trim_start_matches("kms:").into())
+                .collect(),
+            constrained: false,
+        }]),
+        ..allowing(&[other])
+    };
+    assert_eq!(judged(false, Some(&allowing(&[some, root])), None), usable);
+    assert_eq!(judged(false, Some(&allowing(&["*"])), None), usable);
     for (access, graph, words) in [
+        (
+            Some(allowing(&[some])),
+            None,
+            "That some of the account may is not enough.",
+        ),
+        (Some(by_grant), None, "That some of the account may is not enough."),
         (Some(allowing(&[other])), None, "The account 111122223333 may not use"),
         (Some(allowing(&[root])), Some(&graph), "AutoScalingGroup web"),
         (Some(unread), None, "grant kms:GetKeyPolicy to the role"),
@@ -161,29 +217,81 @@ fn a_key_may_be_the_default_one_where_each_of_them_may_use_it_and_that_is_known(
 }
 
 #[test]
-fn where_what_launches_by_a_role_could_not_be_read_it_is_not_known_who_needs_the_key() {
-    let denied = |operation| failed_call(operation, ErrorClass::Denied);
-    let lacking = |kind, operation| {
-        let unread = [(kind, denied(operation))].into();
+fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
+    let lacking = |kind, operation, class| {
+        let unread = [(kind, failed_call(operation, class))].into();
         launching(Readings {
             unread,
             ..Readings::default()
         })
     };
-    let groups = lacking(ConsumerKind::AutoScalingGroup, Operation::DescribeAutoScalingGroups);
-    let why = unread_launchers(&groups).expect("unknown");
-    assert!(why.contains("autoscaling:DescribeAutoScalingGroups"), "{why}");
-    let recipes = lacking(ConsumerKind::Recipe, Operation::ListImageRecipes);
-    assert_eq!(unread_launchers(&recipes), None);
-    assert_eq!(unread_launchers(&launching(Readings::default())), None);
+    let group = ConsumerKind::AutoScalingGroup;
+    let groups = |class| lacking(group, Operation::DescribeAutoScalingGroups, class);
+    let (denied, throttled) = (groups(ErrorClass::Denied), groups(ErrorClass::Throttled));
+    let recipes = lacking(ConsumerKind::Recipe, Operation::ListImageRecipes, ErrorClass::Denied);
+    let whole = launching(Readings::default());
+    let not_read = Launchers {
+        are_read: false,
+        ..read(Some(&whole))
+    };
+    let key = |aws_managed| Key {
+        arn: key_arn(1),
+        usability: KeyUsability::Usable,
+        aws_managed,
+    };
+    // What is said, and whether more will be known without anybody's doing.
+    for (launchers, said, are_known) in [
+        (read(Some(&whole)), "", true),
+        (read(Some(&recipes)), "", true),
+        (read(Some(&denied)), "autoscaling:DescribeAutoScalingGroups", true),
+        (not_read, "set spec.consumers.read to true", true),
+        (read(Some(&throttled)), "waits", false),
+        (read(None), "waits", false),
+    ] {
+        match launchers.stands(&key(false)) {
+            None => assert_eq!(said, ""),
+            Some(KeyStanding::Waiting) => assert_eq!(said, "waits"),
+            Some(KeyStanding::Unusable(_, why)) => assert!(!said.is_empty() && why.contains(said), "{why}"),
+            Some(other) => panic!("{other:?}"),
+        }
+        assert_eq!(launchers.are_known(), are_known, "{said}");
+        assert_eq!(launchers.stands(&key(true)), None, "AWS's own is for everybody there");
+    }
+}
+
+#[test]
+fn who_may_have_come_to_launch_since_is_read_before_a_key_is_said_to_be_usable() {
+    let whole = launching(Readings::default());
+    let usable = || KeyStanding::Usable(key_arn(1));
+    let not = || KeyStanding::Unusable(key_arn(1), "They may not.".to_owned());
+    let due = Launchers {
+        is_due: true,
+        ..read(Some(&whole))
+    };
+    assert_eq!(due.confirm(usable()), KeyStanding::Waiting);
+    assert_eq!(due.confirm(not()), not(), "that does not wait for who else launches");
+    assert!(!due.are_known());
+    assert_eq!(read(Some(&whole)).confirm(usable()), usable());
 }
 
 #[test]
 fn an_event_says_what_was_turned_on() {
-    let key = key_arn(1);
-    for guardrail in Guardrail::ALL {
-        let note = turned_on(guardrail, Some(&key));
-        assert!(note.starts_with("Turned on ") && note.ends_with('.'), "{note}");
-        assert_eq!(note.contains(key.as_str()), guardrail == ENCRYPTION, "{note}");
+    let key = || GuardrailChange::DefaultKey(key_arn(1));
+    let turn_on = || GuardrailChange::EncryptionByDefault;
+    for (guardrail, changes, begins, has_key) in [
+        (ENCRYPTION, vec![key(), turn_on()], "Turned on EBS encryption", true),
+        (ENCRYPTION, vec![turn_on()], "Turned on EBS encryption", false),
+        (ENCRYPTION, vec![key()], "Made ", true),
+        (IMAGES, vec![GuardrailChange::BlockImages], "Turned on Image", false),
+        (
+            SNAPSHOTS,
+            vec![GuardrailChange::BlockSnapshots],
+            "Turned on Snapshot",
+            false,
+        ),
+    ] {
+        let note = turned_on(guardrail, &changes);
+        assert!(note.starts_with(begins) && note.ends_with('.'), "{note}");
+        assert_eq!(note.contains(key_arn(1).as_str()), has_key, "{note}");
     }
 }
