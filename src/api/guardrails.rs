@@ -135,7 +135,7 @@ impl From<ManagedBy> for GuardrailManager {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardrailStatus {
-    /// Which one.
+    /// Which guardrail it is.
     pub name: GuardrailName,
     /// `Enforce`: amiseal sets it wherever it does not hold. `Audit`: it is only reported.
     #[serde(default)]
