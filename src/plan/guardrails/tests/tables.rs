@@ -217,6 +217,51 @@ fn a_key_may_be_the_default_one_where_each_of_them_may_use_it_and_that_is_known(
 }
 
 #[test]
+fn a_denial_for_some_of_the_account_stops_a_key_from_being_the_default_one() {
+    let key = Key {
+        arn: key_arn(1),
+        usability: KeyUsability::Usable,
+        aws_managed: false,
+    };
+    let denying = |principal: &str, action: &str| {
+        let allow = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": "kms:*", "Resource": "*"});
+        let deny = json!({"Effect": "Deny", "Principal": {"AWS": principal}, "Action": action, "Resource": "*"});
+        KeyAccess {
+            policy: Ok(json!({"Statement": [allow, deny]}).to_string().into()),
+            grants: Ok(Vec::new()),
+        }
+    };
+    for (principal, action, words) in [
+        (
+            "arn:aws:iam::111122223333:role/web",
+            "kms:*",
+            "denies some of the account",
+        ),
+        (
+            "arn:aws:iam::111122223333:user/web",
+            "kms:*",
+            "denies some of the account",
+        ),
+        (
+            "arn:aws:sts::111122223333:assumed-role/web/one",
+            "kms:CreateGrant",
+            "denies some of the account",
+        ),
+        ("arn:aws:iam::111122223333:root", "kms:*", "may not use"),
+        ("arn:aws:iam::111122223333:role/web", "kms:ScheduleKeyDeletion", ""),
+        ("arn:aws:iam::444455556666:role/web", "kms:*", ""),
+    ] {
+        let access = denying(principal, action);
+        match standing(&key, &read(None).needs(&scope()), Some(&access), &account()) {
+            KeyStanding::Usable(_) => assert_eq!(words, "", "{principal} {action}"),
+            KeyStanding::Unusable(_, why) => assert!(!words.is_empty() && why.contains(words), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
     let lacking = |kind, operation, class| {
         let unread = [(kind, failed_call(operation, class))].into();
