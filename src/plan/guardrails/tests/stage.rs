@@ -29,6 +29,8 @@ pub(super) struct Stage {
     pub(super) watch: GuardrailWatch,
     pub(super) key: KeyView,
     pub(super) standing: KeyStanding,
+    /// Whether it is known by now who launches there.
+    pub(super) knows_launchers: bool,
     pub(super) older: Vec<(&'static str, Option<GuardrailSettings>)>,
     /// Whether the API server takes no status.
     pub(super) loses_writes: bool,
@@ -97,6 +99,7 @@ impl Stage {
             watch: GuardrailWatch::default(),
             key: usable(1),
             standing: KeyStanding::Usable(key(1)),
+            knows_launchers: true,
             older: Vec::new(),
             loses_writes: false,
             is_on: false,
@@ -164,7 +167,7 @@ impl Stage {
 
     fn work(&mut self, asked: &[Asked], second: i64) {
         let now = at(second);
-        if self.watch.is_read_due(asked, true, now) {
+        if self.watch.is_read_due(asked, self.knows_launchers, now) {
             self.reads += 1;
             if self.unread.is_none() {
                 self.was_declared = self.is_declared;
