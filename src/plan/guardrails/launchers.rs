@@ -107,6 +107,7 @@ fn unread(graph: &Graph) -> Option<Unread> {
     )))
 }
 
+/// An endpoint that cannot be reached lasts: a missing route does not come by itself, and a reading that lacks it only once is not kept.
 fn passes(problem: &Problem) -> bool {
-    [reason::THROTTLED, reason::TRANSIENT_ERROR, reason::ENDPOINT_UNREACHABLE].contains(&problem.reason)
+    [reason::THROTTLED, reason::TRANSIENT_ERROR].contains(&problem.reason)
 }

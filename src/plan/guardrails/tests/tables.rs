@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::stage::{ENCRYPTION, IMAGES, SNAPSHOTS, settings, spec};
 use crate::domain::{
-    ConsumerKind, ErrorClass, Guardrail, GuardrailChange, ImageRef, Key, KeyAccess, KeyGrant, KeyUsability, Launcher,
-    Launches, Operation, Readings,
+    AwsError, Cause, ConsumerKind, ErrorClass, Guardrail, GuardrailChange, ImageRef, Key, KeyAccess, KeyGrant,
+    KeyUsability, Launcher, Launches, Operation, Readings,
 };
 use crate::plan::access::{NEEDED, Principal};
 use crate::plan::guardrails::key::{self, KeyStanding, standing};
@@ -263,17 +263,29 @@ fn a_denial_for_some_of_the_account_stops_a_key_from_being_the_default_one() {
 
 #[test]
 fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
-    let lacking = |kind, operation, class| {
-        let unread = [(kind, failed_call(operation, class))].into();
+    let lacking = |kind, error| {
+        let unread = [(kind, error)].into();
         launching(Readings {
             unread,
             ..Readings::default()
         })
     };
-    let group = ConsumerKind::AutoScalingGroup;
-    let groups = |class| lacking(group, Operation::DescribeAutoScalingGroups, class);
-    let (denied, throttled) = (groups(ErrorClass::Denied), groups(ErrorClass::Throttled));
-    let recipes = lacking(ConsumerKind::Recipe, Operation::ListImageRecipes, ErrorClass::Denied);
+    let failed = |class| failed_call(Operation::DescribeAutoScalingGroups, class);
+    let groups = |error| lacking(ConsumerKind::AutoScalingGroup, error);
+    let (denied, throttled) = (
+        groups(failed(ErrorClass::Denied)),
+        groups(failed(ErrorClass::Throttled)),
+    );
+    let transient = groups(failed(ErrorClass::Transient));
+    let caused = |cause| {
+        groups(AwsError {
+            cause: Some(cause),
+            ..failed(ErrorClass::Transient)
+        })
+    };
+    let (unreachable, late) = (caused(Cause::Unreachable), caused(Cause::Timeout));
+    let recipes = failed_call(Operation::ListImageRecipes, ErrorClass::Denied);
+    let recipes = lacking(ConsumerKind::Recipe, recipes);
     let whole = launching(Readings::default());
     let not_read = Launchers {
         are_read: false,
@@ -291,6 +303,9 @@ fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
         (read(Some(&denied)), "autoscaling:DescribeAutoScalingGroups", true),
         (not_read, "set spec.consumers.read to true", true),
         (read(Some(&throttled)), "waits", false),
+        (read(Some(&transient)), "waits", false),
+        (read(Some(&unreachable)), "autoscaling:DescribeAutoScalingGroups", true),
+        (read(Some(&late)), "autoscaling:DescribeAutoScalingGroups", true),
         (read(None), "waits", false),
     ] {
         match launchers.stands(&key(false)) {
