@@ -115,10 +115,10 @@ impl View<'_> {
             Guardrail::EncryptionByDefault => self.watch.hindrance(self.key, &self.spec.kms_key_id),
             _ => None,
         };
-        let was_asked = self.watch.was_asked(guardrail);
+        let was_asked = self.watch.was_asked(guardrail, self.key);
         let failure = self.watch.failure(guardrail);
         let failure = failure.filter(|problem| !was_asked || needs_a_person(problem.reason));
-        let is_settling = self.watch.is_settling(guardrail, self.now);
+        let is_settling = self.watch.is_settling(guardrail, self.key, self.now);
         match (hindrance, failure) {
             (Some(Hindrance::NotUsable(why)), _) => {
                 let message =

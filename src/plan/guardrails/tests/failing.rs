@@ -1,7 +1,6 @@
 //! Calls that fail, and readings that do.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::json;
 
 use super::stage::{ENCRYPTION, IMAGES, Stage, failed};
 use super::{BLOCK, SET_KEY, TURN_ON};
@@ -42,10 +41,7 @@ fn what_is_denied_says_which_action_to_allow_and_is_tried_again_after_ten_minute
 #[test]
 fn while_it_is_read_anew_who_launches_the_same_is_said_of_what_was_asked_or_has_failed() {
     for (fails, says) in [(true, "False/Forbidden"), (false, "False/Requested")] {
-        let mut stage = Stage::of(
-            &json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Ignore",
-            "snapshotBlockPublicAccess": "Ignore", "allowedImages": "Ignore"}),
-        );
+        let mut stage = Stage::of_encryption();
         stage.fails = fails.then(|| (failed(SET_KEY, ErrorClass::Denied), false));
         stage.lag = 100_000;
         stage.visits((0, 100));

@@ -8,7 +8,7 @@ use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, GuardrailName, GuardrailSettings, GuardrailStatus,
 };
 use crate::domain::{
-    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyUsability, ManagedBy, Operation,
+    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyArn, KeyUsability, ManagedBy, Operation,
 };
 use crate::plan::guardrails::{
     Asked, Fetched, GuardrailWatch, KeyStanding, Reading, View, asked, asks_about_key, tell,
@@ -52,7 +52,7 @@ pub(super) struct Stage {
     pub(super) calls: Vec<(i64, GuardrailChange)>,
     pub(super) reads: usize,
     /// When each was set last, but for calls that AWS has refused.
-    set: Vec<(i64, Guardrail)>,
+    set: Vec<(i64, Guardrail, Option<KeyArn>)>,
 }
 
 pub(super) fn spec(guardrails: &serde_json::Value, mode: &str) -> AMIEncryptionTargetSpec {
@@ -88,6 +88,16 @@ impl Stage {
             "ebsEncryptionByDefault": "Enforce",
             "imageBlockPublicAccess": "Enforce",
             "snapshotBlockPublicAccess": "Enforce",
+            "allowedImages": "Ignore",
+        }))
+    }
+
+    /// The same, and a policy that has encryption set alone.
+    pub(super) fn of_encryption() -> Self {
+        Self::of(&json!({
+            "ebsEncryptionByDefault": "Enforce",
+            "imageBlockPublicAccess": "Ignore",
+            "snapshotBlockPublicAccess": "Ignore",
             "allowedImages": "Ignore",
         }))
     }
@@ -242,8 +252,11 @@ impl Stage {
             "{guardrail} is set, and that is not on record"
         );
         assert!(!changes.is_empty(), "{guardrail} is set to nothing");
-        let before = self.set.iter().rev().find(|(_, of)| *of == guardrail);
-        if let Some((before, _)) = before {
+        let is_same = |of: Guardrail, key: &Option<KeyArn>| {
+            of == guardrail && (of != ENCRYPTION || key.as_ref() == self.key.arn())
+        };
+        let before = self.set.iter().rev().find(|(_, of, key)| is_same(*of, key));
+        if let Some((before, _, _)) = before {
             assert!(second - before >= 900, "{guardrail} is set at {before} and at {second}");
         }
         if guardrail != ENCRYPTION {
@@ -253,29 +266,33 @@ impl Stage {
             );
             return;
         }
-        assert_eq!(
-            self.standing,
-            KeyStanding::Usable(key(1)),
-            "who launches may not use it"
-        );
-        assert_eq!(self.key, usable(1), "the key cannot be used");
+        let KeyView::Known(Key {
+            arn,
+            usability: KeyUsability::Usable,
+            ..
+        }) = &self.key
+        else {
+            panic!("the key cannot be used")
+        };
+        let is_usable = KeyStanding::Usable(arn.clone());
+        assert_eq!(self.standing, is_usable, "who launches may not use it");
         let turns_on = changes
             .iter()
             .position(|one| *one == GuardrailChange::EncryptionByDefault);
         let sets_key = changes
             .iter()
-            .position(|one| *one == GuardrailChange::DefaultKey(key(1)));
+            .position(|one| *one == GuardrailChange::DefaultKey(arn.clone()));
         if let Some(turns_on) = turns_on {
             let is_first = sets_key.is_some_and(|sets_key| sets_key < turns_on);
             assert!(
-                is_first || *self.default_key == *key(1).as_str(),
+                is_first || *self.default_key == *arn.as_str(),
                 "the key is set before encryption is turned on"
             );
         }
     }
 
     fn take(&mut self, guardrail: Guardrail, change: GuardrailChange, second: i64) {
-        self.set.push((second, guardrail));
+        self.set.push((second, guardrail, self.key.arn().cloned()));
         self.pending.push((at(second + self.lag), change));
         self.shows(at(second));
     }
