@@ -162,7 +162,8 @@ impl TargetReconciler<'_> {
         if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
             return KeyStanding::Unread(error.clone());
         }
-        launchers.confirm(guardrails::standing(key, &needs, access.as_ref(), &self.scope.account))
+        let standing = guardrails::standing(key, &needs, access.as_ref(), &self.scope.account);
+        launchers.confirm(key, standing)
     }
 
     /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.

@@ -49,10 +49,11 @@ impl Launchers<'_> {
         }
     }
 
-    /// How a key stands by those who are known. Others may have come where they are to be read anew, and that is waited for.
-    pub fn confirm(&self, standing: KeyStanding) -> KeyStanding {
+    /// How a key stands by those who are known. Others may have come where they are to be read anew, and that is waited for;
+    /// AWS's own key is for them too.
+    pub fn confirm(&self, key: &Key, standing: KeyStanding) -> KeyStanding {
         match standing {
-            KeyStanding::Usable(_) if self.are_read && self.is_due => KeyStanding::Waiting,
+            KeyStanding::Usable(_) if self.are_read && self.is_due && !key.aws_managed => KeyStanding::Waiting,
             other => other,
         }
     }

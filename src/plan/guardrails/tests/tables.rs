@@ -328,10 +328,23 @@ fn who_may_have_come_to_launch_since_is_read_before_a_key_is_said_to_be_usable()
         is_due: true,
         ..read(Some(&whole))
     };
-    assert_eq!(due.confirm(usable()), KeyStanding::Waiting);
-    assert_eq!(due.confirm(not()), not(), "that does not wait for who else launches");
+    let key = |aws_managed| Key {
+        arn: key_arn(1),
+        usability: KeyUsability::Usable,
+        aws_managed,
+    };
+    for (launchers, aws_managed, standing, expected) in [
+        (due, false, usable(), KeyStanding::Waiting),
+        // It does not wait for who else launches.
+        (due, false, not(), not()),
+        (due, true, usable(), usable()),
+        (read(Some(&whole)), false, usable(), usable()),
+        (read(Some(&whole)), true, usable(), usable()),
+    ] {
+        let found = launchers.confirm(&key(aws_managed), standing);
+        assert_eq!(found, expected, "{launchers:?} {aws_managed}");
+    }
     assert!(!due.are_known());
-    assert_eq!(read(Some(&whole)).confirm(usable()), usable());
 }
 
 #[test]
