@@ -366,6 +366,12 @@ impl GuardrailWatch {
         request.is_some_and(|request| request.is_settling(now) && request.is_for(key))
     }
 
+    /// Whether nobody is asked about the key: AWS was asked to set it, nothing spoke against that, and it is not set again soon.
+    pub(super) fn rests_on_key(&self, key: &KeyView, now: Timestamp) -> bool {
+        let is_sound = matches!(self.key, KeyStanding::Usable(_) | KeyStanding::Unasked);
+        is_sound && self.is_settling(Guardrail::EncryptionByDefault, key, later(now, FRESH))
+    }
+
     /// Why it could not be set.
     pub(super) fn failure(&self, guardrail: Guardrail) -> Option<&Problem> {
         self.failures.get(&guardrail).map(|failure| &failure.problem)

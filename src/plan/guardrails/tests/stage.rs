@@ -51,6 +51,8 @@ pub(super) struct Stage {
     pub(super) unread: Option<AwsError>,
     pub(super) calls: Vec<(i64, GuardrailChange)>,
     pub(super) reads: usize,
+    /// How often it was asked who may use the key.
+    pub(super) asks: usize,
     /// When each was set last, but for calls that AWS has refused.
     set: Vec<(i64, Guardrail, Option<KeyArn>)>,
 }
@@ -124,6 +126,7 @@ impl Stage {
             unread: None,
             calls: Vec::new(),
             reads: 0,
+            asks: 0,
             set: Vec::new(),
         }
     }
@@ -183,7 +186,8 @@ impl Stage {
                 self.was_declared = self.is_declared;
             }
             let readings: Vec<Reading> = asked.iter().map(|one| self.read(one.guardrail, now)).collect();
-            let is_asked = asks_about_key(asked, &readings, &self.key);
+            let is_asked = asks_about_key(&self.watch, asked, &readings, &self.key, now);
+            self.asks += usize::from(is_asked);
             let fetched = Fetched {
                 readings,
                 key: Some(self.standing.clone()).filter(|_| is_asked).unwrap_or_default(),
