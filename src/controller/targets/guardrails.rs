@@ -118,7 +118,8 @@ impl TargetReconciler<'_> {
             tracing::warn!(%error, "could not read a guardrail");
         }
         let key = self.state(|state| state.key.view().clone());
-        let standing = if guardrails::asks_about_key(asked, &readings, &key) {
+        let asks = self.state(|state| guardrails::asks_about_key(&state.guardrails, asked, &readings, &key, at));
+        let standing = if asks {
             self.key_standing().await
         } else {
             KeyStanding::Unasked
@@ -138,13 +139,16 @@ impl TargetReconciler<'_> {
 
     /// Whether the policy's key may be the default one: it is read anew, with who may use it.
     async fn key_standing(&self) -> KeyStanding {
+        let before = self.state(|state| state.key.view().clone());
         let failed = self.read_key().await;
-        self.classify();
-        self.wake_migrations();
+        let view = self.state(|state| state.key.view().clone());
+        if view != before {
+            self.classify();
+            self.wake_migrations();
+        }
         if let Some(error) = failed {
             return KeyStanding::Unread(error);
         }
-        let view = self.state(|state| state.key.view().clone());
         let KeyView::Known(key) = &*view else {
             return KeyStanding::Unasked;
         };
@@ -162,7 +166,8 @@ impl TargetReconciler<'_> {
         if let Some(error) = access.as_ref().and_then(KeyAccess::passing_failure) {
             return KeyStanding::Unread(error.clone());
         }
-        launchers.confirm(guardrails::standing(key, &needs, access.as_ref(), &self.scope.account))
+        let standing = guardrails::standing(key, &needs, access.as_ref(), &self.scope.account);
+        launchers.confirm(key, standing)
     }
 
     /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.

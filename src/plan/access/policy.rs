@@ -197,7 +197,7 @@ impl Statement {
         if !self.is_about(context) {
             return Truth::No;
         }
-        let named = self.principals.list.iter().map(|named| named.covers(context.principal));
+        let named = self.principals.list.iter().map(|named| named.covers(context));
         let covered = named.fold(Truth::No, Truth::or);
         let is_for = if self.principals.others {
             self.excepts(context.principal)
@@ -303,7 +303,8 @@ impl Named {
     }
 
     /// Whether a denial that names it is one for somebody.
-    fn covers(&self, principal: &Principal) -> Truth {
+    fn covers(&self, context: &Context<'_>) -> Truth {
+        let principal = context.principal;
         match (self, principal) {
             (Self::Everybody, _) => Truth::Yes,
             (Self::Account(id), _) if principal.account().is_some_and(|account| account.as_str() == id) => Truth::Yes,
@@ -311,7 +312,12 @@ impl Named {
             (Self::Arn(arn), Principal::Role { arn: role, .. }) if is_session_of(arn, role) => {
                 Truth::Perhaps("one session of the role".to_owned())
             }
-            // Others of the account may all the same.
+            // Others of the account may all the same, which is not enough where everybody has to.
+            (Self::Arn(arn), Principal::Account(account))
+                if context.everybody && account_of(arn) == Some(account.as_str()) =>
+            {
+                Truth::Perhaps("some of the account".to_owned())
+            }
             _ => Truth::No,
         }
     }

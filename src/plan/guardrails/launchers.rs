@@ -49,10 +49,11 @@ impl Launchers<'_> {
         }
     }
 
-    /// How a key stands by those who are known. Others may have come where they are to be read anew, and that is waited for.
-    pub fn confirm(&self, standing: KeyStanding) -> KeyStanding {
+    /// How a key stands by those who are known. Others may have come where they are to be read anew, and that is waited for;
+    /// AWS's own key is for them too.
+    pub fn confirm(&self, key: &Key, standing: KeyStanding) -> KeyStanding {
         match standing {
-            KeyStanding::Usable(_) if self.are_read && self.is_due => KeyStanding::Waiting,
+            KeyStanding::Usable(_) if self.are_read && self.is_due && !key.aws_managed => KeyStanding::Waiting,
             other => other,
         }
     }
@@ -107,6 +108,7 @@ fn unread(graph: &Graph) -> Option<Unread> {
     )))
 }
 
+/// An endpoint that cannot be reached lasts: a missing route does not come by itself, and a reading that lacks it only once is not kept.
 fn passes(problem: &Problem) -> bool {
-    [reason::THROTTLED, reason::TRANSIENT_ERROR, reason::ENDPOINT_UNREACHABLE].contains(&problem.reason)
+    [reason::THROTTLED, reason::TRANSIENT_ERROR].contains(&problem.reason)
 }

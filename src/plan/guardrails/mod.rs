@@ -14,6 +14,8 @@ mod tell;
 mod tests;
 mod watch;
 
+use jiff::Timestamp;
+
 use crate::api::{AMIEncryptionTargetSpec, GuardrailMode, GuardrailName, GuardrailSettings, Mode};
 use crate::domain::{Guardrail, GuardrailChange};
 use crate::plan::obstacle::KeyView;
@@ -68,14 +70,20 @@ pub fn asked(
     Guardrail::ALL.into_iter().filter_map(of_one).collect()
 }
 
-/// Whether it has to be asked who may use the policy's key: encryption is to be set, and does not hold.
-pub fn asks_about_key(asked: &[Asked], readings: &[Reading], key: &KeyView) -> bool {
+/// Whether it has to be asked who may use the policy's key: encryption is to be set, does not hold, and may be set soon.
+pub fn asks_about_key(
+    watch: &GuardrailWatch,
+    asked: &[Asked],
+    readings: &[Reading],
+    key: &KeyView,
+    now: Timestamp,
+) -> bool {
     let is_encryption = |one: &&Asked| one.guardrail == Guardrail::EncryptionByDefault;
     let is_enforced = asked.iter().find(is_encryption).is_some_and(|one| one.enforces);
     let reading = readings
         .iter()
         .find(|reading| reading.guardrail() == Guardrail::EncryptionByDefault);
-    is_enforced && reading.is_some_and(|reading| reading.may_be_set(key))
+    is_enforced && reading.is_some_and(|reading| reading.may_be_set(key)) && !watch.rests_on_key(key, now)
 }
 
 /// What amiseal has done, for an Event.

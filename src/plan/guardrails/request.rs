@@ -5,15 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::conditions::reason;
-use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::plan::obstacle::Problem;
+use crate::domain::{AwsError, Cause, ErrorClass, KeyArn};
+use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::problem;
 
 /// For how long AWS is not asked again: it may take ten minutes to show what it has taken.
 pub(super) const SHOWS_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// That AWS is to be asked to set something, or was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     /// As it is on record, which goes by whole seconds.
     pub(super) at: Timestamp,
@@ -21,15 +21,18 @@ pub(super) struct Request {
     pub(super) asked: Option<Timestamp>,
     /// Until when AWS cannot be asked, within its limits.
     pub(super) not_before: Option<Timestamp>,
+    /// The default key that it is for, where it takes one and that is known.
+    pub(super) key: Option<KeyArn>,
 }
 
 impl Request {
     /// One that is to be put on record.
-    pub(super) fn intended(now: Timestamp) -> Self {
+    pub(super) fn intended(now: Timestamp, key: Option<KeyArn>) -> Self {
         Self {
             at: second(now),
             asked: None,
             not_before: None,
+            key,
         }
     }
 
@@ -39,6 +42,15 @@ impl Request {
             at,
             asked: Some(now),
             not_before: None,
+            key: None,
+        }
+    }
+
+    /// Whether it is for this key of the policy, as far as is known. What another process has asked for may be.
+    pub(super) fn is_for(&self, key: &KeyView) -> bool {
+        match (&self.key, key.arn()) {
+            (Some(ours), Some(arn)) => ours == arn,
+            _ => true,
         }
     }
 

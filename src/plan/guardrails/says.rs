@@ -115,19 +115,22 @@ impl View<'_> {
             Guardrail::EncryptionByDefault => self.watch.hindrance(self.key, &self.spec.kms_key_id),
             _ => None,
         };
-        match hindrance {
-            Some(Hindrance::NotUsable(why)) => {
+        let was_asked = self.watch.was_asked(guardrail, self.key);
+        let failure = self.watch.failure(guardrail);
+        let failure = failure.filter(|problem| !was_asked || needs_a_person(problem.reason));
+        let is_settling = self.watch.is_settling(guardrail, self.key, self.now);
+        match (hindrance, failure) {
+            (Some(Hindrance::NotUsable(why)), _) => {
                 let message =
                     format!("The policy's key is not made the default key, and {name} is not turned on. {why}");
-                return Problem::new(reason::KEY_NOT_USABLE, message);
+                Problem::new(reason::KEY_NOT_USABLE, message)
             }
-            Some(Hindrance::NotKnown(why)) => return Problem::new(reason::NOT_READ, format!("{name}: {why}")),
-            None => {}
-        }
-        let was_asked = self.watch.was_asked(guardrail);
-        match self.watch.failure(guardrail) {
-            Some(problem) if !was_asked || needs_a_person(problem.reason) => problem.clone(),
-            _ => {
+            // While it is read anew who has to use the key, this is as true as before.
+            (_, Some(problem)) => problem.clone(),
+            (Some(Hindrance::NotKnown(why)), None) if !is_settling => {
+                Problem::new(reason::NOT_READ, format!("{name}: {why}"))
+            }
+            (_, None) => {
                 let message = format!("AWS is asked to set {name}, and may take ten minutes to show it.");
                 Problem::new(reason::REQUESTED, message)
             }

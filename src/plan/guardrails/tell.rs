@@ -134,7 +134,7 @@ impl View<'_> {
         if is_held && verdict == Verdict::Holds {
             row.message = Some("A declarative policy of the organization holds it.".to_owned());
         }
-        let is_settling = self.watch.is_settling(asked.guardrail, self.now);
+        let is_settling = self.watch.is_settling(asked.guardrail, self.key, self.now);
         match verdict {
             _ if !asked.enforces => {}
             // What the organization lets go of, nobody in the account has undone.

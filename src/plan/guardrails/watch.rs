@@ -148,7 +148,9 @@ impl GuardrailWatch {
         });
         for one in asked {
             if self.is_to_be_set(one, key, now) {
-                let before = self.requests.insert(one.guardrail, Request::intended(now));
+                let of_key = one.guardrail == Guardrail::EncryptionByDefault;
+                let request = Request::intended(now, key.arn().filter(|_| of_key).cloned());
+                let before = self.requests.insert(one.guardrail, request);
                 // A watch may show for a moment longer what this one takes the place of.
                 self.over.extend(before.map(|request| (one.guardrail, request.at)));
             }
@@ -185,7 +187,7 @@ impl GuardrailWatch {
         let is_over = |(guardrail, request): (&Guardrail, &Request)| {
             let wanted = asked.iter().find(|one| one.guardrail == *guardrail && one.enforces);
             let is_over = match request.asked {
-                None => wanted.is_none_or(|_| !self.may_set(*guardrail, key)),
+                None => wanted.is_none_or(|_| !request.is_for(key) || !self.may_set(*guardrail, key)),
                 Some(_) if request.is_settling(now) => false,
                 Some(_) => wanted.is_none() || self.has_settled(*guardrail, request, key),
             };
@@ -210,7 +212,8 @@ impl GuardrailWatch {
     /// Whether AWS is to be asked anew to set it.
     fn is_to_be_set(&self, one: &Asked, key: &KeyView, now: Timestamp) -> bool {
         let request = self.requests.get(&one.guardrail);
-        // Who is asked about by now is waited for.
+        // Who is asked about by now is waited for; that AWS was asked for another key is not.
+        let request = request.filter(|request| request.is_for(key));
         let is_under_way = request.is_some_and(|request| request.asked.is_none() || request.is_settling(now));
         let fails = self.failures.get(&one.guardrail);
         let waits = fails.is_some_and(|failure| now < failure.until);
@@ -260,7 +263,7 @@ impl GuardrailWatch {
         now: Timestamp,
         spread: impl FnOnce(Duration) -> Duration,
     ) {
-        let request = self.requests.get(&guardrail).copied().filter(|_| !took_some);
+        let request = self.requests.get(&guardrail).cloned().filter(|_| !took_some);
         match (Fate::of(error), request) {
             (Fate::Waits(wait), Some(request)) => {
                 let waiting = Request {
@@ -351,16 +354,22 @@ impl GuardrailWatch {
         self.requests.get(&guardrail).map(|request| request.at)
     }
 
-    /// Whether AWS was asked to set it, and not only is to be.
-    pub(super) fn was_asked(&self, guardrail: Guardrail) -> bool {
+    /// Whether AWS was asked to set it, under this key, and not only is to be.
+    pub(super) fn was_asked(&self, guardrail: Guardrail, key: &KeyView) -> bool {
         let request = self.requests.get(&guardrail);
-        request.is_some_and(|request| request.asked.is_some())
+        request.is_some_and(|request| request.asked.is_some() && request.is_for(key))
     }
 
     /// Whether what AWS was asked for may still come to show.
-    pub(super) fn is_settling(&self, guardrail: Guardrail, now: Timestamp) -> bool {
+    pub(super) fn is_settling(&self, guardrail: Guardrail, key: &KeyView, now: Timestamp) -> bool {
         let request = self.requests.get(&guardrail);
-        request.is_some_and(|request| request.is_settling(now))
+        request.is_some_and(|request| request.is_settling(now) && request.is_for(key))
+    }
+
+    /// Whether nobody is asked about the key: AWS was asked to set it, nothing spoke against that, and it is not set again soon.
+    pub(super) fn rests_on_key(&self, key: &KeyView, now: Timestamp) -> bool {
+        let is_sound = matches!(self.key, KeyStanding::Usable(_) | KeyStanding::Unasked);
+        is_sound && self.is_settling(Guardrail::EncryptionByDefault, key, later(now, FRESH))
     }
 
     /// Why it could not be set.

@@ -8,7 +8,7 @@ use crate::api::conditions::reason;
 use crate::domain::{AwsError, Cause, ErrorClass, Operation};
 use crate::plan::guardrails::request::problem_of;
 use crate::plan::guardrails::{GuardrailWatch, KeyStanding};
-use crate::plan::testing::at;
+use crate::plan::testing::{at, key};
 
 fn denied() -> AwsError {
     failed(BLOCK, ErrorClass::Denied)
@@ -36,6 +36,36 @@ fn what_is_denied_says_which_action_to_allow_and_is_tried_again_after_ten_minute
     stage.visits((1005, 1030));
     assert_eq!((stage.count(BLOCK), stage.says().as_str()), (3, "True/Enforced"));
     assert_eq!(stage.drifts(IMAGES), 0);
+}
+
+#[test]
+fn while_it_is_read_anew_who_launches_the_same_is_said_of_what_was_asked_or_has_failed() {
+    for (fails, says) in [(true, "False/Forbidden"), (false, "False/Requested")] {
+        let mut stage = Stage::of_encryption();
+        stage.fails = fails.then(|| (failed(SET_KEY, ErrorClass::Denied), false));
+        stage.lag = 100_000;
+        stage.visits((0, 100));
+        assert_eq!((stage.says().as_str(), stage.count(SET_KEY)), (says, 1));
+        let status = stage.status.clone();
+        (stage.standing, stage.knows_launchers) = (KeyStanding::Waiting, false);
+        stage.watch.scanned();
+        for second in (105..200).step_by(5) {
+            stage.visit(second);
+            assert_eq!(stage.status, status, "{second}");
+        }
+        (stage.standing, stage.knows_launchers) = (KeyStanding::Usable(key(1)), true);
+        stage.visits((200, 300));
+        assert_eq!((&stage.status, stage.count(SET_KEY)), (&status, 1));
+    }
+
+    // AWS must have shown it by now, and is not asked again.
+    let mut stage = Stage::new();
+    stage.lag = 100_000;
+    stage.visits((0, 800));
+    (stage.standing, stage.knows_launchers) = (KeyStanding::Waiting, false);
+    (stage.images, stage.snapshots) = ("block-new-sharing", "block-new-sharing");
+    stage.visits((805, 1000));
+    assert_eq!((stage.says().as_str(), stage.count(SET_KEY)), ("Unknown/NotRead", 1));
 }
 
 #[test]

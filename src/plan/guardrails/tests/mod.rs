@@ -189,10 +189,7 @@ fn no_key_is_set_before_it_is_known_to_be_usable_and_encryption_is_not_turned_on
         // Of another key that was known.
         (usable(2), KeyStanding::Usable(key(1)), "Unknown/NotRead"),
     ] {
-        let mut stage = Stage::of(
-            &json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Ignore",
-            "snapshotBlockPublicAccess": "Ignore", "allowedImages": "Ignore"}),
-        );
+        let mut stage = Stage::of_encryption();
         (stage.key, stage.standing) = (view, standing.clone());
         stage.visits((0, 3600));
         assert_eq!(
@@ -232,6 +229,38 @@ fn another_key_of_the_policy_is_set_and_nobody_has_undone_anything() {
     stage.default_key = key(3).as_str().into();
     stage.visits((3605, 4600));
     assert_eq!((stage.count(SET_KEY), stage.drifts(ENCRYPTION)), (2, 1));
+}
+
+#[test]
+fn another_key_is_set_while_aws_may_not_show_the_former_one_yet() {
+    for lag in [0, 300] {
+        let mut stage = Stage::of_encryption();
+        stage.lag = lag;
+        stage.visits((0, 60));
+        assert_eq!(stage.count(SET_KEY), 1, "{lag}");
+        // It is not known yet who may use it, and AWS was not asked for it.
+        (stage.key, stage.standing) = (usable(2), KeyStanding::Waiting);
+        stage.visits((65, 80));
+        assert_eq!(
+            (stage.count(SET_KEY), stage.says().as_str()),
+            (1, "Unknown/NotRead"),
+            "{lag}"
+        );
+        stage.standing = KeyStanding::Usable(key(2));
+        stage.visits((85, 100));
+        let set = stage.calls.iter().rfind(|(_, change)| change.operation() == SET_KEY);
+        let set = set.map(|(_, change)| change);
+        assert_eq!(set, Some(&GuardrailChange::DefaultKey(key(2))), "{lag}");
+        stage.visits((105, 880));
+        assert_eq!(
+            (stage.count(SET_KEY), stage.says().as_str()),
+            (2, "True/Enforced"),
+            "{lag}"
+        );
+        stage.visits((885, 2000));
+        assert_eq!((stage.count(SET_KEY), stage.drifts(ENCRYPTION)), (2, 0), "{lag}");
+        assert_eq!(*stage.default_key, *key(2).as_str(), "{lag}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, GuardrailName, GuardrailSettings, GuardrailStatus,
 };
 use crate::domain::{
-    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyUsability, ManagedBy, Operation,
+    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyArn, KeyUsability, ManagedBy, Operation,
 };
 use crate::plan::guardrails::{
     Asked, Fetched, GuardrailWatch, KeyStanding, Reading, View, asked, asks_about_key, tell,
@@ -29,6 +29,8 @@ pub(super) struct Stage {
     pub(super) watch: GuardrailWatch,
     pub(super) key: KeyView,
     pub(super) standing: KeyStanding,
+    /// Whether it is known by now who launches there.
+    pub(super) knows_launchers: bool,
     pub(super) older: Vec<(&'static str, Option<GuardrailSettings>)>,
     /// Whether the API server takes no status.
     pub(super) loses_writes: bool,
@@ -49,8 +51,10 @@ pub(super) struct Stage {
     pub(super) unread: Option<AwsError>,
     pub(super) calls: Vec<(i64, GuardrailChange)>,
     pub(super) reads: usize,
+    /// How often it was asked who may use the key.
+    pub(super) asks: usize,
     /// When each was set last, but for calls that AWS has refused.
-    set: Vec<(i64, Guardrail)>,
+    set: Vec<(i64, Guardrail, Option<KeyArn>)>,
 }
 
 pub(super) fn spec(guardrails: &serde_json::Value, mode: &str) -> AMIEncryptionTargetSpec {
@@ -90,6 +94,16 @@ impl Stage {
         }))
     }
 
+    /// The same, and a policy that has encryption set alone.
+    pub(super) fn of_encryption() -> Self {
+        Self::of(&json!({
+            "ebsEncryptionByDefault": "Enforce",
+            "imageBlockPublicAccess": "Ignore",
+            "snapshotBlockPublicAccess": "Ignore",
+            "allowedImages": "Ignore",
+        }))
+    }
+
     pub(super) fn of(guardrails: &serde_json::Value) -> Self {
         Self {
             spec: spec(guardrails, "Enforce"),
@@ -97,6 +111,7 @@ impl Stage {
             watch: GuardrailWatch::default(),
             key: usable(1),
             standing: KeyStanding::Usable(key(1)),
+            knows_launchers: true,
             older: Vec::new(),
             loses_writes: false,
             is_on: false,
@@ -111,6 +126,7 @@ impl Stage {
             unread: None,
             calls: Vec::new(),
             reads: 0,
+            asks: 0,
             set: Vec::new(),
         }
     }
@@ -164,13 +180,14 @@ impl Stage {
 
     fn work(&mut self, asked: &[Asked], second: i64) {
         let now = at(second);
-        if self.watch.is_read_due(asked, true, now) {
+        if self.watch.is_read_due(asked, self.knows_launchers, now) {
             self.reads += 1;
             if self.unread.is_none() {
                 self.was_declared = self.is_declared;
             }
             let readings: Vec<Reading> = asked.iter().map(|one| self.read(one.guardrail, now)).collect();
-            let is_asked = asks_about_key(asked, &readings, &self.key);
+            let is_asked = asks_about_key(&self.watch, asked, &readings, &self.key, now);
+            self.asks += usize::from(is_asked);
             let fetched = Fetched {
                 readings,
                 key: Some(self.standing.clone()).filter(|_| is_asked).unwrap_or_default(),
@@ -239,8 +256,11 @@ impl Stage {
             "{guardrail} is set, and that is not on record"
         );
         assert!(!changes.is_empty(), "{guardrail} is set to nothing");
-        let before = self.set.iter().rev().find(|(_, of)| *of == guardrail);
-        if let Some((before, _)) = before {
+        let is_same = |of: Guardrail, key: &Option<KeyArn>| {
+            of == guardrail && (of != ENCRYPTION || key.as_ref() == self.key.arn())
+        };
+        let before = self.set.iter().rev().find(|(_, of, key)| is_same(*of, key));
+        if let Some((before, _, _)) = before {
             assert!(second - before >= 900, "{guardrail} is set at {before} and at {second}");
         }
         if guardrail != ENCRYPTION {
@@ -250,29 +270,33 @@ impl Stage {
             );
             return;
         }
-        assert_eq!(
-            self.standing,
-            KeyStanding::Usable(key(1)),
-            "who launches may not use it"
-        );
-        assert_eq!(self.key, usable(1), "the key cannot be used");
+        let KeyView::Known(Key {
+            arn,
+            usability: KeyUsability::Usable,
+            ..
+        }) = &self.key
+        else {
+            panic!("the key cannot be used")
+        };
+        let is_usable = KeyStanding::Usable(arn.clone());
+        assert_eq!(self.standing, is_usable, "who launches may not use it");
         let turns_on = changes
             .iter()
             .position(|one| *one == GuardrailChange::EncryptionByDefault);
         let sets_key = changes
             .iter()
-            .position(|one| *one == GuardrailChange::DefaultKey(key(1)));
+            .position(|one| *one == GuardrailChange::DefaultKey(arn.clone()));
         if let Some(turns_on) = turns_on {
             let is_first = sets_key.is_some_and(|sets_key| sets_key < turns_on);
             assert!(
-                is_first || *self.default_key == *key(1).as_str(),
+                is_first || *self.default_key == *arn.as_str(),
                 "the key is set before encryption is turned on"
             );
         }
     }
 
     fn take(&mut self, guardrail: Guardrail, change: GuardrailChange, second: i64) {
-        self.set.push((second, guardrail));
+        self.set.push((second, guardrail, self.key.arn().cloned()));
         self.pending.push((at(second + self.lag), change));
         self.shows(at(second));
     }

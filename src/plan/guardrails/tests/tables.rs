@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::stage::{ENCRYPTION, IMAGES, SNAPSHOTS, settings, spec};
 use crate::domain::{
-    ConsumerKind, ErrorClass, Guardrail, GuardrailChange, ImageRef, Key, KeyAccess, KeyGrant, KeyUsability, Launcher,
-    Launches, Operation, Readings,
+    AwsError, Cause, ConsumerKind, ErrorClass, Guardrail, GuardrailChange, ImageRef, Key, KeyAccess, KeyGrant,
+    KeyUsability, Launcher, Launches, Operation, Readings,
 };
 use crate::plan::access::{NEEDED, Principal};
 use crate::plan::guardrails::key::{self, KeyStanding, standing};
@@ -217,18 +217,75 @@ fn a_key_may_be_the_default_one_where_each_of_them_may_use_it_and_that_is_known(
 }
 
 #[test]
+fn a_denial_for_some_of_the_account_stops_a_key_from_being_the_default_one() {
+    let key = Key {
+        arn: key_arn(1),
+        usability: KeyUsability::Usable,
+        aws_managed: false,
+    };
+    let denying = |principal: &str, action: &str| {
+        let allow = json!({"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": "kms:*", "Resource": "*"});
+        let deny = json!({"Effect": "Deny", "Principal": {"AWS": principal}, "Action": action, "Resource": "*"});
+        KeyAccess {
+            policy: Ok(json!({"Statement": [allow, deny]}).to_string().into()),
+            grants: Ok(Vec::new()),
+        }
+    };
+    for (principal, action, words) in [
+        (
+            "arn:aws:iam::111122223333:role/web",
+            "kms:*",
+            "denies some of the account",
+        ),
+        (
+            "arn:aws:iam::111122223333:user/web",
+            "kms:*",
+            "denies some of the account",
+        ),
+        (
+            "arn:aws:sts::111122223333:assumed-role/web/one",
+            "kms:CreateGrant",
+            "denies some of the account",
+        ),
+        ("arn:aws:iam::111122223333:root", "kms:*", "may not use"),
+        ("arn:aws:iam::111122223333:role/web", "kms:ScheduleKeyDeletion", ""),
+        ("arn:aws:iam::444455556666:role/web", "kms:*", ""),
+    ] {
+        let access = denying(principal, action);
+        match standing(&key, &read(None).needs(&scope()), Some(&access), &account()) {
+            KeyStanding::Usable(_) => assert_eq!(words, "", "{principal} {action}"),
+            KeyStanding::Unusable(_, why) => assert!(!words.is_empty() && why.contains(words), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
-    let lacking = |kind, operation, class| {
-        let unread = [(kind, failed_call(operation, class))].into();
+    let lacking = |kind, error| {
+        let unread = [(kind, error)].into();
         launching(Readings {
             unread,
             ..Readings::default()
         })
     };
-    let group = ConsumerKind::AutoScalingGroup;
-    let groups = |class| lacking(group, Operation::DescribeAutoScalingGroups, class);
-    let (denied, throttled) = (groups(ErrorClass::Denied), groups(ErrorClass::Throttled));
-    let recipes = lacking(ConsumerKind::Recipe, Operation::ListImageRecipes, ErrorClass::Denied);
+    let failed = |class| failed_call(Operation::DescribeAutoScalingGroups, class);
+    let groups = |error| lacking(ConsumerKind::AutoScalingGroup, error);
+    let (denied, throttled) = (
+        groups(failed(ErrorClass::Denied)),
+        groups(failed(ErrorClass::Throttled)),
+    );
+    let transient = groups(failed(ErrorClass::Transient));
+    let caused = |cause| {
+        groups(AwsError {
+            cause: Some(cause),
+            ..failed(ErrorClass::Transient)
+        })
+    };
+    let (unreachable, late) = (caused(Cause::Unreachable), caused(Cause::Timeout));
+    let recipes = failed_call(Operation::ListImageRecipes, ErrorClass::Denied);
+    let recipes = lacking(ConsumerKind::Recipe, recipes);
     let whole = launching(Readings::default());
     let not_read = Launchers {
         are_read: false,
@@ -246,6 +303,9 @@ fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
         (read(Some(&denied)), "autoscaling:DescribeAutoScalingGroups", true),
         (not_read, "set spec.consumers.read to true", true),
         (read(Some(&throttled)), "waits", false),
+        (read(Some(&transient)), "waits", false),
+        (read(Some(&unreachable)), "autoscaling:DescribeAutoScalingGroups", true),
+        (read(Some(&late)), "autoscaling:DescribeAutoScalingGroups", true),
         (read(None), "waits", false),
     ] {
         match launchers.stands(&key(false)) {
@@ -268,10 +328,23 @@ fn who_may_have_come_to_launch_since_is_read_before_a_key_is_said_to_be_usable()
         is_due: true,
         ..read(Some(&whole))
     };
-    assert_eq!(due.confirm(usable()), KeyStanding::Waiting);
-    assert_eq!(due.confirm(not()), not(), "that does not wait for who else launches");
+    let key = |aws_managed| Key {
+        arn: key_arn(1),
+        usability: KeyUsability::Usable,
+        aws_managed,
+    };
+    for (launchers, aws_managed, standing, expected) in [
+        (due, false, usable(), KeyStanding::Waiting),
+        // It does not wait for who else launches.
+        (due, false, not(), not()),
+        (due, true, usable(), usable()),
+        (read(Some(&whole)), false, usable(), usable()),
+        (read(Some(&whole)), true, usable(), usable()),
+    ] {
+        let found = launchers.confirm(&key(aws_managed), standing);
+        assert_eq!(found, expected, "{launchers:?} {aws_managed}");
+    }
     assert!(!due.are_known());
-    assert_eq!(read(Some(&whole)).confirm(usable()), usable());
 }
 
 #[test]
