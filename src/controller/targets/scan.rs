@@ -296,6 +296,11 @@ impl TargetReconciler<'_> {
             .any(|(_, copy)| remains.get(copy).is_some_and(|left| left.failed));
         let any = |state| images.iter().any(|image| image.state == state);
         let (failed, good) = (any(ImageState::Failed) || vanished, any(ImageState::Available));
+        if failed {
+            // Maybe for the key: it is asked for before anybody sees the failure, and makes the next attempt by what was known of it.
+            self.read_key().await;
+            self.doubt_source_keys();
+        }
         self.state(|state| {
             if let Some(inventory) = &mut state.inventory {
                 let inventory = Arc::make_mut(inventory);
@@ -309,11 +314,6 @@ impl TargetReconciler<'_> {
                 state.permission_check.copied();
             }
         });
-        if failed {
-            // Maybe for the key: it is asked for before the next attempt.
-            self.read_key().await;
-            self.doubt_source_keys();
-        }
         self.classify();
         for migration in migrations {
             self.ctx.registry.wake_migration(&migration.name_any());
