@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::consumers::{old, using};
 use crate::guardrails::{
-    ENFORCED, SETTING, TARGET, all_enforced, counts, edit, holding, is_told, one_of, row, says_of, scan, set_by,
-    set_to, settable, settings, statements,
+    ENFORCED, SETTING, TARGET, all_enforced, counts, edit, holding, is_told, one_of, row, says_of, says_with, scan,
+    set_by, set_to, settable, settings, statements,
 };
 use crate::harness::{ACCOUNT, KEY, REGION, Scenario, policy, with, world};
 
@@ -107,8 +107,7 @@ async fn nothing_is_turned_on_before_the_key_is_known_to_be_usable() {
     scenario
         .apply(&with(encrypting.clone(), "scanInterval", json!("2h")))
         .await;
-    let message = says_of(&scenario, TARGET, "False/KeyNotUsable").await;
-    assert!(message.contains("is disabled: enable it"), "{message}");
+    says_with(&scenario, TARGET, "False/KeyNotUsable", "is disabled: enable it").await;
     assert!(set_by(&scenario).is_empty(), "{:?}", set_by(&scenario));
 
     scenario.edit(key_state("Enabled"));
