@@ -95,7 +95,7 @@ const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
     (
         "a version that was made of a template is deleted",
         78,
-        &["TargetStatusRestored@45", "TemplateVersionDeleted@190"],
+        &["TargetStatusRestored@45", "TemplateVersionDeleted@185"],
     ),
     // People deleted the latest version of a template before one was made of it, which was waited for without end.
     (
