@@ -220,18 +220,18 @@ fn failures_between_pages_that_come_are_not_in_a_row() {
 #[test]
 fn a_token_that_aws_does_not_know_any_more_has_them_read_anew_and_is_told_where_that_is_of_no_use() {
     const REFUSED: (Status, &str) = (Status::False, reason::INVALID_REQUEST);
-    let (whole, again): (&[bool], &[bool]) = (&[true; 3], &[true, false]);
+    let (whole, again, none): (&[bool], &[bool], &[bool]) = (&[true; 3], &[true, false], &[false]);
     // Whether each call is answered, of which three read all, and what is said after the last one.
-    let table: [(&[&[bool]], Option<(Status, &str)>); 8] = [
-        (&[again], None),
-        (&[again, whole], Some(PUBLISHED)),
-        (&[&[false]], Some(REFUSED)),
+    let table = [
+        (vec![again], None),
+        (vec![again, whole], Some(PUBLISHED)),
+        (vec![none], Some(REFUSED)),
         // Without a token, or once more with one.
-        (&[again, &[false]], Some(REFUSED)),
-        (&[again, again], Some(REFUSED)),
-        (&[again, again, again], Some(REFUSED)),
-        (&[again, again, whole], Some(PUBLISHED)),
-        (&[again, whole, again, whole, again], Some(PUBLISHED)),
+        (vec![again, none], Some(REFUSED)),
+        (vec![again, again], Some(REFUSED)),
+        (vec![again, again, again], Some(REFUSED)),
+        (vec![again, again, whole], Some(PUBLISHED)),
+        (vec![again, whole, again, whole, again], Some(PUBLISHED)),
     ];
     for (calls, expected) in table {
         let (mut store, wanted) = with(25);
