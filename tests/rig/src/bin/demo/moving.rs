@@ -80,8 +80,12 @@ async fn until_moved(
         objects = Objects::read(&stage.control_plane).await?;
         partner.decide(screen, stage, &objects).await?;
         given = moved(&objects, &stage.aws.sim().world());
-        let is_done = given == expected && unsettled(&objects).is_none();
-        if is_done || screen.elapsed() >= began + limit {
+        let left = unsettled(&objects);
+        if given == expected && left.is_none() {
+            break;
+        }
+        if screen.elapsed() >= began + limit {
+            screen.step(&left.unwrap_or_else(|| "Not everything is moved as it should be".to_owned()));
             break;
         }
         tokio::time::sleep(POLL).await;
