@@ -174,7 +174,7 @@ fn a_default_key_that_the_root_of_the_account_may_not_use_is_found() {
 fn a_default_key_that_the_role_of_a_service_may_not_use_is_found() {
     let role =
         format!("arn:aws:iam::{ACCOUNT}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling");
-    let group = "    launchTemplates: [{name: t, id: lt-0000000a, versions: [{image: web}]}]\n    autoScalingGroups: [{name: g, launchTemplate: {template: t}}]\n";
+    let group = "    launchTemplates: [{name: web, id: lt-0000000a, versions: [{image: web}]}]\n    autoScalingGroups: [{name: g, launchTemplate: {template: web}}]\n";
     let both = format!("alias: [alias/other], allowedPrincipals: [\"{ACCOUNT}\", \"{role}\"]");
     let alone = format!("alias: [alias/other], allowedPrincipals: [\"{role}\"]");
     for (region, key, expected) in [
