@@ -118,12 +118,23 @@ $(CARGO_DENY):
 build: ## Build all packages and targets in the dev profile
 	cargo build --workspace --all-targets --locked
 
-# Tests of real parts wait more than they work: twice as many at a time as two cores have.
+# Tests of real parts wait more than they work: twice as many at a time as two cores have, and the scenarios beside all others.
 TEST_THREADS ?= 4
+TESTS := $(sort $(basename $(notdir $(wildcard tests/*.rs tests/*/tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs tests/*/tests/*/main.rs))))
 
 .PHONY: test
 test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, a slice of `fields` and of `simulate`
-	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked
+	cargo test --workspace --locked --no-run
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(patsubst %,test-%,scenarios unit $(filter-out scenarios,$(TESTS)))
+
+# Built by then: what Cargo selects here changes nothing of that.
+.PHONY: test-unit
+test-unit:
+	cargo test --workspace --locked --lib --bins
+	cargo test --workspace --locked --doc
+
+test-%:
+	RUST_TEST_THREADS=$(TEST_THREADS) cargo test --workspace --locked --test $*
 
 .PHONY: test-kubernetes
 test-kubernetes: tools ## Run the scenarios against another Kubernetes: VERSION=1.35 or 1.37; its first build takes ten minutes
