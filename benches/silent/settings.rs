@@ -51,8 +51,8 @@ impl Settings {
         let images = f64::from(IMAGES);
         let mut calls = vec![
             ("a scan: DescribeImages, DescribeSnapshots, DescribeKey", 3.0),
-            // Image Builder has two lists.
-            ("a list of each of eleven kinds of consumers", 12.0),
+            // Launch templates and Image Builder have two lists.
+            ("lists of eleven kinds of consumers", 13.0),
             (
                 "DescribeImageReferences, for each ten images that nobody is known to use",
                 (images / 10.0).ceil(),
