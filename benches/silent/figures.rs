@@ -106,7 +106,7 @@ impl Plays {
         let times = self.a_minute(|play| play.requests.of_times);
         let mut parts = self.parts();
         parts["counted"] =
-            json!("AWS's and the API server's, at both sizes, but those that change only when a target was read");
+            json!("AWS's and the API server's, at both sizes, but those that change only times of a target");
         parts["awsWrites"] = json!([self.fewer.calls.writes, self.more.calls.writes]);
         parts["apiServerWrites"] = json!([self.fewer.requests.writes, self.more.requests.writes]);
         parts["ofTheseOnlyTimes"] = json!([self.fewer.requests.of_times, self.more.requests.of_times]);
@@ -172,7 +172,7 @@ pub(crate) fn of_process(fewer: &Watched, more: &Watched) -> [Figure; 2] {
             "megabytesAt17000": rounded(resident.at_meant() / 1e3),
             "arithmetic": ARITHMETIC,
             "bar": "(4.8 kB for the target + 4.2 kB for its migration + 2.2 kB × 5 images) × 1.5",
-            "measured": "VmRSS of `amiseal run`, a process of its own, in the median of some minutes of scans each minute",
+            "measured": "VmRSS of `amiseal run`, a process of its own, in the median over minutes",
         }),
     };
     [memory, processor(more)]
@@ -198,7 +198,7 @@ fn processor(watched: &Watched) -> Figure {
             "callsOfEachInAnInterval": in_an_interval,
             "callsASecondAt17000": rounded(a_second),
             "replicasAtLeast": cores.ceil().max(1.0),
-            "arithmetic": "processor seconds ÷ calls × calls a second; these are calls of each in an interval × 17000 ÷ 855 s",
+            "arithmetic": "processorSeconds ÷ calls × (calls of each in an interval × 17000 ÷ 855 s)",
             "counted": "all that the process does, the writing of statuses included",
         }),
     }
