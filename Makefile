@@ -208,7 +208,7 @@ demo: tools ## Watch amiseal encrypt the images of five accounts; KEEP=1 leaves 
 
 .PHONY: bench
 bench: tools ## Measure makespan, reads, writes, scans, replicas and memory in release, one JSON line each; the first build takes long
-	cargo bench --workspace --locked --no-fail-fast --bench consumers --bench migration --bench moving --bench neighbours --bench scaling --bench size
+	cargo bench --workspace --locked --no-fail-fast --bench consumers --bench migration --bench moving --bench neighbours --bench scaling --bench silent --bench size
 
 # Python packages live in an environment per version of Python and set of requirements; `installed` says that it is whole.
 # $(call venv,<name>,<requirements>) makes it, and has the shell know it as $$venv.

@@ -7,7 +7,9 @@
 
 #[path = "../shared/figure.rs"]
 mod figure;
+#[path = "../shared/time.rs"]
 mod time;
+#[path = "../shared/wire.rs"]
 mod wire;
 mod world;
 
