@@ -202,7 +202,7 @@ chart: $(HELM)/helm ## Check the Helm chart and package it into the current dire
 	$(HELM)/helm package charts/amiseal
 
 .PHONY: demo
-demo: tools ## Watch amiseal encrypt the images of five accounts; KEEP=1 leaves it running to try by hand
+demo: tools ## Watch amiseal encrypt the images of six accounts; KEEP=1 leaves it running to try by hand
 	cargo build --workspace --all-targets
 	@"$(CARGO_TARGET_DIR)/debug/demo" $(if $(KEEP),--keep)
 

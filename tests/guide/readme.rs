@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ec2sim::{Report, Server, WorldSpec};
+use ec2sim::{Edit, Report, Server, WorldSpec};
 use regex::{Captures, Regex};
 use rig::{ControlPlane, Options, poll_until};
 use serde_json::Value;
@@ -14,11 +14,14 @@ use crate::stage::{aws, start_controller};
 
 const README: &str = include_str!("../../README.md");
 const WORLD: &str = include_str!("../../demo/world.yaml");
+/// What is made in the account of guardrails while the demo runs.
+const NEW_IMAGE: &str = include_str!("../../demo/new-image.yaml");
 /// Whom the world knows by this.
 const ACCESS_KEY: &str = "AKIAPLATFORM00000001";
 /// The demo takes half a minute on a machine that has nothing else to do.
 const PATIENCE: Duration = Duration::from_secs(180);
 const BEFORE: &str = "amiseal plan -f demo/policy.yaml";
+const GUARDRAILS: &str = "amiseal guardrails --policy staging";
 
 /// The lines below each command that begins so, to the end of its block or the next command. What is different each time,
 /// ages and the IDs of copies, is as [the crate](crate) writes it.
@@ -71,6 +74,24 @@ fn condition<'a>(item: &'a Value, type_: &str) -> Option<&'a Value> {
     conditions.iter().find(|condition| condition["type"] == type_)
 }
 
+/// Makes the image of which the demo shows that looks find it. Here a scan may do as well.
+fn make_new_image(server: &Server) {
+    let made = server.sim().edit(Edit::AddImage {
+        account: "666666666666".to_owned(),
+        region: "eu-west-1".to_owned(),
+        image: Box::new(serde_saphyr::from_str(NEW_IMAGE).expect("an image")),
+    });
+    made.expect("it can be made");
+}
+
+/// What the README shows of guardrails. Nobody turns one off here.
+fn guardrails_shown(originals: &BTreeSet<String>) -> Vec<String> {
+    let shown = shown_below(GUARDRAILS, originals);
+    assert_eq!(shown.len(), 1, "README.md shows `{GUARDRAILS}` once");
+    let undone = |line: &String| line.replace("was undone once", "-");
+    shown[0].iter().map(undone).collect()
+}
+
 fn compare(command: &str, printed: &str, shown: &[String], wrong: &mut Vec<String>) {
     if !is_as_shown(printed, shown) {
         wrong.push(format!("$ {command}\n{printed}"));
@@ -94,6 +115,7 @@ async fn the_readme_shows_what_plan_and_kubectl_print_before_and_after_the_demo(
     let before = shell.run(BEFORE).await;
     compare(BEFORE, &before.printed, &plans[0], &mut wrong);
 
+    make_new_image(&server);
     let arguments = ["run", "--log-format=json"];
     let _controller = start_controller(&control_plane, &endpoint, ACCESS_KEY, "amiseal", &arguments).await;
     let applied = shell.run("kubectl apply --server-side -f demo/policy.yaml").await;
@@ -105,6 +127,8 @@ async fn the_readme_shows_what_plan_and_kubectl_print_before_and_after_the_demo(
         // The policy's figures come after those of its targets.
         wrong.extend(shell.run_as_shown(command, &shown[0]).await.err());
     }
+    let shown = guardrails_shown(&originals);
+    wrong.extend(shell.run_as_shown(GUARDRAILS, &shown).await.err());
     let after = shell.run(BEFORE).await;
     compare(BEFORE, &after.printed, &plans[1], &mut wrong);
     assert_eq!((before.code, after.code), (Some(1), Some(1)));
@@ -172,7 +196,13 @@ fn said_at_the_end(objects: &[Value], report: &Report) -> Vec<String> {
         Some(format!("{what} {why}"))
     });
     let judged = report.to_string();
-    let same = ["images before", "to be copied", "to be left", "copies needed"];
+    let same = [
+        "images before",
+        "to be copied",
+        "to be left",
+        "copies needed",
+        "settings expected",
+    ];
     let judged = judged
         .lines()
         .filter(|line| same.iter().any(|what| line.trim().starts_with(what)));

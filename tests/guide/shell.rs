@@ -18,12 +18,13 @@ const COMMAND: Duration = Duration::from_secs(120);
 /// plane takes up to half a minute to see kinds that were defined after its start.
 const LOOKING: Duration = Duration::from_secs(60);
 /// What only looks.
-const LOOKS: [&str; 5] = [
+const LOOKS: [&str; 6] = [
     "kubectl get ",
     "kubectl describe ",
     "kubectl events ",
     "kubectl amiseal status",
     "amiseal plan ",
+    "amiseal guardrails ",
 ];
 
 pub(crate) struct Shell {

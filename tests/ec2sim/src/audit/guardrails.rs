@@ -1,10 +1,11 @@
 //! Checks of settings of regions that calls have set: were they the account's to set, were they set already, and can their key
-//! be used.
+//! be used. And whether settings are as they should be in the end.
 
 use super::calls::{actor, find};
-use super::{Check, Judge};
+use super::{Check, Finding, Judge};
 use crate::journal::Call;
-use crate::model::{Setting, SettingChange};
+use crate::model::{Setting, SettingChange, World};
+use crate::spec::SettingExpectation;
 
 /// How long AWS may take to set what it was asked to.
 const AT_MOST_SECONDS: f64 = 600.0;
@@ -23,6 +24,35 @@ pub(super) fn check(judge: &mut Judge<'_>) {
             barred(judge, change, call);
         }
     }
+    for expected in &world.expect.settings {
+        if let Some(message) = differs(world, expected) {
+            judge.findings.push(Finding {
+                check: Check::GuardrailDiffers,
+                account: expected.account.clone(),
+                region: expected.region.clone(),
+                resource: expected.setting.as_str().to_owned(),
+                message,
+            });
+        }
+    }
+}
+
+/// How a setting is otherwise than it should be in the end, if it is.
+pub(super) fn differs(world: &World, expected: &SettingExpectation) -> Option<String> {
+    let (account, region) = (expected.account.as_str(), expected.region.as_str());
+    let place = world.region(account, region)?;
+    let Some(should) = &expected.is else {
+        let mut changes = place.setting_changes.iter();
+        let call = changes.find_map(|change| change.call.filter(|_| change.setting == expected.setting))?;
+        return Some(format!("call {call} sets it, and no call should"));
+    };
+    let is = expected.setting.of(&place.guardrails);
+    let arn = |key: &str| world.key(account, region, key).map(|key| &key.arn);
+    let is_so = match expected.setting {
+        Setting::EbsDefaultKey => is == *should || arn(&is).is_some() && arn(&is) == arn(should),
+        _ => is == *should,
+    };
+    (!is_so).then(|| format!("it is {is}, and should be {should}"))
 }
 
 /// Nobody is to blame who was told before that the account manages the setting, and was not told otherwise since.

@@ -102,6 +102,7 @@ impl<'a> Judge<'a> {
             .regions()
             .flat_map(|(account, region)| launches::launches(self.world, &account.id, &region.name, self.now))
             .collect();
+        let settings = &self.world.expect.settings;
         let copy_effects = calls(&|c| c.operation == "CopyImage" && c.effect);
         Totals {
             images: self.originals().count(),
@@ -117,6 +118,11 @@ impl<'a> Judge<'a> {
             launches: launches.len(),
             launches_failing: launches.iter().filter(|l| l.works.is_err()).count(),
             launches_encrypted: launches.iter().filter(|l| l.encrypted).count(),
+            settings_expected: settings.len(),
+            settings_so: settings
+                .iter()
+                .filter(|s| guardrails::differs(self.world, s).is_none())
+                .count(),
         }
     }
 

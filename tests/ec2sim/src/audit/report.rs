@@ -52,6 +52,8 @@ pub enum Check {
     GuardrailHeld,
     /// A call set a setting of a region again that it had set before, and that nobody had undone.
     GuardrailSetTwice,
+    /// A setting of a region is not what it should be in the end, or a call has tried to set one that no call should.
+    GuardrailDiffers,
     /// A call made a key the default key that the account's root or a role of a service may not use.
     DefaultKeyNotUsable,
     /// IAM, a key policy or a trust policy denied a call.
@@ -121,6 +123,12 @@ pub struct Totals {
     /// Launches that would be encrypted.
     #[serde(default)]
     pub launches_encrypted: usize,
+    /// Settings of regions of which it is said what should become of them.
+    #[serde(default)]
+    pub settings_expected: usize,
+    /// Of these, settings of which that has become.
+    #[serde(default)]
+    pub settings_so: usize,
 }
 
 /// The verdict and what it rests on.
@@ -200,6 +208,10 @@ impl fmt::Display for Report {
             ),
         ] {
             writeln!(f, "  {name:<34} {value}")?;
+        }
+        if t.settings_expected > 0 {
+            let value = format!("{} / {}", t.settings_expected, t.settings_so);
+            writeln!(f, "  {:<34} {value}", "settings expected / so")?;
         }
         if !self.findings.is_empty() {
             writeln!(

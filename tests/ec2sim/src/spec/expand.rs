@@ -64,7 +64,21 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
     }
     check_snapshot_owners(&world)?;
     check_unique_ids(&world)?;
+    check_expected_settings(&world)?;
     Ok(world)
+}
+
+fn check_expected_settings(world: &World) -> Result<(), SpecError> {
+    for (i, expected) in world.expect.settings.iter().enumerate() {
+        let (account, region) = (&expected.account, &expected.region);
+        if world.region(account, region).is_none() {
+            return Err(SpecError::at(
+                format!("expect.settings[{i}]"),
+                format!("account {account} has no region {region} in this world: add it to its regions"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_account_id(id: &str, path: &str) -> Result<(), SpecError> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::glob;
+use crate::model::Setting;
 
 /// What should become of one image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,6 +85,23 @@ pub struct WorldExpectations {
     pub failed_copies_are_wrong: Option<bool>,
     /// Keys of tags: an instance that a call has launched with one of them must not be left running.
     pub temporary_instances: Vec<String>,
+    /// What should become of settings of regions.
+    pub settings: Vec<SettingExpectation>,
+}
+
+/// What should become of a setting of a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettingExpectation {
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// Which setting.
+    pub setting: Setting,
+    /// What it is set to in the end, in a word; a key by any of its names. Absent: no call has tried to set it.
+    #[serde(default)]
+    pub is: Option<String>,
 }
 
 /// A part of the world; what is absent is all.

@@ -17,7 +17,9 @@ pub use consumers::ConsumerSpec;
 pub(crate) use consumers::{Directory, INSTANCE_STATES, Place, add_any, prepare_value, prepare_version};
 pub use expand::expand;
 pub(crate) use expand::{digest, is_account_id, is_resource_id};
-pub use expect::{AllowedCall, CopiedExpectation, Expectation, Keep, Scope, TagExpectation, WorldExpectations};
+pub use expect::{
+    AllowedCall, CopiedExpectation, Expectation, Keep, Scope, SettingExpectation, TagExpectation, WorldExpectations,
+};
 pub(crate) use images::add_images;
 pub use inspector_settings::{InspectorFinding, InspectorSettings, OnDemandSettings};
 pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted, Suspended};

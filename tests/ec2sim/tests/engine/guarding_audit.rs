@@ -152,6 +152,68 @@ fn what_aws_has_not_set_in_ten_minutes_may_be_set_again() {
     assert_eq!(checks(&sim), [Check::GuardrailSetTwice]);
 }
 
+/// A world that says of settings what should become of them.
+fn expecting(region: &str, settings: &[(&str, Option<&str>)]) -> Sim {
+    let of_one = |(setting, is): &(&str, Option<&str>)| {
+        let is = is.map(|is| format!(", is: \"{is}\"")).unwrap_or_default();
+        format!("{{account: \"{ACCOUNT}\", region: {REGION}, setting: {setting}{is}}}")
+    };
+    let settings: Vec<String> = settings.iter().map(of_one).collect();
+    guarded("", region, &format!("{ANYTHING}, settings: [{}]", settings.join(", ")))
+}
+
+#[test]
+fn a_setting_that_is_not_in_the_end_what_it_should_be_is_found() {
+    let sim = expecting(
+        "",
+        &[
+            ("imagePublicAccess", Some("block-new-sharing")),
+            ("ebsEncryptionByDefault", Some("false")),
+            ("ebsDefaultKey", Some("alias/good")),
+        ],
+    );
+    assert_eq!(checks(&sim), [Check::GuardrailDiffers; 2]);
+    let c = client(&sim, OWNER);
+    block(&c);
+    c.ec2("ModifyEbsDefaultKmsKeyId", &[("KmsKeyId", "key-good")]);
+    assert_eq!(checks(&sim), [], "a key has more than one name");
+    let totals = sim.audit().totals;
+    assert_eq!((totals.settings_expected, totals.settings_so), (3, 3));
+
+    c.ec2("EnableEbsEncryptionByDefault", &[]);
+    set(
+        &sim,
+        &json!({"ebsEncryptionByDefault": true, "ebsDefaultKey": "key-other"}),
+    );
+    let report = sim.audit();
+    let said: Vec<&str> = report.findings.iter().map(|finding| finding.message.as_str()).collect();
+    let expected = [
+        "it is key-other, and should be alias/good",
+        "it is true, and should be false",
+        "it is unblocked, and should be block-new-sharing",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(report.totals.settings_so, 0);
+    assert!(
+        report.to_string().contains("settings expected / so             3 / 0"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_setting_that_no_call_should_set_is_found_once_one_tries_to() {
+    let sim = expecting(HELD, &[("imagePublicAccess", None)]);
+    set(
+        &sim,
+        &json!({"byDeclarativePolicy": true, "imagePublicAccess": "block-new-sharing"}),
+    );
+    let c = client(&sim, OWNER);
+    c.ec2("EnableEbsEncryptionByDefault", &[]);
+    assert_eq!(checks(&sim), [], "nobody has called to set it");
+    c.ec2("DisableImageBlockPublicAccess", &[]);
+    assert_eq!(checks(&sim), [Check::GuardrailHeld, Check::GuardrailDiffers]);
+}
+
 #[test]
 fn a_default_key_that_the_root_of_the_account_may_not_use_is_found() {
     for (key, expected) in [

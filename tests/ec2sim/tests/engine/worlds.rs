@@ -33,6 +33,15 @@ fn a_bad_world_is_refused_with_the_place_and_the_mend() {
             "merge",
         ),
         (base.replace("[alias/off]", "[off]"), "keys[2].alias", "alias/"),
+        (
+            yaml(
+                "",
+                "",
+                "settings: [{account: \"999999999999\", region: eu-west-1, setting: ebsDefaultKey}]",
+            ),
+            "expect.settings[0]",
+            "add it",
+        ),
         (image("{name: ab}"), "images[1].name", "3 to 128"),
         (image("{name: web}"), "images[1].name", "rename"),
         (image("{name: many, count: 2}"), "images[1].name", "{n}"),

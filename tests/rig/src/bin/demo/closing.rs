@@ -171,7 +171,8 @@ fn alerts(screen: &Screen, samples: &[Sample]) {
     screen.heading("What an alert would read (/metrics)");
     let read = |sample: &&Sample| match sample.name.as_str() {
         "amiseal_images" => sample.value > 0.0 && sample.labels.get("class").is_some_and(|c| c == "unencrypted"),
-        "amiseal_key_usable" => sample.value < 1.0,
+        "amiseal_key_usable" | "amiseal_guardrail_enforced" => sample.value < 1.0,
+        "amiseal_guardrail_drifts_total" => sample.value > 0.0,
         "amiseal_migrations_stalled" | "amiseal_reconcile_errors_total" | "amiseal_leader" => true,
         _ => false,
     };

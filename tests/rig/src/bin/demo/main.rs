@@ -11,6 +11,7 @@ mod moving;
 mod partner;
 mod set_back;
 mod stage;
+mod staging;
 mod tables;
 mod usage;
 mod watch;
@@ -24,6 +25,7 @@ use rig::Screen;
 use tokio::signal::unix::{SignalKind, signal};
 
 use stage::Stage;
+use staging::Staging;
 
 /// How long the images may take from the start of the demo.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
@@ -31,7 +33,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(180);
 /// How long moving may take, and putting back.
 const MOVING_LIMIT: Duration = Duration::from_secs(240);
 
-/// Starts a Kubernetes API server, a simulated AWS of five accounts, and amiseal, and shows how the images become
+/// How long what is left of guardrails and the new image may take after that: two scans and more.
+const STAGING_LIMIT: Duration = Duration::from_secs(150);
+
+/// Starts a Kubernetes API server, a simulated AWS of six accounts, and amiseal, and shows how the images become
 /// encrypted.
 #[derive(Parser)]
 struct Arguments {
@@ -71,8 +76,10 @@ async fn main() -> Result<ExitCode> {
 async fn play(screen: &Screen) -> Result<(Stage, bool)> {
     let mut stage = Stage::set(screen).await?;
     stage.apply_policy(screen).await?;
-    let unsettled = watch::until_settled(screen, &mut stage, TIME_LIMIT).await?;
-    let is_moved = moving::play(screen, &mut stage, MOVING_LIMIT).await?;
+    let mut staging = Staging::default();
+    let unsettled = watch::until_settled(screen, &mut stage, &mut staging, TIME_LIMIT).await?;
+    let is_moved = moving::play(screen, &mut stage, &mut staging, MOVING_LIMIT).await?;
+    let is_held = staging.show(screen, &mut stage, STAGING_LIMIT).await?;
     let ok = closing::show(screen, &stage, unsettled).await?;
-    Ok((stage, ok && is_moved))
+    Ok((stage, ok && is_moved && is_held))
 }

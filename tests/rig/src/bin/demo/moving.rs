@@ -12,6 +12,7 @@ use crate::kubectl::{amiseal, kubectl};
 use crate::partner::Partner;
 use crate::set_back::Owner;
 use crate::stage::{Stage, read_demo_file};
+use crate::staging::Staging;
 
 const POLICY: &str = "production";
 /// What the policy says from then on.
@@ -28,7 +29,7 @@ type Moved = BTreeMap<String, BTreeMap<String, BTreeMap<String, BTreeMap<String,
 type Launched = BTreeMap<String, Option<String>>;
 
 /// Has everything moved, one parameter set back by its owner and one image rolled back; says whether all came as it should.
-pub(crate) async fn play(screen: &Screen, stage: &mut Stage, limit: Duration) -> Result<bool> {
+pub(crate) async fn play(screen: &Screen, stage: &mut Stage, staging: &mut Staging, limit: Duration) -> Result<bool> {
     let (account, region, name) = ROLLED_BACK;
     let before = launched(stage.aws.sim(), account, region);
     let mut owner = Owner::of(stage.aws.sim())?;
@@ -37,8 +38,8 @@ pub(crate) async fn play(screen: &Screen, stage: &mut Stage, limit: Duration) ->
         "kubectl patch aep {POLICY} --type merge --patch '{PROMOTION}'"
     ));
     kubectl(&stage.control_plane, &patch).await?;
-    let (objects, is_moved) = until_moved(screen, stage, &mut owner, limit).await?;
-    let is_back = roll_back(screen, stage, &objects, limit).await?;
+    let (objects, is_moved) = until_moved(screen, stage, staging, &mut owner, limit).await?;
+    let is_back = roll_back(screen, stage, staging, &objects, limit).await?;
     let after = launched(stage.aws.sim(), account, region);
     let is_same = is_back && before == after;
     screen.verdict(
@@ -67,6 +68,7 @@ pub(crate) async fn play(screen: &Screen, stage: &mut Stage, limit: Duration) ->
 async fn until_moved(
     screen: &Screen,
     stage: &mut Stage,
+    staging: &mut Staging,
     owner: &mut Owner,
     limit: Duration,
 ) -> Result<(Objects, bool)> {
@@ -79,6 +81,7 @@ async fn until_moved(
         owner.tell(screen);
         objects = Objects::read(&stage.control_plane).await?;
         partner.decide(screen, stage, &objects).await?;
+        staging.follow(screen, stage, &objects)?;
         given = moved(&objects, &stage.aws.sim().world());
         let left = unsettled(&objects);
         if given == expected && left.is_none() {
@@ -116,7 +119,13 @@ async fn until_moved(
 }
 
 /// Rolls one image back as a person would; says whether that came about.
-async fn roll_back(screen: &Screen, stage: &Stage, objects: &Objects, limit: Duration) -> Result<bool> {
+async fn roll_back(
+    screen: &Screen,
+    stage: &Stage,
+    staging: &mut Staging,
+    objects: &Objects,
+    limit: Duration,
+) -> Result<bool> {
     let (account, region, name) = ROLLED_BACK;
     let world = stage.aws.sim().world();
     let is_it = |migration: &&Object| {
@@ -136,6 +145,7 @@ async fn roll_back(screen: &Screen, stage: &Stage, objects: &Objects, limit: Dur
     let began = screen.elapsed();
     while screen.elapsed() < began + limit {
         let objects = Objects::read(&stage.control_plane).await?;
+        staging.follow(screen, stage, &objects)?;
         let found = objects
             .migrations
             .iter()

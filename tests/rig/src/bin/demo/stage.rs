@@ -61,7 +61,7 @@ impl Stage {
         screen.block(&lines.collect::<Vec<_>>().join("\n"));
         let path = path.to_str().context("the path of the policy is not UTF-8")?;
         let answer = kubectl(&self.control_plane, &["apply", "--server-side", "--filename", path]).await?;
-        screen.aside(answer.trim());
+        answer.trim().lines().for_each(|line| screen.aside(line));
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use rig::{Object, Objects, Screen, unsettled};
 
 use crate::kubectl::kubectl;
 use crate::stage::Stage;
+use crate::staging::Staging;
 use crate::tables::{Changes, without_ages};
 
 /// How often kubectl is asked.
@@ -18,7 +19,12 @@ const ROWS: usize = 6;
 const LOOKS: u32 = 2;
 
 /// Prints what `kubectl get` shows as it changes. Returns what was not settled when `limit` had passed since the start.
-pub(crate) async fn until_settled(screen: &Screen, stage: &mut Stage, limit: Duration) -> Result<Option<String>> {
+pub(crate) async fn until_settled(
+    screen: &Screen,
+    stage: &mut Stage,
+    staging: &mut Staging,
+    limit: Duration,
+) -> Result<Option<String>> {
     screen.step("Watching kubectl get aep,aet,amim (of targets and migrations, the rows that change)");
     let mut shown = Shown::default();
     let mut quiet = 0;
@@ -31,6 +37,7 @@ pub(crate) async fn until_settled(screen: &Screen, stage: &mut Stage, limit: Dur
             kubectl(&stage.control_plane, &["get", "amim"]),
         )?;
         shown.show(screen, &objects, &tables, &migrations);
+        staging.follow(screen, stage, &objects)?;
         let left = unsettled(&objects);
         quiet = if left.is_none() { quiet + 1 } else { 0 };
         if quiet == LOOKS || screen.elapsed() >= limit {
