@@ -85,13 +85,14 @@ impl Scout {
         if !is_look && filter.is_some_and(|filter| filter != BY_ID) {
             return;
         }
-        // What comes on later pages of a look belongs to it.
-        if is_look && call.params.contains_key("NextToken") {
-            return;
-        }
+        let is_later_page = call.params.contains_key("NextToken");
         let is_meant =
             |new: &&New| new.account == call.account && new.region == call.region && new.at <= age_of(call.time);
         for (id, _) in notes.new_images.iter().filter(|(_, new)| is_meant(new)) {
+            // What comes on later pages of a look belongs to it, which an image may have come into.
+            if is_look && is_later_page && self.seen.contains_key(id) {
+                continue;
+            }
             let sight = self.seen.entry(id.clone()).or_default();
             if !is_look {
                 sight.is_scanned = true;
