@@ -153,6 +153,18 @@ pub(crate) enum Fault {
     MigrationRolledBack,
     /// Somebody approves a migration, and at every fourth moment thinks better of it.
     MigrationApproved,
+
+    // People, and what guardrails depend on, or what is new between two scans. Only in the histories whose policies have that.
+    /// Somebody turns a guardrail off.
+    GuardrailTurnedOff,
+    /// Somebody makes another key the default one.
+    DefaultKeySet,
+    /// A declarative policy holds public access for a while: at every other moment unblocked.
+    GuardrailDeclared,
+    /// For a while those who launch by roles of services may not use the key.
+    LauncherRevoked,
+    /// Somebody makes an image that is not encrypted, and at every other moment tags it as exempt a moment later.
+    ImageMade,
 }
 
 impl Fault {
@@ -181,7 +193,12 @@ impl Fault {
 
     /// Whether people do it to what launches images, or decide so of that.
     pub(crate) fn is_of_consumers(self) -> bool {
-        self >= Self::ConsumerDeclared
+        self >= Self::ConsumerDeclared && !self.is_of_guardrails()
+    }
+
+    /// Whether people do it to what guardrails depend on, or make images between two scans.
+    pub(crate) fn is_of_guardrails(self) -> bool {
+        self >= Self::GuardrailTurnedOff
     }
 
     /// Whether it finds something to do only in worlds with groups or with labels that are moved.
@@ -198,6 +215,7 @@ impl Fault {
     /// put back and moved again.
     pub(crate) fn costs_copies(self) -> bool {
         self.is_of_consumers()
+            || self.is_of_guardrails()
             || matches!(
                 self,
                 Self::CopyPartlyPlain

@@ -61,6 +61,11 @@ impl Stage {
                 trust: whom.iter().map(|&one| one.to_owned()).collect(),
             })
         };
+        let of_keys = [Fault::KeyDisabled, Fault::KeyPendingDeletion, Fault::KeyGrantRevoked];
+        if of_keys.contains(&fault) {
+            let now = self.clock.age();
+            self.note(|notes| notes.settings_touched.push(now));
+        }
         match fault {
             Fault::PermissionLost => self.for_a_while(allow(&ROLE.reads).to_vec(), allow(&ROLE.allow).to_vec()),
             Fault::RoleNotTrusted => {

@@ -24,6 +24,7 @@ use super::findings;
 use super::followers;
 use super::following;
 use super::groups;
+use super::guarding;
 use super::invariants::{self, Broken, Promise};
 use super::keeper;
 use super::labeller;
@@ -36,6 +37,7 @@ use super::stage::{Second, Stage};
 use super::statuses;
 use super::time::{EPOCH_MILLIS, Virtual};
 use super::versions;
+use super::warden;
 use super::watchman::Watchman;
 use super::windows;
 use super::world::{Beginning, POLICIES, THIRD, THREE, TWO};
@@ -74,6 +76,9 @@ const CALLS_OF_FINDINGS: usize = 150;
 const CALLS_IN_PARTS: usize = 2 * 17 * 4;
 /// How many more where copies are proven: after each scan it is looked for instances that are left over.
 const CALLS_OF_PROOFS: usize = 30;
+/// How many more where guardrails are held, and new images looked for every other minute: pages of those that were made that day.
+const CALLS_OF_GUARDRAILS: usize = 100;
+const CALLS_OF_LOOKS: usize = 16 * 20;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often it is looked whether a promise was broken while nothing is waited for.
@@ -98,6 +103,8 @@ pub(crate) struct Outcome {
     pub(crate) moves: Option<[[u64; Side::COUNT]; 2]>,
     /// The same of calls that launch or end an instance.
     pub(crate) launches: Option<[[u64; Side::COUNT]; 2]>,
+    /// The same of calls that set a guardrail.
+    pub(crate) guards: Option<[[u64; Side::COUNT]; 2]>,
     /// How often calls to AWS had an effect, by operation.
     pub(crate) effects: BTreeMap<String, u64>,
     /// How often AWS was asked to change something, whatever came of it, by operation.
@@ -230,7 +237,7 @@ impl History {
         let mut outcome = std::mem::take(&mut watchman.outcome);
         outcome.broken.extend(ended.err());
         let notes = self.stage.notes();
-        (outcome.moves, outcome.launches) = (notes.moves, notes.launches);
+        (outcome.moves, outcome.launches, outcome.guards) = (notes.moves, notes.launches, notes.guards);
         outcome.struck = self.stage.fate.struck();
         outcome.branch = self.stage.fate.branch();
         outcome.journal = self.journal();
@@ -356,6 +363,9 @@ impl History {
             if let Some(followers) = self.beginning.followers {
                 following::help(&self.stage, followers);
             }
+            if self.beginning.guarding.is_some() {
+                guarding::help(&self.stage);
+            }
             if self.stage.clock.age() >= asked + ASKS_AFTER {
                 asked = self.stage.clock.age();
                 people::ask_for_another_attempt(&self.stage);
@@ -466,6 +476,11 @@ impl History {
         {
             return Err(unsettled);
         }
+        if let Some(guarding) = self.beginning.guarding
+            && let Some(left) = warden::unheld(&self.stage, &objects, guarding)
+        {
+            return Err(left);
+        }
         if let Some(left) = versions::not_put_back(&self.stage, &objects) {
             return Err(left);
         }
@@ -498,11 +513,14 @@ impl History {
         } else {
             0
         };
+        let guarded = self.beginning.guarding.map_or(0, |guarding| {
+            CALLS_OF_GUARDRAILS + if guarding.looks { CALLS_OF_LOOKS } else { 0 }
+        });
         let in_parts = if has_pages && was_taken_over { CALLS_IN_PARTS } else { 0 };
         for (account, calls) in self.calls_by_account() {
             let more = calls - before.get(&account).copied().unwrap_or(0);
             // The first account has two targets.
-            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited + proven) {
+            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited + proven + guarded) {
                 return Err(Broken::new(
                     Promise::Bounded,
                     format!("{more} calls of {account} while all is done"),

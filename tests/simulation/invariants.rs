@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::followers;
 use super::notes::Notes;
 use super::time::time_at;
+use super::warden;
 
 /// The most that a policy of these histories allows to be in flight in an account and region. People may set 4
 /// meanwhile, but what is in flight then is not taken back.
@@ -47,6 +48,11 @@ pub(crate) enum Promise {
     /// No copy is published, and nothing moved to it, before an instance of it has passed its checks and, where that is asked for, Amazon
     /// Inspector has found nothing too severe in it; no such instance stays, and no scan is paid for twice.
     ProvenFirst,
+    /// A guardrail is set only where a policy enforces it and no declarative policy holds it, once until it must show, and with a default
+    /// key that all who launch may use.
+    SetWithCare,
+    /// A new image is taken in once two looks, or a scan, have shown it, and within minutes where the policies have it looked for.
+    FoundInTime,
     /// What is on record of attempts and copies is not lost.
     NothingForgotten,
     /// What is changed in an account and region is changed by the replica that holds its shard.
@@ -99,6 +105,9 @@ pub(crate) fn audit(sim: &Sim, notes: &Notes) -> Report {
     report.findings.retain(|finding| match finding.check {
         Check::SharedMoreWidely => !was_shared_before(finding, sim, notes),
         Check::TooManyCopies => totals.copies_made > needed,
+        Check::GuardrailHeld | Check::GuardrailSetTwice | Check::DefaultKeyNotUsable => {
+            !warden::is_explained(finding, sim, notes)
+        }
         _ => true,
     });
     report
@@ -143,9 +152,8 @@ fn promise_of(check: Check) -> Option<Promise> {
     match check {
         Check::OriginalChanged | Check::OriginalGone => Some(Promise::OriginalsStay),
         Check::CopiedTwice | Check::TooManyCopies => Some(Promise::CopiedOnce),
-        Check::UnexpectedCopy | Check::SnapshotDeleted | Check::ForeignChange | Check::GuardrailHeld => {
-            Some(Promise::NothingForeign)
-        }
+        Check::UnexpectedCopy | Check::SnapshotDeleted | Check::ForeignChange => Some(Promise::NothingForeign),
+        Check::GuardrailHeld | Check::GuardrailSetTwice | Check::DefaultKeyNotUsable => Some(Promise::SetWithCare),
         Check::SharedMoreWidely => Some(Promise::NotSharedMore),
         Check::ForbiddenCall => Some(Promise::HandsOff),
         Check::MissingCopy
@@ -158,8 +166,6 @@ fn promise_of(check: Check) -> Option<Promise> {
         | Check::TagsDiffer
         | Check::FailedCopyLeft
         | Check::InstanceLeft
-        | Check::GuardrailSetTwice
-        | Check::DefaultKeyNotUsable
         | Check::DeniedCall => None,
     }
 }

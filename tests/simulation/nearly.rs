@@ -1,4 +1,5 @@
-//! Near misses: what keeps consumers from being moved wrongly, and whether it has stopped something in a history.
+//! Near misses: what keeps consumers from being moved wrongly, guardrails from being set wrongly and new images from being taken in too
+//! early, and whether it has stopped something in a history.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use super::watchman::Objects;
 
 /// What stands before each in the words that a history has reached.
 const NEARLY: &str = "nearly: ";
-/// All guards.
-pub(crate) const GUARDS: [&str; 14] = [
+/// All guards: those of consumers are looked at here.
+pub(crate) const GUARDS: [&str; 18] = [
     "stale read",
     "hold",
     "ownership",
@@ -30,6 +31,10 @@ pub(crate) const GUARDS: [&str; 14] = [
     "schedule",
     "failures",
     "approval",
+    "default key check",
+    "declarative policy",
+    "not again",
+    "two looks",
 ];
 /// For how long what was read of a consumer may be acted upon.
 const FRESH: Duration = Duration::from_secs(10);

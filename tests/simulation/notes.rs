@@ -73,6 +73,23 @@ pub(crate) struct Notes {
     pub(crate) groups_helped: Option<Duration>,
     /// Accounts whose policy is gone from then until then: instances that it has left are terminated.
     pub(crate) ends_proofs: Vec<(String, Duration, Duration)>,
+    /// How much was called until the first call that sets a guardrail, and until the last one.
+    pub(crate) guards: Option<[[u64; Side::COUNT]; 2]>,
+    /// When it was changed who may use keys, or whose guardrails are to set.
+    pub(crate) settings_touched: Vec<Duration>,
+    /// Accounts and regions in which what a target had on record was taken away, and when.
+    pub(crate) targets_lost: BTreeMap<(String, String), Vec<Duration>>,
+    /// Images that people have made meanwhile.
+    pub(crate) new_images: BTreeMap<String, New>,
+}
+
+/// An image that people have made meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct New {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    /// When.
+    pub(crate) at: Duration,
 }
 
 /// What people want of something for a while.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::catalogue::Fault;
 use super::stage::Stage;
 use super::world::{EXEMPT, GUEST, THIRD, TWO};
-use super::{movers, owners, restoring};
+use super::{meddling, movers, owners, restoring};
 
 /// Who does it, as the API server knows them.
 pub(crate) const SOMEBODY: &str = "somebody";
@@ -37,6 +37,7 @@ pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u6
     let turn = usize::try_from(number).unwrap_or(0);
     match fault {
         of_consumers if of_consumers.is_of_consumers() => movers::act(stage, fault, request, number),
+        of_guardrails if of_guardrails.is_of_guardrails() => meddling::act(stage, fault, number),
         Fault::ObjectReplaced => replace(stage, request),
         Fault::OriginalDeregistered
         | Fault::CopyDeregistered

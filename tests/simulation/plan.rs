@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::Fault;
 use super::fate::Side;
+use super::guarding::Guarding;
 use super::moving;
 use super::odd::Odd;
 
@@ -89,12 +90,15 @@ impl Plan {
         };
         let reads_keys = Odd::of(seed).says.starts_with("SourceKey");
         // Half of them in what launches images, where anything is done to that.
+        let (of_guardrails, faults): (Vec<Fault>, Vec<Fault>) =
+            faults.iter().copied().partition(|fault| fault.is_of_guardrails());
         let (of_consumers, others): (Vec<Fault>, Vec<Fault>) =
-            faults.iter().copied().partition(|fault| fault.is_of_consumers());
+            faults.into_iter().partition(|fault| fault.is_of_consumers());
         let is_moving = moving::is_newer(seed);
         let strikes = (0..count).map(|_| {
             let among = match is_moving && rng.random_bool(0.5) {
                 true if !of_consumers.is_empty() => &of_consumers,
+                _ if others.is_empty() && of_consumers.is_empty() => &of_guardrails,
                 _ if others.is_empty() => &of_consumers,
                 _ => &others,
             };
@@ -108,10 +112,11 @@ impl Plan {
                 at: rng.random_range(1..=calls[fault.side() as usize].max(1)),
             }
         });
-        Self {
-            seed,
-            strikes: strikes.collect(),
+        let mut strikes: Vec<Strike> = strikes.collect();
+        if Guarding::of(seed).is_some() && !of_guardrails.is_empty() {
+            guard(seed, &mut strikes, &of_guardrails, calls);
         }
+        Self { seed, strikes }
     }
 
     /// The same with one strike less, in every way there is.
@@ -142,5 +147,17 @@ impl Plan {
             "cargo test --workspace --test simulation -- {}",
             self.options().join(" ")
         )
+    }
+}
+
+/// Puts what people do about guardrails in the place of half of the strikes. Drawn by itself, so that all other plans are as they were.
+fn guard(seed: u64, strikes: &mut [Strike], among: &[Fault], calls: [u64; Side::COUNT]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6a5d);
+    for strike in strikes {
+        let fault = *among.choose(&mut rng).expect("a fault");
+        let at = rng.random_range(1..=calls[fault.side() as usize].max(1));
+        if rng.random_bool(0.5) {
+            *strike = Strike { fault, at };
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::inspecting;
 use super::invariants::{Broken, Promise};
 use super::stage::Stage;
 use super::time::age_of;
+use super::warden;
 use super::watchman::Objects;
 
 /// How long nothing may be asked: longer than anything that failed waits to be tried again, and much shorter than the way to the
@@ -84,9 +85,16 @@ fn is_about(call: &Call, (account, region): &Scope) -> bool {
     call.region == *region && (call.account == *account || call.account.is_empty() || of_role())
 }
 
-/// Whether a target asks for changes, says of nothing that it hinders it, and has a migration that says so as well and is not
-/// done.
+/// Whether a target is free to change something, and has a migration that says so as well and is not done, or a guardrail to set.
 fn works(target: &AMIEncryptionTarget, objects: &Objects) -> bool {
+    let mut migrations = objects.migrations.iter();
+    let has_open = migrations.any(|one| belongs(one, target) && is_open(one));
+    let sets = || target.status.as_ref().is_some_and(warden::has_to_set);
+    (has_open || sets()) && is_free(target, objects)
+}
+
+/// Whether a target asks for changes, and says of nothing that it hinders it.
+pub(crate) fn is_free(target: &AMIEncryptionTarget, objects: &Objects) -> bool {
     let Some(status) = target.status.as_ref().filter(|_| enforces(target)) else {
         return false;
     };
@@ -99,12 +107,7 @@ fn works(target: &AMIEncryptionTarget, objects: &Objects) -> bool {
     let asks = |policy: &AMIEncryptionPolicy| policy.spec.mode == Mode::Enforce && !policy.spec.suspend;
     let mut policies = objects.policies.iter();
     let is_asked = policies.any(|policy| policy.name_any() == target.spec.policy && asks(policy));
-    is_asked
-        && !is_hindered
-        && objects
-            .migrations
-            .iter()
-            .any(|one| belongs(one, target) && is_open(one))
+    is_asked && !is_hindered
 }
 
 fn enforces(target: &AMIEncryptionTarget) -> bool {

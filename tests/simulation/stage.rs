@@ -17,6 +17,7 @@ use super::catalogue::Fault;
 use super::disturbances::answer;
 use super::fate::{Fate, Side};
 use super::groups;
+use super::guarding;
 use super::invariants::UNKNOWN_FOR;
 use super::judge::CHANGES;
 use super::notes::{Notes, held_from_the_beginning};
@@ -174,6 +175,10 @@ impl Stage {
         let is_proof = |action: &String| ["RunInstances", "TerminateInstances"].contains(&action.as_str());
         if asked.get("Action").is_some_and(is_proof) && !asked.contains_key("DryRun") {
             self.note(|notes| notes.launches = Some([notes.launches.map_or(calls, |[first, _]| first), calls]));
+        }
+        let sets = |action: &String| guarding::set_by(action).is_some();
+        if asked.get("Action").is_some_and(sets) && !asked.contains_key("DryRun") {
+            self.note(|notes| notes.guards = Some([notes.guards.map_or(calls, |[first, _]| first), calls]));
         }
         let number = calls[Side::Aws as usize];
         let mut lot = Lot::Served;

@@ -11,6 +11,8 @@ pub(crate) const SINGLES: u64 = 1;
 pub(crate) const MOVES: u64 = 209;
 /// The same where copies are proven, by instances and by on-demand scans.
 pub(crate) const PROVES: u64 = 2;
+/// The same where guardrails are held and new images are looked for between two scans: the third policy only looks there.
+pub(crate) const GUARDS: u64 = 313;
 /// Each fault strikes at so many moments from the beginning on, and then, as where the finished world is looked through, at every so
 /// many. That number is odd, as some faults are others at every other moment.
 const FIRST: u64 = 60;
@@ -20,6 +22,9 @@ const LATER: usize = 9;
 const MOVING: usize = 10;
 /// Where copies are proven, at every so many from the first launch to the last instance's end.
 const PROVING: usize = 16;
+/// Where guardrails are held, at every so many from the first call that sets one to the last, and what people do about them at every so
+/// many of all.
+const GUARDING: usize = 16;
 
 /// The histories that nothing strikes, beside which others are looked at.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub(crate) struct Undisturbed {
     usual: Outcome,
     pub(crate) moves: Outcome,
     proves: Outcome,
+    guards: Outcome,
 }
 
 impl Undisturbed {
@@ -35,6 +41,7 @@ impl Undisturbed {
             usual: play(&Plan::undisturbed(SINGLES)),
             moves: play(&Plan::undisturbed(MOVES)),
             proves: play(&Plan::undisturbed(PROVES)),
+            guards: play(&Plan::undisturbed(GUARDS)),
         }
     }
 
@@ -42,23 +49,25 @@ impl Undisturbed {
         match seed {
             MOVES => &self.moves,
             PROVES => &self.proves,
+            GUARDS => &self.guards,
             _ => &self.usual,
         }
     }
 
-    pub(crate) fn all(&self) -> [(Plan, &Outcome, &'static str); 3] {
+    pub(crate) fn all(&self) -> [(Plan, &Outcome, &'static str); 4] {
         [
             (Plan::undisturbed(SINGLES), &self.usual, ""),
             (Plan::undisturbed(MOVES), &self.moves, " that moves consumers"),
             (Plan::undisturbed(PROVES), &self.proves, " that proves copies"),
+            (Plan::undisturbed(GUARDS), &self.guards, " that holds guardrails"),
         ]
     }
 
     /// The moments at which a fault strikes in the history of this seed: each in the beginning, and some of the later ones; where
-    /// consumers are moved or copies proven, some of those at which that is done.
+    /// consumers are moved, copies proven or guardrails held, some of those at which that is done.
     pub(crate) fn points(&self, seed: u64, fault: Fault) -> Vec<u64> {
         // The worlds of these have nothing that it does anything to.
-        if fault.is_of_some_worlds() {
+        if fault.is_of_some_worlds() || fault.is_of_guardrails() && seed != GUARDS {
             return Vec::new();
         }
         let (outcome, side) = (self.of(seed), fault.side() as usize);
@@ -74,6 +83,15 @@ impl Undisturbed {
             let window = outcome.launches.filter(|_| !fault.is_of_consumers());
             return window.map_or_else(Vec::new, |[first, last]| {
                 (first[side].max(1)..=last[side]).step_by(PROVING).collect()
+            });
+        }
+        if seed == GUARDS {
+            if fault.is_of_guardrails() {
+                return (1..=all).step_by(GUARDING / 4).collect();
+            }
+            let window = outcome.guards.filter(|_| !fault.is_of_consumers());
+            return window.map_or_else(Vec::new, |[first, last]| {
+                (first[side].max(1)..=last[side]).step_by(GUARDING).collect()
             });
         }
         if fault.is_of_consumers() {

@@ -25,10 +25,12 @@ use super::labeller::Labeller;
 use super::nearly::{self, Nearly};
 use super::notes::Notes;
 use super::proofs::Prover;
+use super::scout::Scout;
 use super::silence::Silence;
 use super::stage::Stage;
 use super::statuses;
 use super::time::{age_at, time_at};
+use super::warden::Warden;
 use super::windows::Timer;
 use super::world::{Beginning, THREE};
 
@@ -59,6 +61,10 @@ pub(crate) struct Watchman {
     labeller: Option<Labeller>,
     /// Who looks at proofs of copies, where there are any.
     prover: Option<Prover>,
+    /// Who looks at what is done about guardrails, where they are held.
+    warden: Option<Warden>,
+    /// Who looks at what becomes of new images, where they are looked for.
+    scout: Option<Scout>,
     known: (
         Known<AMIEncryptionPolicy>,
         Known<AMIEncryptionTarget>,
@@ -139,6 +145,11 @@ impl Watchman {
             keeper: beginning.groups.map(Keeper::new),
             labeller: beginning.labelled.then(Labeller::default),
             prover: beginning.proofs.map(Prover::new),
+            warden: beginning.guarding.map(Warden::new),
+            scout: beginning
+                .guarding
+                .filter(|guarding| guarding.looks)
+                .map(|_| Scout::default()),
             known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
         }
@@ -206,6 +217,7 @@ impl Watchman {
         if let Some(prover) = &mut self.prover {
             broken.extend(prover.look(&self.stage, &migrations, &objects));
         }
+        broken.extend(self.guard(&objects));
         // What is put back may be launched again by now.
         let notes = self.stage.notes();
         broken.extend(consumers::check(&self.stage.sim, &migrations, &notes, now));
@@ -234,7 +246,27 @@ impl Watchman {
             let prover = self.prover.as_mut();
             let left = prover.and_then(|prover| prover.listen(&self.stage));
             self.outcome.broken.extend(left);
+            let scout = self.scout.as_mut();
+            let unfound = scout.and_then(|scout| scout.listen(&self.stage, &objects));
+            self.outcome.broken.extend(unfound);
         }
+    }
+
+    /// Looks at what is done about guardrails and new images.
+    fn guard(&mut self, objects: &Objects) -> Vec<Broken> {
+        let (mut broken, mut stopped) = (Vec::new(), BTreeSet::new());
+        if let Some(warden) = &mut self.warden {
+            broken.extend(warden.look(&self.stage, objects));
+            stopped.extend(warden.stopped());
+        }
+        if let Some(scout) = &mut self.scout {
+            broken.extend(scout.look(&self.stage));
+            stopped.extend(scout.stopped());
+        }
+        for guard in stopped {
+            *self.outcome.reached.entry(nearly::word(guard)).or_default() += 1;
+        }
+        broken
     }
 
     /// Of these the migrations whose status is not as somebody else has left it: that is not the product's to answer
@@ -254,6 +286,9 @@ impl Watchman {
         let of_process = |entry: &&Entry| entry.wrote && entry.client.parse::<u64>().is_ok();
         let numbers = entries.iter().filter(of_process).map(|entry| entry.number);
         self.requests.1.extend(numbers);
+        for version in versions.iter().filter(|version| version.kind == "AMIEncryptionTarget") {
+            self.note_loss(version);
+        }
         let mut written = Vec::new();
         for version in versions.iter().filter(|version| version.kind == "AMIMigration") {
             if self.requests.1.contains(&version.request) {
@@ -264,6 +299,21 @@ impl Watchman {
             }
         }
         written
+    }
+
+    /// Notes where a target is gone, or people have made another of its status.
+    fn note_loss(&self, version: &Version) {
+        let is_ours = self.requests.1.contains(&version.request);
+        let before = version.before.as_deref();
+        let is_otherwise = before.is_some_and(|before| before["status"] != version.object["status"]);
+        if version.change != Change::Deleted && (is_ours || !is_otherwise) {
+            return;
+        }
+        let text = |field: &str| version.object["spec"][field].as_str().unwrap_or_default().to_owned();
+        let place = (text("accountID"), text("region"));
+        let at = age_at(version.at);
+        self.stage
+            .note(|notes| notes.targets_lost.entry(place).or_default().push(at));
     }
 
     /// Notes what people, or the garbage collector, have made of a migration.

@@ -11,6 +11,7 @@ use super::consumers;
 use super::findings;
 use super::following::{self, Followers};
 use super::groups::{self, Groups};
+use super::guarding::{self, Guarding};
 use super::labels;
 use super::launching;
 use super::moving::{self, Ways};
@@ -99,6 +100,8 @@ pub(crate) struct Beginning {
     pub(crate) proofs: Option<Proofs>,
     /// How another account launches an image of the first one's, if it does.
     pub(crate) followers: Option<Followers>,
+    /// How they have guardrails held, and new images looked for, if they do.
+    pub(crate) guarding: Option<Guarding>,
 }
 
 /// What becomes of an image of a kind.
@@ -217,11 +220,12 @@ impl Beginning {
         let followers = following::join(seed, &copied, &mut world);
         findings::join(seed, &mut policies);
         proving::join(seed, &mut world, &mut policies);
+        let guarding = guarding::join(seed, &names, &mut world, &mut policies);
         Self {
             world,
             policies,
             odd,
-            using: consumers::is_using(seed),
+            using: consumers::is_using(seed) || guarding.is_some(),
             audited: findings::is_audited(seed),
             moving: moving::is_moving(seed),
             ways: Ways::of(seed),
@@ -230,6 +234,7 @@ impl Beginning {
             windows: Windows::of(seed),
             proofs: Proofs::of(seed),
             followers,
+            guarding,
         }
     }
 }
