@@ -97,8 +97,7 @@ fn delete(state: &mut State, request: &Request, handle: &str) -> Result<bool, Ap
     let share = state.settings.queues.doubled;
     let place = queue(state, request)?;
     let invalid = || {
-        ApiError::with_status(
-            404,
+        ApiError::new(
             "ReceiptHandleIsInvalid",
             format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
         )

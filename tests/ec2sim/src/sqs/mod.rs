@@ -76,8 +76,7 @@ fn named(request: &Request) -> Result<(String, String), ApiError> {
     let mut segments = url.trim_end_matches('/').rsplit('/');
     match (segments.next(), segments.next()) {
         (Some(name), Some(account)) if is_account_id(account) => Ok((account.to_owned(), name.to_owned())),
-        _ => Err(ApiError::with_status(
-            404,
+        _ => Err(ApiError::new(
             "InvalidAddress",
             format!("The address {url} is not valid for this endpoint."),
         )),

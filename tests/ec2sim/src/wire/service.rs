@@ -142,7 +142,7 @@ impl Service {
                 "CallRateLimitExceededException",
                 "You have exceeded the permitted request rate for the specific operation.",
             ),
-            Self::Sqs => ApiError::with_status(403, "RequestThrottled", "Request is throttled."),
+            Self::Sqs => ApiError::new("RequestThrottled", "Request is throttled."),
             Self::Organizations => ApiError::new("TooManyRequestsException", "Rate exceeded"),
         }
     }

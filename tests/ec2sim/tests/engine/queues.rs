@@ -189,10 +189,10 @@ fn what_can_not_be_is_refused_in_the_form_of_sqs() {
     let unknown = json!({"AttributeNames": ["Colour"]});
     assert_eq!(at("ReceiveMessage", unknown), refused("InvalidAttributeName", 400));
     let nowhere = json!({"QueueUrl": "https://example.com/hints"});
-    assert_eq!(at("ReceiveMessage", nowhere), refused("InvalidAddress", 404));
+    assert_eq!(at("ReceiveMessage", nowhere), refused("InvalidAddress", 400));
     assert_eq!(
         at("DeleteMessage", json!({"ReceiptHandle": "nonsense"})),
-        refused("ReceiptHandleIsInvalid", 404)
+        refused("ReceiptHandleIsInvalid", 400)
     );
     for (entries, code) in [
         (json!([]), "EmptyBatchRequest"),
@@ -274,7 +274,7 @@ fn queues_are_struck_by_faults_and_throttled_as_other_services_are() {
     put(&sim, "hints", "x", 1);
     let poll = || c.sqs("ReceiveMessage", &json!({"QueueUrl": URL}));
     let throttled = poll();
-    assert_eq!((throttled.code().as_str(), throttled.status), ("RequestThrottled", 403));
+    assert_eq!((throttled.code().as_str(), throttled.status), ("RequestThrottled", 400));
     // The message was received by an answer that was lost.
     assert!(poll().directive.drop);
     assert!(received(&c, URL, 1).is_empty());
