@@ -5,7 +5,7 @@ mod md5;
 mod receive;
 mod send;
 
-pub(crate) use receive::long_poll;
+pub(crate) use receive::{keep_back, long_poll};
 
 use serde_json::json;
 
@@ -73,14 +73,20 @@ fn named(request: &Request) -> Result<(String, String), ApiError> {
         return Ok((account, request.params.required("QueueName")?.to_owned()));
     }
     let url = request.params.required("QueueUrl")?;
-    let mut segments = url.trim_end_matches('/').rsplit('/');
-    match (segments.next(), segments.next()) {
-        (Some(name), Some(account)) if is_account_id(account) => Ok((account.to_owned(), name.to_owned())),
-        _ => Err(ApiError::new(
+    let found = of_url(url).map(|(account, name)| (account.to_owned(), name.to_owned()));
+    found.ok_or_else(|| {
+        ApiError::new(
             "InvalidAddress",
             format!("The address {url} is not valid for this endpoint."),
-        )),
-    }
+        )
+    })
+}
+
+/// Account and name in the URL of a queue.
+fn of_url(url: &str) -> Option<(&str, &str)> {
+    let mut segments = url.trim_end_matches('/').rsplit('/');
+    let (name, account) = (segments.next()?, segments.next()?);
+    is_account_id(account).then_some((account, name))
 }
 
 /// The queue that a call is about: it must be there, and in the caller's account.

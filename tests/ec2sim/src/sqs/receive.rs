@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
+use axum::http;
 use serde_json::{Map, Value, json};
 
 use super::md5::md5;
-use super::{number, queue};
+use super::{number, of_url, queue};
+use crate::clock::SimTime;
 use crate::engine::{Done, Outcome, Request, State};
 use crate::model::Message;
-use crate::wire::{ApiError, Body, Service};
+use crate::wire::{ApiError, Body, Credential, Service};
 
 /// For so long a message is kept.
 const KEPT_SECONDS: f64 = 4.0 * 24.0 * 3600.0;
@@ -114,4 +117,28 @@ pub(crate) fn long_poll(state: &State, request: &Request, outcome: &Outcome) -> 
     let asked = request.params.get("WaitTimeSeconds").and_then(|text| text.parse().ok());
     let longest = state.settings.queues.wait_seconds;
     Duration::try_from_secs_f64(asked.unwrap_or(0.0_f64).min(longest)).unwrap_or_default()
+}
+
+/// For how long, in real time, whoever carries a request here may keep it back: it is a long poll, and of a queue that has
+/// nothing now.
+pub(crate) fn keep_back(state: &State, http: &http::Request<Bytes>, now: SimTime) -> Duration {
+    let target = http.headers().get("x-amz-target");
+    if target.is_none_or(|target| target != "AmazonSQS.ReceiveMessage") {
+        return Duration::ZERO;
+    }
+    let asked: Value = serde_json::from_slice(http.body()).unwrap_or_default();
+    let seconds = asked["WaitTimeSeconds"].as_f64().unwrap_or_default();
+    let place = || {
+        let (account, name) = of_url(asked["QueueUrl"].as_str()?)?;
+        let credential = Credential::from_headers(http.headers()).ok()?;
+        let region = state.world.region(account, &credential.region)?;
+        region.queues.iter().find(|queue| queue.name == name)
+    };
+    let Some(queue) = place() else {
+        return Duration::ZERO;
+    };
+    if queue.messages.iter().any(|message| message.visible_at <= now) {
+        return Duration::ZERO;
+    }
+    Duration::try_from_secs_f64(seconds.min(state.settings.queues.wait_seconds)).unwrap_or_default()
 }

@@ -1,7 +1,9 @@
 //! Queues: what is received, how often, until when, and by whom.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use ec2sim::{Act, Edit, FaultRule, Server, Sim, WorldSpec};
 use serde_json::{Value, json};
@@ -316,4 +318,34 @@ fn the_url_of_a_queue_is_of_the_endpoint_that_was_asked() {
         .expect("a request");
     let answer: Value = serde_json::from_slice(sim.handle(&request).body()).expect("JSON");
     assert_eq!(answer["QueueUrl"], format!("{}/{ACCOUNT}/hints", server.endpoint()));
+}
+
+#[test]
+fn a_long_poll_over_http_is_answered_as_soon_as_a_message_comes() {
+    let (sim, _) = queued("queues: {waitSeconds: 20}");
+    let server = Server::on_loopback(sim.clone()).expect("a free port");
+    let others = sim.clone();
+    let sender = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        put(&others, "hints", "late", 1);
+    });
+    let body = json!({"QueueUrl": URL, "WaitTimeSeconds": 20}).to_string();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\nx-amz-target: AmazonSQS.ReceiveMessage\r\nauthorization: AWS4-HMAC-SHA256 Credential={OWNER}/20260101/{REGION}/sqs/aws4_request, SignedHeaders=host, Signature={}\r\n\r\n{body}",
+        body.len(),
+        "0".repeat(64)
+    );
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(server.address()).expect("it listens");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    sender.join().expect("a message was sent");
+    assert!(answer.contains("\"late\""), "{answer}");
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_millis(150) && took < Duration::from_secs(10),
+        "{took:?}"
+    );
+    assert_eq!(sim.journal().len(), 1, "one call, however often it was looked");
 }
