@@ -103,6 +103,13 @@ def staffed():
 
 
 @pytest.fixture
+def listening():
+    """A world with an organization, and with a queue that events go to."""
+    with serving("listening.yaml") as simulator:
+        yield simulator
+
+
+@pytest.fixture
 def ec2(sim):
     return sim.session("ec2")
 

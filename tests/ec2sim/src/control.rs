@@ -2,6 +2,7 @@
 
 mod consumers;
 mod edit;
+mod organization;
 
 pub use consumers::ConsumerChange;
 pub use edit::Edit;
@@ -151,6 +152,9 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
                 .map_err(|e| EditError(e.to_string()))?;
             for id in &ids {
                 state.inspector_finds((&account, &region), id, now);
+                let image = state.world.image(&region, id);
+                let to = image.map_or("", |image| image.state.as_str());
+                state.image_event((&account, &region), id, (to, ""), now);
             }
             Ok(json!({ "images": ids }))
         }
@@ -223,6 +227,24 @@ fn apply_to(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, EditEr
             region,
             change,
         } => consumers::apply(state, &account, &region, change, now),
+        Edit::SendMessage {
+            account,
+            region,
+            queue,
+            body,
+            times,
+        } => {
+            for _ in 0..times {
+                let place = (account.as_str(), region.as_str(), queue.as_str());
+                let sent = state.put_message(place, &body, (now, now));
+                sent.ok_or_else(|| missing("queue", &format!("{account}/{region}/{queue}")))?;
+            }
+            Ok(json!({ "sent": times }))
+        }
+        Edit::JoinOrganization { .. }
+        | Edit::LeaveOrganization { .. }
+        | Edit::MoveAccount { .. }
+        | Edit::SetAccountState { .. } => organization::apply(state, edit),
         Edit::FinishCopies {} => Ok(json!({ "finished": state.finish_copies(now) })),
         Edit::ExpireSessions {} => {
             for session in state.sessions.values_mut() {
@@ -334,6 +356,8 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
     if matches!(edit, Edit::Deregister { .. } | Edit::SetImageState { .. }) {
         image.spoiled = image.created_by.is_some();
     }
+    let before = (image.state, image.exists());
+    let is_shared = matches!(edit, Edit::Share { .. });
     // What was not available may be by now.
     let is_enabled = matches!(edit, Edit::Owner { .. } | Edit::SetImageState { .. });
     match edit {
@@ -371,8 +395,16 @@ fn edit_image(state: &mut State, edit: Edit, now: SimTime) -> Result<Value, Edit
         image.take_baseline();
     }
     let (owner, region) = (image.owner.clone(), image.region.clone());
+    let after = (image.state, image.exists());
     if is_enabled {
         state.inspector_finds((&owner, &region), &id, now);
+    }
+    if before != after {
+        let to = if after.1 { after.0.as_str() } else { "deregistered" };
+        state.image_event((&owner, &region), &id, (to, ""), now);
+    }
+    if is_shared {
+        state.edit_event((&owner, &region), "ModifyImageAttribute", Some(&id), now);
     }
     Ok(json!({ "image": id }))
 }

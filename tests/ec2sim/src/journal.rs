@@ -53,13 +53,14 @@ pub struct Call {
 pub(crate) const DENIALS: [&str; 3] = ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException"];
 
 /// Error codes that mean that there were too many calls.
-pub(crate) const THROTTLES: [&str; 6] = [
+pub(crate) const THROTTLES: [&str; 7] = [
     "RequestLimitExceeded",
     "Throttling",
     "ThrottlingException",
     "EC2ThrottledException",
     "TooManyRequestsException",
     "CallRateLimitExceededException",
+    "RequestThrottled",
 ];
 
 impl Call {

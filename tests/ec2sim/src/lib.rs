@@ -1,5 +1,5 @@
-//! A simulator of the parts of AWS that image tools use: EC2 images and snapshots, KMS keys, STS roles, and all that can
-//! launch an image.
+//! A simulator of the parts of AWS that image tools use: EC2 images and snapshots, KMS keys, STS roles, all that can launch
+//! an image, the accounts of organizations, and queues that are told of what changes.
 //!
 //! It speaks the wire protocols, so that any AWS SDK drives it over HTTP, and it can also be called in-process as a
 //! function from request to response: [`Sim::handle`]. The world comes from a YAML file that says what exists and
@@ -15,6 +15,7 @@ mod default_key;
 mod ec2;
 mod eks;
 mod engine;
+mod events;
 mod faults;
 mod glob;
 mod iam;
@@ -25,12 +26,14 @@ mod kms;
 mod launches;
 mod launching;
 pub mod model;
+mod organizations;
 mod owner;
 mod paging;
 mod pattern;
 mod planned;
 mod server;
 pub mod spec;
+mod sqs;
 mod ssm;
 mod sts;
 mod throttle;

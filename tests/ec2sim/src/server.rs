@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -22,6 +23,9 @@ use crate::engine::{Directive, Sim};
 
 /// No request of these services is larger.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+/// So often a long poll looks whether a message has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running server. It stops when this is dropped.
 #[derive(Debug)]
@@ -117,15 +121,29 @@ async fn answer(
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         return refused;
     };
-    let response = sim.handle(&Request::from_parts(parts, bytes));
+    let request = Request::from_parts(parts, bytes);
+    let kept_back = keep_back(&sim, &request).await;
+    let response = sim.handle(&request);
     let directive = response.extensions().get::<Directive>().copied().unwrap_or_default();
-    if !directive.delay.is_zero() {
-        tokio::time::sleep(directive.delay).await;
+    let delay = directive.delay.saturating_sub(kept_back);
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
     if directive.drop {
         connection.cut.store(true, Ordering::Release);
     }
     response.map(|bytes: Bytes| Body::from(bytes))
+}
+
+/// Waits for a message with a long poll that finds none. Says for how long.
+async fn keep_back(sim: &Sim, request: &Request<Bytes>) -> Duration {
+    let begun = Instant::now();
+    let mut kept_back = Duration::ZERO;
+    while kept_back < sim.may_keep_back(request) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        kept_back = begun.elapsed();
+    }
+    kept_back
 }
 
 /// A connection that can be cut: from then on, nothing is written to it.

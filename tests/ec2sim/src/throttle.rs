@@ -31,6 +31,8 @@ fn size_of(service: Service, operation: &str, params: &Params) -> Size {
         (Service::Batch, _) => size("batch", 50.0, 50.0),
         (Service::CloudTrail, _) => size("cloudtrail", 10.0, 10.0),
         (Service::Inspector2, _) => size("inspector2", 20.0, 20.0),
+        (Service::Sqs, _) => size("sqs", 3000.0, 3000.0),
+        (Service::Organizations, _) => size("organizations", 8.0, 5.0),
         (Service::ImageBuilder, _) => size("imagebuilder", 100.0, 20.0),
         (_, "DescribeSnapshots" | "DescribeInstances") if is_unbounded(params) => size("unfiltered", 50.0, 10.0),
         (_, op) if op.starts_with("Describe") || op.starts_with("Get") => size("describe", 100.0, 20.0),

@@ -2,6 +2,8 @@
 
 mod people;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -157,8 +159,12 @@ pub(super) fn apply(
     match change {
         ConsumerChange::Put(given) => put(state, place, *given),
         ConsumerChange::Remove { kind, id } => {
+            let known = consumers(&state.world, place)?.parameters.get(&id).cloned();
             let consumers = consumers_mut(&mut state.world, place)?;
             let removed = remove(consumers, &kind, &id, place).ok_or_else(|| missing("kind of consumer", &kind))?;
+            if let Some(parameter) = known.filter(|_| removed && kind == "parameter") {
+                state.parameter_event((account, region), &parameter, ("Delete", None), now);
+            }
             if removed {
                 Ok(json!({ "removed": id }))
             } else {
@@ -205,6 +211,7 @@ pub(super) fn apply(
                 unlabel(&mut changed, label);
             }
             changed.versions.push(version);
+            state.parameter_event((account, region), &changed, ("Update", None), now);
             put_parameter(state, place, changed)?;
             Ok(json!({ "version": number }))
         }
@@ -237,6 +244,7 @@ pub(super) fn apply(
             let labelled = changed.versions.iter_mut().find(|v| v.number == version);
             let labelled = labelled.ok_or_else(|| missing("version", &format!("{parameter}:{version}")))?;
             labelled.labels.push(label);
+            state.parameter_event((account, region), &changed, ("LabelParameterVersion", None), now);
             put_parameter(state, place, changed)?;
             Ok(json!({ "version": version }))
         }
@@ -275,7 +283,14 @@ fn put(state: &mut State, place: Place<'_>, mut given: ConsumerSpec) -> Result<V
     }
     // What has no name gets an ID of its own each time.
     let path = format!("consumer {}", state.hex(8));
+    let known = matches!(given, ConsumerSpec::Parameter(_)).then(|| parameters(&state.world, place));
     let keys = add_any(&mut state.world, place, &given, &path)?;
+    for key in keys.iter().filter(|_| known.is_some()) {
+        let was_there = known.as_ref().is_some_and(|known| known.contains(key));
+        let operation = if was_there { "Update" } else { "Create" };
+        let parameter = parameter_of(&state.world, place, key)?;
+        state.parameter_event((place.account, place.region), &parameter, (operation, None), place.now);
+    }
     if matches!(given, ConsumerSpec::Instance(_)) {
         let region = state.world.region(place.account, place.region);
         let instances: Vec<Instance> = keys
@@ -320,6 +335,13 @@ fn put_template(state: &mut State, place: Place<'_>, changed: LaunchTemplate) ->
     let shelf = &mut consumers_mut(&mut state.world, place)?.launch_templates;
     shelf.put(&id, changed, place.now, place.visible_at);
     Ok(())
+}
+
+/// The names of all parameters.
+fn parameters(world: &World, place: Place<'_>) -> BTreeSet<String> {
+    let region = world.region(place.account, place.region).into_iter();
+    let all = region.flat_map(|region| region.consumers.parameters.iter());
+    all.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn parameter_of(world: &World, place: Place<'_>, name: &str) -> Result<Parameter, EditError> {

@@ -226,6 +226,48 @@ pub enum Edit {
         /// What.
         change: ConsumerChange,
     },
+    /// Puts a text into a queue, as anybody may who may send to it.
+    SendMessage {
+        /// Account of the queue.
+        account: String,
+        /// Region of the queue.
+        region: String,
+        /// Its name.
+        queue: String,
+        /// The text.
+        body: String,
+        /// How often.
+        #[serde(default = "once")]
+        times: u32,
+    },
+    /// Adds an account to an organization.
+    JoinOrganization {
+        /// The organization's ID.
+        organization: String,
+        /// The root or the unit that it comes to.
+        parent: String,
+        /// Account ID.
+        account: String,
+    },
+    /// Takes an account out of its organization.
+    LeaveOrganization {
+        /// Account ID.
+        account: String,
+    },
+    /// Moves an account within its organization.
+    MoveAccount {
+        /// Account ID.
+        account: String,
+        /// The root or the unit that it comes to.
+        parent: String,
+    },
+    /// Suspends an account, closes it or makes it active again.
+    SetAccountState {
+        /// Account ID.
+        account: String,
+        /// `ACTIVE`, `SUSPENDED`, `PENDING_CLOSURE` or `CLOSED`.
+        state: String,
+    },
     /// Lets all copies that are being made come to their end now.
     FinishCopies {},
     /// Ends all sessions that STS handed out.
@@ -241,4 +283,8 @@ pub enum Edit {
     },
     /// Replaces all settings.
     Settings(Box<Settings>),
+}
+
+const fn once() -> u32 {
+    1
 }

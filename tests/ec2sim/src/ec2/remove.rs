@@ -31,6 +31,7 @@ pub(super) fn deregister_image(state: &mut State, request: &Request) -> Outcome 
             .lingering_names
             .insert(name, (id.clone(), now.plus_seconds(taken)));
     }
+    state.image_event((request.account(), &request.region), &id, ("deregistered", ""), now);
     let mut effects = vec![id];
     let mut results = Vec::new();
     for snapshot in snapshots {

@@ -13,7 +13,7 @@ use crate::iam::{Caller, Policy};
 use crate::journal::Call;
 use crate::spec::{Absent, OptIn, TimeSource};
 use crate::wire::{self, ApiError, Credential, Service};
-use crate::{autoscaling, batch, cloudtrail, ec2, eks, imagebuilder, inspector2, kms, ssm, sts};
+use crate::{autoscaling, batch, cloudtrail, ec2, eks, imagebuilder, inspector2, kms, organizations, sqs, ssm, sts};
 
 /// Answers one AWS request.
 pub(crate) fn handle(state: &mut State, clock: &Clock, http: &http::Request<Bytes>) -> http::Response<Bytes> {
@@ -64,6 +64,7 @@ fn is_mutating(service: Service, operation: &str) -> bool {
         Service::AutoScaling => autoscaling::CHANGES.iter().any(|change| change.name == operation),
         Service::Ssm => ssm::CHANGES.iter().any(|change| change.name == operation),
         Service::Inspector2 => inspector2::CHANGES.iter().any(|change| change.name == operation),
+        // The messages of queues are nothing that is judged: whoever receives them deletes them.
         _ => false,
     }
 }
@@ -105,7 +106,16 @@ fn identify(
         json: raw.json.clone(),
         dry_run,
         lie: None,
+        endpoint: endpoint(http),
     })
+}
+
+/// Scheme and host of a request, as far as it tells them.
+fn endpoint(http: &http::Request<Bytes>) -> Option<String> {
+    let named = http.headers().get(http::header::HOST).and_then(|v| v.to_str().ok());
+    let host = named.or_else(|| http.uri().authority().map(http::uri::Authority::as_str))?;
+    let scheme = http.uri().scheme_str().unwrap_or("http");
+    Some(format!("{scheme}://{host}"))
 }
 
 /// Now, by the clock that sessions expire by.
@@ -203,6 +213,7 @@ fn execute(state: &mut State, mut request: Request, call: &mut Call) -> (Outcome
         directive.delay = directive.delay.max(page);
     }
     let outcome = run(state, &request);
+    directive.delay = directive.delay.max(sqs::long_poll(state, &request, &outcome));
     if let Ok(done) = &outcome {
         call.effect = done.effect;
         call.effects.clone_from(&done.effects);
@@ -252,8 +263,11 @@ fn admit(state: &mut State, request: &Request) -> bool {
 
 /// Checks that the caller may, and does it.
 pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
-    check_region(state, request)?;
-    match request.service {
+    // Organizations is of no region.
+    if request.service != Service::Organizations {
+        check_region(state, request)?;
+    }
+    let outcome = match request.service {
         Service::Ec2 => ec2::run(state, request),
         Service::Kms => kms::run(state, request),
         Service::Sts => sts::run(state, request),
@@ -264,7 +278,13 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
         Service::ImageBuilder => imagebuilder::run(state, request),
         Service::CloudTrail => cloudtrail::run(state, request),
         Service::Inspector2 => inspector2::run(state, request),
+        Service::Sqs => sqs::run(state, request),
+        Service::Organizations => organizations::run(state, request),
+    };
+    if outcome.is_ok() {
+        state.call_event(request);
     }
+    outcome
 }
 
 fn check_region(state: &State, request: &Request) -> Result<(), ApiError> {

@@ -3,6 +3,7 @@
 use super::{Event, Request, State};
 use crate::clock::SimTime;
 use crate::default_key;
+use crate::events::call_of;
 use crate::model::{Guardrails, LateSetting, Setting, SettingChange};
 
 impl State {
@@ -84,9 +85,9 @@ impl State {
     }
 
     /// Sets all settings from outside: they show at once. Says whether the region is there.
-    pub(crate) fn edit_guardrails(&mut self, (account, region): (&str, &str), to: Guardrails, now: SimTime) -> bool {
+    pub(crate) fn edit_guardrails(&mut self, (account, name): (&str, &str), to: Guardrails, now: SimTime) -> bool {
         let calls = self.journal.len() as u64;
-        let Some(region) = self.world.region_mut(account, region) else {
+        let Some(region) = self.world.region_mut(account, name) else {
             return false;
         };
         let before = region.guardrails_asked();
@@ -105,8 +106,15 @@ impl State {
         if to.by_declarative_policy && !region.guardrails.by_declarative_policy {
             region.policy_since = calls;
         }
+        // What a declarative policy sets no call does.
+        let is_of_calls = |setting: &Setting| !(to.by_declarative_policy && setting.is_of_policies());
+        let changed = Setting::ALL.into_iter().filter(differ).filter(is_of_calls);
+        let operations: Vec<&str> = changed.map(|setting| call_of(setting, &setting.of(&to))).collect();
         region.late_settings.clear();
         region.guardrails = to;
+        for operation in operations {
+            self.edit_event((account, name), operation, None, now);
+        }
         true
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Request {
     pub(crate) dry_run: bool,
     /// What the copy that this call makes gets wrong.
     pub(crate) lie: Option<Act>,
+    /// Scheme and host that the caller has sent it to, when it says so.
+    pub(crate) endpoint: Option<String>,
 }
 
 impl Request {
@@ -171,6 +173,13 @@ pub(crate) enum Event {
         account: String,
         region: String,
         setting: Setting,
+    },
+    /// EventBridge sends an event to a queue.
+    Delivery {
+        account: String,
+        region: String,
+        queue: String,
+        body: String,
     },
 }
 

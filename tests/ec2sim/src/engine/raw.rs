@@ -33,6 +33,8 @@ impl Raw {
         let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
         let service = match prefix {
             "AmazonSSM" => Service::Ssm,
+            "AmazonSQS" => Service::Sqs,
+            "AWSOrganizationsV20161128" => Service::Organizations,
             other if other.ends_with("CloudTrail_20131101") => Service::CloudTrail,
             _ => Service::Kms,
         };

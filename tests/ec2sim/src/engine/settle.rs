@@ -77,6 +77,12 @@ impl State {
                 region,
                 setting,
             } => self.show_setting((account, region), *setting, at),
+            Event::Delivery {
+                account,
+                region,
+                queue,
+                body,
+            } => self.deliver((account, region, queue), body, at),
         }
     }
 
@@ -94,7 +100,17 @@ impl State {
         let current = place.and_then(|r| r.consumers.parameters.get(name));
         let overtaken = current.and_then(Parameter::latest).is_some_and(|v| v.number >= number);
         let gone = current.is_none() && !validation.parameter.versions.is_empty();
-        if !fits || !validation.may_look || overtaken || gone {
+        let operation = if validation.parameter.versions.is_empty() {
+            "Create"
+        } else {
+            "Update"
+        };
+        if !fits || !validation.may_look {
+            let why = Some("Unable to Describe Resource");
+            self.parameter_event((account, region), &validation.parameter, (operation, why), at);
+            return;
+        }
+        if overtaken || gone {
             return;
         }
         let mut after = validation.parameter;
@@ -107,6 +123,7 @@ impl State {
             after.tags.clone_from(&current.tags);
         }
         after.versions.push(validation.version);
+        self.parameter_event((account, region), &after, (operation, None), at);
         let longest = self.settings.consistency.consumer_seconds;
         let visible_at = self.visible_at(at, longest);
         if let Some(region) = self.world.region_mut(account, region) {
@@ -191,13 +208,15 @@ impl State {
             None => {
                 image.state = ImageState::Available;
                 self.inspector_finds((account, region), id, at);
+                self.image_event((account, region), id, ("available", ""), at);
             }
             Some(message) => {
                 image.state = ImageState::Failed;
-                image.state_reason = Some(("Client.InternalError".to_owned(), message));
+                image.state_reason = Some(("Client.InternalError".to_owned(), message.clone()));
                 if vanish {
                     image.gone_at = Some(at);
                 }
+                self.image_event((account, region), id, ("failed", &message), at);
             }
         }
     }

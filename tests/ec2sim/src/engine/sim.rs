@@ -18,6 +18,7 @@ use crate::journal::Call;
 use crate::launches::{self, Launch};
 use crate::model::World;
 use crate::spec::{self, Settings, SpecError, WorldSpec};
+use crate::sqs;
 use crate::truth::{self, Consumer};
 use crate::wire;
 
@@ -102,6 +103,13 @@ impl Sim {
             return wire::json_answer(status, &value);
         }
         dispatch::handle(&mut self.state(), &self.inner.clock, request)
+    }
+
+    /// For how long, in real time, a carrier may keep a request back before it hands it over, as one that can wait keeps back
+    /// a long poll of a queue until a message is there. What it has waited counts for the delay of the [`Directive`].
+    pub fn may_keep_back(&self, request: &http::Request<Bytes>) -> Duration {
+        let state = self.state();
+        sqs::keep_back(&state, request, self.inner.clock.now())
     }
 
     /// The clock.

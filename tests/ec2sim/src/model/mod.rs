@@ -5,6 +5,8 @@ mod consumers;
 mod guardrails;
 mod image;
 mod lagged;
+mod organization;
+mod queue;
 mod references;
 mod scan;
 mod setting;
@@ -22,6 +24,8 @@ pub use image::{
     Storage, Tags,
 };
 pub use lagged::Lagged;
+pub use organization::{Organization, OrganizationalUnit};
+pub use queue::{EventsTo, Message, Queue};
 pub(crate) use references::{ParameterName, RESOLVE};
 pub use scan::{FixAvailableSince, OnDemandScan, Scan};
 pub use setting::{LateSetting, Setting, SettingChange};
@@ -44,6 +48,9 @@ pub struct World {
     pub accounts: BTreeMap<String, Account>,
     /// Long-lived access keys.
     pub identities: Vec<Identity>,
+    /// The organizations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub organizations: Vec<Organization>,
     /// What should have come of it.
     pub expect: WorldExpectations,
 }
@@ -140,6 +147,12 @@ pub struct Region {
     pub trails: Vec<Trail>,
     /// The on-demand scans that Amazon Inspector was asked for, the first one first.
     pub on_demand_scans: Vec<OnDemandScan>,
+    /// Queues of SQS.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<Queue>,
+    /// The rule of EventBridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events_to: Option<EventsTo>,
     /// What each client token of CopyImage was used for.
     #[serde(skip)]
     pub tokens: BTreeMap<String, TokenUse>,
@@ -356,6 +369,8 @@ impl Region {
             policy_since: 0,
             trails: Vec::new(),
             on_demand_scans: Vec::new(),
+            queues: Vec::new(),
+            events_to: None,
             tokens: BTreeMap::new(),
             lingering_names: BTreeMap::new(),
         }

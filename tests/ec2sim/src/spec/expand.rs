@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::images::add_images;
-use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec, consumers};
+use super::{AccountSpec, KeySpec, RegionSpec, SpecError, WorldSpec, consumers, organizations, queues};
 use crate::clock::SimTime;
 use crate::iam::Policy;
 use crate::model::{Account, Guardrails, Identity, Key, Region, Role, World};
@@ -24,7 +24,9 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
     if !(0.0..=1.0).contains(&spec.settings.pagination.missed) {
         return Err(SpecError::at("settings.pagination.missed", "must be between 0 and 1"));
     }
+    queues::check_settings(&spec.settings)?;
     let mut world = World {
+        organizations: organizations::expand(&spec.organizations)?,
         expect: spec.expect.clone(),
         ..World::default()
     };
@@ -62,6 +64,7 @@ pub fn expand(spec: &WorldSpec, start: SimTime) -> Result<World, SpecError> {
             allow: identity.allow.clone(),
         });
     }
+    queues::check_rules(&world)?;
     check_snapshot_owners(&world)?;
     check_unique_ids(&world)?;
     check_expected_settings(&world)?;
@@ -81,7 +84,7 @@ fn check_expected_settings(world: &World) -> Result<(), SpecError> {
     Ok(())
 }
 
-fn check_account_id(id: &str, path: &str) -> Result<(), SpecError> {
+pub(super) fn check_account_id(id: &str, path: &str) -> Result<(), SpecError> {
     if is_account_id(id) {
         return Ok(());
     }
@@ -153,6 +156,8 @@ fn expand_region(
     check_guardrails(&region.guardrails, &format!("{path}.guardrails"))?;
     built.guardrails = region.guardrails.clone();
     built.trails.clone_from(&region.trails);
+    built.queues = queues::expand(&region.queues, &format!("{path}.queues"))?;
+    built.events_to.clone_from(&region.events_to);
     built.absent_services = region.absent_services.iter().copied().collect();
     for (i, key) in region.keys.iter().enumerate() {
         built.keys.push(expand_key(

@@ -7,6 +7,8 @@ mod expect;
 mod images;
 mod inspector_settings;
 mod launch_settings;
+mod organizations;
+mod queues;
 mod region;
 mod settings;
 
@@ -23,6 +25,7 @@ pub use expect::{
 pub(crate) use images::add_images;
 pub use inspector_settings::{InspectorFinding, InspectorSettings, OnDemandSettings};
 pub use launch_settings::{EncryptedSnapshots, InheritedSnapshots, LaunchSettings, Omitted, Suspended};
+pub use queues::{QueueSettings, QueueSpec};
 pub use region::{KeySpec, OptIn, RegionSpec};
 pub use settings::{
     BadDefaultKeys, ClockSpec, Consistency, Copies, DeadTokens, Disabled, FailedCopies, IdWildcards, LimitMode, Lists,
@@ -35,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SimTime;
 use crate::faults::FaultRule;
-use crate::model::{InstanceTypes, Scan};
+use crate::model::{InstanceTypes, Organization, Scan};
 
 /// A world that can not be built, in one sentence that names the place and the mend.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,8 @@ pub struct WorldSpec {
     pub identities: Vec<IdentitySpec>,
     /// The accounts.
     pub accounts: Vec<AccountSpec>,
+    /// The organizations.
+    pub organizations: Vec<Organization>,
     /// Faults that are there from the start.
     pub faults: Vec<FaultRule>,
     /// What should have come of the world as a whole.

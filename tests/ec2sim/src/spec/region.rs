@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ImageSpec;
+use super::{ImageSpec, QueueSpec};
 use crate::model::{
-    AutoScalingGroup, Cluster, ComputeEnvironment, ContainerRecipe, Fleet, Grant, Guardrails, ImageRecipe, Instance,
-    LaunchConfiguration, LaunchTemplate, Parameter, SpotFleet, SpotRequest, Trail,
+    AutoScalingGroup, Cluster, ComputeEnvironment, ContainerRecipe, EventsTo, Fleet, Grant, Guardrails, ImageRecipe,
+    Instance, LaunchConfiguration, LaunchTemplate, Parameter, SpotFleet, SpotRequest, Trail,
 };
 use crate::wire::Service;
 
@@ -59,6 +59,12 @@ pub struct RegionSpec {
     /// Trails of CloudTrail whose home it is.
     #[serde(default)]
     pub trails: Vec<Trail>,
+    /// Queues of SQS.
+    #[serde(default)]
+    pub queues: Vec<QueueSpec>,
+    /// To which queue EventBridge sends what happens in it; absent: to none.
+    #[serde(default)]
+    pub events_to: Option<EventsTo>,
     /// Instances.
     #[serde(default)]
     pub instances: Vec<Instance>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::consumer_settings::{ConsumerSettings, References, Services, UsageReports};
 use super::inspector_settings::InspectorSettings;
 use super::launch_settings::LaunchSettings;
+use super::queues::QueueSettings;
 use crate::clock::SimTime;
 
 /// When simulated time starts and how fast it runs.
@@ -62,6 +63,14 @@ pub struct Settings {
     pub guardrail_seconds: f64,
     /// Of default keys that can not be used.
     pub bad_default_keys: BadDefaultKeys,
+    /// How long it takes until an event is in its queue.
+    pub event_lag: f64,
+    /// The share of events that come twice, the second time after twice that.
+    pub event_doubled: f64,
+    /// The share of events that do not come.
+    pub event_lost: f64,
+    /// Queues of SQS.
+    pub queues: QueueSettings,
 }
 
 /// What ModifyEbsDefaultKmsKeyId makes of a key that is not there, in another region, asymmetric or not enabled.

@@ -90,6 +90,10 @@ pub(super) fn label(state: &mut State, request: &Request) -> Outcome {
             ));
         }
     }
+    if before != parameter {
+        let place = (request.account(), request.region.as_str());
+        state.parameter_event(place, &parameter, ("LabelParameterVersion", None), request.now);
+    }
     Ok(finish(
         state,
         request,

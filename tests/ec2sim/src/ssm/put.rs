@@ -74,6 +74,9 @@ pub(super) fn run(state: &mut State, request: &Request) -> Outcome {
         validate_later(state, request, after, version);
     } else {
         after.versions.push(version);
+        let operation = if before.is_none() { "Create" } else { "Update" };
+        let place = (request.account(), request.region.as_str());
+        state.parameter_event(place, &after, (operation, None), request.now);
         put(state, request, after);
     }
     Ok(Done::did(answer, vec![name]))

@@ -1,4 +1,4 @@
-//! The wire protocols: ec2Query, awsQuery, JSON 1.1 and REST-JSON requests, XML and JSON answers, errors of each.
+//! The wire protocols: ec2Query, awsQuery, JSON 1.0, JSON 1.1 and REST-JSON requests, XML and JSON answers, errors of each.
 
 mod auth;
 mod json;
@@ -55,6 +55,7 @@ pub(crate) enum Body {
     Json(Value),
 }
 
+const JSON_1_0: &str = "application/x-amz-json-1.0";
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 const EC2_NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
@@ -66,6 +67,7 @@ pub(crate) fn success(service: Service, operation: &str, body: &Body, request_id
             let status = if operation == "StartOnDemandScan" { 202 } else { 200 };
             answer(status, "application/json", value.to_string(), request_id)
         }
+        (Body::Json(value), Protocol::JsonOfQuery) => answer(200, JSON_1_0, value.to_string(), request_id),
         (Body::Json(value), _) => answer(200, JSON_1_1, value.to_string(), request_id),
         (Body::Xml(inner), Protocol::Query(namespace)) => {
             let text = Xml::root(&format!("{operation}Response"), namespace, |x| {
@@ -115,6 +117,16 @@ pub(crate) fn failure(service: Service, error: &ApiError, request_id: &str) -> R
             let body = json!({"__type": error.code, "message": error.message});
             answer(error.status, JSON_1_1, body.to_string(), request_id)
         }
+        Protocol::JsonOfQuery => {
+            let shape = format!("com.amazonaws.{}#{}", service.as_str(), shape_of(&error.code));
+            let body = json!({"__type": shape, "message": error.message});
+            let mut response = answer(error.status, JSON_1_0, body.to_string(), request_id);
+            let by = if error.status >= 500 { "Receiver" } else { "Sender" };
+            if let Ok(value) = HeaderValue::from_str(&format!("{};{by}", error.code)) {
+                response.headers_mut().insert("x-amzn-query-error", value);
+            }
+            response
+        }
         Protocol::RestJson => {
             let body = json!({ "message": error.message });
             let mut response = answer(error.status, "application/json", body.to_string(), request_id);
@@ -123,6 +135,14 @@ pub(crate) fn failure(service: Service, error: &ApiError, request_id: &str) -> R
             }
             response
         }
+    }
+}
+
+/// As the model of a service names the error that has this code in the query protocol.
+fn shape_of(code: &str) -> &str {
+    match code {
+        "AWS.SimpleQueueService.NonExistentQueue" => "QueueDoesNotExist",
+        other => other.rsplit('.').next().unwrap_or(other),
     }
 }
 

@@ -28,6 +28,10 @@ pub enum Service {
     CloudTrail,
     /// Amazon Inspector.
     Inspector2,
+    /// SQS.
+    Sqs,
+    /// Organizations.
+    Organizations,
 }
 
 /// How a service speaks.
@@ -39,11 +43,13 @@ pub(crate) enum Protocol {
     Query(&'static str),
     /// JSON 1.1, the operation in `X-Amz-Target`.
     Json,
+    /// The same in JSON 1.0; errors carry the code besides that they had in the query protocol.
+    JsonOfQuery,
     /// JSON, the operation in method and path.
     RestJson,
 }
 
-const ALL: [Service; 10] = [
+const ALL: [Service; 12] = [
     Service::Ec2,
     Service::Kms,
     Service::Sts,
@@ -54,6 +60,8 @@ const ALL: [Service; 10] = [
     Service::ImageBuilder,
     Service::CloudTrail,
     Service::Inspector2,
+    Service::Sqs,
+    Service::Organizations,
 ];
 
 impl Service {
@@ -70,6 +78,8 @@ impl Service {
             Self::ImageBuilder => "imagebuilder",
             Self::CloudTrail => "cloudtrail",
             Self::Inspector2 => "inspector2",
+            Self::Sqs => "sqs",
+            Self::Organizations => "organizations",
         }
     }
 
@@ -83,7 +93,8 @@ impl Service {
             Self::Ec2 => Protocol::Ec2Query,
             Self::Sts => Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
             Self::AutoScaling => Protocol::Query("http://autoscaling.amazonaws.com/doc/2011-01-01/"),
-            Self::Kms | Self::Ssm | Self::CloudTrail => Protocol::Json,
+            Self::Kms | Self::Ssm | Self::CloudTrail | Self::Organizations => Protocol::Json,
+            Self::Sqs => Protocol::JsonOfQuery,
             Self::Eks | Self::Batch | Self::ImageBuilder | Self::Inspector2 => Protocol::RestJson,
         }
     }
@@ -97,7 +108,7 @@ impl Service {
                 "AuthFailure",
                 "AWS was not able to validate the provided access credentials",
             ),
-            Protocol::Query(_) => ApiError::with_status(403, "InvalidClientTokenId", invalid),
+            Protocol::Query(_) | Protocol::JsonOfQuery => ApiError::with_status(403, "InvalidClientTokenId", invalid),
             Protocol::Json => ApiError::new("UnrecognizedClientException", invalid),
             Protocol::RestJson => ApiError::with_status(403, "UnrecognizedClientException", invalid),
         }
@@ -108,7 +119,7 @@ impl Service {
         let expired = "The security token included in the request is expired";
         match self.protocol() {
             Protocol::Ec2Query => ApiError::new("RequestExpired", "Request has expired."),
-            Protocol::Query(_) => ApiError::with_status(403, "ExpiredToken", expired),
+            Protocol::Query(_) | Protocol::JsonOfQuery => ApiError::with_status(403, "ExpiredToken", expired),
             Protocol::Json => ApiError::new("ExpiredTokenException", expired),
             Protocol::RestJson => ApiError::with_status(403, "ExpiredTokenException", expired),
         }
@@ -131,6 +142,8 @@ impl Service {
                 "CallRateLimitExceededException",
                 "You have exceeded the permitted request rate for the specific operation.",
             ),
+            Self::Sqs => ApiError::new("RequestThrottled", "Request is throttled."),
+            Self::Organizations => ApiError::new("TooManyRequestsException", "Rate exceeded"),
         }
     }
 
@@ -141,7 +154,7 @@ impl Service {
         );
         match self.protocol() {
             Protocol::Ec2Query => ApiError::with_status(403, "UnauthorizedOperation", message),
-            Protocol::Query(_) => ApiError::with_status(403, "AccessDenied", message),
+            Protocol::Query(_) | Protocol::JsonOfQuery => ApiError::with_status(403, "AccessDenied", message),
             Protocol::Json => ApiError::new("AccessDeniedException", message),
             Protocol::RestJson => ApiError::with_status(403, "AccessDeniedException", message),
         }
@@ -161,7 +174,7 @@ impl Service {
                     format!("Could not find operation {name} for version {version}"),
                 )
             }
-            Protocol::Json => ApiError::new(
+            Protocol::Json | Protocol::JsonOfQuery => ApiError::new(
                 "UnknownOperationException",
                 format!("The operation {name} is not known"),
             ),
@@ -176,12 +189,13 @@ impl Service {
     /// A parameter can not be used.
     pub(crate) fn invalid(self, message: impl Into<String>) -> ApiError {
         let code = match self {
-            Self::Ec2 => "InvalidParameterValue",
+            Self::Ec2 | Self::Sqs => "InvalidParameterValue",
             Self::Sts | Self::AutoScaling => "ValidationError",
             Self::Kms | Self::Ssm | Self::CloudTrail | Self::Inspector2 => "ValidationException",
             Self::Eks => "InvalidParameterException",
             Self::Batch => "ClientException",
             Self::ImageBuilder => "InvalidRequestException",
+            Self::Organizations => "InvalidInputException",
         };
         ApiError::new(code, message)
     }

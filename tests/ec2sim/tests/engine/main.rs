@@ -3,6 +3,7 @@
 mod audit;
 mod changing;
 mod copying;
+mod events;
 mod exposure;
 mod guarding;
 mod guarding_audit;
@@ -10,7 +11,9 @@ mod guarding_effects;
 mod guardrails;
 mod identity;
 mod moving;
+mod organizations;
 mod properties;
+mod queues;
 mod reading;
 mod refusing;
 mod scanning;

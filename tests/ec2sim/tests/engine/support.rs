@@ -83,7 +83,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: String,
     pub(crate) directive: Directive,
-    /// The error code of a REST service.
+    /// The error code of a REST service, and of one that had a query protocol.
     pub(crate) error_type: Option<String>,
 }
 
@@ -170,11 +170,15 @@ impl Client {
             request = request.header("x-amz-target", target);
         }
         let response = self.sim.handle(&request.body(Bytes::from(body)).expect("a request"));
-        let error_type = response.headers().get("x-amzn-errortype");
+        let headers = response.headers();
+        let error_type = headers.get("x-amzn-errortype").or(headers.get("x-amzn-query-error"));
         Reply {
             status: response.status().as_u16(),
             directive: response.extensions().get::<Directive>().copied().unwrap_or_default(),
-            error_type: error_type.and_then(|v| v.to_str().ok()).map(str::to_owned),
+            error_type: error_type
+                .and_then(|v| v.to_str().ok())
+                .and_then(|v| v.split(';').next())
+                .map(str::to_owned),
             body: String::from_utf8_lossy(response.body()).into_owned(),
         }
     }
@@ -207,6 +211,15 @@ impl Client {
 
     pub(crate) fn ssm(&self, operation: &str, body: &Value) -> Reply {
         self.send("ssm", Some(&format!("AmazonSSM.{operation}")), body.to_string())
+    }
+
+    pub(crate) fn sqs(&self, operation: &str, body: &Value) -> Reply {
+        self.send("sqs", Some(&format!("AmazonSQS.{operation}")), body.to_string())
+    }
+
+    pub(crate) fn organizations(&self, operation: &str, body: &Value) -> Reply {
+        let target = format!("AWSOrganizationsV20161128.{operation}");
+        self.send("organizations", Some(&target), body.to_string())
     }
 
     pub(crate) fn get(&self, service: &str, uri: &str) -> Reply {
