@@ -397,9 +397,11 @@ impl Tally {
 }
 
 /// What only policies bring about that none of these histories has, or hardly any: proofs by Jobs, refreshes that fail, wrong schedules,
-/// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, and guardrails. Tests of `plan/` and
-/// scenarios play it.
-const NOT_PLAYED: [&str; 20] = [
+/// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, guardrails, and accounts of an
+/// organization. Tests of `plan/` and scenarios play it.
+const NOT_PLAYED: [&str; 22] = [
+    reason::READ,
+    reason::NOT_READ_YET,
     reason::SOURCE_NOT_SHARED,
     reason::COPY_REPLACED,
     reason::INSTANCE_TYPE_MISMATCH,
