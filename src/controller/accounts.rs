@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::{Resource as _, ResourceExt as _};
+use kube::ResourceExt as _;
 
 use super::Context;
+use super::policy::is_made_by;
 use super::registry::{jittered, lock};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionPolicySpec};
 use crate::aws::AwsError;
@@ -23,8 +24,11 @@ pub(crate) struct Accounts {
     /// What was listed. This replica reads it while it leads.
     watches: Mutex<HashMap<String, Known>>,
     /// The accounts that policies have targets in, and since when by the monotonic clock.
-    present: Mutex<HashMap<String, (Duration, Arc<BTreeSet<AccountId>>)>>,
+    present: Mutex<HashMap<String, Present>>,
 }
+
+/// Since when something is known, and what.
+type Present = (Duration, Arc<BTreeSet<AccountId>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -141,14 +145,12 @@ fn until(due: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// The accounts that a policy's targets are in, but for those that it lists itself: these are its own business.
-fn present(ctx: &Context, policy: &AMIEncryptionPolicy, spec: &AMIEncryptionPolicySpec) -> BTreeSet<AccountId> {
-    let listed: HashSet<&str> = spec
-        .accounts
-        .iter()
-        .map(|account| account.account_id.as_str())
-        .collect();
+fn present(ctx: &Context, policy: &AMIEncryptionPolicy) -> BTreeSet<AccountId> {
+    let (name, own) = (policy.name_any(), policy.spec.accounts.iter());
+    let listed: HashSet<&str> = own.map(|account| account.account_id.as_str()).collect();
     let targets = ctx.targets.state_filter(|target| {
-        super::policy::is_made_by(target, policy) && !listed.contains(target.spec.account_id.as_str())
+        let is_listed = listed.contains(target.spec.account_id.as_str());
+        target.spec.policy == name && !is_listed && is_made_by(target, policy)
     });
     targets
         .iter()

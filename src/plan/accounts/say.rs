@@ -111,7 +111,7 @@ fn not_known(write: &mut Writer<'_>, on_record: &[Condition]) {
     ];
     let holds = of_targets.map(|type_| conditions::is_true(write.conditions, type_));
     let of_policy = [conditions::READY, conditions::RECONCILING, conditions::STALLED];
-    for condition in write.conditions.iter_mut() {
+    for condition in &mut *write.conditions {
         let type_ = condition.type_.as_str();
         let is_rewritten =
             of_policy.contains(&type_) || of_targets.iter().zip(holds).any(|(one, holds)| holds && *one == type_);
@@ -169,8 +169,8 @@ fn of_error(error: &AwsError) -> Option<String> {
             error.action()
         ),
         "AWSOrganizationsNotInUseException" => {
-            "the account that asks is in no organization: name a role of the management account, or \
-                                                of a delegated administrator, in spec.accountsFrom.roleARN."
+            "the account that asks is in no organization: name a role of the management account, or of a delegated administrator, in \
+             spec.accountsFrom.roleARN."
                 .to_owned()
         }
         "ParentNotFoundException" => {

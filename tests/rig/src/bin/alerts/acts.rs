@@ -61,7 +61,7 @@ impl Stage {
                 self.plane.apply(&world::around_maps()).await?;
                 self.keep_map_in(TAKEN).await?;
             }
-            Cause::AccountsDenied => self.take_accounts_from(json!({"organization": {}})).await?,
+            Cause::AccountsDenied => self.take_accounts_from(&json!({"organization": {}})).await?,
             Cause::Throttled => self.throw(cause, "*", Act::Throttle),
             Cause::ReplicaHangs => self.replicas[1].pause()?,
             Cause::AwsGone => self.relay.set(Way::Closed),
@@ -99,7 +99,7 @@ impl Stage {
                 self.prove_copies(false).await?;
             }
             Cause::MapTaken => self.keep_map_in("amiseal-images").await?,
-            Cause::AccountsDenied => self.take_accounts_from(Value::Null).await?,
+            Cause::AccountsDenied => self.take_accounts_from(&Value::Null).await?,
             Cause::CheckFails | Cause::ReadsSlow | Cause::Throttled => self.sim().remove_faults(&format!("{cause:?}")),
             Cause::ReplicaHangs => self.replicas[1].resume()?,
             Cause::AwsGone => self.relay.set(Way::Open),
@@ -265,7 +265,7 @@ impl Stage {
     }
 
     /// Has the policy take accounts from AWS Organizations, or no longer.
-    async fn take_accounts_from(&self, source: Value) -> Result<()> {
+    async fn take_accounts_from(&self, source: &Value) -> Result<()> {
         let patch = json!({"spec": {"accountsFrom": source}});
         let policies = self.objects("AMIEncryptionPolicy").await?;
         policies
