@@ -314,7 +314,7 @@ proptest! {
                 prop_assert_eq!(numbers(&watch), before);
                 continue;
             };
-            let missing = before.iter().filter(|one| !listed.contains(one)).count();
+            let missing = before.iter().filter(|one| !listed.contains(*one)).count();
             let of_many = before.len() >= 4 && missing * 2 > before.len();
             for one in &before {
                 if listed.contains(one) {
