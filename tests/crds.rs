@@ -13,17 +13,18 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh, ConsumerSettings,
-    ConsumerState, ConsumerUpdate, ConsumerVersions, CopySettings, CopyStatus, Duration, FindingCounts, FindingsStatus,
-    ForeignImage, GroupUpdate, GuardrailManager, GuardrailMode, GuardrailName, GuardrailSettings, GuardrailStatus,
-    ImageCounts, ImageSelector, ImageTerm, ImageUsage, InspectorScan, InspectorSettings, InspectorSeverity,
-    InspectorState, InspectorStatus, InstanceRefreshSettings, JobSettings, JobState, JobStatus, KeyAccessRow,
-    KeyAccessState, KindCount, LaunchPermissions, LaunchResult, LaunchSettings, LaunchState, LaunchStatus, MapSettings,
-    MapStatus, MaxFixAvailable, MigrationCounts, MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding,
-    OnDemandScanState, OnDemandScanStatus, OrphanedCopies, OtherKey, ParameterScope, PromotionSchedule,
-    PromotionSettings, PublishedSettings, RefreshStrategy, RegionSpec, ReportedGuardrailMode, SnapshotStatus,
-    TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings,
-    UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings, ValidationStatus,
+    AccountCounts, ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh,
+    ConsumerSettings, ConsumerState, ConsumerUpdate, ConsumerVersions, CopySettings, CopyStatus, Duration,
+    FindingCounts, FindingsStatus, ForeignImage, GroupUpdate, GuardrailManager, GuardrailMode, GuardrailName,
+    GuardrailSettings, GuardrailStatus, ImageCounts, ImageSelector, ImageTerm, ImageUsage, InspectorScan,
+    InspectorSettings, InspectorSeverity, InspectorState, InspectorStatus, InstanceRefreshSettings, JobSettings,
+    JobState, JobStatus, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, LaunchResult, LaunchSettings,
+    LaunchState, LaunchStatus, MapSettings, MapStatus, MaxFixAvailable, MigrationCounts, MigrationState, Mode,
+    MovedConsumer, NamedConsumer, NamedFinding, OnDemandScanState, OnDemandScanStatus, OrphanedCopies, OtherKey,
+    ParameterScope, PromotionSchedule, PromotionSettings, PublishedSettings, RefreshStrategy, RegionSpec,
+    ReportedGuardrailMode, SnapshotStatus, TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage, UnreadKind,
+    UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings,
+    ValidationStatus,
 };
 use amiseal::cli::crd;
 
@@ -189,6 +190,7 @@ async fn kubectl_explains_every_field_of_the_three_kinds() {
         "namePattern",
         "launchPermissions",
         "exclude",
+        "organizationalUnits",
         "lastTransitionTime",
     ] {
         assert!(
@@ -414,6 +416,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
                 kms_key_id: KEY.to_owned(),
             }],
         }],
+        accounts_from: None,
         image_selector: ImageSelector::default(),
         other_key: OtherKey::Migrate,
         backups: Backups::Exclude,
@@ -442,6 +445,12 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
                 "11 images are unencrypted",
             ),
         ],
+        accounts: Some(AccountCounts {
+            total: 1000,
+            excluded: 2,
+            suspended: 3,
+            read_time: Some(Time(Timestamp::UNIX_EPOCH)),
+        }),
         targets: Some(TargetCounts { total: 1, ready: 1 }),
         images: Some(image_counts()),
         usage: Some(UsageCounts {

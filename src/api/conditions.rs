@@ -18,6 +18,8 @@ pub const COMPLIANT: &str = "Compliant";
 pub const KEYS_USABLE: &str = "KeysUsable";
 /// Every target can be looked through: policies.
 pub const TARGETS_REACHABLE: &str = "TargetsReachable";
+/// AWS Organizations was read for the accounts of the policy: policies. Absent where these come from `accounts` alone.
+pub const ACCOUNTS_KNOWN: &str = "AccountsKnown";
 /// The map is where the policy has it kept: policies, and targets where it is kept in their accounts. Absent where it is kept nowhere.
 pub const MAP_PUBLISHED: &str = "MapPublished";
 /// The account and region can be looked through: targets.
@@ -259,8 +261,15 @@ pub mod reason {
     /// A guardrail is not read yet, or could not be read. Wait, or fix what the message names.
     pub const NOT_READ: &str = "NotRead";
 
+    /// AWS Organizations was read. Nothing to fix.
+    pub const READ: &str = "Read";
+    /// AWS Organizations was not read yet for what `accountsFrom` names. Wait.
+    pub const NOT_READ_YET: &str = "NotReadYet";
+
     /// Every reason there is.
     pub const ALL: &[&str] = &[
+        READ,
+        NOT_READ_YET,
         PUBLISHED,
         NOT_OURS,
         NOT_SHOWN,

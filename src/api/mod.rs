@@ -9,6 +9,7 @@
     reason = "KubeSchema makes a copy of each type inside a function, `pub` included"
 )]
 
+mod accounts_from;
 mod audit;
 mod class;
 pub mod conditions;
@@ -30,6 +31,7 @@ mod validation;
 mod validation_inspector;
 mod validation_job;
 
+pub use accounts_from::{AccountCounts, AccountsFrom, WholeOrganization};
 pub use audit::{
     AuditSettings, CHECKS, CheckCount, FindingCounts, FindingsStatus, MaxFixAvailable, NAMED_FINDINGS, NamedFinding,
     UnreadPart,

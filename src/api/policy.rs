@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::new_images::NewImageSettings;
 use super::{
-    AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts, GuardrailSettings, ImageCounts,
-    ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts, UnusedSettings, UsageCounts,
-    ValidationSettings, rules, schema,
+    AccountCounts, AccountsFrom, AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts,
+    GuardrailSettings, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts,
+    UnusedSettings, UsageCounts, ValidationSettings, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -91,6 +91,8 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = rules::accounts_somewhere(),
+    validation = rules::accounts_from_has_defaults(),
     validation = rules::regions_somewhere(),
     validation = rules::role_of_default_partition(),
     validation = rules::default_key_for_all()
@@ -115,10 +117,16 @@ pub struct AMIEncryptionPolicySpec {
     /// What holds for every account that does not say it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<AccountDefaults>,
-    /// The AWS accounts, at most 200. For more, write a second policy.
-    #[schemars(length(min = 1, max = 200))]
+    /// The AWS accounts, at most 200. For more, write `accountsFrom`, or a second policy. It may be left out where `accountsFrom` is
+    /// there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["accountID".into()]))]
     pub accounts: Vec<Account>,
+    /// Accounts that AWS Organizations lists, besides those of `accounts`. New ones appear by themselves, and those that are closed,
+    /// suspended or moved away leave after a while. Absent: there are those of `accounts` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts_from: Option<AccountsFrom>,
     /// Which images are meant. Absent: every image that the account owns.
     #[serde(default, skip_serializing_if = "ImageSelector::is_empty")]
     pub image_selector: ImageSelector,
@@ -257,11 +265,14 @@ pub struct AMIEncryptionPolicyStatus {
     /// seen the last change yet; -1 means that it has not seen the object at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`, and `MapPublished` where
-    /// `promotion.map` is there. A message names the fix.
+    /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`, `MapPublished` where
+    /// `promotion.map` is there, and `AccountsKnown` where `accountsFrom` is. A message names the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
+    /// How many accounts the policy has, where `accountsFrom` is there. Absent until AWS Organizations was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<AccountCounts>,
     /// How many targets the policy has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<TargetCounts>,

@@ -401,11 +401,55 @@ pub(super) fn key_of_region(field: &str, region: &str) -> Rule {
     .field_path(format!(".{field}"))
 }
 
+/// A policy has accounts, or says where they come from.
+pub(super) fn accounts_somewhere() -> Rule {
+    Rule::new("(has(self.accounts) && size(self.accounts) > 0) || has(self.accountsFrom)").message(
+        "accounts must have at least one account: list one, or write accountsFrom to take those that AWS Organizations \
+         lists",
+    )
+    .field_path(".accounts")
+}
+
+/// Accounts that AWS Organizations lists say nothing of themselves.
+pub(super) fn accounts_from_has_defaults() -> Rule {
+    Rule::new(
+        "!has(self.accountsFrom) || (has(self.defaults) && has(self.defaults.roleName) && \
+         has(self.defaults.regions) && size(self.defaults.regions) > 0)",
+    )
+    .message(
+        "accountsFrom needs defaults.roleName and defaults.regions, which hold for each account that is listed: add them",
+    )
+    .field_path(".accountsFrom")
+}
+
+/// AWS Organizations is asked for one thing.
+pub(super) fn one_source_of_accounts() -> Rule {
+    Rule::new("has(self.organization) != (has(self.organizationalUnits) && size(self.organizationalUnits) > 0)")
+        .message(
+            "accountsFrom must have either organization: {}, for all accounts, or organizationalUnits with at least one \
+             ID: keep one of the two",
+        )
+}
+
+/// Organizational units are named by their IDs.
+pub(super) fn organizational_units() -> Rule {
+    Rule::new("self.all(unit, unit.matches('^ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}$'))").message(
+        "organizationalUnits must be IDs of organizational units: write for example ou-ab12-c3d4e5f6, and organization: \
+         {} for all of them",
+    )
+}
+
+/// Accounts that are left out are named by their IDs.
+pub(super) fn excluded_accounts() -> Rule {
+    Rule::new("self.all(id, id.matches('^[0-9]{12}$'))")
+        .message("exclude must be the 12 digits of accounts, in quotes: write for example \"111122223333\"")
+}
+
 /// Every account has regions, its own or the defaults'.
 pub(super) fn regions_somewhere() -> Rule {
     Rule::new(
         "(has(self.defaults) && has(self.defaults.regions) && size(self.defaults.regions) > 0) || \
-         self.accounts.all(a, has(a.regions) && size(a.regions) > 0)",
+         !has(self.accounts) || self.accounts.all(a, has(a.regions) && size(a.regions) > 0)",
     )
     .message(
         "accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults",
@@ -417,7 +461,8 @@ pub(super) fn regions_somewhere() -> Rule {
 pub(super) fn role_of_default_partition() -> Rule {
     let partition = partition_of("r.name");
     Rule::new(format!(
-        "!has(self.defaults) || !has(self.defaults.regions) || self.accounts.all(a, !has(a.roleARN) || \
+        "!has(self.defaults) || !has(self.defaults.regions) || !has(self.accounts) || \
+         self.accounts.all(a, !has(a.roleARN) || \
          (has(a.regions) && size(a.regions) > 0) || \
          self.defaults.regions.all(r, a.roleARN.startsWith('arn:' + {partition} + ':')))"
     ))
@@ -433,7 +478,8 @@ pub(super) fn default_key_for_all() -> Rule {
     Rule::new(
         "!has(self.defaults) || !has(self.defaults.regions) || \
          self.defaults.regions.all(r, r.kmsKeyID.startsWith('arn:') || r.kmsKeyID.startsWith('alias/')) || \
-         size(self.accounts.filter(a, !has(a.regions) || size(a.regions) == 0)) < 2",
+         (!has(self.accountsFrom) && (!has(self.accounts) || \
+         size(self.accounts.filter(a, !has(a.regions) || size(a.regions) == 0)) < 2))",
     )
     .message(
         "defaults.regions must not name a key by its bare ID when several accounts take it, since that key is of one \

@@ -19,7 +19,7 @@ pub const READ_ONLY_POLICY: &str = concat!(
     r#""autoscaling:Describe*","ssm:DescribeParameters","ssm:GetParameters","ssm:GetParametersByPath","ssm:GetParameterHistory","ssm:ListTagsForResource","#,
     r#""eks:List*","eks:DescribeNodegroup","batch:DescribeComputeEnvironments","imagebuilder:List*","#,
     r#""cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus","#,
-    r#""inspector2:GetOnDemandScanStatus","inspector2:ListOnDemandScans","#,
+    r#""inspector2:GetOnDemandScanStatus","inspector2:ListOnDemandScans","organizations:List*","#,
     // DescribeImageReferences asks for these two.
     r#""imagebuilder:GetImageRecipe","imagebuilder:GetContainerRecipe"],"#,
     r#""Resource":"*"}]}"#,

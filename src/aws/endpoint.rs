@@ -7,9 +7,10 @@ use url::{Host, Url};
 use super::ConfigError;
 
 /// The services that are called: the ID that configuration files use, and the variable with their endpoint.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("EC2", "AWS_ENDPOINT_URL_EC2"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
+    ("Organizations", "AWS_ENDPOINT_URL_ORGANIZATIONS"),
     ("STS", "AWS_ENDPOINT_URL_STS"),
 ];
 
@@ -70,7 +71,7 @@ mod tests {
 
     impl LoadServiceConfig for Variables {
         fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-            let name = format!("{}_{}", key.env(), key.service_id());
+            let name = format!("{}_{}", key.env(), key.service_id().to_uppercase());
             self.0.get(name.as_str()).map(|value| (*value).to_owned())
         }
     }

@@ -131,6 +131,8 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("InvalidLaunchTemplateName.NotFoundException", "", NotFound, None),
         ("ParameterNotFound", "", NotFound, None),
         ("ParameterVersionNotFound", "", NotFound, None),
+        // Of an organizational unit.
+        ("ParentNotFoundException", "", NotFound, None),
         // Of a parameter that is not there, where its tags are asked for.
         ("InvalidResourceId", "", NotFound, None),
         ("RequestLimitExceeded", "", Throttled, None),
@@ -248,6 +250,8 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("KmsInternalException", "", Transient, None),
         ("InvalidAMIID.Malformed", "", Invalid, None),
         ("InvalidArnException", "", Invalid, None),
+        // The account is in no organization.
+        ("AWSOrganizationsNotInUseException", "", Invalid, None),
         ("InvalidRequest", "", Invalid, None),
         ("InvalidParameter", "", Invalid, None),
         ("InvalidParameterValue", "", Invalid, None),

@@ -27,6 +27,7 @@ mod moving;
 mod new_images;
 mod on_demand;
 mod operations;
+mod organizations;
 mod pages;
 mod parts;
 mod permissions;

@@ -10,6 +10,7 @@ use aws_sdk_eks::operation as eks;
 use aws_sdk_imagebuilder::operation as imagebuilder;
 use aws_sdk_inspector2::operation as inspector2;
 use aws_sdk_kms::operation as kms;
+use aws_sdk_organizations::operation as organizations;
 use aws_sdk_ssm::operation as ssm;
 use aws_sdk_sts::operation as sts;
 use aws_smithy_runtime_api::client::interceptors::context::Error;
@@ -150,6 +151,12 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::ListContainerRecipes => code::<imagebuilder::list_container_recipes::ListContainerRecipesError>,
         Operation::DescribeTrails => code::<cloudtrail::describe_trails::DescribeTrailsError>,
         Operation::GetTrailStatus => code::<cloudtrail::get_trail_status::GetTrailStatusError>,
+        Operation::ListAccounts => code::<organizations::list_accounts::ListAccountsError>,
+        Operation::ListAccountsForParent => code::<organizations::list_accounts_for_parent::ListAccountsForParentError>,
+        Operation::ListOrganizationalUnitsForParent => {
+            use organizations::list_organizational_units_for_parent::ListOrganizationalUnitsForParentError;
+            code::<ListOrganizationalUnitsForParentError>
+        }
         Operation::AssumeRole => code::<sts::assume_role::AssumeRoleError>,
         Operation::GetCallerIdentity => code::<sts::get_caller_identity::GetCallerIdentityError>,
     }
@@ -167,12 +174,12 @@ mod tests {
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
     use crate::domain::{
-        AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, GuardrailChange, ImageId,
-        InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, RefreshPreferences,
-        ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
+        AccountsOf, AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, GuardrailChange,
+        ImageId, InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place,
+        RefreshPreferences, ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
-    const CODES: [(&str, &str); 10] = [
+    const CODES: [(&str, &str); 11] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
@@ -183,12 +190,13 @@ mod tests {
         ("imagebuilder", "CallRateLimitExceededException"),
         ("cloudtrail", "ThrottlingException"),
         ("inspector2", "ThrottlingException"),
+        ("organizations", "TooManyRequestsException"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" => {
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" | "organizations" => {
                 Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#))
             }
             _ => Answer::sts_error(400, code, "slow down"),
@@ -254,6 +262,11 @@ mod tests {
             Operation::GetKeyRotationStatus => {
                 let key = key.parse().expect("a key");
                 session.key_health(&key).await.and_then(|key| key.rotation).map(drop)
+            }
+            Operation::ListAccounts => session.accounts(&AccountsOf::Organization).await.map(drop),
+            Operation::ListAccountsForParent | Operation::ListOrganizationalUnitsForParent => {
+                let units = AccountsOf::Units(["ou-ab12-c3d4e5f6".to_owned()].into());
+                session.accounts(&units).await.map(drop)
             }
             Operation::DescribeTrails => session.trails().await.map(drop),
             Operation::GetTrailStatus => session.trails().await?.remove(0).logs.map(drop),
@@ -458,6 +471,7 @@ mod tests {
                 format!(r#"{{"KeyMetadata":{{{key}}}}}"#)
             }
             "cloudtrail:DescribeTrails" => r#"{"trailList":[{"TrailARN":"arn","IsMultiRegionTrail":true}]}"#.to_owned(),
+            "organizations:ListAccountsForParent" => r#"{"Accounts":[]}"#.to_owned(),
             "imagebuilder:ListImageRecipes" => r#"{"imageRecipeSummaryList":[]}"#.to_owned(),
             _ => "{}".to_owned(),
         })

@@ -279,6 +279,11 @@ impl Session {
         client!(self, aws_sdk_inspector2, beside)
     }
 
+    /// A client of Organizations.
+    pub(super) fn organizations(&self) -> aws_sdk_organizations::Client {
+        client!(self, aws_sdk_organizations, beside)
+    }
+
     /// Makes a call: `request` is sent when the identity is known and the limiter has room.
     pub(super) async fn call<T, E>(
         &self,

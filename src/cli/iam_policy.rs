@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result};
 use super::output::{read_or_not, tell};
 use super::policy_file;
 use super::report::values::account;
-use crate::api::AMIEncryptionPolicy;
+use crate::api::{AMIEncryptionPolicy, AccountsFrom};
 use crate::domain::AccountId;
+use crate::plan::accounts::resolved;
 use crate::plan::rights::{self, Options, Rights};
 
 const EXAMPLES: &str = "\
@@ -239,9 +240,10 @@ fn text(args: &Args) -> Result<(String, Vec<String>), Vec<String>> {
     check(args).map_err(one)?;
     let policies = policy_file::load(&args.files, io::stdin())?;
     let options = options(args);
+    let policies = with_account(policies, args.account.as_ref());
     let mut rights = of(&policies, &options, args)?;
     if !args.since.is_empty() {
-        let earlier = policy_file::load(&args.since, io::stdin())?;
+        let earlier = with_account(policy_file::load(&args.since, io::stdin())?, args.account.as_ref());
         rights = rights::since(rights, &rights::of(&earlier, &options));
     }
     let notes = rights::notes(&rights, &options);
@@ -286,6 +288,20 @@ fn options(args: &Args) -> Options {
         instance_roles: args.instance_role.clone(),
         is_template: args.form == Form::Cloudformation,
     }
+}
+
+/// Policies with the account that is named, where they may have it from AWS Organizations: nothing is read for rights.
+fn with_account(policies: Vec<AMIEncryptionPolicy>, account: Option<&AccountId>) -> Vec<AMIEncryptionPolicy> {
+    let Some(account) = account else { return policies };
+    let with_account = |mut policy: AMIEncryptionPolicy| {
+        let from = policy.spec.accounts_from.as_ref();
+        let is_excluded = |from: &AccountsFrom| from.exclude.iter().any(|one| one == account.as_str());
+        if from.is_some_and(|from| !is_excluded(from)) {
+            policy.spec = resolved(&policy.spec, &[account.clone()].into());
+        }
+        policy
+    };
+    policies.into_iter().map(with_account).collect()
 }
 
 /// The rights of the account that is meant, or of all.

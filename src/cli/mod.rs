@@ -1,5 +1,6 @@
 //! The command line's subcommands, and what they share.
 
+mod accounts;
 pub mod check;
 pub mod command_line;
 pub mod completion;

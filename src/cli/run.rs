@@ -58,6 +58,9 @@ pub struct Args {
     /// How often copies in flight are looked at, at least 1s; default: 5s to 30s, by their progress
     #[arg(long, value_name = "DURATION", value_parser = poll_interval)]
     pub copy_poll_interval: Option<Text>,
+    /// How often accounts are read from AWS Organizations, where policies have accountsFrom: 5s to 1h
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = accounts_interval)]
+    pub accounts_read_interval: Text,
     /// How many policies, and how many migrations, are worked on at a time; most of that is waiting for AWS
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -82,6 +85,10 @@ pub(super) fn lease_duration(text: &str) -> Result<Text, String> {
 
 fn poll_interval(text: &str) -> Result<Text, String> {
     between(text, Text::from_secs(1), Text::from_mins(24 * 60))
+}
+
+fn accounts_interval(text: &str) -> Result<Text, String> {
+    between(text, Text::from_secs(5), Text::from_mins(60))
 }
 
 /// A limit on AWS's answers, as an option.
@@ -192,6 +199,7 @@ fn options(args: &Args, namespace: String) -> Options {
     });
     Options {
         poll: fixed.unwrap_or_default(),
+        accounts_every: args.accounts_read_interval.as_std(),
         concurrency: args.concurrency,
         targets: args.target_concurrency,
         objects: args.cluster_consumers.0.clone(),

@@ -1,14 +1,14 @@
 //! What is wrong in an account and region, by the thresholds of its policy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
 use super::survey::{Asked, Migrating, beside};
 use super::usage::Known;
 use crate::api::conditions::reason;
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AuditSettings, FindingsStatus, UnusedSettings};
-use crate::domain::{ImageId, Origin, Scope};
+use crate::api::{AMIEncryptionTarget, AuditSettings, FindingsStatus, UnusedSettings};
+use crate::domain::{AccountId, ImageId, Origin, Scope};
 use crate::plan::findings::{PolicyKey, Thresholds, record};
 use crate::plan::obstacle::{self, KeyView, Problem};
 use crate::plan::select::Selector;
@@ -17,7 +17,8 @@ use crate::plan::usage::{Picture, is_passing};
 
 /// What is looked into.
 pub(super) struct Examined<'a> {
-    pub(super) policy: &'a AMIEncryptionPolicy,
+    /// The accounts of the policy.
+    pub(super) accounts: BTreeSet<AccountId>,
     pub(super) settings: &'a AuditSettings,
     pub(super) unused: &'a UnusedSettings,
     pub(super) scope: &'a Scope,
@@ -40,9 +41,7 @@ impl Examined<'_> {
         picture: &mut Picture,
         origins: HashMap<Box<str>, Origin>,
     ) -> (Option<FindingsStatus>, bool) {
-        let accounts = self.policy.spec.accounts.iter();
-        let accounts = accounts.filter_map(|account| account.account_id.parse().ok());
-        let thresholds = Thresholds::of_policy(self.settings, self.unused, accounts.collect());
+        let thresholds = Thresholds::of_policy(self.settings, self.unused, self.accounts.clone());
         let asked = Asked {
             scope: self.scope,
             inventory: &self.known.inventory,

@@ -21,6 +21,8 @@ pub(super) fn shard(context: &Context, shard: u16) {
     if shard == POLICIES {
         context.maps.clear();
         context.metrics.forget_maps();
+        context.registry.accounts.clear();
+        context.metrics.forget_accounts();
     }
     let migrations = of_shard(context, context.migrations.state(), shard);
     context.registry.memory.forget(&uids(migrations));
@@ -48,6 +50,9 @@ pub(super) async fn sweep(context: &Context) {
         let policy_names = policies.iter().map(|policy| policy.name_any()).collect();
         for gone in context.maps.retain(&policy_names) {
             context.metrics.map_published(&gone, None);
+        }
+        for gone in context.registry.accounts.retain(&policy_names) {
+            context.metrics.accounts(&gone, None);
         }
         there.extend(uids(policies.into_iter()));
         context.registry.memory.retain(&there);

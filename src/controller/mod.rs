@@ -2,6 +2,7 @@
 //!
 //! They observe, ask [`crate::plan`] what to do, and do it. Each kind's status has one writer.
 
+mod accounts;
 mod answers;
 mod apply;
 mod audit;
@@ -30,6 +31,7 @@ mod usage_reports;
 mod watched;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::reflector::Store;
@@ -37,6 +39,7 @@ use kube::runtime::reflector::Store;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::Aws;
 use crate::clock::Clock;
+use crate::plan::accounts::EVERY;
 use crate::plan::schedule::PollBounds;
 use crate::plan::usage::objects::ObjectKind;
 use crate::telemetry::{Health, Metrics};
@@ -92,6 +95,8 @@ pub struct Context {
 pub struct Options {
     /// How often copies in flight are looked at: the bounds of an interval that follows their progress.
     pub poll: PollBounds,
+    /// How often the accounts of a policy are read from AWS Organizations, where it asks for that.
+    pub accounts_every: Duration,
     /// How many policies, and how many migrations, are worked on at a time. Most of that is waiting for AWS, and an account that
     /// answers slowly or not at all should hold up no other.
     pub concurrency: u16,
@@ -110,6 +115,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             poll: PollBounds::default(),
+            accounts_every: EVERY,
             concurrency: 256,
             targets: 256,
             watching: Watching::default(),

@@ -1,6 +1,6 @@
 //! Policies: expands each into its targets, removes those that it no longer names, and sums up their status.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,14 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
 
 use super::Context;
+use super::accounts::Kept;
 use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_status};
-use super::maps;
+use super::{accounts, maps};
 use crate::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicyStatus, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels,
 };
 use crate::aws::{Cause, PolicyGate};
+use crate::plan::accounts::status as say_accounts;
 use crate::plan::allowance::Urgency;
 use crate::plan::map::say::Said;
 use crate::plan::{expand, permissions, status};
@@ -33,7 +35,8 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         return Ok(Action::await_change());
     }
     let name = policy.name_any();
-    let wanted: Wanted = expand::targets(&name, &policy.spec)
+    let kept = accounts::keep(&ctx, &policy).await;
+    let wanted: Wanted = expand::targets(&name, &kept.spec)
         .into_iter()
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
         .collect();
@@ -43,12 +46,12 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     ours.sort_by_cached_key(|target| target.name_any());
     // Where one target cannot be made, the status and the map are kept all the same.
     let adjusted = adjust_targets(&ctx, &policy, &wanted, &ours, &others).await;
-    let (mut decided, of_parameters) = decide(&ctx, &policy, &wanted, &ours);
-    let kept = maps::keep(&ctx, &policy, &mut decided, of_parameters).await;
+    let (mut decided, of_parameters) = decide(&ctx, &policy, &wanted, &ours, &kept);
+    let mapped = maps::keep(&ctx, &policy, &mut decided, of_parameters).await;
     // What has become of the map is put on record also where it could not be kept.
     let recorded = record(&ctx, &policy, &decided).await?;
     let wait = recorded.or(adjusted?.then_some(COLLECTED_AFTER));
-    Ok(match [wait, kept?].into_iter().flatten().min() {
+    Ok(match [wait, mapped?, kept.again].into_iter().flatten().min() {
         Some(wait) => Action::requeue(ctx.clock.to_real_time(wait)),
         None => Action::await_change(),
     })
@@ -69,9 +72,10 @@ async fn adjust_targets(
     let api = Api::<AMIEncryptionTarget>::all(ctx.client.clone());
     let scan = policy.annotations().get(labels::SCAN);
     let mut is_blocked = false;
+    let others: HashSet<String> = others.iter().map(|target| target.name_any()).collect();
     for (name, spec) in wanted {
         // One that a former policy of this name left is collected by Kubernetes; to take it over would undo that.
-        if others.iter().any(|target| target.name_any() == *name) {
+        if others.contains(name) {
             is_blocked = true;
             continue;
         }
@@ -95,6 +99,7 @@ fn decide(
     policy: &AMIEncryptionPolicy,
     wanted: &Wanted,
     ours: &[Arc<AMIEncryptionTarget>],
+    accounts: &Kept,
 ) -> (AMIEncryptionPolicyStatus, Option<Said>) {
     let named = ours.iter().map(|target| (target.name_any(), target));
     let kept: Vec<_> = named.filter(|(name, _)| wanted.contains_key(name)).collect();
@@ -108,14 +113,18 @@ fn decide(
             status: target.status.as_ref().unwrap_or(&unseen),
         })
         .collect();
-    let decided = status::policy(
-        &policy.status.clone().unwrap_or_default(),
+    let current = policy.status.clone().unwrap_or_default();
+    let now = ctx.clock.now();
+    let mut decided = status::policy(
+        &current,
         &policy.spec,
         policy.metadata.generation,
         wanted.len(),
         &counted,
-        ctx.clock.now(),
+        now,
     );
+    let (watch, total) = (accounts.watch.as_ref(), accounts.spec.accounts.len());
+    say_accounts(&mut decided, &current, &policy.spec, watch, total, now);
     (decided, status::map_parameters(&policy.spec, wanted.len(), &counted))
 }
 
@@ -196,7 +205,7 @@ pub(super) fn governing(
 }
 
 /// Whether this very policy controls `target`, not to a former one of the same name.
-fn is_made_by(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
+pub(super) fn is_made_by(target: &AMIEncryptionTarget, policy: &AMIEncryptionPolicy) -> bool {
     let uid = policy.uid();
     target
         .owner_references()

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
+use super::accounts::Accounts;
 use super::memory::Memory;
 use super::moves::Moves;
 use super::shared_reads::SharedReads;
@@ -43,6 +44,8 @@ pub(crate) struct Registry {
     /// Sessions of targets that are gone, of which instances may be left over, and until when by the monotonic clock these are looked
     /// for.
     left_over: Mutex<Vec<(Arc<Session>, Duration)>>,
+    /// Which accounts AWS Organizations lists.
+    pub(super) accounts: Accounts,
     /// Who has begun to move a consumer last.
     pub(super) moves: Moves,
     /// What is remembered of single objects.
@@ -149,6 +152,7 @@ impl Registry {
             targets: Mutex::default(),
             copy_budgets: Mutex::default(),
             proofs: Mutex::default(),
+            accounts: Accounts::default(),
             moves: Moves::default(),
             left_over: Mutex::default(),
             memory: Memory::default(),

@@ -13,7 +13,7 @@ use super::index::Scoped;
 use super::objects::ObjectReading;
 use super::registry::{TargetState, jittered, lock};
 use super::targets::{is_controlled_by, until};
-use super::{Context, audit, policy, survey, usage_reports};
+use super::{Context, accounts, audit, policy, survey, usage_reports};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, FindingsStatus};
 use crate::aws::Session;
 use crate::domain::{AccountId, Image, ImageId, Inventory, KeyArn, Readings, Scope};
@@ -177,7 +177,7 @@ impl Reading<'_> {
                 passes |= self.confirm(known, &selector, false, &mut picture).await;
             }
             let examined = audit::Examined {
-                policy: self.policy,
+                accounts: accounts::of_policy(self.ctx, self.policy),
                 settings,
                 unused: &spec.unused,
                 scope: &self.scope,

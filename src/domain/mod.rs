@@ -16,6 +16,7 @@ mod key;
 mod key_access;
 mod movable;
 mod operation;
+mod organization;
 mod parameter;
 mod permissions;
 mod proof;
@@ -51,6 +52,7 @@ pub use movable::{
     Change, LabelledVersion, MappedVolume, Mapping, Movable, NewVersion, ParameterNow, TemplateNow, VersionNow,
 };
 pub use operation::{Bucket, Operation};
+pub use organization::{AccountsOf, ListedAccounts};
 pub use parameter::{NewParameter, ParameterPages, StoredParameter};
 pub use permissions::{CopySample, MissingPermissions};
 pub use proof::{Checks, InstanceNow, InstanceRef, InstanceState, LaunchRequest, TaggedInstance};

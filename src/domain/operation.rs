@@ -194,6 +194,10 @@ operations! {
     imagebuilder:ListContainerRecipes         reads  Some(Bucket::Beside);
     cloudtrail:DescribeTrails                 reads  Some(Bucket::Beside);
     cloudtrail:GetTrailStatus                 reads  Some(Bucket::Beside);
+    // Which accounts there are, where a policy takes those of an organization.
+    organizations:ListAccounts                       reads Some(Bucket::Beside);
+    organizations:ListAccountsForParent              reads Some(Bucket::Beside);
+    organizations:ListOrganizationalUnitsForParent   reads Some(Bucket::Beside);
     // Calls of STS count against the controller's own account, and are a few an hour.
     sts:AssumeRole                            reads  None;
     sts:GetCallerIdentity                     reads  None;

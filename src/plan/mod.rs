@@ -4,6 +4,7 @@
 //! is not in this module is in the wrong place.
 
 pub mod access;
+pub mod accounts;
 pub mod adopt;
 pub mod allowance;
 pub mod classify;

@@ -134,6 +134,19 @@ async fn what_is_right_in_less_common_places_is_accepted() {
         ("/spec/audit/disabledChecks", Some(json!(amiseal::api::CHECKS))),
         ("/spec/guardrails", None),
         ("/spec/guardrails", Some(json!({}))),
+        ("/spec/accountsFrom", Some(json!({"organization": {}}))),
+        (
+            "/spec",
+            Some(json!({
+                "accountsFrom": {
+                    "organizationalUnits": ["ou-ab12-c3d4e5f6"],
+                    "exclude": ["111122223333"],
+                    "roleARN": "arn:aws:iam::999988887777:role/lists-accounts",
+                    "externalID": "platform",
+                },
+                "defaults": {"roleName": "amiseal", "regions": [{"name": "eu-west-1", "kmsKeyID": "alias/ami"}]},
+            })),
+        ),
     ] {
         let policy = with(pointer, value.clone());
         if let Err(causes) = create(&api, policy).await {

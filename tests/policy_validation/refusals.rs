@@ -24,6 +24,7 @@ fn refused(pointer: &'static str, value: impl Into<Option<Value>>, field: &'stat
 pub(crate) fn all() -> impl Iterator<Item = Refusal> {
     [
         accounts(),
+        accounts_from(),
         regions_and_keys(),
         images(),
         copies(),
@@ -69,9 +70,14 @@ fn accounts() -> Vec<Refusal> {
             "/spec/accounts",
             json!([]),
             "spec.accounts",
-            "should have at least 1 items",
+            "accounts must have at least one account: list one, or write accountsFrom",
         ),
-        refused("/spec/accounts", None, "spec.accounts", "Required value"),
+        refused(
+            "/spec/accounts",
+            None,
+            "spec.accounts",
+            "accounts must have at least one account: list one, or write accountsFrom",
+        ),
         refused(
             "/spec/accounts",
             json!((0..201).map(one_account).collect::<Vec<_>>()),
@@ -125,6 +131,83 @@ fn accounts() -> Vec<Refusal> {
             json!("two words"),
             "spec.accounts[0].externalID",
             EXTERNAL_ID,
+        ),
+    ]
+}
+
+fn accounts_from() -> Vec<Refusal> {
+    let from = "/spec/accountsFrom";
+    let units = "spec.accountsFrom.organizationalUnits";
+    let one_of = "accountsFrom must have either organization: {}, for all accounts, or organizationalUnits";
+    let of_all = |field: &str, value: Value| {
+        let mut from = json!({"organization": {}});
+        from[field] = value;
+        from
+    };
+    let unit = |number: usize| format!("ou-ab12-{number:08}");
+    let of_units = |units: Vec<String>| json!({"organizationalUnits": units});
+    vec![
+        refused(from, json!({}), "spec.accountsFrom", one_of),
+        refused(from, json!({"organizationalUnits": []}), "spec.accountsFrom", one_of),
+        refused(
+            from,
+            of_all("organizationalUnits", json!([unit(1)])),
+            "spec.accountsFrom",
+            one_of,
+        ),
+        refused(
+            from,
+            of_units(vec!["r-ab12".to_owned()]),
+            units,
+            "organizationalUnits must be IDs of organizational units: write for example ou-ab12-c3d4e5f6",
+        ),
+        refused(
+            from,
+            of_units((0..51).map(unit).collect()),
+            units,
+            "must have at most 50 items",
+        ),
+        refused(
+            from,
+            of_all("exclude", json!(["1111-2222-3333"])),
+            "spec.accountsFrom.exclude",
+            "exclude must be the 12 digits of accounts, in quotes",
+        ),
+        refused(
+            from,
+            of_all("exclude", (0..501).map(|id| format!("{id:012}")).collect()),
+            "spec.accountsFrom.exclude",
+            "must have at most 500 items",
+        ),
+        refused(
+            from,
+            of_all("roleARN", json!("lists-accounts")),
+            "spec.accountsFrom.roleARN",
+            "roleARN must be the ARN of an IAM role",
+        ),
+        refused(
+            from,
+            of_all("externalID", json!("x")),
+            "spec.accountsFrom.externalID",
+            EXTERNAL_ID,
+        ),
+        refused(
+            "/spec",
+            json!({"accountsFrom": {"organization": {}}}),
+            "spec.accountsFrom",
+            "accountsFrom needs defaults.roleName and defaults.regions",
+        ),
+        refused(
+            "/spec",
+            json!({
+                "accountsFrom": {"organization": {}},
+                "defaults": {
+                    "roleName": "amiseal",
+                    "regions": [{"name": "eu-west-1", "kmsKeyID": "1234abcd-12ab-34cd-56ef-1234567890ab"}],
+                },
+            }),
+            "spec.defaults.regions",
+            "defaults.regions must not name a key by its bare ID when several accounts take it",
         ),
     ]
 }

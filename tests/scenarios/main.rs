@@ -25,6 +25,7 @@ mod moving_groups;
 mod new_images;
 mod objects;
 mod observing;
+mod organizations;
 mod pacing;
 mod proof_jobs;
 mod published;

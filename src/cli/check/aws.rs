@@ -76,8 +76,17 @@ fn regions(named: &[String], policies: &[AMIEncryptionPolicy], own: Option<Strin
     }
     let of_policies: BTreeSet<String> = policies
         .iter()
-        .flat_map(|policy| expand::targets("", &policy.spec))
-        .map(|target| target.region)
+        .flat_map(|policy| {
+            let named = expand::targets("", &policy.spec)
+                .into_iter()
+                .map(|target| target.region);
+            // Of accounts that AWS Organizations lists the defaults' regions are all that is known here.
+            let listed = policy.spec.accounts_from.iter().flat_map(|_| &policy.spec.defaults);
+            let listed = listed
+                .flat_map(|defaults| &defaults.regions)
+                .map(|region| region.name.clone());
+            named.chain(listed).collect::<Vec<_>>()
+        })
         .collect();
     if of_policies.is_empty() {
         own.into_iter().collect()

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use super::accounts;
 use super::listing::all;
 use super::output::{read_or_not, tell};
 use super::policy_file;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget};
+use crate::plan::accounts::resolved;
 use crate::plan::guardrails_report::{Printed, Row, declarative_policy, enforced, rows, service_control_policy};
 
 pub use args::{AllowedImages, Args, Form, Output, Snapshots};
@@ -77,7 +79,11 @@ async fn document(args: &Args, form: Form) -> Result<Printed, Vec<String>> {
     let filter = args.filter();
     let (policies, rows) = match args.files.is_empty() {
         true => in_cluster(args).await.map_err(one)?,
-        false => (policy_file::load(&args.files, io::stdin())?, Vec::new()),
+        false => {
+            let mut policies = policy_file::load(&args.files, io::stdin())?;
+            accounts::connect_and_resolve(&mut policies).await?;
+            (policies, Vec::new())
+        }
     };
     let printed = match form {
         Form::DeclarativePolicy => declarative_policy(&policies, &rows, &filter, args.declarative()),
@@ -94,5 +100,19 @@ async fn in_cluster(args: &Args) -> Result<(Vec<AMIEncryptionPolicy>, Vec<Row>),
     let client = args.cluster.client().await?;
     let policies = all::<AMIEncryptionPolicy>(&client, POLICIES, None).await?;
     let targets = all::<AMIEncryptionTarget>(&client, TARGETS, None).await?;
-    Ok((policies, rows(&targets, &args.filter())))
+    let policies = policies.into_iter().map(|policy| with_accounts(policy, &targets));
+    Ok((policies.collect(), rows(&targets, &args.filter())))
+}
+
+/// A policy with the accounts that it has targets in, where AWS Organizations lists them: the controller has read these.
+fn with_accounts(mut policy: AMIEncryptionPolicy, targets: &[AMIEncryptionTarget]) -> AMIEncryptionPolicy {
+    if policy.spec.accounts_from.is_some() {
+        let of_policy = |target: &&AMIEncryptionTarget| Some(&target.spec.policy) == policy.metadata.name.as_ref();
+        let accounts = targets.iter().filter(of_policy);
+        let accounts = accounts
+            .filter_map(|target| target.spec.account_id.parse().ok())
+            .collect();
+        policy.spec = resolved(&policy.spec, &accounts);
+    }
+    policy
 }

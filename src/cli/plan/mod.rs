@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 
 use super::connection::{Connection, connect};
 use super::output::{read_or_not, tell};
-use super::{policy_file, prices};
+use super::{accounts, policy_file, prices};
 use crate::api::Duration as Text;
 use crate::plan::cost::{self, Pace};
 use crate::plan::expand;
@@ -122,10 +122,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut placed: Vec<_> = (0..).zip(policies).collect();
     placed.sort_by_cached_key(|(place, policy)| Precedence::of(&policy.metadata, *place));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let targets = placed
-        .iter()
-        .flat_map(|(_, policy)| expand::targets(policy.metadata.name.as_deref().unwrap_or_default(), &policy.spec))
-        .collect();
+    let mut policies: Vec<_> = placed.into_iter().map(|(_, policy)| policy).collect();
     let pace = Pace {
         mib_per_second: args.assume_mib_per_second,
         ..Pace::default()
@@ -137,6 +134,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             read_timeout: args.aws_read_timeout.as_std(),
         };
         let aws = Box::pin(connect(connection)).await?;
+        if let Err(sentences) = Box::pin(accounts::resolve(&aws, &mut policies)).await {
+            return Ok(Err(sentences));
+        }
+        let targets = policies.iter();
+        let targets = targets
+            .flat_map(|policy| expand::targets(policy.metadata.name.as_deref().unwrap_or_default(), &policy.spec))
+            .collect();
         let settings = look::Settings {
             consumers: args.consumers,
             check_permissions: args.check_permissions,
@@ -144,8 +148,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             list: args.output == Output::Json,
             pace,
         };
-        anyhow::Ok(Box::pin(look::look(&aws, targets, settings)).await)
+        anyhow::Ok(Ok(Box::pin(look::look(&aws, targets, settings)).await))
     })?;
+    let reports = match reports {
+        Ok(reports) => reports,
+        Err(sentences) => {
+            for sentence in sentences {
+                tell(&format!("Error: {sentence}"));
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let report = sum_up(reports, pace, prices);
     read_or_not(print(args.output, &report)).context("the plan cannot be printed")?;
     Ok(match report.outcome {

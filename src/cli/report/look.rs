@@ -11,6 +11,7 @@ use super::Args;
 use super::read::{Asked, Seen, read};
 use crate::api::{AMIEncryptionPolicy, UnusedSettings};
 use crate::aws::{Access, Aws, Cause, Parameters, Query, SessionKey};
+use crate::cli::accounts;
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
@@ -58,13 +59,17 @@ pub(super) async fn look(
             "Warning: these are credentials of the account's root user: use those of a role that may only read.",
         );
     }
+    let mut policies = policies.to_vec();
+    if let Err(sentences) = Box::pin(accounts::resolve(&aws, &mut policies)).await {
+        return Ok(Err(sentences.join("; ")));
+    }
     let looking = Looking {
         aws: &aws,
         args,
         prices,
         now,
         caller: caller.account,
-        targets: targets(args, policies),
+        targets: targets(args, &policies),
     };
     Ok(looking.report(&first).await)
 }

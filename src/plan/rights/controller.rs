@@ -1,4 +1,5 @@
-//! What the controller's own identity takes: to assume the roles, and nothing else.
+//! What the controller's own identity takes: to assume the roles, and to list the accounts of an organization where policies ask for
+//! that.
 
 use super::grants::Grant;
 use super::resources::actions;
@@ -29,7 +30,7 @@ impl ControllerRights {
 }
 
 /// What it takes for these accounts.
-pub(super) fn of(accounts: &[AccountRights], options: &Options) -> ControllerRights {
+pub(super) fn of(accounts: &[AccountRights], lists: Option<Statement>, options: &Options) -> ControllerRights {
     let partition = accounts.first().map_or("aws", |account| account.partition);
     let mut roles = Texts::default();
     for role in accounts.iter().filter_map(|account| account.role.as_deref()) {
@@ -43,7 +44,7 @@ pub(super) fn of(accounts: &[AccountRights], options: &Options) -> ControllerRig
     });
     ControllerRights {
         role: trust::controller(options, partition),
-        statements: statement.into_iter().collect(),
+        statements: statement.into_iter().chain(lists).collect(),
         trust: trust::of_controller(options, partition),
     }
 }

@@ -137,8 +137,16 @@ fn of_controller(controller: &ControllerRights, explains: bool) -> Controller {
         trust_policy: controller.trust.clone(),
         permissions_policies: named(name, controller.policies()),
         explained: statements
-            .map(|statement| Explanation::new(Grant::AssumeRoles, statement))
+            .map(|statement| Explanation::new(of_controllers(statement), statement))
             .collect(),
+    }
+}
+
+/// Which of the controller's own statements this is.
+fn of_controllers(statement: &Statement) -> Grant {
+    match statement.sid == Grant::ListAccounts.sid() {
+        true => Grant::ListAccounts,
+        false => Grant::AssumeRoles,
     }
 }
 

@@ -283,4 +283,8 @@ grants! {
         "Lets the controller assume the role in each account, and name the policy for CloudTrail."
         "Nothing works: the targets say RoleNotAssumable."
         "";
+    ListAccounts
+        "Lists the accounts that a policy with accountsFrom takes: by the controller's own role, or by the one that accountsFrom.roleARN names."
+        "No account comes from there, and those that did stay: the policy says AccountsKnown with AccessDenied."
+        "AWS has no resource-level permissions for ListAccounts, and the IDs of units below those that are named are not known.";
 }

@@ -3,6 +3,7 @@
 
 use super::asked::Asked;
 use super::keys::PolicyKey;
+use super::organizations::LISTED;
 use super::statement::{Statement, Texts};
 use crate::domain::AccountId;
 use crate::plan::access::NEEDED;
@@ -49,7 +50,9 @@ pub(super) fn add(known: &mut Vec<KeyRights>, other: KeyRights) {
 
 fn statements(key: &PolicyKey, asked: &Asked<'_>) -> Vec<Statement> {
     let mut statements = Vec::new();
-    if let Some(role) = &asked.spec.role_arn {
+    // A principal has no wildcard: what a key says of its role is printed for an account that is named.
+    let role = asked.spec.role_arn.as_ref();
+    if let Some(role) = role.filter(|_| asked.spec.account_id != LISTED) {
         statements.extend(of_role(role, key, asked));
     }
     let launchers = asked.options.launchers.iter();

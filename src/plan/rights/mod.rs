@@ -14,6 +14,7 @@ mod key_policy;
 mod keys;
 mod notes;
 mod operations;
+mod organizations;
 mod page;
 mod resources;
 mod since;
@@ -158,7 +159,7 @@ impl Rights {
 pub fn of(policies: &[AMIEncryptionPolicy], options: &Options) -> Rights {
     let targets = policies.iter().map(|policy| {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
-        expand::targets(name, &policy.spec)
+        expand::targets(name, &organizations::with_listed(&policy.spec))
     });
     let targets: Vec<Vec<AMIEncryptionTargetSpec>> = targets.collect();
     // What launches an image of another account may be moved by another policy than that account's.
@@ -166,22 +167,33 @@ pub fn of(policies: &[AMIEncryptionPolicy], options: &Options) -> Rights {
     let mut accounts: Vec<AccountRights> = Vec::new();
     for of_policy in &targets {
         for asked in asked::of(of_policy, options, somebody_moves) {
-            let new = of_one(&asked);
-            let is_same = |known: &&mut AccountRights| {
-                let same_role = known.role == new.role && known.partition == new.partition;
-                same_role && known.account_id == new.account_id
-            };
-            match accounts.iter_mut().find(is_same) {
-                Some(known) => known.take_in(new),
-                None => accounts.push(new),
-            }
+            add(&mut accounts, of_one(&asked));
         }
+    }
+    let specs = || policies.iter().map(|policy| &policy.spec);
+    // A template is of the role that all accounts have.
+    for lists in specs()
+        .filter(|_| !options.is_template)
+        .filter_map(organizations::of_role)
+    {
+        add(&mut accounts, lists);
     }
     for account in &mut accounts {
         account.trust = account.role.is_some().then(|| trust::of_role(account, options));
     }
-    let controller = controller::of(&accounts, options);
+    let controller = controller::of(&accounts, organizations::of_controller(specs()), options);
     Rights { accounts, controller }
+}
+
+fn add(accounts: &mut Vec<AccountRights>, new: AccountRights) {
+    let is_same = |known: &&mut AccountRights| {
+        let same_role = known.role == new.role && known.partition == new.partition;
+        same_role && known.account_id == new.account_id
+    };
+    match accounts.iter_mut().find(is_same) {
+        Some(known) => known.take_in(new),
+        None => accounts.push(new),
+    }
 }
 
 fn of_one(asked: &Asked<'_>) -> AccountRights {

@@ -1,5 +1,6 @@
 //! What is to be said beside rights.
 
+use super::organizations::LISTED;
 use super::{AccountRights, Grant, LIMIT, Options, Rights, Trust};
 
 /// So many managed policies AWS attaches to a role, unless a quota has been raised.
@@ -9,6 +10,13 @@ const ATTACHED: usize = 10;
 pub fn notes(rights: &Rights, options: &Options) -> Vec<String> {
     let accounts = &rights.accounts;
     let mut notes: Vec<String> = accounts.iter().filter_map(divided).collect();
+    if accounts.iter().any(|account| account.account_id == LISTED) && !options.is_template {
+        notes.push(
+            "The rights in the account * are those in each account that AWS Organizations lists. Name one with --account to have what \
+             the policy of its key says."
+                .to_owned(),
+        );
+    }
     for account in accounts.iter().filter(|account| account.role.is_none()) {
         notes.push(format!(
             "The policy names no role in {}: attach its rights to the controller's own role.",

@@ -22,6 +22,9 @@ pub const fn place(operation: Operation) -> Place {
     use Operation as O;
     match operation {
         O::AssumeRole => Place::Controller(Grant::AssumeRoles),
+        O::ListAccounts | O::ListAccountsForParent | O::ListOrganizationalUnitsForParent => {
+            Place::Controller(Grant::ListAccounts)
+        }
         O::GetCallerIdentity => Place::Nowhere,
         O::DescribeRegions => Place::Person,
         O::DescribeImages | O::DescribeSnapshots => Place::Role(&[Grant::LookAtImages]),

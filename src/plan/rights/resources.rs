@@ -107,7 +107,8 @@ fn resources(grant: Grant, asked: &Asked<'_>) -> Texts {
         | Grant::SeeRefreshes
         | Grant::LaunchByTemplates
         | Grant::HoldGuardrails
-        | Grant::AssumeRoles => Texts::one("*"),
+        | Grant::AssumeRoles
+        | Grant::ListAccounts => Texts::one("*"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a role is, as ARNs and conditions write it.
 
+use super::organizations::LISTED;
 use super::statement::Texts;
 
 /// An account and the regions that a policy means there.
@@ -40,9 +41,12 @@ impl Site {
         }
     }
 
-    /// The account, as a condition asks for it.
+    /// The account, as a condition asks for it. Of those that AWS Organizations lists it is the one that the role is in.
     pub(super) fn account(&self) -> Texts {
-        Texts::one(self.account.as_str())
+        match self.account.as_str() {
+            LISTED => Texts::one("${aws:PrincipalAccount}"),
+            account => Texts::one(account),
+        }
     }
 
     /// An ARN in the account.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::cloudformation::path_and_name;
 use super::document::{Explanation, names};
 use super::fold::pretty;
+use super::organizations::LISTED;
 use super::statement::Policy;
 use super::{AccountRights, ControllerRights, Rights};
 
@@ -51,7 +52,10 @@ fn of_controller(controller: &ControllerRights) -> Result<String, String> {
 }
 
 fn of_account(account: &AccountRights, several: bool, explains: bool) -> Result<String, String> {
-    let id = format!("amiseal_{}", account.account_id);
+    let id = match account.account_id.as_str() {
+        LISTED => "amiseal_listed".to_owned(),
+        account => format!("amiseal_{account}"),
+    };
     let provider = match several {
         true => format!("  provider = aws.{id}\n"),
         false => String::new(),

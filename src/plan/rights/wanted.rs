@@ -78,7 +78,7 @@ pub(super) fn is_wanted(grant: Grant, asked: &Asked<'_>) -> bool {
         Grant::PassInstanceRoles => moves_groups && !asked.options.instance_roles.is_empty(),
         Grant::ReadTheMap | Grant::AddToTheMap | Grant::SetTheMap | Grant::RemoveFromTheMap => asked.prefix().is_some(),
         // It is the controller's own.
-        Grant::AssumeRoles => false,
+        Grant::AssumeRoles | Grant::ListAccounts => false,
     }
 }
 

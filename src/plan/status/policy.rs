@@ -263,10 +263,13 @@ pub fn changes<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<(&'a Condi
             // At the beginning nothing is ready yet, which is no news.
             (conditions::READY, "False") => held.then_some((condition, true)),
             (conditions::MAP_PUBLISHED, "False") => (was != holds).then_some((condition, true)),
-            (conditions::COMPLIANT, "False") => (!was.is_empty() && was != holds).then_some((condition, true)),
-            (conditions::READY | conditions::COMPLIANT | conditions::MAP_PUBLISHED, "True") => {
-                (!held).then_some((condition, false))
+            (conditions::COMPLIANT | conditions::ACCOUNTS_KNOWN, "False") => {
+                (!was.is_empty() && was != holds).then_some((condition, true))
             }
+            (
+                conditions::READY | conditions::COMPLIANT | conditions::MAP_PUBLISHED | conditions::ACCOUNTS_KNOWN,
+                "True",
+            ) => (!held).then_some((condition, false)),
             (_, "True") => (!held).then_some((condition, true)),
             (conditions::STALLED | conditions::CONTESTED, "False") => held.then_some((condition, false)),
             _ => None,
@@ -278,6 +281,7 @@ pub fn changes<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<(&'a Condi
         conditions::STALLED,
         conditions::CONTESTED,
         conditions::MAP_PUBLISHED,
+        conditions::ACCOUNTS_KNOWN,
     ];
     of_note.into_iter().filter_map(changed).collect()
 }

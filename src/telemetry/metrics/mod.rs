@@ -41,6 +41,10 @@ pub struct Metrics {
     watch_heard: GaugeVec,
     /// Whether the map of a policy is in its ConfigMap.
     map_published: IntGaugeVec,
+    /// How many accounts a policy has that takes some from AWS Organizations.
+    accounts: IntGaugeVec,
+    /// When these were read last.
+    accounts_read: GaugeVec,
     /// How many shards there are.
     pub shards: IntGauge,
     /// How many of them this replica holds.
@@ -105,6 +109,16 @@ impl Metrics {
                 "Whether the map is where the policy has it kept: 1 or 0. Nothing where it is kept nowhere, and while it is first written.",
                 &["policy"],
             )?,
+            accounts: int_gauges(
+                "amiseal_accounts",
+                "How many accounts a policy has that takes accounts from AWS Organizations. Nothing under suspend.",
+                &["policy"],
+            )?,
+            accounts_read: gauges(
+                "amiseal_accounts_read_timestamp_seconds",
+                "When AWS Organizations was last read for a policy, in seconds since 1970; 0 before the first time. Nothing under suspend.",
+                &["policy"],
+            )?,
             shards: IntGauge::new(
                 "amiseal_shards",
                 "How many shards the accounts and regions are divided into; the same for all replicas.",
@@ -129,7 +143,7 @@ impl Metrics {
 
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.targets.collectors();
-        let of_process: [Box<dyn Collector>; 12] = [
+        let of_process: [Box<dyn Collector>; 14] = [
             Box::new(self.snapshots_in_flight.clone()),
             Box::new(self.snapshots_limit.clone()),
             Box::new(self.scan_duration.clone()),
@@ -139,6 +153,8 @@ impl Metrics {
             Box::new(self.leader.clone()),
             Box::new(self.watch_heard.clone()),
             Box::new(self.map_published.clone()),
+            Box::new(self.accounts.clone()),
+            Box::new(self.accounts_read.clone()),
             Box::new(self.shards.clone()),
             Box::new(self.shards_held.clone()),
             Box::new(self.build.clone()),
@@ -170,6 +186,26 @@ impl Metrics {
     /// Takes back what is shown of maps: another replica shows it.
     pub(crate) fn forget_maps(&self) {
         self.map_published.reset();
+    }
+
+    /// Shows how many accounts a policy has and when they were read, or takes that back where AWS Organizations is not read for it.
+    pub(crate) fn accounts(&self, policy: &str, shown: Option<(usize, Option<Timestamp>)>) {
+        let Some((count, read)) = shown else {
+            // A series that was never set cannot be removed, which is as well.
+            let _ = self.accounts.remove_label_values(&[policy]);
+            let _ = self.accounts_read.remove_label_values(&[policy]);
+            return;
+        };
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.accounts.with_label_values(&[policy]).set(count);
+        let read = read.map_or(0.0, seconds);
+        self.accounts_read.with_label_values(&[policy]).set(read);
+    }
+
+    /// Takes back what is shown of accounts: another replica shows it.
+    pub(crate) fn forget_accounts(&self) {
+        self.accounts.reset();
+        self.accounts_read.reset();
     }
 
     /// Shows how many snapshot copies are in flight, and how many may be.

@@ -61,6 +61,7 @@ impl Stage {
                 self.plane.apply(&world::around_maps()).await?;
                 self.keep_map_in(TAKEN).await?;
             }
+            Cause::AccountsDenied => self.take_accounts_from(&json!({"organization": {}})).await?,
             Cause::Throttled => self.throw(cause, "*", Act::Throttle),
             Cause::ReplicaHangs => self.replicas[1].pause()?,
             Cause::AwsGone => self.relay.set(Way::Closed),
@@ -98,6 +99,7 @@ impl Stage {
                 self.prove_copies(false).await?;
             }
             Cause::MapTaken => self.keep_map_in("amiseal-images").await?,
+            Cause::AccountsDenied => self.take_accounts_from(&Value::Null).await?,
             Cause::CheckFails | Cause::ReadsSlow | Cause::Throttled => self.sim().remove_faults(&format!("{cause:?}")),
             Cause::ReplicaHangs => self.replicas[1].resume()?,
             Cause::AwsGone => self.relay.set(Way::Open),
@@ -255,6 +257,16 @@ impl Stage {
     /// Has the policy keep its map in this ConfigMap.
     async fn keep_map_in(&self, config_map: &str) -> Result<()> {
         let patch = json!({"spec": {"promotion": {"map": {"configMap": config_map}}}});
+        let policies = self.objects("AMIEncryptionPolicy").await?;
+        policies
+            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Has the policy take accounts from AWS Organizations, or no longer.
+    async fn take_accounts_from(&self, source: &Value) -> Result<()> {
+        let patch = json!({"spec": {"accountsFrom": source}});
         let policies = self.objects("AMIEncryptionPolicy").await?;
         policies
             .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))

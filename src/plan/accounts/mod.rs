@@ -1,0 +1,218 @@
+//! The accounts of a policy that AWS Organizations lists: when it is read, and which accounts there are.
+//!
+//! A failed read says nothing, and never that there is no account. Accounts appear with the first read that lists them, and leave slowly:
+//! what one read lacks may be on its way from one unit to another, or hidden by a right that was taken away.
+
+mod say;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::read_retry::Retry;
+use crate::api::{AMIEncryptionPolicySpec, Account, AccountsFrom};
+use crate::domain::{AccountId, AccountsOf, AwsError, ListedAccounts, Partition, Region};
+
+pub use say::status;
+
+/// How often AWS Organizations is read, unless somebody asks for something else. Reads that lack an account are as far apart at least.
+pub const EVERY: Duration = Duration::from_secs(5 * 60);
+/// After so many reads in a row that lack it an account leaves.
+const READS: u32 = 2;
+/// After so many where one of them has lacked many.
+const READS_OF_MANY: u32 = 3;
+/// Of fewer accounts no share is taken for many.
+const FEW: usize = 4;
+
+/// What AWS Organizations is asked for, and by whom. Another one is another question: what was answered to the former says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Which accounts.
+    pub of: AccountsOf,
+    /// The partition of the organization.
+    pub partition: Partition,
+    /// The role to assume; none for the controller's own identity.
+    pub role_arn: Option<String>,
+    /// The external ID that this role asks for.
+    pub external_id: Option<String>,
+}
+
+impl Source {
+    /// What a policy asks for; none where all of its accounts are its own, or where it has no region that is one.
+    pub fn of(spec: &AMIEncryptionPolicySpec) -> Option<Self> {
+        let from = spec.accounts_from.as_ref()?;
+        let mut regions = spec.defaults.iter().flat_map(|defaults| &defaults.regions);
+        let region = regions.find_map(|region| region.name.parse::<Region>().ok())?;
+        let units = || AccountsOf::Units(from.organizational_units.iter().cloned().collect());
+        Some(Self {
+            of: from.organization.map_or_else(units, |_| AccountsOf::Organization),
+            partition: region.partition(),
+            role_arn: from.role_arn.clone(),
+            external_id: from.external_id.clone(),
+        })
+    }
+
+    /// The role to assume, with its external ID.
+    pub fn role(&self) -> Option<(&str, Option<&str>)> {
+        let role = self.role_arn.as_deref()?;
+        Some((role, self.external_id.as_deref()))
+    }
+}
+
+/// What is known of the accounts that AWS Organizations lists for one policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountWatch {
+    /// What it is asked for; none before the first visit.
+    source: Option<Source>,
+    /// The generation of the spec that says so.
+    generation: Option<i64>,
+    /// The accounts there are, and how long those are missing that the last reads have lacked.
+    known: BTreeMap<AccountId, Option<Absence>>,
+    /// The last read of this source that has succeeded.
+    read: Option<Read>,
+    retry: Retry,
+    /// Why the last read has failed, if it has.
+    failure: Option<AwsError>,
+}
+
+/// An account that is not listed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Absence {
+    /// How many reads in a row have lacked it that count.
+    reads: u32,
+    /// When the last of these was made.
+    counted: Timestamp,
+    /// Whether one of them has lacked many.
+    of_many: bool,
+}
+
+/// A read that has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Read {
+    at: Timestamp,
+    /// The accounts that it has listed in another state than `ACTIVE`.
+    others: BTreeSet<AccountId>,
+}
+
+impl AccountWatch {
+    /// What is asked for now. `present` are the accounts that the policy has targets in: at the first visit of a process nothing else is
+    /// known of what was listed before.
+    pub fn ask(&mut self, source: &Source, generation: Option<i64>, present: impl FnOnce() -> BTreeSet<AccountId>) {
+        if self.source.is_none() {
+            self.known = present().into_iter().map(|account| (account, None)).collect();
+        }
+        if self.source.as_ref() != Some(source) {
+            self.source = Some(source.clone());
+            self.read = None;
+        }
+        if self.generation != generation {
+            // What failed under the former spec says nothing of this one.
+            self.generation = generation;
+            self.retry.succeeded();
+            self.failure = None;
+        }
+    }
+
+    /// When it is to be read next, where that is to be so often.
+    pub fn due(&self, every: Duration) -> Timestamp {
+        let next = self.read.as_ref().map_or(Timestamp::MIN, |read| later(read.at, every));
+        self.retry.due().unwrap_or(next)
+    }
+
+    /// A read that began at `at` has listed these accounts. `every` is how far reads have to be apart to count. Gives the accounts that
+    /// leave.
+    pub fn listed(&mut self, listed: ListedAccounts, at: Timestamp, every: Duration) -> Vec<AccountId> {
+        let ListedAccounts { active, others } = listed;
+        let missing = self.known.keys().filter(|account| !active.contains(*account)).count();
+        let of_many = self.known.len() >= FEW && missing * 2 > self.known.len();
+        for (account, absence) in &mut self.known {
+            *absence = match active.contains(account) {
+                true => None,
+                false => Some(Absence::after(*absence, of_many, at, every)),
+            };
+        }
+        let gone: Vec<AccountId> = self
+            .known
+            .extract_if(.., |_, absence| absence.is_some_and(Absence::is_over))
+            .map(|(account, _)| account)
+            .collect();
+        self.known.extend(active.into_iter().map(|account| (account, None)));
+        self.read = Some(Read { at, others });
+        self.retry.succeeded();
+        self.failure = None;
+        gone
+    }
+
+    /// A read has failed: everything stays as it is. Says how many failures in a row these are.
+    pub fn failed(&mut self, error: &AwsError, now: Timestamp, spread: impl FnOnce(Duration) -> Duration) -> u32 {
+        self.failure = Some(error.clone());
+        self.retry.failed(error, now, spread)
+    }
+
+    /// The accounts there are, but for those that the policy leaves out.
+    pub fn accounts(&self, from: &AccountsFrom) -> BTreeSet<AccountId> {
+        let excluded: HashSet<&str> = from.exclude.iter().map(String::as_str).collect();
+        let taken = self.known.keys().filter(|account| !excluded.contains(account.as_str()));
+        taken.cloned().collect()
+    }
+
+    /// When AWS Organizations was last read for what the policy asks for now.
+    pub fn read_at(&self) -> Option<Timestamp> {
+        self.read.as_ref().map(|read| read.at)
+    }
+
+    /// How many accounts are not listed any more and have not left yet.
+    fn leaving(&self) -> usize {
+        self.known.values().flatten().count()
+    }
+}
+
+impl Absence {
+    /// Another read lacks the account. It counts where it is as far from the last one that did.
+    fn after(before: Option<Self>, of_many: bool, at: Timestamp, every: Duration) -> Self {
+        match before {
+            None => Self {
+                reads: 1,
+                counted: at,
+                of_many,
+            },
+            Some(before) if at < later(before.counted, every) => Self {
+                of_many: before.of_many || of_many,
+                ..before
+            },
+            Some(before) => Self {
+                reads: before.reads.saturating_add(1),
+                counted: at,
+                of_many: before.of_many || of_many,
+            },
+        }
+    }
+
+    fn is_over(self) -> bool {
+        self.reads >= if self.of_many { READS_OF_MANY } else { READS }
+    }
+}
+
+fn later(at: Timestamp, wait: Duration) -> Timestamp {
+    at.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// A policy with these accounts besides its own, as if it listed them: what it says of an account itself holds. One that takes its
+/// accounts from nowhere else is given back as it is.
+pub fn resolved(spec: &AMIEncryptionPolicySpec, listed: &BTreeSet<AccountId>) -> AMIEncryptionPolicySpec {
+    let mut spec = spec.clone();
+    let own: HashSet<String> = spec.accounts.iter().map(|account| account.account_id.clone()).collect();
+    let listed = listed.iter().filter(|account| !own.contains(account.as_str()));
+    spec.accounts.extend(listed.map(|account| Account {
+        account_id: account.as_str().to_owned(),
+        role_arn: None,
+        role_name: None,
+        external_id: None,
+        regions: Vec::new(),
+    }));
+    spec
+}
+
+#[cfg(test)]
+mod tests;
