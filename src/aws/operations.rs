@@ -10,6 +10,7 @@ use aws_sdk_eks::operation as eks;
 use aws_sdk_imagebuilder::operation as imagebuilder;
 use aws_sdk_inspector2::operation as inspector2;
 use aws_sdk_kms::operation as kms;
+use aws_sdk_sqs::operation as sqs;
 use aws_sdk_ssm::operation as ssm;
 use aws_sdk_sts::operation as sts;
 use aws_smithy_runtime_api::client::interceptors::context::Error;
@@ -150,6 +151,8 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::ListContainerRecipes => code::<imagebuilder::list_container_recipes::ListContainerRecipesError>,
         Operation::DescribeTrails => code::<cloudtrail::describe_trails::DescribeTrailsError>,
         Operation::GetTrailStatus => code::<cloudtrail::get_trail_status::GetTrailStatusError>,
+        Operation::ReceiveMessage => code::<sqs::receive_message::ReceiveMessageError>,
+        Operation::DeleteMessageBatch => code::<sqs::delete_message_batch::DeleteMessageBatchError>,
         Operation::AssumeRole => code::<sts::assume_role::AssumeRoleError>,
         Operation::GetCallerIdentity => code::<sts::get_caller_identity::GetCallerIdentityError>,
     }
@@ -162,17 +165,18 @@ fn code<E: StdError + ProvideErrorMetadata + Send + Sync + 'static>(error: &Erro
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::time::Duration;
 
     use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
     use crate::domain::{
         AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, GuardrailChange, ImageId,
-        InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, RefreshPreferences,
-        ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
+        InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, QueueUrl,
+        RefreshPreferences, ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
-    const CODES: [(&str, &str); 10] = [
+    const CODES: [(&str, &str); 11] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
@@ -183,12 +187,13 @@ mod tests {
         ("imagebuilder", "CallRateLimitExceededException"),
         ("cloudtrail", "ThrottlingException"),
         ("inspector2", "ThrottlingException"),
+        ("sqs", "RequestThrottled"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" => {
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" | "sqs" => {
                 Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#))
             }
             _ => Answer::sts_error(400, code, "slow down"),
@@ -258,6 +263,8 @@ mod tests {
             Operation::DescribeTrails => session.trails().await.map(drop),
             Operation::GetTrailStatus => session.trails().await?.remove(0).logs.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
+            Operation::ReceiveMessage => session.receive_messages(&queue(), Duration::ZERO).await.map(drop),
+            Operation::DeleteMessageBatch => session.delete_messages(&queue(), &["receipt".to_owned()]).await,
             Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
             Operation::DescribeImageUsageReports => session.usage_reports().await.map(drop),
             Operation::DescribeImageUsageReportEntries => {
@@ -343,6 +350,11 @@ mod tests {
                 failed.map_or(Ok(()), Err)
             }
         }
+    }
+
+    fn queue() -> QueueUrl {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/amiseal";
+        url.parse().expect("a queue")
     }
 
     /// A change that this operation makes.
@@ -471,8 +483,9 @@ mod tests {
                 .into_iter()
                 .find(|(of, _)| *of == service)
                 .expect("a code of the service");
+            let sent = format!("{service}:{}", operation.name());
             let wire = Wire::raw(move |request| match request.call.as_str() {
-                action if action == operation.action() => throttled(service, code),
+                call if call == sent => throttled(service, code),
                 "sts:GetCallerIdentity" => Answer::ok(identity(ACCOUNT)),
                 "sts:AssumeRole" => Answer::ok(assumed()),
                 call => listed(call),
