@@ -10,6 +10,7 @@ mod failures;
 mod followers;
 mod forget;
 mod handover;
+mod hints;
 mod index;
 pub(crate) mod key_access;
 mod maps;
@@ -37,6 +38,7 @@ use kube::runtime::reflector::Store;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::Aws;
 use crate::clock::Clock;
+use crate::domain::QueueUrl;
 use crate::plan::schedule::PollBounds;
 use crate::plan::usage::objects::ObjectKind;
 use crate::telemetry::{Health, Metrics};
@@ -104,6 +106,8 @@ pub struct Options {
     /// The controller's own namespace: of the ConfigMaps that policies have their maps kept in, and of the Jobs that copies are proven
     /// by.
     pub namespace: String,
+    /// The queue that events come from, if there is one.
+    pub event_queue: Option<QueueUrl>,
 }
 
 impl Default for Options {
@@ -115,6 +119,7 @@ impl Default for Options {
             watching: Watching::default(),
             objects: Vec::new(),
             namespace: "default".to_owned(),
+            event_queue: None,
         }
     }
 }

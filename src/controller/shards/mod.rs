@@ -215,6 +215,12 @@ impl Shards {
         millis(self.clock.monotonic()) < until.load(Ordering::SeqCst)
     }
 
+    /// Whether this replica holds any shard right now.
+    pub(crate) fn holds_any(&self) -> bool {
+        let now = millis(self.clock.monotonic());
+        self.shards.iter().any(|shard| now < shard.until.load(Ordering::SeqCst))
+    }
+
     /// The shard of an account and region.
     pub(crate) fn shard_of(&self, scope: &Scope) -> u16 {
         shard_of(scope.account.as_str(), scope.region.as_str(), self.count())

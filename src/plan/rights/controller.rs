@@ -1,4 +1,4 @@
-//! What the controller's own identity takes: to assume the roles, and nothing else.
+//! What the controller's own identity takes: to assume the roles, to read the queue of events where there is one, and nothing else.
 
 use super::grants::Grant;
 use super::resources::actions;
@@ -10,7 +10,7 @@ use super::{AccountRights, Options, split, trust};
 pub struct ControllerRights {
     /// The ARN of its role, or what stands for it.
     pub role: String,
-    /// What it has to be allowed; none where no policy names a role.
+    /// What it has to be allowed; none where no policy names a role, and there is no queue.
     pub statements: Vec<Statement>,
     /// Whom it has to trust; none where it has its role in another way, or nothing is new.
     pub trust: Option<Policy>,
@@ -37,13 +37,13 @@ pub(super) fn of(accounts: &[AccountRights], options: &Options) -> ControllerRig
             roles.0.push(role.to_owned());
         }
     }
-    let statement = (!roles.is_empty()).then(|| {
-        let grant = Grant::AssumeRoles;
-        Statement::allow(grant.sid(), actions(grant), roles)
-    });
+    let queue = options.event_queue.iter().map(String::as_str).collect();
+    let granted = [(Grant::AssumeRoles, roles), (Grant::ReadEvents, queue)];
+    let granted = granted.into_iter().filter(|(_, resources)| !resources.is_empty());
+    let statements = granted.map(|(grant, resources)| Statement::allow(grant.sid(), actions(grant), resources));
     ControllerRights {
         role: trust::controller(options, partition),
-        statements: statement.into_iter().collect(),
+        statements: statements.collect(),
         trust: trust::of_controller(options, partition),
     }
 }

@@ -137,8 +137,17 @@ fn of_controller(controller: &ControllerRights, explains: bool) -> Controller {
         trust_policy: controller.trust.clone(),
         permissions_policies: named(name, controller.policies()),
         explained: statements
-            .map(|statement| Explanation::new(Grant::AssumeRoles, statement))
+            .map(|statement| Explanation::new(of_its_own(statement), statement))
             .collect(),
+    }
+}
+
+/// Which statement of the controller's own rights this is.
+fn of_its_own(statement: &Statement) -> Grant {
+    if statement.sid == Grant::ReadEvents.sid() {
+        Grant::ReadEvents
+    } else {
+        Grant::AssumeRoles
     }
 }
 

@@ -283,4 +283,8 @@ grants! {
         "Lets the controller assume the role in each account, and name the policy for CloudTrail."
         "Nothing works: the targets say RoleNotAssumable."
         "";
+    ReadEvents
+        "Lets the controller read the queue of events, and delete what it has read."
+        "Changes are seen by the next scan, and not within seconds: the alert AmisealEventQueueUnreadable fires."
+        "";
 }

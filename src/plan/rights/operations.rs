@@ -22,6 +22,7 @@ pub const fn place(operation: Operation) -> Place {
     use Operation as O;
     match operation {
         O::AssumeRole => Place::Controller(Grant::AssumeRoles),
+        O::ReceiveMessage | O::DeleteMessageBatch => Place::Controller(Grant::ReadEvents),
         O::GetCallerIdentity => Place::Nowhere,
         O::DescribeRegions => Place::Person,
         O::DescribeImages | O::DescribeSnapshots => Place::Role(&[Grant::LookAtImages]),

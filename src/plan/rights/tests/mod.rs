@@ -85,8 +85,13 @@ fn every_operation_and_every_statement_is_granted_by_some_policy() {
     let everything = account(&policy("Enforce", EVERYTHING), &with_groups());
     let moves = account(&policy("Enforce", "promotion: {launchTemplates: Update}"), &options());
     let all: BTreeSet<Grant> = &grants(&everything) | &grants(&moves);
-    let controller = of(&[policy("Audit", "")], &options()).controller;
-    for grant in Grant::ALL.iter().filter(|grant| **grant != Grant::AssumeRoles) {
+    let with_queue = Options {
+        event_queue: Some("arn:aws:sqs:eu-west-1:999900001111:amiseal".to_owned()),
+        ..options()
+    };
+    let controller = of(&[policy("Audit", "")], &with_queue).controller;
+    let own = [Grant::AssumeRoles, Grant::ReadEvents];
+    for grant in Grant::ALL.iter().filter(|grant| !own.contains(grant)) {
         assert!(all.contains(grant), "{}", grant.sid());
     }
     let granted = &actions(&everything) | &actions(&moves);
@@ -96,10 +101,31 @@ fn every_operation_and_every_statement_is_granted_by_some_policy() {
                 assert!(granted.contains(operation.action()), "{operation}");
                 assert!(!of.is_empty(), "{operation}");
             }
-            Place::Controller(_) => assert!(controller.statements[0].action.has(operation.action()), "{operation}"),
+            Place::Controller(grant) => {
+                let statement = controller.statements.iter().find(|one| one.sid == grant.sid());
+                let statement = statement.expect("a statement");
+                assert!(statement.action.has(operation.action()), "{operation}");
+            }
             Place::Nowhere | Place::Person => assert!(!granted.contains(operation.action()), "{operation}"),
         }
     }
+}
+
+#[test]
+fn the_controller_reads_the_one_queue_that_is_named_and_no_other() {
+    let queue = "arn:aws:sqs:eu-west-1:999900001111:amiseal";
+    let named = |event_queue: Option<&str>| {
+        let options = Options {
+            event_queue: event_queue.map(str::to_owned),
+            ..options()
+        };
+        of(&[policy("Enforce", "")], &options).controller.statements
+    };
+    assert_eq!(named(None).len(), 1);
+    let statements = named(Some(queue));
+    let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage"];
+    let expected = Statement::allow("ReadEvents", actions.into_iter().collect(), Texts::one(queue));
+    assert_eq!(statements, [named(None).remove(0), expected]);
 }
 
 #[test]
