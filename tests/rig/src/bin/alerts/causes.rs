@@ -35,6 +35,8 @@ pub(crate) enum Cause {
     GuardrailTurnedOff,
     /// The policy names a ConfigMap for its map that somebody else has made.
     MapTaken,
+    /// SQS fails.
+    QueueFails,
     /// AWS throttles every call.
     Throttled,
     /// A replica hangs.
@@ -67,6 +69,7 @@ pub(crate) const WAVES: [&[Cause]; 8] = [
         Cause::ReadsSlow,
         Cause::GuardrailTurnedOff,
         Cause::MapTaken,
+        Cause::QueueFails,
     ],
     &[Cause::ProofLeft],
     &[Cause::Throttled],
@@ -101,6 +104,7 @@ impl Cause {
             Self::ProofLeft => "100000000013",
             Self::GuardrailTurnedOff => "100000000014",
             Self::MapTaken
+            | Self::QueueFails
             | Self::Throttled
             | Self::ReplicaHangs
             | Self::AwsGone
@@ -132,6 +136,7 @@ impl Cause {
             Self::ProofLeft => &["AmisealProofLeftRunning"],
             Self::GuardrailTurnedOff => &["AmisealGuardrailNotEnforced", "AmisealGuardrailDrifted"],
             Self::MapTaken => &["AmisealMapNotPublished"],
+            Self::QueueFails => &["AmisealEventQueueUnreadable"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
             Self::AwsGone => &["AmisealAWSUnreachable"],
@@ -159,6 +164,7 @@ impl Cause {
             | Self::CheckFails => LEFT,
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &[
+                "AmisealEventQueueUnreadable",
                 "AmisealTargetUnreachable",
                 "AmisealReconcileErrors",
                 "AmisealUsageUnknown",
@@ -192,6 +198,7 @@ impl Cause {
             Self::ProofLeft => "the role may not terminate an instance that a copy is proven by",
             Self::GuardrailTurnedOff => "somebody turns off a guardrail that the role may not turn on",
             Self::MapTaken => "the policy names a ConfigMap of somebody else for its map",
+            Self::QueueFails => "SQS fails",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
             Self::AwsGone => "AWS refuses connections",
