@@ -88,7 +88,10 @@ impl Wanted {
             !self.guardrails.is_empty(),
             self.consumers,
         ];
-        What::KINDS.into_iter().zip(has).filter_map(|(kind, has)| has.then_some(kind))
+        What::KINDS
+            .into_iter()
+            .zip(has)
+            .filter_map(|(kind, has)| has.then_some(kind))
     }
 }
 

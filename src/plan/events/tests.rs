@@ -261,7 +261,12 @@ fn what_a_replica_tells_another_is_heard_once_and_only_shortly_after() {
         assert_eq!(hints.take(true, at(now + 100)), None, "it is the same");
     }
     let now = at(0);
-    for nonsense in ["", "soon images", "2026-11-30T12:00:00Z images", "x".repeat(5000).as_str()] {
+    for nonsense in [
+        "",
+        "soon images",
+        "2026-11-30T12:00:00Z images",
+        "x".repeat(5000).as_str(),
+    ] {
         let mut hints = HintWatch::default();
         hints.hear(Some(nonsense), now, now);
         assert_eq!(hints.due(true), None, "{nonsense}");
