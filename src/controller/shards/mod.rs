@@ -215,12 +215,6 @@ impl Shards {
         millis(self.clock.monotonic()) < until.load(Ordering::SeqCst)
     }
 
-    /// Whether this replica holds any shard right now.
-    pub(crate) fn holds_any(&self) -> bool {
-        let now = millis(self.clock.monotonic());
-        self.shards.iter().any(|shard| now < shard.until.load(Ordering::SeqCst))
-    }
-
     /// The shard of an account and region.
     pub(crate) fn shard_of(&self, scope: &Scope) -> u16 {
         shard_of(scope.account.as_str(), scope.region.as_str(), self.count())
@@ -229,6 +223,12 @@ impl Shards {
     /// How many shards there are.
     pub(crate) fn count(&self) -> u16 {
         u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Whether this replica holds any shard right now.
+    pub(crate) fn holds_any(&self) -> bool {
+        let now = millis(self.clock.monotonic());
+        self.shards.iter().any(|shard| now < shard.until.load(Ordering::SeqCst))
     }
 
     /// Begins a visit, if the shard is held and not about to be given up.
