@@ -7,6 +7,8 @@ use amiseal::api::conditions::reason;
 use amiseal::domain::Operation;
 use regex::Regex;
 
+#[path = "docs/events.rs"]
+mod events;
 #[path = "docs/layers.rs"]
 mod layers;
 #[path = "docs/metrics.rs"]

@@ -26,6 +26,9 @@ pub const SCAN: &str = "amiseal.dev/scan";
 /// Annotation of a target: what its policy's annotation `amiseal.dev/scan` is.
 pub const POLICY_SCAN: &str = "amiseal.dev/policy-scan";
 
+/// Annotation of a target: what an event has hinted at, as the replica that has read the event tells the one that works on the target.
+pub const HINT: &str = "amiseal.dev/hint";
+
 /// AWS tag of a copy and of its snapshots: the ID of the image that it was copied from. Of a parameter with a line of the map: the ID
 /// of the original.
 pub const TAG_SOURCE_IMAGE: &str = "amiseal.dev/source-image";

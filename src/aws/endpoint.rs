@@ -2,15 +2,17 @@
 
 use aws_types::SdkConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use url::{Host, Url};
+use url::Url;
 
 use super::ConfigError;
+use crate::domain::is_loopback;
 
 /// The services that are called: the ID that configuration files use, and the variable with their endpoint.
-const SERVICES: [(&str, &str); 4] = [
+const SERVICES: [(&str, &str); 5] = [
     ("EC2", "AWS_ENDPOINT_URL_EC2"),
     ("KMS", "AWS_ENDPOINT_URL_KMS"),
     ("Organizations", "AWS_ENDPOINT_URL_ORGANIZATIONS"),
+    ("SQS", "AWS_ENDPOINT_URL_SQS"),
     ("STS", "AWS_ENDPOINT_URL_STS"),
 ];
 
@@ -25,6 +27,12 @@ pub(super) fn check(config: &SdkConfig) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// Whether calls to a service go to an endpoint that was named, and not to AWS's own.
+pub(super) fn is_named(config: &SdkConfig, service: &str) -> bool {
+    let of_service = config.service_config().and_then(|config| of_service(config, service));
+    config.endpoint_url().is_some() || of_service.is_some()
 }
 
 /// The endpoint of one service, from its variable or the active profile; looked up just as the service's own client does.
@@ -43,11 +51,7 @@ fn check_url(variable: &'static str, endpoint: &str) -> Result<(), ConfigError> 
     let malformed = || ConfigError::MalformedEndpoint { variable };
     let url = Url::parse(endpoint).map_err(|_| malformed())?;
     let host = url.host().ok_or_else(malformed)?;
-    let loopback = match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
+    let loopback = is_loopback(&host);
     match url.scheme() {
         "https" => Ok(()),
         "http" if loopback => Ok(()),

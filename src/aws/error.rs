@@ -135,6 +135,9 @@ const CODES: &[(&str, &str, ErrorClass, Option<Cause>)] = {
         ("ParentNotFoundException", "", NotFound, None),
         // Of a parameter that is not there, where its tags are asked for.
         ("InvalidResourceId", "", NotFound, None),
+        // Of a queue, by its name in JSON and by the one that SQS had before.
+        ("QueueDoesNotExist", "", NotFound, None),
+        ("AWS.SimpleQueueService.NonExistentQueue", "", NotFound, None),
         ("RequestLimitExceeded", "", Throttled, None),
         ("Throttling", "", Throttled, None),
         ("ThrottlingException", "", Throttled, None),

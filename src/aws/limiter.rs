@@ -44,6 +44,7 @@ fn limits(bucket: Bucket) -> (f64, f64) {
         Bucket::Beside => (40.0, 10.0),
         Bucket::Parameter => (10.0, 3.0),
         Bucket::PublicAccess => (1.0, 0.1),
+        Bucket::Queue => (100.0, 20.0),
     }
 }
 

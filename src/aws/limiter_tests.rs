@@ -29,6 +29,7 @@ async fn a_burst_passes_and_then_half_of_the_rate_of_aws() {
         (Bucket::Write, 25, 2.5),
         (Bucket::Parameter, 5, 1.5),
         (Bucket::PublicAccess, 1, 0.05),
+        (Bucket::Queue, 50, 10.0),
     ] {
         let (clock, limiter) = limiter(0.5);
         assert_eq!(time_for(&limiter, &clock, bucket, burst).await, 0.0, "{bucket:?}");

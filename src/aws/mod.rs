@@ -10,6 +10,7 @@ mod consumers;
 mod credentials;
 mod endpoint;
 mod error;
+mod events;
 mod foreign;
 mod guardrails;
 mod image_parameters;

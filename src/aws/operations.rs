@@ -11,6 +11,7 @@ use aws_sdk_imagebuilder::operation as imagebuilder;
 use aws_sdk_inspector2::operation as inspector2;
 use aws_sdk_kms::operation as kms;
 use aws_sdk_organizations::operation as organizations;
+use aws_sdk_sqs::operation as sqs;
 use aws_sdk_ssm::operation as ssm;
 use aws_sdk_sts::operation as sts;
 use aws_smithy_runtime_api::client::interceptors::context::Error;
@@ -157,6 +158,8 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
             use organizations::list_organizational_units_for_parent::ListOrganizationalUnitsForParentError;
             code::<ListOrganizationalUnitsForParentError>
         }
+        Operation::ReceiveMessage => code::<sqs::receive_message::ReceiveMessageError>,
+        Operation::DeleteMessageBatch => code::<sqs::delete_message_batch::DeleteMessageBatchError>,
         Operation::AssumeRole => code::<sts::assume_role::AssumeRoleError>,
         Operation::GetCallerIdentity => code::<sts::get_caller_identity::GetCallerIdentityError>,
     }
@@ -169,13 +172,14 @@ fn code<E: StdError + ProvideErrorMetadata + Send + Sync + 'static>(error: &Erro
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::time::Duration;
 
     use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
     use super::super::{Access, CopyRequest, Query, Session};
     use super::*;
     use crate::domain::{
         AccountsOf, AwsError, Besides, Change, ConsumerKind, ErrorClass, GroupChange, GroupPart, GuardrailChange,
-        ImageId, InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place,
+        ImageId, InstanceTypes, LaunchPermission, LaunchRequest, Named, NewVersion, ParameterNow, Place, QueueUrl,
         RefreshPreferences, ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
@@ -191,12 +195,13 @@ mod tests {
         ("cloudtrail", "ThrottlingException"),
         ("inspector2", "ThrottlingException"),
         ("organizations", "TooManyRequestsException"),
+        ("sqs", "RequestThrottled"),
     ];
 
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" | "organizations" => {
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" | "organizations" | "sqs" => {
                 Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#))
             }
             _ => Answer::sts_error(400, code, "slow down"),
@@ -271,6 +276,8 @@ mod tests {
             Operation::DescribeTrails => session.trails().await.map(drop),
             Operation::GetTrailStatus => session.trails().await?.remove(0).logs.map(drop),
             Operation::AssumeRole | Operation::GetCallerIdentity => session.check_identity().await.map(drop),
+            Operation::ReceiveMessage => session.receive_messages(&queue(), Duration::ZERO).await.map(drop),
+            Operation::DeleteMessageBatch => session.delete_messages(&queue(), &["receipt".to_owned()]).await,
             Operation::DescribeImageReferences => session.image_references(&[image]).await.map(drop),
             Operation::DescribeImageUsageReports => session.usage_reports().await.map(drop),
             Operation::DescribeImageUsageReportEntries => {
@@ -356,6 +363,11 @@ mod tests {
                 failed.map_or(Ok(()), Err)
             }
         }
+    }
+
+    fn queue() -> QueueUrl {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/amiseal";
+        url.parse().expect("a queue")
     }
 
     /// A change that this operation makes.
@@ -485,8 +497,9 @@ mod tests {
                 .into_iter()
                 .find(|(of, _)| *of == service)
                 .expect("a code of the service");
+            let sent = format!("{service}:{}", operation.name());
             let wire = Wire::raw(move |request| match request.call.as_str() {
-                action if action == operation.action() => throttled(service, code),
+                call if call == sent => throttled(service, code),
                 "sts:GetCallerIdentity" => Answer::ok(identity(ACCOUNT)),
                 "sts:AssumeRole" => Answer::ok(assumed()),
                 call => listed(call),

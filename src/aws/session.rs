@@ -12,9 +12,11 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::OnceCell;
 
 use super::credentials::AssumedRole;
+use super::endpoint;
 use super::interceptor::Attempts;
 use super::parts::Known;
 use super::provider::{ScopeLimits, Shared, lock};
@@ -282,6 +284,35 @@ impl Session {
     /// A client of Organizations.
     pub(super) fn organizations(&self) -> aws_sdk_organizations::Client {
         client!(self, aws_sdk_organizations, beside)
+    }
+
+    /// A client of SQS for a queue, which is at `local` if it is one of this machine. An endpoint that was named goes before that.
+    pub(super) fn sqs(&self, local: Option<&str>, timeouts: Option<TimeoutConfig>) -> aws_sdk_sqs::Client {
+        let mut config = aws_sdk_sqs::config::Builder::from(&self.config)
+            .retry_partition(self.limits.beside.clone())
+            .interceptor(self.attempts.clone());
+        if let Some(local) = local.filter(|_| !endpoint::is_named(&self.config, "SQS")) {
+            config = config.endpoint_url(local);
+        }
+        if let Some(timeouts) = timeouts {
+            config = config.timeout_config(timeouts);
+        }
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+
+    /// Makes a call for the whole installation, and not for a policy: whose account the credentials belong to makes no difference.
+    pub(super) async fn call_of_nobody<T, E>(
+        &self,
+        operation: Operation,
+        request: impl Future<Output = Result<T, SdkError<E, Response>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        if let Some(bucket) = operation.bucket() {
+            self.limits.limiter.acquire(bucket).await;
+        }
+        self.send(operation, Box::pin(request)).await
     }
 
     /// Makes a call: `request` is sent when the identity is known and the limiter has room.

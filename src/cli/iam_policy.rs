@@ -10,7 +10,7 @@ use super::output::{read_or_not, tell};
 use super::policy_file;
 use super::report::values::account;
 use crate::api::{AMIEncryptionPolicy, AccountsFrom};
-use crate::domain::AccountId;
+use crate::domain::{AccountId, Region};
 use crate::plan::accounts::resolved;
 use crate::plan::rights::{self, Options, Rights};
 
@@ -88,6 +88,9 @@ pub struct Args {
     /// The ARN of a role that the instances of such groups have
     #[arg(long, value_name = "ARN", value_parser = role)]
     pub instance_role: Vec<String>,
+    /// The ARN of the queue that events come from
+    #[arg(long, value_name = "ARN", value_parser = queue)]
+    pub event_queue: Option<String>,
 }
 
 /// The forms of rights.
@@ -206,6 +209,25 @@ fn cluster(text: &str) -> Result<String, String> {
     }
 }
 
+fn queue(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let is_plain = |name: &str| {
+        let is_legal = |sign: u8| sign.is_ascii_alphanumeric() || b"-_.".contains(&sign);
+        !name.is_empty() && name.bytes().all(is_legal)
+    };
+    match parts[..] {
+        ["arn", partition, "sqs", region, account, name]
+            if partition.starts_with("aws")
+                && region.parse::<Region>().is_ok()
+                && account.parse::<AccountId>().is_ok()
+                && is_plain(name) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("it must be the ARN of a queue, such as arn:aws:sqs:eu-west-1:111122223333:amiseal".to_owned()),
+    }
+}
+
 fn template(text: &str) -> Result<String, String> {
     let id = text.strip_prefix("lt-").unwrap_or_default();
     if !id.is_empty() && id.bytes().all(|sign| sign.is_ascii_hexdigit()) {
@@ -286,6 +308,7 @@ fn options(args: &Args) -> Options {
         copies_of_others: args.copies_of_others,
         launch_templates: args.launch_template.clone(),
         instance_roles: args.instance_role.clone(),
+        event_queue: args.event_queue.clone(),
         is_template: args.form == Form::Cloudformation,
     }
 }
@@ -354,6 +377,16 @@ mod tests {
         assert!(provider("oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE").is_ok());
         assert!(cluster("arn:aws:eks:eu-west-1:111122223333:cluster/platform").is_ok());
         assert!(template("lt-0123456789abcdef0").is_ok());
+        assert!(queue("arn:aws-cn:sqs:cn-north-1:111122223333:amiseal.fifo").is_ok());
+        for bad in [
+            "amiseal",
+            "arn:aws:sqs:eu-west-1:111122223333:",
+            "arn:aws:sqs:eu-west-1:111122223333:*",
+            "arn:aws:sns:eu-west-1:111122223333:amiseal",
+            "https://sqs.eu-west-1.amazonaws.com/111122223333/amiseal",
+        ] {
+            assert!(queue(bad).is_err(), "{bad}");
+        }
         for bad in ["", "https://oidc.example.com", "x", "a b.c"] {
             assert!(
                 provider(bad).is_err() && cluster(bad).is_err() && template(bad).is_err(),

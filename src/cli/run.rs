@@ -14,7 +14,7 @@ use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::controller::{self, Options, Parts, ShardOptions, Shards};
-use crate::domain::Scope;
+use crate::domain::{Malformed, QueueUrl, Scope};
 use crate::plan::schedule::PollBounds;
 use crate::plan::usage::objects::{DEFAULT, ObjectKinds};
 use crate::telemetry::{Health, LogFormat, Metrics, init_logs, serve};
@@ -77,10 +77,18 @@ pub struct Args {
     /// [] for none; default: Karpenter's node classes, and what Cluster API makes machines of in AWS
     #[arg(long, default_value = DEFAULT, hide_default_value = true, value_name = "JSON")]
     pub cluster_consumers: ObjectKinds,
+    /// The URL of the queue of Amazon SQS that events of all accounts and regions come to, by which changes are seen within seconds
+    #[arg(long, value_name = "URL", value_parser = event_queue)]
+    pub event_queue_url: Option<QueueUrl>,
 }
 
 pub(super) fn lease_duration(text: &str) -> Result<Text, String> {
     between(text, Text::from_secs(3), Text::from_mins(60))
+}
+
+fn event_queue(text: &str) -> Result<QueueUrl, String> {
+    text.parse()
+        .map_err(|malformed: Malformed| format!("it must be {}", malformed.expected))
 }
 
 fn poll_interval(text: &str) -> Result<Text, String> {
@@ -204,6 +212,7 @@ fn options(args: &Args, namespace: String) -> Options {
         targets: args.target_concurrency,
         objects: args.cluster_consumers.0.clone(),
         namespace,
+        event_queue: args.event_queue_url.clone(),
         ..Options::default()
     }
 }

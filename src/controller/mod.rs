@@ -11,6 +11,7 @@ mod failures;
 mod followers;
 mod forget;
 mod handover;
+mod hints;
 mod index;
 pub(crate) mod key_access;
 mod maps;
@@ -39,6 +40,7 @@ use kube::runtime::reflector::Store;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::Aws;
 use crate::clock::Clock;
+use crate::domain::QueueUrl;
 use crate::plan::accounts::EVERY;
 use crate::plan::schedule::PollBounds;
 use crate::plan::usage::objects::ObjectKind;
@@ -109,6 +111,8 @@ pub struct Options {
     /// The controller's own namespace: of the ConfigMaps that policies have their maps kept in, and of the Jobs that copies are proven
     /// by.
     pub namespace: String,
+    /// The queue that events come from, if there is one.
+    pub event_queue: Option<QueueUrl>,
 }
 
 impl Default for Options {
@@ -121,6 +125,7 @@ impl Default for Options {
             watching: Watching::default(),
             objects: Vec::new(),
             namespace: "default".to_owned(),
+            event_queue: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! All of it can be lost at any time. What must not be lost is in the resources' statuses and in AWS itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -18,11 +18,12 @@ use super::shared_reads::SharedReads;
 use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::aws::{Session, SessionKey};
-use crate::domain::{ImageId, Inventory, Scope};
+use crate::domain::{Guardrail, ImageId, Inventory, Scope};
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
 use crate::plan::creations::Creations;
+use crate::plan::events::{HintWatch, Wanted};
 use crate::plan::guardrails::GuardrailWatch;
 use crate::plan::key::KeyWatch;
 use crate::plan::look::LookWatch;
@@ -113,6 +114,10 @@ pub(crate) struct TargetState {
     pub(super) parameters: ParameterWatch,
     /// The settings of the region that the policy has held.
     pub(super) guardrails: GuardrailWatch,
+    /// What events have hinted at.
+    pub(super) hints: HintWatch,
+    /// Who has changed a guardrail, as the last event about it says, and when that was taken up.
+    pub(super) suspects: BTreeMap<Guardrail, (Box<str>, Timestamp)>,
     /// What is read once for all of its migrations.
     pub(super) shared: SharedReads,
 }
@@ -300,6 +305,23 @@ impl Registry {
     /// Has a target looked through at its next visit.
     pub(super) fn scan_soon(&self, name: &str) {
         lock(&self.target_state(name)).scans.soon();
+    }
+
+    /// Tells a target what an event has hinted at. One that was never visited has everything to look at anyway.
+    pub(super) fn hint(&self, name: &str, uid: &str, wanted: Wanted, now: Timestamp) {
+        let Some(state) = lock(&self.targets).get(name).cloned() else {
+            return;
+        };
+        let mut state = lock(&state);
+        if state.uid != uid {
+            return;
+        }
+        // Where a hint waits already, so does a visit.
+        let is_first = state.hints.due(true).is_none();
+        state.hints.note(wanted, now);
+        if is_first {
+            self.wake_target(name);
+        }
     }
 
     /// Has it asked anew what the role may do.

@@ -29,11 +29,13 @@ pub enum Bucket {
     Parameter,
     /// The calls that block public access to images and to snapshots: AWS takes one in ten seconds.
     PublicAccess,
+    /// The queue that events come from. SQS takes far more calls: this bounds a flood of messages.
+    Queue,
 }
 
 impl Bucket {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Snapshots,
         Self::Consumers,
@@ -45,11 +47,12 @@ impl Bucket {
         Self::Beside,
         Self::Parameter,
         Self::PublicAccess,
+        Self::Queue,
     ];
 
     /// Whether its calls go to the services beside EC2 that launch images, scan them or tell what is done with them.
     pub const fn is_beside(self) -> bool {
-        matches!(self, Self::Beside | Self::Parameter)
+        matches!(self, Self::Beside | Self::Parameter | Self::Queue)
     }
 }
 
@@ -82,8 +85,8 @@ macro_rules! operations {
                 }
             }
 
-            /// The action that IAM policies allow it by: `ec2:CopyImage`.
-            pub const fn action(self) -> &'static str {
+            /// Service and name: `ec2:CopyImage`.
+            const fn call(self) -> &'static str {
                 match self {
                     $(Self::$operation => concat!(stringify!($service), ":", stringify!($operation)),)+
                 }
@@ -198,9 +201,23 @@ operations! {
     organizations:ListAccounts                       reads Some(Bucket::Beside);
     organizations:ListAccountsForParent              reads Some(Bucket::Beside);
     organizations:ListOrganizationalUnitsForParent   reads Some(Bucket::Beside);
+    // The queue that events come from. A message that was received is hidden from others for a while.
+    sqs:ReceiveMessage                        writes Some(Bucket::Queue);
+    sqs:DeleteMessageBatch                    writes Some(Bucket::Queue);
     // Calls of STS count against the controller's own account, and are a few an hour.
     sts:AssumeRole                            reads  None;
     sts:GetCallerIdentity                     reads  None;
+}
+
+impl Operation {
+    /// The action that IAM policies allow it by: `ec2:CopyImage`.
+    pub const fn action(self) -> &'static str {
+        match self {
+            // There is one for both ways to delete messages.
+            Self::DeleteMessageBatch => "sqs:DeleteMessage",
+            other => other.call(),
+        }
+    }
 }
 
 impl fmt::Display for Operation {
@@ -254,7 +271,7 @@ mod tests {
         let numbers = Bucket::ALL.map(|bucket| bucket as usize);
         assert_eq!(
             numbers,
-            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+            [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
             "they number the limiter's lanes"
         );
     }

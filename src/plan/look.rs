@@ -25,6 +25,8 @@ const OVERLAP: SignedDuration = SignedDuration::from_secs(15 * 60);
 const MOST_DAYS: usize = 8;
 /// For how long images are followed that are not finished. A copy takes two days at most; what hangs for longer is left to scans.
 const FOLLOWED: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How soon after a look that an event has led to another one confirms what it has shown, and how often that is tried.
+const CONFIRMS: (Duration, u8) = (Duration::from_secs(10), 2);
 
 /// What came of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,10 @@ pub struct LookWatch {
     /// The images that were taken in, and when those looks began, until a scan shows them.
     taken: HashMap<ImageId, Timestamp>,
     retry: Retry,
+    /// When to look before the regular time, for an event.
+    soon: Option<Timestamp>,
+    /// How many looks may still come so soon to confirm what that one has shown.
+    confirms: u8,
 }
 
 impl LookWatch {
@@ -72,6 +78,7 @@ impl LookWatch {
     /// they go first: they read as much and more.
     pub fn due(&self, every: Option<Duration>, scans: &ScanSchedule) -> Option<Timestamp> {
         let due = self.asked? + every?;
+        let due = self.soon.map_or(due, |soon| soon.min(due));
         let due = self.retry.due().map_or(due, |retry| retry.max(due));
         scans.problem().is_none().then_some(due)
     }
@@ -79,6 +86,12 @@ impl LookWatch {
     /// Why looks fail, where users have to know.
     pub fn problem(&self) -> Option<&Problem> {
         self.retry.problem()
+    }
+
+    /// An event says that there is a new image.
+    pub fn hinted(&mut self, now: Timestamp) {
+        self.soon = Some(now);
+        self.confirms = CONFIRMS.1;
     }
 
     /// The spec has changed: what failed under the former one says nothing of this one.
@@ -141,6 +154,9 @@ impl LookWatch {
         self.asked = Some(now);
         self.covered = Some(began);
         self.unfinished = unfinished;
+        let is_to_be_confirmed = self.confirms > 0 && !left.is_empty();
+        self.soon = is_to_be_confirmed.then(|| now + CONFIRMS.0);
+        self.confirms = if is_to_be_confirmed { self.confirms - 1 } else { 0 };
         self.seen = left;
         self.taken.extend(images.iter().map(|image| (image.id.clone(), began)));
         self.retry.succeeded();
@@ -150,6 +166,7 @@ impl LookWatch {
     /// A scan has shown all that was there. It is no answer to what looks ran into.
     pub fn scanned(&mut self, inventory: &Inventory, on_record: &HashSet<ImageId>, now: Timestamp) {
         self.asked = Some(now);
+        (self.soon, self.confirms) = (None, 0);
         self.covered = Some(inventory.scanned);
         let images = inventory.images.values();
         self.unfinished = images
@@ -172,6 +189,7 @@ impl LookWatch {
     /// A look has failed: the next one begins where this one did. Says how many failures in a row these are.
     pub fn failed(&mut self, error: &AwsError, now: Timestamp, spread: impl FnOnce(Duration) -> Duration) -> u32 {
         self.asked = Some(now);
+        (self.soon, self.confirms) = (None, 0);
         self.retry.failed(error, now, spread)
     }
 }

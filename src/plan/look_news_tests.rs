@@ -218,3 +218,35 @@ fn a_scan_that_lacks_what_a_look_took_in_shortly_before_may_lack_images() {
         assert_eq!(found_again, expected, "{seconds} s later it needs no second look");
     }
 }
+
+#[test]
+fn a_look_for_an_event_is_confirmed_soon_where_it_has_shown_something_and_only_there() {
+    let every = Some(Duration::from_secs(600));
+    let scans = ScanSchedule::default();
+    let mut case = Case::scanned(changed(1, |_, _| {}));
+    assert_eq!(case.looks.due(every, &scans), Some(at(600)));
+    case.looks.hinted(at(5));
+    assert_eq!(case.looks.due(every, &scans), Some(at(5)));
+    assert_eq!(case.looks.due(None, &scans), None, "nobody has asked for looks");
+
+    let world = changed(2, |_, _| {});
+    assert!(case.look(&world).is_empty());
+    assert_eq!(case.looks.due(every, &scans), Some(at(70)));
+    assert_eq!(case.look(&world), [image_id(2)]);
+    assert_eq!(case.looks.due(every, &scans), Some(at(720)), "it is taken in");
+
+    case.looks.hinted(at(125));
+    assert!(case.look(&world).is_empty());
+    assert_eq!(case.looks.due(every, &scans), Some(at(780)), "nothing is new");
+
+    // An image that is never twice the same is left to regular looks.
+    case.looks.hinted(at(185));
+    for (named, due) in [("a", 250), ("b", 310), ("c", 960)] {
+        let mut world = changed(3, |_, _| {});
+        for image in world.images.values_mut() {
+            Arc::make_mut(image).name = named.into();
+        }
+        assert!(case.look(&world).is_empty());
+        assert_eq!(case.looks.due(every, &scans), Some(at(due)), "{named}");
+    }
+}

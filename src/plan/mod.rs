@@ -13,6 +13,7 @@ pub mod copy_watch;
 pub mod cost;
 pub mod creations;
 pub mod deciding;
+pub mod events;
 pub mod expand;
 pub mod findings;
 pub mod followers;

@@ -52,6 +52,13 @@ impl ScanSchedule {
         self.due = None;
     }
 
+    /// An event says that something has changed. While scans fail, they are made no sooner for that.
+    pub fn hinted(&mut self) {
+        if self.failures == 0 {
+            self.due = None;
+        }
+    }
+
     /// The spec has changed: what failed under the former one says nothing of this one.
     pub fn renewed(&mut self) {
         self.due = None;
@@ -107,6 +114,18 @@ mod tests {
         assert!(!scans.is_asked_for(Some("again")));
         scans.soon();
         assert!(scans.is_due(Some("again"), at(2)));
+    }
+
+    #[test]
+    fn an_event_has_a_scan_made_at_once_and_none_while_scans_fail() {
+        let mut scans = ScanSchedule::default();
+        scans.completed(None, at(100));
+        scans.hinted();
+        assert!(scans.is_due(None, at(1)));
+        scans.failed(&throttled(), at(0), |wait| wait);
+        let due = scans.due();
+        scans.hinted();
+        assert_eq!(scans.due(), due);
     }
 
     #[test]

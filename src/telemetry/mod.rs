@@ -6,4 +6,5 @@ mod server;
 
 pub use logs::{LogFormat, init_logs};
 pub use metrics::Metrics;
+pub(crate) use metrics::Told;
 pub use server::{Health, serve};

@@ -188,7 +188,10 @@ fn alerts_leave_out_the_replica_unless_it_is_what_they_are_about() {
     for alert in alerts() {
         let (name, by) = (text(&alert["alert"]), grouped(text(&alert["expr"])));
         let of_replica = by.iter().any(|label| label == "pod");
-        let is_of_replica = matches!(name, "AmisealAPIServerUnreachable" | "AmisealAWSUnreachable");
+        let is_of_replica = matches!(
+            name,
+            "AmisealAPIServerUnreachable" | "AmisealAWSUnreachable" | "AmisealEventQueueUnreadable"
+        );
         assert_eq!(of_replica, is_of_replica, "{name}");
     }
 }

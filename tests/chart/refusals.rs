@@ -144,6 +144,14 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "controller.copyPollInterval=24h1m",
             "at '/controller/copyPollInterval': '24h1m' does not match pattern",
         ),
+        (
+            "events.queueURL=http://sqs.eu-west-1.amazonaws.com/111122223333/amiseal",
+            "at '/events/queueURL': 'http://sqs.eu-west-1.amazonaws.com/111122223333/amiseal' does not match pattern",
+        ),
+        (
+            "events.queueURL=arn:aws:sqs:eu-west-1:111122223333:amiseal",
+            "at '/events/queueURL': 'arn:aws:sqs:eu-west-1:111122223333:amiseal' does not match pattern",
+        ),
         ("rbac.userRoles=yes", "at '/rbac/userRoles': got string, want boolean"),
         (
             "log.format=xml",

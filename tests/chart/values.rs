@@ -110,6 +110,9 @@ async fn the_least_and_the_most_that_can_be_meant_are_taken_by_schema_and_progra
         "controller.copyPollInterval=999m59s",
         "controller.copyPollInterval=23h59m59s",
         "controller.copyPollInterval=24h",
+        "events.queueURL=https://sqs.cn-north-1.amazonaws.com.cn/111122223333/amiseal_1.fifo",
+        "events.queueURL=http://127.0.0.1:4566/111122223333/amiseal",
+        "events.queueURL=http://localhost:4566/queue/eu-west-1/111122223333/amiseal",
     ] {
         let rendered = render(&["--set", set]).await;
         let arguments = &only(&rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"];

@@ -7,6 +7,7 @@ mod consumers;
 mod crashing;
 mod deciding;
 mod deleting;
+mod events;
 mod failing;
 mod following;
 mod gitops;

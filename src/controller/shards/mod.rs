@@ -225,6 +225,12 @@ impl Shards {
         u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
     }
 
+    /// Whether this replica holds any shard right now.
+    pub(crate) fn holds_any(&self) -> bool {
+        let now = millis(self.clock.monotonic());
+        self.shards.iter().any(|shard| now < shard.until.load(Ordering::SeqCst))
+    }
+
     /// Begins a visit, if the shard is held and not about to be given up.
     pub(crate) fn visit(self: &Arc<Self>, shard: u16) -> Entry {
         self.enter(shard, true)

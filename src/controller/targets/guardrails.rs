@@ -232,10 +232,8 @@ impl TargetReconciler<'_> {
         for drift in guardrails::drifts(&before.guardrails, &now.guardrails) {
             self.ctx.metrics.targets.guardrail_drifted(&self.name, drift.name);
             let action = format!("Find-{}", drift.name.as_str());
-            self.ctx
-                .events
-                .warning(self.target, DRIFTED, &action, &drift.message)
-                .await;
+            let note = drift.blaming(self.suspect(drift.name).as_deref());
+            self.ctx.events.warning(self.target, DRIFTED, &action, &note).await;
         }
         let type_ = conditions::GUARDRAILS_ENFORCED;
         let news = newly(Status::False, type_, &before.conditions, &now.conditions);

@@ -6,6 +6,7 @@ mod children;
 mod findings;
 mod followers;
 mod guardrails;
+mod hints;
 mod key;
 mod look;
 mod other_policies;
@@ -97,9 +98,13 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
         }
         reconciler.count_nothing_in_flight();
         // What was read before says nothing of what launches when it goes on.
-        reconciler.state(|state| state.usage.rest());
+        reconciler.state(|state| {
+            state.usage.rest();
+            state.hints.rest();
+        });
         return reconciler.tell().await;
     }
+    reconciler.take_hints();
     let now = ctx.clock.now();
     let asked = reconciler.asked();
     let is_scan_due = reconciler.state(|state| state.scans.is_due(asked.as_deref(), now));
@@ -108,6 +113,7 @@ pub(super) async fn reconcile(target: Arc<AMIEncryptionTarget>, ctx: Arc<Context
     } else {
         reconciler.follow_key().await;
     }
+    reconciler.has_followed_hints();
     reconciler.follow_usage();
     reconciler.follow_other_policies();
     reconciler.follow_judgements();
@@ -435,13 +441,14 @@ impl<'a> TargetReconciler<'a> {
             .into_iter()
             .flatten()
             .filter(|_| enforces);
-        let new_images = self.look_due();
+        let (new_images, hints) = (self.look_due(), self.hints_due());
         let guardrails = self.guardrails_due();
         let due = [
             scan,
             look,
             key,
             new_images,
+            hints,
             self.permissions_due(),
             self.doubt_due(now),
             guardrails,

@@ -163,6 +163,16 @@ pub struct Drift {
     pub message: String,
 }
 
+impl Drift {
+    /// The message, with whom an event names where one does. Only CloudTrail knows: anybody may have written the event.
+    pub fn blaming(&self, by: Option<&str>) -> String {
+        match by {
+            Some(by) => format!("{} An event names {by}.", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 /// What is on record now as undone, and was not before.
 pub fn drifts(before: &[GuardrailStatus], now: &[GuardrailStatus]) -> Vec<Drift> {
     let drifted = |row: &&GuardrailStatus| {

@@ -77,6 +77,13 @@ impl GuardrailWatch {
         self.reads_at = None;
     }
 
+    /// An event says that somebody has changed one. While they cannot be read, they are read no sooner for that.
+    pub fn hinted(&mut self) {
+        if self.failed_reads == 0 {
+            self.reads_at = None;
+        }
+    }
+
     /// Whether they are to be read now. `knows_launchers` says whether it is known who launches there.
     pub fn is_read_due(&self, asked: &[Asked], knows_launchers: bool, now: Timestamp) -> bool {
         let is_new = asked.iter().any(|one| !self.readings.contains_key(&one.guardrail));

@@ -1,5 +1,5 @@
-//! What the controller's own identity takes: to assume the roles, and to list the accounts of an organization where policies ask for
-//! that.
+//! What the controller's own identity takes: to assume the roles, to list the accounts of an organization where policies ask for that,
+//! and to read the queue of events where there is one.
 
 use super::grants::Grant;
 use super::resources::actions;
@@ -11,7 +11,7 @@ use super::{AccountRights, Options, split, trust};
 pub struct ControllerRights {
     /// The ARN of its role, or what stands for it.
     pub role: String,
-    /// What it has to be allowed; none where no policy names a role.
+    /// What it has to be allowed; none where no policy names a role, and there is no queue.
     pub statements: Vec<Statement>,
     /// Whom it has to trust; none where it has its role in another way, or nothing is new.
     pub trust: Option<Policy>,
@@ -38,13 +38,13 @@ pub(super) fn of(accounts: &[AccountRights], lists: Option<Statement>, options: 
             roles.0.push(role.to_owned());
         }
     }
-    let statement = (!roles.is_empty()).then(|| {
-        let grant = Grant::AssumeRoles;
-        Statement::allow(grant.sid(), actions(grant), roles)
-    });
+    let queue = options.event_queue.iter().map(String::as_str).collect();
+    let granted = [(Grant::AssumeRoles, roles), (Grant::ReadEvents, queue)];
+    let granted = granted.into_iter().filter(|(_, resources)| !resources.is_empty());
+    let statements = granted.map(|(grant, resources)| Statement::allow(grant.sid(), actions(grant), resources));
     ControllerRights {
         role: trust::controller(options, partition),
-        statements: statement.into_iter().chain(lists).collect(),
+        statements: statements.chain(lists).collect(),
         trust: trust::of_controller(options, partition),
     }
 }

@@ -137,17 +137,16 @@ fn of_controller(controller: &ControllerRights, explains: bool) -> Controller {
         trust_policy: controller.trust.clone(),
         permissions_policies: named(name, controller.policies()),
         explained: statements
-            .map(|statement| Explanation::new(of_controllers(statement), statement))
+            .map(|statement| Explanation::new(of_its_own(statement), statement))
             .collect(),
     }
 }
 
-/// Which of the controller's own statements this is.
-fn of_controllers(statement: &Statement) -> Grant {
-    match statement.sid == Grant::ListAccounts.sid() {
-        true => Grant::ListAccounts,
-        false => Grant::AssumeRoles,
-    }
+/// Which statement of the controller's own rights this is.
+fn of_its_own(statement: &Statement) -> Grant {
+    let own = [Grant::ReadEvents, Grant::ListAccounts];
+    let named = own.into_iter().find(|grant| grant.sid() == statement.sid);
+    named.unwrap_or(Grant::AssumeRoles)
 }
 
 fn of_account(account: &AccountRights, explains: bool) -> Account {

@@ -287,4 +287,8 @@ grants! {
         "Lists the accounts that a policy with accountsFrom takes: by the controller's own role, or by the one that accountsFrom.roleARN names."
         "No account comes from there, and those that did stay: the policy says AccountsKnown with AccessDenied."
         "AWS has no resource-level permissions for ListAccounts, and the IDs of units below those that are named are not known.";
+    ReadEvents
+        "Lets the controller read the queue of events, and delete what it has read."
+        "Changes are seen by the next scan, and not within seconds: the alert AmisealEventQueueUnreadable fires."
+        "";
 }

@@ -73,6 +73,8 @@ pub struct Options {
     pub launch_templates: Vec<String>,
     /// The ARNs of the roles that instances of such groups have.
     pub instance_roles: Vec<String>,
+    /// The ARN of the queue that events come from.
+    pub event_queue: Option<String>,
     /// Whether partition and account are to be parameters of CloudFormation.
     pub is_template: bool,
 }

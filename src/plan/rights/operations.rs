@@ -25,6 +25,7 @@ pub const fn place(operation: Operation) -> Place {
         O::ListAccounts | O::ListAccountsForParent | O::ListOrganizationalUnitsForParent => {
             Place::Controller(Grant::ListAccounts)
         }
+        O::ReceiveMessage | O::DeleteMessageBatch => Place::Controller(Grant::ReadEvents),
         O::GetCallerIdentity => Place::Nowhere,
         O::DescribeRegions => Place::Person,
         O::DescribeImages | O::DescribeSnapshots => Place::Role(&[Grant::LookAtImages]),

@@ -90,6 +90,8 @@ fn resources(grant: Grant, asked: &Asked<'_>) -> Texts {
         Grant::AddToTheMap | Grant::SetTheMap | Grant::RemoveFromTheMap => under_prefix(asked, &[OF_IMAGE]),
         // Of the policy's keys each has its ARN.
         Grant::UseTheKey | Grant::LendTheKeyToEC2 | Grant::SeeWhoMayUseTheKey => Texts::default(),
+        // That is no account's.
+        Grant::ReadEvents => Texts::default(),
         Grant::LookAtImages
         | Grant::SeeWhatLaunches
         | Grant::SeeGroups

@@ -77,8 +77,8 @@ pub(super) fn is_wanted(grant: Grant, asked: &Asked<'_>) -> bool {
         Grant::LaunchByTemplates => moves_groups && !asked.options.launch_templates.is_empty(),
         Grant::PassInstanceRoles => moves_groups && !asked.options.instance_roles.is_empty(),
         Grant::ReadTheMap | Grant::AddToTheMap | Grant::SetTheMap | Grant::RemoveFromTheMap => asked.prefix().is_some(),
-        // It is the controller's own.
-        Grant::AssumeRoles | Grant::ListAccounts => false,
+        // They are the controller's own.
+        Grant::AssumeRoles | Grant::ListAccounts | Grant::ReadEvents => false,
     }
 }
 

@@ -29,6 +29,10 @@ pub struct UsageWatch {
     asked: u64,
     /// Why the images that the last reading was on could not be scanned since.
     outdated: Option<Outdated>,
+    /// When an event last said that something has changed, until a reading has ended that began later.
+    hinted: Option<Timestamp>,
+    /// Until when no event has it read again: reading takes no more than half of the time.
+    rests: Option<Timestamp>,
 }
 
 /// The images that a reading was on are those of an old scan.
@@ -119,6 +123,19 @@ impl UsageWatch {
         self.asked += 1;
     }
 
+    /// An event says that something has changed: it is read again soon, unless what fails is waited out.
+    pub fn hinted(&mut self, now: Timestamp) {
+        self.hinted = Some(now);
+        self.hurry(now);
+    }
+
+    /// Reads as soon as an event may have it read.
+    fn hurry(&mut self, now: Timestamp) {
+        if let Some(due) = self.due.filter(|_| self.failures == 0) {
+            self.due = Some(due.min(self.rests.map_or(now, |rests| rests.max(now))));
+        }
+    }
+
     /// A reading begins.
     pub fn begins(&self, now: Timestamp) -> Begun {
         Begun {
@@ -148,6 +165,12 @@ impl UsageWatch {
         let doubled = BACKOFF.0.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
         let again = now + doubled.min(BACKOFF.1).max(took);
         self.due = Some(if passes { regular.min(again) } else { regular });
+        self.rests = Some(now + took);
+        match self.hinted {
+            // It may have been read before that.
+            Some(hinted) if hinted > begun.at => self.hurry(now),
+            _ => self.hinted = None,
+        }
     }
 
     /// Nothing is read any longer.
@@ -267,6 +290,24 @@ mod tests {
         watch.scan_failed(&problem);
         watch.ended(begun, of(UsageStatus::default()), false, INTERVAL, at(2001));
         assert_eq!(watch.outdated(), Some(&problem), "another has failed meanwhile");
+    }
+
+    #[test]
+    fn an_event_has_it_read_again_for_half_of_the_time_at_most_and_not_while_something_fails() {
+        let mut watch = UsageWatch::default();
+        watch.hinted(at(0));
+        assert_eq!(watch.due(), None, "it is due anyway");
+        assert_eq!(read(&mut watch, 1, 31, false), Some(at(901)));
+        watch.hinted(at(40));
+        assert_eq!(watch.due(), Some(at(61)), "it took as long");
+        let begun = watch.begins(at(61));
+        watch.hinted(at(70));
+        watch.ended(begun, of(UsageStatus::default()), false, INTERVAL, at(71));
+        assert_eq!(watch.due(), Some(at(81)), "that may have come too late");
+        assert_eq!(read(&mut watch, 81, 82, false), Some(at(981)));
+        assert_eq!(read(&mut watch, 981, 982, true), Some(at(1042)));
+        watch.hinted(at(990));
+        assert_eq!(watch.due(), Some(at(1042)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
 
+mod events;
 mod findings;
 mod guardrails;
 mod looks;
@@ -18,6 +19,8 @@ use prometheus::{
 use crate::domain::Scope;
 use crate::families::{Family, families};
 
+use events::EventMetrics;
+pub(crate) use events::Told;
 use targets::TargetMetrics;
 
 /// What the controllers count.
@@ -25,6 +28,8 @@ use targets::TargetMetrics;
 pub struct Metrics {
     /// What is shown of each target.
     pub(crate) targets: TargetMetrics,
+    /// What is shown of the queue that events come from.
+    pub(crate) events: EventMetrics,
     snapshots_in_flight: IntGaugeVec,
     snapshots_limit: IntGaugeVec,
     /// How long looking through an account and region takes.
@@ -57,6 +62,7 @@ impl Metrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             targets: TargetMetrics::new()?,
+            events: EventMetrics::new()?,
             snapshots_in_flight: int_gauges(
                 "amiseal_snapshots_in_flight",
                 "Snapshot copies in flight, whoever asked for them.",
@@ -143,6 +149,7 @@ impl Metrics {
 
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.targets.collectors();
+        collectors.extend(self.events.collectors());
         let of_process: [Box<dyn Collector>; 14] = [
             Box::new(self.snapshots_in_flight.clone()),
             Box::new(self.snapshots_limit.clone()),

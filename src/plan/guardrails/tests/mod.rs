@@ -108,6 +108,12 @@ fn what_somebody_turns_off_is_mended_at_the_next_scan_and_counted() {
             GuardrailName::ImageBlockPublicAccess
         ]
     );
+    let drift = drifts(&before, &stage.status.guardrails).remove(1);
+    let words =
+        "ImageBlockPublicAccess held, and was found undone: it is unblocked now. CloudTrail knows who did that.";
+    assert_eq!(drift.blaming(None), words);
+    let by = "arn:aws:iam::111122223333:user/jo";
+    assert_eq!(drift.blaming(Some(by)), format!("{words} An event names {by}."));
     stage.visits((1805, 1900));
     assert_eq!(
         (stage.count(BLOCK), stage.count(TURN_ON), stage.count(SET_KEY)),

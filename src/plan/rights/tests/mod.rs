@@ -88,9 +88,13 @@ fn every_operation_and_every_statement_is_granted_by_some_policy() {
     let all: BTreeSet<Grant> = &grants(&everything) | &grants(&moves);
     let lists = ["organization: {}", "organizationalUnits: [ou-ab12-c3d4e5f6]"];
     let lists = lists.map(|from| policy("Audit", &format!("accountsFrom: {{{from}}}")));
-    let controller = of(&lists, &options()).controller;
-    let of_controller = [Grant::AssumeRoles, Grant::ListAccounts];
-    for grant in Grant::ALL.iter().filter(|grant| !of_controller.contains(grant)) {
+    let with_queue = Options {
+        event_queue: Some("arn:aws:sqs:eu-west-1:999900001111:amiseal".to_owned()),
+        ..options()
+    };
+    let controller = of(&lists, &with_queue).controller;
+    let own = [Grant::AssumeRoles, Grant::ListAccounts, Grant::ReadEvents];
+    for grant in Grant::ALL.iter().filter(|grant| !own.contains(grant)) {
         assert!(all.contains(grant), "{}", grant.sid());
     }
     let granted = &actions(&everything) | &actions(&moves);
@@ -110,6 +114,23 @@ fn every_operation_and_every_statement_is_granted_by_some_policy() {
             Place::Nowhere | Place::Person => assert!(!granted.contains(operation.action()), "{operation}"),
         }
     }
+}
+
+#[test]
+fn the_controller_reads_the_one_queue_that_is_named_and_no_other() {
+    let queue = "arn:aws:sqs:eu-west-1:999900001111:amiseal";
+    let named = |event_queue: Option<&str>| {
+        let options = Options {
+            event_queue: event_queue.map(str::to_owned),
+            ..options()
+        };
+        of(&[policy("Enforce", "")], &options).controller.statements
+    };
+    assert_eq!(named(None).len(), 1);
+    let statements = named(Some(queue));
+    let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage"];
+    let expected = Statement::allow("ReadEvents", actions.into_iter().collect(), Texts::one(queue));
+    assert_eq!(statements, [named(None).remove(0), expected]);
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl Stage {
                 self.keep_map_in(TAKEN).await?;
             }
             Cause::AccountsDenied => self.take_accounts_from(&json!({"organization": {}})).await?,
+            Cause::QueueFails => self.throw(cause, "ReceiveMessage", Act::FailBefore(Failure::default())),
             Cause::Throttled => self.throw(cause, "*", Act::Throttle),
             Cause::ReplicaHangs => self.replicas[1].pause()?,
             Cause::AwsGone => self.relay.set(Way::Closed),
@@ -100,7 +101,9 @@ impl Stage {
             }
             Cause::MapTaken => self.keep_map_in("amiseal-images").await?,
             Cause::AccountsDenied => self.take_accounts_from(&Value::Null).await?,
-            Cause::CheckFails | Cause::ReadsSlow | Cause::Throttled => self.sim().remove_faults(&format!("{cause:?}")),
+            Cause::CheckFails | Cause::ReadsSlow | Cause::QueueFails | Cause::Throttled => {
+                self.sim().remove_faults(&format!("{cause:?}"));
+            }
             Cause::ReplicaHangs => self.replicas[1].resume()?,
             Cause::AwsGone => self.relay.set(Way::Open),
             Cause::RightsLost => {
@@ -138,7 +141,7 @@ impl Stage {
             dry_run: true,
             parameters: only_asked.into_iter().filter(|_| is_check).collect(),
             name: Some(format!("{cause:?}")),
-            service: Some("ec2".to_owned()),
+            service: Some(if cause == Cause::QueueFails { "sqs" } else { "ec2" }.to_owned()),
             account: cause.account().map(str::to_owned),
             operation: Some(operation.to_owned()),
             act,

@@ -37,6 +37,8 @@ pub(crate) enum Cause {
     MapTaken,
     /// The policy takes accounts from an organization that the controller is not in.
     AccountsDenied,
+    /// SQS fails.
+    QueueFails,
     /// AWS throttles every call.
     Throttled,
     /// A replica hangs.
@@ -70,6 +72,7 @@ pub(crate) const WAVES: [&[Cause]; 8] = [
         Cause::GuardrailTurnedOff,
         Cause::MapTaken,
         Cause::AccountsDenied,
+        Cause::QueueFails,
     ],
     &[Cause::ProofLeft],
     &[Cause::Throttled],
@@ -105,6 +108,7 @@ impl Cause {
             Self::GuardrailTurnedOff => "100000000014",
             Self::MapTaken
             | Self::AccountsDenied
+            | Self::QueueFails
             | Self::Throttled
             | Self::ReplicaHangs
             | Self::AwsGone
@@ -137,6 +141,7 @@ impl Cause {
             Self::GuardrailTurnedOff => &["AmisealGuardrailNotEnforced", "AmisealGuardrailDrifted"],
             Self::MapTaken => &["AmisealMapNotPublished"],
             Self::AccountsDenied => &["AmisealAccountsNotRead"],
+            Self::QueueFails => &["AmisealEventQueueUnreadable"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
             Self::AwsGone => &["AmisealAWSUnreachable"],
@@ -164,6 +169,7 @@ impl Cause {
             | Self::CheckFails => LEFT,
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &[
+                "AmisealEventQueueUnreadable",
                 "AmisealTargetUnreachable",
                 "AmisealReconcileErrors",
                 "AmisealUsageUnknown",
@@ -198,6 +204,7 @@ impl Cause {
             Self::GuardrailTurnedOff => "somebody turns off a guardrail that the role may not turn on",
             Self::MapTaken => "the policy names a ConfigMap of somebody else for its map",
             Self::AccountsDenied => "AWS Organizations lists no accounts for the controller",
+            Self::QueueFails => "SQS fails",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
             Self::AwsGone => "AWS refuses connections",

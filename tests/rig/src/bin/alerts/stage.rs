@@ -117,7 +117,14 @@ impl Stage {
                 ACCESS_KEY,
                 log,
             )
+            .env("AWS_REGION", world::REGION)
             .args(["--log-format", "json", "--lease-duration", LEASE])
+            .arg(format!(
+                "--event-queue-url={}/{}/{}",
+                self.relay.endpoint(),
+                world::HOME,
+                world::QUEUE
+            ))
             .args(["--copy-poll-interval", "1s", "--aws-read-timeout", READ_TIMEOUT])
             .spawn()?;
             let line = process.wait_for_line("/metrics", PATIENCE).await?;

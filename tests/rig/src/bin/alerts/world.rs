@@ -11,6 +11,8 @@ pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
 /// The account of that identity.
 pub(crate) const HOME: &str = "999900001111";
 pub(crate) const REGION: &str = "eu-west-1";
+/// The queue that events come to.
+pub(crate) const QUEUE: &str = "amiseal";
 pub(crate) const ROLE: &str = "amiseal";
 pub(crate) const KEY: &str = "alias/ami";
 /// The policy.
@@ -53,12 +55,13 @@ pub(crate) fn world(accounts: &[&str], without: &str, launching: &str) -> Result
         });
         json!({"id": id, "roles": [role], "regions": [region]})
     };
-    let mut all: Vec<Value> = vec![json!({"id": HOME})];
+    let home = json!({"name": REGION, "queues": [{"name": QUEUE, "visibilityTimeout": 30}]});
+    let mut all: Vec<Value> = vec![json!({"id": HOME, "regions": [home]})];
     all.extend(accounts.iter().map(account));
     let world = json!({
         "seed": 7,
         "settings": {"copies": {"baseSeconds": 2, "secondsPerGib": 0, "jitter": 0, "keyActions": [GRANT]}},
-        "identities": [{"accessKey": ACCESS_KEY, "account": HOME, "name": "user/amiseal", "allow": ["sts:*"]}],
+        "identities": [{"accessKey": ACCESS_KEY, "account": HOME, "name": "user/amiseal", "allow": ["sts:*", "sqs:*"]}],
         "accounts": all,
     });
     // JSON is YAML.

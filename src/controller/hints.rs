@@ -1,0 +1,214 @@
+//! The queue that events come from: each replica reads it while it holds any shard, and lets targets know that there is something to look
+//! at. Whatever cannot be read there is found by the next scan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future;
+use jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+
+use super::Context;
+use super::answers::is_unreachable;
+use super::apply::{FIELD_MANAGER, is_not_found};
+use crate::api::{AMIEncryptionTarget, labels};
+use crate::aws::{AwsError, Session};
+use crate::domain::{ImageId, QueueMessage, QueueUrl, Scope};
+use crate::plan::events::{self, Hint, HintWatch, Wanted, What};
+use crate::plan::problem;
+use crate::telemetry::Told;
+
+/// How long SQS is asked to wait for a message.
+const WAIT: Duration = Duration::from_secs(20);
+/// How long to wait before it is seen whether this replica holds a shard.
+const IDLE: Duration = Duration::from_secs(5);
+/// An answer without a message that came sooner than this was not waited for.
+const SOON: Duration = Duration::from_secs(1);
+/// The longest wait after a failure: somebody may have allowed it meanwhile.
+const BACKOFF: Duration = Duration::from_secs(120);
+
+/// Follows the queue, if there is one, for ever.
+pub(super) async fn follow(context: &Context) {
+    let Some(queue) = &context.options.event_queue else {
+        return future::pending().await;
+    };
+    context.metrics.events.begin();
+    context.ready().await;
+    let mut reader = Reader {
+        context,
+        queue,
+        session: context.aws.queue(queue),
+        relays: BTreeMap::new(),
+        failures: 0,
+    };
+    loop {
+        reader.turn().await;
+    }
+}
+
+struct Reader<'a> {
+    context: &'a Context,
+    queue: &'a QueueUrl,
+    session: Arc<Session>,
+    /// What other replicas are to be told, by target.
+    relays: BTreeMap<String, HintWatch>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Reader<'_> {
+    async fn turn(&mut self) {
+        if !self.context.shards.holds_any() {
+            // Whoever holds them reads it.
+            self.context.metrics.events.readable();
+            self.failures = 0;
+            self.context.clock.sleep(IDLE).await;
+            return;
+        }
+        self.relay().await;
+        match Box::pin(self.read()).await {
+            Ok(()) => self.succeeded(),
+            Err(error) => self.failed(&error).await,
+        }
+    }
+
+    /// Takes messages from the queue, has targets told of what they say, and deletes them.
+    async fn read(&mut self) -> Result<(), AwsError> {
+        let context = self.context;
+        let began = context.clock.monotonic();
+        let messages = self.session.receive_messages(self.queue, self.wait()).await?;
+        for message in &messages {
+            self.take_in(message);
+        }
+        if messages.is_empty() {
+            let took = context.clock.monotonic().saturating_sub(began);
+            context.clock.sleep(SOON.saturating_sub(took)).await;
+            return Ok(());
+        }
+        // Those that are for others are told before what they were told by is gone.
+        self.relay().await;
+        let receipts: Vec<String> = messages.into_iter().map(|message| message.receipt).collect();
+        self.session.delete_messages(self.queue, &receipts).await
+    }
+
+    /// How long to wait for messages: no longer than until others are to be told of earlier ones.
+    fn wait(&self) -> Duration {
+        let now = self.context.clock.now();
+        let due = self.relays.values().filter_map(|relay| relay.due(true)).min();
+        let wait = due.map_or(WAIT, |due| super::targets::until(due, now));
+        wait.clamp(SOON, WAIT)
+    }
+
+    fn take_in(&mut self, message: &QueueMessage) {
+        let told = events::read(&message.body).map(|hint| self.tell(&hint));
+        if let Err(refused) = told {
+            tracing::debug!(
+                reason = refused.as_str(),
+                received = message.received,
+                "a message of the queue is no hint"
+            );
+        }
+        let now = self.context.clock.system_time();
+        let age = message.sent.map(|sent| now.duration_since(sent).as_secs_f64().max(0.0));
+        self.context.metrics.events.message(told, age);
+    }
+
+    /// Lets the targets of an account and region know: those of shards of this replica at once, others by an annotation.
+    fn tell(&mut self, hint: &Hint) -> Told {
+        let context = self.context;
+        let targets = context.targets_by_scope.of(&hint.scope);
+        if targets.is_empty() {
+            return Told::Nobody;
+        }
+        let is_own = |target: &Arc<AMIEncryptionTarget>| {
+            let by = hint.by.as_deref();
+            by.is_some_and(|by| events::is_own(by, &target.spec))
+        };
+        // That a copy is there the migration sees that has asked for it. That one is gone is news.
+        let new = hint.image.as_ref().filter(|_| hint.what == What::NewImages);
+        if targets.iter().any(is_own) || new.is_some_and(|image| self.is_copy(&hint.scope, image)) {
+            return Told::Own;
+        }
+        let (is_held, now) = (context.shards.holds(&hint.scope), context.clock.now());
+        tracing::debug!(scope = %hint.scope, what = ?hint.what, "an event says that there is something to look at");
+        // A target that is suspended makes no call, and is told nothing.
+        for target in targets.iter().filter(|target| !target.spec.suspend) {
+            let name = target.name_any();
+            let wanted = Wanted::from(hint);
+            if is_held {
+                let uid = target.meta().uid.as_deref().unwrap_or_default();
+                context.registry.hint(&name, uid, wanted, now);
+            } else {
+                self.relays.entry(name).or_default().note(wanted, now);
+            }
+        }
+        Told::Targets
+    }
+
+    /// Whether a migration has an image on record as its copy.
+    fn is_copy(&self, scope: &Scope, image: &ImageId) -> bool {
+        let migrations = self.context.migrations_by_scope.of(scope);
+        migrations.iter().any(|migration| {
+            let status = migration.status.as_ref();
+            let copy = status.and_then(|status| status.copy.as_ref());
+            copy.is_some_and(|copy| copy.image_id.as_deref() == Some(image.as_str()))
+        })
+    }
+
+    /// Tells other replicas of hints, each target once a minute.
+    async fn relay(&mut self) {
+        let now = self.context.clock.now();
+        self.relays.retain(|_, relay| !relay.is_idle(now));
+        let due = self.relays.iter_mut();
+        let due: Vec<(String, Wanted)> = due
+            .filter_map(|(name, relay)| Some((name.clone(), relay.take(true, now)?)))
+            .collect();
+        for (name, wanted) in due {
+            let at = self.context.clock.system_time();
+            self.annotate(&name, &wanted, at).await;
+        }
+    }
+
+    async fn annotate(&self, name: &str, wanted: &Wanted, at: Timestamp) {
+        let api = Api::<AMIEncryptionTarget>::all(self.context.client.clone());
+        let value = events::told(wanted, at);
+        let patch = Patch::Merge(json!({"metadata": {"annotations": {labels::HINT: value}}}));
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        match api.patch(name, &parameters, &patch).await {
+            Ok(_) => {}
+            Err(error) if is_not_found(&error) => {}
+            // That is said for all requests.
+            Err(error) if is_unreachable(&error) => {}
+            Err(error) => tracing::warn!(object = name, %error, "could not tell another replica of an event"),
+        }
+    }
+
+    fn succeeded(&mut self) {
+        if self.failures > 0 {
+            tracing::info!(failures = self.failures, "the queue of events can be read again");
+        }
+        self.failures = 0;
+        self.context.metrics.events.readable();
+    }
+
+    /// Waits before the next try. Nothing else waits for it.
+    async fn failed(&mut self, error: &AwsError) {
+        let context = self.context;
+        self.failures = self.failures.saturating_add(1);
+        let now = context.clock.system_time();
+        context.metrics.events.failed(error.class.as_str(), now);
+        if self.failures == 1 {
+            tracing::warn!(%error, "cannot read the queue of events: what has changed is found by the next scan");
+        } else {
+            tracing::debug!(%error, failures = self.failures, "cannot read the queue of events");
+        }
+        let wait = problem::retry_after(error, self.failures).min(BACKOFF);
+        context.clock.sleep(wait).await;
+    }
+}
