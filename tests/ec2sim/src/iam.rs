@@ -1,5 +1,6 @@
 //! Who calls and what they may do: roles with allow-lists and policies, narrowed by session policies.
 
+mod condition;
 mod policy;
 
 pub(crate) use policy::{Ask, Policy, allows};
