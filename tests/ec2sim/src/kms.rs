@@ -21,6 +21,7 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
         "ListAliases" => list_aliases(state, request),
         "GetKeyPolicy" => policies::get(state, request),
         "ListGrants" => policies::list_grants(state, request),
+        "CreateGrant" | "Decrypt" | "GenerateDataKeyWithoutPlaintext" => direct(state, request),
         other => Err(request.service.unknown_operation(other)),
     }
 }
@@ -88,6 +89,16 @@ fn arn_of(state: &State, request: &Request, key: Option<&Key>, reference: &str) 
 fn aliases(key: Option<&Key>) -> Vec<(String, String)> {
     let all = key.into_iter().flat_map(|key| &key.aliases);
     all.map(|alias| ("kms:ResourceAliases".to_owned(), alias.clone())).collect()
+}
+
+/// Uses a key without EC2 in between: whether that is allowed is all that comes of it.
+fn direct(state: &State, request: &Request) -> Outcome {
+    let reference = request.json["KeyId"].as_str().unwrap_or_default();
+    check(state, request, &format!("kms:{}", request.operation), reference)?;
+    Err(ApiError::new(
+        "UnsupportedOperationException",
+        "The simulator encrypts nothing and makes no grants.",
+    ))
 }
 
 fn describe_key(state: &mut State, request: &Request) -> Outcome {

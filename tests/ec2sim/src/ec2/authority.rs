@@ -174,13 +174,16 @@ fn template_of(state: &State, request: &Request, id: &str) -> About {
     }
 }
 
-/// Something that is there, or is not: a launch template, an instance, an image or a snapshot.
+/// Something that is there, or is not: a launch template, an instance, a usage report, an image or a snapshot.
 fn there(state: &State, request: &Request, id: &str) -> About {
     if id.starts_with("lt-") {
         return template_of(state, request, id);
     }
     if id.starts_with("i-") {
         return instance(state, request, id);
+    }
+    if id.starts_with("amiur-") {
+        return report(state, request, id);
     }
     let kind = if id.starts_with("snap-") { "snapshot" } else { "image" };
     let found = if kind == "snapshot" {
