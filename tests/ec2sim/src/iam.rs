@@ -44,11 +44,6 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whether it may call an action that is of no resource in particular.
-    pub(crate) fn may(&self, action: &str) -> bool {
-        self.may_do(&Ask::of(action, "*"))
-    }
-
     /// Whether it may do something to a resource.
     pub(crate) fn may_do(&self, ask: &Ask<'_>) -> bool {
         let granted = allows(&self.allow, ask.action) || self.statements.grants(ask);
