@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use amiseal::api::{ConsumerLabel, ConsumerState, MovedConsumer, conditions, conditions::reason};
-use ec2sim::spec::WorldSpec;
 use ec2sim::ConsumerKind;
+use ec2sim::spec::WorldSpec;
 use serde_json::json;
 
 use crate::harness::{ACCOUNT, REGION, Scenario, condition, conditions_of, give, take_away};

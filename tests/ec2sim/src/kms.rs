@@ -82,13 +82,17 @@ fn arn_of(state: &State, request: &Request, key: Option<&Key>, reference: &str) 
     }
     let (account, region) = (request.account(), &request.region);
     let name = reference.rsplit(['/', ':']).next().unwrap_or(reference);
-    format!("arn:{}:kms:{region}:{account}:key/{name}", state.world.partition(account))
+    format!(
+        "arn:{}:kms:{region}:{account}:key/{name}",
+        state.world.partition(account)
+    )
 }
 
 /// The aliases of a key, as conditions look at them.
 fn aliases(key: Option<&Key>) -> Vec<(String, String)> {
     let all = key.into_iter().flat_map(|key| &key.aliases);
-    all.map(|alias| ("kms:ResourceAliases".to_owned(), alias.clone())).collect()
+    all.map(|alias| ("kms:ResourceAliases".to_owned(), alias.clone()))
+        .collect()
 }
 
 /// Uses a key without EC2 in between: whether that is allowed is all that comes of it.
