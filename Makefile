@@ -194,7 +194,7 @@ findings: ## Generate docs/findings.md from the checks in src/plan/findings
 
 .PHONY: rights
 rights: ## Write what `amiseal iam-policy` prints into docs/guide.md, and its statements into docs/rights.md
-	AMISEAL_WRITE_DOCS=1 cargo test --workspace --locked --test docs -- rights
+	AMISEAL_WRITE_DOCS=1 cargo test --workspace --locked --test docs --test rights -- rights
 
 .PHONY: chart
 chart: $(HELM)/helm ## Check the Helm chart and package it into the current directory

@@ -207,33 +207,6 @@ fn the_page_on_security_has_every_call_that_changes_something_as_cloudtrail_name
     }
 }
 
-/// What tests and demo give the controller's roles is written down a second time.
-#[test]
-fn the_roles_of_tests_may_do_what_a_policy_that_asks_for_everything_takes_but_for_the_use_of_keys() {
-    let policy = "{apiVersion: amiseal.dev/v1alpha1, kind: AMIEncryptionPolicy, metadata: {name: p}, spec: {mode: Enforce, \
-         defaults: {roleName: amiseal}, audit: {}, consumers: {usageReports: Create}, \
-         validation: {launch: {instanceType: t3.nano, subnetID: subnet-0a1b2c3d4e5f60718}, \
-         inspector: {maximumSeverity: High, scan: OnDemand}}, \
-         promotion: {seal: amiseal-verified, tags: Publish, launchTemplates: Update, ssmParameters: Update, \
-         autoScalingGroups: Refresh, map: {ssmPrefix: /amiseal/images}}, \
-         guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce}, \
-         accounts: [{accountID: '111122223333', regions: [{name: eu-west-1, kmsKeyID: alias/ami}]}]}}";
-    let policies = amiseal::cli::policy_file::policies(policy).expect("a policy");
-    let rights = amiseal::plan::rights::of(&policies, &amiseal::plan::rights::Options::default());
-    let statements = rights.accounts[0].statements();
-    let mut taken: BTreeSet<&str> = statements
-        .iter()
-        .flat_map(|statement| &statement.action.0)
-        .map(String::as_str)
-        .collect();
-    for action in amiseal::plan::access::NEEDED {
-        taken.remove(action);
-    }
-    taken.insert(Operation::DescribeKey.action());
-    let given: BTreeSet<&str> = rig::role_actions().into_iter().collect();
-    assert_eq!(given, taken);
-}
-
 /// The documents that people read, by their paths in the project, beside the runbooks.
 const DOCUMENTS: [&str; 19] = [
     "README.md",

@@ -9,8 +9,8 @@ use ec2sim::{Act, AttributeLie, Edit, FaultRule};
 use serde_json::json;
 
 use crate::harness::{
-    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, conditions_of, once, plain, plain_ones, policy,
-    region, says, small_world, state_of, with, world,
+    ACCOUNT, KEY, OTHER_ACCOUNT, REGION, Scenario, account, condition, conditions_of, give, once, plain, plain_ones,
+    policy, region, says, small_world, state_of, take_away, with, world,
 };
 
 fn key_state(state: &str) -> Edit {
@@ -81,6 +81,7 @@ async fn attempts_are_bounded_and_an_annotation_asks_for_one_more() {
     let mut world = small_world(&[&plain("web")]);
     // The role lacks a right to the key, which AWS finds out only while it copies.
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
+    take_away(&mut world, ACCOUNT, &["kms:CreateGrant"]);
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;
     scenario
@@ -233,10 +234,7 @@ async fn a_denied_call_stalls_its_migration_and_names_the_action() {
     let image = "{name: web, launchPermissions: {users: [\"444455556666\"]}, expect: {copied: {key: alias/ami}}}";
     let mut world = small_world(&[image]);
     world.expect.denials_are_wrong = Some(false);
-    let allowed = world.accounts[1].roles[0].allow.clone();
-    world.accounts[1].roles[0]
-        .allow
-        .retain(|action| action != "ec2:ModifyImageAttribute");
+    let may = take_away(&mut world, ACCOUNT, &["ec2:ModifyImageAttribute"]);
     let scenario = Scenario::new(world).await;
     let replica = scenario.start().await;
     scenario.apply(&policy("production", &[ACCOUNT])).await;
@@ -251,13 +249,7 @@ async fn a_denied_call_stalls_its_migration_and_names_the_action() {
         stalled.message
     );
 
-    let role = "amiseal".to_owned();
-    let account = ACCOUNT.to_owned();
-    scenario.edit(Edit::SetRoleAllow {
-        account,
-        role,
-        allow: allowed,
-    });
+    scenario.edit(give(ACCOUNT, may));
     // It tries again after ten minutes; a new process at once.
     replica.stop().await;
     let _replica = scenario.start().await;

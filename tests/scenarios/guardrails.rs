@@ -13,7 +13,9 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
-use crate::harness::{ACCOUNT, KEY, KEY_ARN, REGION, Replica, Scenario, account, policy, says, with, world};
+use crate::harness::{
+    ACCOUNT, KEY, KEY_ARN, REGION, Replica, Scenario, account, policy, says, with, with_rights_of, world,
+};
 use crate::inspecting::look;
 
 pub(crate) const TARGET: &str = "production.111122223333.eu-west-1";
@@ -26,19 +28,6 @@ pub(crate) const SETTING: [&str; 4] = [
     "EnableImageBlockPublicAccess",
     "EnableSnapshotBlockPublicAccess",
 ];
-/// What the role may do by the statements of guardrails, and by no others.
-const OF_GUARDRAILS: [&str; 9] = [
-    "ec2:GetEbsEncryptionByDefault",
-    "ec2:GetEbsDefaultKmsKeyId",
-    "ec2:GetImageBlockPublicAccessState",
-    "ec2:GetSnapshotBlockPublicAccessState",
-    "ec2:GetAllowedImagesSettings",
-    "ec2:ModifyEbsDefaultKmsKeyId",
-    "ec2:EnableEbsEncryptionByDefault",
-    "ec2:EnableImageBlockPublicAccess",
-    "ec2:EnableSnapshotBlockPublicAccess",
-];
-
 /// A world of one account and region that is set like this, in YAML, with one image that is as it should be.
 pub(crate) fn set_to(guardrails: &str) -> WorldSpec {
     let image = "{name: done, encryptedUnder: alias/ami, expect: encrypted}";
@@ -249,13 +238,7 @@ async fn are_on_record(scenario: &Scenario) {
 
 #[tokio::test]
 async fn what_a_policy_enforces_is_turned_on_once_and_the_key_first() {
-    let mut world = set_to("");
-    let role = &mut world.accounts[1].roles[0];
-    role.allow.retain(|action| !OF_GUARDRAILS.contains(&action.as_str()));
-    role.statements = statements(
-        &all_enforced(),
-        &[Grant::SeeGuardrails, Grant::SeeTheDefaultKey, Grant::HoldGuardrails],
-    );
+    let world = with_rights_of(set_to(""), &[all_enforced()]);
     let scenario = Scenario::new(world).await;
     let began = Timestamp::now();
     let mut replica = scenario.start().await;

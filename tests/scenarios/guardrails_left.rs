@@ -13,7 +13,7 @@ use crate::guardrails::{
     ENFORCED, SETTING, TARGET, all_enforced, counts, edit, holding, is_told, one_of, row, says_of, says_with, scan,
     set_by, set_to, settable, settings, statements,
 };
-use crate::harness::{ACCOUNT, KEY, REGION, Scenario, policy, with, world};
+use crate::harness::{ACCOUNT, KEY, REGION, Scenario, everything, give, policy, take_away, with, without, world};
 
 #[tokio::test]
 async fn what_a_declarative_policy_holds_is_reported_and_never_fought() {
@@ -159,8 +159,7 @@ async fn what_the_role_may_not_set_says_which_action_to_allow() {
     const MISSING: &str = "ec2:EnableImageBlockPublicAccess";
     let mut world = set_to("");
     world.expect.denials_are_wrong = Some(false);
-    let role = &mut world.accounts[1].roles[0];
-    role.allow.retain(|action| action != MISSING);
+    take_away(&mut world, ACCOUNT, &[MISSING]);
     let scenario = Scenario::new(world).await;
     let began = Timestamp::now();
     let _replica = scenario.start().await;
@@ -170,11 +169,11 @@ async fn what_the_role_may_not_set_says_which_action_to_allow() {
     assert!(message.contains(&format!("grant {MISSING} to the role")), "{message}");
     is_told(&scenario, began, "Forbidden", "Warning", &message).await;
 
-    scenario.edit(Edit::SetRoleStatements {
-        account: ACCOUNT.to_owned(),
-        role: "amiseal".to_owned(),
-        statements: statements(&blocking, &[Grant::HoldGuardrails]),
-    });
+    let printed = statements(&blocking, &[Grant::HoldGuardrails]);
+    scenario.edit(give(
+        ACCOUNT,
+        [without(&everything(ACCOUNT), &[MISSING]), printed].concat(),
+    ));
     scan(&scenario, "first").await;
     says_of(&scenario, TARGET, "True/Enforced").await;
     let outcomes: Vec<String> = set_by(&scenario).into_iter().map(|(_, outcome)| outcome).collect();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use amiseal::api::{ConsumerLabel, ConsumerState, MovedConsumer, conditions, conditions::reason};
+use ec2sim::ConsumerKind;
 use ec2sim::spec::WorldSpec;
-use ec2sim::{ConsumerKind, Edit};
 use serde_json::json;
 
-use crate::harness::{ACCOUNT, REGION, Scenario, condition, conditions_of};
+use crate::harness::{ACCOUNT, REGION, Scenario, condition, conditions_of, give, take_away};
 use crate::moving::{movable, moved, moving, want};
 
 /// A template that resolves a label of the latest version of a parameter, of which somebody has pinned an older version too.
@@ -95,9 +95,7 @@ async fn whoever_resolves_a_label_launches_the_copy_once_its_parameter_is_moved_
 async fn a_role_that_may_not_move_labels_is_told_which_action_it_lacks() {
     let mut world = labelled();
     world.expect.denials_are_wrong = Some(false);
-    let role = &mut world.accounts[1].roles[0];
-    let allow = role.allow.clone();
-    role.allow.retain(|action| action != "ssm:LabelParameterVersion");
+    let may = take_away(&mut world, ACCOUNT, &["ssm:LabelParameterVersion"]);
     let scenario = Scenario::new(world).await;
     let replica = scenario.start().await;
     scenario.apply(&moving(json!({"ssmParameters": "Update"}))).await;
@@ -107,11 +105,7 @@ async fn a_role_that_may_not_move_labels_is_told_which_action_it_lacks() {
     assert!(said.message.contains("ssm:LabelParameterVersion"), "{}", said.message);
     assert_eq!((labels(&scenario), launched(&scenario)), (on(2), Some(golden.clone())));
 
-    scenario.edit(Edit::SetRoleAllow {
-        account: ACCOUNT.to_owned(),
-        role: "amiseal".to_owned(),
-        allow,
-    });
+    scenario.edit(give(ACCOUNT, may));
     // It tries again after ten minutes; a new process at once.
     replica.stop().await;
     let _replica = scenario.start().await;

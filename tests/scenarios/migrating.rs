@@ -5,8 +5,18 @@ use serde_json::json;
 
 use crate::harness::{
     ACCOUNT, KEY_ARN, OTHER_ACCOUNT, REGION, Scenario, account, conditions_of, name_of, plain, plain_ones, policy,
-    region, says, small_world, with, world,
+    region, says, small_world, with, with_rights_of, world,
 };
+
+/// What EC2 asks for at the keys on the role's behalf.
+const OF_KEYS: [&str; 6] = [
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
 
 #[tokio::test]
 async fn unencrypted_images_of_several_accounts_and_regions_are_copied_verified_and_published() {
@@ -21,8 +31,6 @@ async fn unencrypted_images_of_several_accounts_and_regions_are_copied_verified_
     };
     let accounts = account(ACCOUNT, &regions("{name: exempt, tags: {keep: x}, expect: untouched}"))
         + &account(OTHER_ACCOUNT, &regions(&plain("more")));
-    let scenario = Scenario::new(world(&accounts)).await;
-    let _replica = scenario.start().await;
     let regions = json!([
         {"name": "eu-west-1", "kmsKeyID": "alias/ami"},
         {"name": "us-east-1", "kmsKeyID": "alias/ami"},
@@ -33,7 +41,13 @@ async fn unencrypted_images_of_several_accounts_and_regions_are_copied_verified_
         regions,
     );
     let exclude = json!({"exclude": [{"tags": {"keep": "*"}}]});
-    scenario.apply(&with(policy, "imageSelector", exclude)).await;
+    let policy = with(policy, "imageSelector", exclude);
+    // The policy's own rights are enough, those to the keys with them.
+    let mut world = with_rights_of(world(&accounts), std::slice::from_ref(&policy));
+    world.settings.copies.key_actions = OF_KEYS.map(str::to_owned).to_vec();
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&policy).await;
 
     scenario.completed(11).await;
     assert_eq!(scenario.copies_made(), 11);

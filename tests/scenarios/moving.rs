@@ -8,7 +8,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::consumers::{old, using};
-use crate::harness::{ACCOUNT, REGION, Scenario, condition, conditions_of, policy, with, world};
+use crate::harness::{ACCOUNT, REGION, Scenario, condition, conditions_of, policy, with, with_rights_of, world};
 
 /// The world, in which these may be changed that somebody else has made.
 pub(crate) fn movable(consumers: &str) -> WorldSpec {
@@ -104,10 +104,12 @@ async fn what_launches_an_original_is_moved_to_its_copy_and_put_back_and_what_is
           {name: held, tags: {amiseal.dev/hold: "until Monday"}, versions: [{image: golden}]},
           {name: stack, tags: {"aws:cloudformation:stack-name": shop}, versions: [{image: golden}]}],
         parameters: [{name: /golden, dataType: "aws:ec2:image", description: The web image, image: golden}]"#;
-    let scenario = Scenario::new(movable(consumers)).await;
-    let _replica = scenario.start().await;
     let promotion = json!({"launchTemplates": "Update", "ssmParameters": "Update", "approval": "Manual"});
-    scenario.apply(&moving(promotion)).await;
+    let policy = moving(promotion);
+    let world = with_rights_of(movable(consumers), std::slice::from_ref(&policy));
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&policy).await;
     let golden = scenario.image("golden");
     let before = template(&scenario, "web");
 

@@ -12,7 +12,8 @@ use kube::api::ListParams;
 use serde_json::json;
 
 use crate::harness::{
-    ACCOUNT, Defined, LAUNCHING, REGION, Replica, Scenario, USER, plain_ones, policy, says, small_world, with,
+    ACCOUNT, Defined, LAUNCHING, REGION, Replica, Scenario, USER, plain_ones, policy, says, small_world, take_away,
+    with,
 };
 
 async fn kubectl(scenario: &Scenario, arguments: &[&str]) -> String {
@@ -296,6 +297,7 @@ fn rights(rules: Option<Vec<PolicyRule>>) -> BTreeSet<String> {
 async fn the_controller_uses_every_right_that_it_is_granted() {
     let mut world = small_world(&["{name: web}", "{name: stuck, rootDeviceType: instance-store}"]);
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
+    take_away(&mut world, ACCOUNT, &["kms:CreateGrant"]);
     let scenario = Scenario::new(world).await;
     // What is not installed is not listed.
     scenario.define(&LAUNCHING).await;

@@ -10,7 +10,7 @@ use ec2sim::spec::ConsumerSpec;
 use ec2sim::{ConsumerChange, Edit};
 use serde_json::{Value, json};
 
-use crate::harness::{ACCOUNT, REGION, Scenario, plain, policy, says, small_world, with};
+use crate::harness::{ACCOUNT, REGION, Scenario, give, plain, policy, says, small_world, take_away, with};
 use crate::moving::want;
 
 const PREFIX: &str = "/amiseal/images";
@@ -135,9 +135,10 @@ async fn until_there_are(scenario: &Scenario, expected: &[(&str, &str)]) {
 async fn each_copy_is_in_a_parameter_of_its_original_and_what_is_somebody_elses_is_left() {
     let mut world = small_world(&[&plain("golden"), &plain("silver")]);
     world.expect.denials_are_wrong = Some(false);
-    let role = &mut world.accounts[1].roles[0];
-    role.allow.retain(|action| !OF_THE_MAP.contains(&action.as_str()));
-    role.statements = statements(&[Grant::ReadTheMap]);
+    take_away(&mut world, ACCOUNT, &OF_THE_MAP);
+    let others = world.accounts[1].roles[0].statements.clone();
+    let reading = statements(&[Grant::ReadTheMap]);
+    world.accounts[1].roles[0].statements.extend(reading);
     let scenario = Scenario::new(world).await;
     let (golden, silver) = (scenario.image("golden"), scenario.image("silver"));
     let (of_golden, of_silver) = (name(PREFIX, &golden), name(PREFIX, &silver));
@@ -158,16 +159,13 @@ async fn each_copy_is_in_a_parameter_of_its_original_and_what_is_somebody_elses_
     assert_eq!(recorded.map(|map| map.ssm_prefix).as_deref(), Some(PREFIX));
     let message = policy_says(&scenario, "False/SomeTargets").await;
     assert!(message.contains(&format!("AccessDenied in {TARGET}")), "{message}");
-    scenario.edit(Edit::SetRoleStatements {
-        account: ACCOUNT.to_owned(),
-        role: "amiseal".to_owned(),
-        statements: statements(&[
-            Grant::ReadTheMap,
-            Grant::AddToTheMap,
-            Grant::SetTheMap,
-            Grant::RemoveFromTheMap,
-        ]),
-    });
+    let of_the_map = statements(&[
+        Grant::ReadTheMap,
+        Grant::AddToTheMap,
+        Grant::SetTheMap,
+        Grant::RemoveFromTheMap,
+    ]);
+    scenario.edit(give(ACCOUNT, [others, of_the_map].concat()));
 
     // What somebody else has made is left as it is, and everything else goes on.
     scenario.apply(&changed(keeping(PREFIX), "2h")).await;

@@ -15,7 +15,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::consumers::{old, using};
-use crate::harness::{ACCOUNT, REGION, Scenario, conditions_of, once, policy, says, state_of, with, world};
+use crate::harness::{ACCOUNT, REGION, Scenario, conditions_of, once, policy, says, state_of, take_away, with, world};
 
 const SUBNET: &str = "subnet-0a1b2c3d4e5f60718";
 const GROUP: &str = "sg-0a1b2c3d4e5f60718";
@@ -57,18 +57,13 @@ pub(crate) fn provable(more: &str) -> WorldSpec {
         launches.shutdown_seconds,
     ) = (0.5, 1.0, 1.0);
     launches.subnets = vec![SUBNET.to_owned()];
-    let is_of_instances = |action: &String| {
-        [
-            "ec2:RunInstances",
-            "ec2:TerminateInstances",
-            "ec2:DescribeInstanceStatus",
-        ]
-        .contains(&action.as_str())
-    };
-    for role in world.accounts.iter_mut().flat_map(|account| &mut account.roles) {
-        role.allow.retain(|action| !is_of_instances(action));
-        role.statements = statements();
-    }
+    let of_instances = [
+        "ec2:RunInstances",
+        "ec2:TerminateInstances",
+        "ec2:DescribeInstanceStatus",
+    ];
+    take_away(&mut world, ACCOUNT, &of_instances);
+    world.accounts[1].roles[0].statements.extend(statements());
     world
 }
 

@@ -1,5 +1,6 @@
 //! Who calls and what they may do: roles with allow-lists and policies, narrowed by session policies.
 
+mod condition;
 mod policy;
 
 pub(crate) use policy::{Ask, Policy, allows};
@@ -43,11 +44,6 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whether it may call an action that is of no resource in particular.
-    pub(crate) fn may(&self, action: &str) -> bool {
-        self.may_do(&Ask::of(action, "*"))
-    }
-
     /// Whether it may do something to a resource.
     pub(crate) fn may_do(&self, ask: &Ask<'_>) -> bool {
         let granted = allows(&self.allow, ask.action) || self.statements.grants(ask);

@@ -1,5 +1,6 @@
 //! KMS: DescribeKey, GetKeyRotationStatus, ListAliases, GetKeyPolicy, ListGrants.
 
+mod on_behalf;
 mod policies;
 mod rotation;
 
@@ -10,6 +11,8 @@ use crate::iam::Ask;
 use crate::model::{EBS_ALIAS, Key};
 use crate::wire::ApiError;
 
+pub(crate) use on_behalf::{lacking, lacking_to_read};
+
 /// Runs an operation of KMS.
 pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     match request.operation.as_str() {
@@ -18,6 +21,7 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
         "ListAliases" => list_aliases(state, request),
         "GetKeyPolicy" => policies::get(state, request),
         "ListGrants" => policies::list_grants(state, request),
+        "CreateGrant" | "Decrypt" | "GenerateDataKeyWithoutPlaintext" => direct(state, request),
         other => Err(request.service.unknown_operation(other)),
     }
 }
@@ -56,6 +60,51 @@ pub(crate) fn ensure_ebs_key(state: &mut State, account: &str, region: &str, req
     arn
 }
 
+/// Refuses what the caller may not do with a key. Policies name keys by their ARNs, whatever a call names them by.
+fn check(state: &State, request: &Request, action: &str, reference: &str) -> Result<(), ApiError> {
+    let key = state.world.key(request.account(), &request.region, reference);
+    let resource = arn_of(state, request, key, reference);
+    let context = aliases(key);
+    let ask = Ask {
+        context: &context,
+        ..Ask::of(action, &resource)
+    };
+    if request.may_do(&ask) {
+        return Ok(());
+    }
+    Err(denied(request, action, &resource))
+}
+
+/// The ARN of a key, or what it would be of one that is not there.
+fn arn_of(state: &State, request: &Request, key: Option<&Key>, reference: &str) -> String {
+    if let Some(key) = key {
+        return key.arn.clone();
+    }
+    let (account, region) = (request.account(), &request.region);
+    let name = reference.rsplit(['/', ':']).next().unwrap_or(reference);
+    format!(
+        "arn:{}:kms:{region}:{account}:key/{name}",
+        state.world.partition(account)
+    )
+}
+
+/// The aliases of a key, as conditions look at them.
+fn aliases(key: Option<&Key>) -> Vec<(String, String)> {
+    let all = key.into_iter().flat_map(|key| &key.aliases);
+    all.map(|alias| ("kms:ResourceAliases".to_owned(), alias.clone()))
+        .collect()
+}
+
+/// Uses a key without EC2 in between: whether that is allowed is all that comes of it.
+fn direct(state: &State, request: &Request) -> Outcome {
+    let reference = request.json["KeyId"].as_str().unwrap_or_default();
+    check(state, request, &format!("kms:{}", request.operation), reference)?;
+    Err(ApiError::new(
+        "UnsupportedOperationException",
+        "The simulator encrypts nothing and makes no grants.",
+    ))
+}
+
 fn describe_key(state: &mut State, request: &Request) -> Outcome {
     let Some(reference) = request.json["KeyId"].as_str().filter(|k| !k.is_empty()) else {
         return Err(ApiError::new(
@@ -64,15 +113,7 @@ fn describe_key(state: &mut State, request: &Request) -> Outcome {
         ));
     };
     let account = request.account().to_owned();
-    // Policies name keys by their ARNs, whatever a call names them by.
-    let resource = state
-        .world
-        .key(&account, &request.region, reference)
-        .map(|key| key.arn.clone());
-    let resource = resource.unwrap_or_else(|| reference.to_owned());
-    if !request.caller.may_do(&Ask::of("kms:DescribeKey", &resource)) {
-        return Err(denied(request, "kms:DescribeKey", &resource));
-    }
+    check(state, request, "kms:DescribeKey", reference)?;
     if reference == EBS_ALIAS {
         ensure_ebs_key(state, &account, &request.region, request);
     }
@@ -140,7 +181,7 @@ fn metadata(key: &Key) -> Value {
 }
 
 fn list_aliases(state: &State, request: &Request) -> Outcome {
-    if !request.caller.may("kms:ListAliases") {
+    if !request.may("kms:ListAliases") {
         return Err(denied(request, "kms:ListAliases", "*"));
     }
     let wanted = request.json["KeyId"].as_str();

@@ -185,10 +185,10 @@ fn trusted_role(
         .iter()
         .any(|p| role.trust.iter().any(|t| t == p || t == "*"));
     let right_id = role.external_id.as_deref().is_none_or(|id| Some(id) == external_id);
-    if !trusted || !right_id || !request.caller.may("sts:AssumeRole") {
+    if !trusted || !right_id || !request.may("sts:AssumeRole") {
         return Err(denied("sts:AssumeRole"));
     }
-    if tagged && !(role.session_tags && request.caller.may("sts:TagSession")) {
+    if tagged && !(role.session_tags && request.may("sts:TagSession")) {
         return Err(denied("sts:TagSession"));
     }
     Ok(role.clone())

@@ -36,6 +36,6 @@ pub use metrics::{Sample, read_metrics};
 pub use objects::{Object, Objects};
 pub use process::{Process, ProcessBuilder, peak_memory, poll_until};
 pub use relay::{Relay, Way};
-pub use rights::role_actions;
+pub use rights::{Rights, rights_of, without};
 pub use screen::{Screen, aligned};
 pub use settled::unsettled;

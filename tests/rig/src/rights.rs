@@ -1,122 +1,98 @@
-//! What the role of amiseal needs in an account.
+//! What the roles of worlds may do: the statements that `amiseal iam-policy` prints, and nothing beside them.
 
-/// The actions that the role in an account needs, and no more: what `amiseal iam-policy` prints of a policy that asks for everything, but for
-/// the use of keys.
-pub fn role_actions() -> Vec<&'static str> {
-    [
-        &LOOK[..],
-        &MIGRATE,
-        &SEE_CONSUMERS,
-        &ASK_FOR_REPORTS,
-        &LOOK_FOR_FINDINGS,
-        &MOVE_CONSUMERS,
-        &PROVE_COPIES,
-        &SCAN_COPIES,
-        &KEEP_THE_MAP,
-        &HOLD_GUARDRAILS,
-    ]
-    .concat()
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+/// The statements of the role in each account.
+pub type Rights = BTreeMap<String, Vec<Value>>;
+
+/// Just the rights of these policies, as the program prints them. `options` are those of `amiseal iam-policy` for what follows from no
+/// policy.
+pub fn rights_of(program: &Path, policies: &str, options: &[&str]) -> Result<Rights> {
+    let mut process = Command::new(program)
+        .args(["iam-policy", "-f", "-"])
+        .args(options)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{} cannot be run", program.display()))?;
+    let mut stdin = process.stdin.take().context("no way to give the policies")?;
+    stdin.write_all(policies.as_bytes())?;
+    drop(stdin);
+    let output = process.wait_with_output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "no rights are printed: {}", errors.trim());
+    read(&serde_json::from_slice(&output.stdout).context("the rights are no JSON")?)
 }
 
-const LOOK: [&str; 4] = [
-    "ec2:DescribeImages",
-    "ec2:DescribeSnapshots",
-    "ec2:DescribeImageAttribute",
-    "kms:DescribeKey",
-];
+fn read(document: &Value) -> Result<Rights> {
+    let accounts = document["accounts"]
+        .as_array()
+        .context("the rights are of no accounts")?;
+    let mut rights = Rights::new();
+    for account in accounts {
+        let id = account["accountID"].as_str().context("rights of no account")?;
+        let policies = account["permissionsPolicies"].as_array().into_iter().flatten();
+        let statements = policies.filter_map(|named| named["policy"]["Statement"].as_array());
+        let of_account = rights.entry(id.to_owned()).or_default();
+        of_account.extend(statements.flatten().cloned());
+    }
+    Ok(rights)
+}
 
-const MIGRATE: [&str; 8] = [
-    "ec2:CopyImage",
-    "ec2:CreateTags",
-    "ec2:ModifyImageAttribute",
-    "ec2:EnableImageDeprecation",
-    "ec2:ReplaceImageInstanceTypeSpecification",
-    "ec2:AttachImageWatermark",
-    "ec2:DeregisterImage",
-    "ec2:DeleteSnapshot",
-];
+/// The same statements without an action.
+pub fn without(statements: &[Value], action: &str) -> Vec<Value> {
+    let left = statements.iter().filter_map(|statement| {
+        let actions: Vec<&str> = match &statement["Action"] {
+            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
+        };
+        let kept: Vec<&str> = actions.into_iter().filter(|known| *known != action).collect();
+        let mut left = statement.clone();
+        left["Action"] = json!(kept);
+        (!kept.is_empty()).then_some(left)
+    });
+    left.collect()
+}
 
-const SEE_CONSUMERS: [&str; 20] = [
-    "ec2:DescribeInstances",
-    "ec2:DescribeLaunchTemplates",
-    "ec2:DescribeLaunchTemplateVersions",
-    "ec2:DescribeFleets",
-    "ec2:DescribeSpotFleetRequests",
-    "ec2:DescribeSpotInstanceRequests",
-    "ec2:DescribeImageReferences",
-    "autoscaling:DescribeAutoScalingGroups",
-    "autoscaling:DescribeLaunchConfigurations",
-    "ssm:DescribeParameters",
-    "ssm:GetParameters",
-    "ssm:GetParameterHistory",
-    "eks:ListClusters",
-    "eks:ListNodegroups",
-    "eks:DescribeNodegroup",
-    "batch:DescribeComputeEnvironments",
-    "imagebuilder:ListImageRecipes",
-    "imagebuilder:GetImageRecipe",
-    "imagebuilder:ListContainerRecipes",
-    "imagebuilder:GetContainerRecipe",
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const ASK_FOR_REPORTS: [&str; 4] = [
-    "ec2:DescribeImageUsageReports",
-    "ec2:DescribeImageUsageReportEntries",
-    "ec2:CreateImageUsageReport",
-    "ec2:DeleteImageUsageReport",
-];
+    #[test]
+    fn the_statements_of_all_managed_policies_of_an_account_are_its_rights() {
+        let policy = |sids: &[&str]| {
+            let statements: Vec<Value> = sids.iter().map(|sid| json!({"Sid": sid, "Action": "ec2:A"})).collect();
+            json!({"name": "amiseal", "policy": {"Statement": statements}})
+        };
+        let document = json!({"version": 1, "accounts": [
+            {"accountID": "111122223333", "permissionsPolicies": [policy(&["A", "B"]), policy(&["C"])]},
+            {"accountID": "444455556666", "permissionsPolicies": [policy(&["D"])]},
+        ]});
+        let rights = read(&document).expect("rights");
+        let sids = |account: &str| -> Vec<&Value> { rights[account].iter().map(|one| &one["Sid"]).collect() };
+        assert_eq!(sids("111122223333"), ["A", "B", "C"]);
+        assert_eq!(sids("444455556666"), ["D"]);
+        assert!(read(&json!({"version": 1})).is_err());
+    }
 
-const LOOK_FOR_FINDINGS: [&str; 9] = [
-    "ec2:GetEbsEncryptionByDefault",
-    "ec2:GetImageBlockPublicAccessState",
-    "ec2:GetSnapshotBlockPublicAccessState",
-    "ec2:GetAllowedImagesSettings",
-    "kms:GetKeyRotationStatus",
-    "kms:GetKeyPolicy",
-    "kms:ListGrants",
-    "cloudtrail:DescribeTrails",
-    "cloudtrail:GetTrailStatus",
-];
-
-/// Besides, who may use a key, which findings are looked for in too.
-const MOVE_CONSUMERS: [&str; 10] = [
-    "ec2:CreateLaunchTemplateVersion",
-    "ec2:ModifyLaunchTemplate",
-    "ssm:PutParameter",
-    "ssm:LabelParameterVersion",
-    "ssm:ListTagsForResource",
-    "autoscaling:UpdateAutoScalingGroup",
-    "autoscaling:CreateOrUpdateTags",
-    "autoscaling:StartInstanceRefresh",
-    "autoscaling:RollbackInstanceRefresh",
-    "autoscaling:DescribeInstanceRefreshes",
-];
-
-/// Besides, what instances there are, which is read of those who use images too.
-const PROVE_COPIES: [&str; 3] = [
-    "ec2:RunInstances",
-    "ec2:TerminateInstances",
-    "ec2:DescribeInstanceStatus",
-];
-
-const SCAN_COPIES: [&str; 3] = [
-    "inspector2:StartOnDemandScan",
-    "inspector2:GetOnDemandScanStatus",
-    "inspector2:ListOnDemandScans",
-];
-
-/// Besides, whose a parameter is, and to write it, which moving takes too.
-const KEEP_THE_MAP: [&str; 3] = [
-    "ssm:GetParametersByPath",
-    "ssm:DeleteParameter",
-    "ssm:AddTagsToResource",
-];
-
-/// Besides, to see what they are, which findings are looked for in too.
-const HOLD_GUARDRAILS: [&str; 5] = [
-    "ec2:GetEbsDefaultKmsKeyId",
-    "ec2:ModifyEbsDefaultKmsKeyId",
-    "ec2:EnableEbsEncryptionByDefault",
-    "ec2:EnableImageBlockPublicAccess",
-    "ec2:EnableSnapshotBlockPublicAccess",
-];
+    #[test]
+    fn an_action_is_taken_out_of_every_statement_and_one_of_nothing_else_goes() {
+        let statements = [
+            json!({"Sid": "One", "Action": "ec2:A"}),
+            json!({"Sid": "Two", "Action": ["ec2:A", "ec2:B"]}),
+        ];
+        assert_eq!(
+            without(&statements, "ec2:A"),
+            [json!({"Sid": "Two", "Action": ["ec2:B"]})]
+        );
+        assert_eq!(without(&statements, "ec2:C").len(), 2);
+    }
+}

@@ -87,6 +87,7 @@ fn reviewed(accounts: &str) -> WorldSpec {
                 name: ROLE.to_owned(),
                 external_id: Some("example-platform".to_owned()),
                 allow: look(),
+                statements: Vec::new(),
                 ..role.clone()
             };
             let trust = vec!["888800001111".to_owned()];

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ec2sim::WorldSpec;
 use serde_json::{Value, json};
 
+use super::rights::everything;
+
 /// Accounts of most worlds.
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const OTHER_ACCOUNT: &str = "444455556666";
@@ -34,13 +36,13 @@ accounts:
     world
 }
 
-/// An account with the controller's role.
+/// An account with the controller's role, which has the rights of a policy that asks for everything.
 pub(crate) fn account(id: &str, regions: &str) -> String {
-    let allowed = json!(rig::role_actions());
+    let statements = json!(everything(id));
     format!(
         r#"
 - id: "{id}"
-  roles: [{{name: amiseal, externalID: platform, trust: ["999900001111"], allow: {allowed}}}]
+  roles: [{{name: amiseal, externalID: platform, trust: ["999900001111"], allow: [], statements: {statements}}}]
   regions: [{regions}]
 "#
     )

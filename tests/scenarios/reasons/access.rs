@@ -8,12 +8,13 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::error::DisplayErrorContext;
 use aws_sdk_sts::types::Tag;
-use ec2sim::{Call, Edit, Server};
+use ec2sim::{Call, Server};
 use serde_json::json;
 
 use super::{denied, has_words, look_again, stalls_saying, target_says};
 use crate::harness::{
-    ACCOUNT, KEY_ARN, REGION, Scenario, account, condition, policy, region, small_world, with, world,
+    ACCOUNT, KEY_ARN, REGION, Scenario, account, condition, everything, give, policy, region, small_world, take_away,
+    with, world,
 };
 
 /// One account, and what its role lacks.
@@ -66,11 +67,8 @@ async fn a_denied_action_is_named_and_when_it_is_allowed_a_change_of_the_policy_
     let mut allowed = BTreeMap::new();
     for lacking in all() {
         denied(&mut world, lacking.refused, lacking.account);
-        let roles = world.accounts.iter_mut().filter(|a| a.id == lacking.account);
-        for role in roles.flat_map(|account| &mut account.roles) {
-            allowed.insert(lacking.account, role.allow.clone());
-            role.allow.retain(|action| action != lacking.action);
-        }
+        let may = take_away(&mut world, lacking.account, &[lacking.action]);
+        allowed.insert(lacking.account, may);
     }
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;
@@ -101,11 +99,7 @@ async fn a_denied_action_is_named_and_when_it_is_allowed_a_change_of_the_policy_
     }
 
     for lacking in all() {
-        scenario.edit(Edit::SetRoleAllow {
-            account: lacking.account.to_owned(),
-            role: "amiseal".to_owned(),
-            allow: allowed[lacking.account].clone(),
-        });
+        scenario.edit(give(lacking.account, allowed[lacking.account].clone()));
     }
     // By itself it tries again after ten minutes.
     look_again(&scenario, &policy).await;
@@ -121,23 +115,9 @@ async fn what_a_role_lacks_is_asked_before_anything_is_copied_and_each_missing_a
     let accounts = account(ACCOUNT, &region(REGION, &[&image("web"), &image("database")]))
         + &account(TWO, &region(REGION, &[&image("cache")]));
     let mut world = world(&accounts);
-    let mut allow = |id: &str, lacks: &[&str]| {
-        let account = world
-            .accounts
-            .iter_mut()
-            .find(|account| account.id == id)
-            .expect("an account");
-        let all = account.roles[0].allow.clone();
-        account.roles[0]
-            .allow
-            .retain(|action| !lacks.contains(&action.as_str()));
-        all
-    };
-    let all = allow(
-        ACCOUNT,
-        &["ec2:CopyImage", "ec2:DescribeImageAttribute", "ec2:DeregisterImage"],
-    );
-    allow(TWO, &["ec2:DeregisterImage", "ec2:DeleteSnapshot"]);
+    let lacks = ["ec2:CopyImage", "ec2:DescribeImageAttribute", "ec2:DeregisterImage"];
+    take_away(&mut world, ACCOUNT, &lacks);
+    take_away(&mut world, TWO, &["ec2:DeregisterImage", "ec2:DeleteSnapshot"]);
     for (operation, account) in [
         ("CopyImage", ACCOUNT),
         ("DescribeImageAttribute", ACCOUNT),
@@ -179,11 +159,7 @@ async fn what_a_role_lacks_is_asked_before_anything_is_copied_and_each_missing_a
     .await;
 
     for account in [ACCOUNT, TWO] {
-        scenario.edit(Edit::SetRoleAllow {
-            account: account.to_owned(),
-            role: "amiseal".to_owned(),
-            allow: all.clone(),
-        });
+        scenario.edit(give(account, everything(account)));
     }
     look_again(&scenario, &policy).await;
     scenario.completed(3).await;

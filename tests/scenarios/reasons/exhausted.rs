@@ -2,16 +2,18 @@
 
 use amiseal::api::MigrationState;
 use amiseal::api::conditions::reason;
-use ec2sim::Edit;
 use ec2sim::spec::WorldSpec;
 use serde_json::{Value, json};
 
 use super::{look_again, stalls_saying};
-use crate::harness::{ACCOUNT, KEY, REGION, Scenario, account, plain_ones, policy, small_world, with, world};
+use crate::harness::{
+    ACCOUNT, KEY, REGION, Scenario, account, everything, give, plain_ones, policy, small_world, take_away, with, world,
+};
 
 /// AWS finds out only while it copies that the role lacks a right to the key.
 fn lacking(mut world: WorldSpec) -> WorldSpec {
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
+    take_away(&mut world, ACCOUNT, &["kms:CreateGrant"]);
     world
 }
 
@@ -40,7 +42,6 @@ async fn exhausted_after(scenario: &Scenario, image: &str, count: u32) {
 #[tokio::test]
 async fn exhausted_attempts_go_on_with_the_annotation_and_with_any_change_of_the_policy() {
     let world = lacking(small_world(&[&plain_ones("web-", 2)]));
-    let allowed = world.accounts[1].roles[0].allow.clone();
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;
     let policy = twice();
@@ -57,11 +58,7 @@ async fn exhausted_attempts_go_on_with_the_annotation_and_with_any_change_of_the
     }
     assert_eq!(scenario.copies_made(), 6);
 
-    scenario.edit(Edit::SetRoleAllow {
-        account: ACCOUNT.to_owned(),
-        role: "amiseal".to_owned(),
-        allow: [allowed, vec!["kms:CreateGrant".to_owned()]].concat(),
-    });
+    scenario.edit(give(ACCOUNT, everything(ACCOUNT)));
     scenario.ask_again(&first, "now").await;
     scenario.reaches(&first, MigrationState::Completed).await;
     exhausted_after(&scenario, &second, 3).await;

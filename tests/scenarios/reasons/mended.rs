@@ -7,7 +7,9 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::{denied, stalls_saying};
-use crate::harness::{ACCOUNT, REGION, Scenario, conditions_of, on, plain, policy, says, small_world};
+use crate::harness::{
+    ACCOUNT, REGION, Scenario, conditions_of, everything, give, on, plain, policy, says, small_world, without,
+};
 
 /// Where the ID stands in a listing by it.
 const BY_ID: &str = "Filter.1.Value.1";
@@ -77,18 +79,12 @@ async fn an_original_that_is_gone_ends_a_refusal_and_a_failed_look_for_it_does_n
 async fn what_was_denied_goes_on_once_the_role_may_do_it_again() {
     let mut world = small_world(&[&plain("web")]);
     denied(&mut world, "CopyImage", ACCOUNT);
-    let allowed = world.accounts[1].roles[0].allow.clone();
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;
     scenario.apply(&policy("production", &[ACCOUNT])).await;
     scenario.completed(1).await;
 
-    let allow = |without: &str| Edit::SetRoleAllow {
-        account: ACCOUNT.to_owned(),
-        role: "amiseal".to_owned(),
-        allow: allowed.iter().filter(|action| *action != without).cloned().collect(),
-    };
-    scenario.edit(allow("ec2:CopyImage"));
+    scenario.edit(give(ACCOUNT, without(&everything(ACCOUNT), &["ec2:CopyImage"])));
     let image = json!({"name": "later", "expect": {"copied": {"key": "alias/ami"}}});
     scenario.edit(Edit::AddImage {
         account: ACCOUNT.to_owned(),
@@ -104,7 +100,7 @@ async fn what_was_denied_goes_on_once_the_role_may_do_it_again() {
     )
     .await;
 
-    scenario.edit(allow(""));
+    scenario.edit(give(ACCOUNT, everything(ACCOUNT)));
     ask_for_scan(&scenario, "granted").await;
     scenario.completed(2).await;
     scenario.judged();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{denied, has_words, look_again, stalls_saying, target_says};
 use crate::harness::{
     ACCOUNT, KEY, REGION, Scenario, account, condition, conditions_of, on, plain, plain_ones, policy, region, says,
-    small_world, state_of, with, world,
+    small_world, state_of, take_away, with, world,
 };
 
 /// Calls for a copy, dry runs aside.
@@ -80,7 +80,7 @@ fn only_with_cost_center() -> Vec<Value> {
 #[tokio::test]
 async fn a_role_that_may_copy_only_with_a_certain_tag_is_asked_about_copies_with_that_tag() {
     let mut world = small_world(&[&plain("web")]);
-    world.accounts[1].roles[0].statements = only_with_cost_center();
+    world.accounts[1].roles[0].statements.extend(only_with_cost_center());
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;
     let extra = json!({"extraTags": {"cost-center": "12"}});
@@ -96,7 +96,7 @@ async fn a_role_that_may_copy_only_with_a_certain_tag_is_asked_about_copies_with
 #[tokio::test]
 async fn without_the_tag_that_a_role_needs_the_denied_action_is_named_before_anything_is_copied() {
     let mut world = small_world(&["{name: web, expect: untouched}"]);
-    world.accounts[1].roles[0].statements = only_with_cost_center();
+    world.accounts[1].roles[0].statements.extend(only_with_cost_center());
     for operation in ["CopyImage", "CreateTags"] {
         denied(&mut world, operation, ACCOUNT);
     }
@@ -118,10 +118,10 @@ async fn without_the_tag_that_a_role_needs_the_denied_action_is_named_before_any
 async fn what_is_denied_of_one_image_holds_up_no_other() {
     let protected = "{name: protected, creationDate: 2020-01-01T00:00:00Z, tags: {tier: secret}, expect: untouched}";
     let mut world = small_world(&[protected, &plain_ones("web-", 3)]);
-    world.accounts[1].roles[0].statements = vec![json!({
+    world.accounts[1].roles[0].statements.push(json!({
         "Effect": "Deny", "Action": "ec2:*", "Resource": "arn:aws:ec2:*::image/*",
         "Condition": {"StringEquals": {"aws:ResourceTag/tier": "secret"}},
-    })];
+    }));
     for operation in [
         "CopyImage",
         "CreateTags",
@@ -176,6 +176,7 @@ async fn a_description_that_ec2_refuses_does_not_cost_the_copy_and_is_said_to_be
 async fn a_token_of_a_former_life_is_passed_over_at_once_and_nothing_is_said_to_have_failed() {
     let mut world = small_world(&[&plain("web")]);
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
+    take_away(&mut world, ACCOUNT, &["kms:CreateGrant"]);
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;
     let policy = policy("production", &[ACCOUNT]);
@@ -291,6 +292,7 @@ async fn a_copy_that_fails_and_vanishes_is_noticed_at_once_and_nothing_of_it_is_
     let mut world = small_world(&["{name: web, devices: [{}, {}, {}], expect: any}"]);
     world.settings.copies.failed = FailedCopies::Vanish;
     world.settings.copies.key_actions = vec!["kms:CreateGrant".to_owned()];
+    take_away(&mut world, ACCOUNT, &["kms:CreateGrant"]);
     world.expect.failed_copies_are_wrong = None;
     let scenario = Scenario::new(world).await;
     let _replica = scenario.start().await;

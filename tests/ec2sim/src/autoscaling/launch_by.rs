@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::engine::{Request, State};
-use crate::model::{GroupOverride, LaunchBy, MixedInstances, TemplateRef};
+use crate::iam::Ask;
+use crate::model::{GroupOverride, LaunchBy, MixedInstances, Region, TemplateRef};
 use crate::wire::{ApiError, Params, Xml};
 
 fn reference(params: &Params, prefix: &str) -> Option<TemplateRef> {
@@ -129,7 +130,55 @@ pub(super) fn check(state: &State, request: &Request, by: &LaunchBy) -> Result<(
             return invalid(format!("The image ID {image} is not valid"));
         }
     }
+    if state.settings.launches.group_rights {
+        for reference in by.templates() {
+            check_rights(state, request, region, reference)?;
+        }
+    }
     Ok(())
+}
+
+/// Whoever sets a group to a launch template could launch from it too, and give instances its role. A profile has its role's name here.
+fn check_rights(state: &State, request: &Request, region: &Region, reference: &TemplateRef) -> Result<(), ApiError> {
+    let Some(template) = region.template(reference) else {
+        return Ok(());
+    };
+    let account = request.account();
+    let partition = state.world.partition(account);
+    let resource = format!(
+        "arn:{partition}:ec2:{}:{account}:launch-template/{}",
+        request.region, template.id
+    );
+    let context = [("ec2:LaunchTemplate".to_owned(), resource.clone())];
+    let launching = Ask {
+        resource_tags: &template.tags,
+        context: &context,
+        ..Ask::of("ec2:RunInstances", &resource)
+    };
+    check_may(request, &launching)?;
+    let version = region.template_version(reference);
+    let profile = version.and_then(|version| version.data.get("IamInstanceProfile"));
+    let text = |name: &str| profile.and_then(|profile| profile[name].as_str());
+    let Some(profile) = text("Name").or_else(|| text("Arn")) else {
+        return Ok(());
+    };
+    let role = profile.rsplit('/').next().unwrap_or(profile);
+    let resource = format!("arn:{partition}:iam::{account}:role/{role}");
+    let context = [("iam:PassedToService".to_owned(), "ec2.amazonaws.com".to_owned())];
+    check_may(
+        request,
+        &Ask {
+            context: &context,
+            ..Ask::of("iam:PassRole", &resource)
+        },
+    )
+}
+
+fn check_may(request: &Request, ask: &Ask<'_>) -> Result<(), ApiError> {
+    if request.may_do(ask) {
+        return Ok(());
+    }
+    Err(request.service.denied(&request.caller.arn, ask.action, ask.resource))
 }
 
 /// Writes a reference to a launch template.

@@ -12,29 +12,23 @@ pub(super) fn check(state: &State, request: &Request) -> Result<(), ApiError> {
     for about in about(state, request) {
         authorize(request, &action, &about)?;
     }
-    if request.operation == "RunInstances" {
-        let tagged = launched(state, request).into_iter();
-        for about in tagged.filter(|about| !about.request_tags.is_empty()) {
-            let created_by = ("ec2:CreateAction".to_owned(), request.operation.clone());
-            let context = vec![created_by];
-            authorize(request, "ec2:CreateTags", &About { context, ..about })?;
-        }
-    }
     // What is tagged as it is made needs the permission to tag.
-    if request.operation == "CopyImage" {
-        let copies_tags = request.params.flag("CopyImageTags")?;
-        let kinds = ["image", "snapshot"].map(|kind| made(request, kind));
-        for about in kinds {
-            if copies_tags || !about.request_tags.is_empty() {
-                authorize(request, "ec2:CreateTags", &about)?;
-            }
+    let is_tagged = |about: &About| !about.request_tags.is_empty();
+    let tagged: Vec<About> = match request.operation.as_str() {
+        "RunInstances" => launched(state, request).into_iter().filter(is_tagged).collect(),
+        "CopyImage" => {
+            let copies_tags = request.params.flag("CopyImageTags")?;
+            let kinds = ["image", "snapshot"].map(|kind| made(state, request, kind));
+            let kinds = kinds.into_iter();
+            kinds.filter(|about| copies_tags || is_tagged(about)).collect()
         }
-    }
-    if request.operation == "CreateImageUsageReport" {
-        let about = report(state, request, "*");
-        if !about.request_tags.is_empty() {
-            authorize(request, "ec2:CreateTags", &about)?;
-        }
+        "CreateImageUsageReport" => [report(state, request, "*")].into_iter().filter(is_tagged).collect(),
+        _ => Vec::new(),
+    };
+    for about in tagged {
+        let created_by = ("ec2:CreateAction".to_owned(), request.operation.clone());
+        let context = vec![created_by];
+        authorize(request, "ec2:CreateTags", &About { context, ..about })?;
     }
     Ok(())
 }
@@ -49,7 +43,7 @@ fn about(state: &State, request: &Request) -> Vec<About> {
     let named = |name: &str| params.get(name).map(|id| there(state, request, id));
     match request.operation.as_str() {
         "CopyImage" => {
-            let [image, snapshot] = ["image", "snapshot"].map(|kind| made(request, kind));
+            let [image, snapshot] = ["image", "snapshot"].map(|kind| made(state, request, kind));
             // The original and the copy are both images to it.
             let original = named("SourceImageId").map(|original| About {
                 request_tags: image.request_tags.clone(),
@@ -113,13 +107,21 @@ fn about_launch(state: &State, request: &Request) -> Vec<About> {
     let groups = groups.into_iter();
     let groups = groups.map(|id| About::of(own_arn(state, request, "security-group", id)));
     let made = launched(state, request);
-    image
+    let by_template = template.as_ref().map(|template| template.arn.clone());
+    let all = image
         .into_iter()
         .chain(template)
         .chain([subnet])
         .chain(groups)
-        .chain(made)
-        .collect()
+        .chain(made);
+    all.map(|mut about| {
+        let by = by_template.iter().cloned();
+        about
+            .context
+            .extend(by.map(|arn| ("ec2:LaunchTemplate".to_owned(), arn)));
+        about
+    })
+    .collect()
 }
 
 /// What a launch makes.
@@ -131,7 +133,7 @@ fn launched(state: &State, request: &Request) -> Vec<About> {
             Some(of_type) => vec![("ec2:InstanceType".to_owned(), of_type.to_owned())],
             None => Vec::new(),
         },
-        ..made(request, kind)
+        ..made(state, request, kind)
     });
     all.collect()
 }
@@ -172,7 +174,7 @@ fn template_of(state: &State, request: &Request, id: &str) -> About {
     }
 }
 
-/// Something that is there, or is not: a launch template, an instance, an image or a snapshot.
+/// Something that is there, or is not: a launch template, an instance, a usage report, an image or a snapshot.
 fn there(state: &State, request: &Request, id: &str) -> About {
     if id.starts_with("lt-") {
         return template_of(state, request, id);
@@ -180,16 +182,21 @@ fn there(state: &State, request: &Request, id: &str) -> About {
     if id.starts_with("i-") {
         return instance(state, request, id);
     }
+    if id.starts_with("amiur-") {
+        return report(state, request, id);
+    }
     let kind = if id.starts_with("snap-") { "snapshot" } else { "image" };
-    let tags = if kind == "snapshot" {
+    let found = if kind == "snapshot" {
         let snapshot = state.world.snapshot(&request.region, id);
-        snapshot.map(|snapshot| snapshot.tags.current().clone())
+        snapshot.map(|snapshot| (snapshot.tags.current().clone(), snapshot.owner.clone()))
     } else {
         let image = state.world.image(&request.region, id);
-        image.map(|image| image.tags.current().clone())
+        image.map(|image| (image.tags.current().clone(), image.owner.clone()))
     };
+    let (resource_tags, owner) = found.unzip();
     About {
-        resource_tags: tags.unwrap_or_default(),
+        resource_tags: resource_tags.unwrap_or_default(),
+        context: owner.into_iter().map(|owner| ("ec2:Owner".to_owned(), owner)).collect(),
         ..About::of(arn(state.world.partition(request.account()), request, kind, id))
     }
 }
@@ -206,10 +213,10 @@ fn report(state: &State, request: &Request, id: &str) -> About {
 }
 
 /// Something that a call is to make.
-fn made(request: &Request, kind: &str) -> About {
+fn made(state: &State, request: &Request, kind: &str) -> About {
     About {
         request_tags: given(request, kind),
-        ..About::of(arn("aws", request, kind, "*"))
+        ..About::of(arn(state.world.partition(request.account()), request, kind, "*"))
     }
 }
 
@@ -232,16 +239,15 @@ fn arn(partition: &str, request: &Request, kind: &str, id: &str) -> String {
 }
 
 fn authorize(request: &Request, action: &str, about: &About) -> Result<(), ApiError> {
-    // In each request AWS says for which region it is.
-    let mut context = about.context.clone();
-    context.push(("aws:RequestedRegion".to_owned(), request.region.clone()));
-    let ask = Ask {
-        context: &context,
-        ..about.ask(action)
-    };
-    if request.caller.may_do(&ask) {
+    let ask = about.ask(action);
+    if request.may_do(&ask) {
         return Ok(());
     }
+    let context = request.context(&ask);
+    let ask = Ask {
+        context: &context,
+        ..ask
+    };
     let why = if request.caller.statements.denies(&ask) {
         "with an explicit deny in an identity-based policy".to_owned()
     } else {

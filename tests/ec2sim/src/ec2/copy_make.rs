@@ -6,6 +6,7 @@ use super::copy::{Asked, CopyKey};
 use crate::clock::SimTime;
 use crate::engine::{Event, Request, State};
 use crate::faults::{Act, AttributeLie};
+use crate::kms;
 use crate::model::{
     CopyJob, Image, ImageState, InstanceTypes, Lagged, Mapping, Snapshot, SnapshotState, Storage, Tags,
 };
@@ -54,6 +55,22 @@ impl Queue {
         *place = start.plus_seconds(seconds);
         (start, *place)
     }
+}
+
+/// An action on the key of a copy, or on that of its original, that the caller needs and may not do.
+fn lacking(
+    state: &State,
+    request: &Request,
+    (source, original): (&Image, &str),
+    key: Option<&CopyKey>,
+) -> Option<String> {
+    let actions = &state.settings.copies.key_actions;
+    let named = key.map(|key| key.arn.as_deref().unwrap_or(&key.reference));
+    let lacks = named.and_then(|key| kms::lacking(state, request, &request.region, key, actions));
+    lacks.or_else(|| {
+        let snapshot = state.world.snapshot(&source.region, original)?;
+        kms::lacking_to_read(state, request, &source.region, snapshot.key_arn.as_deref()?, actions)
+    })
 }
 
 /// Makes the pending image and its pending snapshots. Returns their IDs, the image's first.
@@ -117,12 +134,7 @@ pub(super) fn create(
                     .and_then(|s| s.key_arn.clone())
                     .map(|arn| (source.region.clone(), arn)),
                 principals: request.caller.principals(),
-                lacks: settings
-                    .copies
-                    .key_actions
-                    .iter()
-                    .find(|a| !request.caller.may(a))
-                    .cloned(),
+                lacks: lacking(state, request, (source, &original), key),
             }),
         };
         ebs.snapshot = Some(snapshot.id.clone());

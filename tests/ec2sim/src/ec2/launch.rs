@@ -5,7 +5,7 @@ use super::template_data::{read_devices, tree};
 use super::templates::{no_such_id, no_such_name, no_such_version};
 use super::{check_image_id, invalid_value, tags};
 use crate::engine::{Done, Outcome, Request, Starting, State};
-use crate::iam::Ask;
+use crate::kms;
 use crate::launching::{self, Who};
 use crate::model::{Instance, Tags, TemplateDevice, TemplateRef, TemplateVersion, TokenUse};
 use crate::spec::is_resource_id;
@@ -240,16 +240,10 @@ fn lacking(state: &State, request: &Request, image: &str) -> Option<String> {
     let snapshots = image
         .snapshot_ids()
         .filter_map(|s| state.world.snapshot(&request.region, s));
-    let keys: Vec<&str> = snapshots
-        .filter_map(|s| s.key_arn.as_deref())
-        .filter(|arn| {
-            let key = state.world.key(request.account(), &request.region, arn);
-            key.is_none_or(|k| !k.is_default_ebs())
-        })
-        .collect();
+    let keys: Vec<&str> = snapshots.filter_map(|s| s.key_arn.as_deref()).collect();
     let actions = &state.settings.launches.key_actions;
-    let denied = |action: &&String| keys.iter().any(|arn| !request.caller.may_do(&Ask::of(action, arn)));
-    actions.iter().find(denied).cloned()
+    let lacking = |arn: &&str| kms::lacking(state, request, &request.region, arn, actions);
+    keys.iter().find_map(lacking)
 }
 
 fn answer(state: &State, request: &Request, ids: &[String], effects: Vec<String>) -> Done {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::list::page_by_default;
 use super::{check_image_id, instances, invalid_value, templates};
 use crate::engine::{Done, Outcome, Request, State};
+use crate::iam::Ask;
 use crate::model::{Consumers, Instance, LaunchTemplate};
 use crate::spec::{INSTANCE_STATES, Unreadable};
 use crate::wire::{ApiError, Params, Xml};
@@ -132,7 +133,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
     let wanted = Wanted::read(&request.params)?;
     let mut found = BTreeMap::new();
     for kind in &wanted.types {
-        if let Some(action) = lacking(request, kind) {
+        if let Some(action) = lacking(state, request, kind) {
             match state.settings.references.unreadable {
                 Unreadable::Omission => continue,
                 Unreadable::Error => {
@@ -162,9 +163,23 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
 }
 
 /// A right to read a kind of resource that the caller has not.
-fn lacking(request: &Request, kind: &str) -> Option<&'static str> {
+fn lacking(state: &State, request: &Request, kind: &str) -> Option<&'static str> {
     let (_, actions) = RIGHTS.iter().find(|(of, _)| *of == kind)?;
-    actions.iter().find(|action| !request.caller.may(action)).copied()
+    let may = |action: &str| request.may_do(&Ask::of(action, &read_by(state, request, action)));
+    actions.iter().find(|action| !may(action)).copied()
+}
+
+/// What an action is on that is asked for all resources of a kind.
+fn read_by(state: &State, request: &Request, action: &str) -> String {
+    let (service, resource) = match action {
+        "ssm:GetParameters" => ("ssm", "parameter/*"),
+        "imagebuilder:GetImageRecipe" => ("imagebuilder", "image-recipe/*"),
+        "imagebuilder:GetContainerRecipe" => ("imagebuilder", "container-recipe/*"),
+        _ => return "*".to_owned(),
+    };
+    let (account, region) = (request.account(), &request.region);
+    let partition = state.world.partition(account);
+    format!("arn:{partition}:{service}:{region}:{account}:{resource}")
 }
 
 /// Images that things of a kind name, each with the ARN of the thing.

@@ -277,7 +277,8 @@ pub(super) fn image_of(
     let Some(parameter) = text.strip_prefix(crate::model::RESOLVE).filter(|_| resolve) else {
         return Ok(Some(text.to_owned()));
     };
-    let may = request.caller.may_do(&Ask::of("ssm:GetParameters", "*"));
+    let resource = crate::ssm::name_arn(state, request, parameter);
+    let may = request.may_do(&Ask::of("ssm:GetParameters", &resource));
     let value = state
         .world
         .parameter(request.account(), &request.region, parameter)

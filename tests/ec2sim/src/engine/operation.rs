@@ -67,7 +67,7 @@ pub(crate) fn change_of(table: &[Change], state: &mut State, request: &Request) 
     let change = table.iter().find(|c| c.name == request.operation)?;
     let action = format!("{}:{}", request.service.as_str(), change.name);
     for about in (change.about)(state, request) {
-        if !request.caller.may_do(&about.ask(&action)) {
+        if !request.may_do(&about.ask(&action)) {
             return Some(Err(request.service.denied(&request.caller.arn, &action, &about.arn)));
         }
     }
@@ -87,7 +87,7 @@ pub(crate) fn run_of(table: &[Operation], state: &mut State, request: &Request) 
     };
     let action = format!("{}:{}", request.service.as_str(), operation.name);
     for resource in (operation.about)(state, request) {
-        if !request.caller.may_do(&Ask::of(&action, &resource)) {
+        if !request.may_do(&Ask::of(&action, &resource)) {
             return Err(request.service.denied(&request.caller.arn, &action, &resource));
         }
     }
@@ -117,6 +117,32 @@ pub(crate) fn ensure_region(state: &mut State, account: &str, region: &str) {
 }
 
 impl Request {
+    /// Whether the caller may do something to a resource, in the region of the call.
+    pub(crate) fn may_do(&self, ask: &Ask<'_>) -> bool {
+        let context = self.context(ask);
+        self.caller.may_do(&Ask {
+            context: &context,
+            ..*ask
+        })
+    }
+
+    /// Whether the caller may call an action that is of no resource in particular.
+    pub(crate) fn may(&self, action: &str) -> bool {
+        self.may_do(&Ask::of(action, "*"))
+    }
+
+    /// What conditions can look at: what AWS gives in each request is with it.
+    pub(crate) fn context(&self, ask: &Ask<'_>) -> Vec<(String, String)> {
+        let mut context = ask.context.to_vec();
+        context.push(("aws:RequestedRegion".to_owned(), self.region.clone()));
+        let principal = self.caller.role_arn.as_ref().unwrap_or(&self.caller.arn);
+        context.push(("aws:PrincipalArn".to_owned(), principal.clone()));
+        if ask.action.starts_with("ec2:") {
+            context.push(("ec2:Region".to_owned(), self.region.clone()));
+        }
+        context
+    }
+
     /// The ARN of something of the caller's account in the region of the call.
     pub(crate) fn arn(&self, state: &State, resource: &str) -> String {
         format!(

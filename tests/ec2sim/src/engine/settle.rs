@@ -182,8 +182,7 @@ impl State {
         match self.world.key(account, region, reference) {
             None => Some("Given key ID is not accessible. You must have DescribeKey permissions on the key".to_owned()),
             Some(key) if !key.permits(&job.principals) => inaccessible(),
-            // The policy of the key that AWS manages lets the whole account use it through EC2.
-            Some(key) if job.lacks.is_some() && !key.is_default_ebs() => inaccessible(),
+            Some(_) if job.lacks.is_some() => inaccessible(),
             Some(key) => key.unusable(),
         }
     }

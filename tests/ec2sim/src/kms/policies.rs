@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::denied;
+use super::{check, denied};
 use crate::engine::{Done, Outcome, Request, State};
-use crate::iam::Ask;
 use crate::model::{Grant, Key};
 use crate::paging::{self, cut, size_of};
 use crate::spec::digest;
@@ -21,10 +20,7 @@ pub(super) fn key<'a>(state: &'a State, request: &'a Request, action: &str) -> R
         .world
         .key(request.account(), &request.region, reference)
         .filter(|_| !reference.contains("alias/"));
-    let resource = found.map_or(reference, |key| key.arn.as_str());
-    if !request.caller.may_do(&Ask::of(action, resource)) {
-        return Err(denied(request, action, resource));
-    }
+    check(state, request, action, reference)?;
     let key = found.ok_or_else(|| ApiError::new("NotFoundException", format!("Key '{reference}' does not exist")))?;
     if !key.permits(&request.caller.principals()) {
         return Err(denied(request, action, &key.arn));

@@ -76,6 +76,8 @@ pub struct LaunchSettings {
     pub subnets: Vec<String>,
     /// Actions on the keys of an image that a caller of RunInstances needs, as `kms:CreateGrant`.
     pub key_actions: Vec<String>,
+    /// Whether who sets a group to a launch template needs to be allowed to launch from it, and to pass the role that it names.
+    pub group_rights: bool,
     /// How long an instance refresh is pending.
     pub refresh_start_seconds: f64,
     /// How long each batch of an instance refresh takes, beside the warm-up.
@@ -104,6 +106,7 @@ impl Default for LaunchSettings {
             impaired: Vec::new(),
             subnets: Vec::new(),
             key_actions: Vec::new(),
+            group_rights: false,
             refresh_start_seconds: 5.0,
             refresh_seconds: 60.0,
             warmup_seconds: 300.0,

@@ -164,9 +164,9 @@ pub struct RoleSpec {
     pub trust: Vec<String>,
     /// Actions it may call, with `*`.
     pub allow: Vec<String>,
-    /// Statements of policies as IAM writes them, with `Effect`, `Action`, `Resource` and `Condition` (on
-    /// `aws:RequestTag/KEY`, `aws:ResourceTag/KEY` and `ec2:ResourceTag/KEY`): what they allow it may call too, and what
-    /// they deny it may not.
+    /// Statements of policies as IAM writes them, with `Effect`, `Action`, `Resource` and `Condition`: what they allow it
+    /// may call too, and what they deny it may not. A condition's operator or key that the simulator does not know is an
+    /// error.
     #[serde(default)]
     pub statements: Vec<serde_json::Value>,
     /// Whether its trust policy lets callers set session tags (`sts:TagSession`).

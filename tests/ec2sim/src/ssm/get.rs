@@ -8,7 +8,8 @@ use crate::model::{Parameter, ParameterName, ParameterVersion};
 use crate::paging::{Ask, cut, size_of};
 use crate::wire::ApiError;
 
-fn name_arn(state: &State, request: &Request, text: &str) -> String {
+/// The ARN of a parameter that a call names, by its name or by that ARN.
+pub(super) fn name_arn(state: &State, request: &Request, text: &str) -> String {
     let parsed = ParameterName::parse(text);
     let owner = parsed.place.map_or(request.account(), |(account, _)| account);
     arn(state, request, owner, parsed.name)

@@ -116,6 +116,11 @@ fn arn(state: &State, request: &Request, account: &str, name: &str) -> String {
     )
 }
 
+/// The ARN of a parameter that is named as a call names it.
+pub(crate) fn name_arn(state: &State, request: &Request, text: &str) -> String {
+    get::name_arn(state, request, text)
+}
+
 /// Seconds since 1970, as JSON 1.1 has times.
 #[allow(clippy::cast_precision_loss)]
 fn seconds(at: Option<SimTime>) -> f64 {
@@ -132,7 +137,7 @@ fn value_of(request: &Request, parameter: &Parameter, version: &ParameterVersion
     }
     let key = parameter.key.as_deref().unwrap_or("alias/aws/ssm");
     // What AWS's own key may be used for is not the caller's policy's to say.
-    if key != "alias/aws/ssm" && !request.caller.may_do(&Ask::of("kms:Decrypt", key)) {
+    if key != "alias/aws/ssm" && !request.may_do(&Ask::of("kms:Decrypt", key)) {
         return Err(request.service.denied(&request.caller.arn, "kms:Decrypt", key));
     }
     Ok(version.value.clone())

@@ -11,15 +11,13 @@ use crate::pattern::Pattern;
 use crate::spec::Omitted;
 use crate::wire::ApiError;
 
-/// The parameter that PutParameter is about.
+/// The parameter that PutParameter is about. The Service Authorization Reference has no tags of the parameter for it.
 pub(super) fn about(state: &State, request: &Request) -> Vec<About> {
     let params = &request.params;
     let name = params.get("Name").unwrap_or("*");
-    let found = parameter(state, request, name);
     let overwrites = params.get("Overwrite").is_some_and(|v| v == "true");
     vec![About {
         request_tags: tags_of(request),
-        resource_tags: found.map(|p| p.tags.clone()).unwrap_or_default(),
         context: vec![("ssm:Overwrite".to_owned(), overwrites.to_string())],
         ..About::of(arn(state, request, request.account(), name))
     }]
@@ -116,7 +114,7 @@ fn check_may_tag(state: &State, request: &Request, name: &str, tags: &Tags) -> R
         request_tags: tags,
         ..Ask::of("ssm:AddTagsToResource", &resource)
     };
-    if tags.is_empty() || request.caller.may_do(&ask) {
+    if tags.is_empty() || request.may_do(&ask) {
         return Ok(());
     }
     Err(request.service.denied(&request.caller.arn, ask.action, &resource))
@@ -304,7 +302,7 @@ fn make_room(state: &State, parameter: &mut Parameter) -> Result<(), ApiError> {
 
 fn validate_later(state: &mut State, request: &Request, parameter: Parameter, version: ParameterVersion) {
     let seconds = state.settings.launches.image_parameter_seconds.max(0.0);
-    let may_look = request.caller.may("ec2:DescribeImages");
+    let may_look = request.may("ec2:DescribeImages");
     let validation = Validation {
         account: request.account().to_owned(),
         region: request.region.clone(),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::causes::Cause;
 use crate::stage::{PATIENCE, Stage, account};
-use crate::world::{self, BLOCK, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, TAKEN, allowed};
+use crate::world::{self, BLOCK, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, TAKEN};
 
 /// How long AWS takes to answer where it is slow, in seconds: shorter than replicas wait for it.
 const SLOW: f64 = 240.0;
@@ -27,7 +27,7 @@ impl Stage {
                 self.edit(Edit::ExpireSessions {})?;
             }
             Cause::PermissionMissing => {
-                self.edit(allow(cause, "ec2:CopyImage"))?;
+                self.edit(self.allow(cause, "ec2:CopyImage"))?;
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
             }
             Cause::KeyDisabled => self.edit(key_state(cause, "Disabled"))?,
@@ -39,11 +39,11 @@ impl Stage {
                 )?;
             }
             Cause::CopiesFail => {
-                self.edit(allow(cause, GRANT))?;
+                self.edit(self.allow(cause, GRANT))?;
                 self.add_image(cause, json!({"name": "build-{n}", "count": 6, "devices": [{"gib": 1}]}))?;
             }
             Cause::ManyTerabytes => self.add_image(cause, json!({"name": "data", "devices": [{"gib": 6144}]}))?,
-            Cause::ConsumersDenied => self.edit(allow(cause, GROUPS))?,
+            Cause::ConsumersDenied => self.edit(self.allow(cause, GROUPS))?,
             Cause::ImageShared => self.share(cause, &["all"], &[])?,
             Cause::CopyDisabled => self.disable_launched_copy(cause).await?,
             Cause::CheckFails => {
@@ -51,7 +51,7 @@ impl Stage {
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
             }
             Cause::ProofLeft => {
-                self.edit(allow(cause, "ec2:TerminateInstances"))?;
+                self.edit(self.allow(cause, "ec2:TerminateInstances"))?;
                 self.prove_copies(true).await?;
                 self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
             }
@@ -83,19 +83,19 @@ impl Stage {
             Cause::CopyHangs => self.edit(Edit::FinishCopies {})?,
             Cause::RoleNotTrusted => self.edit(trust(cause, &[HOME]))?,
             Cause::PermissionMissing | Cause::ConsumersDenied | Cause::GuardrailTurnedOff => {
-                self.edit(allow(cause, ""))?;
+                self.edit(self.allow(cause, ""))?;
             }
             Cause::ImageShared => self.share(cause, &[], &["all"])?,
             Cause::CopyDisabled => self.act_on_copy(cause, OwnerAct::Enable)?,
             Cause::KeyDisabled => self.edit(key_state(cause, "Enabled"))?,
             Cause::ImageNotCopyable => self.deregister(cause, "appliance")?,
             Cause::CopiesFail => {
-                self.edit(allow(cause, ""))?;
+                self.edit(self.allow(cause, ""))?;
                 self.ask_for_attempts(cause).await?;
             }
             Cause::ManyTerabytes => self.deregister(cause, "data")?,
             Cause::ProofLeft => {
-                self.edit(allow(cause, ""))?;
+                self.edit(self.allow(cause, ""))?;
                 self.ask_for_attempts(cause).await?;
                 self.prove_copies(false).await?;
             }
@@ -126,6 +126,17 @@ impl Stage {
 
     fn sim(&self) -> &Sim {
         self.aws.sim()
+    }
+
+    /// Has the role do everything that is needed, but for one action.
+    fn allow(&self, cause: Cause, without: &str) -> Edit {
+        let account = account(cause);
+        let statements = self.rights.get(&account).map(Vec::as_slice).unwrap_or_default();
+        Edit::SetRoleStatements {
+            statements: rig::without(statements, without),
+            account,
+            role: ROLE.to_owned(),
+        }
     }
 
     fn edit(&self, edit: Edit) -> Result<()> {
@@ -187,7 +198,7 @@ impl Stage {
 
     /// Images can be shared with everybody again, and the role may not change that.
     fn turn_off_guardrail(&self, cause: Cause) -> Result<()> {
-        self.edit(allow(cause, BLOCK))?;
+        self.edit(self.allow(cause, BLOCK))?;
         self.edit(Edit::SetGuardrails {
             account: account(cause),
             region: REGION.to_owned(),
@@ -248,7 +259,7 @@ impl Stage {
 
     /// Has the policy prove copies, or prove none.
     async fn prove_copies(&self, proves: bool) -> Result<()> {
-        let launch = proves.then(|| json!({"instanceType": "t3.nano", "subnetID": "subnet-0a1b2c3d", "timeout": "2m"}));
+        let launch = proves.then(world::launch);
         let patch = json!({"spec": {"validation": {"launch": launch}}});
         let policies = self.objects("AMIEncryptionPolicy").await?;
         policies
@@ -315,16 +326,6 @@ fn trust(cause: Cause, trust: &[&str]) -> Edit {
         account: account(cause),
         role: ROLE.to_owned(),
         trust: trust.iter().map(|id| (*id).to_owned()).collect(),
-    }
-}
-
-/// Allows everything that is needed, but for one action.
-fn allow(cause: Cause, without: &str) -> Edit {
-    let allow = allowed().into_iter().filter(|action| *action != without);
-    Edit::SetRoleAllow {
-        account: account(cause),
-        role: ROLE.to_owned(),
-        allow: allow.map(str::to_owned).collect(),
     }
 }
 

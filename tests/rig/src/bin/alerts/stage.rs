@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use rig::{ControlPlane, Options, Process, Relay, Screen, poll_until};
+use rig::{ControlPlane, Options, Process, Relay, Rights, Screen, poll_until};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -49,6 +49,8 @@ pub(crate) struct Stage {
     pub(crate) aws: Server,
     pub(crate) plane: ControlPlane,
     kubeconfig: PathBuf,
+    /// What the roles may do.
+    pub(crate) rights: Rights,
     /// When each cause of the wave began, and was gone.
     pub(crate) times: Vec<(Cause, Instant, Option<Instant>)>,
     /// How many pages had come before this wave.
@@ -61,13 +63,25 @@ pub(crate) struct Stage {
     screen: Arc<Screen>,
 }
 
+/// The controller is the real binary, which is built next to this one.
+fn program() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("amiseal");
+    ensure!(
+        program.is_file(),
+        "{} does not exist: run `make alerts`, which builds it",
+        program.display()
+    );
+    Ok(program)
+}
+
 impl Stage {
     /// Starts everything, and waits until each image has its copy.
     pub(crate) async fn set(screen: Arc<Screen>) -> Result<Self> {
         let accounts: Vec<&str> = Cause::all().filter_map(Cause::account).collect();
         let without = account(Cause::CheckFails);
-        let sim = Sim::new(&world::world(&accounts, &without, &account(Cause::CopyDisabled))?)
-            .context("the world is no world")?;
+        let rights = rig::rights_of(&program()?, &world::proving_policy(&accounts), &[])?;
+        let world = world::world(&accounts, &without, &account(Cause::CopyDisabled), &rights)?;
+        let sim = Sim::new(&world).context("the world is no world")?;
         let aws = Server::on_loopback(sim).context("the simulator cannot listen on loopback")?;
         let relay = Relay::start(aws.address())?;
         screen.step("Starting etcd, kube-apiserver, two replicas of amiseal, Prometheus and a receiver of pages");
@@ -85,6 +99,7 @@ impl Stage {
             aws,
             plane,
             kubeconfig,
+            rights,
             times: Vec::new(),
             before: 0,
             told: Vec::new(),
@@ -100,12 +115,7 @@ impl Stage {
 
     /// Starts the replicas, and makes their Pods, by which Prometheus finds them.
     pub(crate) async fn start_replicas(&mut self) -> Result<()> {
-        let program = std::env::current_exe()?.with_file_name("amiseal");
-        ensure!(
-            program.is_file(),
-            "{} does not exist: run `make alerts`, which builds it",
-            program.display()
-        );
+        let program = program()?;
         self.replicas.clear();
         for name in REPLICAS {
             let log = self.plane.directory().join(format!("{name}.log"));

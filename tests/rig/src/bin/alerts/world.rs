@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use ec2sim::WorldSpec;
+use rig::Rights;
 use serde_json::{Value, json};
 
 use crate::stage::{NAMESPACE, SERVICE_ACCOUNT};
@@ -20,12 +21,6 @@ pub(crate) const POLICY: &str = "production";
 /// The ConfigMap that somebody else has made.
 pub(crate) const TAKEN: &str = "settings";
 
-/// What the role is allowed.
-pub(crate) fn allowed() -> Vec<&'static str> {
-    let mut actions = rig::role_actions();
-    actions.push(GRANT);
-    actions
-}
 /// Without this action AWS begins copies, and they fail.
 pub(crate) const GRANT: &str = "kms:CreateGrant";
 /// Without this one nobody can be kept from sharing images with everybody.
@@ -35,10 +30,12 @@ pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 
 /// AWS with an image in each of these accounts that is to be copied, but for one account that has none. In one account a
 /// launch template names it.
-pub(crate) fn world(accounts: &[&str], without: &str, launching: &str) -> Result<WorldSpec> {
+pub(crate) fn world(accounts: &[&str], without: &str, launching: &str, rights: &Rights) -> Result<WorldSpec> {
     let base = json!({"name": "base", "devices": [{"gib": 1}], "expect": {"copied": {"key": KEY, "tags": "withheld"}}});
     let account = |id: &&str| {
-        let role = json!({"name": ROLE, "externalID": "platform", "trust": [HOME], "allow": allowed()});
+        let statements = rights.get(*id).cloned().unwrap_or_default();
+        let role =
+            json!({"name": ROLE, "externalID": "platform", "trust": [HOME], "allow": [], "statements": statements});
         let images: &[Value] = if *id == without {
             &[]
         } else {
@@ -68,8 +65,24 @@ pub(crate) fn world(accounts: &[&str], without: &str, launching: &str) -> Result
     WorldSpec::parse(&world.to_string()).context("the world is no world")
 }
 
+/// By what instances are launched, where copies are proven.
+pub(crate) fn launch() -> Value {
+    json!({"instanceType": "t3.nano", "subnetID": "subnet-0a1b2c3d", "timeout": "2m"})
+}
+
 /// The policy that has them migrated, findings looked for, and a guardrail held.
 pub(crate) fn policy(accounts: &[&str]) -> String {
+    document(accounts).to_string()
+}
+
+/// The same with copies proven, as it comes to be: by this one the roles have their rights.
+pub(crate) fn proving_policy(accounts: &[&str]) -> String {
+    let mut policy = document(accounts);
+    policy["spec"]["validation"] = json!({"launch": launch()});
+    policy.to_string()
+}
+
+fn document(accounts: &[&str]) -> Value {
     let accounts: Vec<Value> = accounts.iter().map(|id| json!({"accountID": id})).collect();
     json!({
         "apiVersion": "amiseal.dev/v1alpha1",
@@ -94,7 +107,6 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
             "accounts": accounts,
         },
     })
-    .to_string()
 }
 
 /// The ConfigMap of somebody else, and what the chart grants with `promotionMap.enabled`.

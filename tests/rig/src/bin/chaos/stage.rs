@@ -54,7 +54,9 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts everything, and applies the policy.
     pub(crate) async fn set(screen: Arc<Screen>, fault: Fault, rng: StdRng, seed: u64) -> Result<Self> {
-        let sim = Sim::new(&world::world(seed)?).context("the world is no world")?;
+        let program = program()?;
+        let rights = rig::rights_of(&program, &world::policy(), &[])?;
+        let sim = Sim::new(&world::world(seed, &rights)?).context("the world is no world")?;
         let needed = sim.with_world(effects::needed);
         let aws = Server::on_loopback(sim).context("the simulator cannot listen on loopback")?;
         let relay = Relay::start(aws.address())?;
@@ -62,7 +64,6 @@ impl Stage {
         options.etcd_quota = fault.etcd_quota();
         let plane = ControlPlane::start(options).await?;
         let kubeconfig = plane.service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT).await?;
-        let program = program()?;
         let describe = |name: String| Description {
             log: plane.directory().join(format!("{name}.log")),
             name,

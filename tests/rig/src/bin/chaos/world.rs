@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use ec2sim::WorldSpec;
+use rig::Rights;
 use serde_json::{Value, json};
 
 /// The access key of the controller's own identity.
@@ -29,12 +30,13 @@ pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
 /// So many simulated seconds pass in a real one.
 const SPEED: u32 = 30;
 
-/// AWS as the fault finds it. Changes show late, pages are unordered or empty, calls are throttled as AWS throttles them.
-pub(crate) fn world(seed: u64) -> Result<WorldSpec> {
+/// AWS as the fault finds it, with the rights of the roles. Changes show late, pages are unordered or empty, calls are throttled as AWS throttles them.
+pub(crate) fn world(seed: u64, rights: &Rights) -> Result<WorldSpec> {
     let regions: Vec<Value> = REGIONS.iter().map(|region| place(region)).collect();
     let mut accounts = vec![json!({"id": HOME})];
     accounts.extend(ACCOUNTS.iter().map(|id| {
-        let role = json!({"name": "amiseal", "externalID": "platform", "trust": [HOME], "allow": rig::role_actions()});
+        let statements = rights.get(*id).cloned().unwrap_or_default();
+        let role = json!({"name": "amiseal", "externalID": "platform", "trust": [HOME], "allow": [], "statements": statements});
         json!({"id": id, "roles": [role], "regions": regions})
     }));
     let world = json!({
@@ -99,7 +101,9 @@ mod tests {
 
     #[test]
     fn the_world_has_as_many_images_to_copy_as_it_says() {
-        let world = Sim::new(&world(1).expect("a world")).expect("a world").world();
+        let world = Sim::new(&world(1, &Rights::new()).expect("a world"))
+            .expect("a world")
+            .world();
         let images = world.regions().flat_map(|(_, region)| region.images.values());
         let to_copy = images.filter(|image| matches!(image.expect, Expectation::Copied(_)));
         assert_eq!((to_copy.count(), TO_COPY), (300, 300));

@@ -16,7 +16,7 @@ use crate::staging::Staging;
 
 const POLICY: &str = "production";
 /// What the policy says from then on.
-const PROMOTION: &str =
+pub(crate) const PROMOTION: &str =
     r#"{"spec":{"promotion":{"launchTemplates":"Update","ssmParameters":"Update","autoScalingGroups":"Update"}}}"#;
 /// The image whose consumers are put back.
 const ROLLED_BACK: (&str, &str, &str) = ("111111111111", "us-east-1", "web-2025-6");

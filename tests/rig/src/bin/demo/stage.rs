@@ -5,13 +5,26 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ec2sim::{Server, Sim, WorldSpec};
-use rig::{ControlPlane, Options, Process, Screen};
+use rig::{ControlPlane, Options, Process, Rights, Screen};
+use serde_json::Value;
 
 use crate::kubectl::kubectl;
+use crate::moving::PROMOTION;
 
 /// The access key of the world's identity; its secret can be anything.
 pub(crate) const ACCESS_KEY: &str = "AKIAPLATFORM00000001";
 pub(crate) const SECRET_KEY: &str = "the-simulator-checks-no-signature";
+/// What was forgotten of the rights in an account.
+const FORGOTTEN: [(&str, &str); 1] = [("444444444444", "ec2:CreateTags")];
+/// What EC2 asks for at the keys of copies on the role's behalf.
+const OF_KEYS: [&str; 6] = [
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+];
 const NAMESPACE: &str = "amiseal-system";
 const SERVICE_ACCOUNT: &str = "amiseal";
 const READY: Duration = Duration::from_secs(30);
@@ -29,7 +42,8 @@ impl Stage {
     /// Starts everything and returns when the controller leads.
     pub(crate) async fn set(screen: &Screen) -> Result<Self> {
         screen.step("Simulating AWS as demo/world.yaml has it");
-        let aws = start_aws()?;
+        let rights = rights()?;
+        let aws = start_aws(&rights)?;
         screen.block(&describe(aws.sim()));
         screen.block(&format!("endpoint: {}", aws.endpoint()));
 
@@ -115,9 +129,32 @@ pub(crate) fn read_demo_file(name: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn start_aws() -> Result<Server> {
+/// Just the rights of the policy as it comes to be, once it has consumers moved.
+fn rights() -> Result<Rights> {
+    let mut policy: Value =
+        serde_saphyr::from_str(&read_demo_file("policy.yaml")?).context("demo/policy.yaml is no policy")?;
+    let more: Value = serde_json::from_str(PROMOTION)?;
+    for (field, value) in more["spec"]["promotion"].as_object().into_iter().flatten() {
+        policy["spec"]["promotion"][field.as_str()] = value.clone();
+    }
+    rig::rights_of(&program()?, &policy.to_string(), &[])
+}
+
+/// AWS with roles that have just these rights, those that were forgotten aside.
+fn start_aws(rights: &Rights) -> Result<Server> {
     let text = read_demo_file("world.yaml")?;
-    let spec = WorldSpec::parse(&text).context("demo/world.yaml is no world")?;
+    let mut spec = WorldSpec::parse(&text).context("demo/world.yaml is no world")?;
+    spec.settings.copies.key_actions = OF_KEYS.map(str::to_owned).to_vec();
+    for account in &mut spec.accounts {
+        let Some(statements) = rights.get(&account.id) else {
+            continue;
+        };
+        let (_, forgotten) = FORGOTTEN.iter().find(|(id, _)| *id == account.id).unwrap_or(&("", ""));
+        for role in &mut account.roles {
+            role.allow.clear();
+            role.statements = rig::without(statements, forgotten);
+        }
+    }
     let sim = Sim::new(&spec).context("demo/world.yaml is no world")?;
     Server::on_loopback(sim).context("the simulator cannot listen on loopback")
 }
@@ -140,14 +177,20 @@ fn describe(sim: &Sim) -> String {
     })
 }
 
-/// The controller is the real binary, which is built next to this one. It inherits nothing but what is set here.
-async fn start_controller(control_plane: &ControlPlane, endpoint: &str) -> Result<(Process, String)> {
+/// The controller is the real binary, which is built next to this one.
+fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("amiseal");
     anyhow::ensure!(
         program.is_file(),
         "{} does not exist: run `make demo`, which builds it",
         program.display()
     );
+    Ok(program)
+}
+
+/// It inherits nothing but what is set here.
+async fn start_controller(control_plane: &ControlPlane, endpoint: &str) -> Result<(Process, String)> {
+    let program = program()?;
     let kubeconfig = control_plane
         .service_account_kubeconfig(NAMESPACE, SERVICE_ACCOUNT)
         .await?;
