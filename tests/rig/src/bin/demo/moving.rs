@@ -14,7 +14,7 @@ use crate::set_back::Owner;
 use crate::stage::{Stage, read_demo_file};
 use crate::staging::Staging;
 
-const POLICY: &str = "production";
+pub(crate) const POLICY: &str = "production";
 /// What the policy says from then on.
 pub(crate) const PROMOTION: &str =
     r#"{"spec":{"promotion":{"launchTemplates":"Update","ssmParameters":"Update","autoScalingGroups":"Update"}}}"#;

@@ -9,7 +9,7 @@ use rig::{ControlPlane, Options, Process, Rights, Screen};
 use serde_json::Value;
 
 use crate::kubectl::kubectl;
-use crate::moving::PROMOTION;
+use crate::moving::{POLICY as MOVING, PROMOTION};
 
 /// The access key of the world's identity; its secret can be anything.
 pub(crate) const ACCESS_KEY: &str = "AKIAPLATFORM00000001";
@@ -129,15 +129,18 @@ pub(crate) fn read_demo_file(name: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Just the rights of the policy as it comes to be, once it has consumers moved.
+/// Just the rights of the policies as they come to be, once the first has consumers moved.
 fn rights() -> Result<Rights> {
-    let mut policy: Value =
-        serde_saphyr::from_str(&read_demo_file("policy.yaml")?).context("demo/policy.yaml is no policy")?;
+    let text = read_demo_file("policy.yaml")?;
+    let mut policies: Vec<Value> = serde_saphyr::from_multiple(&text).context("demo/policy.yaml has no policies")?;
     let more: Value = serde_json::from_str(PROMOTION)?;
+    let moving = policies.iter_mut().find(|policy| policy["metadata"]["name"] == MOVING);
+    let moving = moving.with_context(|| format!("demo/policy.yaml has no policy {MOVING}"))?;
     for (field, value) in more["spec"]["promotion"].as_object().into_iter().flatten() {
-        policy["spec"]["promotion"][field.as_str()] = value.clone();
+        moving["spec"]["promotion"][field.as_str()] = value.clone();
     }
-    rig::rights_of(&program()?, &policy.to_string(), &[])
+    let policies: Vec<String> = policies.iter().map(Value::to_string).collect();
+    rig::rights_of(&program()?, &policies.join("\n---\n"), &[])
 }
 
 /// AWS with roles that have just these rights, those that were forgotten aside.
