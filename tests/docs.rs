@@ -214,7 +214,8 @@ fn the_roles_of_tests_may_do_what_a_policy_that_asks_for_everything_takes_but_fo
          inspector: {maximumSeverity: High, scan: OnDemand}}, \
          promotion: {seal: amiseal-verified, tags: Publish, launchTemplates: Update, ssmParameters: Update, \
          autoScalingGroups: Refresh, map: {ssmPrefix: /amiseal/images}}, \
-         guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce}, \
+         guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce, \
+         allowedImages: {mode: Enforce, criteria: [{imageProviders: [amazon]}]}}, \
          accounts: [{accountID: '111122223333', regions: [{name: eu-west-1, kmsKeyID: alias/ami}]}]}}";
     let policies = amiseal::cli::policy_file::policies(policy).expect("a policy");
     let rights = amiseal::plan::rights::of(&policies, &amiseal::plan::rights::Options::default());

@@ -399,7 +399,7 @@ impl Tally {
 /// What only policies bring about that none of these histories has, or hardly any: proofs by Jobs, refreshes that fail, wrong schedules,
 /// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, and guardrails. Tests of `plan/` and
 /// scenarios play it.
-const NOT_PLAYED: [&str; 20] = [
+const NOT_PLAYED: [&str; 21] = [
     reason::SOURCE_NOT_SHARED,
     reason::COPY_REPLACED,
     reason::INSTANCE_TYPE_MISMATCH,
@@ -418,6 +418,7 @@ const NOT_PLAYED: [&str; 20] = [
     reason::ENFORCED,
     reason::NOT_ENFORCED,
     reason::HELD_BY_DECLARATIVE_POLICY,
+    reason::MAY_REFUSE_IMAGES,
     reason::REQUESTED,
     reason::NOT_READ,
 ];

@@ -113,10 +113,12 @@ const KEEP_THE_MAP: [&str; 3] = [
 ];
 
 /// Besides, to see what they are, which findings are looked for in too.
-const HOLD_GUARDRAILS: [&str; 5] = [
+const HOLD_GUARDRAILS: [&str; 7] = [
     "ec2:GetEbsDefaultKmsKeyId",
     "ec2:ModifyEbsDefaultKmsKeyId",
     "ec2:EnableEbsEncryptionByDefault",
     "ec2:EnableImageBlockPublicAccess",
     "ec2:EnableSnapshotBlockPublicAccess",
+    "ec2:ReplaceImageCriteriaInAllowedImagesSettings",
+    "ec2:EnableAllowedImagesSettings",
 ];

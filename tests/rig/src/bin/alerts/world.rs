@@ -80,7 +80,7 @@ pub(crate) fn policy(accounts: &[&str]) -> String {
                 "ebsEncryptionByDefault": "Ignore",
                 "imageBlockPublicAccess": "Enforce",
                 "snapshotBlockPublicAccess": "Ignore",
-                "allowedImages": "Ignore",
+                "allowedImages": {"mode": "Ignore"},
             },
             "promotion": {"launchTemplates": "Update"},
             "defaults": {
