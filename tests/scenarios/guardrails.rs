@@ -27,7 +27,7 @@ pub(crate) const SETTING: [&str; 4] = [
     "EnableSnapshotBlockPublicAccess",
 ];
 /// What the role may do by the statements of guardrails, and by no others.
-const OF_GUARDRAILS: [&str; 9] = [
+pub(crate) const OF_GUARDRAILS: [&str; 11] = [
     "ec2:GetEbsEncryptionByDefault",
     "ec2:GetEbsDefaultKmsKeyId",
     "ec2:GetImageBlockPublicAccessState",
@@ -37,6 +37,8 @@ const OF_GUARDRAILS: [&str; 9] = [
     "ec2:EnableEbsEncryptionByDefault",
     "ec2:EnableImageBlockPublicAccess",
     "ec2:EnableSnapshotBlockPublicAccess",
+    "ec2:ReplaceImageCriteriaInAllowedImagesSettings",
+    "ec2:EnableAllowedImagesSettings",
 ];
 
 /// A world of one account and region that is set like this, in YAML, with one image that is as it should be.
@@ -79,7 +81,7 @@ pub(crate) fn all_enforced() -> Value {
         "ebsEncryptionByDefault": "Enforce",
         "imageBlockPublicAccess": "Enforce",
         "snapshotBlockPublicAccess": "Enforce",
-        "allowedImages": "Ignore",
+        "allowedImages": {"mode": "Ignore"},
     }))
 }
 
@@ -89,9 +91,12 @@ pub(crate) fn one_of(name: &str, mode: &str) -> Value {
         "ebsEncryptionByDefault": "Ignore",
         "imageBlockPublicAccess": "Ignore",
         "snapshotBlockPublicAccess": "Ignore",
-        "allowedImages": "Ignore",
+        "allowedImages": {"mode": "Ignore"},
     });
-    all[name] = json!(mode);
+    match name {
+        "allowedImages" => all[name]["mode"] = json!(mode),
+        _ => all[name] = json!(mode),
+    }
     all
 }
 

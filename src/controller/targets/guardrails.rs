@@ -56,7 +56,7 @@ impl TargetReconciler<'_> {
         let launchers = self.launchers(picture.as_deref());
         let knows = Knows {
             launchers: launchers.are_known(),
-            images: launchers.know_images(),
+            images: launchers.images_read_at(),
         };
         let now = self.ctx.clock.now();
         if self.state(|state| state.guardrails.is_read_due(&asked, knows, now)) {
@@ -128,6 +128,8 @@ impl TargetReconciler<'_> {
         } else {
             KeyStanding::Unasked
         };
+        let picture = self.picture();
+        let images_of = picture.and_then(|picture| picture.graph.read_at());
         let images = match guardrails::asks_about_images(asked, &readings) {
             Some(wanted) => self.images_standing(wanted).await,
             None => ImagesStanding::Unasked,
@@ -141,6 +143,7 @@ impl TargetReconciler<'_> {
                 key: standing,
                 key_of: state.key.view().arn().cloned(),
                 images,
+                images_of,
             };
             state.guardrails.fetched(fetched, interval, now, spread);
         });

@@ -113,10 +113,11 @@ pub fn asks_about_images<'a>(asked: &'a [Asked], readings: &[Reading]) -> Option
 }
 
 impl Launchers<'_> {
-    /// Whether nothing more will be known of the images that are in use without anybody's doing.
-    pub fn know_images(&self) -> bool {
+    /// When it was read which images are in use; none while more may be known of them without anybody's doing, or nothing is read.
+    pub fn images_read_at(&self) -> Option<Timestamp> {
         let is_waited_for = matches!(self.unknown_images(), Some(Unknown::Passing));
-        !is_waited_for && !(self.are_read && self.is_due)
+        let is_known = self.are_read && !self.is_due && !is_waited_for;
+        self.graph.filter(|_| is_known)?.read_at()
     }
 
     /// What is said of Allowed AMIs where it is not known what is in use, so that no image is judged.

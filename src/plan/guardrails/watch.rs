@@ -31,15 +31,17 @@ pub struct Fetched {
     pub key_of: Option<KeyArn>,
     /// Whether Allowed AMIs would refuse what is in use, where that matters.
     pub images: ImagesStanding,
+    /// When that was read by which they are judged.
+    pub images_of: Option<Timestamp>,
 }
 
 /// What is known by now besides the guardrails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Knows {
-    /// Who launches there.
+    /// Whether it is known who launches there.
     pub launchers: bool,
-    /// Which images are in use there.
-    pub images: bool,
+    /// When it was read which images are in use there, where that is known.
+    pub images: Option<Timestamp>,
 }
 
 /// The guardrails as they were read last, and what was done about them since.
@@ -53,6 +55,7 @@ pub struct GuardrailWatch {
     key: KeyStanding,
     key_of: Option<KeyArn>,
     images: ImagesStanding,
+    images_of: Option<Timestamp>,
     /// Whether it is known what earlier processes have put on record.
     has_record: bool,
     /// When all were read last, whatever came of it.
@@ -94,8 +97,17 @@ impl GuardrailWatch {
     pub fn is_read_due(&self, asked: &[Asked], knows: Knows, now: Timestamp) -> bool {
         let is_new = asked.iter().any(|one| !self.readings.contains_key(&one.guardrail));
         let has_come = self.key == KeyStanding::Waiting && knows.launchers;
-        let waited_for = has_come || self.images == ImagesStanding::Waiting && knows.images;
+        let waited_for = has_come || self.has_other_images(knows.images);
         !asked.is_empty() && (is_new || waited_for || self.reads_at.is_none_or(|at| at <= now))
+    }
+
+    /// Whether what is in use is another thing by now than what Allowed AMIs were judged by, and that matters.
+    fn has_other_images(&self, read: Option<Timestamp>) -> bool {
+        match self.images {
+            ImagesStanding::Waiting => read.is_some(),
+            ImagesStanding::MayRefuse(..) => read.is_some() && read != self.images_of,
+            _ => false,
+        }
     }
 
     /// They were read. They are read again after one and a half intervals of scans, after each of which they are too.
@@ -139,7 +151,7 @@ impl GuardrailWatch {
             (self.key, self.key_of) = (fetched.key, fetched.key_of);
         }
         if !keeps_images {
-            self.images = fetched.images;
+            (self.images, self.images_of) = (fetched.images, fetched.images_of);
         }
         self.read = Some(now);
         let usual = interval + interval / 2;

@@ -109,9 +109,13 @@ fn what_is_in_use_keeps_them_in_audit_mode_until_nobody_uses_it() {
         (&None, Some(false)),
         "all of it is settled"
     );
+    // It is looked again as soon as it is read anew what is in use.
     stage.in_use = ImagesStanding::Clear(by("amazon"));
-    stage.watch.scanned();
+    let reads = stage.reads;
     stage.visits((2005, 2100));
+    assert_eq!(stage.reads, reads);
+    stage.picture = 2100;
+    stage.visits((2105, 2200));
     assert_eq!((stage.count(ENABLE), stage.says().as_str()), (2, "True/Enforced"));
 
     // What is only said of what enabled would refuse does not keep audit mode from being as asked for.
@@ -388,7 +392,7 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
     for (launchers, said, are_known) in [
         (read(Some(&whole)), "", true),
         (due, "", false),
-        (not_read, "set spec.consumers.read to true", true),
+        (not_read, "set spec.consumers.read to true", false),
         (read(None), "waits", false),
         (read(Some(&throttled)), "waits", false),
         (read(Some(&denied)), "Not every instance could be read.", true),
@@ -407,7 +411,7 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
             }
             Some(other) => panic!("{other:?}"),
         }
-        assert_eq!(launchers.know_images(), are_known, "{said}");
+        assert_eq!(launchers.images_read_at().is_some(), are_known, "{said}");
     }
     let clear = || ImagesStanding::Clear(by("amazon"));
     assert_eq!(read(Some(&whole)).confirm_images(clear()), clear());

@@ -36,6 +36,8 @@ pub(super) struct Stage {
     pub(super) knows_launchers: bool,
     /// Whether Allowed AMIs would refuse what is in use.
     pub(super) in_use: ImagesStanding,
+    /// When what is in use was read.
+    pub(super) picture: i64,
     /// Of which generation the target is.
     pub(super) generation: i64,
     pub(super) older: Vec<(&'static str, Option<GuardrailSettings>)>,
@@ -147,6 +149,7 @@ impl Stage {
             standing: KeyStanding::Usable(key(1)),
             knows_launchers: true,
             in_use: ImagesStanding::Clear(by("amazon")),
+            picture: 0,
             generation: 1,
             older: Vec::new(),
             loses_writes: false,
@@ -226,7 +229,7 @@ impl Stage {
         let now = at(second);
         let knows = Knows {
             launchers: self.knows_launchers,
-            images: self.knows_launchers,
+            images: self.knows_launchers.then(|| at(self.picture)),
         };
         if self.watch.is_read_due(asked, knows, now) {
             self.reads += 1;
@@ -240,6 +243,7 @@ impl Stage {
             let asks_images = asks_about_images(asked, &readings).is_some();
             let fetched = Fetched {
                 readings,
+                images_of: Some(at(self.picture)),
                 images: Some(self.in_use.clone()).filter(|_| asks_images).unwrap_or_default(),
                 key: Some(self.standing.clone()).filter(|_| is_asked).unwrap_or_default(),
                 key_of: self.key.arn().cloned(),
