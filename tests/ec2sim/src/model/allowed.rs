@@ -27,7 +27,10 @@ impl ImageCriterion {
         of_list(&self.providers, &provider)
             && of_list(&self.names, &|pattern| glob::matches(pattern, &image.name))
             && of_list(&self.product_codes, &|code| image.product_codes.contains(code))
-            && of_list(&self.watermarks, &|key| image.attributes.watermarks.contains_key(key))
+            && of_list(&self.watermarks, &|key| {
+                let mut marks = image.attributes.watermarks.keys();
+                marks.any(|mark| glob::matches(key, mark))
+            })
             && self
                 .max_days_since_created
                 .is_none_or(|days| days_since(image.creation_date) <= f64::from(days))
