@@ -1,7 +1,7 @@
 //! Allowed AMIs: which images of others a region lets its account discover and launch ("How Allowed AMIs works" in the user guide of
 //! Amazon EC2).
 
-use super::{Guardrails, Image, ImageCriterion};
+use super::{Guardrails, Image, ImageCriterion, World};
 use crate::clock::SimTime;
 use crate::glob;
 
@@ -14,6 +14,34 @@ impl Guardrails {
         let is_met = |criterion: &ImageCriterion| criterion.is_met(image, owner_alias, now);
         let criteria = &self.allowed_image_criteria;
         self.allowed_images.as_deref() == Some("enabled") && !criteria.is_empty() && !criteria.iter().any(is_met)
+    }
+}
+
+impl World {
+    /// An image of another account that a template or a running instance of a region launches, that is hidden by settings after a change
+    /// and was not before; and how many calls there had been when people last changed what launches there.
+    pub(crate) fn newly_hidden(
+        &self,
+        (account, region): (&str, &str),
+        (before, after): (&Guardrails, &Guardrails),
+        now: SimTime,
+    ) -> Option<(String, u64)> {
+        let place = self.region(account, region)?;
+        let templates = place.consumers.launch_templates.iter();
+        let templates = templates.filter_map(|(_, template)| template.version(None)?.image.as_deref());
+        let instances = place.consumers.instances.iter();
+        let running = instances.filter(|(_, instance)| instance.state == "running");
+        let launched = templates.chain(running.map(|(_, instance)| instance.image.as_str()));
+        let mut images = launched.filter_map(|id| self.image(region, id));
+        let image = images.find(|image| {
+            let alias = self.owner_alias(&image.owner);
+            let is_others = image.exists() && image.owner != account;
+            is_others
+                && self.may_launch(account, image, now)
+                && !before.hides(image, alias, now)
+                && after.hides(image, alias, now)
+        })?;
+        Some((image.id.clone(), place.consumers_since))
     }
 }
 
