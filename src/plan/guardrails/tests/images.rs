@@ -259,10 +259,10 @@ fn of_others(number: u64) -> Image {
     }
 }
 
-fn judged(graph: &Graph, seen: &[Image], criteria: Vec<ImageCriterion>) -> Result<(), String> {
+fn judged(graph: &Graph, seen: &[Image], criteria: &[ImageCriterion]) -> Result<(), String> {
     let wanted = AllowedImages {
         state: AllowedState::AuditMode,
-        criteria: criteria.clone(),
+        criteria: criteria.to_vec(),
     };
     match images_standing(&wanted, graph, seen, &account(), at(1000)) {
         ImagesStanding::Clear(of) => {
@@ -281,13 +281,13 @@ fn judged(graph: &Graph, seen: &[Image], criteria: Vec<ImageCriterion>) -> Resul
 fn images_of_others_that_are_in_use_have_to_meet_a_criterion_and_at_most_five_are_named() {
     let graph = launching(Readings::default(), &[1, 2], 2);
     assert_eq!(
-        judged(&graph, &[], by("none")),
+        judged(&graph, &[], &by("none")),
         Ok(()),
         "what AWS does not show is launched by nobody"
     );
-    assert_eq!(judged(&graph, &[of_others(1)], by("444455556666")), Ok(()));
-    assert_eq!(judged(&graph, &[image(1, 1)], by("none")), Ok(()), "its own");
-    let why = judged(&graph, &[of_others(2), of_others(1), of_others(1)], by("amazon")).expect_err("a sentence");
+    assert_eq!(judged(&graph, &[of_others(1)], &by("444455556666")), Ok(()));
+    assert_eq!(judged(&graph, &[image(1, 1)], &by("none")), Ok(()), "its own");
+    let why = judged(&graph, &[of_others(2), of_others(1), of_others(1)], &by("amazon")).expect_err("a sentence");
     let (first, second) = (image_id(1), image_id(2));
     let expected = format!(
         "enabled would refuse 2 images that are in use here: {first} of 444455556666 (instance i-1-0 and 2 more), {second} of \
@@ -298,7 +298,7 @@ fn images_of_others_that_are_in_use_have_to_meet_a_criterion_and_at_most_five_ar
     let numbers: Vec<u64> = (1..=8).collect();
     let many: Vec<Image> = numbers.iter().map(|number| of_others(*number)).collect();
     let graph = launching(Readings::default(), &numbers, 0);
-    let why = judged(&graph, &many, by("amazon")).expect_err("a sentence");
+    let why = judged(&graph, &many, &by("amazon")).expect_err("a sentence");
     assert_eq!(why.matches("ami-").count(), 5, "{why}");
     assert!(
         why.contains("8 images that are in use here") && why.contains(" and 3 more."),
@@ -311,7 +311,7 @@ fn images_of_others_that_are_in_use_have_to_meet_a_criterion_and_at_most_five_ar
         scan: Some(ScanFilter::default()),
         ..ImageCriterion::default()
     }];
-    let why = judged(&graph, &many[..1], scanned).expect_err("a sentence");
+    let why = judged(&graph, &many[..1], &scanned).expect_err("a sentence");
     assert!(
         why.starts_with("It is not known whether enabled would refuse 1 image that is"),
         "{why}"
@@ -320,7 +320,7 @@ fn images_of_others_that_are_in_use_have_to_meet_a_criterion_and_at_most_five_ar
         owner: None,
         ..image(1, 1)
     };
-    let why = judged(&graph, &[nobodys], by("amazon")).expect_err("a sentence");
+    let why = judged(&graph, &[nobodys], &by("amazon")).expect_err("a sentence");
     assert!(why.contains("AWS does not say whose it is"), "{why}");
 }
 
