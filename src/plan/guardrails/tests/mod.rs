@@ -1,6 +1,7 @@
 mod failing;
 mod handing_over;
 mod images;
+mod images_whatever;
 mod stage;
 mod tables;
 mod whatever;
