@@ -13,17 +13,18 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    AccountCounts, ApprovalPolicy, AuditSettings, Backups, CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh,
-    ConsumerSettings, ConsumerState, ConsumerUpdate, ConsumerVersions, CopySettings, CopyStatus, Duration,
+    AccountCounts, AllowedImageCriterion, AllowedImagesSettings, AllowedImagesState, ApprovalPolicy, AuditSettings, Backups,
+    CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh, ConsumerSettings, ConsumerState, ConsumerUpdate,
+    ConsumerVersions, CopySettings, CopyStatus, CreationDateCondition, DeprecationTimeCondition, Duration,
     FindingCounts, FindingsStatus, ForeignImage, GroupUpdate, GuardrailManager, GuardrailMode, GuardrailName,
-    GuardrailSettings, GuardrailStatus, ImageCounts, ImageSelector, ImageTerm, ImageUsage, InspectorScan,
-    InspectorSettings, InspectorSeverity, InspectorState, InspectorStatus, InstanceRefreshSettings, JobSettings,
-    JobState, JobStatus, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, LaunchResult, LaunchSettings,
-    LaunchState, LaunchStatus, MapSettings, MapStatus, MaxFixAvailable, MigrationCounts, MigrationState, Mode,
-    MovedConsumer, NamedConsumer, NamedFinding, OnDemandScanState, OnDemandScanStatus, OrphanedCopies, OtherKey,
-    ParameterScope, PromotionSchedule, PromotionSettings, PublishedSettings, RefreshStrategy, RegionSpec,
-    ReportedGuardrailMode, SnapshotStatus, TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage, UnreadKind,
-    UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings,
+    GuardrailSettings, GuardrailStatus, ImageCounts, ImageSelector, ImageTerm, ImageUsage, ImageWatermarkFilter,
+    InspectorScan, InspectorSettings, InspectorSeverity, InspectorState, InspectorStatus, InstanceRefreshSettings,
+    JobSettings, JobState, JobStatus, KeyAccessRow, KeyAccessState, KindCount, LaunchPermissions, LaunchResult,
+    LaunchSettings, LaunchState, LaunchStatus, MapSettings, MapStatus, MaxFixAvailable, MigrationCounts,
+    MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OnDemandScanState, OnDemandScanStatus,
+    OrphanedCopies, OtherKey, ParameterScope, PromotionSchedule, PromotionSettings, PublishedSettings, RefreshStrategy,
+    RegionSpec, ScanResultCondition, SnapshotStatus, TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage,
+    UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings,
     ValidationStatus,
 };
 use amiseal::cli::crd;
@@ -604,7 +605,30 @@ fn target_spec() -> AMIEncryptionTargetSpec {
             ebs_encryption_by_default: GuardrailMode::Enforce,
             image_block_public_access: GuardrailMode::Audit,
             snapshot_block_public_access: GuardrailMode::Ignore,
-            allowed_images: ReportedGuardrailMode::Ignore,
+            allowed_images: AllowedImagesSettings {
+                mode: GuardrailMode::Enforce,
+                state: AllowedImagesState::Enabled,
+                criteria: vec![AllowedImageCriterion {
+                    image_providers: vec!["amazon".to_owned(), "444455556666".to_owned()],
+                    image_names: vec!["golden-*".to_owned()],
+                    marketplace_product_codes: vec!["abc".to_owned()],
+                    deprecation_time_condition: Some(DeprecationTimeCondition {
+                        maximum_days_since_deprecated: 0,
+                    }),
+                    creation_date_condition: Some(CreationDateCondition {
+                        maximum_days_since_created: 90,
+                    }),
+                    image_watermarks: vec![ImageWatermarkFilter {
+                        watermark_key: Some("444455556666:ok".to_owned()),
+                        ..ImageWatermarkFilter::default()
+                    }],
+                    scan_result_condition: Some(ScanResultCondition {
+                        maximum_severity_label: Some(InspectorSeverity::High),
+                        max_days_since_critical_fix_available: Some(7),
+                        ..ScanResultCondition::default()
+                    }),
+                }],
+            },
         }),
         history_ttl: Duration::from_mins(1440),
     }

@@ -256,6 +256,9 @@ pub mod reason {
     pub const NOT_ENFORCED: &str = "NotEnforced";
     /// A declarative policy of the organization holds a guardrail otherwise than the policy asks for. Change one of the two.
     pub const HELD_BY_DECLARATIVE_POLICY: &str = "HeldByDeclarativePolicy";
+    /// Allowed AMIs would refuse images that are in use, or that cannot be told, so that amiseal does not have them do so. Move what uses
+    /// them, allow them by another criterion, or fix what the message names.
+    pub const MAY_REFUSE_IMAGES: &str = "MayRefuseImages";
     /// AWS is asked to set a guardrail, and does not show it yet. Wait.
     pub const REQUESTED: &str = "Requested";
     /// A guardrail is not read yet, or could not be read. Wait, or fix what the message names.
@@ -278,6 +281,7 @@ pub mod reason {
         ENFORCED,
         NOT_ENFORCED,
         HELD_BY_DECLARATIVE_POLICY,
+        MAY_REFUSE_IMAGES,
         REQUESTED,
         NOT_READ,
         VALIDATING,

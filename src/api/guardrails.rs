@@ -5,13 +5,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{AllowedImagesSettings, Mode};
 use crate::domain::{Guardrail, ManagedBy};
 
 /// Settings of EC2 in each account and region that keep people from launching or sharing what they should not. `Enforce` takes the
 /// policy's `mode: Enforce` too: else everything is only reported. Where an older policy has the same one for the same account and region,
 /// that policy governs it.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardrailSettings {
     /// EBS encryption by default, with the policy's key as the default key. `Enforce`: the key is set first, and only where it is
@@ -25,23 +25,20 @@ pub struct GuardrailSettings {
     /// Block public access for snapshots. `Enforce`: it is set to `block-new-sharing`, unless it is `block-all-sharing` already.
     #[serde(default)]
     pub snapshot_block_public_access: GuardrailMode,
-    /// Allowed AMIs, which are reported and never set: they hold where they are `enabled`.
+    /// Allowed AMIs: which images of others can be launched.
     #[serde(default)]
-    pub allowed_images: ReportedGuardrailMode,
+    pub allowed_images: AllowedImagesSettings,
 }
 
 impl GuardrailSettings {
     /// What is to become of one of them.
     #[must_use]
-    pub const fn mode_of(self, guardrail: Guardrail) -> GuardrailMode {
+    pub const fn mode_of(&self, guardrail: Guardrail) -> GuardrailMode {
         match guardrail {
             Guardrail::EncryptionByDefault => self.ebs_encryption_by_default,
             Guardrail::ImageBlockPublicAccess => self.image_block_public_access,
             Guardrail::SnapshotBlockPublicAccess => self.snapshot_block_public_access,
-            Guardrail::AllowedImages => match self.allowed_images {
-                ReportedGuardrailMode::Audit => GuardrailMode::Audit,
-                ReportedGuardrailMode::Ignore => GuardrailMode::Ignore,
-            },
+            Guardrail::AllowedImages => self.allowed_images.mode,
         }
     }
 }
@@ -51,16 +48,6 @@ impl GuardrailSettings {
 pub enum GuardrailMode {
     /// It is set wherever it does not hold.
     Enforce,
-    /// It is reported.
-    #[default]
-    Audit,
-    /// It is not read.
-    Ignore,
-}
-
-/// What becomes of a guardrail that amiseal does not set.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReportedGuardrailMode {
     /// It is reported.
     #[default]
     Audit,
@@ -194,15 +181,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_said_is_audited_and_allowed_images_are_never_enforced() {
+    fn what_is_not_said_is_audited() {
         use GuardrailMode::{Audit, Enforce, Ignore};
-        let settings: GuardrailSettings =
-            serde_json::from_value(serde_json::json!({"imageBlockPublicAccess": "Enforce", "allowedImages": "Ignore"}))
-                .expect("settings");
+        let settings: GuardrailSettings = serde_json::from_value(serde_json::json!({
+            "imageBlockPublicAccess": "Enforce", "allowedImages": {"mode": "Ignore"},
+        }))
+        .expect("settings");
         let modes = Guardrail::ALL.map(|guardrail| settings.mode_of(guardrail));
         assert_eq!(modes, [Audit, Enforce, Audit, Ignore]);
-        let wrong = serde_json::from_value::<GuardrailSettings>(serde_json::json!({"allowedImages": "Enforce"}));
-        assert!(wrong.is_err(), "they are never set");
+        let nothing = GuardrailSettings::default();
+        assert_eq!(Guardrail::ALL.map(|guardrail| nothing.mode_of(guardrail)), [Audit; 4]);
     }
 
     #[test]

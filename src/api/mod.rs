@@ -10,6 +10,7 @@
 )]
 
 mod accounts_from;
+mod allowed_images;
 mod audit;
 mod class;
 pub mod conditions;
@@ -32,15 +33,17 @@ mod validation_inspector;
 mod validation_job;
 
 pub use accounts_from::{AccountCounts, AccountsFrom, WholeOrganization};
+pub use allowed_images::{
+    AllowedImageCriterion, AllowedImagesSettings, AllowedImagesState, CreationDateCondition, DeprecationTimeCondition,
+    ImageWatermarkFilter, ScanResultCondition,
+};
 pub use audit::{
     AuditSettings, CHECKS, CheckCount, FindingCounts, FindingsStatus, MaxFixAvailable, NAMED_FINDINGS, NamedFinding,
     UnreadPart,
 };
 pub use class::ImageClass;
 pub use duration::Duration;
-pub use guardrails::{
-    GuardrailManager, GuardrailMode, GuardrailName, GuardrailSettings, GuardrailStatus, ReportedGuardrailMode,
-};
+pub use guardrails::{GuardrailManager, GuardrailMode, GuardrailName, GuardrailSettings, GuardrailStatus};
 pub use instance_refresh::{ConsumerRefresh, InstanceRefreshSettings, RefreshStrategy};
 pub use migration::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, CopyStatus, MigrationState, SnapshotStatus};
 pub use new_images::NewImageSettings;

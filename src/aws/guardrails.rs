@@ -1,10 +1,13 @@
 //! The settings of a region that keep people from launching or sharing what they should not: read, and set.
 
-use aws_sdk_ec2::types::{self as sdk, ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState};
+use aws_sdk_ec2::types::{
+    self as sdk, AllowedImagesSettingsEnabledState, ImageBlockPublicAccessEnabledState, SnapshotBlockPublicAccessState,
+};
 use futures::future::join_all;
 
+use super::allowed_images::{criteria, requested};
 use super::session::Session;
-use crate::domain::{AwsError, Guardrail, GuardrailChange, GuardrailState, ManagedBy, Operation};
+use crate::domain::{AwsError, Guardrail, GuardrailChange, GuardrailState, ImageCriterion, ManagedBy, Operation};
 
 /// What a setting is, and whose it is to change.
 type Stated = Result<(Box<str>, Option<ManagedBy>), AwsError>;
@@ -21,11 +24,15 @@ impl Session {
     }
 
     async fn guardrail(&self, guardrail: Guardrail) -> GuardrailState {
+        let mut criteria = Vec::new();
         let read = match guardrail {
             Guardrail::EncryptionByDefault => self.encryption_by_default().await,
             Guardrail::ImageBlockPublicAccess => self.image_block().await,
             Guardrail::SnapshotBlockPublicAccess => self.snapshot_block().await,
-            Guardrail::AllowedImages => self.allowed_images_state().await,
+            Guardrail::AllowedImages => self.allowed_images_state().await.map(|(stated, shown)| {
+                criteria = shown;
+                stated
+            }),
         };
         let (state, managed_by) = match read {
             Ok((state, managed_by)) => (Ok(state), managed_by),
@@ -36,6 +43,7 @@ impl Session {
             holds: state.as_ref().is_ok_and(|state| holds(guardrail, state)),
             state,
             managed_by,
+            criteria,
         }
     }
 
@@ -74,7 +82,23 @@ impl Session {
                     .state(SnapshotBlockPublicAccessState::BlockNewSharing);
                 self.call(operation, request.send()).await.map(drop)
             }
+            GuardrailChange::ImageCriteria(criteria) => {
+                let criteria = criteria.iter().map(requested).collect();
+                let request = ec2
+                    .replace_image_criteria_in_allowed_images_settings()
+                    .set_image_criteria(Some(criteria));
+                self.call(operation, request.send()).await.map(drop)
+            }
+            GuardrailChange::AuditImages => self.allow_images(AllowedImagesSettingsEnabledState::AuditMode).await,
+            GuardrailChange::RefuseImages => self.allow_images(AllowedImagesSettingsEnabledState::Enabled).await,
         }
+    }
+
+    async fn allow_images(&self, state: AllowedImagesSettingsEnabledState) -> Result<(), AwsError> {
+        const OPERATION: Operation = Operation::EnableAllowedImagesSettings;
+        let request = self.ec2().enable_allowed_images_settings();
+        let request = request.allowed_images_settings_state(state);
+        self.call(OPERATION, request.send()).await.map(drop)
     }
 
     async fn encryption_by_default(&self) -> Stated {
@@ -102,11 +126,12 @@ impl Session {
         stated(OPERATION, state, answer.managed_by())
     }
 
-    async fn allowed_images_state(&self) -> Stated {
+    async fn allowed_images_state(&self) -> Result<((Box<str>, Option<ManagedBy>), Vec<ImageCriterion>), AwsError> {
         const OPERATION: Operation = Operation::GetAllowedImagesSettings;
         let request = self.ec2().get_allowed_images_settings();
         let answer = self.call(OPERATION, request.send()).await?;
-        stated(OPERATION, answer.state(), answer.managed_by())
+        let read = stated(OPERATION, answer.state(), answer.managed_by())?;
+        Ok((read, criteria(answer.image_criteria())))
     }
 }
 
@@ -140,7 +165,7 @@ mod tests {
     use super::super::Access;
     use super::super::testing::{Answer, Wire, bench, open, own};
     use super::*;
-    use crate::domain::ErrorClass;
+    use crate::domain::{ErrorClass, ScanFilter, WatermarkFilter};
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -208,6 +233,31 @@ mod tests {
         }
     }
 
+    /// Criteria that say something of everything between them.
+    fn everything() -> Vec<ImageCriterion> {
+        vec![
+            ImageCriterion {
+                providers: vec!["amazon".into(), "444455556666".into()],
+                names: vec!["golden-*".into()],
+                product_codes: vec!["abc".into()],
+                max_days_since_deprecated: Some(0),
+                max_days_since_created: Some(30),
+                ..ImageCriterion::default()
+            },
+            ImageCriterion {
+                watermarks: vec![WatermarkFilter {
+                    key: Some("111122223333:ok".into()),
+                    ..WatermarkFilter::default()
+                }],
+                scan: Some(ScanFilter {
+                    max_severity: Some("high".into()),
+                    ..ScanFilter::default()
+                }),
+                ..ImageCriterion::default()
+            },
+        ]
+    }
+
     #[tokio::test]
     async fn each_change_is_the_call_that_it_says_with_what_it_sets() {
         let wire = Wire::new(|request| {
@@ -225,6 +275,33 @@ mod tests {
                 Some(("ImageBlockPublicAccessState", "block-new-sharing")),
             ),
             (GuardrailChange::BlockSnapshots, Some(("State", "block-new-sharing"))),
+            (
+                GuardrailChange::ImageCriteria(everything()),
+                Some(("ImageCriterion.1.ImageProvider.2", "444455556666")),
+            ),
+            (
+                GuardrailChange::ImageCriteria(everything()),
+                Some(("ImageCriterion.2.ScanResultCondition.MaximumSeverityLabel", "high")),
+            ),
+            (
+                GuardrailChange::ImageCriteria(everything()),
+                Some(("ImageCriterion.2.ImageWatermark.1.WatermarkKey", "111122223333:ok")),
+            ),
+            (
+                GuardrailChange::ImageCriteria(everything()),
+                Some((
+                    "ImageCriterion.1.DeprecationTimeCondition.MaximumDaysSinceDeprecated",
+                    "0",
+                )),
+            ),
+            (
+                GuardrailChange::AuditImages,
+                Some(("AllowedImagesSettingsState", "audit-mode")),
+            ),
+            (
+                GuardrailChange::RefuseImages,
+                Some(("AllowedImagesSettingsState", "enabled")),
+            ),
         ] {
             session.set_guardrail(&change).await.expect("taken");
             let request = wire.requests().pop().expect("a request");

@@ -133,6 +133,12 @@ fn code_reader(operation: Operation) -> fn(&Error) -> Option<&str> {
         Operation::EnableSnapshotBlockPublicAccess => {
             code::<ec2::enable_snapshot_block_public_access::EnableSnapshotBlockPublicAccessError>
         }
+        Operation::ReplaceImageCriteriaInAllowedImagesSettings => code::<
+            ec2::replace_image_criteria_in_allowed_images_settings::ReplaceImageCriteriaInAllowedImagesSettingsError,
+        >,
+        Operation::EnableAllowedImagesSettings => {
+            code::<ec2::enable_allowed_images_settings::EnableAllowedImagesSettingsError>
+        }
         Operation::DescribeAutoScalingGroups => {
             code::<autoscaling::describe_auto_scaling_groups::DescribeAutoScalingGroupsError>
         }
@@ -312,6 +318,10 @@ mod tests {
             }
             Operation::EnableImageBlockPublicAccess => session.set_guardrail(&GuardrailChange::BlockImages).await,
             Operation::EnableSnapshotBlockPublicAccess => session.set_guardrail(&GuardrailChange::BlockSnapshots).await,
+            Operation::ReplaceImageCriteriaInAllowedImagesSettings => {
+                session.set_guardrail(&GuardrailChange::ImageCriteria(Vec::new())).await
+            }
+            Operation::EnableAllowedImagesSettings => session.set_guardrail(&GuardrailChange::AuditImages).await,
             Operation::CreateLaunchTemplateVersion
             | Operation::ModifyLaunchTemplate
             | Operation::PutParameter

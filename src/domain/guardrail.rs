@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AwsError, KeyArn, Operation};
+use super::{AwsError, ImageCriterion, KeyArn, Operation};
 
 /// A setting of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +13,7 @@ pub enum Guardrail {
     ImageBlockPublicAccess,
     /// Snapshots cannot be made public (`GetSnapshotBlockPublicAccessState`).
     SnapshotBlockPublicAccess,
-    /// Only images of trusted owners can be launched (`GetAllowedImagesSettings`).
+    /// Only images that a criterion allows can be launched (`GetAllowedImagesSettings`).
     AllowedImages,
 }
 
@@ -63,6 +63,8 @@ pub struct GuardrailState {
     pub holds: bool,
     /// Whose it is to change; none where AWS does not say it, as of encryption.
     pub managed_by: Option<ManagedBy>,
+    /// Of Allowed AMIs, the criteria.
+    pub criteria: Vec<ImageCriterion>,
 }
 
 /// A call that sets one.
@@ -76,6 +78,12 @@ pub enum GuardrailChange {
     BlockImages,
     /// No snapshot can be made public.
     BlockSnapshots,
+    /// These are the criteria of Allowed AMIs, and no others.
+    ImageCriteria(Vec<ImageCriterion>),
+    /// AWS says of each image whether the criteria allow it, and refuses none.
+    AuditImages,
+    /// Images of others that no criterion allows are refused.
+    RefuseImages,
 }
 
 impl GuardrailChange {
@@ -86,6 +94,8 @@ impl GuardrailChange {
             Self::EncryptionByDefault => Operation::EnableEbsEncryptionByDefault,
             Self::BlockImages => Operation::EnableImageBlockPublicAccess,
             Self::BlockSnapshots => Operation::EnableSnapshotBlockPublicAccess,
+            Self::ImageCriteria(_) => Operation::ReplaceImageCriteriaInAllowedImagesSettings,
+            Self::AuditImages | Self::RefuseImages => Operation::EnableAllowedImagesSettings,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) mod testing;
 mod trail;
 mod usage_report;
 
-pub use allowed_images::{AllowedImages, AllowedState, ImageCriterion, WatermarkFilter};
+pub use allowed_images::{AllowedImages, AllowedState, ImageCriterion, ScanFilter, WatermarkFilter, are_same_criteria};
 pub use consumer::{
     Consumer, ConsumerKind, ImageRef, ImageReference, Launcher, Launches, Origin, Owner, ParameterRef, ParameterValue,
     Readings, TemplateId, TemplateVersion, VersionRef,

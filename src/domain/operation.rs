@@ -184,6 +184,8 @@ operations! {
     ec2:EnableEbsEncryptionByDefault          writes Some(Bucket::Write);
     ec2:EnableImageBlockPublicAccess          writes Some(Bucket::PublicAccess);
     ec2:EnableSnapshotBlockPublicAccess       writes Some(Bucket::PublicAccess);
+    ec2:ReplaceImageCriteriaInAllowedImagesSettings writes Some(Bucket::Write);
+    ec2:EnableAllowedImagesSettings           writes Some(Bucket::Write);
     autoscaling:DescribeAutoScalingGroups     reads  Some(Bucket::Beside);
     autoscaling:DescribeLaunchConfigurations  reads  Some(Bucket::Beside);
     ssm:DescribeParameters                    reads  Some(Bucket::Beside);

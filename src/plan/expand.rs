@@ -40,7 +40,7 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
                 consumers: spec.consumers.clone(),
                 unused: spec.unused.clone(),
                 audit: spec.audit.clone(),
-                guardrails: spec.guardrails,
+                guardrails: spec.guardrails.clone(),
                 history_ttl: spec.history_ttl,
             });
         }

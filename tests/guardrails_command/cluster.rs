@@ -78,8 +78,7 @@ fn cells(table: &str) -> Vec<Vec<&str>> {
 #[tokio::test]
 async fn every_account_and_region_has_all_guardrails_and_what_was_not_read_is_unknown() {
     let cluster = Cluster::new().await;
-    let enforced =
-        json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Enforce", "allowedImages": "Ignore"});
+    let enforced = json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Enforce", "allowedImages": {"mode": "Ignore"}});
     let found = json!([
         {"name": "EbsEncryptionByDefault", "mode": "Enforce", "state": "enabled", "holds": true, "drifts": 2},
         {"name": "ImageBlockPublicAccess", "mode": "Enforce", "state": "unblocked", "holds": false,

@@ -73,6 +73,9 @@ const FINDING: &[&str] = &["findings_are_counted_and_named_and_a_new_one_is_told
 const ENFORCING: &[&str] = &["what_a_policy_enforces_is_turned_on_once_and_the_key_first"];
 const REPORTING: &[&str] = &["a_guardrail_that_is_only_audited_is_reported_and_nothing_is_set"];
 
+const ALLOWING: &[&str] = &["criteria_and_audit_mode_are_set_once_and_say_what_enabled_would_refuse"];
+const REFUSING: &[&str] = &["images_are_refused_only_once_nobody_uses_one_that_would_be"];
+
 /// All that an account says of itself.
 const ACCOUNT: &[&str] = &[WHICH, "roleARN", "externalID", "kmsKeyID"];
 
@@ -166,6 +169,144 @@ pub(crate) const ALL: &[Field] = &[
         "guardrails.allowedImages",
         &["guardrails.allowedImages"],
         REPORTING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].creationDateCondition",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].creationDateCondition.maximumDaysSinceCreated",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].deprecationTimeCondition",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].deprecationTimeCondition.maximumDaysSinceDeprecated",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageNames",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageProviders",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageWatermarks",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageWatermarks[].maximumDaysSinceSourceImageCreated",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageWatermarks[].maximumDaysSinceWatermarkCreated",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageWatermarks[].sourceImageRegion",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].imageWatermarks[].watermarkKey",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].marketplaceProductCodes",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maxDaysSinceCriticalFixAvailable",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maxDaysSinceHighFixAvailable",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maxDaysSinceInformationalFixAvailable",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maxDaysSinceLastFindingScan",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maxDaysSinceLowFixAvailable",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maxDaysSinceMediumFixAvailable",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.criteria[].scanResultCondition.maximumSeverityLabel",
+        &["guardrails.allowedImages.criteria"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.mode",
+        &["guardrails.allowedImages.mode"],
+        ALLOWING,
+        false,
+    ),
+    field(
+        "guardrails.allowedImages.state",
+        &["guardrails.allowedImages.state"],
+        REFUSING,
         false,
     ),
     field(
@@ -662,6 +803,21 @@ pub(crate) fn texts(path: &str) -> Texts {
                 "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5\n",
             ],
         ),
+        "guardrails.allowedImages.criteria[].imageProviders[]" => of(
+            &["444455556666", "aws-backup-vault"],
+            &["", "canonical", "Amazon", "11112222333", "111122223333\n"],
+        ),
+        "guardrails.allowedImages.criteria[].imageNames[]" => of(
+            &["golden-*", "a (b) [c] ./d-'e'@f_g", "a??", &long("n", 128)],
+            &["", "a?", "a:b", "a&b", "golden\n"],
+        ),
+        "guardrails.allowedImages.criteria[].marketplaceProductCodes[]" => {
+            of(&["abc123", &long("c", 25)], &["", "a-b", "abc\n"])
+        }
+        "guardrails.allowedImages.criteria[].imageWatermarks[].watermarkKey" => {
+            of(&["111122223333:golden", "*:gold-?"], &[""])
+        }
+        "guardrails.allowedImages.criteria[].imageWatermarks[].sourceImageRegion" => of(&["eu-*", "us-east-1"], &[""]),
         "promotion.map.configMap" => of(
             &["m", "amiseal.images-2", &long("m", 253)],
             &["", "Images", "-a", "a-", "a..b", "a_b", "amiseal-system/a", "images\n"],
@@ -755,6 +911,11 @@ pub(crate) fn item(path: &str, number: usize) -> Value {
         "imageSelector.include[].ids" | "imageSelector.exclude[].ids" => json!(format!("ami-{number:08x}")),
         "audit.requiredTags" => json!(format!("more-{number}")),
         "audit.trustedOwners" | "audit.allowedSharing" => json!(format!("8{number:011}")),
+        "guardrails.allowedImages.criteria" => json!({"imageNames": [format!("more-{number}")]}),
+        "guardrails.allowedImages.criteria[].imageProviders" => json!(format!("8{number:011}")),
+        "guardrails.allowedImages.criteria[].imageNames" => json!(format!("more-{number}")),
+        "guardrails.allowedImages.criteria[].marketplaceProductCodes" => json!(format!("more{number}")),
+        "guardrails.allowedImages.criteria[].imageWatermarks" => json!({"watermarkKey": format!("8{number:011}:more")}),
         "promotion.instanceRefresh.alarms" => json!(format!("more-{number}")),
         "promotion.instanceRefresh.checkpointPercentages" => json!(number % 100 + 1),
         "validation.launch.securityGroupIDs" => json!(format!("sg-{number:08x}")),

@@ -218,7 +218,32 @@ pub(crate) fn base() -> Value {
             "ebsEncryptionByDefault": "Ignore",
             "imageBlockPublicAccess": "Ignore",
             "snapshotBlockPublicAccess": "Ignore",
-            "allowedImages": "Ignore",
+            "allowedImages": {
+                "mode": "Ignore",
+                "state": "Enabled",
+                "criteria": [{
+                    "imageProviders": ["amazon", "111122223333"],
+                    "imageNames": ["web-*"],
+                    "marketplaceProductCodes": ["abc"],
+                    "deprecationTimeCondition": {"maximumDaysSinceDeprecated": 7},
+                    "creationDateCondition": {"maximumDaysSinceCreated": 90},
+                    "imageWatermarks": [{
+                        "watermarkKey": "111122223333:ok",
+                        "sourceImageRegion": "eu-west-1",
+                        "maximumDaysSinceSourceImageCreated": 90,
+                        "maximumDaysSinceWatermarkCreated": 30,
+                    }],
+                    "scanResultCondition": {
+                        "maximumSeverityLabel": "High",
+                        "maxDaysSinceLastFindingScan": 7,
+                        "maxDaysSinceInformationalFixAvailable": 300,
+                        "maxDaysSinceLowFixAvailable": 200,
+                        "maxDaysSinceMediumFixAvailable": 100,
+                        "maxDaysSinceHighFixAvailable": 30,
+                        "maxDaysSinceCriticalFixAvailable": 14,
+                    },
+                }],
+            },
         },
     })
 }
@@ -286,6 +311,8 @@ expect:
   - {{operation: EnableEbsEncryptionByDefault}}
   - {{operation: EnableImageBlockPublicAccess}}
   - {{operation: EnableSnapshotBlockPublicAccess}}
+  - {{operation: ReplaceImageCriteriaInAllowedImagesSettings}}
+  - {{operation: EnableAllowedImagesSettings}}
 identities:
 - {{accessKey: {ACCESS_KEY}, account: "{CONTROLLER}", name: user/amiseal, allow: ["sts:*"]}}
 accounts:

@@ -56,7 +56,16 @@ pub(crate) fn accepted() -> Value {
                 "disabledChecks": ["unused-image", "orphan-snapshot"],
             },
             "guardrails": {"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Audit",
-                "snapshotBlockPublicAccess": "Ignore", "allowedImages": "Ignore"},
+                "snapshotBlockPublicAccess": "Ignore",
+                "allowedImages": {"mode": "Enforce", "state": "Enabled", "criteria": [{
+                    "imageProviders": ["amazon", "444455556666"],
+                    "imageNames": ["golden-*"],
+                    "marketplaceProductCodes": ["abc"],
+                    "deprecationTimeCondition": {"maximumDaysSinceDeprecated": 0},
+                    "creationDateCondition": {"maximumDaysSinceCreated": 90},
+                    "imageWatermarks": [{"watermarkKey": "444455556666:ok"}],
+                    "scanResultCondition": {"maximumSeverityLabel": "High"},
+                }]}},
             "copy": {
                 "namePattern": "encrypted-{sourceID}-{name}",
                 "extraTags": {"owner": "platform"},

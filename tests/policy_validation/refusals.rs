@@ -465,12 +465,68 @@ fn guardrails() -> Vec<Refusal> {
             "spec.guardrails.snapshotBlockPublicAccess",
             modes,
         ),
-        // They are reported, and never set.
         refused(
-            "/spec/guardrails/allowedImages",
-            json!("Enforce"),
+            "/spec/guardrails/allowedImages/mode",
+            json!("Enabled"),
+            "spec.guardrails.allowedImages.mode",
+            modes,
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/state",
+            json!("enabled"),
+            "spec.guardrails.allowedImages.state",
+            "supported values: \"AuditMode\", \"Enabled\"",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria",
+            json!([]),
             "spec.guardrails.allowedImages",
-            "supported values: \"Audit\", \"Ignore\"",
+            "allowedImages with mode Enforce must have criteria: write for example [{imageProviders: [amazon]}], or set mode \
+             to Audit",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0",
+            json!({}),
+            "spec.guardrails.allowedImages.criteria[0]",
+            "a criterion of allowedImages must ask for something: add for example imageProviders, or remove the criterion",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/imageProviders/0",
+            json!("canonical"),
+            "spec.guardrails.allowedImages.criteria[0].imageProviders",
+            "imageProviders must be the 12 digits of accounts, in quotes, amazon, aws-marketplace, aws-backup-vault or none: \
+             write for example \"099720109477\"",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/imageProviders/0",
+            json!("none"),
+            "spec.guardrails.allowedImages.criteria[0].imageProviders",
+            "imageProviders must have no other value beside none: remove the others, or none",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/imageNames/0",
+            json!("a?"),
+            "spec.guardrails.allowedImages.criteria[0].imageNames",
+            "imageNames may hold letters, digits, spaces and ()[]./-'@_*?, and are at least 3 characters long where one of \
+             them is ?: write for example golden-*",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/marketplaceProductCodes/0",
+            json!("a-b"),
+            "spec.guardrails.allowedImages.criteria[0].marketplaceProductCodes",
+            "marketplaceProductCodes may hold letters and digits: write the code as AWS Marketplace shows it",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/imageWatermarks/0",
+            json!({}),
+            "spec.guardrails.allowedImages.criteria[0].imageWatermarks[0]",
+            "an item of imageWatermarks must ask for something: add for example watermarkKey, or remove the item",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/scanResultCondition",
+            json!({}),
+            "spec.guardrails.allowedImages.criteria[0].scanResultCondition",
+            "scanResultCondition must ask for something: add for example maximumSeverityLabel, or remove it",
         ),
         refused(
             "/spec/guardrails",

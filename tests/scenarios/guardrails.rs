@@ -68,7 +68,7 @@ pub(crate) fn all_enforced() -> Value {
         "ebsEncryptionByDefault": "Enforce",
         "imageBlockPublicAccess": "Enforce",
         "snapshotBlockPublicAccess": "Enforce",
-        "allowedImages": "Ignore",
+        "allowedImages": {"mode": "Ignore"},
     }))
 }
 
@@ -78,9 +78,12 @@ pub(crate) fn one_of(name: &str, mode: &str) -> Value {
         "ebsEncryptionByDefault": "Ignore",
         "imageBlockPublicAccess": "Ignore",
         "snapshotBlockPublicAccess": "Ignore",
-        "allowedImages": "Ignore",
+        "allowedImages": {"mode": "Ignore"},
     });
-    all[name] = json!(mode);
+    match name {
+        "allowedImages" => all[name]["mode"] = json!(mode),
+        _ => all[name] = json!(mode),
+    }
     all
 }
 

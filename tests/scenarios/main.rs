@@ -12,6 +12,7 @@ mod failing;
 mod following;
 mod gitops;
 mod guardrails;
+mod guardrails_allowed;
 mod guardrails_left;
 mod harness;
 mod holding;

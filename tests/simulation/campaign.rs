@@ -398,11 +398,12 @@ impl Tally {
 }
 
 /// What only policies bring about that none of these histories has, or hardly any: proofs by Jobs, refreshes that fail, wrong schedules,
-/// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, a role that may not set a guardrail, and
-/// accounts of an organization. Tests of `plan/` and scenarios play it.
-const NOT_PLAYED: [&str; 17] = [
+/// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, a role that may not set a guardrail,
+/// Allowed AMIs, and accounts of an organization. Tests of `plan/` and scenarios play it.
+const NOT_PLAYED: [&str; 18] = [
     reason::READ,
     reason::NOT_READ_YET,
+    reason::MAY_REFUSE_IMAGES,
     reason::SOURCE_NOT_SHARED,
     reason::COPY_REPLACED,
     reason::INSTANCE_TYPE_MISMATCH,

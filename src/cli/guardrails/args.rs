@@ -48,7 +48,8 @@ pub struct Args {
     /// Which public snapshots a declarative policy blocks. Default: new ones, unless AWS blocks all of them already
     #[arg(long, value_enum, value_name = "STATE", requires = "form")]
     pub snapshots: Option<Snapshots>,
-    /// Also hold Allowed AMIs, with the owners of the policies' audit.trustedOwners: no policy enforces them by itself
+    /// Hold Allowed AMIs in this state, also where the policies only report them. Without criteria the owners of audit.trustedOwners are
+    /// allowed. Default: as the policies enforce them
     #[arg(long, value_enum, value_name = "STATE", requires = "form")]
     pub allowed_images: Option<AllowedImages>,
     /// The ARN of a role, or a pattern of such, that a service control policy does not bind

@@ -12,8 +12,8 @@ use crate::api::{AMIEncryptionTargetStatus, GuardrailName};
 use crate::aws::{AwsError, Cause};
 use crate::controller::key_access::{Others, key_access};
 use crate::controller::registry::jittered;
-use crate::domain::{Guardrail, GuardrailChange, GuardrailState, KeyAccess, Operation};
-use crate::plan::guardrails::{self, Asked, Fetched, KeyStanding, Launchers, Reading};
+use crate::domain::{AllowedImages, Guardrail, GuardrailChange, GuardrailState, ImageId, KeyAccess, Operation};
+use crate::plan::guardrails::{self, Asked, Fetched, ImagesStanding, KeyStanding, Knows, Launchers, Reading};
 use crate::plan::obstacle::KeyView;
 use crate::plan::permissions::asks_for_changes;
 use crate::plan::usage::Picture;
@@ -36,9 +36,9 @@ impl TargetReconciler<'_> {
         let older = older.unwrap_or_default();
         let older: Vec<_> = older
             .iter()
-            .map(|target| (target.spec.policy.as_str(), target.spec.guardrails))
+            .map(|target| (target.spec.policy.as_str(), target.spec.guardrails.as_ref()))
             .collect();
-        let says = policy.and_then(|policy| policy.spec.guardrails);
+        let says = policy.as_ref().and_then(|policy| policy.spec.guardrails.as_ref());
         guardrails::asked(spec, says.filter(|_| is_known), &older)
     }
 
@@ -53,9 +53,13 @@ impl TargetReconciler<'_> {
             return;
         }
         let picture = self.picture();
-        let are_known = self.launchers(picture.as_deref()).are_known();
+        let launchers = self.launchers(picture.as_deref());
+        let knows = Knows {
+            launchers: launchers.are_known(),
+            images: launchers.images_read_at(),
+        };
         let now = self.ctx.clock.now();
-        if self.state(|state| state.guardrails.is_read_due(&asked, are_known, now)) {
+        if self.state(|state| state.guardrails.is_read_due(&asked, knows, now)) {
             self.read_guardrails(&asked).await;
         }
         let status = self.target.status.as_ref();
@@ -124,6 +128,12 @@ impl TargetReconciler<'_> {
         } else {
             KeyStanding::Unasked
         };
+        let picture = self.picture();
+        let images_of = picture.and_then(|picture| picture.graph.read_at());
+        let images = match guardrails::asks_about_images(asked, &readings) {
+            Some(wanted) => self.images_standing(wanted).await,
+            None => ImagesStanding::Unasked,
+        };
         let interval = self.target.spec.scan_interval.as_std();
         let now = self.ctx.clock.now();
         let spread = |wait| jittered(wait, &self.name);
@@ -132,6 +142,8 @@ impl TargetReconciler<'_> {
                 readings,
                 key: standing,
                 key_of: state.key.view().arn().cloned(),
+                images,
+                images_of,
             };
             state.guardrails.fetched(fetched, interval, now, spread);
         });
@@ -170,14 +182,49 @@ impl TargetReconciler<'_> {
         launchers.confirm(key, standing)
     }
 
+    /// Whether Allowed AMIs would refuse what is in use, by what is known of that. AWS is asked whose the images of others are.
+    async fn images_standing(&self, wanted: &AllowedImages) -> ImagesStanding {
+        let picture = self.picture();
+        let launchers = self.launchers(picture.as_deref());
+        if let Some(standing) = launchers.stand_without_images(wanted) {
+            return standing;
+        }
+        let Some(graph) = launchers.graph else {
+            return ImagesStanding::Waiting;
+        };
+        let inventory = self.state(|state| state.inventory.clone());
+        let is_own = |image: &ImageId| {
+            let known = inventory.as_ref();
+            known.is_some_and(|inventory| inventory.images.contains_key(image))
+        };
+        let foreign = guardrails::foreign_images(graph, is_own);
+        let mut seen = Vec::new();
+        if !foreign.is_empty() {
+            match Box::pin(self.session.images_of_anybody(&foreign)).await {
+                Ok(images) => seen = images,
+                Err(error) => {
+                    self.note(&error);
+                    tracing::warn!(%error, "could not read whose images are in use");
+                    return ImagesStanding::Unread(error);
+                }
+            }
+        }
+        let now = self.ctx.clock.system_time();
+        let standing = guardrails::images_standing(wanted, graph, &seen, &self.scope.account, now);
+        launchers.confirm_images(standing)
+    }
+
     /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.
     async fn set_guardrail(&self, guardrail: Guardrail) {
+        let Some(one) = self.enforced(guardrail) else {
+            return;
+        };
         let changes = self.state(|state| {
             let key = state.key.view().clone();
-            state.guardrails.changes(guardrail, &key)
+            state.guardrails.changes(&one, &key)
         });
         // Who has the account and region now knows of no changes.
-        if changes.is_empty() || !self.is_enforced(guardrail) {
+        if changes.is_empty() {
             return;
         }
         let operations: Vec<Operation> = changes.iter().map(GuardrailChange::operation).collect();
@@ -190,7 +237,8 @@ impl TargetReconciler<'_> {
         self.state(|state| state.guardrails.begins(guardrail, now));
         let mut set = Vec::new();
         for change in changes {
-            if !self.is_enforced(guardrail) {
+            // What is wanted may be another thing by now.
+            if self.enforced(guardrail).as_ref() != Some(&one) {
                 break;
             }
             if let Err(error) = Box::pin(session.set_guardrail(&change)).await {
@@ -210,10 +258,10 @@ impl TargetReconciler<'_> {
         self.ctx.events.normal(self.target, ENFORCED, &action, &note).await;
     }
 
-    /// Whether it is to be set by what policies say at this moment. AWS may be slow, and they are changed meanwhile.
-    fn is_enforced(&self, guardrail: Guardrail) -> bool {
-        let asked = self.asked_guardrails();
-        asked.iter().any(|one| one.guardrail == guardrail && one.enforces)
+    /// What is to be set by what policies say at this moment. AWS may be slow, and they are changed meanwhile.
+    fn enforced(&self, guardrail: Guardrail) -> Option<Asked> {
+        let mut asked = self.asked_guardrails().into_iter();
+        asked.find(|one| one.guardrail == guardrail && one.enforces)
     }
 
     fn guardrail_failed(&self, guardrail: Guardrail, error: &AwsError, took_some: bool) {

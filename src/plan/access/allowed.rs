@@ -115,7 +115,7 @@ fn meets(of: &ImageCriterion, image: &Candidate, now: Timestamp) -> (Truth, Vec<
             format!("the name is none of {}", of.names.join(", ")),
         ));
     }
-    if of.product_codes {
+    if !of.product_codes.is_empty() {
         let is_met = if image.product_codes {
             Truth::Perhaps("Its product code is not compared".to_owned())
         } else {
@@ -138,7 +138,7 @@ fn meets(of: &ImageCriterion, image: &Candidate, now: Timestamp) -> (Truth, Vec<
     if !of.watermarks.is_empty() {
         parts.push((watermarked(of, image), "it has none of the watermarks".to_owned()));
     }
-    if of.scan {
+    if of.scan.is_some() {
         let is_met = if image.new {
             Truth::No
         } else {
@@ -164,8 +164,8 @@ fn meets(of: &ImageCriterion, image: &Candidate, now: Timestamp) -> (Truth, Vec<
 /// Whether it has one of the watermarks. Of a filter that asks for more than the key, that is not known.
 fn watermarked(of: &ImageCriterion, image: &Candidate) -> Truth {
     let each = of.watermarks.iter().map(|filter| {
-        let has_key = filter.key.as_ref().is_none_or(|key| image.watermarks.contains(key));
-        match (has_key && !image.watermarks.is_empty(), filter.narrower) {
+        let has_key = |mark: &str| filter.key.as_deref().is_none_or(|key| glob(key, mark));
+        match (image.watermarks.iter().any(|mark| has_key(mark)), filter.is_narrower()) {
             (false, _) => Truth::No,
             (true, true) => Truth::Perhaps("What the criterion asks of a watermark is not compared".to_owned()),
             (true, false) => Truth::Yes,

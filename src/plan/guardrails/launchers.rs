@@ -109,6 +109,6 @@ fn unread(graph: &Graph) -> Option<Unread> {
 }
 
 /// An endpoint that cannot be reached lasts: a missing route does not come by itself, and a reading that lacks it only once is not kept.
-fn passes(problem: &Problem) -> bool {
+pub(super) fn passes(problem: &Problem) -> bool {
     [reason::THROTTLED, reason::TRANSIENT_ERROR].contains(&problem.reason)
 }

@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::key;
-use crate::domain::{AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, ManagedBy};
+use super::images::{self, ImagesStanding};
+use super::{Asked, key};
+use crate::domain::{
+    AllowedImages, AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, ManagedBy, are_same_criteria,
+};
 use crate::plan::obstacle::KeyView;
 
 /// A guardrail, as it was read.
@@ -44,16 +47,34 @@ impl Reading {
     }
 
     /// Whether it can be set, as far as it goes by its state: it does not hold, all of it was read, and it is the account's to change.
-    pub(super) fn may_be_set(&self, view: &KeyView) -> bool {
-        let is_accounts = self.state.managed_by != Some(ManagedBy::DeclarativePolicy);
-        self.error().is_none() && is_accounts && self.verdict(view) == Verdict::Differs
+    pub(super) fn may_be_set(&self, asked: &Asked, view: &KeyView) -> bool {
+        self.error().is_none() && self.is_accounts() && self.verdict(asked, view) == Verdict::Differs
     }
 
-    pub(super) fn verdict(&self, view: &KeyView) -> Verdict {
+    fn is_accounts(&self) -> bool {
+        self.state.managed_by != Some(ManagedBy::DeclarativePolicy)
+    }
+
+    /// Whether it has to be known what Allowed AMIs would refuse: they do not refuse it already, by these criteria.
+    pub(super) fn asks_about_images(&self, wanted: &AllowedImages) -> bool {
+        let refuses = self.state.holds && self.has_criteria(wanted);
+        self.error().is_none() && self.is_accounts() && !refuses
+    }
+
+    /// Of Allowed AMIs, whether the criteria are those that are wanted.
+    pub(super) fn has_criteria(&self, wanted: &AllowedImages) -> bool {
+        are_same_criteria(&self.state.criteria, &wanted.criteria)
+    }
+
+    pub(super) fn verdict(&self, asked: &Asked, view: &KeyView) -> Verdict {
+        let holds = |state: &str| match &asked.allowed {
+            Some(wanted) => images::are_as_wanted(wanted, state, &self.state.criteria),
+            None => self.state.holds,
+        };
         match (&self.state.state, &self.key) {
             (Err(_), _) => Verdict::NotKnown,
             // Whatever the key is.
-            (Ok(_), _) if !self.state.holds => Verdict::Differs,
+            (Ok(state), _) if !holds(state) => Verdict::Differs,
             (Ok(_), None) => Verdict::Holds,
             (Ok(_), Some(Err(_))) => Verdict::NotKnown,
             (Ok(_), Some(Ok(shown))) => match view {
@@ -88,8 +109,8 @@ impl Reading {
             .is_some_and(|error| matches!(error.class, ErrorClass::Throttled | ErrorClass::Transient))
     }
 
-    /// What sets it, in this order: encryption is not turned on under another key.
-    pub(super) fn changes(&self, view: &KeyView) -> Vec<GuardrailChange> {
+    /// What sets it, in this order: encryption is not turned on under another key. `standing` is of Allowed AMIs.
+    pub(super) fn changes(&self, asked: &Asked, view: &KeyView, standing: &ImagesStanding) -> Vec<GuardrailChange> {
         match self.guardrail() {
             Guardrail::EncryptionByDefault => {
                 let (Some(wanted), Some(shown)) = (key::usable(view), self.default_key()) else {
@@ -101,7 +122,12 @@ impl Reading {
             }
             Guardrail::ImageBlockPublicAccess => vec![GuardrailChange::BlockImages],
             Guardrail::SnapshotBlockPublicAccess => vec![GuardrailChange::BlockSnapshots],
-            Guardrail::AllowedImages => Vec::new(),
+            Guardrail::AllowedImages => match (&asked.allowed, self.state()) {
+                (Some(wanted), Some(state)) => {
+                    images::changes(wanted, state, &self.state.criteria, standing.is_clear_for(wanted))
+                }
+                _ => Vec::new(),
+            },
         }
     }
 }

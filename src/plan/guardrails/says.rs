@@ -12,16 +12,17 @@ use crate::plan::freshness;
 use crate::plan::obstacle::Problem;
 
 /// In this order: of several guardrails the first is said. What is not among them is a call that has failed in some other way.
-const ORDER: [&str; 6] = [
+const ORDER: [&str; 7] = [
     reason::FORBIDDEN,
     reason::KEY_NOT_USABLE,
     reason::HELD_BY_DECLARATIVE_POLICY,
+    reason::MAY_REFUSE_IMAGES,
     reason::REQUESTED,
     reason::NOT_READ,
     reason::NOT_ENFORCED,
 ];
 /// Where in this order other reasons come.
-const OTHERS: usize = 3;
+const OTHERS: usize = 4;
 
 /// Whether a person has to act on a condition with this reason.
 pub fn needs_a_person(why: &str) -> bool {
@@ -29,6 +30,7 @@ pub fn needs_a_person(why: &str) -> bool {
         reason::FORBIDDEN,
         reason::KEY_NOT_USABLE,
         reason::HELD_BY_DECLARATIVE_POLICY,
+        reason::MAY_REFUSE_IMAGES,
     ]
     .contains(&why)
 }
@@ -86,33 +88,37 @@ impl View<'_> {
                 _ => not_read(&format!("could not be read. {}", problem.message)),
             };
         }
-        match reading.verdict(self.key) {
+        match reading.verdict(asked, self.key) {
             Verdict::Holds => None,
             Verdict::NotKnown => not_read("is not judged before the policy's key is known: see KeyUsable."),
-            Verdict::Differs if asked.enforces => Some(self.unset(asked.guardrail, name, reading)),
+            Verdict::Differs if asked.enforces => Some(self.unset(asked, name, reading)),
             Verdict::Differs => {
-                let is = format!("{name} is {}", shown(reading));
+                let is = format!("{name} is {}", shown(reading, asked));
                 let message = match &asked.governor {
                     Some(policy) => format!("{is}: the older policy {policy} governs it here."),
                     None => format!("{is}, which is only reported."),
                 };
+                let note = self.watch.images_note(asked).map(|note| format!(" {note}"));
+                let message = message + &note.unwrap_or_default();
                 Some(Problem::new(reason::NOT_ENFORCED, message))
             }
         }
     }
 
     /// Why a guardrail that is to be set is not.
-    fn unset(&self, guardrail: Guardrail, name: &str, reading: &Reading) -> Problem {
+    fn unset(&self, asked: &Asked, name: &str, reading: &Reading) -> Problem {
+        let guardrail = asked.guardrail;
         if reading.managed_by() == Some(ManagedBy::DeclarativePolicy) {
             let message = format!(
                 "A declarative policy of the organization holds {name} at {}: change it there, or set Audit for it in \
                  spec.guardrails.",
-                reading.state().unwrap_or_default()
+                shown(reading, asked)
             );
             return Problem::new(reason::HELD_BY_DECLARATIVE_POLICY, message);
         }
         let hindrance = match guardrail {
             Guardrail::EncryptionByDefault => self.watch.hindrance(self.key, &self.spec.kms_key_id),
+            Guardrail::AllowedImages => self.watch.images_hindrance(asked, self.key),
             _ => None,
         };
         let was_asked = self.watch.was_asked(guardrail, self.key);
@@ -120,6 +126,12 @@ impl View<'_> {
         let failure = failure.filter(|problem| !was_asked || needs_a_person(problem.reason));
         let is_settling = self.watch.is_settling(guardrail, self.key, self.now);
         match (hindrance, failure) {
+            // What AWS denies hinders the criteria too.
+            (_, Some(problem)) if guardrail == Guardrail::AllowedImages => problem.clone(),
+            (Some(Hindrance::NotUsable(why)), _) if guardrail == Guardrail::AllowedImages => {
+                let message = format!("{name} stays {}. {why}", shown(reading, asked));
+                Problem::new(reason::MAY_REFUSE_IMAGES, message)
+            }
             (Some(Hindrance::NotUsable(why)), _) => {
                 let message =
                     format!("The policy's key is not made the default key, and {name} is not turned on. {why}");
@@ -139,10 +151,15 @@ impl View<'_> {
 }
 
 /// The state in words.
-fn shown(reading: &Reading) -> String {
+fn shown(reading: &Reading, asked: &Asked) -> String {
     let state = reading.state().unwrap_or("unknown");
+    let has_others = asked
+        .allowed
+        .as_ref()
+        .is_some_and(|wanted| !reading.has_criteria(wanted));
     match reading.default_key() {
         Some(key) if state == "enabled" => format!("{state} under {key}"),
+        _ if has_others => format!("{state} with other criteria"),
         _ => state.to_owned(),
     }
 }

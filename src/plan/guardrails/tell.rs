@@ -19,6 +19,8 @@ const KEY: usize = 256;
 const MESSAGE: usize = 1024;
 /// The guardrail that takes a key.
 const KEYED: GuardrailName = GuardrailName::EbsEncryptionByDefault;
+/// The guardrail that takes criteria.
+const WITH_CRITERIA: GuardrailName = GuardrailName::AllowedImages;
 
 /// What is said by.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,8 @@ pub struct View<'a> {
 /// is said of everything else.
 pub fn tell(status: &mut AMIEncryptionTargetStatus, before: &AMIEncryptionTargetStatus, view: &View<'_>) {
     let is_same_key = status.key_arn == before.key_arn;
+    let said = conditions::find(&before.conditions, conditions::GUARDRAILS_ENFORCED);
+    let is_same_spec = said.is_some_and(|said| said.observed_generation == view.generation);
     let mut write = Writer {
         conditions: &mut status.conditions,
         generation: view.generation,
@@ -76,8 +80,9 @@ pub fn tell(status: &mut AMIEncryptionTargetStatus, before: &AMIEncryptionTarget
         .map(|(one, problem)| {
             let name = GuardrailName::from(one.guardrail);
             let mut row = before.guardrails.iter().find(|row| row.name == name).cloned();
-            // What held under another key says nothing of this one.
-            if let Some(row) = row.as_mut().filter(|row| row.name == KEYED && !is_same_key) {
+            // What held under another key says nothing of this one, nor what held by criteria that the policy may have changed.
+            let is_another = name == KEYED && !is_same_key || name == WITH_CRITERIA && !is_same_spec;
+            if let Some(row) = row.as_mut().filter(|_| is_another) {
                 row.held_since = None;
             }
             view.row(one, problem.as_ref(), row, is_fresh)
@@ -124,7 +129,7 @@ impl View<'_> {
         row.state = text(reading.and_then(Reading::state), STATE);
         row.key_arn = text(reading.and_then(Reading::default_key), KEY);
         row.managed_by = reading.and_then(Reading::managed_by).map(GuardrailManager::from);
-        let verdict = reading.map_or(Verdict::NotKnown, |reading| reading.verdict(self.key));
+        let verdict = reading.map_or(Verdict::NotKnown, |reading| reading.verdict(asked, self.key));
         row.holds = match verdict {
             Verdict::Holds => Some(true),
             Verdict::Differs => Some(false),
@@ -133,6 +138,9 @@ impl View<'_> {
         let is_held = row.managed_by == Some(GuardrailManager::DeclarativePolicy);
         if is_held && verdict == Verdict::Holds {
             row.message = Some("A declarative policy of the organization holds it.".to_owned());
+        } else if verdict == Verdict::Holds {
+            let note = self.watch.images_note(asked);
+            row.message = note.map(|note| cut(note, MESSAGE));
         }
         let is_settling = self.watch.is_settling(asked.guardrail, self.key, self.now);
         match verdict {
@@ -182,9 +190,13 @@ pub fn drifts(before: &[GuardrailStatus], now: &[GuardrailStatus]) -> Vec<Drift>
     let told = |row: &GuardrailStatus| Drift {
         name: row.name,
         message: format!(
-            "{} held, and was found undone: it is {} now. CloudTrail knows who did that.",
+            "{} held, and was found undone: it is {}{} now. CloudTrail knows who did that.",
             row.name.as_str(),
-            row.state.as_deref().unwrap_or("unknown")
+            row.state.as_deref().unwrap_or("unknown"),
+            match row.name {
+                WITH_CRITERIA => ", or has other criteria,",
+                _ => "",
+            }
         ),
     };
     now.iter().filter(drifted).map(told).collect()

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Asked;
+use super::images::ImagesStanding;
 use super::key::{self, Hindrance, KeyStanding};
 use super::reading::{Reading, Verdict};
 use super::request::{Failure, Fate, Request, later, problem_of};
 use crate::api::{GuardrailName, GuardrailStatus};
-use crate::domain::{AwsError, Guardrail, GuardrailChange, KeyArn};
+use crate::domain::{AllowedState, AwsError, Guardrail, GuardrailChange, KeyArn};
 use crate::plan::obstacle::{KeyView, Problem};
 use crate::plan::problem;
 
@@ -28,6 +29,19 @@ pub struct Fetched {
     pub key: KeyStanding,
     /// Of which key that was asked.
     pub key_of: Option<KeyArn>,
+    /// Whether Allowed AMIs would refuse what is in use, where that matters.
+    pub images: ImagesStanding,
+    /// When that was read by which they are judged.
+    pub images_of: Option<Timestamp>,
+}
+
+/// What is known by now besides the guardrails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Knows {
+    /// Whether it is known who launches there.
+    pub launchers: bool,
+    /// When it was read which images are in use there, where that is known.
+    pub images: Option<Timestamp>,
 }
 
 /// The guardrails as they were read last, and what was done about them since.
@@ -40,6 +54,8 @@ pub struct GuardrailWatch {
     failures: BTreeMap<Guardrail, Failure>,
     key: KeyStanding,
     key_of: Option<KeyArn>,
+    images: ImagesStanding,
+    images_of: Option<Timestamp>,
     /// Whether it is known what earlier processes have put on record.
     has_record: bool,
     /// When all were read last, whatever came of it.
@@ -84,11 +100,21 @@ impl GuardrailWatch {
         }
     }
 
-    /// Whether they are to be read now. `knows_launchers` says whether it is known who launches there.
-    pub fn is_read_due(&self, asked: &[Asked], knows_launchers: bool, now: Timestamp) -> bool {
+    /// Whether they are to be read now. What is known by now may have been waited for.
+    pub fn is_read_due(&self, asked: &[Asked], knows: Knows, now: Timestamp) -> bool {
         let is_new = asked.iter().any(|one| !self.readings.contains_key(&one.guardrail));
-        let waited_for = self.key == KeyStanding::Waiting && knows_launchers;
+        let has_come = self.key == KeyStanding::Waiting && knows.launchers;
+        let waited_for = has_come || self.has_other_images(knows.images);
         !asked.is_empty() && (is_new || waited_for || self.reads_at.is_none_or(|at| at <= now))
+    }
+
+    /// Whether what is in use is another thing by now than what Allowed AMIs were judged by, and that matters.
+    fn has_other_images(&self, read: Option<Timestamp>) -> bool {
+        match self.images {
+            ImagesStanding::Waiting => read.is_some(),
+            ImagesStanding::MayRefuse(..) => read.is_some() && read != self.images_of,
+            _ => false,
+        }
     }
 
     /// They were read. They are read again after one and a half intervals of scans, after each of which they are too.
@@ -103,10 +129,17 @@ impl GuardrailWatch {
             KeyStanding::Unread(error) => Some(error.clone()),
             _ => None,
         };
-        let mut failed = of_key;
+        let of_images = match &fetched.images {
+            ImagesStanding::Unread(error) => Some(error.clone()),
+            _ => None,
+        };
+        let mut failed = of_key.or(of_images);
         let was_well = self.failed_reads == 0;
         let mut readings = BTreeMap::new();
         let mut keeps_key = false;
+        // That something would be refused is as true as before.
+        let is_blip_of_images = was_well && matches!(fetched.images, ImagesStanding::Unread(_));
+        let mut keeps_images = is_blip_of_images && matches!(self.images, ImagesStanding::MayRefuse(..));
         for reading in fetched.readings {
             failed = failed.or_else(|| reading.error().cloned());
             let before = self.readings.remove(&reading.guardrail());
@@ -115,11 +148,17 @@ impl GuardrailWatch {
             let kept = before.filter(|before| is_blip && before.error().is_none());
             // By a reading that has failed nobody was asked about the key.
             keeps_key |= kept.as_ref().is_some_and(key::is_of_key);
+            keeps_images |= kept
+                .as_ref()
+                .is_some_and(|kept| kept.guardrail() == Guardrail::AllowedImages);
             readings.insert(reading.guardrail(), kept.unwrap_or(reading));
         }
         self.readings = readings;
         if !keeps_key {
             (self.key, self.key_of) = (fetched.key, fetched.key_of);
+        }
+        if !keeps_images {
+            (self.images, self.images_of) = (fetched.images, fetched.images_of);
         }
         self.read = Some(now);
         let usual = interval + interval / 2;
@@ -150,8 +189,9 @@ impl GuardrailWatch {
         // Somebody else has set what could not be set.
         let readings = &self.readings;
         self.failures.retain(|guardrail, _| {
-            let reading = readings.get(guardrail);
-            reading.is_none_or(|reading| reading.verdict(key) != Verdict::Holds)
+            let one = asked.iter().find(|one| one.guardrail == *guardrail);
+            let found = one.zip(readings.get(guardrail));
+            found.is_none_or(|(one, reading)| reading.verdict(one, key) != Verdict::Holds)
         });
         for one in asked {
             if self.is_to_be_set(one, key, now) {
@@ -194,9 +234,9 @@ impl GuardrailWatch {
         let is_over = |(guardrail, request): (&Guardrail, &Request)| {
             let wanted = asked.iter().find(|one| one.guardrail == *guardrail && one.enforces);
             let is_over = match request.asked {
-                None => wanted.is_none_or(|_| !request.is_for(key) || !self.may_set(*guardrail, key)),
+                None => wanted.is_none_or(|one| !request.is_for(key) || !self.may_set(one, key)),
                 Some(_) if request.is_settling(now) => false,
-                Some(_) => wanted.is_none() || self.has_settled(*guardrail, request, key),
+                Some(_) => wanted.is_none_or(|one| self.has_settled(one, request, key)),
             };
             is_over.then_some((*guardrail, request.at))
         };
@@ -207,13 +247,14 @@ impl GuardrailWatch {
         self.over.extend(over);
     }
 
-    /// Whether a reading since it must have come to show says that it holds.
-    fn has_settled(&self, guardrail: Guardrail, request: &Request, key: &KeyView) -> bool {
-        let Some(reading) = self.readings.get(&guardrail) else {
+    /// Whether a reading since it must have come to show says that it holds; of Allowed AMIs, that nothing more can be set of them for now.
+    fn has_settled(&self, one: &Asked, request: &Request, key: &KeyView) -> bool {
+        let Some(reading) = self.readings.get(&one.guardrail) else {
             return false;
         };
         let is_since = request.settles_at().is_none_or(|at| at <= reading.at());
-        is_since && reading.verdict(key) == Verdict::Holds
+        let is_all = one.allowed.is_some() && reading.error().is_none() && self.changes(one, key).is_empty();
+        is_since && (is_all || reading.verdict(one, key) == Verdict::Holds)
     }
 
     /// Whether AWS is to be asked anew to set it.
@@ -225,16 +266,16 @@ impl GuardrailWatch {
         let fails = self.failures.get(&one.guardrail);
         let waits = fails.is_some_and(|failure| now < failure.until);
         let is_ready = !is_under_way && !waits && self.is_fresh(one.guardrail, now);
-        one.enforces && is_ready && self.may_set(one.guardrail, key)
+        one.enforces && is_ready && self.may_set(one, key)
     }
 
     /// Whether it may be set, by what was read of it and of the key.
-    fn may_set(&self, guardrail: Guardrail, key: &KeyView) -> bool {
-        let Some(reading) = self.readings.get(&guardrail) else {
+    fn may_set(&self, one: &Asked, key: &KeyView) -> bool {
+        let Some(reading) = self.readings.get(&one.guardrail) else {
             return false;
         };
         let has_key = !key::is_of_key(reading) || matches!(&self.key, KeyStanding::Usable(known) if is(known, key));
-        has_key && reading.may_be_set(key) && !reading.changes(key).is_empty()
+        has_key && reading.may_be_set(one, key) && !self.changes(one, key).is_empty()
     }
 
     fn is_fresh(&self, guardrail: Guardrail, now: Timestamp) -> bool {
@@ -243,9 +284,10 @@ impl GuardrailWatch {
     }
 
     /// The calls that set a guardrail, in this order.
-    pub fn changes(&self, guardrail: Guardrail, key: &KeyView) -> Vec<GuardrailChange> {
-        let reading = self.readings.get(&guardrail);
-        reading.map(|reading| reading.changes(key)).unwrap_or_default()
+    pub fn changes(&self, asked: &Asked, key: &KeyView) -> Vec<GuardrailChange> {
+        let reading = self.readings.get(&asked.guardrail);
+        let changes = reading.map(|reading| reading.changes(asked, key, &self.images));
+        changes.unwrap_or_default()
     }
 
     /// AWS is about to be asked.
@@ -315,7 +357,7 @@ impl GuardrailWatch {
     /// When it has to be read again for the sake of one of them.
     fn reads_sooner(&self, one: &Asked, key: &KeyView, now: Timestamp) -> Option<Timestamp> {
         let (guardrail, read) = (one.guardrail, self.read?);
-        let holds = self.verdict(guardrail, key) == Some(Verdict::Holds);
+        let holds = self.verdict(one, key) == Some(Verdict::Holds);
         let back = match self.requests.get(&guardrail) {
             Some(request) => match (request.asked, request.settles_at()) {
                 (Some(_), Some(settles)) if holds => Some(settles.max(later(read, READ_BACK.0))),
@@ -349,8 +391,8 @@ impl GuardrailWatch {
         self.readings.get(&guardrail)
     }
 
-    pub(super) fn verdict(&self, guardrail: Guardrail, key: &KeyView) -> Option<Verdict> {
-        self.reading(guardrail).map(|reading| reading.verdict(key))
+    fn verdict(&self, one: &Asked, key: &KeyView) -> Option<Verdict> {
+        self.reading(one.guardrail).map(|reading| reading.verdict(one, key))
     }
 
     /// Since when AWS is asked to set it. Before this process has looked at the record, what stands there.
@@ -382,6 +424,24 @@ impl GuardrailWatch {
     /// Why it could not be set.
     pub(super) fn failure(&self, guardrail: Guardrail) -> Option<&Problem> {
         self.failures.get(&guardrail).map(|failure| &failure.problem)
+    }
+
+    /// What keeps Allowed AMIs from being set as they are wanted, where nothing else is to be set of them before.
+    pub(super) fn images_hindrance(&self, one: &Asked, key: &KeyView) -> Option<Hindrance> {
+        let state = self.reading(one.guardrail)?.state()?;
+        if let AllowedState::Other(state) = AllowedState::named(state) {
+            return Some(Hindrance::NotKnown(format!(
+                "this version of amiseal does not know the state {state}."
+            )));
+        }
+        let wanted = one.allowed.as_ref()?;
+        let is_next = !self.changes(one, key).is_empty();
+        self.images.hindrance(wanted).filter(|_| !is_next)
+    }
+
+    /// What Allowed AMIs would refuse, were they enabled.
+    pub(super) fn images_note(&self, one: &Asked) -> Option<&str> {
+        self.images.note(one.allowed.as_ref()?)
     }
 
     /// What keeps the policy's key, which it names `named`, from being the default one.

@@ -12,7 +12,7 @@ pub(super) fn name(guardrail: Guardrail) -> &'static str {
 ///
 /// What is to be enforced takes mode `Enforce` of the policy as well: without it, it is reported.
 pub(super) fn mode(spec: &AMIEncryptionTargetSpec, guardrail: Guardrail) -> Option<GuardrailMode> {
-    let settings = spec.guardrails?;
+    let settings = spec.guardrails.as_ref()?;
     Some(match settings.mode_of(guardrail) {
         GuardrailMode::Enforce if spec.mode == Mode::Audit => GuardrailMode::Audit,
         said => said,

@@ -16,7 +16,9 @@ pub struct Enforced {
     pub partition: &'static str,
     /// In which regions, by guardrail. None of them is without a region.
     pub regions: BTreeMap<Guardrail, BTreeSet<String>>,
-    /// Whom amiseal acts as where it sets the default key: the ARNs of roles, and none for the controller's own identity.
+    /// Whether amiseal itself sets Allowed AMIs, and does not only print who else is to hold them.
+    pub sets_images: bool,
+    /// Whom amiseal acts as where it sets the default key or Allowed AMIs: the ARNs of roles, and none for the controller's own identity.
     pub roles: BTreeSet<Option<String>>,
 }
 
@@ -26,6 +28,7 @@ impl Enforced {
             account_id: spec.account_id.clone(),
             partition: partition(&spec.region),
             regions: BTreeMap::new(),
+            sets_images: false,
             roles: BTreeSet::new(),
         }
     }
@@ -33,7 +36,10 @@ impl Enforced {
     fn add(&mut self, guardrail: Guardrail, spec: &AMIEncryptionTargetSpec) {
         let regions = self.regions.entry(guardrail).or_default();
         regions.insert(spec.region.clone());
-        if guardrail == Guardrail::EncryptionByDefault {
+        let is_set = asked::mode(spec, guardrail) == Some(GuardrailMode::Enforce);
+        self.sets_images |= is_set && guardrail == Guardrail::AllowedImages;
+        // What can be set to less by the same call: whoever may make it, may undo it.
+        if is_set && matches!(guardrail, Guardrail::EncryptionByDefault | Guardrail::AllowedImages) {
             self.roles.insert(spec.role_arn.clone());
         }
     }
@@ -56,13 +62,12 @@ pub(super) fn meant(policies: &[AMIEncryptionPolicy], filter: &Filter) -> Vec<AM
     targets.filter(is_meant).collect()
 }
 
-/// What these policies enforce, by account. With `allowed_images` that is held as well where a policy has it reported, as no policy
-/// can enforce it by itself.
+/// What these policies enforce, by account. With `allowed_images` these are held as well where a policy only has them reported.
 pub fn enforced(policies: &[AMIEncryptionPolicy], filter: &Filter, allowed_images: bool) -> Vec<Enforced> {
     let mut accounts: BTreeMap<(&'static str, String), Enforced> = BTreeMap::new();
     for spec in meant(policies, filter) {
         let is_held = |guardrail: &Guardrail| match (guardrail, asked::mode(&spec, *guardrail)) {
-            (Guardrail::AllowedImages, Some(GuardrailMode::Audit | GuardrailMode::Enforce)) => allowed_images,
+            (Guardrail::AllowedImages, Some(GuardrailMode::Audit)) => allowed_images,
             (_, mode) => mode == Some(GuardrailMode::Enforce),
         };
         for guardrail in Guardrail::ALL.into_iter().filter(is_held) {

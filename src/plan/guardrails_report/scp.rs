@@ -1,7 +1,7 @@
 //! Statements of a service control policy that keep people in member accounts from undoing what policies enforce.
 //!
-//! amiseal never turns a guardrail off, so that nothing here lets it do so. It sets the default key, and is excepted from that
-//! statement alone.
+//! amiseal never turns a guardrail off, so that nothing here lets it do so. It sets the default key and Allowed AMIs, by calls that can
+//! also undo them, and is excepted from these statements alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,9 @@ const LIMIT: usize = 5_120;
 /// The service control policy that keeps what is enforced; or why there is not just one. `except` are ARNs, or patterns of them, of
 /// whoever may do everything.
 pub fn service_control_policy(accounts: &[Enforced], except: &[String]) -> Result<Printed, String> {
-    alike(accounts, |account| (account.partition, account.regions.clone()))?;
+    alike(accounts, |account| {
+        (account.partition, account.regions.clone(), account.sets_images)
+    })?;
     let Some(first) = accounts.first() else {
         return Err(
             "no policy enforces a guardrail there: set one to Enforce in spec.guardrails, and spec.mode to Enforce."
@@ -29,11 +31,20 @@ pub fn service_control_policy(accounts: &[Enforced], except: &[String]) -> Resul
     let except: BTreeSet<String> = except.iter().cloned().collect();
     let mut statements = Vec::new();
     for (guardrail, regions) in &first.regions {
-        statements.push(deny(sid(*guardrail), undoing(*guardrail), regions, &except));
-        if *guardrail == Guardrail::EncryptionByDefault {
+        statements.push(deny(
+            sid(*guardrail),
+            undoing(*guardrail, first.sets_images),
+            regions,
+            &except,
+        ));
+        let setting = match guardrail {
+            Guardrail::EncryptionByDefault => Some(("KeepTheDefaultKey", &SETTING_THE_KEY[..])),
+            Guardrail::AllowedImages if first.sets_images => Some(("KeepImageCriteria", &SETTING_IMAGES[..])),
+            _ => None,
+        };
+        if let Some((sid, actions)) = setting {
             let except: BTreeSet<String> = except.union(&roles.named).cloned().collect();
-            let key = deny("KeepTheDefaultKey", &["ec2:ModifyEbsDefaultKmsKeyId"], regions, &except);
-            statements.push(key);
+            statements.push(deny(sid, actions, regions, &except));
         }
     }
     let policy = Policy::of(statements);
@@ -51,12 +62,21 @@ const fn sid(guardrail: Guardrail) -> &'static str {
     }
 }
 
-/// What undoes it. None of it is a call that amiseal makes.
-const fn undoing(guardrail: Guardrail) -> &'static [&'static str] {
+/// What sets the default key.
+const SETTING_THE_KEY: [&str; 1] = ["ec2:ModifyEbsDefaultKmsKeyId"];
+/// What sets Allowed AMIs, and can also put them into audit mode or let more images in.
+const SETTING_IMAGES: [&str; 2] = [
+    "ec2:EnableAllowedImagesSettings",
+    "ec2:ReplaceImageCriteriaInAllowedImagesSettings",
+];
+
+/// What undoes it. None of it is a call that amiseal makes: where it sets Allowed AMIs, these calls have a statement of their own.
+const fn undoing(guardrail: Guardrail, sets_images: bool) -> &'static [&'static str] {
     match guardrail {
         Guardrail::EncryptionByDefault => &["ec2:DisableEbsEncryptionByDefault", "ec2:ResetEbsDefaultKmsKeyId"],
         Guardrail::ImageBlockPublicAccess => &["ec2:DisableImageBlockPublicAccess"],
         Guardrail::SnapshotBlockPublicAccess => &["ec2:DisableSnapshotBlockPublicAccess"],
+        Guardrail::AllowedImages if sets_images => &["ec2:DisableAllowedImagesSettings"],
         // The second one can put them into audit mode, which refuses nothing.
         Guardrail::AllowedImages => &[
             "ec2:DisableAllowedImagesSettings",
@@ -138,7 +158,7 @@ fn notes(accounts: &[Enforced], roles: &Roles, except: &BTreeSet<String>, policy
     }
     if !roles.named.is_empty() {
         notes.push(
-            "Whoever may change amiseal's role in an account, or whom it trusts, can change the default key by it: keep people from \
+            "Whoever may change amiseal's role in an account, or whom it trusts, can change by it what amiseal sets: keep people from \
              that as well."
                 .to_owned(),
         );
@@ -151,7 +171,7 @@ fn notes(accounts: &[Enforced], roles: &Roles, except: &BTreeSet<String>, policy
     }
     if !roles.without.is_empty() && except.is_empty() {
         notes.push(format!(
-            "The policies name no role in {}: name the controller's own role with --except, or AWS denies it the default key.",
+            "The policies name no role in {}: name the controller's own role with --except, or AWS denies it what it sets.",
             several(roles.without.iter().map(String::as_str))
         ));
     }

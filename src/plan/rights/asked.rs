@@ -126,7 +126,7 @@ impl Asked<'_> {
 
     /// What is to become of a guardrail.
     fn guardrail(&self, guardrail: Guardrail) -> GuardrailMode {
-        let settings = self.spec.guardrails;
+        let settings = self.spec.guardrails.as_ref();
         settings.map_or(GuardrailMode::Ignore, |settings| settings.mode_of(guardrail))
     }
 

@@ -100,7 +100,9 @@ pub const fn place(operation: Operation) -> Place {
         O::ModifyEbsDefaultKmsKeyId
         | O::EnableEbsEncryptionByDefault
         | O::EnableImageBlockPublicAccess
-        | O::EnableSnapshotBlockPublicAccess => Place::Role(&[Grant::HoldGuardrails]),
+        | O::EnableSnapshotBlockPublicAccess
+        | O::ReplaceImageCriteriaInAllowedImagesSettings
+        | O::EnableAllowedImagesSettings => Place::Role(&[Grant::HoldGuardrails]),
     }
 }
 

@@ -106,7 +106,9 @@ const fn guardrail_of(operation: Operation) -> Option<Guardrail> {
         Operation::GetSnapshotBlockPublicAccessState | Operation::EnableSnapshotBlockPublicAccess => {
             Some(Guardrail::SnapshotBlockPublicAccess)
         }
-        Operation::GetAllowedImagesSettings => Some(Guardrail::AllowedImages),
+        Operation::GetAllowedImagesSettings
+        | Operation::ReplaceImageCriteriaInAllowedImagesSettings
+        | Operation::EnableAllowedImagesSettings => Some(Guardrail::AllowedImages),
         _ => None,
     }
 }

@@ -282,6 +282,17 @@ impl Graph {
         self.unread.is_empty() && self.unresolved.is_empty() && self.unconfirmed.is_none()
     }
 
+    /// Whether no listing of several pages may have missed what no other reading has shown either.
+    pub fn is_seen_twice(&self) -> bool {
+        !self.paged || self.used_before.is_some()
+    }
+
+    /// The images that the reading before showed to be used, where a listing of this one may have missed that.
+    pub fn used_before(&self) -> impl Iterator<Item = &ImageId> {
+        let before = self.used_before.iter().filter(move |_| self.paged);
+        before.flatten()
+    }
+
     /// Why it could not.
     pub fn unconfirmed(&self) -> Option<&Problem> {
         self.unconfirmed.as_ref()

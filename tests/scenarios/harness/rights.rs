@@ -35,6 +35,7 @@ pub(crate) fn everything(account: &str) -> Vec<Value> {
                 "ebsEncryptionByDefault": "Enforce",
                 "imageBlockPublicAccess": "Enforce",
                 "snapshotBlockPublicAccess": "Enforce",
+                "allowedImages": {"mode": "Enforce", "criteria": [{"imageProviders": ["amazon"]}]},
             },
             "consumers": {"parameters": "All", "usageReports": "Create"},
             "validation": {

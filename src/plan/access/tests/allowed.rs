@@ -1,7 +1,7 @@
 //! Whether another account's Allowed AMIs refuse a copy.
 
 use super::*;
-use crate::domain::{AllowedImages, AllowedState, ImageCriterion, WatermarkFilter};
+use crate::domain::{AllowedImages, AllowedState, ImageCriterion, ScanFilter, WatermarkFilter};
 use crate::plan::access::allowed::{Candidate, Verdict, judge};
 use crate::plan::testing::{at, image};
 
@@ -97,21 +97,27 @@ fn a_copy_is_new_keeps_watermarks_and_deprecation_and_was_not_scanned() {
         change(&mut criterion);
         criterion
     };
-    let scan = of(|criterion| criterion.scan = true);
+    let scan = of(|criterion| criterion.scan = Some(ScanFilter::default()));
     let recent = of(|criterion| criterion.max_days_since_created = Some(30));
     let marked = of(|criterion| {
         criterion.watermarks = vec![WatermarkFilter {
             key: Some("111122223333:ok".into()),
-            narrower: false,
+            ..WatermarkFilter::default()
+        }];
+    });
+    let like = of(|criterion| {
+        criterion.watermarks = vec![WatermarkFilter {
+            key: Some("111122223333:*".into()),
+            ..WatermarkFilter::default()
         }];
     });
     let narrow = of(|criterion| {
         criterion.watermarks = vec![WatermarkFilter {
-            key: None,
-            narrower: true,
+            region: Some("eu-west-1".into()),
+            ..WatermarkFilter::default()
         }];
     });
-    let product = of(|criterion| criterion.product_codes = true);
+    let product = of(|criterion| criterion.product_codes = vec!["abc".into()]);
     let mut source = image(1, 1);
     source.created = Some(at(0));
     let original = Candidate::original(&source, &account());
@@ -126,6 +132,8 @@ fn a_copy_is_new_keeps_watermarks_and_deprecation_and_was_not_scanned() {
         (&recent, &original, "Refused"),
         (&marked, &copy(), "Refused"),
         (&marked, &with_mark, "Allowed"),
+        (&like, &copy(), "Refused"),
+        (&like, &with_mark, "Allowed"),
         (&narrow, &with_mark, "Unknown"),
         (&narrow, &copy(), "Refused"),
         (&product, &copy(), "Refused"),

@@ -276,6 +276,7 @@ fn a_setting_that_does_not_hold_is_a_finding_and_one_that_was_not_read_is_none()
         state: state.map(Into::into),
         holds,
         managed_by: None,
+        criteria: Vec::new(),
     };
     let denied = AwsError::new(Operation::GetAllowedImagesSettings, ErrorClass::Denied, None);
     case.observed.guardrails = vec![

@@ -36,6 +36,7 @@ fn setting(state: Result<&str, AwsError>) -> Vec<GuardrailState> {
         state: state.map(Into::into),
         holds: false,
         managed_by: None,
+        criteria: Vec::new(),
     }]
 }
 

@@ -112,7 +112,8 @@ fn where_there_is_no_room_within_the_limits_it_waits_on_record() {
 fn where_the_key_is_set_and_encryption_is_refused_the_rest_follows_later() {
     let mut stage = Stage::new();
     stage.visit(0);
-    let changes = stage.watch.changes(ENCRYPTION, &stage.key);
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails.as_ref(), &[]);
+    let changes = stage.watch.changes(&asked[0], &stage.key);
     assert_eq!(changes.len(), 2);
     stage.watch.begins(ENCRYPTION, crate::plan::testing::at(1));
     stage.default_key = crate::plan::testing::key(1).as_str().into();
@@ -212,7 +213,7 @@ fn what_aws_refuses_is_said_until_it_is_asked_again_and_not_tried_later_for_what
 fn while_nothing_is_read_for_long_it_is_not_known_any_more() {
     let mut stage = Stage::sound();
     stage.visits((0, 20));
-    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails, &[]);
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails.as_ref(), &[]);
     for (second, expected) in [(1799, "True/Enforced"), (1900, "Unknown/NotRead")] {
         let before = stage.status.clone();
         let view = crate::plan::guardrails::View {
@@ -236,7 +237,7 @@ fn what_an_earlier_process_has_said_is_not_known_any_more_where_no_scan_succeeds
     stage.visits((0, 20));
     let held = stage.row(IMAGES).expect("a row").held_since.clone();
     stage.watch = GuardrailWatch::default();
-    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails, &[]);
+    let asked = crate::plan::guardrails::asked(&stage.spec, stage.spec.guardrails.as_ref(), &[]);
     for (second, says, holds) in [
         (1799, "True/Enforced", Some(true)),
         (1800, "Unknown/NotRead", None),

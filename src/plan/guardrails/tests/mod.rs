@@ -1,5 +1,7 @@
 mod failing;
 mod handing_over;
+mod images;
+mod images_whatever;
 mod stage;
 mod tables;
 mod whatever;
@@ -301,7 +303,7 @@ fn what_held_under_another_key_or_by_a_declarative_policy_nobody_has_undone() {
 fn under_mode_audit_and_where_an_older_policy_governs_everything_is_only_reported() {
     let governing = stage::settings(&json!({"imageBlockPublicAccess": "Audit", "snapshotBlockPublicAccess": "Ignore"}));
     let audits = |stage: &mut Stage| stage.spec = stage::spec(&json!({}), "Audit");
-    let is_governed = |stage: &mut Stage| stage.older = vec![("old", None), ("older", Some(governing))];
+    let is_governed = |stage: &mut Stage| stage.older = vec![("old", None), ("older", Some(governing.clone()))];
     let mut stage = Stage::new();
     audits(&mut stage);
     stage.visits((0, 3600));

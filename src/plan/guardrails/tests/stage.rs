@@ -8,10 +8,12 @@ use crate::api::{
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, GuardrailName, GuardrailSettings, GuardrailStatus,
 };
 use crate::domain::{
-    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Key, KeyArn, KeyUsability, ManagedBy, Operation,
+    AwsError, ErrorClass, Guardrail, GuardrailChange, GuardrailState, ImageCriterion, Key, KeyArn, KeyUsability,
+    ManagedBy, Operation,
 };
 use crate::plan::guardrails::{
-    Asked, Fetched, GuardrailWatch, KeyStanding, Reading, View, asked, asks_about_key, tell,
+    Asked, Fetched, GuardrailWatch, ImagesStanding, KeyStanding, Knows, Reading, View, asked, asks_about_images,
+    asks_about_key, tell,
 };
 use crate::plan::obstacle::KeyView;
 use crate::plan::testing::{at, key};
@@ -19,6 +21,7 @@ use crate::plan::testing::{at, key};
 pub(super) const ENCRYPTION: Guardrail = Guardrail::EncryptionByDefault;
 pub(super) const IMAGES: Guardrail = Guardrail::ImageBlockPublicAccess;
 pub(super) const SNAPSHOTS: Guardrail = Guardrail::SnapshotBlockPublicAccess;
+pub(super) const ALLOWED: Guardrail = Guardrail::AllowedImages;
 /// How often is scanned, in seconds.
 pub(super) const SCANS: i64 = 900;
 
@@ -29,8 +32,14 @@ pub(super) struct Stage {
     pub(super) watch: GuardrailWatch,
     pub(super) key: KeyView,
     pub(super) standing: KeyStanding,
-    /// Whether it is known by now who launches there.
+    /// Whether it is known by now who launches there, and what.
     pub(super) knows_launchers: bool,
+    /// Whether Allowed AMIs would refuse what is in use.
+    pub(super) in_use: ImagesStanding,
+    /// When what is in use was read.
+    pub(super) picture: i64,
+    /// Of which generation the target is.
+    pub(super) generation: i64,
     pub(super) older: Vec<(&'static str, Option<GuardrailSettings>)>,
     /// Whether the API server takes no status.
     pub(super) loses_writes: bool,
@@ -39,9 +48,13 @@ pub(super) struct Stage {
     pub(super) default_key: Box<str>,
     pub(super) images: &'static str,
     pub(super) snapshots: &'static str,
+    pub(super) allowed: &'static str,
+    pub(super) criteria: Vec<ImageCriterion>,
     /// Whether a declarative policy holds the two blocks, and whether it did when they were read last.
     pub(super) is_declared: bool,
     was_declared: bool,
+    /// Allowed AMIs as they were read last, and what was known then of what they would refuse.
+    was_allowed: (&'static str, Vec<ImageCriterion>, ImagesStanding),
     /// How long AWS takes to show what it has taken.
     pub(super) lag: i64,
     pending: Vec<(Timestamp, GuardrailChange)>,
@@ -69,6 +82,24 @@ pub(super) fn settings(guardrails: &serde_json::Value) -> GuardrailSettings {
     serde_json::from_value(guardrails.clone()).expect("settings")
 }
 
+/// The criterion that an image is of this provider.
+pub(super) fn by(provider: &str) -> Vec<ImageCriterion> {
+    vec![ImageCriterion {
+        providers: vec![provider.into()],
+        ..ImageCriterion::default()
+    }]
+}
+
+/// Settings by which Allowed AMIs alone are set.
+pub(super) fn allowing(state: &str, provider: &str) -> serde_json::Value {
+    json!({
+        "ebsEncryptionByDefault": "Ignore",
+        "imageBlockPublicAccess": "Ignore",
+        "snapshotBlockPublicAccess": "Ignore",
+        "allowedImages": {"mode": "Enforce", "state": state, "criteria": [{"imageProviders": [provider]}]},
+    })
+}
+
 /// A policy's key.
 pub(super) fn usable(number: u32) -> KeyView {
     KeyView::Known(Key {
@@ -90,7 +121,7 @@ impl Stage {
             "ebsEncryptionByDefault": "Enforce",
             "imageBlockPublicAccess": "Enforce",
             "snapshotBlockPublicAccess": "Enforce",
-            "allowedImages": "Ignore",
+            "allowedImages": {"mode": "Ignore"},
         }))
     }
 
@@ -100,8 +131,13 @@ impl Stage {
             "ebsEncryptionByDefault": "Enforce",
             "imageBlockPublicAccess": "Ignore",
             "snapshotBlockPublicAccess": "Ignore",
-            "allowedImages": "Ignore",
+            "allowedImages": {"mode": "Ignore"},
         }))
+    }
+
+    /// The same, and a policy that has Allowed AMIs set alone, to this state and by the criterion that an image is Amazon's.
+    pub(super) fn of_allowed(state: &str) -> Self {
+        Self::of(&allowing(state, "amazon"))
     }
 
     pub(super) fn of(guardrails: &serde_json::Value) -> Self {
@@ -112,14 +148,20 @@ impl Stage {
             key: usable(1),
             standing: KeyStanding::Usable(key(1)),
             knows_launchers: true,
+            in_use: ImagesStanding::Clear(by("amazon")),
+            picture: 0,
+            generation: 1,
             older: Vec::new(),
             loses_writes: false,
             is_on: false,
             default_key: "alias/aws/ebs".into(),
             images: "unblocked",
             snapshots: "unblocked",
+            allowed: "disabled",
+            criteria: Vec::new(),
             is_declared: false,
             was_declared: false,
+            was_allowed: ("disabled", Vec::new(), ImagesStanding::Unasked),
             lag: 0,
             pending: Vec::new(),
             fails: None,
@@ -146,7 +188,12 @@ impl Stage {
     pub(super) fn visit(&mut self, second: i64) {
         let now = at(second);
         self.shows(now);
-        let asked = asked(&self.spec, self.spec.guardrails, &self.older);
+        let older: Vec<_> = self
+            .older
+            .iter()
+            .map(|(name, theirs)| (*name, theirs.as_ref()))
+            .collect();
+        let asked = asked(&self.spec, self.spec.guardrails.as_ref(), &older);
         if asked.is_empty() {
             self.watch.rest();
         } else {
@@ -159,7 +206,7 @@ impl Stage {
             asked: &asked,
             watch: &self.watch,
             key: &self.key,
-            generation: Some(1),
+            generation: Some(self.generation),
             now,
         };
         tell(&mut self.status, &before, &view);
@@ -180,16 +227,24 @@ impl Stage {
 
     fn work(&mut self, asked: &[Asked], second: i64) {
         let now = at(second);
-        if self.watch.is_read_due(asked, self.knows_launchers, now) {
+        let knows = Knows {
+            launchers: self.knows_launchers,
+            images: self.knows_launchers.then(|| at(self.picture)),
+        };
+        if self.watch.is_read_due(asked, knows, now) {
             self.reads += 1;
             if self.unread.is_none() {
                 self.was_declared = self.is_declared;
+                self.was_allowed = (self.allowed, self.criteria.clone(), self.in_use.clone());
             }
             let readings: Vec<Reading> = asked.iter().map(|one| self.read(one.guardrail, now)).collect();
             let is_asked = asks_about_key(&self.watch, asked, &readings, &self.key, now);
             self.asks += usize::from(is_asked);
+            let asks_images = asks_about_images(asked, &readings).is_some();
             let fetched = Fetched {
                 readings,
+                images_of: Some(at(self.picture)),
+                images: Some(self.in_use.clone()).filter(|_| asks_images).unwrap_or_default(),
                 key: Some(self.standing.clone()).filter(|_| is_asked).unwrap_or_default(),
                 key_of: self.key.arn().cloned(),
             };
@@ -199,7 +254,11 @@ impl Stage {
         for guardrail in self.watch.decide(asked, &self.key, &self.status.guardrails, now) {
             let enforces = asked.iter().any(|one| one.guardrail == guardrail && one.enforces);
             assert!(enforces, "{guardrail} is set, and only reported");
-            self.set(guardrail, second);
+            let one = asked
+                .iter()
+                .find(|one| one.guardrail == guardrail)
+                .expect("it is asked for");
+            self.set(one, second);
         }
         self.watch.settle(asked, &self.key, now);
     }
@@ -207,7 +266,8 @@ impl Stage {
     fn read(&self, guardrail: Guardrail, now: Timestamp) -> Reading {
         let (state, holds) = match guardrail {
             Guardrail::EncryptionByDefault if self.is_on => ("enabled", true),
-            Guardrail::EncryptionByDefault | Guardrail::AllowedImages => ("disabled", false),
+            Guardrail::EncryptionByDefault => ("disabled", false),
+            Guardrail::AllowedImages => (self.allowed, self.allowed == "enabled"),
             Guardrail::ImageBlockPublicAccess => (self.images, self.images != "unblocked"),
             Guardrail::SnapshotBlockPublicAccess => (self.snapshots, self.snapshots != "unblocked"),
         };
@@ -223,13 +283,18 @@ impl Stage {
             holds: holds && error.is_none(),
             state: error.clone().map_or(Ok(state.into()), Err),
             managed_by: managed_by.filter(|_| error.is_none()),
+            criteria: match guardrail {
+                Guardrail::AllowedImages if error.is_none() => self.criteria.clone(),
+                _ => Vec::new(),
+            },
         };
         let key = error.map_or(Ok(self.default_key.clone()), Err);
         Reading::new(state, is_of_key.then_some(key), now)
     }
 
-    fn set(&mut self, guardrail: Guardrail, second: i64) {
-        let changes = self.watch.changes(guardrail, &self.key);
+    fn set(&mut self, one: &Asked, second: i64) {
+        let guardrail = one.guardrail;
+        let changes = self.watch.changes(one, &self.key);
         self.may_set(guardrail, &changes, second);
         self.watch.begins(guardrail, at(second));
         let mut took_some = false;
@@ -268,6 +333,7 @@ impl Stage {
                 !self.was_declared,
                 "{guardrail} is set, and a declarative policy holds it"
             );
+            self.may_refuse(changes);
             return;
         }
         let KeyView::Known(Key {
@@ -295,6 +361,29 @@ impl Stage {
         }
     }
 
+    /// Nothing comes to be refused that is in use, or may be.
+    fn may_refuse(&self, changes: &[GuardrailChange]) {
+        let (state, shown, in_use) = &self.was_allowed;
+        for change in changes {
+            let is_clear = match (change, in_use) {
+                (GuardrailChange::ImageCriteria(criteria), ImagesStanding::Clear(clear)) => criteria == clear,
+                (GuardrailChange::RefuseImages, ImagesStanding::Clear(clear)) => shown == clear,
+                _ => false,
+            };
+            match change {
+                GuardrailChange::ImageCriteria(_) => {
+                    assert!(is_clear || *state != "enabled", "criteria that refuse are replaced");
+                }
+                GuardrailChange::RefuseImages => {
+                    assert!(is_clear, "what is in use is refused");
+                    assert_eq!(*state, "audit-mode", "audit mode comes first");
+                }
+                GuardrailChange::AuditImages => assert_eq!(*state, "disabled", "nothing is weakened"),
+                _ => {}
+            }
+        }
+    }
+
     fn take(&mut self, guardrail: Guardrail, change: GuardrailChange, second: i64) {
         self.set.push((second, guardrail, self.key.arn().cloned()));
         self.pending.push((at(second + self.lag), change));
@@ -308,6 +397,9 @@ impl Stage {
                 GuardrailChange::EncryptionByDefault => self.is_on = true,
                 GuardrailChange::BlockImages => self.images = "block-new-sharing",
                 GuardrailChange::BlockSnapshots => self.snapshots = "block-new-sharing",
+                GuardrailChange::ImageCriteria(criteria) => self.criteria = criteria,
+                GuardrailChange::AuditImages => self.allowed = "audit-mode",
+                GuardrailChange::RefuseImages => self.allowed = "enabled",
             }
         }
     }

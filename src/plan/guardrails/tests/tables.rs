@@ -22,24 +22,27 @@ const ROLE: &str =
 fn a_guardrail_is_set_where_policy_and_target_enforce_it_and_no_older_policy_speaks_of_it() {
     let all = json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Audit",
         "snapshotBlockPublicAccess": "Ignore"});
-    let older = settings(&json!({"ebsEncryptionByDefault": "Audit", "allowedImages": "Ignore"}));
-    let ignoring = settings(&json!({"ebsEncryptionByDefault": "Ignore", "allowedImages": "Ignore"}));
+    let older = settings(&json!({"ebsEncryptionByDefault": "Audit", "allowedImages": {"mode": "Ignore"}}));
+    let ignoring = settings(&json!({"ebsEncryptionByDefault": "Ignore", "allowedImages": {"mode": "Ignore"}}));
+    let (older, ignoring) = (Some(&older), Some(&ignoring));
     let set = |asked: &[Asked]| -> Vec<Guardrail> {
         let set = asked.iter().filter(|one| one.enforces);
         set.map(|one| one.guardrail).collect()
     };
     let which = [ENCRYPTION, IMAGES, Guardrail::AllowedImages];
-    let same = Some(settings(&all));
+    let same = settings(&all);
+    let same = Some(&same);
     // What the policy says by now: it was changed, and its target has not heard of it.
-    let audits = Some(settings(&json!({"imageBlockPublicAccess": "Enforce"})));
+    let audits = settings(&json!({"imageBlockPublicAccess": "Enforce"}));
+    let audits = Some(&audits);
     for (mode, policy, others, expected) in [
         ("Enforce", same, vec![], vec![ENCRYPTION]),
         ("Audit", same, vec![], vec![]),
         ("Enforce", None, vec![], vec![]),
         ("Enforce", audits, vec![], vec![]),
         ("Enforce", same, vec![("a", None)], vec![ENCRYPTION]),
-        ("Enforce", same, vec![("a", Some(ignoring))], vec![ENCRYPTION]),
-        ("Enforce", same, vec![("a", Some(ignoring)), ("b", Some(older))], vec![]),
+        ("Enforce", same, vec![("a", ignoring)], vec![ENCRYPTION]),
+        ("Enforce", same, vec![("a", ignoring), ("b", older)], vec![]),
     ] {
         let found = asked(&spec(&all, mode), policy, &others);
         assert_eq!(found.iter().map(|one| one.guardrail).collect::<Vec<_>>(), which);
@@ -356,6 +359,18 @@ fn an_event_says_what_was_turned_on() {
         (ENCRYPTION, vec![turn_on()], "Turned on EBS encryption", false),
         (ENCRYPTION, vec![key()], "Made ", true),
         (IMAGES, vec![GuardrailChange::BlockImages], "Turned on Image", false),
+        (
+            Guardrail::AllowedImages,
+            vec![GuardrailChange::ImageCriteria(Vec::new()), GuardrailChange::AuditImages],
+            "Replaced the criteria of Allowed AMIs. Set Allowed AMIs to audit-mode",
+            false,
+        ),
+        (
+            Guardrail::AllowedImages,
+            vec![GuardrailChange::RefuseImages],
+            "Set Allowed AMIs to enabled",
+            false,
+        ),
         (
             SNAPSHOTS,
             vec![GuardrailChange::BlockSnapshots],

@@ -63,7 +63,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn all_enforced(mode: &str) -> crate::api::AMIEncryptionTargetSpec {
     let settings = json!({"ebsEncryptionByDefault": "Enforce", "imageBlockPublicAccess": "Enforce",
-        "snapshotBlockPublicAccess": "Enforce", "allowedImages": "Ignore"});
+        "snapshotBlockPublicAccess": "Enforce", "allowedImages": {"mode": "Ignore"}});
     spec(&settings, mode)
 }
 
@@ -91,7 +91,7 @@ fn happens(stage: &mut Stage, event: Event) {
         // A setting that is taken away and put back, by one process.
         Event::Off(is_off) => stage.spec.guardrails = all_enforced("Enforce").guardrails.filter(|_| !is_off),
         Event::Governed(is_governed) => {
-            let settings = stage.spec.guardrails.filter(|_| is_governed);
+            let settings = stage.spec.guardrails.clone().filter(|_| is_governed);
             stage.older = vec![("older", settings)];
         }
         Event::WritesLost(are_lost) => stage.loses_writes = are_lost,

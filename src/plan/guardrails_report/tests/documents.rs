@@ -47,7 +47,7 @@ fn a_declarative_policy_has_what_is_enforced_and_aws_can_hold() {
             json!({"image_block_public_access": image}),
         ),
         (
-            "guardrails: {imageBlockPublicAccess: Ignore, snapshotBlockPublicAccess: Enforce, allowedImages: Audit}",
+            "guardrails: {imageBlockPublicAccess: Ignore, snapshotBlockPublicAccess: Enforce, allowedImages: {mode: Audit}}",
             json!({"snapshot_block_public_access": image}),
         ),
     ] {
@@ -65,18 +65,18 @@ fn what_nobody_enforces_is_in_no_document() {
         (
             "Enforce",
             "",
-            "no policy enforces imageBlockPublicAccess or snapshotBlockPublicAccess",
+            "no policy enforces imageBlockPublicAccess, snapshotBlockPublicAccess or allowedImages",
         ),
         (
             "Enforce",
             "guardrails: {}",
-            "no policy enforces imageBlockPublicAccess or snapshotBlockPublicAccess",
+            "no policy enforces imageBlockPublicAccess, snapshotBlockPublicAccess or allowedImages",
         ),
         // Mode Audit of the policy enforces nothing.
         (
             "Audit",
             ALL,
-            "no policy enforces imageBlockPublicAccess or snapshotBlockPublicAccess",
+            "no policy enforces imageBlockPublicAccess, snapshotBlockPublicAccess or allowedImages",
         ),
         ("Enforce", ENCRYPTION, "only EBS encryption by default"),
     ] {
@@ -238,6 +238,103 @@ fn allowed_images_are_held_only_where_that_is_asked_for_with_the_owners_that_the
     assert!(
         error.contains("production, staging") && error.contains("--policy"),
         "{error}"
+    );
+}
+
+const IMAGES: &str = "guardrails: {allowedImages: {mode: Enforce, criteria: [{imageProviders: [amazon, aws-marketplace], \
+                      creationDateCondition: {maximumDaysSinceCreated: 90}}, {imageNames: ['golden-*'], \
+                      marketplaceProductCodes: [abc], deprecationTimeCondition: {maximumDaysSinceDeprecated: 0}}]}}";
+
+#[test]
+fn allowed_images_that_a_policy_enforces_are_held_by_its_criteria_and_in_its_state() {
+    let criteria = json!({
+        "criteria_1": {
+            "allowed_image_providers": {"@@assign": ["amazon", "aws_marketplace"]},
+            "creation_date_condition": {"maximum_days_since_created": {"@@assign": 90}},
+        },
+        "criteria_2": {
+            "image_names": {"@@assign": ["golden-*"]},
+            "marketplace_product_codes": {"@@assign": ["abc"]},
+            "deprecation_time_condition": {"maximum_days_since_deprecated": {"@@assign": 0}},
+        },
+    });
+    let enabled = IMAGES.replace("mode: Enforce", "mode: Enforce, state: Enabled");
+    for (mode, more, wanted, expected) in [
+        ("Enforce", IMAGES, None, Some("audit_mode")),
+        ("Enforce", enabled.as_str(), None, Some("enabled")),
+        (
+            "Enforce",
+            enabled.as_str(),
+            Some(AllowedImagesState::AuditMode),
+            Some("audit_mode"),
+        ),
+        ("Audit", enabled.as_str(), None, None),
+        (
+            "Audit",
+            enabled.as_str(),
+            Some(AllowedImagesState::Enabled),
+            Some("enabled"),
+        ),
+    ] {
+        let options = DeclarativeOptions {
+            snapshots: None,
+            allowed_images: wanted,
+        };
+        let policies = [policy("production", mode, &[ACCOUNT], more)];
+        let printed = declarative_policy(&policies, &[], &Filter::default(), options);
+        let Some(state) = expected else {
+            assert!(printed.is_err(), "{printed:?}");
+            continue;
+        };
+        let settings = json!({"state": {"@@assign": state}, "image_criteria": criteria});
+        let printed = printed.expect("a document");
+        assert_eq!(
+            parsed(&printed),
+            json!({"ec2_attributes": {"allowed_images_settings": settings}}),
+            "{mode} {more}"
+        );
+        assert_eq!(
+            has_note(&printed, "audit-mode first"),
+            state == "enabled",
+            "{printed:?}"
+        );
+    }
+    // What a declarative policy has no words for is not left out.
+    for one in [
+        "imageProviders: [none]",
+        "imageWatermarks: [{watermarkKey: '111122223333:ok'}]",
+        "imageNames: [web], scanResultCondition: {maximumSeverityLabel: High}",
+    ] {
+        let more = format!("guardrails: {{allowedImages: {{mode: Enforce, criteria: [{{{one}}}]}}}}");
+        let error = declared(&[policy("production", "Enforce", &[ACCOUNT], &more)]).expect_err("a sentence");
+        assert!(error.contains("amiseal can hold these"), "{error}");
+    }
+}
+
+#[test]
+fn whoever_sets_allowed_images_is_excepted_from_what_keeps_people_from_setting_them() {
+    let printed = controlled(
+        &[policy("production", "Enforce", &[ACCOUNT], IMAGES)],
+        &["arn:aws:iam::*:role/admin"],
+    );
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/amiseal");
+    assert_eq!(
+        statements(&printed.expect("a document")),
+        [
+            (
+                "KeepAllowedImages".to_owned(),
+                json!("ec2:DisableAllowedImagesSettings"),
+                json!("arn:aws:iam::*:role/admin")
+            ),
+            (
+                "KeepImageCriteria".to_owned(),
+                json!([
+                    "ec2:EnableAllowedImagesSettings",
+                    "ec2:ReplaceImageCriteriaInAllowedImagesSettings"
+                ]),
+                json!(["arn:aws:iam::*:role/admin", role])
+            ),
+        ]
     );
 }
 

@@ -10,7 +10,7 @@ const ENFORCED: &str = "Enforce";
 
 fn settings() -> Value {
     json!({"ebsEncryptionByDefault": ENFORCED, "imageBlockPublicAccess": ENFORCED, "snapshotBlockPublicAccess": "Audit",
-           "allowedImages": "Ignore"})
+           "allowedImages": {"mode": "Ignore"}})
 }
 
 /// A status with these entries, which the controller has written for the target as it is.
@@ -41,7 +41,7 @@ fn each_target_has_all_guardrails_and_what_was_not_read_is_unknown_and_never_off
     };
     let all = |mode: &str| {
         json!({"ebsEncryptionByDefault": mode, "imageBlockPublicAccess": mode, "snapshotBlockPublicAccess": mode,
-               "allowedImages": mode})
+               "allowedImages": {"mode": mode}})
     };
     // A record that nobody keeps up to date any more.
     let left =

@@ -62,7 +62,9 @@ const LAUNCH: &str = "validation: {launch: {instanceType: t3.nano, subnetID: sub
 const ON_DEMAND: &str = "validation: {inspector: {maximumSeverity: High, scan: OnDemand}}";
 const EVERYTHING: &str = "
 audit: {allowedSharing: []}
-guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce}
+guardrails:
+  {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce,
+   allowedImages: {mode: Enforce, criteria: [{imageProviders: [amazon]}]}}
 consumers: {parameters: All, usageReports: Create}
 validation:
   {launch: {instanceType: t3.nano, subnetID: subnet-0a1b2c3d4e5f60718}, job: {cronJob: scan},
@@ -374,7 +376,7 @@ fn the_settings_that_say_what_may_be_launched_are_read_once_for_findings_and_for
 fn of_guardrails_each_takes_its_own_calls_and_no_others() {
     let sees = "ec2:GetSnapshotBlockPublicAccessState";
     let more = "consumers: {read: false}\nguardrails: {ebsEncryptionByDefault: Ignore, imageBlockPublicAccess: Ignore, \
-         snapshotBlockPublicAccess: Enforce, allowedImages: Ignore}";
+         snapshotBlockPublicAccess: Enforce, allowedImages: {mode: Ignore}}";
     let one = account(&policy("Enforce", more), &options());
     assert_eq!(statement(&one, Grant::SeeGuardrails).action, Texts::one(sees));
     let holds = statement(&one, Grant::HoldGuardrails);
@@ -393,6 +395,21 @@ fn of_guardrails_each_takes_its_own_calls_and_no_others() {
         statement(&encryption, Grant::HoldGuardrails).action.0,
         ["ec2:ModifyEbsDefaultKmsKeyId", "ec2:EnableEbsEncryptionByDefault"]
     );
+    let images = |mode: &str| {
+        let images = format!("allowedImages: {{mode: {mode}, criteria: [{{imageProviders: [amazon]}}]}}");
+        let policy = policy("Enforce", &format!("guardrails: {{{images}}}"));
+        let rights = account(&policy, &options()).rights;
+        let holding = rights.into_iter().find(|right| right.grant == Grant::HoldGuardrails);
+        holding.map(|right| right.statement.action.0).unwrap_or_default()
+    };
+    assert_eq!(
+        images("Enforce"),
+        [
+            "ec2:ReplaceImageCriteriaInAllowedImagesSettings",
+            "ec2:EnableAllowedImagesSettings"
+        ]
+    );
+    assert!(images("Audit").is_empty() && images("Ignore").is_empty());
 }
 
 #[test]

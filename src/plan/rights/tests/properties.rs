@@ -36,6 +36,7 @@ fn any_policy() -> impl Strategy<Value = AMIEncryptionPolicy> {
             "guardrails: {}",
             "guardrails: {imageBlockPublicAccess: Enforce}",
             "guardrails: {ebsEncryptionByDefault: Enforce, snapshotBlockPublicAccess: Enforce}",
+            "guardrails: {allowedImages: {mode: Enforce, criteria: [{imageProviders: [amazon]}]}}",
         ]),
     );
     let region = (

@@ -1,5 +1,5 @@
-//! Checks of settings of regions that calls have set: were they the account's to set, were they set already, and can their key
-//! be used. And whether settings are as they should be in the end.
+//! Checks of settings of regions that calls have set: were they the account's to set, were they set already, can their key be used,
+//! and do they refuse what is in use. And whether settings are as they should be in the end.
 
 use super::calls::{actor, find};
 use super::{Check, Finding, Judge};
@@ -22,6 +22,7 @@ pub(super) fn check(judge: &mut Judge<'_>) {
             held(judge, change, call);
             twice(judge, &changes[..i], change, call);
             barred(judge, change, call);
+            refuses(judge, change, call);
         }
     }
     for expected in &world.expect.settings {
@@ -102,6 +103,20 @@ fn barred(judge: &mut Judge<'_>, change: &SettingChange, call: &Call) {
     }
     let message = format!("call {}: {} by {}: {why}", call.seq, call.operation, call.principal);
     report(judge, Check::DefaultKeyNotUsable, change.setting, call, message);
+}
+
+/// Nobody is to blame who has looked at what launches before people changed that, and not since.
+fn refuses(judge: &mut Judge<'_>, change: &SettingChange, call: &Call) {
+    let Some((image, since)) = &change.refuses else { return };
+    let is_look = |look: &Call| look.operation == "DescribeLaunchTemplateVersions" && look.outcome == "OK";
+    if !knows(judge, call, *since, is_look) {
+        return;
+    }
+    let message = format!(
+        "call {}: {} by {} has {image} refused, which is in use",
+        call.seq, call.operation, call.principal
+    );
+    report(judge, Check::ImageInUseRefused, change.setting, call, message);
 }
 
 /// Whether a caller could have known what has been so since there were so many calls: it has looked since then, or never.

@@ -56,6 +56,8 @@ pub enum Check {
     GuardrailDiffers,
     /// A call made a key the default key that the account's root or a role of a service may not use.
     DefaultKeyNotUsable,
+    /// A call had Allowed AMIs refuse an image that something launches.
+    ImageInUseRefused,
     /// IAM, a key policy or a trust policy denied a call.
     DeniedCall,
 }

@@ -146,6 +146,10 @@ pub(super) fn apply(
     if state.world.region(account, region).is_none() {
         return Err(missing("region", &format!("{account}/{region}")));
     }
+    let calls = state.journal.len() as u64;
+    if let Some(place) = state.world.region_mut(account, region) {
+        place.consumers_since = calls;
+    }
     let longest = state.settings.consistency.consumer_seconds;
     let visible_at = state.visible_at(now, longest);
     let place = Place {

@@ -35,6 +35,11 @@ impl State {
             (Setting::EbsDefaultKey, Some(key)) => default_key::barred(&self.world, place, key),
             _ => None,
         };
+        let is_of_images = matches!(setting, Setting::AllowedImages | Setting::AllowedImageCriteria);
+        let refuses = match is_of_images && !is_held {
+            true => self.world.newly_hidden(place, (&before, &after), request.now),
+            false => None,
+        };
         let made = SettingChange {
             setting,
             call: Some(request.seq),
@@ -43,6 +48,7 @@ impl State {
             after: setting.of(&after),
             held_since,
             barred,
+            refuses,
         };
         let region = self.world.region_mut(place.0, place.1)?;
         region.setting_changes.push(made);
@@ -101,6 +107,7 @@ impl State {
                 after: setting.of(&to),
                 held_since: None,
                 barred: None,
+                refuses: None,
             });
         }
         if to.by_declarative_policy && !region.guardrails.by_declarative_policy {

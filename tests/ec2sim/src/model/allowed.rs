@@ -1,7 +1,7 @@
 //! Allowed AMIs: which images of others a region lets its account discover and launch ("How Allowed AMIs works" in the user guide of
 //! Amazon EC2).
 
-use super::{Guardrails, Image, ImageCriterion};
+use super::{Guardrails, Image, ImageCriterion, World};
 use crate::clock::SimTime;
 use crate::glob;
 
@@ -17,6 +17,34 @@ impl Guardrails {
     }
 }
 
+impl World {
+    /// An image of another account that a template or a running instance of a region launches, that is hidden by settings after a change
+    /// and was not before; and how many calls there had been when people last changed what launches there.
+    pub(crate) fn newly_hidden(
+        &self,
+        (account, region): (&str, &str),
+        (before, after): (&Guardrails, &Guardrails),
+        now: SimTime,
+    ) -> Option<(String, u64)> {
+        let place = self.region(account, region)?;
+        let templates = place.consumers.launch_templates.iter();
+        let templates = templates.filter_map(|(_, template)| template.version(None)?.image.as_deref());
+        let instances = place.consumers.instances.iter();
+        let running = instances.filter(|(_, instance)| instance.state == "running");
+        let launched = templates.chain(running.map(|(_, instance)| instance.image.as_str()));
+        let mut images = launched.filter_map(|id| self.image(region, id));
+        let image = images.find(|image| {
+            let alias = self.owner_alias(&image.owner);
+            let is_others = image.exists() && image.owner != account;
+            is_others
+                && self.may_launch(account, image, now)
+                && !before.hides(image, alias, now)
+                && after.hides(image, alias, now)
+        })?;
+        Some((image.id.clone(), place.consumers_since))
+    }
+}
+
 impl ImageCriterion {
     /// Whether an image has everything that is asked for, and of each list one.
     fn is_met(&self, image: &Image, owner_alias: Option<&str>, now: SimTime) -> bool {
@@ -27,7 +55,10 @@ impl ImageCriterion {
         of_list(&self.providers, &provider)
             && of_list(&self.names, &|pattern| glob::matches(pattern, &image.name))
             && of_list(&self.product_codes, &|code| image.product_codes.contains(code))
-            && of_list(&self.watermarks, &|key| image.attributes.watermarks.contains_key(key))
+            && of_list(&self.watermarks, &|key| {
+                let mut marks = image.attributes.watermarks.keys();
+                marks.any(|mark| glob::matches(key, mark))
+            })
             && self
                 .max_days_since_created
                 .is_none_or(|days| days_since(image.creation_date) <= f64::from(days))

@@ -143,6 +143,9 @@ pub struct Region {
     /// How many calls there had been when a declarative policy came to hold settings.
     #[serde(skip)]
     pub policy_since: u64,
+    /// How many calls there had been when people last changed what can launch an image.
+    #[serde(skip)]
+    pub consumers_since: u64,
     /// Trails whose home it is.
     pub trails: Vec<Trail>,
     /// The on-demand scans that Amazon Inspector was asked for, the first one first.
@@ -367,6 +370,7 @@ impl Region {
             late_settings: Vec::new(),
             setting_changes: Vec::new(),
             policy_since: 0,
+            consumers_since: 0,
             trails: Vec::new(),
             on_demand_scans: Vec::new(),
             queues: Vec::new(),

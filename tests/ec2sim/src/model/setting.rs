@@ -115,6 +115,8 @@ pub struct SettingChange {
     pub held_since: Option<u64>,
     /// Who may not use the default key or why nobody can, and how many calls there had been when that began.
     pub barred: Option<(String, u64)>,
+    /// An image that something launches and that is hidden by it, and how many calls there had been when people last changed what launches.
+    pub refuses: Option<(String, u64)>,
 }
 
 impl Guardrails {

@@ -3,7 +3,9 @@
 use ec2sim::{Act, Check, FaultRule, Sim};
 use serde_json::{Value, json};
 
-use super::support::{ACCOUNT, Client, MANAGER, OWNER, REGION, client, seconds, world, yaml};
+use super::support::{
+    ACCOUNT, Client, MANAGER, OTHER, OTHER_ACCOUNT, OWNER, REGION, WEB, client, seconds, world, yaml,
+};
 
 const BLOCK: (&str, &str) = ("ImageBlockPublicAccessState", "block-new-sharing");
 const ANYTHING: &str = "allow: [{operation: \"*\"}]";
@@ -286,4 +288,48 @@ fn nobody_is_blamed_for_a_key_that_was_changed_since_it_was_looked_at() {
     assert_eq!(look(), "AccessDeniedException");
     assert_eq!(modify(), "OK");
     assert_eq!(checks(&sim), [Check::DefaultKeyNotUsable, Check::DeniedCall]);
+}
+
+#[test]
+fn having_an_image_refused_that_something_launches_is_found_unless_that_is_new() {
+    let shared = format!("      name: web\n      launchPermissions: {{users: [\"{OTHER_ACCOUNT}\"]}}\n");
+    let text = yaml("", "", ANYTHING)
+        .replace("expect: {copied: {key: alias/good}}", "expect: untouched")
+        .replace("      name: web\n", &shared);
+    let launch = |sim: &Sim| {
+        let template = json!({"name": "web", "versions": [{"image": WEB}]});
+        edit(
+            sim,
+            json!({"consumer": {"account": OTHER_ACCOUNT, "region": REGION, "change": {"put": {"launchTemplate": template}}}}),
+        );
+    };
+    let enable = |c: &Client, provider: &str| {
+        let criterion = [("ImageCriterion.1.ImageProvider.1", provider)];
+        let replaced = c.ec2("ReplaceImageCriteriaInAllowedImagesSettings", &criterion).code();
+        let state = [("AllowedImagesSettingsState", "enabled")];
+        (replaced, c.ec2("EnableAllowedImagesSettings", &state).code())
+    };
+    let ok = ("OK".to_owned(), "OK".to_owned());
+    for (provider, is_launched, is_new, expected) in [
+        (ACCOUNT, true, false, vec![]),
+        ("amazon", false, false, vec![]),
+        ("amazon", true, false, vec![Check::ImageInUseRefused]),
+        ("amazon", true, true, vec![]),
+    ] {
+        let sim = world(&text);
+        let c = client(&sim, OTHER);
+        let look = || c.ec2("DescribeLaunchTemplateVersions", &[("LaunchTemplateName", "web")]);
+        if is_new {
+            launch(&sim);
+            assert_eq!(look().code(), "OK");
+        }
+        if is_launched {
+            launch(&sim);
+        }
+        if is_launched && !is_new {
+            assert_eq!(look().code(), "OK");
+        }
+        assert_eq!(enable(&c, provider), ok);
+        assert_eq!(checks(&sim), expected, "{provider} {is_launched} {is_new}");
+    }
 }

@@ -96,7 +96,7 @@ fn document(accounts: &[&str]) -> Value {
                 "ebsEncryptionByDefault": "Ignore",
                 "imageBlockPublicAccess": "Enforce",
                 "snapshotBlockPublicAccess": "Ignore",
-                "allowedImages": "Ignore",
+                "allowedImages": {"mode": "Ignore"},
             },
             "promotion": {"launchTemplates": "Update"},
             "defaults": {
