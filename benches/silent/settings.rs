@@ -39,7 +39,7 @@ impl Settings {
                     "ebsEncryptionByDefault": "Enforce",
                     "imageBlockPublicAccess": "Enforce",
                     "snapshotBlockPublicAccess": "Enforce",
-                    "allowedImages": "Audit",
+                    "allowedImages": {"mode": "Audit"},
                 });
                 vec![new_images(), ("guardrails", guardrails), ("audit", json!({}))]
             }

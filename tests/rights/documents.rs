@@ -37,7 +37,7 @@ const POLICIES: [(&str, &str); 7] = [
     (
         "guardrails",
         "consumers: {read: false}, guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, \
-         snapshotBlockPublicAccess: Enforce, allowedImages: Audit}",
+         snapshotBlockPublicAccess: Enforce, allowedImages: {mode: Enforce, criteria: [{imageProviders: [amazon]}]}}",
     ),
 ];
 
@@ -66,7 +66,8 @@ pub(crate) fn all() -> Vec<Document> {
 pub(crate) fn everything() -> Vec<Value> {
     statements(
         "audit: {}, consumers: {parameters: All, usageReports: Create}, \
-         guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce}, \
+         guardrails: {ebsEncryptionByDefault: Enforce, imageBlockPublicAccess: Enforce, snapshotBlockPublicAccess: Enforce, \
+         allowedImages: {mode: Enforce, criteria: [{imageProviders: [amazon]}]}}, \
          validation: {launch: {instanceType: t3.nano, subnetID: subnet-0a1b2c3d4e5f60718}, \
          inspector: {maximumSeverity: High, scan: OnDemand}}, \
          promotion: {seal: amiseal-verified, tags: Publish, launchTemplates: Update, ssmParameters: Update, \

@@ -481,6 +481,8 @@ fn guarding() -> Vec<Use> {
         "ec2:EnableEbsEncryptionByDefault",
         "ec2:EnableImageBlockPublicAccess",
         "ec2:EnableSnapshotBlockPublicAccess",
+        "ec2:ReplaceImageCriteriaInAllowedImagesSettings",
+        "ec2:EnableAllowedImagesSettings",
     ];
     let mut all: Vec<Use> = seen.map(|action| read("SeeGuardrails", action)).to_vec();
     all.push(read("SeeTheDefaultKey", "ec2:GetEbsDefaultKmsKeyId"));

@@ -239,7 +239,7 @@ pub(crate) fn join(
 
 /// What a policy says of guardrails.
 fn settings(modes: [&str; RAILS.len()]) -> Value {
-    let mut settings = json!({"allowedImages": "Ignore"});
+    let mut settings = json!({"allowedImages": {"mode": "Ignore"}});
     for (rail, mode) in RAILS.iter().zip(modes) {
         settings[rail.field] = json!(mode);
     }
