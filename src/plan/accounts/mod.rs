@@ -169,9 +169,10 @@ impl AccountWatch {
         self.read.as_ref().map(|read| read.at)
     }
 
-    /// How many accounts are not listed any more and have not left yet.
-    fn leaving(&self) -> usize {
-        self.known.values().flatten().count()
+    /// The accounts that are not listed any more and have not left yet.
+    fn leaving(&self) -> impl Iterator<Item = &AccountId> {
+        let lacking = self.known.iter().filter(|(_, absence)| absence.is_some());
+        lacking.map(|(account, _)| account)
     }
 }
 
