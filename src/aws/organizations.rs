@@ -82,6 +82,10 @@ impl Session {
             pages.turn(OPERATION, page.next_token)?;
             take_in(OPERATION, listed(OPERATION, page.accounts)?, found)?;
         }
+        // The management account is always one. A unit may be empty.
+        if found.active.is_empty() && found.others.is_empty() {
+            return Err(AwsError::malformed(OPERATION, &"an organization without accounts"));
+        }
         Ok(())
     }
 
@@ -221,6 +225,7 @@ mod tests {
     async fn an_answer_that_lacks_something_or_a_page_that_fails_is_no_empty_list() {
         for body in [
             "{}",
+            r#"{"Accounts":[]}"#,
             r#"{"Accounts":[{"Id":"111111111111"}]}"#,
             r#"{"Accounts":[{"Id":"1","State":"ACTIVE"}]}"#,
             r#"{"Accounts":[{"State":"ACTIVE"}]}"#,

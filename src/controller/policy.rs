@@ -26,6 +26,13 @@ use crate::plan::{expand, permissions, status};
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
 const COLLECTED_AFTER: Duration = Duration::from_secs(2);
 
+/// So many targets are made or changed in one visit, and as many deleted. A policy may have thousands, and its status says between two
+/// visits how far it is.
+const AT_A_VISIT: usize = 300;
+
+/// How long until the next ones, so that the watch shows those that were made.
+const GO_ON_AFTER: Duration = Duration::from_millis(250);
+
 /// The least time between two writes of a policy's status.
 const WRITES_APART: Duration = Duration::from_secs(1);
 
@@ -36,6 +43,10 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     }
     let name = policy.name_any();
     let kept = accounts::keep(&ctx, &policy).await;
+    if kept.watch.is_some() && is_former(&ctx, &policy) {
+        // Accounts may take minutes to read, and what has changed meanwhile leads here again.
+        return Ok(Action::await_change());
+    }
     let wanted: Wanted = expand::targets(&name, &kept.spec)
         .into_iter()
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
@@ -50,28 +61,34 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     let mapped = maps::keep(&ctx, &policy, &mut decided, of_parameters).await;
     // What has become of the map is put on record also where it could not be kept.
     let recorded = record(&ctx, &policy, &decided).await?;
-    let wait = recorded.or(adjusted?.then_some(COLLECTED_AFTER));
+    let wait = recorded.or(adjusted?);
     Ok(match [wait, mapped?, kept.again].into_iter().flatten().min() {
         Some(wait) => Action::requeue(ctx.clock.to_real_time(wait)),
         None => Action::await_change(),
     })
 }
 
+/// Whether the watch shows another spec than this, or no such policy any more.
+fn is_former(ctx: &Context, policy: &AMIEncryptionPolicy) -> bool {
+    let now = ctx.policies.get(&ObjectRef::new(&policy.name_any()));
+    now.is_none_or(|now| now.uid() != policy.uid() || now.metadata.generation != policy.metadata.generation)
+}
+
 /// Targets by their names.
 type Wanted = HashMap<String, AMIEncryptionTargetSpec>;
 
-/// Applies the targets that are wanted and deletes those that no longer are. Says whether one has to wait until another of its
-/// name is gone.
+/// Applies the targets that are wanted and deletes those that no longer are, so many of them at a time. Says how long to wait for the
+/// others, or until another one of a name is gone.
 async fn adjust_targets(
     ctx: &Context,
     policy: &AMIEncryptionPolicy,
     wanted: &Wanted,
     ours: &[Arc<AMIEncryptionTarget>],
     others: &[Arc<AMIEncryptionTarget>],
-) -> Result<bool, kube::Error> {
+) -> Result<Option<Duration>, kube::Error> {
     let api = Api::<AMIEncryptionTarget>::all(ctx.client.clone());
     let scan = policy.annotations().get(labels::SCAN);
-    let mut is_blocked = false;
+    let (mut is_blocked, mut applied) = (false, 0);
     let others: HashSet<String> = others.iter().map(|target| target.name_any()).collect();
     for (name, spec) in wanted {
         // One that a former policy of this name left is collected by Kubernetes; to take it over would undo that.
@@ -82,15 +99,25 @@ async fn adjust_targets(
         let current = ctx.targets.get(&ObjectRef::new(name));
         let is_as_asked = |t: &AMIEncryptionTarget| t.spec == *spec && t.annotations().get(labels::POLICY_SCAN) == scan;
         if !current.is_some_and(|target| is_as_asked(&target)) {
+            applied += 1;
+            if applied > AT_A_VISIT {
+                break;
+            }
             let parameters = PatchParams::apply(FIELD_MANAGER).force();
             let target = Patch::Apply(target(policy, name, spec, scan));
             api.patch(name, &parameters, &target).await?;
         }
     }
-    for target in ours.iter().filter(|target| !wanted.contains_key(&target.name_any())) {
+    let is_left_over = |target: &&Arc<AMIEncryptionTarget>| {
+        target.metadata.deletion_timestamp.is_none() && !wanted.contains_key(&target.name_any())
+    };
+    let left_over: Vec<_> = ours.iter().filter(is_left_over).collect();
+    for target in left_over.iter().take(AT_A_VISIT) {
         delete(&api, target).await?;
     }
-    Ok(is_blocked)
+    let goes_on = applied > AT_A_VISIT || left_over.len() > AT_A_VISIT;
+    let wait = is_blocked.then_some(COLLECTED_AFTER);
+    Ok(goes_on.then_some(GO_ON_AFTER).or(wait))
 }
 
 /// The status that sums up the targets, and what they say of the parameters that the map is kept in.

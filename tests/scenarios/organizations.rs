@@ -208,3 +208,37 @@ async fn a_policy_whose_accounts_were_never_read_is_not_ready_and_names_the_fix(
     scenario.completed(1).await;
     scenario.judged();
 }
+
+#[tokio::test]
+async fn an_account_that_a_policy_leaves_to_aws_organizations_keeps_its_target_while_nobody_can_read_them() {
+    let scenario = Scenario::new(organized(&[ACCOUNT, OTHER_ACCOUNT, NEW_ACCOUNT])).await;
+    let _replica = start(&scenario).await;
+    let listed = with(of_unit(), "accounts", json!([{"accountID": NEW_ACCOUNT}]));
+    scenario.apply(&listed).await;
+    scenario.completed(3).await;
+    known(&scenario, "True/Read").await;
+    let uid = async || scenario.targets().get(&target(NEW_ACCOUNT)).await.ok()?.metadata.uid;
+    let before = uid().await.expect("a target");
+
+    let denial = Failure {
+        code: "AccessDeniedException".to_owned(),
+        status: 400,
+        message: "You don't have permissions to access this resource.".to_owned(),
+    };
+    scenario
+        .sim()
+        .add_fault(on("ListAccountsForParent", Act::FailBefore(denial)));
+    scenario.apply(&of_unit()).await;
+    let denied = format!("False/{}", reason::ACCESS_DENIED);
+    scenario
+        .until("the policy without accounts of its own to be denied", async || {
+            let policy = scenario.policy("production").await;
+            let status = policy.status?;
+            let said = condition(&status.conditions, conditions::ACCOUNTS_KNOWN)?;
+            let is_of_this = policy.spec.accounts.is_empty() && said.observed_generation == policy.metadata.generation;
+            (is_of_this && says(&status.conditions, conditions::ACCOUNTS_KNOWN) == denied).then_some(())
+        })
+        .await;
+    assert_eq!(uid().await, Some(before));
+    scenario.judged();
+}

@@ -96,15 +96,22 @@ struct Read {
 }
 
 impl AccountWatch {
-    /// What is asked for now. `present` are the accounts that the policy has targets in: at the first visit of a process nothing else is
-    /// known of what was listed before.
+    /// What is asked for now. `present` are the accounts that the policy has targets in and does not list itself: at the first visit of a
+    /// process nothing else is known of what was listed before. After a change of the spec it may have listed one of them until then, and
+    /// take it from AWS Organizations from now on: that is known once it was read, and not where the last read is older, or the next one
+    /// fails.
     pub fn ask(&mut self, source: &Source, generation: Option<i64>, present: impl FnOnce() -> BTreeSet<AccountId>) {
-        if self.source.is_none() {
-            self.known = present().into_iter().map(|account| (account, None)).collect();
-        }
+        let is_first = self.source.is_none();
         if self.source.as_ref() != Some(source) {
             self.source = Some(source.clone());
             self.read = None;
+            // What the former question left out counts no more.
+            self.known.values_mut().for_each(|absence| *absence = None);
+        }
+        if is_first || self.generation != generation {
+            for account in present() {
+                self.known.entry(account).or_insert(None);
+            }
         }
         if self.generation != generation {
             // What failed under the former spec says nothing of this one.
@@ -162,9 +169,10 @@ impl AccountWatch {
         self.read.as_ref().map(|read| read.at)
     }
 
-    /// How many accounts are not listed any more and have not left yet.
-    fn leaving(&self) -> usize {
-        self.known.values().flatten().count()
+    /// The accounts that are not listed any more and have not left yet.
+    fn leaving(&self) -> impl Iterator<Item = &AccountId> {
+        let lacking = self.known.iter().filter(|(_, absence)| absence.is_some());
+        lacking.map(|(account, _)| account)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a policy says of the accounts that AWS Organizations lists.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -33,7 +35,7 @@ pub fn status(
         condition(&mut write, spec, watch);
         if !spec.suspend && status.accounts.is_none() {
             not_known(&mut write, &current.conditions);
-            not_ready(&mut write, watch);
+            not_ready(&mut write, spec, watch);
         }
     } else {
         status.accounts = None;
@@ -42,7 +44,8 @@ pub fn status(
     status.conditions = conditions;
 }
 
-/// The numbers. What an earlier process has counted stays until this one has read.
+/// The numbers. What an earlier process has counted stays until this one has read, unless the spec has changed since: what was listed
+/// for another question is no answer to this one.
 fn counts(
     current: &AMIEncryptionPolicyStatus,
     spec: &AMIEncryptionPolicySpec,
@@ -50,7 +53,9 @@ fn counts(
     total: usize,
 ) -> Option<AccountCounts> {
     let Some(read) = &watch.read else {
-        return current.accounts.clone();
+        let said = conditions::find(&current.conditions, conditions::ACCOUNTS_KNOWN);
+        let is_of_this_spec = said.is_some_and(|said| said.observed_generation == watch.generation);
+        return current.accounts.clone().filter(|_| is_of_this_spec);
     };
     let from = spec.accounts_from.as_ref()?;
     let kept = watch.accounts(from).len();
@@ -77,14 +82,14 @@ fn condition(write: &mut Writer<'_>, spec: &AMIEncryptionPolicySpec, watch: &Acc
     if spec.suspend {
         let message = "amiseal does not read AWS Organizations while the policy is suspended.";
         write.set(TYPE, Status::Unknown, reason::SUSPENDED, message);
-    } else if let Some((why, message)) = problem_of(watch) {
+    } else if let Some((why, message)) = problem_of(spec, watch) {
         write.set(TYPE, Status::False, why, &message);
     } else if watch.read.is_some() {
-        let message = match watch.leaving() {
+        let message = match leaving(spec, watch) {
             0 => "AWS Organizations was read.".to_owned(),
             leaving => format!(
-                "AWS Organizations was read. It does not list {leaving} accounts any more as ACTIVE: their targets stay until further \
-                 reads have shown the same."
+                "AWS Organizations was read. It does not list {leaving} of the policy's accounts as ACTIVE: their targets stay until \
+                 further reads have shown the same."
             ),
         };
         write.set(TYPE, Status::True, reason::READ, &message);
@@ -126,10 +131,10 @@ fn not_known(write: &mut Writer<'_>, on_record: &[Condition]) {
 }
 
 /// Before anything was read there is no telling what is to be done.
-fn not_ready(write: &mut Writer<'_>, watch: &AccountWatch) {
+fn not_ready(write: &mut Writer<'_>, spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) {
     let waits = "Waits until AWS Organizations was read: see AccountsKnown.";
     let needs_a_person = watch.failure.as_ref().is_some_and(problem::needs_a_person);
-    match problem_of(watch).filter(|_| needs_a_person) {
+    match problem_of(spec, watch).filter(|_| needs_a_person) {
         Some((why, message)) => {
             write.set(conditions::READY, Status::False, why, &message);
             write.set(conditions::RECONCILING, Status::False, why, "");
@@ -143,16 +148,28 @@ fn not_ready(write: &mut Writer<'_>, watch: &AccountWatch) {
     }
 }
 
+/// How many accounts that the policy has from there alone are not listed any more and have not left yet.
+fn leaving(spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) -> usize {
+    let own = spec.accounts.iter().map(|account| account.account_id.as_str());
+    let left_out = spec.accounts_from.iter().flat_map(|from| &from.exclude);
+    let stays_or_left: HashSet<&str> = own.chain(left_out.map(String::as_str)).collect();
+    let leaving = watch.leaving();
+    leaving
+        .filter(|account| !stays_or_left.contains(account.as_str()))
+        .count()
+}
+
 /// Why AWS Organizations cannot be read, where people have to know, and what follows from that.
-fn problem_of(watch: &AccountWatch) -> Option<(&'static str, String)> {
+fn problem_of(spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) -> Option<(&'static str, String)> {
     let problem = watch.retry.problem()?;
     let message = match &watch.failure {
         Some(error) => of_error(error).unwrap_or_else(|| problem.message.clone()),
         None => problem.message.clone(),
     };
-    let stays = match watch.known.len() {
+    let kept = spec.accounts_from.as_ref().map_or(0, |from| watch.accounts(from).len());
+    let stays = match kept {
         0 => "Until then the policy takes no account from there.".to_owned(),
-        known => format!("Until then the policy keeps the {known} accounts that it has from there."),
+        kept => format!("Until then the policy keeps the {kept} accounts that it has from there."),
     };
     Some((problem.reason, format!("{message} {stays}")))
 }

@@ -112,7 +112,7 @@ fn a_new_account_appears_at_once_and_a_suspended_one_leaves_as_one_that_is_not_l
     };
     assert!(watch.listed(listed(), at(0), EVERY).is_empty());
     assert_eq!(numbers(&watch), [1, 2, 3]);
-    assert_eq!(watch.leaving(), 1);
+    assert_eq!(watch.leaving().count(), 1);
     assert_eq!(watch.listed(listed(), at(5 * MINUTES), EVERY), [account(2)]);
     assert_eq!(numbers(&watch), [1, 3]);
 }
@@ -153,13 +153,49 @@ fn another_question_is_asked_at_once_and_takes_no_account_away() {
         ..organization("")
     };
     let source = Source::of(&changed).expect("a source");
-    watch.ask(&source, Some(2), || panic!("what is known stays known"));
+    watch.ask(&source, Some(2), BTreeSet::new);
     assert_eq!((watch.due(EVERY), watch.read_at()), (Timestamp::MIN, None));
     assert_eq!(numbers(&watch), [1, 2]);
     // A change of something else has a failed read tried anew, and makes none of one that has succeeded.
     watch.listed(active(1..=2), at(1000), EVERY);
     watch.ask(&source, Some(3), BTreeSet::new);
     assert_eq!(watch.due(EVERY), at(1000 + 5 * MINUTES));
+}
+
+#[test]
+fn what_the_former_question_left_out_does_not_count_for_another_one() {
+    let mut watch = watch(1..=4);
+    watch.listed(active(1..=3), at(0), EVERY);
+    assert_eq!(watch.leaving().count(), 1);
+    let other = Source {
+        role_arn: Some("arn:aws:iam::000000000001:role/lists".to_owned()),
+        ..Source::of(&organization("")).expect("a source")
+    };
+    watch.ask(&other, Some(2), BTreeSet::new);
+    assert_eq!(watch.leaving().count(), 0);
+    watch.listed(active(1..=3), at(5 * MINUTES), EVERY);
+    assert_eq!(numbers(&watch), [1, 2, 3, 4], "that was the first read of it");
+    watch.listed(active(1..=3), at(10 * MINUTES), EVERY);
+    assert_eq!(numbers(&watch), [1, 2, 3]);
+}
+
+#[test]
+fn an_account_that_the_policy_does_not_list_itself_any_more_stays_until_reads_lack_it() {
+    let source = Source::of(&organization("")).expect("a source");
+    let denied = failed_call(Operation::ListAccounts, ErrorClass::Denied);
+    // Another process has listed accounts before, and this one could not yet: the policy lists 5 itself.
+    let mut watch = watch(1..=3);
+    watch.failed(&denied, at(0), |wait| wait);
+    watch.ask(&source, Some(1), || panic!("nothing has changed"));
+    // It does so no more, and has a target in it.
+    watch.ask(&source, Some(2), || accounts([1, 2, 3, 5]));
+    watch.failed(&denied, at(60), |wait| wait);
+    assert_eq!(numbers(&watch), [1, 2, 3, 5]);
+    watch.listed(active(1..=3), at(120), EVERY);
+    assert_eq!(numbers(&watch), [1, 2, 3, 5]);
+    // What was lacking before goes on to be.
+    watch.ask(&source, Some(3), || accounts([1, 2, 3, 5]));
+    assert_eq!(watch.listed(active(1..=3), at(120 + 5 * MINUTES), EVERY), [account(5)]);
 }
 
 #[test]
@@ -219,7 +255,17 @@ fn said(
     current: &AMIEncryptionPolicyStatus,
     now: Timestamp,
 ) -> AMIEncryptionPolicyStatus {
-    let mut decided = crate::plan::status::policy(current, spec, Some(1), 0, &[], now);
+    said_of(watch, spec, current, 1, now)
+}
+
+fn said_of(
+    watch: &AccountWatch,
+    spec: &AMIEncryptionPolicySpec,
+    current: &AMIEncryptionPolicyStatus,
+    generation: i64,
+    now: Timestamp,
+) -> AMIEncryptionPolicyStatus {
+    let mut decided = crate::plan::status::policy(current, spec, Some(generation), 0, &[], now);
     status(&mut decided, current, spec, Some(watch), 2, now);
     decided
 }
@@ -269,6 +315,15 @@ fn a_policy_says_whether_its_accounts_are_known_and_is_not_ready_before() {
     let after = said(&anew, &spec, &read, at(0));
     assert_eq!(says(&after, conditions::ACCOUNTS_KNOWN), "True/Read");
     assert_ne!(says(&after, conditions::READY), "False/NotReadYet");
+
+    // Unless what is asked for has changed since: whoever waits for the policy waits for these accounts too.
+    let mut changed = AccountWatch::default();
+    changed.ask(&Source::of(&spec).expect("a source"), Some(2), || accounts([1, 2]));
+    let waits = said_of(&changed, &spec, &read, 2, at(0));
+    assert_eq!(says(&waits, conditions::ACCOUNTS_KNOWN), "False/NotReadYet");
+    assert_eq!(says(&waits, conditions::READY), "False/NotReadYet");
+    assert_eq!(waits.accounts, None);
+    assert_eq!(said_of(&changed, &spec, &waits, 2, at(50)), waits, "it comes to rest");
 
     // A failure later on takes nothing away, and readiness least of all.
     watch.failed(&denied, at(700), |wait| wait);
