@@ -183,7 +183,7 @@ mod tests {
         RefreshPreferences, ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
-    const CODES: [(&str, &str); 11] = [
+    const CODES: [(&str, &str); 12] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
