@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future;
-use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -166,26 +165,36 @@ impl Reader<'_> {
         let due: Vec<(String, Wanted)> = due
             .filter_map(|(name, relay)| Some((name.clone(), relay.take(true, now)?)))
             .collect();
+        let mut is_answered = true;
         for (name, wanted) in due {
-            let at = self.context.clock.system_time();
-            self.annotate(&name, &wanted, at).await;
+            if is_answered {
+                is_answered = self.annotate(&name, &wanted).await;
+            }
+            if !is_answered {
+                // What they were told by is deleted all the same: they are told a minute later.
+                self.relays.entry(name).or_default().note(wanted, now);
+            }
         }
     }
 
-    async fn annotate(&self, name: &str, wanted: &Wanted, at: Timestamp) {
+    /// Says whether the API server has answered, whatever it said.
+    async fn annotate(&self, name: &str, wanted: &Wanted) -> bool {
         let api = Api::<AMIEncryptionTarget>::all(self.context.client.clone());
-        let value = events::told(wanted, at);
+        let value = events::told(wanted, self.context.clock.system_time());
         let patch = Patch::Merge(json!({"metadata": {"annotations": {labels::HINT: value}}}));
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
         match api.patch(name, &parameters, &patch).await {
-            Ok(_) => {}
-            Err(error) if is_not_found(&error) => {}
+            Ok(_) => true,
+            Err(error) if is_not_found(&error) => true,
             // That is said for all requests.
-            Err(error) if is_unreachable(&error) => {}
-            Err(error) => tracing::warn!(object = name, %error, "could not tell another replica of an event"),
+            Err(error) if is_unreachable(&error) => false,
+            Err(error) => {
+                tracing::warn!(object = name, %error, "could not tell another replica of an event");
+                !matches!(&error, kube::Error::Api(status) if status.code == 429 || status.code >= 500)
+            }
         }
     }
 
