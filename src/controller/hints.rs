@@ -221,3 +221,58 @@ impl Reader<'_> {
         context.clock.sleep(wait).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::registry::{Registry, lock};
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+
+    const NAME: &str = "production.111122223333.eu-west-1";
+
+    /// A target that another replica has told this.
+    fn target(uid: &str, suspend: bool, wanted: &Wanted) -> AMIEncryptionTarget {
+        let spec = json!({
+            "policy": "production", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami",
+            "mode": "Enforce", "suspend": suspend, "scanInterval": "15m", "otherKey": "Report", "promotion": {},
+            "copy": {"namePattern": "{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 3},
+        });
+        let mut target = AMIEncryptionTarget::new(NAME, serde_json::from_value(spec).expect("a spec"));
+        target.metadata.uid = Some(uid.to_owned());
+        let told = events::told(wanted, SystemClock::default().system_time());
+        target.metadata.annotations = Some([(labels::HINT.to_owned(), told)].into());
+        target
+    }
+
+    #[test]
+    fn all_that_replicas_tell_between_two_visits_is_heard_and_nothing_of_a_target_that_is_not_known_or_suspended() {
+        let (registry, _wakes) = Registry::new();
+        let clock = Arc::new(SystemClock::default());
+        let hear = registry.hearer(clock.clone());
+        let images = Wanted {
+            images: true,
+            ..Wanted::default()
+        };
+        let consumers = Wanted {
+            consumers: true,
+            ..Wanted::default()
+        };
+        hear(&target("1", false, &images));
+        assert!(!registry.knows(NAME), "its first visit looks at everything");
+
+        lock(&registry.target_state(NAME)).uid = "1".to_owned();
+        hear(&target("2", false, &images));
+        hear(&target("1", true, &images));
+        let take = || lock(&registry.target_state(NAME)).hints.take(true, clock.now());
+        assert_eq!(take(), None);
+
+        hear(&target("1", false, &images));
+        hear(&target("1", false, &consumers));
+        let expected = Wanted {
+            images: true,
+            consumers: true,
+            ..Wanted::default()
+        };
+        assert_eq!(take(), Some(expected));
+    }
+}
