@@ -189,7 +189,7 @@ mod tests {
         RefreshPreferences, ReportRequest, ScanRef, ScanRequest, StartRefresh, TemplateId, VersionRef,
     };
 
-    const CODES: [(&str, &str); 11] = [
+    const CODES: [(&str, &str); 12] = [
         ("ec2", "RequestLimitExceeded"),
         ("kms", "ThrottlingException"),
         ("sts", "Throttling"),
@@ -207,9 +207,8 @@ mod tests {
     fn throttled(service: &str, code: &str) -> Answer {
         match service {
             "ec2" => Answer::ec2_error(503, code, "slow down"),
-            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" | "organizations" | "sqs" => {
-                Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#))
-            }
+            "kms" | "ssm" | "eks" | "batch" | "imagebuilder" | "cloudtrail" | "inspector2" | "organizations"
+            | "sqs" => Answer::Reply(400, format!(r#"{{"__type":"{code}"}}"#)),
             _ => Answer::sts_error(400, code, "slow down"),
         }
     }

@@ -183,6 +183,8 @@ pub(super) struct ScopeLimits {
     pub(super) sts: RetryPartition,
     /// Of the services beside EC2 that launch images.
     pub(super) beside: RetryPartition,
+    /// Of the queue of events: one that cannot be reached is asked for ever.
+    pub(super) queue: RetryPartition,
     /// What earlier listings have told.
     pub(super) learned: Mutex<Learned>,
 }
@@ -302,6 +304,7 @@ impl Aws {
                 kms: partition("kms"),
                 sts: partition("sts"),
                 beside: partition("beside"),
+                queue: partition("queue"),
                 learned: Mutex::default(),
             })
         });

@@ -289,7 +289,7 @@ impl Session {
     /// A client of SQS for a queue, which is at `local` if it is one of this machine. An endpoint that was named goes before that.
     pub(super) fn sqs(&self, local: Option<&str>, timeouts: Option<TimeoutConfig>) -> aws_sdk_sqs::Client {
         let mut config = aws_sdk_sqs::config::Builder::from(&self.config)
-            .retry_partition(self.limits.beside.clone())
+            .retry_partition(self.limits.queue.clone())
             .interceptor(self.attempts.clone());
         if let Some(local) = local.filter(|_| !endpoint::is_named(&self.config, "SQS")) {
             config = config.endpoint_url(local);

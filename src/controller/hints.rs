@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future;
-use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -166,26 +165,36 @@ impl Reader<'_> {
         let due: Vec<(String, Wanted)> = due
             .filter_map(|(name, relay)| Some((name.clone(), relay.take(true, now)?)))
             .collect();
+        let mut is_answered = true;
         for (name, wanted) in due {
-            let at = self.context.clock.system_time();
-            self.annotate(&name, &wanted, at).await;
+            if is_answered {
+                is_answered = self.annotate(&name, &wanted).await;
+            }
+            if !is_answered {
+                // What they were told by is deleted all the same: they are told a minute later.
+                self.relays.entry(name).or_default().note(wanted, now);
+            }
         }
     }
 
-    async fn annotate(&self, name: &str, wanted: &Wanted, at: Timestamp) {
+    /// Says whether the API server has answered, whatever it said.
+    async fn annotate(&self, name: &str, wanted: &Wanted) -> bool {
         let api = Api::<AMIEncryptionTarget>::all(self.context.client.clone());
-        let value = events::told(wanted, at);
+        let value = events::told(wanted, self.context.clock.system_time());
         let patch = Patch::Merge(json!({"metadata": {"annotations": {labels::HINT: value}}}));
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
         match api.patch(name, &parameters, &patch).await {
-            Ok(_) => {}
-            Err(error) if is_not_found(&error) => {}
+            Ok(_) => true,
+            Err(error) if is_not_found(&error) => true,
             // That is said for all requests.
-            Err(error) if is_unreachable(&error) => {}
-            Err(error) => tracing::warn!(object = name, %error, "could not tell another replica of an event"),
+            Err(error) if is_unreachable(&error) => false,
+            Err(error) => {
+                tracing::warn!(object = name, %error, "could not tell another replica of an event");
+                !matches!(&error, kube::Error::Api(status) if status.code == 429 || status.code >= 500)
+            }
         }
     }
 
@@ -210,5 +219,60 @@ impl Reader<'_> {
         }
         let wait = problem::retry_after(error, self.failures).min(BACKOFF);
         context.clock.sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::registry::{Registry, lock};
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+
+    const NAME: &str = "production.111122223333.eu-west-1";
+
+    /// A target that another replica has told this.
+    fn target(uid: &str, suspend: bool, wanted: &Wanted) -> AMIEncryptionTarget {
+        let spec = json!({
+            "policy": "production", "accountID": "111122223333", "region": "eu-west-1", "kmsKeyID": "alias/ami",
+            "mode": "Enforce", "suspend": suspend, "scanInterval": "15m", "otherKey": "Report", "promotion": {},
+            "copy": {"namePattern": "{name}", "maxConcurrentSnapshots": 20, "maxAttempts": 3},
+        });
+        let mut target = AMIEncryptionTarget::new(NAME, serde_json::from_value(spec).expect("a spec"));
+        target.metadata.uid = Some(uid.to_owned());
+        let told = events::told(wanted, SystemClock::default().system_time());
+        target.metadata.annotations = Some([(labels::HINT.to_owned(), told)].into());
+        target
+    }
+
+    #[test]
+    fn all_that_replicas_tell_between_two_visits_is_heard_and_nothing_of_a_target_that_is_not_known_or_suspended() {
+        let (registry, _wakes) = Registry::new();
+        let clock = Arc::new(SystemClock::default());
+        let hear = registry.hearer(clock.clone());
+        let images = Wanted {
+            images: true,
+            ..Wanted::default()
+        };
+        let consumers = Wanted {
+            consumers: true,
+            ..Wanted::default()
+        };
+        hear(&target("1", false, &images));
+        assert!(!registry.knows(NAME), "its first visit looks at everything");
+
+        lock(&registry.target_state(NAME)).uid = "1".to_owned();
+        hear(&target("2", false, &images));
+        hear(&target("1", true, &images));
+        let take = || lock(&registry.target_state(NAME)).hints.take(true, clock.now());
+        assert_eq!(take(), None);
+
+        hear(&target("1", false, &images));
+        hear(&target("1", false, &consumers));
+        let expected = Wanted {
+            images: true,
+            consumers: true,
+            ..Wanted::default()
+        };
+        assert_eq!(take(), Some(expected));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use sha2::{Digest, Sha256};
 
@@ -16,8 +17,9 @@ use super::memory::Memory;
 use super::moves::Moves;
 use super::shared_reads::SharedReads;
 use super::targets::OtherPolicies;
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, labels};
 use crate::aws::{Session, SessionKey};
+use crate::clock::Clock;
 use crate::domain::{Guardrail, ImageId, Inventory, Scope};
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
@@ -38,7 +40,7 @@ use crate::plan::usage::{Picture, UsageWatch};
 /// Everything that is known.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    targets: Mutex<HashMap<String, Arc<Mutex<TargetState>>>>,
+    targets: Arc<Mutex<Targets>>,
     copy_budgets: Mutex<CopyBudgets>,
     /// Migrations that have lately taken a place for a proof, which may not show on record yet, and when by the monotonic clock.
     proofs: Mutex<HashMap<(Scope, Kind), HashMap<String, Duration>>>,
@@ -61,6 +63,8 @@ pub(crate) struct Registry {
 const PLACE_SHOWS: Duration = Duration::from_secs(60);
 /// For how long instances of a target that is gone are looked for.
 const LEFT_OVER_FOR: Duration = Duration::from_secs(2 * 3600);
+
+type Targets = HashMap<String, Arc<Mutex<TargetState>>>;
 
 type CopyBudgets = HashMap<Scope, Arc<Mutex<CopyBudget>>>;
 
@@ -154,7 +158,7 @@ impl Registry {
         let (wake_policy, policies) = unbounded();
         let (wake_usage, usages) = unbounded();
         let registry = Self {
-            targets: Mutex::default(),
+            targets: Arc::default(),
             copy_budgets: Mutex::default(),
             proofs: Mutex::default(),
             accounts: Accounts::default(),
@@ -321,6 +325,27 @@ impl Registry {
         state.hints.note(wanted, now);
         if is_first {
             self.wake_target(name);
+        }
+    }
+
+    /// Takes up what other replicas tell a target by an annotation, as the watch shows it. A visit would see only the last of several
+    /// values, and a long one would see it too late.
+    pub(super) fn hearer(&self, clock: Arc<dyn Clock>) -> impl Fn(&AMIEncryptionTarget) + use<> {
+        let targets = self.targets.clone();
+        move |target| {
+            let told = target.annotations().get(labels::HINT);
+            let Some(told) = told.filter(|_| !target.spec.suspend) else {
+                return;
+            };
+            let Some(state) = lock(&targets).get(&target.name_any()).cloned() else {
+                return;
+            };
+            let mut state = lock(&state);
+            if Some(state.uid.as_str()) == target.metadata.uid.as_deref() {
+                let (now, system_time) = (clock.now(), clock.system_time());
+                // The change leads to a visit by itself.
+                state.hints.hear(Some(told.as_str()), system_time, now);
+            }
         }
     }
 

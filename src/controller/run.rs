@@ -54,11 +54,14 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
     let [of_policies, of_targets, of_migrations] = pulses.each_ref().map(|pulse| (pulse, lasts));
     let watched = Watches {
         policies: Watched::new(&parts.client, of_policies, |_| {}),
-        targets: Watched::new(
-            &parts.client,
-            of_targets,
-            noting(targets_by_scope.clone(), free.clone()),
-        ),
+        targets: Watched::new(&parts.client, of_targets, {
+            let note = noting(targets_by_scope.clone(), free.clone());
+            let hear = hearing(registry.hearer(parts.clock.clone()));
+            move |seen| {
+                note(seen);
+                hear(seen);
+            }
+        }),
         migrations: Watched::new(&parts.client, of_migrations, {
             let note = noting(migrations_by_scope.clone(), free);
             let (failures, maps, followers) = (failures.clone(), maps.clone(), followers.clone());
@@ -228,6 +231,15 @@ fn noting<K: Scoped + Resource<DynamicType = ()>>(
         {
             gone(&scope);
         }
+    }
+}
+
+/// Passes on each target that is there: another replica may have told it something.
+fn hearing(hear: impl Fn(&AMIEncryptionTarget)) -> impl Fn(&Seen<'_, AMIEncryptionTarget>) {
+    move |seen| match seen {
+        Seen::Listed(targets) => targets.iter().for_each(|target| hear(target)),
+        Seen::Applied(target) => hear(target),
+        Seen::Deleted(_) => {}
     }
 }
 

@@ -84,7 +84,7 @@ impl FromStr for QueueUrl {
             region_of(&host)
         };
         Ok(Self {
-            text: text.into(),
+            text: url.as_str().into(),
             account,
             region: region.ok_or_else(malformed)?,
             local: is_local.then(|| url.origin().ascii_serialization().into()),

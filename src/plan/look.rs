@@ -186,10 +186,10 @@ impl LookWatch {
         !self.taken.is_empty()
     }
 
-    /// A look has failed: the next one begins where this one did. Says how many failures in a row these are.
+    /// A look has failed: the next one begins where this one did. One that was for an event is made again as soon as that may be. Says
+    /// how many failures in a row these are.
     pub fn failed(&mut self, error: &AwsError, now: Timestamp, spread: impl FnOnce(Duration) -> Duration) -> u32 {
         self.asked = Some(now);
-        (self.soon, self.confirms) = (None, 0);
         self.retry.failed(error, now, spread)
     }
 }

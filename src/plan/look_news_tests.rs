@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::{Attributes, BlockDevice, SnapshotState, Tags};
-use crate::plan::testing::{World, at, image, image_id, snapshot_id};
+use crate::domain::{Attributes, BlockDevice, ErrorClass, Operation, SnapshotState, Tags};
+use crate::plan::testing::{World, at, failed_call, image, image_id, snapshot_id};
 
 /// What makes an image other than it is.
 pub(super) type Change = fn(&mut Image, &mut Snapshots);
@@ -249,4 +249,24 @@ fn a_look_for_an_event_is_confirmed_soon_where_it_has_shown_something_and_only_t
         assert!(case.look(&world).is_empty());
         assert_eq!(case.looks.due(every, &scans), Some(at(due)), "{named}");
     }
+}
+
+#[test]
+fn a_look_for_an_event_that_fails_is_made_again_as_soon_as_that_may_be_and_a_regular_one_at_its_time() {
+    let every = Some(Duration::from_secs(600));
+    let scans = ScanSchedule::default();
+    let throttled = failed_call(Operation::DescribeImages, ErrorClass::Throttled);
+    let world = changed(1, |_, _| {});
+    let mut case = Case::scanned(changed(1, |_, _| {}));
+    case.looks.failed(&throttled, at(1), |wait| wait);
+    assert_eq!(case.looks.due(every, &scans), Some(at(601)));
+    case.looks.hinted(at(5));
+    case.looks.failed(&throttled, at(6), |wait| wait);
+    assert_eq!(
+        case.looks.due(every, &scans),
+        Some(at(10)),
+        "the second failure in a row"
+    );
+    assert!(case.look(&world).is_empty());
+    assert_eq!(case.looks.due(every, &scans), Some(at(660)), "it has succeeded");
 }

@@ -1,10 +1,9 @@
 //! What events have hinted at: it is looked at as soon as that may be, by the reads that are made anyway.
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use super::TargetReconciler;
-use crate::api::{GuardrailName, labels};
+use crate::api::GuardrailName;
 use crate::domain::Guardrail;
 
 /// For how long an event may tell who has undone a guardrail: it is read at once, and AWS may take a while to show the change.
@@ -13,17 +12,15 @@ const SUSPECTED: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 impl TargetReconciler<'_> {
     /// Takes up what is to be looked at now. The visit does that where it always does.
     pub(super) fn take_hints(&self) {
-        let (now, system_time) = (self.ctx.clock.now(), self.ctx.clock.system_time());
-        let told = self.target.annotations().get(labels::HINT);
+        let now = self.ctx.clock.now();
         let looks = self.target.spec.new_images.is_some();
-        let wanted = self.state(|state| {
-            state.hints.hear(told.map(String::as_str), system_time, now);
-            state.hints.take(looks, now)
-        });
-        let Some(wanted) = wanted else { return };
+        let Some(wanted) = self.state(|state| state.hints.take(looks, now)) else {
+            return;
+        };
         let what: Vec<&str> = wanted.kinds().collect();
         tracing::info!(?what, "following an event");
         self.ctx.metrics.events.followed(&wanted);
+        let reads_consumers = wanted.consumers;
         self.state(|state| {
             if wanted.new_images && looks {
                 state.looks.hinted(now);
@@ -41,6 +38,10 @@ impl TargetReconciler<'_> {
             let named = named.filter_map(|(guardrail, by)| Some((guardrail, (by?, now))));
             state.suspects.extend(named);
         });
+        if reads_consumers {
+            // Where the last reading has just ended, another one comes a while later, and only its own controller waits for that.
+            self.ctx.registry.wake_usage(&self.name);
+        }
     }
 
     /// What was read for them was read.
