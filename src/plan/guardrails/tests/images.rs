@@ -324,6 +324,50 @@ fn images_of_others_that_are_in_use_have_to_meet_a_criterion_and_at_most_five_ar
 }
 
 #[test]
+fn an_image_that_is_refused_tomorrow_by_its_age_is_not_cleared_today() {
+    const DAY: i64 = 24 * 3600;
+    let graph = launching(Readings::default(), &[1], 0);
+    let made = |seconds| Image {
+        created: Some(at(seconds)),
+        deprecation_time: None,
+        ..of_others(1)
+    };
+    let deprecated = |seconds| Image {
+        deprecation_time: Some(at(seconds)),
+        ..made(0)
+    };
+    let younger_than = |days| ImageCriterion {
+        max_days_since_created: Some(days),
+        ..ImageCriterion::default()
+    };
+    let deprecated_for = |days| ImageCriterion {
+        max_days_since_deprecated: Some(days),
+        ..ImageCriterion::default()
+    };
+    // It is judged at second 1000.
+    for (image, criterion, refused) in [
+        (made(0), younger_than(2), None),
+        (made(0), younger_than(1), Some("within a day)")),
+        (made(1000 - DAY), younger_than(2), None),
+        (made(999 - DAY), younger_than(2), Some("within a day)")),
+        (made(999 - 2 * DAY), younger_than(2), Some("lt-1)")),
+        (made(0), deprecated_for(0), None),
+        (deprecated(1001 + DAY), deprecated_for(0), None),
+        (deprecated(1000 + DAY), deprecated_for(0), Some("within a day)")),
+        (deprecated(500), deprecated_for(0), Some("lt-1)")),
+        (deprecated(500), deprecated_for(2), None),
+        (deprecated(500), deprecated_for(1), Some("within a day)")),
+    ] {
+        let case = format!("{:?} {:?} {criterion:?}", image.created, image.deprecation_time);
+        match (judged(&graph, &[image], &[criterion]), refused) {
+            (Ok(()), None) => {}
+            (Err(why), Some(says)) => assert!(why.contains(says), "{case}: {why}"),
+            (other, _) => panic!("{case}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn images_of_others_are_asked_for_and_not_the_accounts_own() {
     let graph = launching(Readings::default(), &[1, 2, 3], 1);
     let own = image_id(2);
