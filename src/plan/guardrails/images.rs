@@ -120,7 +120,7 @@ impl Launchers<'_> {
     /// When it was read which images are in use; none while more may be known of them without anybody's doing, or nothing is read.
     pub fn images_read_at(&self) -> Option<Timestamp> {
         let is_waited_for = matches!(self.unknown_images(), Some(Unknown::Passing));
-        let is_known = self.are_read && !self.is_due && !is_waited_for;
+        let is_known = self.are_read && !self.may_launch_others() && !is_waited_for;
         self.graph.filter(|_| is_known)?.read_at()
     }
 
@@ -138,9 +138,15 @@ impl Launchers<'_> {
     /// How Allowed AMIs stand by what is known. More may have come into use where that is to be read anew, and it is waited for.
     pub fn confirm_images(&self, standing: ImagesStanding) -> ImagesStanding {
         match standing {
-            ImagesStanding::Clear(_) if self.is_due => ImagesStanding::Waiting,
+            ImagesStanding::Clear(_) if self.may_launch_others() => ImagesStanding::Waiting,
             other => other,
         }
+    }
+
+    /// Whether what was read is to be read anew, or does not show yet what amiseal itself has moved to a copy that another account owns.
+    fn may_launch_others(&self) -> bool {
+        let read = self.graph.and_then(Graph::read_at);
+        self.is_due || self.moved.is_some_and(|moved| read.is_none_or(|read| read <= moved))
     }
 
     fn unknown_images(&self) -> Option<Unknown> {

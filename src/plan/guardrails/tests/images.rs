@@ -422,6 +422,7 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
         are_read: true,
         graph,
         is_due: false,
+        moved: None,
     };
     let not_read = Launchers {
         are_read: false,
@@ -459,5 +460,20 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
     let clear = || ImagesStanding::Clear(by("amazon"));
     assert_eq!(read(Some(&whole)).confirm_images(clear()), clear());
     assert_eq!(due.confirm_images(clear()), ImagesStanding::Waiting);
+    // What was read at second 0 does not show what amiseal has moved since.
+    for (moved, standing) in [
+        (-1, clear()),
+        (0, ImagesStanding::Waiting),
+        (7, ImagesStanding::Waiting),
+    ] {
+        let launchers = Launchers {
+            moved: Some(at(moved)),
+            ..read(Some(&whole))
+        };
+        let is_shown = standing == clear();
+        assert_eq!(launchers.confirm_images(clear()), standing, "{moved}");
+        assert_eq!(launchers.images_read_at().is_some(), is_shown, "{moved}");
+        assert_eq!(launchers.confirm_images(refusing()), refusing());
+    }
     assert_eq!(due.confirm_images(refusing()), refusing());
 }
