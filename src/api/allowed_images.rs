@@ -1,8 +1,12 @@
 //! Allowed AMIs: what a policy wants of them.
 
+use std::fmt;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{GuardrailMode, InspectorSeverity, rules};
 use crate::domain::{AllowedImages, AllowedState, ImageCriterion, ScanFilter, WatermarkFilter};
@@ -42,6 +46,34 @@ impl AllowedImagesSettings {
             },
             criteria: self.criteria.iter().map(ImageCriterion::from).collect(),
         })
+    }
+}
+
+/// Reads them. Objects that are stored may still have the mode alone, as a text: the API server takes that no more, and one object that
+/// could not be read would keep all others from being seen.
+pub(super) fn settings_or_mode<'de, D: Deserializer<'de>>(from: D) -> Result<AllowedImagesSettings, D::Error> {
+    from.deserialize_any(SettingsOrMode)
+}
+
+struct SettingsOrMode;
+
+impl<'de> Visitor<'de> for SettingsOrMode {
+    type Value = AllowedImagesSettings;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object such as {mode: Audit}")
+    }
+
+    fn visit_str<E: Error>(self, mode: &str) -> Result<Self::Value, E> {
+        let mode: StrDeserializer<'_, E> = mode.into_deserializer();
+        Ok(AllowedImagesSettings {
+            mode: GuardrailMode::deserialize(mode)?,
+            ..AllowedImagesSettings::default()
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, settings: A) -> Result<Self::Value, A::Error> {
+        AllowedImagesSettings::deserialize(MapAccessDeserializer::new(settings))
     }
 }
 

@@ -26,7 +26,7 @@ pub struct GuardrailSettings {
     #[serde(default)]
     pub snapshot_block_public_access: GuardrailMode,
     /// Allowed AMIs: which images of others can be launched.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::allowed_images::settings_or_mode")]
     pub allowed_images: AllowedImagesSettings,
 }
 
@@ -191,6 +191,30 @@ mod tests {
         assert_eq!(modes, [Audit, Enforce, Audit, Ignore]);
         let nothing = GuardrailSettings::default();
         assert_eq!(Guardrail::ALL.map(|guardrail| nothing.mode_of(guardrail)), [Audit; 4]);
+    }
+
+    #[test]
+    fn allowed_images_that_are_stored_as_a_mode_alone_are_read_and_written_as_an_object() {
+        let read = |images: serde_json::Value| -> Result<GuardrailSettings, _> {
+            serde_json::from_value(serde_json::json!({"allowedImages": images}))
+        };
+        let settings = read("Ignore".into()).expect("settings");
+        assert_eq!(settings.allowed_images.mode, GuardrailMode::Ignore);
+        let written = serde_json::to_value(&settings).expect("JSON");
+        assert_eq!(written["allowedImages"]["mode"], "Ignore");
+        let as_text = r#"{"allowedImages": "Audit"}"#;
+        let settings: GuardrailSettings = serde_json::from_str(as_text).expect("settings");
+        assert_eq!(settings, GuardrailSettings::default());
+        let object = serde_json::json!({"mode": "Enforce", "criteria": [{"imageProviders": ["amazon"]}]});
+        assert_eq!(read(object).expect("settings").allowed_images.criteria.len(), 1);
+        for (wrong, says) in [
+            (serde_json::json!("Off"), "unknown variant `Off`"),
+            (serde_json::json!(true), "expected an object such as {mode: Audit}"),
+            (serde_json::json!({"mode": "Off"}), "unknown variant `Off`"),
+        ] {
+            let error = read(wrong).expect_err("no settings").to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub(crate) struct TargetState {
     pub(super) copies: CopyWatch,
     /// Who uses its images.
     pub(super) usage: UsageWatch,
+    /// When amiseal itself has changed something last that launched an image of another account.
+    pub(super) moved: Option<Timestamp>,
     /// What the role may do.
     pub(super) permission_check: PermissionCheck,
     /// UIDs of the migrations that were there when the scan began.
@@ -353,6 +355,11 @@ impl Registry {
     pub(super) fn doubt_permissions(&self, name: &str) {
         lock(&self.target_state(name)).permission_check.doubt();
         self.wake_target(name);
+    }
+
+    /// Notes that amiseal itself changes something there that launched an image of another account.
+    pub(super) fn consumer_changed(&self, name: &str, now: Timestamp) {
+        lock(&self.target_state(name)).moved = Some(now);
     }
 
     /// Has the keys of its originals read again.

@@ -20,6 +20,7 @@ locals {
     "DisableSnapshotBlockPublicAccess",
     "EnableSnapshotBlockPublicAccess",
     "DisableAllowedImagesSettings",
+    "EnableAllowedImagesSettings",
     "ReplaceImageCriteriaInAllowedImagesSettings",
   ]
 

@@ -164,7 +164,10 @@ impl MigrationReconciler<'_> {
         }
         // Whatever comes of it, what was read before says nothing any more.
         self.ctx.registry.memory.forget_consumer(&self.uid, key);
-        let made = match session.change(change).await {
+        self.note_move();
+        let made = session.change(change).await;
+        self.note_move();
+        let made = match made {
             Ok(made) => made,
             Err(error) => {
                 self.ctx.registry.memory.set_may_move(&self.target.name_any(), false);
@@ -179,6 +182,14 @@ impl MigrationReconciler<'_> {
             return Ok(Action::requeue(self.ctx.clock.to_real_time(moving::LOOK_AGAIN)));
         }
         self.answered(facts, answer).await
+    }
+
+    /// What launches an image of another account is changed at this moment, which nothing shows that was read before.
+    fn note_move(&self) {
+        if self.follows.is_some() {
+            let now = self.ctx.clock.now();
+            self.ctx.registry.consumer_changed(&self.target.name_any(), now);
+        }
     }
 
     /// Makes room for a change. Before the first one of a target AWS is asked whether all of it may be made.

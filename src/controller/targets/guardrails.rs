@@ -101,6 +101,7 @@ impl TargetReconciler<'_> {
             are_read: self.target.spec.consumers.read,
             graph: picture.map(|picture| &picture.graph),
             is_due: self.state(|state| state.usage.is_due(now)),
+            moved: self.state(|state| state.moved),
         }
     }
 

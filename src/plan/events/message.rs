@@ -131,9 +131,10 @@ fn of_call(detail: &Detail) -> Result<What, Refused> {
         "DisableSnapshotBlockPublicAccess" | "EnableSnapshotBlockPublicAccess" => {
             What::Guardrail(Guardrail::SnapshotBlockPublicAccess)
         }
-        "DisableAllowedImagesSettings" | "ReplaceImageCriteriaInAllowedImagesSettings" => {
-            What::Guardrail(Guardrail::AllowedImages)
-        }
+        // The second one is also how audit mode is set, which refuses nothing.
+        "DisableAllowedImagesSettings"
+        | "EnableAllowedImagesSettings"
+        | "ReplaceImageCriteriaInAllowedImagesSettings" => What::Guardrail(Guardrail::AllowedImages),
         _ => return Err(Refused::Unknown),
     };
     if detail.error_code.is_some() {

@@ -77,6 +77,7 @@ fn each_kind_of_event_says_what_is_to_be_looked_at() {
             What::Guardrail(SnapshotBlockPublicAccess),
         ),
         ("DisableAllowedImagesSettings", What::Guardrail(AllowedImages)),
+        ("EnableAllowedImagesSettings", What::Guardrail(AllowedImages)),
         (
             "ReplaceImageCriteriaInAllowedImagesSettings",
             What::Guardrail(AllowedImages),

@@ -1,11 +1,13 @@
 //! Allowed AMIs: what is set of them, and whether they would refuse what is in use. AWS never refuses an account its own images.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::key::Hindrance;
 use super::launchers::passes;
+use super::request::later;
 use super::{Asked, Launchers, Reading};
 use crate::api::conditions::cut;
 use crate::domain::{
@@ -20,6 +22,8 @@ use crate::plan::usage::Graph;
 const NAMED: usize = 5;
 /// So many characters of an ID or a name.
 const ID: usize = 64;
+/// So far ahead an image has to be allowed. AWS counts in days, it is not known from when to when, and takes its time to show what is set.
+const AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether Allowed AMIs with the policy's criteria would refuse anything that is in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,7 +120,7 @@ impl Launchers<'_> {
     /// When it was read which images are in use; none while more may be known of them without anybody's doing, or nothing is read.
     pub fn images_read_at(&self) -> Option<Timestamp> {
         let is_waited_for = matches!(self.unknown_images(), Some(Unknown::Passing));
-        let is_known = self.are_read && !self.is_due && !is_waited_for;
+        let is_known = self.are_read && !self.may_launch_others() && !is_waited_for;
         self.graph.filter(|_| is_known)?.read_at()
     }
 
@@ -134,9 +138,15 @@ impl Launchers<'_> {
     /// How Allowed AMIs stand by what is known. More may have come into use where that is to be read anew, and it is waited for.
     pub fn confirm_images(&self, standing: ImagesStanding) -> ImagesStanding {
         match standing {
-            ImagesStanding::Clear(_) if self.is_due => ImagesStanding::Waiting,
+            ImagesStanding::Clear(_) if self.may_launch_others() => ImagesStanding::Waiting,
             other => other,
         }
+    }
+
+    /// Whether what was read is to be read anew, or does not show yet what amiseal itself has moved to a copy that another account owns.
+    fn may_launch_others(&self) -> bool {
+        let read = self.graph.and_then(Graph::read_at);
+        self.is_due || self.moved.is_some_and(|moved| read.is_none_or(|read| read <= moved))
     }
 
     fn unknown_images(&self) -> Option<Unknown> {
@@ -183,8 +193,8 @@ pub fn foreign_images(graph: &Graph, is_own: impl Fn(&ImageId) -> bool) -> Vec<I
     all.into_iter().filter(|image| !is_own(image)).cloned().collect()
 }
 
-/// Whether an account's Allowed AMIs would refuse any of the images that it has in use: of those that are not its own, `seen` are what AWS
-/// shows. What it does not show cannot be launched now either.
+/// Whether an account's Allowed AMIs would refuse any of the images that it has in use, now or within a day: of those that are not its own,
+/// `seen` are what AWS shows. What it does not show cannot be launched now either.
 pub fn images_standing(
     wanted: &AllowedImages,
     graph: &Graph,
@@ -196,8 +206,8 @@ pub fn images_standing(
         state: AllowedState::Enabled,
         criteria: wanted.criteria.clone(),
     };
-    let verdict = |image: &Image| match &image.owner {
-        Some(owner) => judge(&settings, &Candidate::original(image, owner), account, now),
+    let verdict = |image: &Image, at: Timestamp| match &image.owner {
+        Some(owner) => judge(&settings, &Candidate::original(image, owner), account, at),
         None => Verdict::Unknown("AWS does not say whose it is".to_owned()),
     };
     let (mut refused, mut unknown) = (Vec::new(), Vec::new());
@@ -205,9 +215,13 @@ pub fn images_standing(
     images.sort_by(|one, other| one.id.cmp(&other.id));
     images.dedup_by(|one, other| one.id == other.id);
     for image in images {
-        match verdict(image) {
+        // By its age an image only ever comes to be refused, and never to be allowed.
+        match verdict(image, later(now, AHEAD)) {
             Verdict::Allowed => {}
-            Verdict::Refused(_) | Verdict::WouldBeRefused(_) => refused.push(named(image, graph, None)),
+            Verdict::Refused(_) | Verdict::WouldBeRefused(_) => {
+                let is_soon = verdict(image, now) == Verdict::Allowed;
+                refused.push(named(image, graph, is_soon.then_some("within a day")));
+            }
             Verdict::Unknown(why) => unknown.push(named(image, graph, Some(&why))),
         }
     }

@@ -1,5 +1,7 @@
 //! Who launches in an account and region, and so has to be able to use the default key.
 
+use jiff::Timestamp;
+
 use super::KeyStanding;
 use crate::api::conditions::reason;
 use crate::domain::{Consumer, Key, Scope};
@@ -17,6 +19,8 @@ pub struct Launchers<'a> {
     pub graph: Option<&'a Graph>,
     /// Whether they are to be read anew by now.
     pub is_due: bool,
+    /// When amiseal itself has changed one last that launched an image of others.
+    pub moved: Option<Timestamp>,
 }
 
 impl Launchers<'_> {

@@ -43,8 +43,8 @@ pub struct Asked {
 }
 
 /// What a policy wants, in the one order of guardrails. Nothing is set but what both its target and the policy itself enforce: `policy` is
-/// what that says by now, and none where it asks for no changes. `older` are the policies of the same account and region that are older, the oldest first: one governs whatever it does
-/// not ignore.
+/// what that says by now, and none where it asks for no changes. `older` are the policies of the same account and region that are older, the
+/// oldest first: one governs whatever it does not ignore.
 pub fn asked(
     spec: &AMIEncryptionTargetSpec,
     policy: Option<&GuardrailSettings>,

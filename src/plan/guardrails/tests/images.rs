@@ -324,6 +324,50 @@ fn images_of_others_that_are_in_use_have_to_meet_a_criterion_and_at_most_five_ar
 }
 
 #[test]
+fn an_image_that_is_refused_tomorrow_by_its_age_is_not_cleared_today() {
+    const DAY: i64 = 24 * 3600;
+    let graph = launching(Readings::default(), &[1], 0);
+    let made = |seconds| Image {
+        created: Some(at(seconds)),
+        deprecation_time: None,
+        ..of_others(1)
+    };
+    let deprecated = |seconds| Image {
+        deprecation_time: Some(at(seconds)),
+        ..made(0)
+    };
+    let younger_than = |days| ImageCriterion {
+        max_days_since_created: Some(days),
+        ..ImageCriterion::default()
+    };
+    let deprecated_for = |days| ImageCriterion {
+        max_days_since_deprecated: Some(days),
+        ..ImageCriterion::default()
+    };
+    // It is judged at second 1000.
+    for (image, criterion, refused) in [
+        (made(0), younger_than(2), None),
+        (made(0), younger_than(1), Some("within a day)")),
+        (made(1000 - DAY), younger_than(2), None),
+        (made(999 - DAY), younger_than(2), Some("within a day)")),
+        (made(999 - 2 * DAY), younger_than(2), Some("lt-1)")),
+        (made(0), deprecated_for(0), None),
+        (deprecated(1001 + DAY), deprecated_for(0), None),
+        (deprecated(1000 + DAY), deprecated_for(0), Some("within a day)")),
+        (deprecated(500), deprecated_for(0), Some("lt-1)")),
+        (deprecated(500), deprecated_for(2), None),
+        (deprecated(500), deprecated_for(1), Some("within a day)")),
+    ] {
+        let case = format!("{:?} {:?} {criterion:?}", image.created, image.deprecation_time);
+        match (judged(&graph, &[image], &[criterion]), refused) {
+            (Ok(()), None) => {}
+            (Err(why), Some(says)) => assert!(why.contains(says), "{case}: {why}"),
+            (other, _) => panic!("{case}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn images_of_others_are_asked_for_and_not_the_accounts_own() {
     let graph = launching(Readings::default(), &[1, 2, 3], 1);
     let own = image_id(2);
@@ -378,6 +422,7 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
         are_read: true,
         graph,
         is_due: false,
+        moved: None,
     };
     let not_read = Launchers {
         are_read: false,
@@ -415,5 +460,20 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
     let clear = || ImagesStanding::Clear(by("amazon"));
     assert_eq!(read(Some(&whole)).confirm_images(clear()), clear());
     assert_eq!(due.confirm_images(clear()), ImagesStanding::Waiting);
+    // What was read at second 0 does not show what amiseal has moved since.
+    for (moved, standing) in [
+        (-1, clear()),
+        (0, ImagesStanding::Waiting),
+        (7, ImagesStanding::Waiting),
+    ] {
+        let launchers = Launchers {
+            moved: Some(at(moved)),
+            ..read(Some(&whole))
+        };
+        let is_shown = standing == clear();
+        assert_eq!(launchers.confirm_images(clear()), standing, "{moved}");
+        assert_eq!(launchers.images_read_at().is_some(), is_shown, "{moved}");
+        assert_eq!(launchers.confirm_images(refusing()), refusing());
+    }
     assert_eq!(due.confirm_images(refusing()), refusing());
 }

@@ -144,6 +144,7 @@ fn read(graph: Option<&Graph>) -> Launchers<'_> {
         are_read: true,
         graph,
         is_due: false,
+        moved: None,
     }
 }
 
