@@ -232,6 +232,8 @@ impl Cause {
             Self::ProofLeft => "the role may terminate it again",
             Self::GuardrailTurnedOff => "the role may turn the guardrail on again",
             Self::MapTaken => "the policy names another ConfigMap",
+            Self::AccountsDenied => "the policy takes no accounts from the organization",
+            Self::QueueFails => "SQS answers again",
             Self::Throttled => "AWS takes calls again",
             Self::ReplicaHangs => "the replica goes on",
             Self::AwsGone => "AWS can be reached again",
