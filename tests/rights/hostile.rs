@@ -21,7 +21,7 @@ const CHANGES: [&str; 5] = [
     "DeregisterImage",
 ];
 /// What no statement allows for anything.
-const NEVER: [&str; 13] = [
+const NEVER: [&str; 11] = [
     "DisableImageDeprecation",
     "DetachImageWatermark",
     "ModifySnapshotAttribute",
@@ -31,9 +31,7 @@ const NEVER: [&str; 13] = [
     "ResetEbsDefaultKmsKeyId",
     "DisableImageBlockPublicAccess",
     "DisableSnapshotBlockPublicAccess",
-    "EnableAllowedImagesSettings",
     "DisableAllowedImagesSettings",
-    "ReplaceImageCriteriaInAllowedImagesSettings",
     "GetImageAncestry",
 ];
 
