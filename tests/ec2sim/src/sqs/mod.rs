@@ -59,7 +59,7 @@ pub(crate) fn run(state: &mut State, request: &Request) -> Outcome {
     let (account, name) = named(request)?;
     let partition = state.world.partition(&account);
     let arn = format!("arn:{partition}:sqs:{}:{account}:{name}", request.region);
-    if !request.caller.may_do(&Ask::of(operation.action, &arn)) {
+    if !request.may_do(&Ask::of(operation.action, &arn)) {
         return Err(request.service.denied(&request.caller.arn, operation.action, &arn));
     }
     (operation.run)(state, request)

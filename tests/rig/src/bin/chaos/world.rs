@@ -30,7 +30,8 @@ pub(crate) const EXEMPT: &str = "amiseal.dev/exempt";
 /// So many simulated seconds pass in a real one.
 const SPEED: u32 = 30;
 
-/// AWS as the fault finds it, with the rights of the roles. Changes show late, pages are unordered or empty, calls are throttled as AWS throttles them.
+/// AWS as the fault finds it, with the rights of the roles. Changes show late, pages are unordered or empty, calls are throttled as AWS
+/// throttles them.
 pub(crate) fn world(seed: u64, rights: &Rights) -> Result<WorldSpec> {
     let regions: Vec<Value> = REGIONS.iter().map(|region| place(region)).collect();
     let mut accounts = vec![json!({"id": HOME})];
