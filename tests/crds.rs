@@ -13,8 +13,8 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTarget,
     AMIEncryptionTargetSpec, AMIEncryptionTargetStatus, AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Account,
-    AccountCounts, AllowedImageCriterion, AllowedImagesSettings, AllowedImagesState, ApprovalPolicy, AuditSettings, Backups,
-    CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh, ConsumerSettings, ConsumerState, ConsumerUpdate,
+    AccountCounts, AllowedImageCriterion, AllowedImagesSettings, AllowedImagesState, ApprovalPolicy, AuditSettings,
+    Backups, CheckCount, ConsumerCount, ConsumerPart, ConsumerRefresh, ConsumerSettings, ConsumerState, ConsumerUpdate,
     ConsumerVersions, CopySettings, CopyStatus, CreationDateCondition, DeprecationTimeCondition, Duration,
     FindingCounts, FindingsStatus, ForeignImage, GroupUpdate, GuardrailManager, GuardrailMode, GuardrailName,
     GuardrailSettings, GuardrailStatus, ImageCounts, ImageSelector, ImageTerm, ImageUsage, ImageWatermarkFilter,
