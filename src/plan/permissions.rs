@@ -137,15 +137,17 @@ pub fn forgives(news: bool) -> u32 {
 
 /// What may come to stand in the way once a copy is there.
 pub fn doubt(lacking: &MissingPermissions) -> Option<Problem> {
-    let actions = &lacking.untagged;
+    unconfirmed(&lacking.untagged).map(|message| Problem::new(reason::ACCESS_DENIED, message))
+}
+
+/// What is to be said of actions that AWS denies for an image without amiseal's tags: rights that are for copies alone look like that.
+pub fn unconfirmed(actions: &[&str]) -> Option<String> {
     (!actions.is_empty()).then(|| {
-        Problem::new(
-            reason::ACCESS_DENIED,
-            format!(
-                "AWS denies {actions} for an image without amiseal's tags, and there is none with them to ask about yet: \
-                 grant {actions} to the role, at least for images and snapshots with the tag {TAG_SOURCE_IMAGE}.",
-                actions = sentence(actions)
-            ),
+        format!(
+            "AWS denies {actions} for an image without the tag {TAG_SOURCE_IMAGE}, as the rights that amiseal iam-policy prints do. \
+             amiseal asks again once there is a copy: until then, make sure that the role has them for images and snapshots with \
+             that tag.",
+            actions = sentence(actions)
         )
     })
 }

@@ -6,6 +6,7 @@ use super::launching;
 use crate::api::{ImageClass, ImageCounts, Mode};
 use crate::cli::text::{self, printable};
 use crate::plan::cost::gib;
+use crate::plan::permissions;
 use crate::plan::prices::Prices;
 use crate::plan::report::{Group, Outcome, Report, TargetReport, UsedCounts, hours};
 use crate::plan::usage::form;
@@ -187,6 +188,7 @@ fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resul
             }
         }
     }
+    unconfirmed(report, text, style)?;
     groups(report, text, style, "Cannot be migrated", |target| {
         &target.cannot_migrate
     })?;
@@ -201,6 +203,22 @@ fn sections(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Resul
     used(report, text, style)?;
     launching::sections(report, text, style)?;
     text.write_str(&style.text(&conclusion(report)))
+}
+
+/// Which permissions are known only once there is a copy.
+fn unconfirmed(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
+    let said: Vec<String> = report
+        .targets
+        .iter()
+        .filter_map(|target| {
+            let message = permissions::unconfirmed(&target.unconfirmed_permissions)?;
+            Some(style.item(&format!("{} {message}", place(target))))
+        })
+        .collect();
+    if !said.is_empty() {
+        text.write_str(&style.title("Known once there is a copy"))?;
+    }
+    said.iter().try_for_each(|item| text.write_str(item))
 }
 
 /// Which policies govern what others select too.

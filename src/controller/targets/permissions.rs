@@ -43,8 +43,10 @@ impl TargetReconciler<'_> {
         let now = self.ctx.clock.now();
         let wakes = match answer {
             Ok(lacking) => {
-                if !lacking.is_empty() {
-                    tracing::warn!(?lacking, "the role lacks permissions");
+                if !lacking.certain.is_empty() {
+                    tracing::warn!(actions = ?lacking.certain, "the role lacks permissions");
+                } else if !lacking.untagged.is_empty() {
+                    tracing::info!(actions = ?lacking.untagged, "rights that are for copies alone are asked for again once there is one");
                 }
                 let permits = permissions::obstacle(&lacking).is_none();
                 let changed = self.state(|state| state.permission_check.answered(lacking, now));

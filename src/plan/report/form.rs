@@ -70,6 +70,10 @@ pub struct TargetReport {
     pub monthly_cost: Option<f64>,
     /// Actions that the role lacks; none when it was not asked.
     pub missing_permissions: Option<Vec<&'static str>>,
+    /// Actions that AWS denies for an image without amiseal's tags, where there is none with them to ask about. Rights that are for copies
+    /// alone look like that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed_permissions: Vec<&'static str>,
     /// Who uses the images that would be copied; none where that was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
@@ -261,6 +265,7 @@ impl TargetReport {
             stored_twice_after: 0,
             monthly_cost: None,
             missing_permissions: None,
+            unconfirmed_permissions: Vec::new(),
             used: None,
             problems: Vec::new(),
         }
@@ -280,10 +285,8 @@ impl TargetReport {
             let message = format!("The role lacks {action}: allow it in the role's policy.");
             self.problem(&Problem::new(reason::ACCESS_DENIED, message));
         }
-        if let Some(doubt) = permissions::doubt(lacking) {
-            self.problem(&doubt);
-        }
-        self.missing_permissions = Some([lacking.certain.as_slice(), &lacking.untagged].concat());
+        self.missing_permissions = Some(lacking.certain.clone());
+        self.unconfirmed_permissions.clone_from(&lacking.untagged);
     }
 
     /// How many images cannot be copied.
