@@ -221,7 +221,7 @@ mod tests {
                 assert!(!schema.contains_key("nullable"), "{schema:?}");
                 if let Some(format) = schema.get("format") {
                     assert!(
-                        ["int64", "date-time"].contains(&format.as_str().expect("a text")),
+                        ["int32", "int64", "date-time"].contains(&format.as_str().expect("a text")),
                         "{format}"
                     );
                 }

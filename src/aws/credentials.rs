@@ -27,7 +27,8 @@ pub const READ_ONLY_POLICY: &str = concat!(
     r#""eks:ListClusters","eks:ListNodegroups","eks:DescribeNodegroup","batch:DescribeComputeEnvironments","#,
     r#""imagebuilder:ListImageRecipes","imagebuilder:ListContainerRecipes","#,
     r#""cloudtrail:DescribeTrails","cloudtrail:GetTrailStatus","#,
-    r#""inspector2:GetOnDemandScanStatus","inspector2:ListOnDemandScans","organizations:List*","#,
+    r#""inspector2:GetOnDemandScanStatus","inspector2:ListOnDemandScans","organizations:ListAccounts","#,
+    r#""organizations:ListAccountsForParent","organizations:ListOrganizationalUnitsForParent","#,
     // DescribeImageReferences asks for these two.
     r#""imagebuilder:GetImageRecipe","imagebuilder:GetContainerRecipe"],"#,
     r#""Resource":"*"}]}"#,
