@@ -99,7 +99,7 @@ fn each_bad_input_gives_one_sentence_that_names_the_file_the_place_and_the_mend(
         (
             "alien.yaml",
             GOOD.replace("spec:\n", "spec:\n  replicas: 3\n"),
-            "alien.yaml: spec.replicas is no field: remove it; there are accounts, audit, backups, consumers, copy, defaults, guardrails, historyTTL, imageSelector, mode, newImages, otherKey, promotion, scanInterval, suspend, unused, validation",
+            "alien.yaml: spec.replicas is no field: remove it; there are accounts, accountsFrom, audit, backups, consumers, copy, defaults, guardrails, historyTTL, imageSelector, mode, newImages, otherKey, promotion, scanInterval, suspend, unused, validation",
         ),
         (
             "mode.yaml",

@@ -153,7 +153,9 @@ fn promise_of(check: Check) -> Option<Promise> {
         Check::OriginalChanged | Check::OriginalGone => Some(Promise::OriginalsStay),
         Check::CopiedTwice | Check::TooManyCopies => Some(Promise::CopiedOnce),
         Check::UnexpectedCopy | Check::SnapshotDeleted | Check::ForeignChange => Some(Promise::NothingForeign),
-        Check::GuardrailHeld | Check::GuardrailSetTwice | Check::DefaultKeyNotUsable => Some(Promise::SetWithCare),
+        Check::GuardrailHeld | Check::GuardrailSetTwice | Check::DefaultKeyNotUsable | Check::ImageInUseRefused => {
+            Some(Promise::SetWithCare)
+        }
         Check::SharedMoreWidely => Some(Promise::NotSharedMore),
         Check::ForbiddenCall => Some(Promise::HandsOff),
         Check::MissingCopy
@@ -166,6 +168,7 @@ fn promise_of(check: Check) -> Option<Promise> {
         | Check::TagsDiffer
         | Check::FailedCopyLeft
         | Check::InstanceLeft
+        | Check::GuardrailDiffers
         | Check::DeniedCall => None,
     }
 }
