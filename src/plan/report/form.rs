@@ -12,7 +12,6 @@ use crate::domain::{Image, MissingPermissions};
 use crate::plan::access::form::Row;
 use crate::plan::cost::{self, Pace};
 use crate::plan::obstacle::Problem;
-use crate::plan::permissions;
 use crate::plan::prices::{Prices, hundredths};
 use crate::plan::usage::form::{ReportedConsumer, Unknown};
 
