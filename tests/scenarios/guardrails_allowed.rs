@@ -77,7 +77,7 @@ fn amazon(state: &str) -> (Option<String>, Vec<String>) {
 /// Nobody launches the image of the other account any more.
 fn remove_template(scenario: &Scenario) {
     let gone = json!({"consumer": {
-        "account": ACCOUNT, "region": REGION, "change": {"remove": {"kind": "launchTemplate", "id": "foreign"}},
+        "account": ACCOUNT, "region": REGION, "change": {"remove": {"kind": "launchTemplate", "id": "lt-0000000f"}},
     }});
     scenario.edit(serde_json::from_value(gone).expect("an edit"));
 }
