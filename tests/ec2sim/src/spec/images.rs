@@ -97,7 +97,9 @@ fn expand_image(
         .creation_date
         .unwrap_or_else(|| start.plus_seconds(-86_400.0 - spread(&hash) * 1094.0 * 86_400.0));
     let instance_store = image.root_device_type.as_deref() == Some("instance-store");
-    let mappings = expand_devices(region, account, image, &id, &hash, path, creation_date)?;
+    // What is said to be made later is there all the same.
+    let visible_at = creation_date.min(start);
+    let mappings = expand_devices(region, account, image, &id, &hash, path, (creation_date, visible_at))?;
     let root_device_name = mappings.first().map_or_else(
         || {
             if instance_store {
@@ -149,7 +151,7 @@ fn expand_image(
         }),
         source_instance: image.source_instance_id.clone(),
         created_by: None,
-        visible_at: creation_date.min(start),
+        visible_at,
         gone_at: None,
         scan: image.scan.clone(),
         image_type: image.image_type.clone().unwrap_or_else(|| "machine".to_owned()),
@@ -198,7 +200,7 @@ fn expand_devices(
     image_id: &str,
     hash: &str,
     path: &str,
-    created: SimTime,
+    times: (SimTime, SimTime),
 ) -> Result<Vec<Mapping>, SpecError> {
     let default = [DeviceSpec::default()];
     let devices: &[DeviceSpec] = match (&image.devices[..], image.root_device_type.as_deref()) {
@@ -230,7 +232,7 @@ fn expand_devices(
                 device,
                 &format!("snap-{}", &digest(i as u64, &[hash])[..17]),
                 &device_path,
-                created,
+                times,
             )?)
         };
         let encrypted = snapshot.as_ref().is_some_and(|s| s.encrypted);
@@ -260,7 +262,7 @@ fn expand_snapshot(
     device: &DeviceSpec,
     id: &str,
     path: &str,
-    created: SimTime,
+    (created, visible_at): (SimTime, SimTime),
 ) -> Result<Snapshot, SpecError> {
     let wanted = device.encrypted_under.as_ref().or(image.encrypted_under.as_ref());
     let key_arn = match wanted {
@@ -303,7 +305,7 @@ fn expand_snapshot(
         shared_with,
         public: image.public_snapshots,
         created_by: None,
-        visible_at: created,
+        visible_at,
         gone_at: None,
         job: None,
         storage_tier: device.storage_tier.clone().unwrap_or_else(|| "standard".to_owned()),
