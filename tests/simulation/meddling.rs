@@ -47,6 +47,8 @@ fn set(stage: &Stage, (account, region): (&str, &str), change: impl FnOnce(&mut 
         .with_world(|world| world.region(account, region).map(Region::guardrails_asked));
     let Some(mut guardrails) = asked else { return };
     change(&mut guardrails);
+    let now = stage.clock.age();
+    stage.note(|notes| notes.settings_touched.push(now));
     stage.edit(Edit::SetGuardrails {
         account: account.to_owned(),
         region: region.to_owned(),
@@ -73,8 +75,6 @@ fn declare(stage: &Stage, place: (&'static str, &'static str), is_off: bool) {
     if is_there {
         return;
     }
-    let now = stage.clock.age();
-    stage.note(|notes| notes.settings_touched.push(now));
     set(stage, place, |set| {
         set.by_declarative_policy = true;
         if is_off {

@@ -86,6 +86,10 @@ impl Warden {
     /// Whether a call sets what is only to be reported, or not even that.
     fn is_unwanted(&self, call: &Call) -> Option<String> {
         let name = set_by(&call.operation)?.name;
+        // Whoever has no session is nobody to AWS.
+        if call.account.is_empty() {
+            return None;
+        }
         let mode = self.guarding.mode_of(&call.account, name);
         (mode != "Enforce").then(|| {
             let (account, region) = (&call.account, &call.region);
@@ -179,9 +183,10 @@ fn is_too_soon(call: &Call, world: &World) -> bool {
 /// Whether a finding of the simulator's audit about a call that sets a guardrail has an explanation: what it was decided on was so when it
 /// was read, or it is no more on record that AWS was asked, or was asked by somebody else who does not know of this one.
 pub(crate) fn is_explained(finding: &Finding, sim: &Sim, notes: &Notes) -> bool {
-    let Some(at) = made_at(finding, sim) else {
+    let Some(call) = call_of(finding, sim) else {
         return false;
     };
+    let at = age_of(call.time);
     if finding.check != Check::GuardrailSetTwice {
         let mut touched = notes.settings_touched.iter();
         return touched.any(|then| *then <= at && at <= notes.until(*then + READ_BEFORE));
@@ -189,14 +194,16 @@ pub(crate) fn is_explained(finding: &Finding, sim: &Sim, notes: &Notes) -> bool 
     let place = (finding.account.clone(), finding.region.clone());
     let mut lost = notes.targets_lost.get(&place).into_iter().flatten();
     let is_forgotten = |then: &Duration| *then <= at && at <= *then + FORGOTTEN;
-    at < notes.estranged_until || !notes.hung.is_empty() || lost.any(is_forgotten)
+    // An answer was lost: the call was repeated at once, and takes effect later than the other one.
+    let is_repeated = call.outcome != "OK";
+    is_repeated || at < notes.estranged_until || !notes.hung.is_empty() || lost.any(is_forgotten)
 }
 
-/// When the call was made that a finding is about.
-fn made_at(finding: &Finding, sim: &Sim) -> Option<Duration> {
+/// The call that a finding is about.
+fn call_of(finding: &Finding, sim: &Sim) -> Option<Call> {
     let (number, _) = finding.message.strip_prefix("call ")?.split_once(':')?;
     let number: usize = number.parse().ok()?;
-    sim.with_journal(|calls| calls.get(number.checked_sub(1)?).map(|call| age_of(call.time)))
+    sim.with_journal(|calls| calls.get(number.checked_sub(1)?).cloned())
 }
 
 /// Whether a target has a guardrail to set, and says of none that somebody has to act before.

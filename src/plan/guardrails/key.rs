@@ -81,11 +81,15 @@ pub(super) fn usable(view: &KeyView) -> Option<&Key> {
 
 /// Whether a key that AWS shows as the default one is this key. What nobody has set is shown by its alias.
 pub(super) fn is_default(shown: &str, key: &Key) -> bool {
-    const OF_AWS: &str = "alias/aws/ebs";
-    let by_alias = shown == OF_AWS || shown.starts_with("arn:") && shown.ends_with(&format!(":{OF_AWS}"));
     let arn = key.arn.as_str();
     let by_id = arn.rsplit_once(":key/").is_some_and(|(_, id)| id == shown);
-    shown == arn || by_id || key.aws_managed && by_alias
+    shown == arn || by_id || key.aws_managed && is_of_aws(shown)
+}
+
+/// Whether a key that AWS shows as the default one is its own, as far as the alias tells: nobody has set another one.
+pub(super) fn is_of_aws(shown: &str) -> bool {
+    const OF_AWS: &str = "alias/aws/ebs";
+    shown == OF_AWS || shown.starts_with("arn:") && shown.ends_with(&format!(":{OF_AWS}"))
 }
 
 /// Whether the guardrail of a reading is the one that takes a key.

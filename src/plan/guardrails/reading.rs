@@ -117,7 +117,10 @@ impl Reading {
                     return Vec::new();
                 };
                 let set = (!key::is_default(shown, wanted)).then(|| GuardrailChange::DefaultKey(wanted.arn.clone()));
-                let turn_on = (!self.state.holds).then_some(GuardrailChange::EncryptionByDefault);
+                // AWS may take ten minutes to show the key. Until then what is launched is under the former one: whoever launches may
+                // use AWS's own, and nobody has looked who may use another.
+                let may_turn_on = set.is_none() || key::is_of_aws(shown);
+                let turn_on = (!self.state.holds && may_turn_on).then_some(GuardrailChange::EncryptionByDefault);
                 set.into_iter().chain(turn_on).collect()
             }
             Guardrail::ImageBlockPublicAccess => vec![GuardrailChange::BlockImages],

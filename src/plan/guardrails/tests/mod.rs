@@ -272,6 +272,20 @@ fn another_key_is_set_while_aws_may_not_show_the_former_one_yet() {
 }
 
 #[test]
+fn where_somebodys_key_is_the_default_one_encryption_is_turned_on_only_once_aws_shows_the_policys() {
+    for lag in [0, 600] {
+        let mut stage = Stage::of_encryption();
+        stage.default_key = key(2).as_str().into();
+        stage.lag = lag;
+        stage.visits((0, 895));
+        assert_eq!((stage.count(SET_KEY), stage.count(TURN_ON)), (1, 0), "{lag}");
+        stage.visits((900, 2500));
+        assert_eq!((stage.count(SET_KEY), stage.count(TURN_ON)), (1, 1), "{lag}");
+        assert_eq!(stage.says(), "True/Enforced", "{lag}");
+    }
+}
+
+#[test]
 fn what_held_under_another_key_or_by_a_declarative_policy_nobody_has_undone() {
     // The policy's key changes while the default key cannot be read.
     let mut stage = Stage::sound();
