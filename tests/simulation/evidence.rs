@@ -211,7 +211,9 @@ pub(super) fn two_at_a_time(objects: &Objects, notes: &Notes, now: Duration) -> 
             .count();
         // What is begun with an image that is gone is gone on with by nobody.
         let is_gone = followers::is_source_gone(migration, objects);
-        if begun == 0 || is_gone || notes.lost.contains(&name) {
+        // Nor with what people have held in the middle: others do not wait for them.
+        let is_held = spec.desired == Desired::Held;
+        if begun == 0 || is_gone || is_held || notes.lost.contains(&name) {
             continue;
         }
         let place = (spec.account_id.as_str(), spec.region.as_str());
