@@ -36,6 +36,8 @@ pub struct Sample<'a> {
     pub copies: &'a [CopySample],
     /// A copy that amiseal made, if there is one.
     pub copy: Option<&'a Image>,
+    /// The tag that copies and their snapshots have, by which a role may be allowed what is done with them.
+    pub tag: &'a str,
     /// The key.
     pub key: Option<&'a KeyArn>,
 }
@@ -89,10 +91,17 @@ impl Session {
         let mut denied = self.may_change(image, tags).await?;
         denied.0.retain(|action| !certain.0.contains(action));
         Ok(match sample.copy {
-            Some(_) => MissingPermissions {
-                certain: actions([certain.0, denied.0].concat()),
-                untagged: Vec::new(),
-            },
+            Some(copy) => {
+                // Somebody may have tagged an image like a copy, and not its snapshots.
+                let deletes = denied.0.contains(&Operation::DeleteSnapshot);
+                let is_doubtful = deletes && !self.is_snapshot_tagged(copy, sample.tag).await?;
+                let is_certain = |action: &Operation| !is_doubtful || *action != Operation::DeleteSnapshot;
+                let (sure, doubtful): (Vec<_>, Vec<_>) = denied.0.into_iter().partition(is_certain);
+                MissingPermissions {
+                    certain: actions([certain.0, sure].concat()),
+                    untagged: actions(doubtful),
+                }
+            }
             None => MissingPermissions {
                 certain: actions(certain.0),
                 untagged: actions(denied.0),
@@ -140,6 +149,19 @@ impl Session {
             );
         }
         Ok(denied)
+    }
+
+    /// Whether the snapshot that is asked about has this tag too.
+    async fn is_snapshot_tagged(&self, image: &Image, tag: &str) -> Result<bool, AwsError> {
+        let Some((_, _, snapshot)) = image.volumes().next() else {
+            return Ok(false);
+        };
+        let request = self.ec2().describe_snapshots().snapshot_ids(snapshot.as_str());
+        let shown = self
+            .call(Operation::DescribeSnapshots, Box::pin(request.send()))
+            .await?;
+        let mut tags = shown.snapshots().iter().flat_map(|snapshot| snapshot.tags());
+        Ok(tags.any(|known| known.key() == Some(tag)))
     }
 
     async fn may_read(&self, copy: &CopySample) -> Result<Answer, AwsError> {

@@ -272,6 +272,7 @@ impl<'a> Target<'a> {
             let sample = Sample {
                 copies: &copies,
                 copy: permissions::sample_copy(inventory).map(|image| &**image),
+                tag: TAG_SOURCE_IMAGE,
                 key: key.arn(),
             };
             let asking_key = session_key(self.spec, &self.scope, Access::DryRun);

@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::TargetReconciler;
 use super::scan::migration_state;
+use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{AMIMigration, MigrationState};
 use crate::aws::Sample;
 use crate::domain::{Image, ImageState, Inventory};
@@ -37,6 +38,7 @@ impl TargetReconciler<'_> {
         let sample = Sample {
             copies: &copies,
             copy: permissions::sample_copy(&inventory).map(|image| &**image),
+            tag: TAG_SOURCE_IMAGE,
             key: key.arn(),
         };
         let answer = Box::pin(self.session.missing_permissions(sample)).await;
