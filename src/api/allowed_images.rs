@@ -134,8 +134,8 @@ pub struct AllowedImageCriterion {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct DeprecationTimeCondition {
-    /// So many days. `0`: it must not be deprecated.
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    /// So many days, at most 100,000. `0`: it must not be deprecated.
+    #[schemars(range(min = 0, max = 100_000))]
     pub maximum_days_since_deprecated: i32,
 }
 
@@ -143,8 +143,8 @@ pub struct DeprecationTimeCondition {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CreationDateCondition {
-    /// So many days.
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    /// So many days, at most 100,000.
+    #[schemars(range(min = 0, max = 100_000))]
     pub maximum_days_since_created: i32,
 }
 
@@ -165,11 +165,11 @@ pub struct ImageWatermarkFilter {
     pub source_image_region: Option<String>,
     /// How many days old that image may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub maximum_days_since_source_image_created: Option<i32>,
     /// How many days ago the watermark may have been put on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub maximum_days_since_watermark_created: Option<i32>,
 }
 
@@ -185,27 +185,27 @@ pub struct ScanResultCondition {
     pub maximum_severity_label: Option<InspectorSeverity>,
     /// How many days old its last scan may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub max_days_since_last_finding_scan: Option<i32>,
     /// For how many days an informational finding may have a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub max_days_since_informational_fix_available: Option<i32>,
     /// For how many days a finding of low severity may have a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub max_days_since_low_fix_available: Option<i32>,
     /// For how many days a finding of medium severity may have a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub max_days_since_medium_fix_available: Option<i32>,
     /// For how many days a finding of high severity may have a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub max_days_since_high_fix_available: Option<i32>,
     /// For how many days a critical finding may have a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
+    #[schemars(range(min = 0, max = 100_000))]
     pub max_days_since_critical_fix_available: Option<i32>,
 }
 

@@ -148,7 +148,7 @@ fn each_call_that_rules_send_is_a_hint_and_both_files_send_the_same() {
     let name = Regex::new(r#""([A-Za-z]+)""#).expect("a pattern");
     let same: BTreeSet<String> = name.captures_iter(calls).map(|found| found[1].to_owned()).collect();
     assert_eq!(same, sent);
-    assert_eq!(sent.len(), 14, "as many as the controller knows");
+    assert_eq!(sent.len(), 15, "as many as the controller knows");
     for kind in [
         "EC2 AMI State Change",
         "AWS API Call via CloudTrail",

@@ -247,7 +247,8 @@ pub(crate) async fn refusals(run: &mut Run) {
     )
     .await;
     run.apply(at, ours(), json!({})).await;
-    run.apply(at, ours(), json!({"spec": {}})).await;
+    let keyless = json!([{"accountID": "111122223333", "regions": [{"name": "eu-west-1"}]}]);
+    run.apply(at, ours(), json!({"spec": {"accounts": keyless}})).await;
     run.apply(
         at,
         ours(),
