@@ -24,7 +24,7 @@ fn launching(guardrails: &str) -> WorldSpec {
         &format!(
             "{{name: {REGION}, {keys}, guardrails: {{{guardrails}}},
               images: [{{name: done, encryptedUnder: alias/ami, expect: encrypted}}],
-              launchTemplates: [{{name: foreign, versions: [{{image: theirs}}]}}]}}"
+              launchTemplates: [{{id: lt-0000000f, name: foreign, versions: [{{image: theirs}}]}}]}}"
         ),
     );
     let others =
