@@ -158,10 +158,12 @@ pub struct ImageWatermarkFilter {
     /// The account that made it and its name, such as `111122223333:golden`, with the wildcards `*` and `?`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::watermark_key())]
     pub watermark_key: Option<String>,
     /// The region of the image that it was put on, with the wildcards `*` and `?`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::source_image_region())]
     pub source_image_region: Option<String>,
     /// How many days old that image may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -547,6 +547,21 @@ pub(super) fn product_codes() -> Rule {
         .message("marketplaceProductCodes may hold letters and digits: write the code as AWS Marketplace shows it")
 }
 
+/// A watermark's key has only what can be read.
+pub(super) fn watermark_key() -> Rule {
+    Rule::new("self.matches('^[ -~]+$')").message(
+        "watermarkKey must be the account and the name of a watermark, which may have the wildcards * and ?: write for example \
+         111122223333:golden",
+    )
+}
+
+/// A region with wildcards.
+pub(super) fn source_image_region() -> Rule {
+    Rule::new("self.matches('^[a-z0-9*?-]+$')").message(
+        "sourceImageRegion must be the name of an AWS region, which may have the wildcards * and ?: write for example eu-*",
+    )
+}
+
 /// A watermark is asked for by something.
 pub(super) fn watermark_says_something() -> Rule {
     Rule::new(

@@ -517,6 +517,19 @@ fn guardrails() -> Vec<Refusal> {
             "marketplaceProductCodes may hold letters and digits: write the code as AWS Marketplace shows it",
         ),
         refused(
+            "/spec/guardrails/allowedImages/criteria/0/imageWatermarks/0/watermarkKey",
+            json!("444455556666:ok\n"),
+            "spec.guardrails.allowedImages.criteria[0].imageWatermarks[0].watermarkKey",
+            "watermarkKey must be the account and the name of a watermark, which may have the wildcards * and ?: write for example \
+             111122223333:golden",
+        ),
+        refused(
+            "/spec/guardrails/allowedImages/criteria/0/imageWatermarks/0/sourceImageRegion",
+            json!("EU"),
+            "spec.guardrails.allowedImages.criteria[0].imageWatermarks[0].sourceImageRegion",
+            "sourceImageRegion must be the name of an AWS region, which may have the wildcards * and ?: write for example eu-*",
+        ),
+        refused(
             "/spec/guardrails/allowedImages/criteria/0/imageWatermarks/0",
             json!({}),
             "spec.guardrails.allowedImages.criteria[0].imageWatermarks[0]",
