@@ -144,8 +144,8 @@ fn roots(state: &mut State, request: &Request) -> Outcome {
             "PolicyTypes": [],
         })
     });
-    let shown = shown.collect();
-    Ok(listed("Roots", shown, page.next))
+    let shown: Vec<Value> = shown.collect();
+    Ok(listed("Roots", &shown, page.next))
 }
 
 fn units(state: &mut State, request: &Request) -> Outcome {
@@ -159,8 +159,8 @@ fn units(state: &mut State, request: &Request) -> Outcome {
         .iter()
         .filter_map(|id| one.units.iter().find(|unit| unit.id == *id));
     let shown = found.map(|unit| json!({ "Id": unit.id, "Arn": arn(state, one, "ou", &unit.id), "Name": unit.name }));
-    let shown = shown.collect();
-    Ok(listed("OrganizationalUnits", shown, page.next))
+    let shown: Vec<Value> = shown.collect();
+    Ok(listed("OrganizationalUnits", &shown, page.next))
 }
 
 fn accounts(state: &mut State, request: &Request) -> Outcome {
@@ -191,8 +191,8 @@ fn list_accounts(state: &mut State, request: &Request, ids: Vec<String>) -> Outc
             "JoinedTimestamp": joined,
         })
     });
-    let shown = shown.collect();
-    Ok(listed("Accounts", shown, page.next))
+    let shown: Vec<Value> = shown.collect();
+    Ok(listed("Accounts", &shown, page.next))
 }
 
 fn email(account: &str) -> String {
@@ -209,7 +209,7 @@ fn page(state: &mut State, request: &Request, ids: Vec<String>) -> Result<Page, 
     cut(state, request, ids, &ask)
 }
 
-fn listed(field: &str, shown: Vec<Value>, next: Option<String>) -> Done {
+fn listed(field: &str, shown: &[Value], next: Option<String>) -> Done {
     let mut answer = json!({ field: shown });
     if let Some(next) = next {
         answer["NextToken"] = json!(next);

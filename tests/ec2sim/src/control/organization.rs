@@ -21,7 +21,7 @@ pub(super) fn apply(state: &mut State, edit: Edit) -> Result<Value, EditError> {
             }
             let found = all.iter_mut().find(|one| one.id == organization);
             let found = found.ok_or_else(|| missing("organization", &organization))?;
-            put(found, &parent, account)
+            put(found, &parent, &account)
         }
         Edit::MoveAccount { account, parent } => {
             let found = of(state, &account)?;
@@ -30,7 +30,7 @@ pub(super) fn apply(state: &mut State, edit: Edit) -> Result<Value, EditError> {
                 .accounts_of(&parent)
                 .ok_or_else(|| missing("root or unit", &parent))?;
             found.take(&account);
-            put(found, &parent, account)
+            put(found, &parent, &account)
         }
         Edit::LeaveOrganization { account } => {
             let found = of(state, &account)?;
@@ -59,13 +59,13 @@ fn of<'a>(state: &'a mut State, account: &str) -> Result<&'a mut Organization, E
         .ok_or_else(|| missing("account of an organization", account))
 }
 
-fn put(organization: &mut Organization, parent: &str, account: String) -> Result<Value, EditError> {
-    if !is_account_id(&account) {
+fn put(organization: &mut Organization, parent: &str, account: &str) -> Result<Value, EditError> {
+    if !is_account_id(account) {
         return Err(EditError(format!("`{account}` is not an account ID")));
     }
     let accounts = organization
         .accounts_of_mut(parent)
         .ok_or_else(|| missing("root or unit", parent))?;
-    accounts.push(account.clone());
+    accounts.push(account.to_owned());
     Ok(json!({ "account": account, "parent": parent }))
 }
