@@ -125,7 +125,7 @@ TESTS := $(sort $(basename $(notdir $(wildcard tests/*.rs tests/*/tests/*.rs))) 
 .PHONY: test
 test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, a slice of `fields` and of `simulate`
 	cargo test --workspace --locked --no-run
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going $(patsubst %,test-%,scenarios policy_fields unit $(filter-out scenarios policy_fields,$(TESTS)))
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(patsubst %,test-%,scenarios policy_fields unit $(filter-out scenarios policy_fields,$(TESTS)))
 
 # Built by then: what Cargo selects here changes nothing of that.
 .PHONY: test-unit
