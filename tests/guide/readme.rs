@@ -74,6 +74,26 @@ fn condition<'a>(item: &'a Value, type_: &str) -> Option<&'a Value> {
     conditions.iter().find(|condition| condition["type"] == type_)
 }
 
+/// Waits until all guardrails hold that the policy enforces and nobody else holds.
+async fn guarded(shell: &Shell) {
+    let look = async || {
+        let ran = shell.run("kubectl get aet -o json").await;
+        let list: Value = serde_json::from_str(&ran.printed)?;
+        let targets = list["items"].as_array().into_iter().flatten();
+        let targets = targets.filter(|target| target["spec"]["policy"] == "staging");
+        let is_guarded = |target: &Value| {
+            let rows = target["status"]["guardrails"].as_array().map_or(&[][..], Vec::as_slice);
+            let is_theirs = |row: &Value| row["mode"] != "Enforce" || row["managedBy"] == "DeclarativePolicy";
+            !rows.is_empty() && rows.iter().all(|row| is_theirs(row) || row["holds"] == true)
+        };
+        let guarded: Vec<bool> = targets.map(is_guarded).collect();
+        Ok((guarded.len() == 2 && !guarded.contains(&false)).then_some(()))
+    };
+    poll_until("guardrails to hold", PATIENCE, look)
+        .await
+        .expect("guardrails");
+}
+
 /// Makes the image of which the demo shows that looks find it. Here a scan may do as well.
 fn make_new_image(server: &Server) {
     let made = server.sim().edit(Edit::AddImage {
@@ -120,6 +140,7 @@ async fn the_readme_shows_what_plan_and_kubectl_print_before_and_after_the_demo(
     let _controller = start_controller(&control_plane, &endpoint, ACCESS_KEY, "amiseal", &arguments).await;
     let applied = shell.run("kubectl apply --server-side -f demo/policy.yaml").await;
     assert_eq!(applied.code, Some(0), "{}", applied.printed);
+    guarded(&shell).await;
     let objects = settled(&shell).await;
     for command in ["kubectl get aep,aet", "kubectl get amim"] {
         let shown = shown_below(command, &originals);
