@@ -118,14 +118,19 @@ $(CARGO_DENY):
 build: ## Build all packages and targets in the dev profile
 	cargo build --workspace --all-targets --locked
 
-# Tests of real parts wait more than they work: twice as many at a time as two cores have, and the scenarios beside all others.
+# Tests of real parts wait more than they work: twice as many at a time as two cores have, and two binaries beside each other. Whichever
+# ends makes room for the next: the long ones begin first, so that none of them is left over. `scenarios` and `chart` mostly wait for
+# API servers, `policy_fields` keeps one busy, `simulation` computes.
 TEST_THREADS ?= 4
+TEST_JOBS ?= 2
+LONG_TESTS := scenarios simulation policy_fields chart
 TESTS := $(sort $(basename $(notdir $(wildcard tests/*.rs tests/*/tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs tests/*/tests/*/main.rs))))
 
 .PHONY: test
 test: tools-all ## Run all Rust tests: unit, property, scenarios on a real API server, a slice of `fields` and of `simulate`
 	cargo test --workspace --locked --no-run
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(patsubst %,test-%,scenarios unit $(filter-out scenarios,$(TESTS)))
+	@$(MAKE) --no-print-directory --jobs=$(TEST_JOBS) --output-sync=target --keep-going \
+		$(patsubst %,test-%,$(LONG_TESTS) unit $(filter-out $(LONG_TESTS),$(TESTS)))
 
 # Built by then: what Cargo selects here changes nothing of that.
 .PHONY: test-unit

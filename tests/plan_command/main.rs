@@ -9,7 +9,7 @@ mod outcomes;
 #[path = "../policy_validation/policies.rs"]
 mod policies;
 mod printed;
-#[path = "../policy_validation/refusals.rs"]
+#[path = "../policy_validation/refusals/mod.rs"]
 mod refusals;
 mod unanswered;
 mod unread;

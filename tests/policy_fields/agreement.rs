@@ -1,14 +1,19 @@
-//! `amiseal plan` holds policies to the same rules as the API server: asked about every mutation, both say the same. The API server
-//! is asked by server-side apply, as in the guide: creating takes a null for nothing, which applying refuses where there is no default.
+//! `amiseal plan` holds policies to the same rules as the API server: asked about each mutation of the slice, and about every one with
+//! `AMISEAL_EVERY_CHANGE=1`, both say the same. The API server is asked by server-side apply, as in the guide: creating takes a null for
+//! nothing, which applying refuses where there is no default.
 
 use std::process::Command;
 
+use futures::{StreamExt as _, stream};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, CustomResourceExt};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::mutate::Walk;
 use crate::stage::{self, Lane};
+
+/// So many questions are on their way to the API server at a time.
+const AT_A_TIME: usize = 8;
 
 #[tokio::test]
 async fn plan_refuses_what_the_api_server_refuses_and_nothing_else() {
@@ -21,17 +26,28 @@ async fn plan_refuses_what_the_api_server_refuses_and_nothing_else() {
     let directory = TempDir::new().expect("a directory");
     let mut plan = Command::new(env!("CARGO_BIN_EXE_amiseal"));
     plan.current_dir(directory.path()).env_clear().arg("plan");
-    let mut asked = Vec::new();
     let base = stage::base();
-    for (number, mutation) in Walk::over(&crate::schema(), &base).mutations.iter().enumerate() {
+    let mutations = crate::walk().mutations;
+    let policies = mutations.iter().enumerate().map(|(number, mutation)| {
         let mut policy = Lane(0).policy(&mutation.of(&base));
         let name = format!("changed-{number}");
         policy["metadata"]["name"] = name.clone().into();
-        let answer = api.patch(&name, &ask, &Patch::Apply(&policy)).await;
+        (name, policy, mutation.line())
+    });
+    let policies: Vec<(String, Value, String)> = policies.collect();
+    let answers = stream::iter(&policies)
+        .map(|(name, policy, _)| {
+            let (api, ask) = (&api, &ask);
+            async move { api.patch(name, ask, &Patch::Apply(policy)).await.map(drop) }
+        })
+        .buffered(AT_A_TIME);
+    let answers: Vec<Result<(), kube::Error>> = answers.collect().await;
+    let mut asked = Vec::new();
+    for ((name, policy, line), answer) in policies.into_iter().zip(answers) {
         let file = format!("{name}.json");
         std::fs::write(directory.path().join(&file), policy.to_string()).expect("a file");
         plan.arg("-f").arg(&file);
-        asked.push((file, mutation.line(), answer.map(drop)));
+        asked.push((file, line, answer));
     }
     let output = plan.output().expect("the program ends");
     // Some are refused, and then AWS is not asked about any.

@@ -64,6 +64,11 @@ impl Mutation {
         )
     }
 
+    /// Whether it takes the field away, or all that is in it.
+    pub(crate) fn removes(&self) -> bool {
+        matches!(self.kind, "deleted" | "null" | "emptied")
+    }
+
     fn text(&self) -> String {
         let value = self.value.as_ref();
         value.map_or_else(|| "(nothing)".to_owned(), Value::to_string)

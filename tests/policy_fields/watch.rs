@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions, labels};
+use amiseal::api::{
+    AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionTarget, AMIMigration, MigrationState, conditions, labels,
+};
 use amiseal::plan::expand;
 use futures::StreamExt as _;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
@@ -97,12 +99,15 @@ impl Policy {
         }
     }
 
-    /// Asks the API server to take this spec, and says of which generation the policy then is.
-    pub(crate) async fn put(&self, spec: &Value, only_ask: bool) -> Result<Option<i64>, Vec<StatusCause>> {
+    /// Asks the API server to take this spec, and gives the policy as it then is, or would be.
+    pub(crate) async fn put(&self, spec: &Value, only_ask: bool) -> Result<DynamicObject, Vec<StatusCause>> {
         let (name, mut policy) = (self.lane.name(), self.lane.policy(spec));
-        let answer = match self.way {
-            Way::Replace if self.raw.get_opt(&name).await.expect("an answer").is_some() => {
-                let now = self.raw.get(&name).await.expect("the policy");
+        let now = match self.way {
+            Way::Replace => self.raw.get_opt(&name).await.expect("an answer"),
+            Way::Apply => None,
+        };
+        let answer = match now {
+            Some(now) => {
                 policy["metadata"]["resourceVersion"] = now.resource_version().into();
                 let parameters = PostParams {
                     dry_run: only_ask,
@@ -118,14 +123,14 @@ impl Policy {
                     other => other,
                 }
             }
-            _ => {
+            None => {
                 let mut parameters = PatchParams::apply("person").force().validation_strict();
                 parameters.dry_run = only_ask;
                 self.raw.patch(&name, &parameters, &Patch::Apply(&policy)).await
             }
         };
         match answer {
-            Ok(policy) => Ok(policy.metadata.generation),
+            Ok(policy) => Ok(policy),
             Err(kube::Error::Api(status)) => Err(causes(*status)),
             Err(other) => panic!("no answer: {other}"),
         }
@@ -185,10 +190,7 @@ impl Policy {
         let mut migrations = self.view.migrations.state();
         migrations.retain(|migration| is_mine(migration.labels()));
         let mut settled = Settled::default();
-        for spec in expand::targets(&name, &policy.spec) {
-            let target = labels::target_name(&name, &spec.account_id, &spec.region);
-            settled.asked.insert(target, serde_json::to_value(&spec).expect("JSON"));
-        }
+        settled.asked = asked(&name, &policy.spec);
         for target in &targets {
             if target.metadata.deletion_timestamp.is_some() {
                 return Err(format!("{} is being deleted", target.name_any()));
@@ -273,6 +275,21 @@ impl Policy {
         settled.images = serde_json::to_value(status.images).expect("JSON");
         Ok(())
     }
+}
+
+/// The specs that a policy asks for, by target.
+fn asked(name: &str, spec: &AMIEncryptionPolicySpec) -> BTreeMap<String, Value> {
+    let targets = expand::targets(name, spec).into_iter().map(|spec| {
+        let target = labels::target_name(name, &spec.account_id, &spec.region);
+        (target, serde_json::to_value(&spec).expect("JSON"))
+    });
+    targets.collect()
+}
+
+/// The same for a policy as the API server has answered with it.
+pub(crate) fn asked_by(policy: DynamicObject) -> BTreeMap<String, Value> {
+    let policy: AMIEncryptionPolicy = policy.try_parse().expect("a policy");
+    asked(&policy.name_any(), &policy.spec)
 }
 
 fn causes(status: kube::core::Status) -> Vec<StatusCause> {

@@ -47,7 +47,8 @@ async fn killed_between_intent_and_copy_it_makes_one_copy() {
 #[tokio::test]
 async fn killed_between_copy_and_status_it_makes_one_copy() {
     let (scenario, image) = one_image().await;
-    scenario.sim().add_fault(once("CopyImage", Act::DelayReply(600.0)));
+    // Whoever waits in vain for an answer asks once more, and gets none either.
+    scenario.fault("CopyImage", Act::DelayReply(600.0));
     let replica = scenario.start().await;
     scenario.apply(&policy("production", &[ACCOUNT])).await;
     scenario
@@ -58,6 +59,7 @@ async fn killed_between_copy_and_status_it_makes_one_copy() {
     let intent = migration.status.and_then(|status| status.copy).expect("an intent");
     assert_eq!((intent.attempt, intent.image_id), (1, None));
 
+    scenario.sim().clear_faults();
     let _replica = scenario.start().await;
     one_copy(&scenario, &image).await;
 }
@@ -68,7 +70,7 @@ async fn killed_while_the_copy_does_not_show_yet_it_makes_one_copy() {
     scenario
         .sim()
         .change_settings(|settings| settings.consistency.create_seconds = 20.0);
-    scenario.sim().add_fault(once("CopyImage", Act::DelayReply(600.0)));
+    scenario.fault("CopyImage", Act::DelayReply(600.0));
     let replica = scenario.start().await;
     scenario.apply(&policy("production", &[ACCOUNT])).await;
     scenario
@@ -76,6 +78,7 @@ async fn killed_while_the_copy_does_not_show_yet_it_makes_one_copy() {
         .await;
     replica.kill();
 
+    scenario.sim().clear_faults();
     let _replica = scenario.start().await;
     scenario
         .until("the copy's ID to be on record", async || {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::time::Duration;
 
 use amiseal::api::conditions::{self, MAP_PUBLISHED};
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
-use crate::harness::{ACCOUNT, OTHER_ACCOUNT, REGION, Scenario, account, plain, policy, region, says, with, world};
+use crate::harness::{
+    ACCOUNT, OTHER_ACCOUNT, REGION, Scenario, USER, account, plain, policy, region, says, with, world,
+};
 use crate::moving::want;
 
 const NAMESPACE: &str = "amiseal-system";
@@ -42,7 +44,16 @@ async fn grant(scenario: &Scenario) {
     let applied = scenario.plane().apply(&format!("{role}\n---\n{binding}")).await;
     applied.expect("a role");
     // The API server takes a moment until it goes by it.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let attributes = json!({"namespace": NAMESPACE, "verb": "patch", "resource": "configmaps"});
+    let asked = json!({"metadata": {}, "spec": {"user": USER, "resourceAttributes": attributes}});
+    let asked: SubjectAccessReview = serde_json::from_value(asked).expect("a question");
+    let reviews = Api::<SubjectAccessReview>::all(scenario.client.clone());
+    scenario
+        .until("the role to hold", async || {
+            let answer = reviews.create(&PostParams::default(), &asked).await.expect("an answer");
+            answer.status.is_some_and(|status| status.allowed).then_some(())
+        })
+        .await;
 }
 
 fn config_maps(scenario: &Scenario) -> Api<ConfigMap> {

@@ -257,7 +257,7 @@ async fn a_bad_entry_ends_the_controller_at_its_start_with_what_to_write() {
         .args(["--cluster-consumers", &told])
         .spawn();
     let mut process = process.expect("a replica");
-    let status = process.wait(std::time::Duration::from_secs(60)).await.expect("an end");
+    let status = process.wait(std::time::Duration::from_secs(120)).await.expect("an end");
     assert!(!status.success());
     let log = process.log();
     let expected = "entry 3 (Fleet): \"spec.image\" is no path of a field: write a dot before each name";

@@ -251,7 +251,11 @@ async fn when_all_is_done_nothing_but_the_time_of_a_scan_is_written_neither_by_s
         })
         .await;
     // What was under way settles: the policy sums its targets up half a second later.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let written = || {
+        let writes = scenario.plane().write_counts(|event| event.user == USER);
+        writes.expect("an audit log").without_leases().total()
+    };
+    scenario.quiet("what was under way", written).await;
 
     let quiet = Timestamp::now();
     let (calls, scans) = (scenario.mutating_calls().len(), scenario.calls("DescribeImages").len());

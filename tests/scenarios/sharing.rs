@@ -12,14 +12,14 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ACCOUNT, KEY, REGION, Replica, Scenario, account, once, plain, plain_ones, policy, region, small_world, with, world,
+    ACCOUNT, KEY, LEASE, REGION, Replica, SHARDS, Scenario, account, once, plain, plain_ones, policy, region,
+    small_world, with, world,
 };
 
-const SHARDS: u16 = 16;
-/// How long a target may be without an owner: what the replicas of the scenarios are told.
-const LEASE: Duration = Duration::from_secs(6);
+/// Leases that outlast what a busy machine takes to do anything: whoever gets one sooner has not waited until it has run out.
+const LONG_LEASE: Duration = Duration::from_secs(60);
 /// For a machine on which other tests run.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(15);
 
 /// Who holds each shard that has a holder.
 async fn holders(scenario: &Scenario) -> BTreeMap<u16, String> {
@@ -68,8 +68,17 @@ async fn two(
     region: &str,
     second: impl FnOnce(&Scenario) -> Replica,
 ) -> ((String, Replica), (String, Replica)) {
-    let first = ("amiseal".to_owned(), scenario.start().await);
-    let second = ("second".to_owned(), second(scenario));
+    let first = scenario.start().await;
+    sorted(scenario, region, first, second(scenario)).await
+}
+
+async fn sorted(
+    scenario: &Scenario,
+    region: &str,
+    first: Replica,
+    second: Replica,
+) -> ((String, Replica), (String, Replica)) {
+    let (first, second) = (("amiseal".to_owned(), first), ("second".to_owned(), second));
     let holders = shared_by(scenario, 2).await;
     if holders[&shard(region)] == "second" {
         (second, first)
@@ -82,7 +91,12 @@ async fn two(
 async fn sigterm_finishes_the_step_and_leaves_its_shards_to_the_next_replica_at_once() {
     let scenario = Scenario::new(small_world(&[&plain("web")])).await;
     scenario.sim().add_fault(once("CopyImage", Act::DelayReply(2.0)));
-    let ((_, mut owner), (other, _other)) = two(&scenario, REGION, |scenario| scenario.start_more("second")).await;
+    let start = |name: &str| Replica {
+        process: scenario.describe_with(name, LONG_LEASE).spawn().expect("a replica"),
+    };
+    let mut first = start("amiseal");
+    first.leads().await;
+    let ((_, mut owner), (other, _other)) = sorted(&scenario, REGION, first, start("second")).await;
     scenario.apply(&policy("production", &[ACCOUNT])).await;
     scenario
         .until("the copy", async || (scenario.copies_made() == 1).then_some(()))
@@ -90,7 +104,7 @@ async fn sigterm_finishes_the_step_and_leaves_its_shards_to_the_next_replica_at_
 
     // AWS has not answered yet.
     owner.process.sigterm().expect("a running replica");
-    let status = owner.process.wait(Duration::from_secs(30)).await.expect("an end");
+    let status = owner.process.wait(Duration::from_secs(120)).await.expect("an end");
     let ended = Instant::now();
     assert!(status.success(), "{status}");
     let migration = &scenario.all_migrations().await[0];
@@ -105,7 +119,8 @@ async fn sigterm_finishes_the_step_and_leaves_its_shards_to_the_next_replica_at_
     );
     let holders = shared_by(&scenario, 1).await;
     assert_eq!(holders[&shard(REGION)], other);
-    assert!(ended.elapsed() < LEASE, "{:?}", ended.elapsed());
+    // One that was renewed just before its replica ended runs out after fifty seconds, and one that was due after thirty.
+    assert!(ended.elapsed() < LONG_LEASE / 2, "{:?}", ended.elapsed());
     scenario.completed(1).await;
     assert_eq!(scenario.copies_made(), 1);
     scenario.judged();
@@ -399,7 +414,7 @@ async fn a_replica_with_another_number_of_shards_waits_until_the_others_have_gon
         .process
         .wait_for_line(
             "another replica runs with a different --shards",
-            Duration::from_secs(30),
+            Duration::from_secs(120),
         )
         .await
         .expect("it says why it waits");

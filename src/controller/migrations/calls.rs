@@ -10,7 +10,7 @@ use kube::runtime::controller::Action;
 use super::MigrationReconciler;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
-use crate::domain::{Image, ImageId, Operation, Watermark};
+use crate::domain::{Image, ImageId, ImageState, Operation, Watermark};
 use crate::plan::allowance::Urgency;
 use crate::plan::promote::{self, Publication};
 use crate::plan::step::{self, Account, Answer, Contradiction, CopyCall, Facts};
@@ -85,6 +85,10 @@ impl MigrationReconciler<'_> {
             Ok(Fate::Gone) => {
                 tracing::info!(%image, "AWS answers with a copy that was deregistered before");
                 return self.answered(facts, Answer::PassedOver).await;
+            }
+            // Maybe for the key: the target's next look asks for that before anybody sees the failure and makes another attempt.
+            Ok(Fate::There(copy)) if copy.state == ImageState::Failed => {
+                tracing::info!(%image, "the copy has failed already");
             }
             Ok(Fate::There(copy)) => self.amend(|inventory| inventory.insert(*copy)),
             Ok(Fate::Unknown) => self.ctx.registry.memory.not_seen(&self.uid, image.clone()),

@@ -5,31 +5,21 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::clock::SimTime;
+use crate::ec2::SETTING_CALLS;
 use crate::engine::{Event, Request, State};
 use crate::iam::Caller;
 use crate::model::{EBS_ALIAS, EventsTo, Parameter, Region, Setting, Trail};
 use crate::sts;
 use crate::wire::Service;
 
-/// The calls that the rule lets through, when they have succeeded.
-const CALLS: [&str; 17] = [
+/// The calls that the rule lets through when they have succeeded, beside those that set what a region is set to.
+const CALLS: [&str; 6] = [
     "ModifyImageAttribute",
     "DeregisterImage",
     "DisableImage",
     "EnableImage",
     "DisableImageDeregistrationProtection",
     "ModifySnapshotAttribute",
-    "EnableEbsEncryptionByDefault",
-    "DisableEbsEncryptionByDefault",
-    "ModifyEbsDefaultKmsKeyId",
-    "ResetEbsDefaultKmsKeyId",
-    "EnableImageBlockPublicAccess",
-    "DisableImageBlockPublicAccess",
-    "EnableSnapshotBlockPublicAccess",
-    "DisableSnapshotBlockPublicAccess",
-    "EnableAllowedImagesSettings",
-    "DisableAllowedImagesSettings",
-    "ReplaceImageCriteriaInAllowedImagesSettings",
 ];
 
 /// The states of an image that EC2 tells of.
@@ -158,7 +148,8 @@ impl State {
 
     /// Whether the rule gets this call, which needs a trail that logs it, unless the rule says so itself.
     fn is_logged(&self, place: (&str, &str), operation: &str) -> bool {
-        let Some(rule) = self.rule(place).filter(|_| CALLS.contains(&operation)) else {
+        let is_let_through = CALLS.contains(&operation) || SETTING_CALLS.contains(&operation);
+        let Some(rule) = self.rule(place).filter(|_| is_let_through) else {
             return false;
         };
         if let Some(told) = rule.api_calls {

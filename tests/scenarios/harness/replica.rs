@@ -7,6 +7,10 @@ use rig::{Process, ProcessBuilder, http_get};
 
 /// How long a replica may take to start and to end.
 const SOON: Duration = Duration::from_secs(120);
+/// For how long a replica holds what it works on: short, as others wait for that after it was killed.
+pub(crate) const LEASE: Duration = Duration::from_secs(6);
+/// So many shards there are, where nobody says otherwise.
+pub(crate) const SHARDS: u16 = 16;
 /// The access key that the worlds know the controller by.
 pub(crate) const ACCESS_KEY: &str = "AKIACONTROLLER";
 
@@ -16,12 +20,13 @@ pub(crate) struct Replica {
 }
 
 /// `amiseal run` with the environment of a Pod: a service account, credentials, and nothing of this shell.
-pub(crate) fn describe(name: &str, kubeconfig: &Path, endpoint: &str, log: PathBuf) -> ProcessBuilder {
+pub(crate) fn describe(name: &str, kubeconfig: &Path, endpoint: &str, log: PathBuf, lease: Duration) -> ProcessBuilder {
     let program = env!("CARGO_BIN_EXE_amiseal");
     rig::controller(name, program, kubeconfig, endpoint, ACCESS_KEY, log)
         .env("NO_COLOR", "1")
         .args(["--log-format", "text", "--log", "info,amiseal=debug"])
-        .args(["--lease-duration", "6s", "--copy-poll-interval", "1s"])
+        .args(["--lease-duration", &format!("{}s", lease.as_secs())])
+        .args(["--copy-poll-interval", "1s"])
 }
 
 impl Replica {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use amiseal::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, MigrationState, conditions, labels};
+use amiseal::plan::shards::shard_of;
 use ec2sim::{Act, Call, Edit, FaultRule, Server, Sim, WorldSpec};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -15,10 +16,13 @@ use serde_json::{Value, json};
 
 use super::lanes::{self, Turn};
 use super::replica::{self, Replica};
+use super::world::{ACCOUNT, REGION};
 
 /// Far longer than anything takes on a machine of its own: some wait for a minute by themselves, and others may use the machine too.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// For so long nothing happens where nothing more is to come.
+const QUIET: Duration = Duration::from_secs(2);
 /// The user that the controller is to the API server.
 pub(crate) const USER: &str = "system:serviceaccount:amiseal-system:amiseal";
 
@@ -26,7 +30,9 @@ pub(crate) struct Scenario {
     server: Server,
     pub(crate) client: Client,
     kubeconfig: PathBuf,
-    logs: RefCell<Vec<PathBuf>>,
+    pub(super) logs: RefCell<Vec<PathBuf>>,
+    /// What was waited for in vain, in a line.
+    pub(super) failure: RefCell<Option<String>>,
     began: Timestamp,
     turn: Turn,
 }
@@ -42,6 +48,7 @@ impl Scenario {
             client: turn.plane.admin_client().await.expect("a client"),
             kubeconfig: kubeconfig.expect("a kubeconfig"),
             logs: RefCell::default(),
+            failure: RefCell::default(),
             began: Timestamp::now(),
             turn,
         }
@@ -74,11 +81,16 @@ impl Scenario {
 
     /// `amiseal run` under the controller's service account, ready to be started.
     pub(crate) fn describe(&self, name: &str) -> ProcessBuilder {
+        self.describe_with(name, replica::LEASE)
+    }
+
+    /// The same, with Leases that hold for so long.
+    pub(crate) fn describe_with(&self, name: &str, lease: Duration) -> ProcessBuilder {
         let count = self.logs.borrow().len();
         let began = self.began.as_millisecond();
         let log = self.plane().directory().join(format!("{name}-{began}-{count}.log"));
         self.logs.borrow_mut().push(log.clone());
-        replica::describe(name, &self.kubeconfig, &self.server.endpoint(), log)
+        replica::describe(name, &self.kubeconfig, &self.server.endpoint(), log, lease)
     }
 
     /// Starts a replica and waits until it leads: it holds shard 0.
@@ -193,9 +205,25 @@ impl Scenario {
             if let Some(value) = condition().await {
                 return value;
             }
-            assert!(Instant::now() < deadline, "timed out waiting for {what}");
+            if Instant::now() >= deadline {
+                let why = self.in_vain(what, PATIENCE).await;
+                panic!("{why}");
+            }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Waits until `value` stays the same for a while: what was on its way when it was forbidden may still arrive.
+    pub(crate) async fn quiet(&self, what: &str, value: impl Fn() -> usize) -> usize {
+        let (mut last, mut since) = (value(), Instant::now());
+        self.until(&format!("an end of {what}"), async || {
+            let now = value();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            (since.elapsed() >= QUIET).then_some(now)
+        })
+        .await
     }
 
     /// What the controller has asked the API server for since the scenario began.
@@ -238,6 +266,39 @@ impl Scenario {
         calls.into_iter().map(|call| call.operation).collect()
     }
 
+    /// Listings of all images. One is not counted for each time that a replica has lost the shard of the first account's region and
+    /// looks at everything anew, as it may on a busy machine: compare by `<=`.
+    pub(crate) fn scans(&self) -> usize {
+        let calls = self.calls("DescribeImages");
+        let is_scan =
+            |call: &&Call| !call.params.contains_key("Filter.1.Name") && !call.params.contains_key("ImageId.1");
+        calls.iter().filter(is_scan).count().saturating_sub(self.lost_shards())
+    }
+
+    /// Listings of the images of some days.
+    pub(crate) fn looks(&self) -> Vec<Call> {
+        let mut calls = self.calls("DescribeImages");
+        calls.retain(|call| {
+            let filter = call.params.get("Filter.1.Name");
+            filter.is_some_and(|name| name == "creation-date")
+        });
+        calls
+    }
+
+    /// How often a replica says that it has lost the shard of the first account's region.
+    fn lost_shards(&self) -> usize {
+        let shard = format!("shard={}", shard_of(ACCOUNT, REGION, replica::SHARDS));
+        let logs = self.logs.borrow();
+        let logs = logs.iter().map(|log| std::fs::read_to_string(log).unwrap_or_default());
+        let losses = |log: String| {
+            let lines = log.lines().filter(|line| line.contains("lost a shard"));
+            lines
+                .filter(|line| line.split_whitespace().any(|word| word == shard))
+                .count()
+        };
+        logs.map(losses).sum()
+    }
+
     /// How many copies were made.
     pub(crate) fn copies_made(&self) -> usize {
         self.calls("CopyImage").iter().filter(|call| call.effect).count()
@@ -260,36 +321,6 @@ impl Scenario {
         let refused: Vec<_> = self.requests().into_iter().filter(|event| event.code == 403).collect();
         assert!(refused.is_empty(), "the API server refused {refused:#?}");
     }
-
-    fn explain(&self) {
-        println!("{}", self.sim().audit());
-        let journal = self.sim().journal();
-        println!("the last calls of {}:", journal.len());
-        for call in &journal[journal.len().saturating_sub(40)..] {
-            let Call {
-                seq,
-                account,
-                region,
-                operation,
-                outcome,
-                effects,
-                ..
-            } = call;
-            println!("  {seq} {account} {region} {operation} {outcome} {effects:?}");
-        }
-        if let Ok(mut kubectl) = self.plane().kubectl() {
-            let kinds = "amiencryptionpolicies,amiencryptiontargets,amimigrations";
-            if let Ok(output) = kubectl.args(["get", kinds, "-o", "yaml"]).output() {
-                println!("{}", String::from_utf8_lossy(&output.stdout));
-            }
-        }
-        for log in self.logs.borrow().iter() {
-            let text = std::fs::read_to_string(log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            println!("the end of {}:", log.display());
-            println!("{}", lines[lines.len().saturating_sub(80)..].join("\n"));
-        }
-    }
 }
 
 impl Drop for Scenario {
@@ -297,6 +328,9 @@ impl Drop for Scenario {
         println!("took {:#}", self.began.until(Timestamp::now()).unwrap_or_default());
         if std::thread::panicking() {
             self.explain();
+            if let Some(why) = self.failure.borrow().as_ref() {
+                println!("{why}");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::spec::BadDefaultKeys;
 use crate::wire::{ApiError, Xml};
 
 /// The operations that set what a region is set to; none of them is about a resource.
-pub(super) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 11] = [
     "EnableEbsEncryptionByDefault",
     "DisableEbsEncryptionByDefault",
     "ModifyEbsDefaultKmsKeyId",

@@ -29,6 +29,7 @@ mod templates;
 mod usage;
 mod watermarks;
 
+pub(crate) use guardrail_changes::NAMES as SETTING_CALLS;
 pub(crate) use template_data::tree;
 
 use crate::engine::{Outcome, Request, State, ensure_region};
