@@ -23,9 +23,9 @@ use amiseal::api::{
     LaunchSettings, LaunchState, LaunchStatus, MapSettings, MapStatus, MaxFixAvailable, MigrationCounts,
     MigrationState, Mode, MovedConsumer, NamedConsumer, NamedFinding, OnDemandScanState, OnDemandScanStatus,
     OrphanedCopies, OtherKey, ParameterScope, PromotionSchedule, PromotionSettings, PublishedSettings, RefreshStrategy,
-    RegionSpec, ScanResultCondition, SnapshotStatus, TagPublication, TargetCounts, TargetMapStatus, UnencryptedImage,
-    UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus, ValidationSettings,
-    ValidationStatus,
+    RegionCounts, RegionSpec, ScanResultCondition, SnapshotStatus, TagPublication, TargetCounts, TargetMapStatus,
+    UnencryptedImage, UnreadKind, UnreadPart, UnusedSettings, UsageCounts, UsageReports, UsageState, UsageStatus,
+    ValidationSettings, ValidationStatus,
 };
 use amiseal::cli::crd;
 
@@ -416,6 +416,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
                 name: "eu-west-1".to_owned(),
                 kms_key_id: KEY.to_owned(),
             }],
+            all_regions: None,
         }],
         accounts_from: None,
         image_selector: ImageSelector::default(),
@@ -451,6 +452,10 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
             excluded: 2,
             suspended: 3,
             read_time: Some(Time(Timestamp::UNIX_EPOCH)),
+        }),
+        regions: Some(RegionCounts {
+            accounts: 1000,
+            unread: 2,
         }),
         targets: Some(TargetCounts { total: 1, ready: 1 }),
         images: Some(image_counts()),

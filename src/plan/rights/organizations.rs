@@ -22,6 +22,7 @@ pub(super) fn with_listed(spec: &AMIEncryptionPolicySpec) -> AMIEncryptionPolicy
             role_name: None,
             external_id: None,
             regions: Vec::new(),
+            all_regions: None,
         });
     }
     spec
