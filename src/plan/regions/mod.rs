@@ -216,7 +216,9 @@ impl RegionWatches {
     /// The regions that an account has by the reads, those too that a policy leaves out.
     pub fn regions(&self, account: &AccountId) -> BTreeSet<Region> {
         let watch = self.watches.get(account);
-        watch.map(|watch| watch.known.all().cloned().collect()).unwrap_or_default()
+        watch
+            .map(|watch| watch.known.all().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// When the account was last read that was read the longest ago; none where one was never read for what is asked now.
