@@ -511,7 +511,7 @@ pub(super) fn default_key_for_all() -> Rule {
 pub(super) fn key_of_all_regions_for_all() -> Rule {
     Rule::new(
         "!has(self.defaults) || !has(self.defaults.allRegions) || \
-         self.defaults.allRegions.kmsKeyID.startsWith('alias/') || \
+         !self.defaults.allRegions.kmsKeyID.startsWith('mrk-') || \
          (!has(self.accountsFrom) && (!has(self.accounts) || \
          size(self.accounts.filter(a, !has(a.allRegions) && (!has(a.regions) || size(a.regions) == 0))) < 2))",
     )

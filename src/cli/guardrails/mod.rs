@@ -15,8 +15,8 @@ use super::output::{read_or_not, tell};
 use super::policy_file;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget};
 use crate::plan::accounts::resolved;
-use crate::plan::regions;
 use crate::plan::guardrails_report::{Printed, Row, declarative_policy, enforced, rows, service_control_policy};
+use crate::plan::regions;
 
 pub use args::{AllowedImages, Args, Form, Output, Snapshots};
 

@@ -77,7 +77,11 @@ fn of_role(role: &str, key: &PolicyKey, asked: &Asked<'_>) -> Vec<Statement> {
     let via_ec2 = |statement: Statement| match asked.site.names_ec2 {
         true => {
             let service = format!("ec2.{}.amazonaws.com", key.region);
-            let operator = if key.region == ALL { "StringLike" } else { "StringEquals" };
+            let operator = if key.region == ALL {
+                "StringLike"
+            } else {
+                "StringEquals"
+            };
             statement.when(operator, "kms:ViaService", Texts::one(service))
         }
         false => statement,
