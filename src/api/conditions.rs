@@ -20,6 +20,8 @@ pub const KEYS_USABLE: &str = "KeysUsable";
 pub const TARGETS_REACHABLE: &str = "TargetsReachable";
 /// AWS Organizations was read for the accounts of the policy: policies. Absent where these come from `accounts` alone.
 pub const ACCOUNTS_KNOWN: &str = "AccountsKnown";
+/// It was read which regions are enabled in the accounts that the policy takes all regions of: policies. Absent where there are none.
+pub const REGIONS_KNOWN: &str = "RegionsKnown";
 /// The map is where the policy has it kept: policies, and targets where it is kept in their accounts. Absent where it is kept nowhere.
 pub const MAP_PUBLISHED: &str = "MapPublished";
 /// The account and region can be looked through: targets.
@@ -264,9 +266,9 @@ pub mod reason {
     /// A guardrail is not read yet, or could not be read. Wait, or fix what the message names.
     pub const NOT_READ: &str = "NotRead";
 
-    /// AWS Organizations was read. Nothing to fix.
+    /// AWS Organizations was read, or the regions of each account. Nothing to fix.
     pub const READ: &str = "Read";
-    /// AWS Organizations was not read yet for what `accountsFrom` names. Wait.
+    /// AWS Organizations was not read yet for what `accountsFrom` names, or the regions of an account with `allRegions`. Wait.
     pub const NOT_READ_YET: &str = "NotReadYet";
 
     /// Every reason there is.

@@ -10,6 +10,7 @@
 )]
 
 mod accounts_from;
+mod all_regions;
 mod allowed_images;
 mod audit;
 mod class;
@@ -33,6 +34,7 @@ mod validation_inspector;
 mod validation_job;
 
 pub use accounts_from::{AccountCounts, AccountsFrom, WholeOrganization};
+pub use all_regions::{AllRegions, RegionCounts};
 pub use allowed_images::{
     AllowedImageCriterion, AllowedImagesSettings, AllowedImagesState, CreationDateCondition, DeprecationTimeCondition,
     ImageWatermarkFilter, ScanResultCondition,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::new_images::NewImageSettings;
 use super::{
-    AccountCounts, AccountsFrom, AuditSettings, Backups, ConsumerSettings, CopySettings, Duration, FindingCounts,
-    GuardrailSettings, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings, TargetCounts,
-    UnusedSettings, UsageCounts, ValidationSettings, rules, schema,
+    AccountCounts, AccountsFrom, AllRegions, AuditSettings, Backups, ConsumerSettings, CopySettings, Duration,
+    FindingCounts, GuardrailSettings, ImageCounts, ImageSelector, MigrationCounts, Mode, OtherKey, PromotionSettings,
+    RegionCounts, TargetCounts, UnusedSettings, UsageCounts, ValidationSettings, rules, schema,
 };
 
 /// Which images of which accounts and regions are to be encrypted under which key, and how they get there.
@@ -95,7 +95,8 @@ use super::{
     validation = rules::accounts_from_has_defaults(),
     validation = rules::regions_somewhere(),
     validation = rules::role_of_default_partition(),
-    validation = rules::default_key_for_all()
+    validation = rules::default_key_for_all(),
+    validation = rules::key_of_all_regions_for_all()
 )]
 pub struct AMIEncryptionPolicySpec {
     /// `Audit`: AWS is only read, and nothing in it is ever written, but that AWS itself makes the key `alias/aws/ebs` when it
@@ -188,11 +189,14 @@ pub struct AccountDefaults {
     #[schemars(length(max = 1224))]
     #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
-    /// The regions, and the key in each, of accounts that list none.
+    /// The regions, and the key in each, of accounts that have neither `regions` nor `allRegions`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 40))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub regions: Vec<RegionSpec>,
+    /// All other regions that are enabled in such an account. Absent: it has those of `defaults.regions` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_regions: Option<AllRegions>,
 }
 
 /// One AWS account.
@@ -226,11 +230,16 @@ pub struct Account {
     #[schemars(length(max = 1224))]
     #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
-    /// The regions, at most 40, and the key in each. Absent: those of `defaults.regions`.
+    /// The regions, at most 40, and the key in each. An account that has `regions` or `allRegions` takes neither from `defaults`;
+    /// one that has none of the two takes both from there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 40))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub regions: Vec<RegionSpec>,
+    /// All other regions that are enabled in the account. Absent: those of `regions` alone, or what `defaults` says where these are
+    /// absent too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_regions: Option<AllRegions>,
 }
 
 /// One region, and the key that its images are to be encrypted under.
@@ -266,13 +275,17 @@ pub struct AMIEncryptionPolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Reconciling`, `Stalled`, `Compliant`, `KeysUsable` and `TargetsReachable`, `MapPublished` where
-    /// `promotion.map` is there, and `AccountsKnown` where `accountsFrom` is. A message names the fix.
+    /// `promotion.map` is there, `AccountsKnown` where `accountsFrom` is, and `RegionsKnown` where `allRegions` is. A message names
+    /// the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
     /// How many accounts the policy has, where `accountsFrom` is there. Absent until AWS Organizations was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountCounts>,
+    /// Of how many accounts the policy takes all regions. Absent where it does so of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<RegionCounts>,
     /// How many targets the policy has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<TargetCounts>,

@@ -285,9 +285,17 @@ pub(super) fn owner_account_id() -> Rule {
 
 /// A region's name has the form that all partitions use.
 pub(super) fn region(field: &str) -> Rule {
-    Rule::new("self.matches('^[a-z]{2,4}(-[a-z]{2,11}){1,2}-[0-9]{1,2}$')").message(
+    Rule::new(format!("self.matches('{REGION}')")).message(
         format!("{field} must be the name of an AWS region, not of a zone: write for example eu-west-1").as_str(),
     )
+}
+
+const REGION: &str = "^[a-z]{2,4}(-[a-z]{2,11}){1,2}-[0-9]{1,2}$";
+
+/// Regions that are left out are named as others are.
+pub(super) fn excluded_regions() -> Rule {
+    Rule::new(format!("self.all(name, name.matches('{REGION}'))"))
+        .message("exclude must be names of AWS regions, not of zones: write for example me-south-1")
 }
 
 /// A role's ARN has its form.
@@ -357,6 +365,14 @@ pub(super) fn key_form() -> Rule {
     )
 }
 
+/// A key of all regions is named by what may be the same in each of them.
+pub(super) fn key_of_all_regions() -> Rule {
+    Rule::new(r"self.matches(r'^(alias/[\w/-]+|mrk-[\da-f]{32})$')").message(
+        "allRegions.kmsKeyID must be an alias or the ID of a multi-Region key, since any other key ID and every ARN is of one \
+         region: write for example alias/ami or mrk-1234abcd12ab34cd56ef1234567890ab",
+    )
+}
+
 /// What an alias or an ARN ends in has its form.
 pub(super) fn key_path() -> Rule {
     Rule::new(
@@ -414,10 +430,11 @@ pub(super) fn accounts_somewhere() -> Rule {
 pub(super) fn accounts_from_has_defaults() -> Rule {
     Rule::new(
         "!has(self.accountsFrom) || (has(self.defaults) && has(self.defaults.roleName) && \
-         has(self.defaults.regions) && size(self.defaults.regions) > 0)",
+         (has(self.defaults.allRegions) || (has(self.defaults.regions) && size(self.defaults.regions) > 0)))",
     )
     .message(
-        "accountsFrom needs defaults.roleName and defaults.regions, which hold for each account that is listed: add them",
+        "accountsFrom needs defaults.roleName and defaults.regions or defaults.allRegions, which hold for each account that is \
+         listed: add them",
     )
     .field_path(".accountsFrom")
 }
@@ -448,11 +465,13 @@ pub(super) fn excluded_accounts() -> Rule {
 /// Every account has regions, its own or the defaults'.
 pub(super) fn regions_somewhere() -> Rule {
     Rule::new(
-        "(has(self.defaults) && has(self.defaults.regions) && size(self.defaults.regions) > 0) || \
-         !has(self.accounts) || self.accounts.all(a, has(a.regions) && size(a.regions) > 0)",
+        "(has(self.defaults) && (has(self.defaults.allRegions) || \
+         (has(self.defaults.regions) && size(self.defaults.regions) > 0))) || \
+         !has(self.accounts) || self.accounts.all(a, has(a.allRegions) || (has(a.regions) && size(a.regions) > 0))",
     )
     .message(
-        "accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults",
+        "accounts must each have regions or allRegions when defaults has neither: add one of the two to the account, or to \
+         defaults",
     )
     .field_path(".accounts")
 }
@@ -463,7 +482,7 @@ pub(super) fn role_of_default_partition() -> Rule {
     Rule::new(format!(
         "!has(self.defaults) || !has(self.defaults.regions) || !has(self.accounts) || \
          self.accounts.all(a, !has(a.roleARN) || \
-         (has(a.regions) && size(a.regions) > 0) || \
+         has(a.allRegions) || (has(a.regions) && size(a.regions) > 0) || \
          self.defaults.regions.all(r, a.roleARN.startsWith('arn:' + {partition} + ':')))"
     ))
     .message(
@@ -479,13 +498,28 @@ pub(super) fn default_key_for_all() -> Rule {
         "!has(self.defaults) || !has(self.defaults.regions) || \
          self.defaults.regions.all(r, r.kmsKeyID.startsWith('arn:') || r.kmsKeyID.startsWith('alias/')) || \
          (!has(self.accountsFrom) && (!has(self.accounts) || \
-         size(self.accounts.filter(a, !has(a.regions) || size(a.regions) == 0)) < 2))",
+         size(self.accounts.filter(a, !has(a.allRegions) && (!has(a.regions) || size(a.regions) == 0))) < 2))",
     )
     .message(
         "defaults.regions must not name a key by its bare ID when several accounts take it, since that key is of one \
          account only: write an alias that each account has, or the key's ARN",
     )
     .field_path(".defaults.regions")
+}
+
+/// A multi-Region key exists in one account only, too.
+pub(super) fn key_of_all_regions_for_all() -> Rule {
+    Rule::new(
+        "!has(self.defaults) || !has(self.defaults.allRegions) || \
+         !self.defaults.allRegions.kmsKeyID.startsWith('mrk-') || \
+         (!has(self.accountsFrom) && (!has(self.accounts) || \
+         size(self.accounts.filter(a, !has(a.allRegions) && (!has(a.regions) || size(a.regions) == 0))) < 2))",
+    )
+    .message(
+        "defaults.allRegions must not name a key by its ID when several accounts take it, since that key is of one account \
+         only: write an alias that each account has",
+    )
+    .field_path(".defaults.allRegions")
 }
 
 /// A term that says nothing would match every image.

@@ -390,7 +390,8 @@ fn is_long_read(operation: Operation) -> bool {
     )
 }
 
-/// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up.
+/// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up. The tokens of the
+/// global endpoint would not be valid in a region that takes an opt-in.
 fn sts_config(
     config: &SdkConfig,
     region: &Region,

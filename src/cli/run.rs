@@ -61,6 +61,9 @@ pub struct Args {
     /// How often accounts are read from AWS Organizations, where policies have accountsFrom: 5s to 1h
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = accounts_interval)]
     pub accounts_read_interval: Text,
+    /// How often it is read which regions are enabled in an account, where policies have allRegions: 5s to 24h
+    #[arg(long, default_value = "1h", value_name = "DURATION", value_parser = regions_interval)]
+    pub regions_read_interval: Text,
     /// How many policies, and how many migrations, are worked on at a time; most of that is waiting for AWS
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
@@ -97,6 +100,10 @@ fn poll_interval(text: &str) -> Result<Text, String> {
 
 fn accounts_interval(text: &str) -> Result<Text, String> {
     between(text, Text::from_secs(5), Text::from_mins(60))
+}
+
+fn regions_interval(text: &str) -> Result<Text, String> {
+    between(text, Text::from_secs(5), Text::from_mins(24 * 60))
 }
 
 /// A limit on AWS's answers, as an option.
@@ -208,6 +215,7 @@ fn options(args: &Args, namespace: String) -> Options {
     Options {
         poll: fixed.unwrap_or_default(),
         accounts_every: args.accounts_read_interval.as_std(),
+        regions_every: args.regions_read_interval.as_std(),
         concurrency: args.concurrency,
         targets: args.target_concurrency,
         objects: args.cluster_consumers.0.clone(),

@@ -23,6 +23,8 @@ pub(super) fn shard(context: &Context, shard: u16) {
         context.metrics.forget_maps();
         context.registry.accounts.clear();
         context.metrics.forget_accounts();
+        context.registry.regions.clear();
+        context.metrics.forget_regions();
     }
     let migrations = of_shard(context, context.migrations.state(), shard);
     context.registry.memory.forget(&uids(migrations));
@@ -53,6 +55,9 @@ pub(super) async fn sweep(context: &Context) {
         }
         for gone in context.registry.accounts.retain(&policy_names) {
             context.metrics.accounts(&gone, None);
+        }
+        for gone in context.registry.regions.retain(&policy_names) {
+            context.metrics.regions_read(&gone, None);
         }
         there.extend(uids(policies.into_iter()));
         context.registry.memory.retain(&there);

@@ -21,6 +21,7 @@ mod moves;
 mod objects;
 mod policy;
 mod recorded;
+mod regions;
 mod registry;
 mod run;
 mod shards;
@@ -42,6 +43,7 @@ use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::domain::QueueUrl;
 use crate::plan::accounts::EVERY;
+use crate::plan::regions::EVERY as REGIONS_EVERY;
 use crate::plan::schedule::PollBounds;
 use crate::plan::usage::objects::ObjectKind;
 use crate::telemetry::{Health, Metrics};
@@ -99,6 +101,8 @@ pub struct Options {
     pub poll: PollBounds,
     /// How often the accounts of a policy are read from AWS Organizations, where it asks for that.
     pub accounts_every: Duration,
+    /// How often the enabled regions of each account are read, where a policy takes all of them.
+    pub regions_every: Duration,
     /// How many policies, and how many migrations, are worked on at a time. Most of that is waiting for AWS, and an account that
     /// answers slowly or not at all should hold up no other.
     pub concurrency: u16,
@@ -120,6 +124,7 @@ impl Default for Options {
         Self {
             poll: PollBounds::default(),
             accounts_every: EVERY,
+            regions_every: REGIONS_EVERY,
             concurrency: 256,
             targets: 256,
             watching: Watching::default(),

@@ -13,7 +13,7 @@ use kube::{Api, Resource, ResourceExt};
 use super::Context;
 use super::accounts::Kept;
 use super::apply::{FIELD_MANAGER, Outcome, is_conflict, is_not_found, write_status};
-use super::{accounts, maps};
+use super::{accounts, maps, regions};
 use crate::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicyStatus, AMIEncryptionTarget, AMIEncryptionTargetSpec, conditions, labels,
 };
@@ -47,7 +47,9 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         // Accounts may take minutes to read, and what has changed meanwhile leads here again.
         return Ok(Action::await_change());
     }
-    let wanted: Wanted = expand::targets(&name, &kept.spec)
+    // Regions are read beside the visits to policies: an account that does not answer holds up none.
+    let resolved = regions::resolve(&ctx, &policy, &kept.spec);
+    let wanted: Wanted = expand::targets(&name, &resolved)
         .into_iter()
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
         .collect();
@@ -152,6 +154,7 @@ fn decide(
     );
     let (watch, total) = (accounts.watch.as_ref(), accounts.spec.accounts.len());
     say_accounts(&mut decided, &current, &policy.spec, watch, total, now);
+    regions::say(ctx, policy, &mut decided, &accounts.spec);
     (decided, status::map_parameters(&policy.spec, wanted.len(), &counted))
 }
 

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::accounts::Accounts;
 use super::memory::Memory;
 use super::moves::Moves;
+use super::regions::Regions;
 use super::shared_reads::SharedReads;
 use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, labels};
@@ -49,6 +50,8 @@ pub(crate) struct Registry {
     left_over: Mutex<Vec<(Arc<Session>, Duration)>>,
     /// Which accounts AWS Organizations lists.
     pub(super) accounts: Accounts,
+    /// Which regions are enabled in the accounts that policies take all regions of.
+    pub(super) regions: Regions,
     /// Who has begun to move a consumer last.
     pub(super) moves: Moves,
     /// What is remembered of single objects.
@@ -164,6 +167,7 @@ impl Registry {
             copy_budgets: Mutex::default(),
             proofs: Mutex::default(),
             accounts: Accounts::default(),
+            regions: Regions::default(),
             moves: Moves::default(),
             left_over: Mutex::default(),
             memory: Memory::default(),

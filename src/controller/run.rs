@@ -26,7 +26,7 @@ use super::objects::ObjectReader;
 use super::registry::{Registry, Wakes};
 use super::shards::{Entry, POLICIES, Shards};
 use super::watched::{Listed, Seen, Watched};
-use super::{Context, Parts, forget, hints, migrations, policy, targets, usage};
+use super::{Context, Parts, forget, hints, migrations, policy, regions, targets, usage};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration};
 use crate::clock::Clock;
 use crate::domain::{Cause, Scope};
@@ -101,6 +101,7 @@ pub async fn run(parts: Parts, shutdown: impl Future<Output = ()> + Send + 'stat
         () = announce(&context, &pulses, &health) => {}
         () = follow(&context, changes) => {}
         () = Box::pin(hints::follow(&context)) => {}
+        () = Box::pin(regions::follow(&context)) => {}
     }
     Ok(())
 }

@@ -175,6 +175,43 @@ impl Partition {
     pub fn as_str(self) -> &'static str {
         self.0
     }
+
+    /// The partition that an ARN is of; none that is not known.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        const ALL: [&str; 8] = [
+            "aws",
+            "aws-cn",
+            "aws-us-gov",
+            "aws-eusc",
+            "aws-iso",
+            "aws-iso-b",
+            "aws-iso-e",
+            "aws-iso-f",
+        ];
+        let named = arn.strip_prefix("arn:")?.split(':').next()?;
+        ALL.into_iter().find(|known| *known == named).map(Self)
+    }
+
+    /// The name of a region that is enabled in every account of the partition.
+    pub fn home(self) -> &'static str {
+        match self.0 {
+            "aws-cn" => "cn-north-1",
+            "aws-us-gov" => "us-gov-west-1",
+            "aws-eusc" => "eusc-de-east-1",
+            "aws-iso" => "us-iso-east-1",
+            "aws-iso-b" => "us-isob-east-1",
+            "aws-iso-e" => "eu-isoe-west-1",
+            "aws-iso-f" => "us-isof-south-1",
+            _ => "us-east-1",
+        }
+    }
+}
+
+impl Default for Partition {
+    /// The one of most accounts.
+    fn default() -> Self {
+        Self("aws")
+    }
 }
 
 impl fmt::Display for Partition {
@@ -226,6 +263,13 @@ mod tests {
         ] {
             let region: Region = region.parse().expect("a region");
             assert_eq!(region.partition().as_str(), partition, "{region}");
+            let home: Region = region.partition().home().parse().expect("a region");
+            assert_eq!(home.partition(), region.partition(), "{home}");
+            let arn = format!("arn:{partition}:iam::111122223333:role/amiseal");
+            assert_eq!(Partition::of_arn(&arn), Some(region.partition()));
+        }
+        for none in ["", "aws", "arn:", "arn:elsewhere:iam::1:role/a"] {
+            assert_eq!(Partition::of_arn(none), None, "{none}");
         }
     }
 }

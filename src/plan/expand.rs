@@ -2,6 +2,7 @@
 
 use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionTargetSpec, Account, MapSettings, PromotionSettings};
 use crate::domain::Region;
+use crate::plan::regions::of_account;
 
 /// The targets that a policy asks for, in the order in which it names them.
 ///
@@ -11,11 +12,8 @@ pub fn targets(policy: &str, spec: &AMIEncryptionPolicySpec) -> Vec<AMIEncryptio
     let defaults = spec.defaults.clone().unwrap_or_default();
     let mut targets = Vec::new();
     for account in &spec.accounts {
-        let regions = if account.regions.is_empty() {
-            &defaults.regions
-        } else {
-            &account.regions
-        };
+        // Where all regions are taken these were read before, and are listed with the account.
+        let (regions, _) = of_account(&defaults, account);
         for region in regions {
             targets.push(AMIEncryptionTargetSpec {
                 policy: policy.to_owned(),
@@ -58,7 +56,7 @@ fn map_of_accounts(promotion: &PromotionSettings) -> Option<MapSettings> {
 }
 
 /// The role to assume: the account's own, else the default one's name in that account; none means the controller's own identity.
-fn role_arn(account: &Account, default_name: Option<&str>, region: &str) -> Option<String> {
+pub(super) fn role_arn(account: &Account, default_name: Option<&str>, region: &str) -> Option<String> {
     if let Some(arn) = &account.role_arn {
         return Some(arn.clone());
     }

@@ -3,6 +3,7 @@
 //! Nothing here has a client, a clock or the SDK: time is an argument, and so is everything that was read. A rule that
 //! is not in this module is in the wrong place.
 
+mod absence;
 pub mod access;
 pub mod accounts;
 pub mod adopt;
@@ -35,6 +36,7 @@ pub mod problem;
 pub mod promote;
 pub mod proof;
 pub mod read_retry;
+pub mod regions;
 pub mod report;
 pub mod request;
 pub mod rights;

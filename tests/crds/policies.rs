@@ -8,7 +8,7 @@ use amiseal::api::conditions::{self, Status, reason};
 use amiseal::api::{
     AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountCounts, Backups,
     ConsumerSettings, CopySettings, Duration, FindingCounts, ImageSelector, MapStatus, Mode, OtherKey,
-    PromotionSettings, RegionSpec, TargetCounts, UnusedSettings, UsageCounts, ValidationSettings,
+    PromotionSettings, RegionCounts, RegionSpec, TargetCounts, UnusedSettings, UsageCounts, ValidationSettings,
 };
 
 use crate::{KEY, client, column, condition, image_counts, kubectl, migration_counts, store_status, words};
@@ -31,6 +31,7 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
                 name: "eu-west-1".to_owned(),
                 kms_key_id: KEY.to_owned(),
             }],
+            all_regions: None,
         }],
         accounts_from: None,
         image_selector: ImageSelector::default(),
@@ -66,6 +67,10 @@ async fn a_policys_status_is_kept_and_its_columns_tell_the_story() {
             excluded: 2,
             suspended: 3,
             read_time: Some(Time(Timestamp::UNIX_EPOCH)),
+        }),
+        regions: Some(RegionCounts {
+            accounts: 1000,
+            unread: 2,
         }),
         targets: Some(TargetCounts { total: 1, ready: 1 }),
         images: Some(image_counts()),

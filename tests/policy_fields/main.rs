@@ -50,6 +50,11 @@ fn schema() -> Value {
     // Accounts that are not listed any more stay for a while, whatever the policy says by then: to restore it restores no targets. The
     // scenarios of `organizations.rs` and the refusals of `policy_validation` have these fields.
     assert!(fields.remove("accountsFrom").is_some());
+    // So do regions that are not enabled any more: see the scenarios of `regions.rs`.
+    for of in ["/defaults/properties", "/accounts/items/properties"] {
+        let fields = spec["properties"].pointer_mut(of).and_then(Value::as_object_mut);
+        assert!(fields.expect("fields").remove("allRegions").is_some());
+    }
     spec.take()
 }
 

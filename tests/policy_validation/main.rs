@@ -135,6 +135,18 @@ async fn what_is_right_in_less_common_places_is_accepted() {
         ("/spec/guardrails", None),
         ("/spec/guardrails", Some(json!({}))),
         ("/spec/accountsFrom", Some(json!({"organization": {}}))),
+        ("/spec/defaults/allRegions", Some(json!({"kmsKeyID": "alias/ami"}))),
+        (
+            "/spec/accounts/0/allRegions",
+            Some(json!({"kmsKeyID": "mrk-1234abcd12ab34cd56ef1234567890ab", "exclude": ["me-south-1", "af-south-1"]})),
+        ),
+        (
+            "/spec",
+            Some(json!({
+                "accountsFrom": {"organization": {}},
+                "defaults": {"roleName": "amiseal", "allRegions": {"kmsKeyID": "alias/ami"}},
+            })),
+        ),
         (
             "/spec",
             Some(json!({

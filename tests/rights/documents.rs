@@ -41,7 +41,7 @@ const POLICIES: [(&str, &str); 7] = [
     ),
 ];
 
-/// All of these, and one that publishes on copies of others.
+/// All of these, one that publishes on copies of others, and one of all regions.
 pub(crate) fn all() -> Vec<Document> {
     let own = POLICIES.map(|(name, asked)| Document {
         name,
@@ -59,7 +59,15 @@ pub(crate) fn all() -> Vec<Document> {
             &of_others,
         ),
     };
-    own.into_iter().chain([others]).collect()
+    let everywhere = Document {
+        name: "all regions",
+        statements: in_regions(
+            &format!("regions: [{{name: {REGION}, kmsKeyID: alias/ami}}], allRegions: {{kmsKeyID: alias/ami}}"),
+            "consumers: {read: false}",
+            &options(),
+        ),
+    };
+    own.into_iter().chain([others, everywhere]).collect()
 }
 
 /// The statements of one policy that asks for all of it.
@@ -86,10 +94,15 @@ fn options() -> Options {
 }
 
 fn statements(asked: &str, options: &Options) -> Vec<Value> {
+    let regions = format!("regions: [{{name: {REGION}, kmsKeyID: alias/ami}}]");
+    in_regions(&regions, asked, options)
+}
+
+fn in_regions(regions: &str, asked: &str, options: &Options) -> Vec<Value> {
     let policy = format!(
         "{{apiVersion: amiseal.dev/v1alpha1, kind: AMIEncryptionPolicy, metadata: {{name: production}}, spec: {{mode: Enforce, \
          defaults: {{roleName: amiseal}}, \
-         accounts: [{{accountID: '{ACCOUNT}', regions: [{{name: {REGION}, kmsKeyID: alias/ami}}]}}], {asked}}}}}"
+         accounts: [{{accountID: '{ACCOUNT}', {regions}}}], {asked}}}}}"
     );
     let policies = policies(&policy).unwrap_or_else(|wrong| panic!("{wrong:?}: {policy}"));
     let rights = of(&policies, options).of_account(ACCOUNT);

@@ -50,6 +50,7 @@ fn looking() -> Vec<Use> {
             ec2("DescribeImageAttribute", &attribute),
         ),
         ("LookAtKeys", "kms:DescribeKey", kms("DescribeKey", "alias/ami")),
+        read("SeeRegions", "ec2:DescribeRegions"),
     ]
 }
 

@@ -32,6 +32,7 @@ mod pacing;
 mod proof_jobs;
 mod published;
 mod reasons;
+mod regions;
 mod reports;
 mod restarting;
 mod restoring;

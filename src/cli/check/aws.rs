@@ -12,7 +12,7 @@ use crate::api::AMIEncryptionPolicy;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::SystemClock;
 use crate::domain::Region;
-use crate::plan::expand;
+use crate::plan::{accounts, expand, regions};
 
 /// Regions at a time.
 const AT_A_TIME: usize = 16;
@@ -85,7 +85,15 @@ fn regions(named: &[String], policies: &[AMIEncryptionPolicy], own: Option<Strin
             let listed = listed
                 .flat_map(|defaults| &defaults.regions)
                 .map(|region| region.name.clone());
-            named.chain(listed).collect::<Vec<_>>()
+            // Where all regions of an account are taken it is asked in one of them.
+            let sources = regions::sources(&policy.spec).into_values();
+            let asked = sources.map(|source| source.scope.region.into());
+            let of_listed = accounts::Source::of(&policy.spec).filter(|_| {
+                let defaults = policy.spec.defaults.as_ref();
+                defaults.is_some_and(|defaults| defaults.regions.is_empty())
+            });
+            let home = of_listed.map(|source| source.partition.home().to_owned());
+            named.chain(listed).chain(asked).chain(home).collect::<Vec<_>>()
         })
         .collect();
     if of_policies.is_empty() {

@@ -16,6 +16,7 @@ use super::policy_file;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget};
 use crate::plan::accounts::resolved;
 use crate::plan::guardrails_report::{Printed, Row, declarative_policy, enforced, rows, service_control_policy};
+use crate::plan::regions;
 
 pub use args::{AllowedImages, Args, Form, Output, Snapshots};
 
@@ -100,7 +101,9 @@ async fn in_cluster(args: &Args) -> Result<(Vec<AMIEncryptionPolicy>, Vec<Row>),
     let client = args.cluster.client().await?;
     let policies = all::<AMIEncryptionPolicy>(&client, POLICIES, None).await?;
     let targets = all::<AMIEncryptionTarget>(&client, TARGETS, None).await?;
-    let policies = policies.into_iter().map(|policy| with_accounts(policy, &targets));
+    let policies = policies
+        .into_iter()
+        .map(|policy| with_regions(with_accounts(policy, &targets), &targets));
     Ok((policies.collect(), rows(&targets, &args.filter())))
 }
 
@@ -114,5 +117,20 @@ fn with_accounts(mut policy: AMIEncryptionPolicy, targets: &[AMIEncryptionTarget
             .collect();
         policy.spec = resolved(&policy.spec, &accounts);
     }
+    policy
+}
+
+/// A policy with the regions that it has targets in, where it takes all of an account: the controller has read these too.
+fn with_regions(mut policy: AMIEncryptionPolicy, targets: &[AMIEncryptionTarget]) -> AMIEncryptionPolicy {
+    let name = policy.metadata.name.clone().unwrap_or_default();
+    policy.spec = regions::resolved(&policy.spec, |account| {
+        let of_account = targets.iter().filter(|target| {
+            let spec = &target.spec;
+            spec.policy == name && spec.account_id == account.as_str()
+        });
+        of_account
+            .filter_map(|target| target.spec.region.parse().ok())
+            .collect()
+    });
     policy
 }

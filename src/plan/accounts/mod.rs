@@ -1,29 +1,24 @@
 //! The accounts of a policy that AWS Organizations lists: when it is read, and which accounts there are.
 //!
-//! A failed read says nothing, and never that there is no account. Accounts appear with the first read that lists them, and leave slowly:
-//! what one read lacks may be on its way from one unit to another, or hidden by a right that was taken away.
+//! A failed read says nothing, and never that there is no account. Accounts appear with the first read that lists them, and leave slowly.
 
 mod say;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::absence::{Lasting, later};
 use super::read_retry::Retry;
 use crate::api::{AMIEncryptionPolicySpec, Account, AccountsFrom};
 use crate::domain::{AccountId, AccountsOf, AwsError, ListedAccounts, Partition, Region};
 
 pub use say::status;
+pub(super) use say::{not_known, waits};
 
 /// How often AWS Organizations is read, unless somebody asks for something else. Reads that lack an account are as far apart at least.
 pub const EVERY: Duration = Duration::from_secs(5 * 60);
-/// After so many reads in a row that lack it an account leaves.
-const READS: u32 = 2;
-/// After so many where one of them has lacked many.
-const READS_OF_MANY: u32 = 3;
-/// Of fewer accounts no share is taken for many.
-const FEW: usize = 4;
 
 /// What AWS Organizations is asked for, and by whom. Another one is another question: what was answered to the former says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +37,20 @@ impl Source {
     /// What a policy asks for; none where all of its accounts are its own, or where it has no region that is one.
     pub fn of(spec: &AMIEncryptionPolicySpec) -> Option<Self> {
         let from = spec.accounts_from.as_ref()?;
-        let mut regions = spec.defaults.iter().flat_map(|defaults| &defaults.regions);
-        let region = regions.find_map(|region| region.name.parse::<Region>().ok())?;
+        let defaults = spec.defaults.as_ref()?;
+        let mut regions = defaults.regions.iter();
+        let partition = match regions.find_map(|region| region.name.parse::<Region>().ok()) {
+            Some(region) => region.partition(),
+            None => {
+                defaults.all_regions.as_ref()?;
+                let of_role = from.role_arn.as_deref().and_then(Partition::of_arn);
+                of_role.unwrap_or_default()
+            }
+        };
         let units = || AccountsOf::Units(from.organizational_units.iter().cloned().collect());
         Some(Self {
             of: from.organization.map_or_else(units, |_| AccountsOf::Organization),
-            partition: region.partition(),
+            partition,
             role_arn: from.role_arn.clone(),
             external_id: from.external_id.clone(),
         })
@@ -67,24 +70,13 @@ pub struct AccountWatch {
     source: Option<Source>,
     /// The generation of the spec that says so.
     generation: Option<i64>,
-    /// The accounts there are, and how long those are missing that the last reads have lacked.
-    known: BTreeMap<AccountId, Option<Absence>>,
+    /// The accounts there are.
+    known: Lasting<AccountId>,
     /// The last read of this source that has succeeded.
     read: Option<Read>,
     retry: Retry,
     /// Why the last read has failed, if it has.
     failure: Option<AwsError>,
-}
-
-/// An account that is not listed any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Absence {
-    /// How many reads in a row have lacked it that count.
-    reads: u32,
-    /// When the last of these was made.
-    counted: Timestamp,
-    /// Whether one of them has lacked many.
-    of_many: bool,
 }
 
 /// A read that has succeeded.
@@ -106,12 +98,10 @@ impl AccountWatch {
             self.source = Some(source.clone());
             self.read = None;
             // What the former question left out counts no more.
-            self.known.values_mut().for_each(|absence| *absence = None);
+            self.known.asked_anew();
         }
         if is_first || self.generation != generation {
-            for account in present() {
-                self.known.entry(account).or_insert(None);
-            }
+            self.known.present(present());
         }
         if self.generation != generation {
             // What failed under the former spec says nothing of this one.
@@ -131,20 +121,7 @@ impl AccountWatch {
     /// leave.
     pub fn listed(&mut self, listed: ListedAccounts, at: Timestamp, every: Duration) -> Vec<AccountId> {
         let ListedAccounts { active, others } = listed;
-        let missing = self.known.keys().filter(|account| !active.contains(*account)).count();
-        let of_many = self.known.len() >= FEW && missing * 2 > self.known.len();
-        for (account, absence) in &mut self.known {
-            *absence = match active.contains(account) {
-                true => None,
-                false => Some(Absence::after(*absence, of_many, at, every)),
-            };
-        }
-        let gone: Vec<AccountId> = self
-            .known
-            .extract_if(.., |_, absence| absence.is_some_and(Absence::is_over))
-            .map(|(account, _)| account)
-            .collect();
-        self.known.extend(active.into_iter().map(|account| (account, None)));
+        let gone = self.known.listed(active, at, every);
         self.read = Some(Read { at, others });
         self.retry.succeeded();
         self.failure = None;
@@ -160,7 +137,7 @@ impl AccountWatch {
     /// The accounts there are, but for those that the policy leaves out.
     pub fn accounts(&self, from: &AccountsFrom) -> BTreeSet<AccountId> {
         let excluded: HashSet<&str> = from.exclude.iter().map(String::as_str).collect();
-        let taken = self.known.keys().filter(|account| !excluded.contains(account.as_str()));
+        let taken = self.known.all().filter(|account| !excluded.contains(account.as_str()));
         taken.cloned().collect()
     }
 
@@ -171,39 +148,8 @@ impl AccountWatch {
 
     /// The accounts that are not listed any more and have not left yet.
     fn leaving(&self) -> impl Iterator<Item = &AccountId> {
-        let lacking = self.known.iter().filter(|(_, absence)| absence.is_some());
-        lacking.map(|(account, _)| account)
+        self.known.leaving()
     }
-}
-
-impl Absence {
-    /// Another read lacks the account. It counts where it is as far from the last one that did.
-    fn after(before: Option<Self>, of_many: bool, at: Timestamp, every: Duration) -> Self {
-        match before {
-            None => Self {
-                reads: 1,
-                counted: at,
-                of_many,
-            },
-            Some(before) if at < later(before.counted, every) => Self {
-                of_many: before.of_many || of_many,
-                ..before
-            },
-            Some(before) => Self {
-                reads: before.reads.saturating_add(1),
-                counted: at,
-                of_many: before.of_many || of_many,
-            },
-        }
-    }
-
-    fn is_over(self) -> bool {
-        self.reads >= if self.of_many { READS_OF_MANY } else { READS }
-    }
-}
-
-fn later(at: Timestamp, wait: Duration) -> Timestamp {
-    at.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 /// A policy with these accounts besides its own, as if it listed them: what it says of an account itself holds. One that takes its
@@ -218,6 +164,7 @@ pub fn resolved(spec: &AMIEncryptionPolicySpec, listed: &BTreeSet<AccountId>) ->
         role_name: None,
         external_id: None,
         regions: Vec::new(),
+        all_regions: None,
     }));
     spec
 }

@@ -34,7 +34,8 @@ pub fn status(
         status.accounts = counts(current, spec, watch, total);
         condition(&mut write, spec, watch);
         if !spec.suspend && status.accounts.is_none() {
-            not_known(&mut write, &current.conditions);
+            let message = "Not known before AWS Organizations was read: see AccountsKnown.";
+            not_known(&mut write, &current.conditions, message);
             not_ready(&mut write, spec, watch);
         }
     } else {
@@ -106,9 +107,9 @@ fn is_outdated(write: &Writer<'_>, watch: &AccountWatch) -> bool {
     said.is_none_or(|said| said.observed_generation != watch.generation)
 }
 
-/// What no target says is no word of accounts that nobody knows. Each condition begins from what is on record: its time is that of a
+/// What no target says is no word of targets that nobody knows of. Each condition begins from what is on record: its time is that of a
 /// change there.
-fn not_known(write: &mut Writer<'_>, on_record: &[Condition]) {
+pub(in crate::plan) fn not_known(write: &mut Writer<'_>, on_record: &[Condition], message: &str) {
     let of_targets = [
         conditions::TARGETS_REACHABLE,
         conditions::KEYS_USABLE,
@@ -125,20 +126,17 @@ fn not_known(write: &mut Writer<'_>, on_record: &[Condition]) {
         }
     }
     for (type_, _) in of_targets.into_iter().zip(holds).filter(|(_, holds)| *holds) {
-        let message = "Not known before AWS Organizations was read: see AccountsKnown.";
         write.set(type_, Status::Unknown, reason::NOT_READ_YET, message);
     }
 }
 
-/// Before anything was read there is no telling what is to be done.
-fn not_ready(write: &mut Writer<'_>, spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) {
-    let waits = "Waits until AWS Organizations was read: see AccountsKnown.";
-    let needs_a_person = watch.failure.as_ref().is_some_and(problem::needs_a_person);
-    match problem_of(spec, watch).filter(|_| needs_a_person) {
+/// Says that a policy waits for a read, which needs a person where there is a problem.
+pub(in crate::plan) fn waits(write: &mut Writer<'_>, problem: Option<(&str, &str)>, waits: &str) {
+    match problem {
         Some((why, message)) => {
-            write.set(conditions::READY, Status::False, why, &message);
+            write.set(conditions::READY, Status::False, why, message);
             write.set(conditions::RECONCILING, Status::False, why, "");
-            write.set(conditions::STALLED, Status::True, why, &message);
+            write.set(conditions::STALLED, Status::True, why, message);
         }
         None => {
             write.set(conditions::READY, Status::False, reason::NOT_READ_YET, waits);
@@ -146,6 +144,15 @@ fn not_ready(write: &mut Writer<'_>, spec: &AMIEncryptionPolicySpec, watch: &Acc
             write.set(conditions::STALLED, Status::False, reason::NOT_STALLED, "");
         }
     }
+}
+
+/// Before anything was read there is no telling what is to be done.
+fn not_ready(write: &mut Writer<'_>, spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) {
+    let needs_a_person = watch.failure.as_ref().is_some_and(problem::needs_a_person);
+    let problem = problem_of(spec, watch).filter(|_| needs_a_person);
+    let problem = problem.as_ref().map(|(why, message)| (*why, message.as_str()));
+    let message = "Waits until AWS Organizations was read: see AccountsKnown.";
+    waits(write, problem, message);
 }
 
 /// How many accounts that the policy has from there alone are not listed any more and have not left yet.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -45,7 +47,7 @@ fn watch(present: impl IntoIterator<Item = u32>) -> AccountWatch {
 }
 
 fn numbers(watch: &AccountWatch) -> Vec<u32> {
-    let all = watch.known.keys();
+    let all = watch.known.all();
     all.map(|account| account.as_str().parse().expect("a number")).collect()
 }
 

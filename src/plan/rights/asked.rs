@@ -1,9 +1,10 @@
 //! What a policy asks for in one account, as far as it takes rights.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use super::keys::PolicyKey;
+use super::regions::{ALL, Everywhere};
 use super::site::Site;
 use crate::api::{AMIEncryptionTargetSpec, GuardrailMode, InspectorScan, LaunchSettings, Mode, UsageReports};
 use crate::domain::{ConsumerKind, Guardrail, Region};
@@ -15,7 +16,7 @@ pub(super) struct Asked<'a> {
     pub(super) spec: &'a AMIEncryptionTargetSpec,
     /// The account, and the regions.
     pub(super) site: Site,
-    /// The keys, one for each region.
+    /// The keys, one for each region, and one for all others where all are taken.
     pub(super) keys: Vec<PolicyKey>,
     /// What was said besides the policy.
     pub(super) options: &'a Options,
@@ -24,9 +25,11 @@ pub(super) struct Asked<'a> {
     somebody_moves: bool,
 }
 
-/// What the targets of one policy ask for, by account and role, in the order in which the policy names them.
+/// What the targets of one policy ask for, by account and role, in the order in which the policy names them. `everywhere` are the
+/// accounts of which it takes all regions.
 pub(super) fn of<'a>(
     targets: &'a [AMIEncryptionTargetSpec],
+    everywhere: &BTreeMap<String, Everywhere>,
     options: &'a Options,
     somebody_moves: bool,
 ) -> Vec<Asked<'a>> {
@@ -55,7 +58,13 @@ pub(super) fn of<'a>(
         asked.add(spec);
         all.push((partition, asked));
     }
-    all.into_iter().map(|(_, asked)| asked).collect()
+    let mut all: Vec<Asked<'a>> = all.into_iter().map(|(_, asked)| asked).collect();
+    for (account, everywhere) in everywhere {
+        if let Some(asked) = all.iter_mut().find(|asked| asked.spec.account_id == *account) {
+            asked.take_all(everywhere);
+        }
+    }
+    all
 }
 
 /// The partition of a region. One of a form that is not known is taken for one of AWS's own.
@@ -74,6 +83,16 @@ impl Asked<'_> {
     fn add(&mut self, spec: &AMIEncryptionTargetSpec) {
         self.site.regions.push(spec.region.clone());
         let key = PolicyKey::parse(&spec.kms_key_id, &spec.region, &self.site);
+        self.keys.push(key);
+    }
+
+    fn take_all(&mut self, everywhere: &Everywhere) {
+        if everywhere.is_alone {
+            self.site.regions.clear();
+            self.keys.clear();
+        }
+        self.site.is_everywhere = true;
+        let key = PolicyKey::parse(&everywhere.key, ALL, &self.site);
         self.keys.push(key);
     }
 

@@ -59,6 +59,10 @@ grants! {
         "Reads the policy's keys, and those that originals are encrypted under."
         "The keys count as unusable, and no copy is asked for."
         "Only the snapshots of originals tell which keys those are.";
+    SeeRegions
+        "Reads which regions are enabled in the account, where the policy takes all of them."
+        "The account has the regions that the policy lists, and those that were read before: the policy says RegionsKnown with AccessDenied."
+        "AWS has no resource-level permissions for this call.";
     SeeWhatLaunches
         "Reads what launches images in EC2, and asks AWS what else names an image."
         "No image is called unused, and nothing is moved to a copy."

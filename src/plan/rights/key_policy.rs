@@ -4,6 +4,7 @@
 use super::asked::Asked;
 use super::keys::PolicyKey;
 use super::organizations::LISTED;
+use super::regions::ALL;
 use super::statement::{Statement, Texts};
 use crate::domain::AccountId;
 use crate::plan::access::NEEDED;
@@ -76,7 +77,12 @@ fn of_role(role: &str, key: &PolicyKey, asked: &Asked<'_>) -> Vec<Statement> {
     let via_ec2 = |statement: Statement| match asked.site.names_ec2 {
         true => {
             let service = format!("ec2.{}.amazonaws.com", key.region);
-            statement.when("StringEquals", "kms:ViaService", Texts::one(service))
+            let operator = if key.region == ALL {
+                "StringLike"
+            } else {
+                "StringEquals"
+            };
+            statement.when(operator, "kms:ViaService", Texts::one(service))
         }
         false => statement,
     };

@@ -16,6 +16,7 @@ mod notes;
 mod operations;
 mod organizations;
 mod page;
+mod regions;
 mod resources;
 mod since;
 mod site;
@@ -27,7 +28,7 @@ mod tests;
 mod trust;
 mod wanted;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTargetSpec};
 use crate::domain::ConsumerKind;
@@ -43,6 +44,7 @@ pub use key_policy::KeyRights;
 pub use notes::notes;
 pub use operations::{Place, place};
 pub use page::table;
+use regions::Everywhere;
 pub use since::since;
 pub use split::LIMIT;
 pub use statement::{Conditions, Policy, Statement, Texts};
@@ -161,14 +163,15 @@ impl Rights {
 pub fn of(policies: &[AMIEncryptionPolicy], options: &Options) -> Rights {
     let targets = policies.iter().map(|policy| {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
-        expand::targets(name, &organizations::with_listed(&policy.spec))
+        let (spec, everywhere) = regions::with_one(organizations::with_listed(&policy.spec));
+        (expand::targets(name, &spec), everywhere)
     });
-    let targets: Vec<Vec<AMIEncryptionTargetSpec>> = targets.collect();
+    let targets: Vec<(Vec<AMIEncryptionTargetSpec>, BTreeMap<String, Everywhere>)> = targets.collect();
     // What launches an image of another account may be moved by another policy than that account's.
-    let somebody_moves = targets.iter().flatten().any(asked::moves);
+    let somebody_moves = targets.iter().flat_map(|(targets, _)| targets).any(asked::moves);
     let mut accounts: Vec<AccountRights> = Vec::new();
-    for of_policy in &targets {
-        for asked in asked::of(of_policy, options, somebody_moves) {
+    for (of_policy, everywhere) in &targets {
+        for asked in asked::of(of_policy, everywhere, options, somebody_moves) {
             add(&mut accounts, of_one(&asked));
         }
     }

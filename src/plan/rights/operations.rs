@@ -13,8 +13,6 @@ pub enum Place {
     Controller(Grant),
     /// Nowhere: AWS answers everybody.
     Nowhere,
-    /// In no policy's: only a person calls it, by `amiseal report` or `amiseal import`, with rights of their own.
-    Person,
 }
 
 /// Where an operation is allowed.
@@ -27,10 +25,10 @@ pub const fn place(operation: Operation) -> Place {
         }
         O::ReceiveMessage | O::DeleteMessageBatch => Place::Controller(Grant::ReadEvents),
         O::GetCallerIdentity => Place::Nowhere,
-        O::DescribeRegions => Place::Person,
         O::DescribeImages | O::DescribeSnapshots => Place::Role(&[Grant::LookAtImages]),
         O::DescribeImageAttribute => Place::Role(&[Grant::LookAtSharing]),
         O::DescribeKey => Place::Role(&[Grant::LookAtKeys]),
+        O::DescribeRegions => Place::Role(&[Grant::SeeRegions]),
         // Who uses images.
         O::DescribeInstances => Place::Role(&[Grant::SeeWhatLaunches, Grant::ProveCopies]),
         O::DescribeLaunchTemplates
@@ -114,7 +112,7 @@ pub(super) fn operations(grant: Grant) -> impl Iterator<Item = Operation> {
         .filter(move |operation| match place(*operation) {
             Place::Role(grants) => grants.contains(&grant),
             Place::Controller(own) => own == grant,
-            Place::Nowhere | Place::Person => false,
+            Place::Nowhere => false,
         })
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::grants::Grant;
 use super::operations::operations;
 use super::statement::{Statement, Texts};
-use super::{AccountRights, Right, asked};
+use super::{AccountRights, Right};
 use crate::api::{AMIEncryptionPolicySpec, Account, AccountsFrom};
 use crate::domain::Operation;
+use crate::plan::accounts::Source;
 
 /// What stands for the ID of each account that is listed: in ARNs it is any. Which accounts these are is not read for rights.
 pub(super) const LISTED: &str = "*";
@@ -22,6 +23,7 @@ pub(super) fn with_listed(spec: &AMIEncryptionPolicySpec) -> AMIEncryptionPolicy
             role_name: None,
             external_id: None,
             regions: Vec::new(),
+            all_regions: None,
         });
     }
     spec
@@ -38,11 +40,10 @@ pub(super) fn of_controller<'a>(specs: impl Iterator<Item = &'a AMIEncryptionPol
 pub(super) fn of_role(spec: &AMIEncryptionPolicySpec) -> Option<AccountRights> {
     let from = spec.accounts_from.as_ref()?;
     let role = from.role_arn.as_ref()?;
-    let region = spec.defaults.iter().flat_map(|defaults| &defaults.regions).next()?;
     Some(AccountRights {
         // arn:aws:iam::111122223333:role/name
         account_id: role.split(':').nth(4)?.to_owned(),
-        partition: asked::partition(&region.name),
+        partition: Source::of(spec)?.partition.as_str(),
         role: Some(role.clone()),
         rights: vec![Right {
             grant: Grant::ListAccounts,

@@ -93,6 +93,7 @@ fn resources(grant: Grant, asked: &Asked<'_>) -> Texts {
         // That is no account's.
         Grant::ReadEvents => Texts::default(),
         Grant::LookAtImages
+        | Grant::SeeRegions
         | Grant::SeeWhatLaunches
         | Grant::SeeGroups
         | Grant::ListParameters
@@ -235,7 +236,8 @@ fn in_regions(grant: Grant, statement: Statement, site: &Site) -> Statement {
         Grant::UseTheKey | Grant::LendTheKeyToEC2 | Grant::ReadUnderOtherKeys | Grant::LendOtherKeysToEC2
     );
     let is_said = site.regions.len() == 1 && grant != Grant::SeeTrails && !statement.resource.has("*");
-    if is_said || via && site.names_ec2 || grant == Grant::PassInstanceRoles {
+    // Where all regions are taken, those that are enabled later are meant too.
+    if is_said || site.is_everywhere || via && site.names_ec2 || grant == Grant::PassInstanceRoles {
         return statement;
     }
     statement.when("StringEquals", REGION, site.regions.iter().cloned().collect())
@@ -245,6 +247,9 @@ fn in_regions(grant: Grant, statement: Statement, site: &Site) -> Statement {
 fn via_ec2(statement: Statement, site: &Site) -> Statement {
     if !site.names_ec2 {
         return statement;
+    }
+    if site.is_everywhere {
+        return statement.when("StringLike", VIA, Texts::one("ec2.*.amazonaws.com"));
     }
     let services = site.regions.iter().map(|region| format!("ec2.{region}.amazonaws.com"));
     statement.when("StringEquals", VIA, services.collect())

@@ -10,8 +10,10 @@ pub(super) struct Site {
     pub(super) partition: String,
     /// The account's ID, or what stands for it in a template.
     pub(super) account: String,
-    /// The names of the regions.
+    /// The names of the regions that the policy lists.
     pub(super) regions: Vec<String>,
+    /// Whether it takes all others too.
+    pub(super) is_everywhere: bool,
     /// Whether a call that EC2 makes to KMS is known to say so by `ec2.REGION.amazonaws.com`.
     ///
     /// AWS documents that form ("kms:ViaService" in the developer guide of KMS), and none for partitions with another domain.
@@ -29,6 +31,7 @@ impl Site {
             partition: as_partition.to_owned(),
             account: as_account.to_owned(),
             regions: Vec::new(),
+            is_everywhere: false,
             names_ec2: matches!(partition, "aws" | "aws-us-gov"),
         }
     }
@@ -36,7 +39,7 @@ impl Site {
     /// The region in ARNs. Of several a condition says which: each in each ARN would soon be more than a policy may hold.
     pub(super) fn region(&self) -> &str {
         match self.regions.as_slice() {
-            [one] => one,
+            [one] if !self.is_everywhere => one,
             _ => "*",
         }
     }

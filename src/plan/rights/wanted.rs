@@ -23,6 +23,7 @@ pub(super) fn is_wanted(grant: Grant, asked: &Asked<'_>) -> bool {
     let refreshes = moves_groups && promotion.auto_scaling_groups == GroupUpdate::Refresh;
     match grant {
         Grant::LookAtImages | Grant::LookAtKeys => true,
+        Grant::SeeRegions => asked.site.is_everywhere,
         Grant::LookAtSharing => asked.enforces() || asked.reads_consumers() || asked.checks(&[Check::SharedOutside]),
         Grant::SeeWhatLaunches
         | Grant::SeeGroups

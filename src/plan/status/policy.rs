@@ -263,11 +263,15 @@ pub fn changes<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<(&'a Condi
             // At the beginning nothing is ready yet, which is no news.
             (conditions::READY, "False") => held.then_some((condition, true)),
             (conditions::MAP_PUBLISHED, "False") => (was != holds).then_some((condition, true)),
-            (conditions::COMPLIANT | conditions::ACCOUNTS_KNOWN, "False") => {
+            (conditions::COMPLIANT | conditions::ACCOUNTS_KNOWN | conditions::REGIONS_KNOWN, "False") => {
                 (!was.is_empty() && was != holds).then_some((condition, true))
             }
             (
-                conditions::READY | conditions::COMPLIANT | conditions::MAP_PUBLISHED | conditions::ACCOUNTS_KNOWN,
+                conditions::READY
+                | conditions::COMPLIANT
+                | conditions::MAP_PUBLISHED
+                | conditions::ACCOUNTS_KNOWN
+                | conditions::REGIONS_KNOWN,
                 "True",
             ) => (!held).then_some((condition, false)),
             (_, "True") => (!held).then_some((condition, true)),
@@ -282,6 +286,7 @@ pub fn changes<'a>(before: &[Condition], now: &'a [Condition]) -> Vec<(&'a Condi
         conditions::CONTESTED,
         conditions::MAP_PUBLISHED,
         conditions::ACCOUNTS_KNOWN,
+        conditions::REGIONS_KNOWN,
     ];
     of_note.into_iter().filter_map(changed).collect()
 }

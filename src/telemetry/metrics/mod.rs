@@ -50,6 +50,8 @@ pub struct Metrics {
     accounts: IntGaugeVec,
     /// When these were read last.
     accounts_read: GaugeVec,
+    /// When the regions of a policy's accounts were read last, of the one that was read the longest ago.
+    regions_read: GaugeVec,
     /// How many shards there are.
     pub shards: IntGauge,
     /// How many of them this replica holds.
@@ -125,6 +127,12 @@ impl Metrics {
                 "When AWS Organizations was last read for a policy, in seconds since 1970; 0 before the first time. Nothing under suspend.",
                 &["policy"],
             )?,
+            regions_read: gauges(
+                "amiseal_regions_read_timestamp_seconds",
+                "When the enabled regions of accounts were last read for a policy with allRegions, in seconds since 1970, of the account that \
+                 was read the longest ago; 0 while one was never read. Nothing under suspend.",
+                &["policy"],
+            )?,
             shards: IntGauge::new(
                 "amiseal_shards",
                 "How many shards the accounts and regions are divided into; the same for all replicas.",
@@ -150,7 +158,7 @@ impl Metrics {
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.targets.collectors();
         collectors.extend(self.events.collectors());
-        let of_process: [Box<dyn Collector>; 14] = [
+        let of_process: [Box<dyn Collector>; 15] = [
             Box::new(self.snapshots_in_flight.clone()),
             Box::new(self.snapshots_limit.clone()),
             Box::new(self.scan_duration.clone()),
@@ -162,6 +170,7 @@ impl Metrics {
             Box::new(self.map_published.clone()),
             Box::new(self.accounts.clone()),
             Box::new(self.accounts_read.clone()),
+            Box::new(self.regions_read.clone()),
             Box::new(self.shards.clone()),
             Box::new(self.shards_held.clone()),
             Box::new(self.build.clone()),
@@ -213,6 +222,23 @@ impl Metrics {
     pub(crate) fn forget_accounts(&self) {
         self.accounts.reset();
         self.accounts_read.reset();
+    }
+
+    /// Shows when the regions of a policy's accounts were read, or takes that back where none are read for it.
+    pub(crate) fn regions_read(&self, policy: &str, shown: Option<Option<Timestamp>>) {
+        match shown {
+            Some(read) => {
+                let read = read.map_or(0.0, seconds);
+                self.regions_read.with_label_values(&[policy]).set(read);
+            }
+            // A series that was never set cannot be removed, which is as well.
+            None => drop(self.regions_read.remove_label_values(&[policy])),
+        }
+    }
+
+    /// Takes back what is shown of regions: another replica shows it.
+    pub(crate) fn forget_regions(&self) {
+        self.regions_read.reset();
     }
 
     /// Shows how many snapshot copies are in flight, and how many may be.

@@ -172,6 +172,62 @@ pub(super) fn accounts_from() -> Vec<Refusal> {
     ]
 }
 
+pub(super) fn all_regions() -> Vec<Refusal> {
+    let at = "/spec/accounts/0/allRegions";
+    let key = "allRegions.kmsKeyID must be an alias or the ID of a multi-Region key";
+    let mut all: Vec<Refusal> = [
+        "",
+        "alias/",
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "mrk-1234",
+        "arn:aws:kms:eu-west-1:111122223333:alias/ami",
+        "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+    ]
+    .into_iter()
+    .map(|named| {
+        refused(
+            at,
+            json!({"kmsKeyID": named}),
+            "spec.accounts[0].allRegions.kmsKeyID",
+            key,
+        )
+    })
+    .collect();
+    all.extend([
+        refused(
+            "/spec/defaults/allRegions",
+            json!({"kmsKeyID": "1234abcd-12ab-34cd-56ef-1234567890ab"}),
+            "spec.defaults.allRegions.kmsKeyID",
+            key,
+        ),
+        refused(
+            at,
+            json!({"kmsKeyID": "alias/ami", "exclude": ["eu-west-1a"]}),
+            "spec.accounts[0].allRegions.exclude",
+            "exclude must be names of AWS regions, not of zones",
+        ),
+        refused(
+            at,
+            json!({"kmsKeyID": "alias/ami", "exclude": (0..41).map(|n| format!("eu-west-{n}")).collect::<Vec<_>>()}),
+            "spec.accounts[0].allRegions.exclude",
+            "must have at most 40 items",
+        ),
+        refused(
+            "/spec",
+            json!({
+                "accountsFrom": {"organization": {}},
+                "defaults": {
+                    "roleName": "amiseal",
+                    "allRegions": {"kmsKeyID": "mrk-1234abcd12ab34cd56ef1234567890ab"},
+                },
+            }),
+            "spec.defaults.allRegions",
+            "defaults.allRegions must not name a key by its ID when several accounts take it",
+        ),
+    ]);
+    all
+}
+
 pub(super) fn regions_and_keys() -> Vec<Refusal> {
     let name_at = "/spec/accounts/0/regions/0/name";
     let name = "spec.accounts[0].regions[0].name";
@@ -246,7 +302,7 @@ pub(super) fn regions_and_keys() -> Vec<Refusal> {
             "/spec/defaults/regions",
             None,
             "spec.accounts",
-            "accounts must each have regions when defaults.regions has none: add regions to the account, or to defaults",
+            "accounts must each have regions or allRegions when defaults has neither",
         ),
     ]
 }

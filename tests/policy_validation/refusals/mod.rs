@@ -30,6 +30,7 @@ pub(crate) fn all() -> impl Iterator<Item = Refusal> {
     [
         accounts::accounts(),
         accounts::accounts_from(),
+        accounts::all_regions(),
         accounts::regions_and_keys(),
         images::images(),
         images::copies(),

@@ -3,6 +3,7 @@ mod forms;
 mod new;
 mod organizations;
 mod properties;
+mod regions;
 mod sites;
 mod together;
 
@@ -87,7 +88,9 @@ fn with_groups() -> Options {
 fn every_operation_and_every_statement_is_granted_by_some_policy() {
     let everything = account(&policy("Enforce", EVERYTHING), &with_groups());
     let moves = account(&policy("Enforce", "promotion: {launchTemplates: Update}"), &options());
-    let all: BTreeSet<Grant> = &grants(&everything) | &grants(&moves);
+    let everywhere = "accounts: [{accountID: '111122223333', allRegions: {kmsKeyID: alias/ami}}]";
+    let everywhere = account(&of_accounts("Audit", everywhere, ""), &options());
+    let all: BTreeSet<Grant> = &(&grants(&everything) | &grants(&moves)) | &grants(&everywhere);
     let lists = ["organization: {}", "organizationalUnits: [ou-ab12-c3d4e5f6]"];
     let lists = lists.map(|from| policy("Audit", &format!("accountsFrom: {{{from}}}")));
     let with_queue = Options {
@@ -99,7 +102,7 @@ fn every_operation_and_every_statement_is_granted_by_some_policy() {
     for grant in Grant::ALL.iter().filter(|grant| !own.contains(grant)) {
         assert!(all.contains(grant), "{}", grant.sid());
     }
-    let granted = &actions(&everything) | &actions(&moves);
+    let granted = &(&actions(&everything) | &actions(&moves)) | &actions(&everywhere);
     for operation in Operation::ALL {
         match place(*operation) {
             Place::Role(of) => {
@@ -113,7 +116,7 @@ fn every_operation_and_every_statement_is_granted_by_some_policy() {
                     "{operation}"
                 );
             }
-            Place::Nowhere | Place::Person => assert!(!granted.contains(operation.action()), "{operation}"),
+            Place::Nowhere => assert!(!granted.contains(operation.action()), "{operation}"),
         }
     }
 }

@@ -62,6 +62,10 @@ impl Stage {
                 self.keep_map_in(TAKEN).await?;
             }
             Cause::AccountsDenied => self.take_accounts_from(&json!({"organization": {}})).await?,
+            Cause::RegionsUnread => {
+                self.throw(cause, "DescribeRegions", Act::FailBefore(Failure::default()));
+                self.take_all_regions(&json!({"kmsKeyID": "alias/ami"})).await?;
+            }
             Cause::QueueFails => self.throw(cause, "ReceiveMessage", Act::FailBefore(Failure::default())),
             Cause::Throttled => self.throw(cause, "*", Act::Throttle),
             Cause::ReplicaHangs => self.replicas[1].pause()?,
@@ -101,6 +105,10 @@ impl Stage {
             }
             Cause::MapTaken => self.keep_map_in("amiseal-images").await?,
             Cause::AccountsDenied => self.take_accounts_from(&Value::Null).await?,
+            Cause::RegionsUnread => {
+                self.take_all_regions(&Value::Null).await?;
+                self.sim().remove_faults(&format!("{cause:?}"));
+            }
             Cause::CheckFails | Cause::ReadsSlow | Cause::QueueFails | Cause::Throttled => {
                 self.sim().remove_faults(&format!("{cause:?}"));
             }
@@ -281,6 +289,16 @@ impl Stage {
     /// Has the policy take accounts from AWS Organizations, or no longer.
     async fn take_accounts_from(&self, source: &Value) -> Result<()> {
         let patch = json!({"spec": {"accountsFrom": source}});
+        let policies = self.objects("AMIEncryptionPolicy").await?;
+        policies
+            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+
+    /// Has the policy take all regions of its accounts, or no longer.
+    async fn take_all_regions(&self, regions: &Value) -> Result<()> {
+        let patch = json!({"spec": {"defaults": {"allRegions": regions}}});
         let policies = self.objects("AMIEncryptionPolicy").await?;
         policies
             .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))

@@ -37,6 +37,8 @@ pub(crate) enum Cause {
     MapTaken,
     /// The policy takes accounts from an organization that the controller is not in.
     AccountsDenied,
+    /// The policy takes all regions of accounts, and AWS does not say which ones are enabled.
+    RegionsUnread,
     /// SQS fails.
     QueueFails,
     /// AWS throttles every call.
@@ -72,6 +74,7 @@ pub(crate) const WAVES: [&[Cause]; 8] = [
         Cause::GuardrailTurnedOff,
         Cause::MapTaken,
         Cause::AccountsDenied,
+        Cause::RegionsUnread,
         Cause::QueueFails,
     ],
     &[Cause::ProofLeft],
@@ -108,6 +111,7 @@ impl Cause {
             Self::GuardrailTurnedOff => "100000000014",
             Self::MapTaken
             | Self::AccountsDenied
+            | Self::RegionsUnread
             | Self::QueueFails
             | Self::Throttled
             | Self::ReplicaHangs
@@ -141,6 +145,7 @@ impl Cause {
             Self::GuardrailTurnedOff => &["AmisealGuardrailNotEnforced", "AmisealGuardrailDrifted"],
             Self::MapTaken => &["AmisealMapNotPublished"],
             Self::AccountsDenied => &["AmisealAccountsNotRead"],
+            Self::RegionsUnread => &["AmisealRegionsNotRead"],
             Self::QueueFails => &["AmisealEventQueueUnreadable"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
@@ -204,6 +209,7 @@ impl Cause {
             Self::GuardrailTurnedOff => "somebody turns off a guardrail that the role may not turn on",
             Self::MapTaken => "the policy names a ConfigMap of somebody else for its map",
             Self::AccountsDenied => "AWS Organizations lists no accounts for the controller",
+            Self::RegionsUnread => "AWS does not say which regions are enabled",
             Self::QueueFails => "SQS fails",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
@@ -233,6 +239,7 @@ impl Cause {
             Self::GuardrailTurnedOff => "the role may turn the guardrail on again",
             Self::MapTaken => "the policy names another ConfigMap",
             Self::AccountsDenied => "the policy takes no accounts from the organization",
+            Self::RegionsUnread => "the policy takes the regions alone that it lists",
             Self::QueueFails => "SQS answers again",
             Self::Throttled => "AWS takes calls again",
             Self::ReplicaHangs => "the replica goes on",
