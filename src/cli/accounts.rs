@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connection::{Connection, connect};
 use crate::api::AMIEncryptionPolicy;
 use crate::aws::{Aws, AwsError};
-use crate::domain::AccountId;
+use crate::domain::{AccountId, Endpoints};
 use crate::plan::accounts::{AccountWatch, EVERY, Source, resolved};
 use crate::plan::problem;
 
@@ -33,7 +33,10 @@ pub(super) async fn resolve(aws: &Aws, policies: &mut [AMIEncryptionPolicy]) -> 
 }
 
 /// The same for a command that asks AWS nothing else.
-pub(super) async fn connect_and_resolve(policies: &mut [AMIEncryptionPolicy]) -> Result<(), Vec<String>> {
+pub(super) async fn connect_and_resolve(
+    policies: &mut [AMIEncryptionPolicy],
+    endpoints: Endpoints,
+) -> Result<(), Vec<String>> {
     if policies.iter().all(|policy| policy.spec.accounts_from.is_none()) {
         return Ok(());
     }
@@ -41,6 +44,7 @@ pub(super) async fn connect_and_resolve(policies: &mut [AMIEncryptionPolicy]) ->
         dry_runs: false,
         share: 0.5,
         read_timeout: Duration::from_secs(60),
+        endpoints,
     };
     let aws = Box::pin(connect(connection)).await;
     let aws = aws.map_err(|error| vec![format!("{error:#}")])?;
