@@ -266,6 +266,14 @@ pub mod reason {
     /// A guardrail is not read yet, or could not be read. Wait, or fix what the message names.
     pub const NOT_READ: &str = "NotRead";
 
+    /// AWS denies actions for images without amiseal's tag, and there is no copy with it to ask about. Make sure that the role may do
+    /// them for images that have it.
+    pub const PERMISSIONS_UNCONFIRMED: &str = "PermissionsUnconfirmed";
+    /// What the role may do was not asked yet, or AWS refuses to answer that. Wait, or fix what the message names.
+    pub const PERMISSIONS_NOT_CHECKED: &str = "PermissionsNotChecked";
+    /// No image is left to migrate, so that what the role may do is not asked. Nothing to fix.
+    pub const NOTHING_TO_MIGRATE: &str = "NothingToMigrate";
+
     /// AWS Organizations was read, or the regions of each account. Nothing to fix.
     pub const READ: &str = "Read";
     /// AWS Organizations was not read yet for what `accountsFrom` names, or the regions of an account with `allRegions`. Wait.
@@ -273,6 +281,9 @@ pub mod reason {
 
     /// Every reason there is.
     pub const ALL: &[&str] = &[
+        PERMISSIONS_UNCONFIRMED,
+        PERMISSIONS_NOT_CHECKED,
+        NOTHING_TO_MIGRATE,
         READ,
         NOT_READ_YET,
         PUBLISHED,

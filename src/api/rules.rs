@@ -719,3 +719,42 @@ pub(super) fn migration_is_fixed() -> Rule {
          again as the policy now asks",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::partition_of;
+    use crate::domain::Region;
+
+    /// The partition that the expression gives: the first prefix that fits decides.
+    fn said(expression: &str, region: &str) -> String {
+        let mut choices = expression.trim_matches(['(', ')']).split(" : ");
+        let chosen = choices.find_map(|choice| {
+            let (prefix, partition) = choice.strip_prefix("r.startsWith('")?.split_once("') ? '")?;
+            region
+                .starts_with(prefix)
+                .then(|| partition.trim_end_matches('\'').to_owned())
+        });
+        chosen.unwrap_or_else(|| "aws".to_owned())
+    }
+
+    #[test]
+    fn the_api_server_takes_a_region_for_one_of_the_same_partition_as_the_program_does() {
+        let expression = partition_of("r");
+        for name in [
+            "eu-west-1",
+            "us-east-1",
+            "cn-north-1",
+            "cn-northwest-1",
+            "us-gov-east-1",
+            "us-gov-west-1",
+            "eusc-de-east-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "us-isof-south-1",
+            "eu-isoe-west-1",
+        ] {
+            let region: Region = name.parse().expect("a region");
+            assert_eq!(said(&expression, name), region.partition().as_str(), "{name}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::endpoint::{self, Unresolved};
 use super::operations::Unlisted;
 use super::sentence;
 use super::xml::Broken;
@@ -71,6 +72,12 @@ impl AwsError {
         let of = |class, cause| Self::new(operation, class, Some(cause));
         if find::<Broken>(error).is_some() {
             return of(ErrorClass::Transient, Cause::MalformedAnswer);
+        }
+        if let Some(unresolved) = find::<Unresolved>(error) {
+            return of(ErrorClass::Transient, Cause::NoEndpoint(unresolved.endpoints));
+        }
+        if let Some(endpoints) = chain(error).find_map(endpoint::refused) {
+            return of(ErrorClass::Invalid, Cause::NoEndpoint(endpoints));
         }
         match find::<CredentialsError>(error) {
             Some(CredentialsError::CredentialsNotLoaded(_)) => {
@@ -374,7 +381,12 @@ impl fmt::Display for Chain<'_> {
 
 /// Looks for an error of type `T` among an error and its sources.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |&error| error.source()).find_map(|e| e.downcast_ref::<T>())
+    chain(error).find_map(|e| e.downcast_ref::<T>())
+}
+
+/// An error and its sources.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
 
+use aws_sdk_ec2::operation::describe_regions::DescribeRegionsError;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::Endpoints;
 
 fn answered(operation: Operation, code: &str, message: &str, status: u16) -> AwsError {
     AwsError::answered(operation, Some(code), Some(message), status)
@@ -451,4 +454,30 @@ fn the_alert_on_throttling_counts_each_code_that_says_so() {
     let counted: BTreeSet<&str> = codes.split('|').collect();
     let known = CODES.iter().filter(|(.., class, _)| *class == ErrorClass::Throttled);
     assert_eq!(counted, known.map(|(code, ..)| *code).collect());
+}
+
+#[test]
+fn endpoints_that_a_partition_does_not_have_are_told_with_the_option_that_asks_for_them() {
+    for (said, fips, dual_stack) in [
+        (
+            "FIPS and DualStack are enabled, but this partition does not support one or both",
+            true,
+            true,
+        ),
+        ("FIPS is enabled but this partition does not support FIPS", true, false),
+        (
+            "DualStack is enabled but this partition does not support DualStack",
+            false,
+            true,
+        ),
+    ] {
+        let refused: SdkError<DescribeRegionsError, Response> =
+            SdkError::dispatch_failure(ConnectorError::other(said.into(), None));
+        let error = AwsError::from_sdk(Operation::DescribeRegions, &refused);
+        let cause = Cause::NoEndpoint(Endpoints { fips, dual_stack });
+        assert_eq!((error.class, error.cause), (ErrorClass::Invalid, Some(cause)));
+        let text = error.to_string();
+        assert_eq!(text.contains("--fips-endpoints"), fips, "{text}");
+        assert_eq!(text.contains("--dual-stack-endpoints"), dual_stack, "{text}");
+    }
 }

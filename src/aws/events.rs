@@ -63,7 +63,7 @@ impl Session {
             .collect())
     }
 
-    /// Deletes messages from a queue. One that is not deleted comes again, which is as well.
+    /// Deletes messages from a queue. What is not deleted comes again. Fails where any of them is not, for the cause of the first one.
     pub async fn delete_messages(&self, queue: &QueueUrl, receipts: &[String]) -> Result<(), AwsError> {
         const OPERATION: Operation = Operation::DeleteMessageBatch;
         for batch in receipts.chunks(MOST) {
@@ -79,8 +79,10 @@ impl Session {
                 .queue_url(queue.as_str())
                 .set_entries(Some(entries));
             let answer = self.call_of_nobody(OPERATION, request.send()).await?;
-            for failed in answer.failed {
-                tracing::debug!(code = failed.code, said = failed.message, "a message was not deleted");
+            if let Some(failed) = answer.failed.first() {
+                let status = if failed.sender_fault() { 400 } else { 500 };
+                let error = AwsError::answered(OPERATION, Some(failed.code()), failed.message(), status);
+                return Err(error);
             }
         }
         Ok(())
@@ -93,6 +95,7 @@ fn read(message: Message) -> Option<QueueMessage> {
     let sent = attribute(&Attribute::SentTimestamp).and_then(|text| text.parse().ok());
     let received = attribute(&Attribute::ApproximateReceiveCount).and_then(|text| text.parse().ok());
     Some(QueueMessage {
+        id: message.message_id.unwrap_or_default(),
         sent: sent.and_then(|millisecond| Timestamp::from_millisecond(millisecond).ok()),
         received,
         body: message.body.unwrap_or_default(),
@@ -134,12 +137,14 @@ mod tests {
             .expect("messages");
         let expected = [
             QueueMessage {
+                id: "1".to_owned(),
                 body: "{}".to_owned(),
                 receipt: "r-1".to_owned(),
                 sent: Timestamp::from_millisecond(1_700_000_000_123).ok(),
                 received: Some(2),
             },
             QueueMessage {
+                id: "2".to_owned(),
                 body: String::new(),
                 receipt: "r-2".to_owned(),
                 sent: None,
@@ -152,6 +157,33 @@ mod tests {
         assert_eq!(wire.count("sqs:DeleteMessageBatch"), 2, "ten at a time");
         assert_eq!(wire.count("sts:GetCallerIdentity"), 0, "a queue may be of any account");
         assert!(wire.requests().iter().all(|request| request.signer == "OWN"));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_not_deleted_is_told_by_its_cause_whether_the_call_or_an_entry_of_it_is_refused() {
+        let entry = |code: &str, is_mine: bool| {
+            format!(
+                r#"{{"Successful":[{{"Id":"0"}}],"Failed":[{{"Id":"1","SenderFault":{is_mine},"Code":"{code}"}}]}}"#
+            )
+        };
+        for (status, body, class) in [
+            (
+                403,
+                r#"{"__type":"com.amazonaws.sqs#AccessDeniedException"}"#.to_owned(),
+                ErrorClass::Denied,
+            ),
+            (200, entry("AccessDenied", true), ErrorClass::Denied),
+            (200, entry("ReceiptHandleIsInvalid", true), ErrorClass::Invalid),
+            (200, entry("InternalError", false), ErrorClass::Transient),
+        ] {
+            let answer = body.clone();
+            let wire = Wire::raw(move |_| Answer::Reply(status, answer.clone()));
+            let bench = bench(&wire, open()).await;
+            let session = bench.aws.queue(&queue());
+            let receipts = ["r-1".to_owned(), "r-2".to_owned()];
+            let failed = session.delete_messages(&queue(), &receipts).await;
+            assert_eq!(failed.expect_err("a refusal").class, class, "{body}");
+        }
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use super::parts::Known;
 use super::session::{Session, SessionKey};
 use super::transport::Gate;
 use crate::clock::Clock;
-use crate::domain::{Cause, Scope, SnapshotId};
+use crate::domain::{Cause, Endpoints, Scope, SnapshotId};
 
 /// Says whether this replica may write in an account and region. It is asked before every attempt of every call that
 /// changes anything.
@@ -64,6 +64,8 @@ pub struct AwsOptions {
     pub time_source: Option<SharedTimeSource>,
     /// The endpoint of all services, instead of what the environment says.
     pub endpoint_url: Option<String>,
+    /// The kind of endpoints to call, beside what the environment says.
+    pub endpoints: Endpoints,
     /// The controller's own credentials, instead of what the environment says.
     pub credentials: Option<SharedCredentialsProvider>,
 }
@@ -84,6 +86,7 @@ impl AwsOptions {
             http_client: None,
             time_source: None,
             endpoint_url: None,
+            endpoints: Endpoints::default(),
             credentials: None,
         }
     }
@@ -94,6 +97,7 @@ impl fmt::Debug for AwsOptions {
         f.debug_struct("AwsOptions")
             .field("share", &self.share)
             .field("endpoint_url", &self.endpoint_url)
+            .field("endpoints", &self.endpoints)
             .finish_non_exhaustive()
     }
 }
@@ -116,6 +120,16 @@ pub enum ConfigError {
     MalformedEndpoint {
         /// The variable that holds the endpoint.
         variable: &'static str,
+    },
+    /// An endpoint that is named, and another kind of endpoints that is asked for.
+    #[error(
+        "{variable} (or endpoint_url in the AWS profile) names an endpoint, and {options} (or AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT) asks for others; take one of the two out"
+    )]
+    TwoEndpoints {
+        /// The variable that holds the endpoint.
+        variable: &'static str,
+        /// The options that ask for others.
+        options: &'static str,
     },
     /// A share that would allow nothing, or more than AWS does.
     #[error("the share of AWS's rate limits must be above 0 and at most 1")]
@@ -234,6 +248,13 @@ impl Aws {
         }
         if let Some(endpoint) = options.endpoint_url {
             loader = loader.endpoint_url(endpoint);
+        }
+        // What is not asked for here, environment or profile may ask for.
+        if options.endpoints.fips {
+            loader = loader.use_fips(true);
+        }
+        if options.endpoints.dual_stack {
+            loader = loader.use_dual_stack(true);
         }
         if let Some(credentials) = options.credentials {
             // The configuration's own region only serves to fetch credentials: do not ask the metadata service for it.

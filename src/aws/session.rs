@@ -292,7 +292,8 @@ impl Session {
             .retry_partition(self.limits.queue.clone())
             .interceptor(self.attempts.clone());
         if let Some(local) = local.filter(|_| !endpoint::is_named(&self.config, "SQS")) {
-            config = config.endpoint_url(local);
+            // This machine has one endpoint, whatever kind is asked for of AWS.
+            config = config.endpoint_url(local).use_fips(false).use_dual_stack(false);
         }
         if let Some(timeouts) = timeouts {
             config = config.timeout_config(timeouts);
@@ -354,7 +355,10 @@ impl Session {
         E: ProvideErrorMetadata + StdError + 'static,
     {
         let answer = request.await.map_err(|error| AwsError::from_sdk(operation, &error));
-        let is_silent = |error: &AwsError| error.is(Cause::Unreachable) || error.is(Cause::Timeout);
+        let is_silent = |error: &AwsError| {
+            let silences = |cause: Cause| matches!(cause, Cause::Unreachable | Cause::Timeout | Cause::NoEndpoint(_));
+            error.cause.is_some_and(silences)
+        };
         let was_sent = !answer.as_ref().is_err_and(|error| error.class == ErrorClass::NotOurs);
         // A network may let through what migrating takes and nothing else: that another service is silent is said where it matters.
         let is_beside = operation.bucket().is_some_and(Bucket::is_beside);

@@ -68,12 +68,16 @@ pub(super) struct Request {
     pub(super) form: BTreeMap<String, String>,
     /// The access key that signed it.
     pub(super) signer: String,
+    /// The host that it went to.
+    pub(super) host: String,
 }
 
 /// What comes back.
 pub(super) enum Answer {
     Reply(u16, String),
     Unreachable,
+    /// The host's name does not resolve.
+    Unresolved,
     Never,
 }
 
@@ -172,6 +176,7 @@ impl HttpConnector for Wire {
                     Ok(Response::new(status, SdkBody::from(body)))
                 }
                 Answer::Unreachable => Err(ConnectorError::io("connection refused".into())),
+                Answer::Unresolved => Err(ConnectorError::io("dns error".into())),
                 Answer::Never => pending().await,
             }
         })
@@ -213,10 +218,13 @@ fn read(request: &HttpRequest) -> Request {
     let action = target.split_once('.').map(|(_, action)| action.to_owned());
     let action = action.or_else(|| form.get("Action").cloned());
     let action = action.unwrap_or_else(|| action_of(request.uri()).to_owned());
+    let url = url::Url::parse(request.uri()).ok();
+    let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default().to_owned();
     Request {
         call: format!("{service}:{action}"),
         form,
         signer,
+        host,
     }
 }
 
@@ -237,6 +245,11 @@ pub(super) struct Bench {
 }
 
 pub(super) async fn bench(wire: &Wire, gate: WriteGate) -> Bench {
+    bench_with(wire, gate, |_| {}).await
+}
+
+/// The same with other options.
+pub(super) async fn bench_with(wire: &Wire, gate: WriteGate, set: impl FnOnce(&mut AwsOptions)) -> Bench {
     let registry = Registry::new();
     let metrics = AwsMetrics::register(&registry).expect("a fresh registry");
     let mut options = AwsOptions::new(Arc::new(JumpingClock::default()), gate, metrics);
@@ -246,6 +259,7 @@ pub(super) async fn bench(wire: &Wire, gate: WriteGate) -> Bench {
     options.endpoint_url = Some("http://127.0.0.1:9".to_owned());
     let own = Credentials::new("OWN", "secret", None, None, "test");
     options.credentials = Some(SharedCredentialsProvider::new(own));
+    set(&mut options);
     let aws = Aws::new(options).await.expect("a configuration");
     Bench { aws, registry }
 }

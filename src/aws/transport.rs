@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::associated::{AssociatedKeys, associated_keys};
-use super::xml;
+use super::{endpoint, xml};
 
 /// The room that a large answer takes: an interceptor of the call that is answered. It lasts until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
@@ -137,9 +137,11 @@ struct Gated {
 
 impl HttpConnector for Gated {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let endpoints = endpoint::of_request(request.uri());
         let (answer, room, limit) = (self.inner.call(request), self.room.clone(), self.limit);
         HttpConnectorFuture::new(async move {
-            let mut response = timeout(limit, answer).await.map_err(late)??;
+            let answer = timeout(limit, answer).await.map_err(late)?;
+            let mut response = answer.map_err(|error| endpoint::explained(error, endpoints))?;
             let permit = if is_small(&response) {
                 None
             } else {

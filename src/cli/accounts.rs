@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use super::connection::{Connection, connect};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionPolicySpec};
 use crate::aws::{Access, Aws, AwsError, SessionKey};
-use crate::domain::{AccountId, Region};
+use crate::domain::{AccountId, Endpoints, Region};
 use crate::plan::accounts::{AccountWatch, EVERY, Source, resolved};
 use crate::plan::{problem, regions};
 
@@ -42,7 +42,10 @@ pub(super) async fn resolve(aws: &Aws, policies: &mut [AMIEncryptionPolicy]) -> 
 }
 
 /// The same for a command that asks AWS nothing else.
-pub(super) async fn connect_and_resolve(policies: &mut [AMIEncryptionPolicy]) -> Result<(), Vec<String>> {
+pub(super) async fn connect_and_resolve(
+    policies: &mut [AMIEncryptionPolicy],
+    endpoints: Endpoints,
+) -> Result<(), Vec<String>> {
     let is_whole =
         |policy: &AMIEncryptionPolicy| policy.spec.accounts_from.is_none() && regions::sources(&policy.spec).is_empty();
     if policies.iter().all(is_whole) {
@@ -52,6 +55,7 @@ pub(super) async fn connect_and_resolve(policies: &mut [AMIEncryptionPolicy]) ->
         dry_runs: false,
         share: 0.5,
         read_timeout: Duration::from_secs(60),
+        endpoints,
     };
     let aws = Box::pin(connect(connection)).await;
     let aws = aws.map_err(|error| vec![format!("{error:#}")])?;

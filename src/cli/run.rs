@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::connection::EndpointArgs;
 use crate::api::Duration as Text;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::{Clock, SystemClock};
@@ -83,6 +84,9 @@ pub struct Args {
     /// The URL of the queue of Amazon SQS that events of all accounts and regions come to, by which changes are seen within seconds
     #[arg(long, value_name = "URL", value_parser = event_queue)]
     pub event_queue_url: Option<QueueUrl>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub endpoints: EndpointArgs,
 }
 
 pub(super) fn lease_duration(text: &str) -> Result<Text, String> {
@@ -204,6 +208,7 @@ fn aws_options(args: &Args, clock: &Arc<dyn Clock>, shards: &Arc<Shards>, metric
     let mut options = AwsOptions::new(clock.clone(), Arc::new(gate), metrics);
     options.share = args.aws_rate_share;
     options.read_timeout = args.aws_read_timeout.as_std();
+    options.endpoints = args.endpoints.into();
     options
 }
 

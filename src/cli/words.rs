@@ -1,7 +1,7 @@
 //! What a failed call means to the person who runs the plan, with credentials of their own.
 
 use crate::api::conditions::reason;
-use crate::domain::{AwsError, Cause, Scope};
+use crate::domain::{AwsError, Cause, Region, Scope};
 use crate::plan::obstacle::Problem;
 use crate::plan::problem;
 use crate::plan::report::TargetReport;
@@ -11,6 +11,15 @@ const NO_CREDENTIALS: &str = "NoCredentials";
 /// What to say to whoever has none.
 pub(super) const NO_CREDENTIALS_HERE: &str = "You have no AWS credentials here: sign in, for example with `aws sso \
     login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
+
+/// What to say to whoever has some that AWS does not take in the region that it was asked in.
+pub(super) fn not_accepted_in(region: &Region) -> String {
+    format!(
+        "AWS does not accept your credentials in {region}: `aws sts get-caller-identity` tells whether they are right. Those of AWS \
+         GovCloud (US) and of China are accepted in their own regions only: set AWS_REGION to one of them."
+    )
+}
+
 /// AWS accepts the credentials nowhere.
 const CREDENTIALS_NOT_ACCEPTED: &str = "CredentialsNotAccepted";
 

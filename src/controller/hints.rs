@@ -16,7 +16,7 @@ use super::apply::{FIELD_MANAGER, is_not_found};
 use crate::api::{AMIEncryptionTarget, labels};
 use crate::aws::{AwsError, Session};
 use crate::domain::{ImageId, QueueMessage, QueueUrl, Scope};
-use crate::plan::events::{self, Hint, HintWatch, Wanted, What};
+use crate::plan::events::{self, Hint, HintWatch, Undeleted, Wanted, What};
 use crate::plan::problem;
 use crate::telemetry::Told;
 
@@ -41,6 +41,7 @@ pub(super) async fn follow(context: &Context) {
         queue,
         session: context.aws.queue(queue),
         relays: BTreeMap::new(),
+        undeleted: Undeleted::default(),
         failures: 0,
     };
     loop {
@@ -54,6 +55,8 @@ struct Reader<'a> {
     session: Arc<Session>,
     /// What other replicas are to be told, by target.
     relays: BTreeMap<String, HintWatch>,
+    /// What was acted on and is still in the queue.
+    undeleted: Undeleted,
     /// Failures in a row.
     failures: u32,
 }
@@ -64,6 +67,7 @@ impl Reader<'_> {
             // Whoever holds them reads it.
             self.context.metrics.events.readable();
             self.failures = 0;
+            self.undeleted.rest();
             self.context.clock.sleep(IDLE).await;
             return;
         }
@@ -79,8 +83,9 @@ impl Reader<'_> {
         let context = self.context;
         let began = context.clock.monotonic();
         let messages = self.session.receive_messages(self.queue, self.wait()).await?;
+        let mut is_any_new = false;
         for message in &messages {
-            self.take_in(message);
+            is_any_new |= self.take_in(message);
         }
         if messages.is_empty() {
             let took = context.clock.monotonic().saturating_sub(began);
@@ -89,8 +94,38 @@ impl Reader<'_> {
         }
         // Those that are for others are told before what they were told by is gone.
         self.relay().await;
-        let receipts: Vec<String> = messages.into_iter().map(|message| message.receipt).collect();
-        self.session.delete_messages(self.queue, &receipts).await
+        if !self.delete(messages).await && !is_any_new {
+            // They come again and again, by the queue's visibility timeout, which may be short.
+            context.clock.sleep(IDLE).await;
+        }
+        Ok(())
+    }
+
+    /// Deletes messages that were acted on, and says whether that has worked. What stays comes again, and is passed over then.
+    async fn delete(&mut self, messages: Vec<QueueMessage>) -> bool {
+        let context = self.context;
+        let (ids, receipts): (Vec<String>, Vec<String>) = messages
+            .into_iter()
+            .map(|message| (message.id, message.receipt))
+            .unzip();
+        let ids = ids.iter().map(String::as_str);
+        let Err(error) = self.session.delete_messages(self.queue, &receipts).await else {
+            if self.undeleted.deleted(ids) {
+                tracing::info!("messages of the queue of events can be deleted again");
+            }
+            return true;
+        };
+        let now = context.clock.system_time();
+        context.metrics.events.failed(error.class.as_str(), now);
+        if self.undeleted.failed(ids) {
+            tracing::warn!(
+                %error,
+                "cannot delete messages of the queue of events: each comes again, and is acted on once"
+            );
+        } else {
+            tracing::debug!(%error, "cannot delete messages of the queue of events");
+        }
+        false
     }
 
     /// How long to wait for messages: no longer than until others are to be told of earlier ones.
@@ -101,7 +136,12 @@ impl Reader<'_> {
         wait.clamp(SOON, WAIT)
     }
 
-    fn take_in(&mut self, message: &QueueMessage) {
+    /// Has targets told of what a message says, unless that was done before. Says whether it was not.
+    fn take_in(&mut self, message: &QueueMessage) -> bool {
+        if !self.undeleted.is_new(&message.id) {
+            self.context.metrics.events.repeated();
+            return false;
+        }
         let told = events::read(&message.body).map(|hint| self.tell(&hint));
         if let Err(refused) = told {
             tracing::debug!(
@@ -113,6 +153,7 @@ impl Reader<'_> {
         let now = self.context.clock.system_time();
         let age = message.sent.map(|sent| now.duration_since(sent).as_secs_f64().max(0.0));
         self.context.metrics.events.message(told, age);
+        true
     }
 
     /// Lets the targets of an account and region know: those of shards of this replica at once, others by an annotation.
@@ -203,7 +244,10 @@ impl Reader<'_> {
             tracing::info!(failures = self.failures, "the queue of events can be read again");
         }
         self.failures = 0;
-        self.context.metrics.events.readable();
+        // A turn without messages says nothing of that.
+        if !self.undeleted.is_failing() {
+            self.context.metrics.events.readable();
+        }
     }
 
     /// Waits before the next try. Nothing else waits for it.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::Operation;
+use super::{Endpoints, Operation};
 
 /// A failed call to AWS. Its text is short and the same every time, fit for a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +120,8 @@ pub enum Cause {
     ReadOnlySession,
     /// AWS could not be reached.
     Unreachable,
+    /// AWS has no such endpoint, as far as can be told here.
+    NoEndpoint(Endpoints),
     /// No answer in time.
     Timeout,
     /// An answer that makes no sense.
@@ -320,6 +322,7 @@ impl Cause {
             Self::Blind => "not sent, as the API server has been silent for too long",
             Self::ReadOnlySession => "not sent, this session only reads",
             Self::Unreachable => "AWS cannot be reached",
+            Self::NoEndpoint(endpoints) => endpoints.missing(),
             Self::Timeout => "no answer from AWS in time",
             Self::MalformedAnswer => "the answer makes no sense",
         }

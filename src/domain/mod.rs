@@ -5,6 +5,7 @@
 mod allowed_images;
 mod consumer;
 mod copied;
+mod endpoints;
 mod failure;
 mod foreign;
 mod group;
@@ -35,6 +36,7 @@ pub use consumer::{
     Readings, TemplateId, TemplateVersion, VersionRef,
 };
 pub use copied::CopyRecord;
+pub use endpoints::Endpoints;
 pub use failure::{AwsError, Cause, ErrorClass};
 pub use foreign::ForeignCopy;
 pub use group::{

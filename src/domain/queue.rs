@@ -119,6 +119,8 @@ pub(crate) fn is_loopback(host: &Host<&str>) -> bool {
 /// A message of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
+    /// Which it is, however often it comes; empty where SQS does not say.
+    pub id: String,
     /// What it says: anything.
     pub body: String,
     /// By what it is deleted.

@@ -126,6 +126,7 @@ mod tests {
                 outdated: None,
                 lacking: None,
                 unanswered: None,
+                unanswerable: None,
                 asked: None,
                 problem,
             })
@@ -176,6 +177,7 @@ mod tests {
             outdated: None,
             lacking: None,
             unanswered: None,
+            unanswerable: None,
             asked: None,
             problem: Some(&problem),
         });

@@ -41,8 +41,8 @@ pub struct PermissionCheck {
     /// Not before then.
     due: Option<Timestamp>,
     failures: u32,
-    /// Why AWS, which was asked and has never answered, did not; none where no answer can be had.
-    unanswered: Option<Problem>,
+    /// Why AWS, which was asked and has never answered, did not, and whether an answer may be had.
+    unanswered: Option<(Problem, bool)>,
 }
 
 impl PermissionCheck {
@@ -101,16 +101,23 @@ impl PermissionCheck {
     }
 
     /// AWS could not be asked, which is to be tried again after what `wait` says of the `n`th failure in a row. `problem`
-    /// says why, if an answer may be had then.
-    pub fn failed(&mut self, now: Timestamp, problem: Option<Problem>, wait: impl FnOnce(u32) -> Duration) {
+    /// says why, and `may_come` whether an answer may be had then.
+    pub fn failed(&mut self, now: Timestamp, problem: Problem, may_come: bool, wait: impl FnOnce(u32) -> Duration) {
         self.failures += 1;
         self.due = Some(now + wait(self.failures));
-        self.unanswered = problem.filter(|_| self.lacking.is_none());
+        self.unanswered = self.lacking.is_none().then_some((problem, may_come));
     }
 
     /// Why copies have to wait for an answer. Where none can be had they do not: AWS denies what it denies.
     pub fn unanswered(&self) -> Option<&Problem> {
-        self.unanswered.as_ref()
+        let waits = self.unanswered.as_ref().filter(|(_, may_come)| *may_come);
+        waits.map(|(problem, _)| problem)
+    }
+
+    /// Why no answer can be had.
+    pub fn unanswerable(&self) -> Option<&Problem> {
+        let ends = self.unanswered.as_ref().filter(|(_, may_come)| !may_come);
+        ends.map(|(problem, _)| problem)
     }
 
     fn is_wanting(&self) -> bool {
@@ -137,7 +144,7 @@ pub fn forgives(news: bool) -> u32 {
 
 /// What may come to stand in the way once a copy is there.
 pub fn doubt(lacking: &MissingPermissions) -> Option<Problem> {
-    unconfirmed(&lacking.untagged).map(|message| Problem::new(reason::ACCESS_DENIED, message))
+    unconfirmed(&lacking.untagged).map(|message| Problem::new(reason::PERMISSIONS_UNCONFIRMED, message))
 }
 
 /// What is to be said of actions that AWS denies for an image without amiseal's tags: rights that are for copies alone look like that.
@@ -255,26 +262,33 @@ mod tests {
         let mut permission_check = PermissionCheck::default();
         assert!(permission_check.is_due(at(0)), "nothing is known");
         let throttled = Problem::new(reason::THROTTLED, "Too many calls.");
-        permission_check.failed(at(0), Some(throttled.clone()), |failures| {
+        permission_check.failed(at(0), throttled.clone(), true, |failures| {
             Duration::from_secs(10 * u64::from(failures))
         });
         assert!(!permission_check.is_due(at(9)) && permission_check.is_due(at(10)));
         assert_eq!(permission_check.unanswered(), Some(&throttled), "an answer may come");
-        permission_check.failed(at(10), None, |failures| Duration::from_secs(10 * u64::from(failures)));
+        assert_eq!(permission_check.unanswerable(), None);
+        let refused = Problem::new(reason::INVALID_REQUEST, "AWS refuses dry runs.");
+        permission_check.failed(at(10), refused.clone(), false, |failures| {
+            Duration::from_secs(10 * u64::from(failures))
+        });
         assert!(
             !permission_check.is_due(at(29)) && permission_check.is_due(at(30)),
             "the second in a row"
         );
         assert_eq!(permission_check.unanswered(), None, "none can be had");
+        assert_eq!(permission_check.unanswerable(), Some(&refused), "and that is said");
 
-        permission_check.failed(at(30), Some(throttled.clone()), |_| Duration::ZERO);
+        permission_check.failed(at(30), throttled.clone(), true, |_| Duration::ZERO);
         assert!(
             permission_check.answered(lacking(&["ec2:A"], &[]), at(30)),
             "it is news"
         );
         assert_eq!(permission_check.unanswered(), None);
-        permission_check.failed(at(30), Some(throttled), |_| ASK_AGAIN);
+        permission_check.failed(at(30), throttled, true, |_| ASK_AGAIN);
         assert_eq!(permission_check.unanswered(), None, "the last answer stands");
+        permission_check.failed(at(30), refused, false, |_| ASK_AGAIN);
+        assert_eq!(permission_check.unanswerable(), None, "as well");
         assert!(!permission_check.is_due(at(29 + soon)) && permission_check.is_due(at(30 + soon)));
         assert!(
             !permission_check.answered(lacking(&["ec2:A"], &[]), at(700)),
@@ -332,7 +346,9 @@ mod tests {
         }
         let doubtful = lacking(&[], &["ec2:A"]);
         assert_eq!(obstacle(&doubtful), None);
-        let said = doubt(&doubtful).expect("a doubt").message;
+        let doubt = doubt(&doubtful).expect("a doubt");
+        assert_eq!(doubt.reason, reason::PERMISSIONS_UNCONFIRMED);
+        let said = doubt.message;
         assert!(said.starts_with("AWS denies ec2:A for an image without"), "{said}");
     }
 

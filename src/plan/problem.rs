@@ -29,7 +29,7 @@ pub fn of_error(error: &AwsError) -> Problem {
         Some(Cause::WrongAccount) => reason::WRONG_ACCOUNT,
         Some(Cause::AccountNotReady) => reason::ACCOUNT_NOT_READY,
         Some(Cause::RegionNotEnabled) => reason::REGION_NOT_ENABLED,
-        Some(Cause::Unreachable | Cause::Timeout) => reason::ENDPOINT_UNREACHABLE,
+        Some(Cause::Unreachable | Cause::Timeout | Cause::NoEndpoint(_)) => reason::ENDPOINT_UNREACHABLE,
         _ => match error.class {
             ErrorClass::Denied => reason::ACCESS_DENIED,
             ErrorClass::Throttled => reason::THROTTLED,

@@ -68,6 +68,8 @@ pub struct Scan<'a> {
     pub lacking: Option<&'a MissingPermissions>,
     /// Why it is not known yet what the role lacks, if copies wait for that.
     pub unanswered: Option<&'a Problem>,
+    /// Why it cannot be known, where AWS refuses to answer that. Copies do not wait for it.
+    pub unanswerable: Option<&'a Problem>,
     /// What people had asked for by annotation when that scan began.
     pub asked: Option<&'a str>,
     /// What hinders today's scan, if the one that is shown is an older one.

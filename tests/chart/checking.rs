@@ -311,6 +311,14 @@ async fn the_check_knows_how_long_leases_last_and_takes_every_option_that_the_ch
             "proofJobs.enabled=true",
             vec!["check", "--shards=16", "--lease-duration=15s", "--proof-jobs"],
         ),
+        (
+            "controller.fipsEndpoints=true",
+            vec!["check", "--shards=16", "--lease-duration=15s", "--fips-endpoints"],
+        ),
+        (
+            "controller.dualStackEndpoints=true",
+            vec!["check", "--shards=16", "--lease-duration=15s", "--dual-stack-endpoints"],
+        ),
     ] {
         let none = "--cluster-consumers=[]";
         let expected = [&expected[..3], &[none], &expected[3..]].concat();

@@ -164,6 +164,8 @@ async fn every_option_arrives_where_it_belongs() {
             "--concurrency=4",
             "--aws-rate-share=1",
             "--aws-read-timeout=2m30s",
+            "--fips-endpoints",
+            "--dual-stack-endpoints",
             "--copy-poll-interval=45s",
             "--event-queue-url=https://sqs.eu-west-1.amazonaws.com/999900001111/amiseal",
             format!("--cluster-consumers={}", given["clusterConsumers"]),

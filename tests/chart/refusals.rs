@@ -133,6 +133,10 @@ async fn values_that_cannot_be_meant_are_refused_by_name() {
             "at '/controller/awsReadTimeout': '31m' does not match pattern",
         ),
         (
+            "controller.fipsEndpoints=yes",
+            "at '/controller/fipsEndpoints': got string, want boolean",
+        ),
+        (
             "controller.copyPollInterval=500ms",
             "at '/controller/copyPollInterval': '500ms' does not match pattern",
         ),

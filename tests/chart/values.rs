@@ -105,6 +105,7 @@ async fn the_least_and_the_most_that_can_be_meant_are_taken_by_schema_and_progra
         "controller.awsReadTimeout=29m59s",
         "controller.awsReadTimeout=999s",
         "controller.awsReadTimeout=30m",
+        "controller.fipsEndpoints=true,controller.dualStackEndpoints=true",
         "controller.copyPollInterval=1s",
         "controller.copyPollInterval=9999s",
         "controller.copyPollInterval=999m59s",
@@ -170,7 +171,7 @@ fn the_table_in_the_readme_is_that_of_schema_and_defaults() {
     );
 }
 
-/// The options of `amiseal run` in the arguments of a container, in the form `--name=value`.
+/// The options of `amiseal run` in the arguments of a container, in the form `--name=value`, or `--name` where they take none.
 fn options(arguments: &Value) -> BTreeMap<String, String> {
     let arguments: Vec<&str> = arguments
         .as_array()
@@ -183,7 +184,7 @@ fn options(arguments: &Value) -> BTreeMap<String, String> {
     };
     assert_eq!(*command, "run");
     let pair = |option: &&str| {
-        let (name, value) = option.split_once('=').expect("--name=value");
+        let (name, value) = option.split_once('=').unwrap_or((*option, ""));
         (name.trim_start_matches("--").to_owned(), value.to_owned())
     };
     options.iter().map(pair).collect()

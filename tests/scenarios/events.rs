@@ -281,6 +281,65 @@ async fn a_queue_that_cannot_be_read_is_told_of_once_and_hinders_nothing() {
 }
 
 #[tokio::test]
+async fn messages_that_may_not_be_deleted_are_acted_on_once_and_that_is_told_once() {
+    let image = "{name: done, encryptedUnder: alias/ami, expect: encrypted}";
+    let mut world = with_queue("", &[image]);
+    let region = json!({"name": REGION, "queues": [{"name": QUEUE, "visibilityTimeout": 2}]});
+    world.accounts[0].regions = vec![serde_json::from_value(region).expect("a region")];
+    let scenario = Scenario::new(world).await;
+    scenario.sim().add_fault(FaultRule {
+        service: Some("sqs".to_owned()),
+        operation: Some("DeleteMessageBatch".to_owned()),
+        act: Act::FailBefore(Failure {
+            code: "AccessDeniedException".to_owned(),
+            status: 403,
+            message: "Access to the resource is denied.".to_owned(),
+        }),
+        ..FaultRule::default()
+    });
+    let mut replica = start(&scenario).await;
+    scenario.apply(&rarely()).await;
+    scenario
+        .until("the first scan", async || {
+            let status = scenario.targets().get_opt(TARGET).await.ok()??.status?;
+            status.last_scan_time.map(drop)
+        })
+        .await;
+    let scanned = scans(&scenario);
+    send(&scenario, called("ModifyImageAttribute"), 1);
+    scenario
+        .until("a scan", async || (scans(&scenario) > scanned).then_some(()))
+        .await;
+    counted(&scenario, &mut replica, "repeated", 3.0).await;
+    let hints = r#"amiseal_event_messages_total{result="hint"}"#;
+    assert_eq!(value(&mut replica, hints).await, 1.0);
+    assert_eq!(scans(&scenario), scanned + 1);
+    let since = "amiseal_event_queue_unreadable_since_timestamp_seconds";
+    assert!(value(&mut replica, since).await > 0.0);
+    assert!(value(&mut replica, r#"amiseal_event_queue_failures_total{class="Denied"}"#).await >= 3.0);
+    assert_eq!(replica.get("/readyz").await.0, 200);
+    let lines = |text: &str| scenario.log().lines().filter(|line| line.contains(text)).count();
+    let denied = "cannot delete messages of the queue of events";
+    assert_eq!(lines(denied), 1);
+    assert_eq!(lines("grant sqs:DeleteMessage to the role"), 1);
+
+    // What comes meanwhile is followed as before: a minute after the last hint.
+    send(&scenario, called("ModifySnapshotAttribute"), 1);
+    counted(&scenario, &mut replica, "hint", 2.0).await;
+
+    scenario.sim().clear_faults();
+    scenario
+        .until("the messages to be deleted", async || {
+            (value(&mut replica, since).await == 0.0).then_some(())
+        })
+        .await;
+    assert_eq!(lines("messages of the queue of events can be deleted again"), 1);
+    assert_eq!(lines(denied), 1);
+    assert_eq!(value(&mut replica, hints).await, 2.0);
+    scenario.judged();
+}
+
+#[tokio::test]
 async fn under_suspend_no_message_leads_to_a_call() {
     let scenario = Scenario::new(with_queue("", &["{name: web, expect: untouched}"])).await;
     let mut replica = start(&scenario).await;

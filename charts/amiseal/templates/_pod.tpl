@@ -47,6 +47,16 @@ volumes:
 {{- end }}
 {{- end }}
 
+{{- /* Which of AWS's endpoints both call. */}}
+{{- define "amiseal.endpoints" -}}
+{{- if .Values.controller.fipsEndpoints }}
+- --fips-endpoints
+{{- end }}
+{{- if .Values.controller.dualStackEndpoints }}
+- --dual-stack-endpoints
+{{- end }}
+{{- end }}
+
 {{- /* The same of their containers: image, environment, and what they may take. */}}
 {{- define "amiseal.containerSettings" -}}
 image: {{ include "amiseal.image" . | quote }}

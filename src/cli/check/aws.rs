@@ -11,7 +11,7 @@ use super::Finding;
 use crate::api::AMIEncryptionPolicy;
 use crate::aws::{Aws, AwsMetrics, AwsOptions};
 use crate::clock::SystemClock;
-use crate::domain::Region;
+use crate::domain::{Endpoints, Region};
 use crate::plan::{accounts, expand, regions};
 
 /// Regions at a time.
@@ -20,8 +20,13 @@ const AT_A_TIME: usize = 16;
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// Asks the STS of each region who this is.
-pub(super) async fn reached(named: &[String], policies: &[AMIEncryptionPolicy], tell: &mut dyn FnMut(Finding)) {
-    let aws = match connect().await {
+pub(super) async fn reached(
+    named: &[String],
+    endpoints: Endpoints,
+    policies: &[AMIEncryptionPolicy],
+    tell: &mut dyn FnMut(Finding),
+) {
+    let aws = match connect(endpoints).await {
         Ok(aws) => aws,
         Err(error) => return tell(Finding::new("AWS", Err(format!("{error:#}")))),
     };
@@ -62,10 +67,11 @@ where
     }
 }
 
-async fn connect() -> anyhow::Result<Aws> {
+async fn connect(endpoints: Endpoints) -> anyhow::Result<Aws> {
     let metrics = AwsMetrics::register(&Registry::new())?;
     // Nothing is changed, so no gate ever has to open.
-    let options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_| false), metrics);
+    let mut options = AwsOptions::new(Arc::new(SystemClock::default()), Arc::new(|_| false), metrics);
+    options.endpoints = endpoints;
     Ok(Box::pin(Aws::new(options)).await?)
 }
 

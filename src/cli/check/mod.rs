@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
+use super::connection::EndpointArgs;
 use super::output::read_or_not;
 use super::run;
 use crate::api::{AMIEncryptionPolicy, Duration as Text};
@@ -55,6 +56,9 @@ pub struct Args {
     /// Ask about the rights to prove copies by Jobs too; they are asked about anyway where a policy has validation.job
     #[arg(long)]
     pub proof_jobs: bool,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub endpoints: EndpointArgs,
 }
 
 impl Args {
@@ -136,7 +140,7 @@ async fn ask(args: &Args, tell: &mut dyn FnMut(Finding)) -> Result<()> {
             Vec::new()
         }
     };
-    Box::pin(aws::reached(&args.regions, &policies, tell)).await;
+    Box::pin(aws::reached(&args.regions, args.endpoints.into(), &policies, tell)).await;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cli::connection::EndpointArgs;
 use crate::cli::kubeconfig::Cluster;
 use crate::cli::report::values::{account, region};
 use crate::domain::{AccountId, Region};
@@ -61,6 +62,9 @@ pub struct Args {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it as help")]
     pub cluster: Cluster,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub endpoints: EndpointArgs,
 }
 
 impl Args {

@@ -82,7 +82,7 @@ async fn document(args: &Args, form: Form) -> Result<Printed, Vec<String>> {
         true => in_cluster(args).await.map_err(one)?,
         false => {
             let mut policies = policy_file::load(&args.files, io::stdin())?;
-            accounts::connect_and_resolve(&mut policies).await?;
+            accounts::connect_and_resolve(&mut policies, args.endpoints.into()).await?;
             (policies, Vec::new())
         }
     };

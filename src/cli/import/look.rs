@@ -22,6 +22,7 @@ pub(super) async fn look(args: &Args, findings: &Findings) -> Result<Result<Judg
         dry_runs: false,
         share: args.aws_rate_share,
         read_timeout: args.aws_read_timeout.as_std(),
+        endpoints: args.endpoints.into(),
     };
     let aws = Box::pin(connect(connection)).await?;
     let own = aws.own_region().and_then(|region| region.parse::<Region>().ok());
@@ -90,9 +91,7 @@ async fn enabled(aws: &Aws, policy: &str, place: &Scope) -> Result<BTreeSet<Regi
 fn not_accepted(error: &AwsError, region: &Region) -> String {
     let said = match error.cause {
         Some(Cause::NoCredentials) => words::NO_CREDENTIALS_HERE.to_owned(),
-        Some(Cause::RegionNotEnabled) => format!(
-            "AWS does not accept your credentials in {region}: `aws sts get-caller-identity` tells whether they are right."
-        ),
+        Some(Cause::RegionNotEnabled) => words::not_accepted_in(region),
         _ => problem::of_error(error).message,
     };
     format!("{said} Or give --offline: AWS is not asked then.")

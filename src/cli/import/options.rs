@@ -68,6 +68,9 @@ pub struct Args {
     /// How long AWS may take until it begins to answer a call that reads images: 1s to 30m
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = read_timeout)]
     pub aws_read_timeout: Text,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub endpoints: EndpointArgs,
     /// Which log lines are written to standard error, as in RUST_LOG
     #[arg(long, env = "RUST_LOG", default_value = "off", value_name = "FILTER")]
     pub log: String,

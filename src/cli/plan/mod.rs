@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
-use super::connection::{Connection, connect};
+use super::connection::{Connection, EndpointArgs, connect};
 use super::output::{read_or_not, tell};
 use super::{accounts, policy_file, prices};
 use crate::api::Duration as Text;
@@ -75,6 +75,9 @@ pub struct Args {
     /// How long AWS may take until it begins to answer a call that reads images or snapshots: 1s to 30m
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = super::run::read_timeout)]
     pub aws_read_timeout: Text,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub endpoints: EndpointArgs,
     /// Which log lines are written to standard error, as in RUST_LOG
     #[arg(long, env = "RUST_LOG", default_value = "off", value_name = "FILTER")]
     pub log: String,
@@ -132,6 +135,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             dry_runs: args.check_permissions,
             share: args.aws_rate_share,
             read_timeout: args.aws_read_timeout.as_std(),
+            endpoints: args.endpoints.into(),
         };
         let aws = Box::pin(connect(connection)).await?;
         if let Err(sentences) = Box::pin(accounts::resolve(&aws, &mut policies)).await {

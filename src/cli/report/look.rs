@@ -40,11 +40,13 @@ pub(super) async fn look(
         dry_runs: false,
         share: args.aws_rate_share,
         read_timeout: args.aws_read_timeout.as_std(),
+        endpoints: args.endpoints.into(),
     };
     let aws = Box::pin(connect(connection)).await?;
     let own = aws.own_region().and_then(|region| region.parse::<Region>().ok());
     let first = match own
         .or_else(|| args.regions.first().cloned())
+        .or_else(|| named(policies))
         .map_or_else(|| ANY_REGION.parse(), Ok)
     {
         Ok(region) => region,
@@ -72,6 +74,20 @@ pub(super) async fn look(
         targets: targets(args, &policies),
     };
     Ok(looking.report(&first).await)
+}
+
+/// The first region that policies name. Credentials are accepted in their own partition alone.
+fn named(policies: &[AMIEncryptionPolicy]) -> Option<Region> {
+    policies.iter().find_map(|policy| {
+        let targets = expand::targets("", &policy.spec).into_iter();
+        // Of accounts that AWS Organizations lists these are all that is known here.
+        let defaults = policy.spec.defaults.iter().flat_map(|defaults| &defaults.regions);
+        let defaults = defaults.map(|region| region.name.clone());
+        targets
+            .map(|target| target.region)
+            .chain(defaults)
+            .find_map(|name| name.parse().ok())
+    })
 }
 
 /// What policies say of the accounts and regions that they name. Where two name the same, the first one counts.
@@ -115,9 +131,7 @@ struct Target {
 fn not_accepted(error: &AwsError, region: &Region) -> String {
     match error.cause {
         Some(Cause::NoCredentials) => words::NO_CREDENTIALS_HERE.to_owned(),
-        Some(Cause::RegionNotEnabled) => format!(
-            "AWS does not accept your credentials in {region}: `aws sts get-caller-identity` tells whether they are right."
-        ),
+        Some(Cause::RegionNotEnabled) => words::not_accepted_in(region),
         _ => crate::plan::problem::of_error(error).message,
     }
 }
@@ -279,5 +293,34 @@ impl Looking<'_> {
             external_id: self.args.external_id.clone().filter(|_| role_name.is_some()),
             access: Access::ReadOnly,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_region_is_set_that_of_a_policy_is_asked_so_that_each_partition_is_asked_in_its_own() {
+        for (spec, expected) in [
+            (
+                "accounts: [{accountID: '111122223333', regions: [{name: cn-north-1, kmsKeyID: alias/a}]}]",
+                Some("cn-north-1"),
+            ),
+            (
+                "{defaults: {regions: [{name: us-gov-west-1, kmsKeyID: alias/a}]}, accounts: [{accountID: '111122223333'}]}",
+                Some("us-gov-west-1"),
+            ),
+            (
+                "{defaults: {regions: [{name: eu-west-1, kmsKeyID: alias/a}]}, accountsFrom: {organization: {}}}",
+                Some("eu-west-1"),
+            ),
+            ("accounts: []", None),
+        ] {
+            let spec = serde_saphyr::from_str(spec).expect("a policy");
+            let policies = [AMIEncryptionPolicy::new("production", spec)];
+            assert_eq!(named(&policies).map(String::from).as_deref(), expected);
+        }
+        assert_eq!(named(&[]), None);
     }
 }

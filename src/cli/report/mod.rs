@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
+use super::connection::EndpointArgs;
 use super::output::{read_or_not, tell};
 use super::run::read_timeout;
 use super::{policy_file, prices};
@@ -75,7 +76,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = [
         "files", "accounts", "role_name", "external_id", "regions", "max_image_age", "unused_after", "required_tags",
         "trusted_owners", "allow_sharing", "max_fix_available", "max_scan_age", "plain_parameters", "concurrency",
-        "aws_rate_share", "aws_read_timeout", "prices",
+        "aws_rate_share", "aws_read_timeout", "fips_endpoints", "dual_stack_endpoints", "prices",
     ])]
     pub from_cluster: bool,
     /// The accounts to look into; repeat it. Default: that of your credentials
@@ -138,6 +139,9 @@ pub struct Args {
     /// How long AWS may take until it begins to answer a call that reads images or snapshots: 1s to 30m
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = read_timeout)]
     pub aws_read_timeout: Text,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub endpoints: EndpointArgs,
     /// Which log lines are written to standard error, as in RUST_LOG
     #[arg(long, env = "RUST_LOG", default_value = "off", value_name = "FILTER")]
     pub log: String,

@@ -337,6 +337,7 @@ impl<'a> TargetReconciler<'a> {
                     outdated: state.usage.outdated(),
                     lacking: state.permission_check.lacking(),
                     unanswered: state.permission_check.unanswered(),
+                    unanswerable: state.permission_check.unanswerable(),
                     asked: state.scans.completed_for(),
                     problem: problem.or(state.copies.problem()).or(state.looks.problem()),
                 }),

@@ -61,8 +61,8 @@ impl TargetReconciler<'_> {
                 self.note(&error);
                 tracing::warn!(%error, "could not check the role's permissions");
                 let wait = |failures| problem::retry_after(&error, failures);
-                let problem = problem::may_be_answered(&error).then(|| problem::of_error(&error));
-                self.state(|state| state.permission_check.failed(now, problem, wait));
+                let (problem, may_come) = (problem::of_error(&error), problem::may_be_answered(&error));
+                self.state(|state| state.permission_check.failed(now, problem, may_come, wait));
                 false
             }
         };

@@ -9,6 +9,7 @@ mod pace;
 mod relay;
 #[cfg(test)]
 mod tests;
+mod undeleted;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use message::{LARGEST, Refused, read};
 pub use own::is_own;
 pub use pace::{APART, HintWatch};
 pub use relay::{FRESH, heard, told};
+pub use undeleted::Undeleted;
 
 /// Something that is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -202,7 +202,8 @@ fn under_others(grant: Grant, statement: Statement, asked: &Asked<'_>) -> Statem
             statement.when("ArnLike", "ec2:LaunchTemplate", arns.collect())
         }
         Grant::PassInstanceRoles => {
-            statement.when("StringEquals", "iam:PassedToService", Texts::one("ec2.amazonaws.com"))
+            let names = asked.site.ec2.iter().copied().collect();
+            statement.when("StringEquals", "iam:PassedToService", names)
         }
         _ => statement,
     }

@@ -18,6 +18,8 @@ pub(super) struct Site {
     ///
     /// AWS documents that form ("kms:ViaService" in the developer guide of KMS), and none for partitions with another domain.
     pub(super) names_ec2: bool,
+    /// By which names EC2 takes over the roles of instances. In China that is its own one, and what AWS prints for there has both.
+    pub(super) ec2: &'static [&'static str],
 }
 
 impl Site {
@@ -33,6 +35,10 @@ impl Site {
             regions: Vec::new(),
             is_everywhere: false,
             names_ec2: matches!(partition, "aws" | "aws-us-gov"),
+            ec2: match partition {
+                "aws-cn" => &["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
+                _ => &["ec2.amazonaws.com"],
+            },
         }
     }
 

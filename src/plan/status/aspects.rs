@@ -39,6 +39,8 @@ struct View<'a> {
     lacking: Option<&'a MissingPermissions>,
     /// Why it is not known what the role lacks, likewise.
     unanswered: Option<&'a Problem>,
+    /// Why that cannot be known, likewise.
+    unanswerable: Option<&'a Problem>,
 }
 
 /// Writes every aspect, and whether the target is ready.
@@ -57,6 +59,9 @@ pub(super) fn write(
         // ask about, the last answer may not hold any more.
         lacking: scan.lacking.filter(|lacking| scan.asks || lacking.certain.is_empty()),
         unanswered: scan.unanswered.filter(|_| scan.migrates),
+        unanswerable: scan
+            .unanswerable
+            .filter(|_| scan.migrates && spec.mode == Mode::Enforce),
     };
     let mut hindrances = Vec::new();
     for (rank, aspect) in ASPECTS {
@@ -118,15 +123,50 @@ fn permitted(write: &mut Writer<'_>, view: &View<'_>) -> Option<Problem> {
         write.set(conditions::PERMITTED, Status::Unknown, problem.reason, &message);
         return Some(problem.clone());
     }
-    let said = conditions::find(&view.current.conditions, conditions::PERMITTED)?;
+    unasked(write, view);
+    None
+}
+
+/// What is said of the role's permissions where AWS has not answered, and copies do not wait for that.
+fn unasked(write: &mut Writer<'_>, view: &View<'_>) {
+    if let Some(problem) = view.unanswerable {
+        let message = format!(
+            "What the role may do is not known, as AWS refuses to answer dry runs: {} Copies go on, and a migration says what AWS \
+             denies to it. Fix that, and amiseal asks again.",
+            problem.message
+        );
+        write.set(
+            conditions::PERMITTED,
+            Status::Unknown,
+            reason::PERMISSIONS_NOT_CHECKED,
+            &message,
+        );
+        return;
+    }
+    let Some(said) = conditions::find(&view.current.conditions, conditions::PERMITTED) else {
+        return;
+    };
     if view.spec.mode == Mode::Audit {
         let message = "In mode Audit, amiseal does not check the role's write permissions.";
         write.set(conditions::PERMITTED, Status::Unknown, reason::AUDIT, message);
     } else if !view.scan.migrates && said.status != Status::True.as_str() {
         let message = "No image is left to migrate, so amiseal does not check the role's permissions.";
-        write.set(conditions::PERMITTED, Status::Unknown, reason::SUCCEEDED, message);
+        write.set(
+            conditions::PERMITTED,
+            Status::Unknown,
+            reason::NOTHING_TO_MIGRATE,
+            message,
+        );
+    } else if view.scan.migrates && said.status == Status::Unknown.as_str() {
+        // What was said before holds no longer: the policy was in mode Audit, or nothing was left to migrate.
+        let message = "What the role may do was not asked yet. amiseal asks AWS by dry runs before the first copy: wait for that.";
+        write.set(
+            conditions::PERMITTED,
+            Status::Unknown,
+            reason::PERMISSIONS_NOT_CHECKED,
+            message,
+        );
     }
-    None
 }
 
 /// What AWS has answered about the role.

@@ -43,6 +43,7 @@ fn scanned<'a>(at: Timestamp, classified: &'a Classified, key: &'a KeyView) -> S
         outdated: None,
         lacking: None,
         unanswered: None,
+        unanswerable: None,
         asked: None,
         problem: None,
     })
@@ -320,7 +321,12 @@ fn what_the_role_lacks_is_named_and_only_what_is_certain_keeps_the_target_from_b
     assert_eq!(conditions::find(&status.conditions, conditions::PERMITTED), None);
     let table = [
         (lacking(&[], &[]), "True", reason::SUCCEEDED, "True"),
-        (lacking(&[], &["ec2:B"]), "Unknown", reason::ACCESS_DENIED, "True"),
+        (
+            lacking(&[], &["ec2:B"]),
+            "Unknown",
+            reason::PERMISSIONS_UNCONFIRMED,
+            "True",
+        ),
         (lacking(&["ec2:A"], &["ec2:B"]), "False", reason::ACCESS_DENIED, "False"),
     ];
     for (lacking, holds, why, ready) in table {
@@ -347,7 +353,7 @@ fn what_kept_a_target_from_migrating_is_no_problem_once_nothing_is_left_to_migra
         certain: vec!["ec2:CopyImage"],
         untagged: Vec::new(),
     };
-    let nothing_left = pair("Unknown", reason::SUCCEEDED);
+    let nothing_left = pair("Unknown", reason::NOTHING_TO_MIGRATE);
     let table = [
         // What the role lacks stays said while it can be asked about.
         (Some(&lacks), None, true, pair("False", reason::ACCESS_DENIED)),
@@ -373,6 +379,94 @@ fn what_kept_a_target_from_migrating_is_no_problem_once_nothing_is_left_to_migra
             assert_eq!(said(&current, conditions::READY).0, ready);
         }
         assert_eq!(said(&current, conditions::PERMITTED), permitted);
+    }
+}
+
+#[test]
+fn what_the_role_may_do_has_a_reason_of_its_own_wherever_it_is_not_known() {
+    let usable = known_key(KeyUsability::Usable);
+    let classified = counts(|c| c.unencrypted = 1);
+    let refused = Problem::new(
+        reason::INVALID_REQUEST,
+        "ec2:CopyImage: AWS refused with InvalidParameter.",
+    );
+    let none = MigrationCounts::default();
+    let before = |status: Status, why: &str| {
+        let mut current = AMIEncryptionTargetStatus::default();
+        let (of, type_) = (&mut current.conditions, conditions::PERMITTED);
+        conditions::set_condition(of, type_, status, why, "As it was.", Some(2), at(0));
+        current
+    };
+    let nothing = AMIEncryptionTargetStatus::default();
+    let audited = before(Status::Unknown, reason::AUDIT);
+    let done = before(Status::Unknown, reason::NOTHING_TO_MIGRATE);
+    let permitted = before(Status::True, reason::SUCCEEDED);
+    let denied = before(Status::False, reason::ACCESS_DENIED);
+    let not_checked = Some(pair("Unknown", reason::PERMISSIONS_NOT_CHECKED));
+    // What was said, the mode, whether an image is left, and whether AWS has refused to answer.
+    let table = [
+        (&nothing, Mode::Enforce, true, false, None),
+        (&nothing, Mode::Enforce, true, true, not_checked.clone()),
+        (&nothing, Mode::Audit, true, true, None),
+        (&audited, Mode::Enforce, true, false, not_checked.clone()),
+        (&done, Mode::Enforce, true, false, not_checked.clone()),
+        (&done, Mode::Enforce, true, true, not_checked),
+        (
+            &audited,
+            Mode::Enforce,
+            false,
+            false,
+            Some(pair("Unknown", reason::NOTHING_TO_MIGRATE)),
+        ),
+        (
+            &denied,
+            Mode::Enforce,
+            false,
+            true,
+            Some(pair("Unknown", reason::NOTHING_TO_MIGRATE)),
+        ),
+        (&denied, Mode::Audit, true, true, Some(pair("Unknown", reason::AUDIT))),
+        // What AWS has answered once is said until it answers otherwise.
+        (
+            &permitted,
+            Mode::Enforce,
+            true,
+            false,
+            Some(pair("True", reason::SUCCEEDED)),
+        ),
+        (
+            &denied,
+            Mode::Enforce,
+            true,
+            false,
+            Some(pair("False", reason::ACCESS_DENIED)),
+        ),
+    ];
+    for (current, mode, is_left, is_refused, expected) in table {
+        let mut looked = scanned(at(0), &classified, &usable);
+        if let ScanResult::Scanned(Scan {
+            migrates, unanswerable, ..
+        }) = &mut looked
+        {
+            (*migrates, *unanswerable) = (is_left, is_refused.then_some(&refused));
+        }
+        let spec = AMIEncryptionTargetSpec { mode, ..spec() };
+        let status = target(current, &spec, Some(3), &looked, none, at(100));
+        let condition = conditions::find(&status.conditions, conditions::PERMITTED);
+        let found = condition.map(|condition| pair(&condition.status, &condition.reason));
+        assert_eq!(
+            found, expected,
+            "{mode:?}, an image is left: {is_left}, refused: {is_refused}"
+        );
+        assert_eq!(said(&status, conditions::READY).0, "True", "copies do not wait for it");
+        if let Some(condition) = condition.filter(|condition| condition.reason == reason::PERMISSIONS_NOT_CHECKED) {
+            let cause = if is_refused {
+                &*refused.message
+            } else {
+                "was not asked yet"
+            };
+            assert!(condition.message.contains(cause), "{}", condition.message);
+        }
     }
 }
 

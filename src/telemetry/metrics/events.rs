@@ -11,6 +11,7 @@ use crate::plan::events::{Refused, Wanted, What};
 const HINT: &str = "hint";
 const OWN: &str = "own";
 const ELSEWHERE: &str = "elsewhere";
+const REPEATED: &str = "repeated";
 
 /// What a message that says something has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl EventMetrics {
         Ok(Self {
             messages: counters(
                 "amiseal_event_messages_total",
-                "Messages of the queue of events: hint where a target was told, own for what amiseal has done itself, elsewhere for an account and region of no policy, and tooLarge, malformed, unknown or irrelevant for what is no hint. Nothing without a queue.",
+                "Messages of the queue of events: hint where a target was told, own for what amiseal has done itself, elsewhere for an account and region of no policy, repeated for one that was acted on before and could not be deleted, and tooLarge, malformed, unknown or irrelevant for what is no hint. Nothing without a queue.",
                 &["result"],
             )?,
             hints: counters(
@@ -55,12 +56,12 @@ impl EventMetrics {
             )?,
             failures: counters(
                 "amiseal_event_queue_failures_total",
-                "How often the queue of events could not be read, by the class of the error.",
+                "How often the queue of events could not be read, or messages not be deleted, by the class of the error.",
                 &["class"],
             )?,
             unreadable_since: Gauge::new(
                 "amiseal_event_queue_unreadable_since_timestamp_seconds",
-                "Since when this replica cannot read the queue of events, in seconds since 1970; 0 while it can, and without a queue.",
+                "Since when this replica cannot read the queue of events, or not delete what it has read, in seconds since 1970; 0 while it can, and without a queue.",
             )?,
         })
     }
@@ -78,7 +79,7 @@ impl EventMetrics {
     /// Shows from 0 on what comes of messages: Prometheus sees the first one only where it has seen 0 before.
     pub(crate) fn begin(&self) {
         let refused = Refused::ALL.into_iter().map(Refused::as_str);
-        for result in [HINT, OWN, ELSEWHERE].into_iter().chain(refused) {
+        for result in [HINT, OWN, ELSEWHERE, REPEATED].into_iter().chain(refused) {
             self.messages.with_label_values(&[result]);
         }
         for what in What::KINDS {
@@ -100,6 +101,11 @@ impl EventMetrics {
         }
     }
 
+    /// A message came again that was acted on before.
+    pub(crate) fn repeated(&self) {
+        self.messages.with_label_values(&[REPEATED]).inc();
+    }
+
     /// A target follows hints.
     pub(crate) fn followed(&self, wanted: &Wanted) {
         for what in wanted.kinds() {
@@ -107,7 +113,7 @@ impl EventMetrics {
         }
     }
 
-    /// The queue could not be read at this time of day.
+    /// The queue could not be read, or messages not be deleted, at this time of day.
     pub(crate) fn failed(&self, class: &str, now: Timestamp) {
         self.failures.with_label_values(&[class]).inc();
         if self.unreadable_since.get() == 0.0 {
@@ -115,7 +121,7 @@ impl EventMetrics {
         }
     }
 
-    /// It can be read, or need not be.
+    /// It can be read and emptied, or need not be.
     pub(crate) fn readable(&self) {
         self.unreadable_since.set(0.0);
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::{
-    AllowedImages, AllowedState, ConsumerKind, ImageCriterion, ImageRef, LaunchPermission, Launcher, Launches, Readings,
+    AllowedImages, AllowedState, ConsumerKind, ImageCriterion, ImageRef, LaunchPermission, Launcher, Launches,
+    Readings, Region,
 };
 use crate::plan::access::allowed::Candidate;
 use crate::plan::access::foresee::{Ahead, Neighbour, Outlook};
@@ -80,6 +81,23 @@ fn each_kind_launches_by_the_role_of_its_service_or_by_somebody_of_the_account()
         ),
     ];
     assert_eq!(found, expected.map(|(name, kinds)| (name.to_owned(), kinds)).into());
+}
+
+#[test]
+fn the_role_of_a_service_is_of_the_partition_of_the_region_and_has_the_same_path_in_each() {
+    let path = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
+    for (region, partition) in [
+        ("eu-west-1", "aws"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-north-1", "aws-cn"),
+    ] {
+        let graph = launchers(&[(ConsumerKind::AutoScalingGroup, "web")], &account());
+        let region: Region = region.parse().expect("a region");
+        let mut needs = who::Needs::new();
+        who::add_consumers(&mut needs, &image_id(1), &graph, region.partition());
+        let roles: Vec<String> = needs.keys().map(ToString::to_string).collect();
+        assert_eq!(roles, [format!("arn:{partition}:iam::111122223333:role/{path}")]);
+    }
 }
 
 #[test]

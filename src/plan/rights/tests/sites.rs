@@ -47,6 +47,30 @@ fn each_partition_has_arns_of_its_own_and_says_by_way_of_ec2_only_where_aws_docu
 }
 
 #[test]
+fn roles_are_passed_to_ec2_by_its_name_in_each_partition() {
+    for (region, names) in [
+        ("eu-west-1", json!("ec2.amazonaws.com")),
+        ("us-gov-west-1", json!("ec2.amazonaws.com")),
+        ("cn-north-1", json!(["ec2.amazonaws.com", "ec2.amazonaws.com.cn"])),
+    ] {
+        let policy = in_regions(
+            &format!("{{name: {region}, kmsKeyID: alias/ami}}"),
+            "Enforce",
+            EVERYTHING,
+        );
+        let options = Options {
+            launch_templates: vec!["lt-0123456789abcdef0".to_owned()],
+            instance_roles: vec![format!("arn:aws:iam::{ACCOUNT}:role/web")],
+            ..options()
+        };
+        let rights = of(&[policy], &options);
+        let passes = statement(&rights.accounts[0], Grant::PassInstanceRoles);
+        let said = json!(passes.condition);
+        assert_eq!(said["StringEquals"]["iam:PassedToService"], names, "{region}");
+    }
+}
+
+#[test]
 fn one_region_stands_in_the_arns_and_several_in_a_condition() {
     let one = account(&policy("Enforce", EVERYTHING), &options());
     assert_eq!(
