@@ -39,6 +39,14 @@ pub(crate) enum Cause {
     AccountsDenied,
     /// SQS fails.
     QueueFails,
+    /// Looks for new images fail, and scans do not.
+    LooksFail,
+    /// Somebody empties a unit that the policy takes accounts from.
+    UnitEmptied,
+    /// Nobody approves what a migration would move.
+    NobodyApproves,
+    /// AWS does not say what an image is made of.
+    ImageUnreadable,
     /// AWS throttles every call.
     Throttled,
     /// A replica hangs.
@@ -55,7 +63,7 @@ pub(crate) enum Cause {
 
 /// Those of a wave go wrong at the same time, each in an account of its own, or for the policy as a whole. A copy that hangs is begun
 /// before others are made.
-pub(crate) const WAVES: [&[Cause]; 8] = [
+pub(crate) const WAVES: [&[Cause]; 9] = [
     &[
         Cause::CopyHangs,
         Cause::RoleNotTrusted,
@@ -75,6 +83,12 @@ pub(crate) const WAVES: [&[Cause]; 8] = [
         Cause::QueueFails,
     ],
     &[Cause::ProofLeft],
+    &[
+        Cause::LooksFail,
+        Cause::UnitEmptied,
+        Cause::NobodyApproves,
+        Cause::ImageUnreadable,
+    ],
     &[Cause::Throttled],
     &[Cause::ReplicaHangs],
     &[Cause::AwsGone],
@@ -106,7 +120,11 @@ impl Cause {
             Self::CopyDisabled => "100000000012",
             Self::ProofLeft => "100000000013",
             Self::GuardrailTurnedOff => "100000000014",
-            Self::MapTaken
+            Self::LooksFail => "100000000015",
+            Self::NobodyApproves => "100000000016",
+            Self::ImageUnreadable => "100000000017",
+            Self::UnitEmptied
+            | Self::MapTaken
             | Self::AccountsDenied
             | Self::QueueFails
             | Self::Throttled
@@ -142,6 +160,10 @@ impl Cause {
             Self::MapTaken => &["AmisealMapNotPublished"],
             Self::AccountsDenied => &["AmisealAccountsNotRead"],
             Self::QueueFails => &["AmisealEventQueueUnreadable"],
+            Self::LooksFail => &["AmisealNewImagesNotLookedFor"],
+            Self::UnitEmptied => &["AmisealAccountsLeaving"],
+            Self::NobodyApproves => &["AmisealApprovalAwaited"],
+            Self::ImageUnreadable => &["AmisealImagesUnknown"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
             Self::AwsGone => &["AmisealAWSUnreachable"],
@@ -166,6 +188,7 @@ impl Cause {
             | Self::ImageShared
             | Self::CopyDisabled
             | Self::ProofLeft
+            | Self::NobodyApproves
             | Self::CheckFails => LEFT,
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &[
@@ -176,7 +199,9 @@ impl Cause {
                 "AmisealFindingsUnknown",
             ],
             // Nor can it be read who uses the images, and what is wrong.
-            Self::RoleNotTrusted | Self::ReadsSlow => &["AmisealUsageUnknown", "AmisealFindingsUnknown"],
+            Self::RoleNotTrusted | Self::ReadsSlow | Self::ImageUnreadable => {
+                &["AmisealUsageUnknown", "AmisealFindingsUnknown"]
+            }
             // Images are under the key.
             Self::KeyDisabled => &["AmisealNewFindings"],
             // Leases run out meanwhile, and nothing can be written.
@@ -205,6 +230,10 @@ impl Cause {
             Self::MapTaken => "the policy names a ConfigMap of somebody else for its map",
             Self::AccountsDenied => "AWS Organizations lists no accounts for the controller",
             Self::QueueFails => "SQS fails",
+            Self::LooksFail => "AWS fails when it is asked for new images alone",
+            Self::UnitEmptied => "somebody moves all accounts out of a unit",
+            Self::NobodyApproves => "nobody approves what a migration would move",
+            Self::ImageUnreadable => "AWS maps a device of an image twice",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
             Self::AwsGone => "AWS refuses connections",
@@ -234,6 +263,10 @@ impl Cause {
             Self::MapTaken => "the policy names another ConfigMap",
             Self::AccountsDenied => "the policy takes no accounts from the organization",
             Self::QueueFails => "SQS answers again",
+            Self::LooksFail => "AWS answers that again",
+            Self::UnitEmptied => "somebody moves them back, and the policy takes none from there",
+            Self::NobodyApproves => "somebody approves it",
+            Self::ImageUnreadable => "its owner deregisters that image",
             Self::Throttled => "AWS takes calls again",
             Self::ReplicaHangs => "the replica goes on",
             Self::AwsGone => "AWS can be reached again",
