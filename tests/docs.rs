@@ -13,6 +13,8 @@ mod events;
 mod layers;
 #[path = "docs/metrics.rs"]
 mod metrics;
+#[path = "docs/noticing.rs"]
+mod noticing;
 
 const REASONS: &str = include_str!("../docs/reasons.md");
 

@@ -13,7 +13,8 @@ use super::registry::{jittered, lock};
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionPolicySpec};
 use crate::aws::AwsError;
 use crate::domain::{AccountId, ListedAccounts};
-use crate::plan::accounts::{AccountWatch, Source, resolved};
+use crate::plan::accounts::{AccountWatch, Source, leaving, only_from_there, resolved};
+use crate::telemetry::ShownAccounts;
 
 /// For how long it holds which accounts a policy has targets in, for those who ask often.
 const HELD: Duration = Duration::from_secs(60);
@@ -101,7 +102,11 @@ pub(super) async fn keep(ctx: &Context, policy: &AMIEncryptionPolicy) -> Kept {
     let watch = accounts.with(policy, |watch| watch.clone());
     let listed = watch.accounts(from);
     let spec = resolved(&policy.spec, &listed);
-    let shown = (!policy.spec.suspend).then(|| (spec.accounts.len(), watch.read_at()));
+    let shown = (!policy.spec.suspend).then(|| ShownAccounts {
+        total: spec.accounts.len(),
+        leaving: leaving(&policy.spec, &watch),
+        read: watch.read_at(),
+    });
     ctx.metrics.accounts(&name, shown);
     let again = (!policy.spec.suspend).then(|| until(watch.due(interval), ctx.clock.now()));
     Kept {
@@ -120,6 +125,8 @@ async fn read(ctx: &Context, policy: &AMIEncryptionPolicy, source: &Source, ever
     match answer {
         Ok(listed) => {
             let gone = accounts.with(policy, |watch| watch.listed(listed, began, every));
+            ctx.metrics
+                .accounts_left(&name, only_from_there(&policy.spec, gone.iter()));
             for account in gone {
                 tracing::info!(policy = name, %account, "an account is not listed any more, and leaves the policy");
             }

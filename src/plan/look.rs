@@ -88,6 +88,11 @@ impl LookWatch {
         self.retry.problem()
     }
 
+    /// Whether looks show what is new. While something else cannot be read, which `hinders` says, they say nothing of their own.
+    pub fn succeed(&self, hinders: Option<&Problem>) -> Option<bool> {
+        (self.asked.is_some() && hinders.is_none()).then(|| self.problem().is_none())
+    }
+
     /// An event says that there is a new image.
     pub fn hinted(&mut self, now: Timestamp) {
         self.soon = Some(now);

@@ -6,6 +6,7 @@ use super::news_tests::{Change, changed, first};
 use super::*;
 use crate::api::conditions::reason;
 use crate::domain::{ErrorClass, Operation};
+use crate::plan::problem;
 use crate::plan::testing::{at, failed_call, image_id};
 
 const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
@@ -183,6 +184,24 @@ fn a_look_that_has_failed_is_made_again_no_sooner_than_it_was_due_and_over_the_s
     assert_eq!((due(&renewed), said(&renewed)), (Some(later(270)), None));
     looks.looked(later(720), News::default(), later(721));
     assert_eq!((due(&looks), said(&looks)), (Some(later(781)), None));
+}
+
+#[test]
+fn looks_succeed_until_people_have_to_know_and_say_nothing_before_a_scan_or_where_something_else_fails() {
+    let throttled = failed_call(Operation::DescribeImages, ErrorClass::Throttled);
+    let hinders = problem::of_error(&throttled);
+    assert_eq!(LookWatch::default().succeed(None), None);
+    let mut looks = read_at(at(0));
+    assert_eq!((looks.succeed(None), looks.succeed(Some(&hinders))), (Some(true), None));
+    for (failures, expected) in [(1, true), (2, true), (3, false), (4, false)] {
+        assert_eq!(looks.failed(&throttled, at(60), |wait| wait), failures);
+        assert_eq!(looks.succeed(None), Some(expected), "{failures}");
+    }
+    assert_eq!(looks.succeed(Some(&hinders)), None);
+    looks.scanned(&Inventory::new(at(90)), &HashSet::new(), at(100));
+    assert_eq!(looks.succeed(None), Some(false), "a scan is no answer to that");
+    looks.looked(at(120), News::default(), at(121));
+    assert_eq!(looks.succeed(None), Some(true));
 }
 
 proptest! {

@@ -6,5 +6,5 @@ mod server;
 
 pub use logs::{LogFormat, init_logs};
 pub use metrics::Metrics;
-pub(crate) use metrics::Told;
+pub(crate) use metrics::{ShownAccounts, Told};
 pub use server::{Health, serve};

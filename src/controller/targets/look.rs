@@ -22,6 +22,14 @@ impl TargetReconciler<'_> {
         self.state(|state| state.looks.due(every, &state.scans))
     }
 
+    /// Whether looks show what is new; nothing where that cannot be said.
+    pub(super) fn looks_succeed(&self) -> Option<bool> {
+        self.state(|state| {
+            let hinders = state.scans.problem().or(state.copies.problem());
+            state.looks.succeed(hinders)
+        })
+    }
+
     /// A scan has shown everything: the next look begins where it began.
     pub(super) fn has_scanned_new_images(&self) {
         let (on_record, now) = (self.copies_on_record(), self.ctx.clock.now());

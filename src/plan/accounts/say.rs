@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::AccountWatch;
 use crate::api::conditions::{self, Status, Writer, reason};
 use crate::api::{AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AccountCounts};
-use crate::domain::AwsError;
+use crate::domain::{AccountId, AwsError};
 use crate::plan::problem;
 
 /// `readTime` alone is written so often.
@@ -156,14 +156,17 @@ fn not_ready(write: &mut Writer<'_>, spec: &AMIEncryptionPolicySpec, watch: &Acc
 }
 
 /// How many accounts that the policy has from there alone are not listed any more and have not left yet.
-fn leaving(spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) -> usize {
+pub fn leaving(spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) -> usize {
+    only_from_there(spec, watch.leaving())
+}
+
+/// How many of these accounts the policy has from AWS Organizations alone: those that it lists itself stay, and those that it leaves out
+/// are none of its own.
+pub fn only_from_there<'a>(spec: &AMIEncryptionPolicySpec, accounts: impl Iterator<Item = &'a AccountId>) -> usize {
     let own = spec.accounts.iter().map(|account| account.account_id.as_str());
     let left_out = spec.accounts_from.iter().flat_map(|from| &from.exclude);
-    let stays_or_left: HashSet<&str> = own.chain(left_out.map(String::as_str)).collect();
-    let leaving = watch.leaving();
-    leaving
-        .filter(|account| !stays_or_left.contains(account.as_str()))
-        .count()
+    let others: HashSet<&str> = own.chain(left_out.map(String::as_str)).collect();
+    accounts.filter(|account| !others.contains(account.as_str())).count()
 }
 
 /// Why AWS Organizations cannot be read, where people have to know, and what follows from that.

@@ -120,6 +120,23 @@ fn a_new_account_appears_at_once_and_a_suspended_one_leaves_as_one_that_is_not_l
 }
 
 #[test]
+fn accounts_leave_a_policy_where_it_has_them_from_there_alone() {
+    let spec = organization("accounts: [{accountID: '000000000002'}]");
+    let mut watch = AccountWatch::default();
+    watch.ask(&Source::of(&spec).expect("a source"), Some(1), BTreeSet::new);
+    watch.listed(active([1, 2, 3, 9]), at(0), EVERY);
+    assert_eq!(leaving(&spec, &watch), 0);
+    // 2 is its own, and 9 is left out.
+    for minute in [5, 10] {
+        watch.listed(active([1]), at(minute * MINUTES), EVERY);
+        assert_eq!(leaving(&spec, &watch), 1, "the third account alone");
+    }
+    let gone = watch.listed(active([1]), at(15 * MINUTES), EVERY);
+    assert_eq!((gone.len(), only_from_there(&spec, gone.iter())), (3, 1));
+    assert_eq!(leaving(&spec, &watch), 0);
+}
+
+#[test]
 fn a_failed_read_changes_nothing_and_is_tried_again_later_each_time() {
     let mut watch = watch(1..=5);
     assert_eq!(watch.due(EVERY), Timestamp::MIN, "nothing was read yet");

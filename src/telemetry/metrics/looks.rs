@@ -1,17 +1,18 @@
 //! What is shown of looks for new images between two scans.
 
-use prometheus::IntCounterVec;
 use prometheus::core::Collector;
+use prometheus::{IntCounterVec, IntGaugeVec};
 
-use super::counters;
-use super::targets::{Labels, TARGET};
+use super::targets::{Labels, TARGET, show};
+use super::{counters, int_gauges};
 use crate::api::AMIEncryptionTargetSpec;
 use crate::plan::look::LookResult;
 
-/// How a target's looks have ended.
+/// How a target's looks have ended, and whether they go on to fail.
 #[derive(Debug, Clone)]
 pub(super) struct LookMetrics {
     looks: IntCounterVec,
+    succeed: IntGaugeVec,
 }
 
 impl LookMetrics {
@@ -23,11 +24,16 @@ impl LookMetrics {
                 "Looks for new images between two scans: found where images were taken in, nothing where none were, failed where AWS could not be read. Nothing where the policy asks for no looks, and under suspend.",
                 &labels,
             )?,
+            succeed: int_gauges(
+                "amiseal_new_images_looked_for",
+                "Whether looks for new images succeed: 1 or 0, and 0 once three in a row have failed or a person has to act. Nothing where the policy asks for no looks, while scans fail, and under suspend.",
+                &TARGET,
+            )?,
         })
     }
 
     pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![Box::new(self.looks.clone())]
+        vec![Box::new(self.looks.clone()), Box::new(self.succeed.clone())]
     }
 
     /// Shows a target that is looked at from 0 on: Prometheus sees the first failure only where it has seen 0 before.
@@ -41,6 +47,12 @@ impl LookMetrics {
         }
     }
 
+    /// Shows whether looks succeed.
+    pub(super) fn show(&self, labels: &Labels<'_>, spec: &AMIEncryptionTargetSpec, succeed: Option<bool>) {
+        let succeed = succeed.filter(|_| spec.new_images.is_some() && !spec.suspend);
+        show(&self.succeed, labels, succeed.map(i64::from));
+    }
+
     /// Counts a look.
     pub(super) fn looked(&self, labels: &Labels<'_>, result: LookResult) {
         self.looks.with_label_values(&with(labels, result)).inc();
@@ -52,6 +64,7 @@ impl LookMetrics {
             // A series that was never set cannot be removed, which is as well.
             let _ = self.looks.remove_label_values(&with(labels, result));
         }
+        let _ = self.succeed.remove_label_values(labels);
     }
 }
 

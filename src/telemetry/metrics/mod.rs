@@ -1,5 +1,6 @@
 //! Metrics of the controllers. No label ever holds an image ID: the number of series is bounded by the policies.
 
+mod approvals;
 mod events;
 mod findings;
 mod guardrails;
@@ -21,7 +22,7 @@ use crate::families::{Family, families};
 
 use events::EventMetrics;
 pub(crate) use events::Told;
-use targets::TargetMetrics;
+use targets::{TargetMetrics, show};
 
 /// What the controllers count.
 #[derive(Debug, Clone)]
@@ -52,11 +53,26 @@ pub struct Metrics {
     accounts_read: GaugeVec,
     /// When the regions of a policy's accounts were read last, of the one that was read the longest ago.
     regions_read: GaugeVec,
+    /// How many of them are not listed any more and have not left yet.
+    accounts_leaving: IntGaugeVec,
+    /// How many have left so.
+    accounts_left: IntCounterVec,
     /// How many shards there are.
     pub shards: IntGauge,
     /// How many of them this replica holds.
     pub shards_held: IntGauge,
     build: IntGaugeVec,
+}
+
+/// What is shown of the accounts of a policy that takes some from AWS Organizations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShownAccounts {
+    /// How many there are.
+    pub(crate) total: usize,
+    /// How many of them are not listed any more.
+    pub(crate) leaving: usize,
+    /// When they were read last.
+    pub(crate) read: Option<Timestamp>,
 }
 
 impl Metrics {
@@ -133,6 +149,16 @@ impl Metrics {
                  was read the longest ago; 0 while one was never read. Nothing under suspend.",
                 &["policy"],
             )?,
+            accounts_leaving: int_gauges(
+                "amiseal_accounts_leaving",
+                "How many of a policy's accounts AWS Organizations does not list any more, whose targets go after further reads. Nothing under suspend.",
+                &["policy"],
+            )?,
+            accounts_left: counters(
+                "amiseal_accounts_left_total",
+                "How many accounts have left a policy since AWS Organizations did not list them any more. Nothing under suspend.",
+                &["policy"],
+            )?,
             shards: IntGauge::new(
                 "amiseal_shards",
                 "How many shards the accounts and regions are divided into; the same for all replicas.",
@@ -158,7 +184,7 @@ impl Metrics {
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let mut collectors = self.targets.collectors();
         collectors.extend(self.events.collectors());
-        let of_process: [Box<dyn Collector>; 15] = [
+        let of_process: [Box<dyn Collector>; 17] = [
             Box::new(self.snapshots_in_flight.clone()),
             Box::new(self.snapshots_limit.clone()),
             Box::new(self.scan_duration.clone()),
@@ -171,6 +197,8 @@ impl Metrics {
             Box::new(self.accounts.clone()),
             Box::new(self.accounts_read.clone()),
             Box::new(self.regions_read.clone()),
+            Box::new(self.accounts_leaving.clone()),
+            Box::new(self.accounts_left.clone()),
             Box::new(self.shards.clone()),
             Box::new(self.shards_held.clone()),
             Box::new(self.build.clone()),
@@ -205,23 +233,36 @@ impl Metrics {
     }
 
     /// Shows how many accounts a policy has and when they were read, or takes that back where AWS Organizations is not read for it.
-    pub(crate) fn accounts(&self, policy: &str, shown: Option<(usize, Option<Timestamp>)>) {
-        let Some((count, read)) = shown else {
-            // A series that was never set cannot be removed, which is as well.
-            let _ = self.accounts.remove_label_values(&[policy]);
-            let _ = self.accounts_read.remove_label_values(&[policy]);
-            return;
+    pub(crate) fn accounts(&self, policy: &str, shown: Option<ShownAccounts>) {
+        let label = [policy];
+        let count = |of: fn(&ShownAccounts) -> usize| {
+            let count = shown.as_ref().map(of);
+            count.map(|count| i64::try_from(count).unwrap_or(i64::MAX))
         };
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.accounts.with_label_values(&[policy]).set(count);
-        let read = read.map_or(0.0, seconds);
-        self.accounts_read.with_label_values(&[policy]).set(read);
+        show(&self.accounts, &label, count(|known| known.total));
+        show(&self.accounts_leaving, &label, count(|known| known.leaving));
+        let read = shown.as_ref().map(|known| known.read.map_or(0.0, seconds));
+        show(&self.accounts_read, &label, read);
+        match shown {
+            // Prometheus sees the first one only where it has seen 0 before.
+            Some(_) => drop(self.accounts_left.with_label_values(&label)),
+            // A series that was never set cannot be removed, which is as well.
+            None => drop(self.accounts_left.remove_label_values(&label)),
+        }
+    }
+
+    /// Counts accounts that have left a policy.
+    pub(crate) fn accounts_left(&self, policy: &str, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.accounts_left.with_label_values(&[policy]).inc_by(count);
     }
 
     /// Takes back what is shown of accounts: another replica shows it.
     pub(crate) fn forget_accounts(&self) {
         self.accounts.reset();
         self.accounts_read.reset();
+        self.accounts_leaving.reset();
+        self.accounts_left.reset();
     }
 
     /// Shows when the regions of a policy's accounts were read, or takes that back where none are read for it.

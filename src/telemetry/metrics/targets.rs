@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec};
 
+use super::approvals::ApprovalMetrics;
 use super::findings::FindingMetrics;
 use super::guardrails::GuardrailMetrics;
 use super::looks::LookMetrics;
@@ -40,6 +41,7 @@ pub(crate) struct TargetMetrics {
     oldest_unfinished: GaugeVec,
     slowest_copy: GaugeVec,
     proofs: ProofMetrics,
+    approvals: ApprovalMetrics,
     copy_failures: IntCounterVec,
     duplicate_bytes: GaugeVec,
     usage: UsageMetrics,
@@ -132,6 +134,7 @@ impl TargetMetrics {
                 &TARGET,
             )?,
             proofs: ProofMetrics::new()?,
+            approvals: ApprovalMetrics::new()?,
             usage: UsageMetrics::new()?,
             findings: FindingMetrics::new()?,
             looks: LookMetrics::new()?,
@@ -146,6 +149,7 @@ impl TargetMetrics {
         collectors.extend(self.looks.collectors());
         collectors.extend(self.guardrails.collectors());
         collectors.extend(self.proofs.collectors());
+        collectors.extend(self.approvals.collectors());
         collectors.extend(self.own());
         collectors
     }
@@ -200,6 +204,7 @@ impl TargetMetrics {
         self.looks.observe(&labels, spec);
         self.guardrails.observe(&labels, status, spec.suspend);
         self.proofs.observe(&labels, migrations, spec.suspend);
+        self.approvals.observe(&labels, migrations, spec.suspend);
         // Prometheus sees the first failure only where it has seen 0 before.
         self.copy_failures.with_label_values(&labels);
         #[allow(
@@ -313,6 +318,13 @@ impl TargetMetrics {
         }
     }
 
+    /// Shows whether looks for new images succeed, where that can be said.
+    pub(crate) fn looks_succeed(&self, target: &AMIEncryptionTarget, succeed: Option<bool>) {
+        let spec = &target.spec;
+        self.looks
+            .show(&[&spec.policy, &spec.account_id, &spec.region], spec, succeed);
+    }
+
     /// Counts a look for new images.
     pub(crate) fn looked(&self, target: &str, result: LookResult) {
         if let Some(series) = self.series().get(target) {
@@ -376,6 +388,7 @@ impl TargetMetrics {
         self.looks.forget(&labels);
         self.guardrails.forget(&labels);
         self.proofs.forget(&labels);
+        self.approvals.forget(&labels);
         let [_, account, region] = owned;
         Scope::parse(&account, &region).ok()
     }

@@ -180,6 +180,43 @@ fn copies_that_amazon_inspector_has_not_scanned_are_counted_but_under_suspend() 
 }
 
 #[test]
+fn an_approval_is_awaited_since_the_first_migration_needs_one_but_under_suspend() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let stalled = |status: conditions::Status, reason: &str, since: i64| {
+        let mut migration = AMIMigration::clone(&migration(1, MigrationState::Promoting));
+        let recorded = migration.status.as_mut().expect("a status");
+        let mut write = conditions::Writer {
+            conditions: &mut recorded.conditions,
+            generation: None,
+            now: at(since),
+        };
+        write.set(conditions::STALLED, status, reason, "");
+        Arc::new(migration)
+    };
+    let needs = |since| stalled(conditions::Status::True, conditions::reason::APPROVAL_REQUIRED, since);
+    let other = stalled(conditions::Status::True, conditions::reason::KEY_NOT_USABLE, 10);
+    let none = stalled(conditions::Status::False, conditions::reason::NOT_STALLED, 20);
+    let migrations = [other, none, needs(50), needs(40)];
+    let name = "amiseal_approval_awaited_since_timestamp_seconds";
+    let status = AMIEncryptionTargetStatus::default();
+    for (migrations, suspend, expected) in [
+        (&migrations[..2], false, None),
+        (&migrations[..3], false, Some(50.0)),
+        (&migrations[..], false, Some(40.0)),
+        (&migrations[..], true, None),
+        (&migrations[..], false, Some(40.0)),
+    ] {
+        metrics
+            .targets
+            .observe(&target("Enforce", suspend), &status, migrations, None, None);
+        assert_eq!(shown(&registry, name), expected, "{suspend}");
+    }
+    metrics.targets.forget(NAME);
+    assert_eq!(shown(&registry, name), None);
+}
+
+#[test]
 fn a_target_is_not_reachable_before_its_first_scan_nor_after_one_that_failed() {
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).expect("metrics");
@@ -359,6 +396,65 @@ fn looks_count_from_zero_where_the_policy_asks_for_them_and_are_not_shown_where_
     observe(true, false);
     metrics.targets.forget(NAME);
     assert_eq!(counts(), [""; 0]);
+}
+
+#[test]
+fn looks_that_fail_are_shown_where_the_policy_asks_for_looks_and_nothing_where_that_cannot_be_said() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let status = reachable(conditions::Status::True);
+    let name = "amiseal_new_images_looked_for";
+    for (looks, suspend, succeed, expected) in [
+        (true, false, None, None),
+        (true, false, Some(true), Some(1.0)),
+        (true, false, Some(false), Some(0.0)),
+        // Scans fail.
+        (true, false, None, None),
+        (true, false, Some(false), Some(0.0)),
+        (true, true, Some(false), None),
+        (true, false, Some(false), Some(0.0)),
+        (false, false, Some(false), None),
+        (true, false, Some(true), Some(1.0)),
+    ] {
+        let mut target = target("Audit", suspend);
+        target.spec.new_images = looks.then(|| serde_json::from_value(json!({})).expect("settings"));
+        metrics.targets.observe(&target, &status, &[], None, None);
+        metrics.targets.looks_succeed(&target, succeed);
+        assert_eq!(shown(&registry, name), expected, "{looks} {suspend} {succeed:?}");
+    }
+    metrics.targets.forget(NAME);
+    assert_eq!(shown(&registry, name), None);
+}
+
+#[test]
+fn accounts_that_leave_are_counted_from_zero_and_nothing_is_shown_where_none_come_from_aws_organizations() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let names = [
+        "amiseal_accounts",
+        "amiseal_accounts_leaving",
+        "amiseal_accounts_left_total",
+    ];
+    let all = || names.map(|name| shown(&registry, name));
+    let of = |total, leaving| {
+        Some(ShownAccounts {
+            total,
+            leaving,
+            read: Some(at(60)),
+        })
+    };
+    metrics.accounts("p", of(7, 0));
+    assert_eq!(all(), [Some(7.0), Some(0.0), Some(0.0)]);
+    metrics.accounts("p", of(7, 3));
+    assert_eq!(all(), [Some(7.0), Some(3.0), Some(0.0)]);
+    metrics.accounts_left("p", 3);
+    metrics.accounts("p", of(4, 0));
+    assert_eq!(all(), [Some(4.0), Some(0.0), Some(3.0)]);
+    metrics.accounts("p", None);
+    assert_eq!(all(), [None; 3]);
+    metrics.accounts("p", of(4, 0));
+    metrics.forget_accounts();
+    assert_eq!(all(), [None; 3]);
 }
 
 #[test]

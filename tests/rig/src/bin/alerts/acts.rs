@@ -1,17 +1,17 @@
 //! How each cause begins and ends, in AWS and in the cluster.
 
 use anyhow::{Context as _, Result};
-use ec2sim::{Act, Edit, Failure, FaultRule, OwnerAct, Sim};
+use ec2sim::{Act, ConsumerChange, Edit, Failure, FaultRule, OwnerAct, Sim};
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use rig::{Component, Way, poll_until};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::causes::Cause;
 use crate::stage::{PATIENCE, Stage, account};
-use crate::world::{self, BLOCK, GRANT, GROUPS, HOME, KEY, POLICY, REGION, ROLE, TAKEN};
+use crate::world::{self, BLOCK, GRANT, GROUPS, HOME, KEY, MEMBERS, POLICY, REGION, ROLE, ROOT, TAKEN, UNIT};
 
 /// How long AWS takes to answer where it is slow, in seconds: shorter than replicas wait for it.
 const SLOW: f64 = 240.0;
@@ -67,6 +67,22 @@ impl Stage {
                 self.take_all_regions(&json!({"kmsKeyID": "alias/ami"})).await?;
             }
             Cause::QueueFails => self.throw(cause, "ReceiveMessage", Act::FailBefore(Failure::default())),
+            Cause::LooksFail => {
+                self.throw(cause, "DescribeImages", Act::FailBefore(Failure::default()));
+                self.look_for_new_images(&json!({"lookEvery": "10s"})).await?;
+            }
+            Cause::UnitEmptied => {
+                self.take_accounts_from(&world::of_unit()).await?;
+                self.until_members_have_targets().await?;
+                self.move_members(ROOT)?;
+            }
+            Cause::NobodyApproves => self.launch_what_nobody_approves(cause).await?,
+            Cause::ImageUnreadable => {
+                self.add_image(
+                    cause,
+                    json!({"name": "twice", "garbled": "mappedTwice", "devices": [{"gib": 1}]}),
+                )?;
+            }
             Cause::Throttled => self.throw(cause, "*", Act::Throttle),
             Cause::ReplicaHangs => self.replicas[1].pause()?,
             Cause::AwsGone => self.relay.set(Way::Closed),
@@ -109,6 +125,19 @@ impl Stage {
                 self.take_all_regions(&Value::Null).await?;
                 self.sim().remove_faults(&format!("{cause:?}"));
             }
+            Cause::LooksFail => {
+                self.sim().remove_faults(&format!("{cause:?}"));
+                self.look_for_new_images(&Value::Null).await?;
+            }
+            Cause::UnitEmptied => {
+                self.move_members(UNIT)?;
+                self.take_accounts_from(&Value::Null).await?;
+            }
+            Cause::NobodyApproves => {
+                self.approve(cause).await?;
+                self.ask_for_approval(&Value::Null).await?;
+            }
+            Cause::ImageUnreadable => self.deregister(cause, "twice")?,
             Cause::CheckFails | Cause::ReadsSlow | Cause::QueueFails | Cause::Throttled => {
                 self.sim().remove_faults(&format!("{cause:?}"));
             }
@@ -152,13 +181,19 @@ impl Stage {
         Ok(())
     }
 
-    /// Has these calls struck, in the account of the cause or in all; of a check only what is but asked.
+    /// Has these calls struck, in the account of the cause or in all; of a check only what is but asked, of looks only these.
     fn throw(&self, cause: Cause, operation: &str, act: Act) {
-        let only_asked = [("DryRun".to_owned(), "true".to_owned())];
-        let is_check = cause == Cause::CheckFails;
+        let only = match cause {
+            Cause::CheckFails => Some(("DryRun", "true")),
+            Cause::LooksFail => Some(("Filter.1.Name", "creation-date")),
+            _ => None,
+        };
         self.sim().add_fault(FaultRule {
             dry_run: true,
-            parameters: only_asked.into_iter().filter(|_| is_check).collect(),
+            parameters: only
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             name: Some(format!("{cause:?}")),
             service: Some(if cause == Cause::QueueFails { "sqs" } else { "ec2" }.to_owned()),
             account: cause.account().map(str::to_owned),
@@ -265,61 +300,30 @@ impl Stage {
         Ok(())
     }
 
-    /// Has the policy prove copies, or prove none.
-    async fn prove_copies(&self, proves: bool) -> Result<()> {
-        let launch = proves.then(world::launch);
-        let patch = json!({"spec": {"validation": {"launch": launch}}});
-        let policies = self.objects("AMIEncryptionPolicy").await?;
-        policies
-            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
-        Ok(())
+    /// Moves the accounts of the unit there, or out of it.
+    fn move_members(&self, parent: &str) -> Result<()> {
+        MEMBERS.into_iter().try_for_each(|account| {
+            self.edit(Edit::MoveAccount {
+                account: account.to_owned(),
+                parent: parent.to_owned(),
+            })
+        })
     }
 
-    /// Has the policy keep its map in this ConfigMap.
-    async fn keep_map_in(&self, config_map: &str) -> Result<()> {
-        let patch = json!({"spec": {"promotion": {"map": {"configMap": config_map}}}});
-        let policies = self.objects("AMIEncryptionPolicy").await?;
-        policies
-            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
-        Ok(())
-    }
-
-    /// Has the policy take accounts from AWS Organizations, or no longer.
-    async fn take_accounts_from(&self, source: &Value) -> Result<()> {
-        let patch = json!({"spec": {"accountsFrom": source}});
-        let policies = self.objects("AMIEncryptionPolicy").await?;
-        policies
-            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
-        Ok(())
-    }
-
-    /// Has the policy take all regions of its accounts, or no longer.
-    async fn take_all_regions(&self, regions: &Value) -> Result<()> {
-        let patch = json!({"spec": {"defaults": {"allRegions": regions}}});
-        let policies = self.objects("AMIEncryptionPolicy").await?;
-        policies
-            .patch(POLICY, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
-        Ok(())
-    }
-
-    /// Asks for another attempt at each migration of an account.
-    async fn ask_for_attempts(&self, cause: Cause) -> Result<()> {
-        let migrations = self.objects("AMIMigration").await?;
-        let patch = json!({"metadata": {"annotations": {"amiseal.dev/retry": "1"}}});
-        for migration in migrations.list(&ListParams::default()).await? {
-            if migration.data["spec"]["accountID"] == account(cause).as_str()
-                && let Some(name) = &migration.metadata.name
-            {
-                migrations
-                    .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
-                    .await?;
-            }
-        }
-        Ok(())
+    /// A new image that a launch template names, which nobody may move by itself.
+    async fn launch_what_nobody_approves(&self, cause: Cause) -> Result<()> {
+        self.ask_for_approval(&json!("Manual")).await?;
+        self.add_image(cause, json!({"name": "new", "devices": [{"gib": 1}]}))?;
+        let image = self.image(cause, |image| image.name == "new");
+        let image = image.context("there is no new image")?;
+        let template = json!({"name": "new", "id": "lt-0a1b2c3d4e5f60718", "versions": [{"image": image}]});
+        let change: ConsumerChange = serde_json::from_value(json!({"put": {"launchTemplate": template}}))
+            .context("the launch template is none")?;
+        self.edit(Edit::Consumer {
+            account: account(cause),
+            region: REGION.to_owned(),
+            change,
+        })
     }
 
     /// Changes the names of all statuses in the controller's rights: a rule may name what is not there.

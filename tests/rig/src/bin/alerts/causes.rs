@@ -41,6 +41,14 @@ pub(crate) enum Cause {
     RegionsUnread,
     /// SQS fails.
     QueueFails,
+    /// Looks for new images fail, and scans do not.
+    LooksFail,
+    /// Somebody empties a unit that the policy takes accounts from.
+    UnitEmptied,
+    /// Nobody approves what a migration would move.
+    NobodyApproves,
+    /// AWS does not say what an image is made of.
+    ImageUnreadable,
     /// AWS throttles every call.
     Throttled,
     /// A replica hangs.
@@ -57,7 +65,7 @@ pub(crate) enum Cause {
 
 /// Those of a wave go wrong at the same time, each in an account of its own, or for the policy as a whole. A copy that hangs is begun
 /// before others are made.
-pub(crate) const WAVES: [&[Cause]; 8] = [
+pub(crate) const WAVES: [&[Cause]; 9] = [
     &[
         Cause::CopyHangs,
         Cause::RoleNotTrusted,
@@ -78,6 +86,12 @@ pub(crate) const WAVES: [&[Cause]; 8] = [
         Cause::QueueFails,
     ],
     &[Cause::ProofLeft],
+    &[
+        Cause::LooksFail,
+        Cause::UnitEmptied,
+        Cause::NobodyApproves,
+        Cause::ImageUnreadable,
+    ],
     &[Cause::Throttled],
     &[Cause::ReplicaHangs],
     &[Cause::AwsGone],
@@ -109,7 +123,11 @@ impl Cause {
             Self::CopyDisabled => "100000000012",
             Self::ProofLeft => "100000000013",
             Self::GuardrailTurnedOff => "100000000014",
-            Self::MapTaken
+            Self::LooksFail => "100000000015",
+            Self::NobodyApproves => "100000000016",
+            Self::ImageUnreadable => "100000000017",
+            Self::UnitEmptied
+            | Self::MapTaken
             | Self::AccountsDenied
             | Self::RegionsUnread
             | Self::QueueFails
@@ -147,6 +165,10 @@ impl Cause {
             Self::AccountsDenied => &["AmisealAccountsNotRead"],
             Self::RegionsUnread => &["AmisealRegionsNotRead"],
             Self::QueueFails => &["AmisealEventQueueUnreadable"],
+            Self::LooksFail => &["AmisealNewImagesNotLookedFor"],
+            Self::UnitEmptied => &["AmisealAccountsLeaving"],
+            Self::NobodyApproves => &["AmisealApprovalAwaited"],
+            Self::ImageUnreadable => &["AmisealImagesUnknown"],
             Self::Throttled => &["AmisealAWSThrottling"],
             Self::ReplicaHangs => &["AmisealShardsUnowned"],
             Self::AwsGone => &["AmisealAWSUnreachable"],
@@ -171,6 +193,7 @@ impl Cause {
             | Self::ImageShared
             | Self::CopyDisabled
             | Self::ProofLeft
+            | Self::NobodyApproves
             | Self::CheckFails => LEFT,
             // All accounts are out of reach, and each try is a failed reconcile. Scans become too old later than this lasts.
             Self::AwsGone | Self::Throttled => &[
@@ -181,7 +204,9 @@ impl Cause {
                 "AmisealFindingsUnknown",
             ],
             // Nor can it be read who uses the images, and what is wrong.
-            Self::RoleNotTrusted | Self::ReadsSlow => &["AmisealUsageUnknown", "AmisealFindingsUnknown"],
+            Self::RoleNotTrusted | Self::ReadsSlow | Self::ImageUnreadable => {
+                &["AmisealUsageUnknown", "AmisealFindingsUnknown"]
+            }
             // Images are under the key.
             Self::KeyDisabled => &["AmisealNewFindings"],
             // Leases run out meanwhile, and nothing can be written.
@@ -211,6 +236,10 @@ impl Cause {
             Self::AccountsDenied => "AWS Organizations lists no accounts for the controller",
             Self::RegionsUnread => "AWS does not say which regions are enabled",
             Self::QueueFails => "SQS fails",
+            Self::LooksFail => "AWS fails when it is asked for new images alone",
+            Self::UnitEmptied => "somebody moves all accounts out of a unit",
+            Self::NobodyApproves => "nobody approves what a migration would move",
+            Self::ImageUnreadable => "AWS maps a device of an image twice",
             Self::Throttled => "AWS throttles every call",
             Self::ReplicaHangs => "a replica hangs",
             Self::AwsGone => "AWS refuses connections",
@@ -241,6 +270,10 @@ impl Cause {
             Self::AccountsDenied => "the policy takes no accounts from the organization",
             Self::RegionsUnread => "the policy takes the regions alone that it lists",
             Self::QueueFails => "SQS answers again",
+            Self::LooksFail => "AWS answers that again",
+            Self::UnitEmptied => "somebody moves them back, and the policy takes none from there",
+            Self::NobodyApproves => "somebody approves it",
+            Self::ImageUnreadable => "its owner deregisters that image",
             Self::Throttled => "AWS takes calls again",
             Self::ReplicaHangs => "the replica goes on",
             Self::AwsGone => "AWS can be reached again",

@@ -7,6 +7,7 @@
 mod acts;
 mod board;
 mod causes;
+mod decisions;
 mod expected;
 mod pages;
 mod pods;

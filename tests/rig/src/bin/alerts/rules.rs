@@ -16,11 +16,12 @@ const FOR: (u64, u64) = (1, 20);
 
 /// What expressions compare with: seconds, and how many times as long as its size explains a copy takes. The one of the API server stays
 /// as it is, since its watches are heard of about once a minute.
-const COMPARED: [(&str, &str, &str); 5] = [
+const COMPARED: [(&str, &str, &str); 6] = [
     ("AmisealProofLeftRunning", "> 600", "> 5"),
     ("AmisealCopySlow", "> 6", "> 0.5"),
     ("AmisealAWSUnreachable", "> 600", "> 10"),
     ("AmisealEventQueueUnreadable", "> 900", "> 10"),
+    ("AmisealApprovalAwaited", "> 259200", "> 20"),
     ("AmisealImagesUnencrypted", "> 86400", "> 20"),
 ];
 

@@ -78,9 +78,10 @@ impl Stage {
     /// Starts everything, and waits until each image has its copy.
     pub(crate) async fn set(screen: Arc<Screen>) -> Result<Self> {
         let accounts: Vec<&str> = Cause::all().filter_map(Cause::account).collect();
-        let without = account(Cause::CheckFails);
-        let rights = rig::rights_of(&program()?, &world::proving_policy(&accounts), &[])?;
-        let world = world::world(&accounts, &without, &account(Cause::CopyDisabled), &rights)?;
+        let all = [accounts.as_slice(), &world::MEMBERS].concat();
+        let without: Vec<&str> = Cause::CheckFails.account().into_iter().chain(world::MEMBERS).collect();
+        let rights = rig::rights_of(&program()?, &world::proving_policy(&all), &[])?;
+        let world = world::world(&all, &without, &account(Cause::CopyDisabled), &rights)?;
         let sim = Sim::new(&world).context("the world is no world")?;
         let aws = Server::on_loopback(sim).context("the simulator cannot listen on loopback")?;
         let relay = Relay::start(aws.address())?;
@@ -136,6 +137,7 @@ impl Stage {
                 world::QUEUE
             ))
             .args(["--copy-poll-interval", "1s", "--aws-read-timeout", READ_TIMEOUT])
+            .args(["--accounts-read-interval", "5s"])
             .spawn()?;
             let line = process.wait_for_line("/metrics", PATIENCE).await?;
             let line: Value = serde_json::from_str(&line)?;

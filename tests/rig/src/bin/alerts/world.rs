@@ -21,6 +21,15 @@ pub(crate) const POLICY: &str = "production";
 /// The ConfigMap that somebody else has made.
 pub(crate) const TAKEN: &str = "settings";
 
+/// The organization that a policy may take accounts from: its management account, with a role that may list them.
+pub(crate) const MANAGEMENT: &str = "200000000000";
+const LISTS: &str = "lists-accounts";
+/// Its root, and the unit that the accounts are in.
+pub(crate) const ROOT: &str = "r-ab12";
+pub(crate) const UNIT: &str = "ou-ab12-c3d4e5f6";
+/// The accounts of the unit, which have no images.
+pub(crate) const MEMBERS: [&str; 4] = ["200000000001", "200000000002", "200000000003", "200000000004"];
+
 /// Without this action AWS begins copies, and they fail.
 pub(crate) const GRANT: &str = "kms:CreateGrant";
 /// Without this one nobody can be kept from sharing images with everybody.
@@ -28,15 +37,15 @@ pub(crate) const BLOCK: &str = "ec2:EnableImageBlockPublicAccess";
 /// Without this one nobody can say which images are unused.
 pub(crate) const GROUPS: &str = "autoscaling:DescribeAutoScalingGroups";
 
-/// AWS with an image in each of these accounts that is to be copied, but for one account that has none. In one account a
-/// launch template names it.
-pub(crate) fn world(accounts: &[&str], without: &str, launching: &str, rights: &Rights) -> Result<WorldSpec> {
+/// AWS with an image in each of these accounts that is to be copied, but for some that have none. In one account a launch template names
+/// it.
+pub(crate) fn world(accounts: &[&str], without: &[&str], launching: &str, rights: &Rights) -> Result<WorldSpec> {
     let base = json!({"name": "base", "devices": [{"gib": 1}], "expect": {"copied": {"key": KEY, "tags": "withheld"}}});
     let account = |id: &&str| {
         let statements = rights.get(*id).cloned().unwrap_or_default();
         let role =
             json!({"name": ROLE, "externalID": "platform", "trust": [HOME], "allow": [], "statements": statements});
-        let images: &[Value] = if *id == without {
+        let images: &[Value] = if without.contains(id) {
             &[]
         } else {
             std::slice::from_ref(&base)
@@ -54,15 +63,25 @@ pub(crate) fn world(accounts: &[&str], without: &str, launching: &str, rights: &
     };
     let home = json!({"name": REGION, "queues": [{"name": QUEUE, "visibilityTimeout": 30}]});
     let mut all: Vec<Value> = vec![json!({"id": HOME, "regions": [home]})];
+    let lists = json!({"name": LISTS, "trust": [HOME], "allow": ["organizations:*"]});
+    all.push(json!({"id": MANAGEMENT, "roles": [lists], "regions": []}));
     all.extend(accounts.iter().map(account));
+    let unit = json!({"id": UNIT, "name": "workloads", "accounts": MEMBERS});
+    let organization = json!({"id": "o-a1b2c3d4e5", "managementAccount": MANAGEMENT, "root": ROOT, "units": [unit]});
     let world = json!({
         "seed": 7,
         "settings": {"copies": {"baseSeconds": 2, "secondsPerGib": 0, "jitter": 0, "keyActions": [GRANT]}},
         "identities": [{"accessKey": ACCESS_KEY, "account": HOME, "name": "user/amiseal", "allow": ["sts:*", "sqs:*"]}],
         "accounts": all,
+        "organizations": [organization],
     });
     // JSON is YAML.
     WorldSpec::parse(&world.to_string()).context("the world is no world")
+}
+
+/// What the policy takes accounts from, where it takes those of the unit.
+pub(crate) fn of_unit() -> Value {
+    json!({"organizationalUnits": [UNIT], "roleARN": format!("arn:aws:iam::{MANAGEMENT}:role/{LISTS}")})
 }
 
 /// By what instances are launched, where copies are proven.
