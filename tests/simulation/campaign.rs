@@ -11,8 +11,10 @@ use amiseal::api::conditions::reason;
 use clap::ValueEnum;
 
 use super::catalogue::Fault;
+use super::enlisting;
 use super::fate::Side;
 use super::followers;
+use super::hearing;
 use super::history::Outcome;
 use super::invariants::{Broken, Promise};
 use super::moving;
@@ -20,7 +22,7 @@ use super::nearly;
 use super::plan::Plan;
 use super::proving::Proofs;
 use super::regressions;
-use super::undisturbed::{GUARDS, MOVES, PROVES, SINGLES, Undisturbed};
+use super::undisturbed::{GUARDS, HEARS, LISTS, MOVES, PROVES, SINGLES, Undisturbed};
 
 /// How many histories at random are played twice, and have to be the same.
 const TWICE: usize = 50;
@@ -105,11 +107,13 @@ impl Campaign {
     /// any, until this promise is broken: to see that it would be.
     pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault], world: Option<u64>) -> ExitCode {
         let undisturbed = Undisturbed::play();
-        // What is about consumers shows where they are moved, what is about proofs where there are any, and likewise of guardrails.
+        // What is about consumers shows where they are moved, what is about proofs where there are any, and likewise of the others.
         let usual = match promise {
             Promise::MovedWithCare => MOVES,
             Promise::ProvenFirst => PROVES,
             Promise::SetWithCare | Promise::FoundInTime => GUARDS,
+            Promise::OnlyHints => HEARS,
+            Promise::LeavesSlowly => LISTS,
             _ => SINGLES,
         };
         let seed = world.unwrap_or(usual);
@@ -154,7 +158,7 @@ impl Campaign {
         for fault in Fault::value_variants() {
             let (mut tally, mut of_fault) = (Tally::default(), 0);
             let mut played = 0;
-            for seed in [SINGLES, MOVES, PROVES, GUARDS] {
+            for seed in [SINGLES, MOVES, PROVES, GUARDS, HEARS, LISTS] {
                 let points = undisturbed.points(seed, *fault);
                 let moments: Vec<u64> = points.iter().copied().step_by(self.stride).collect();
                 (of_fault, played) = (of_fault + points.len(), played + moments.len());
@@ -266,6 +270,9 @@ pub(crate) fn compared(plan: &Plan, outcome: &Outcome) -> Option<Broken> {
 fn fault_of_single(plan: &Plan) -> Option<Fault> {
     match plan.strikes.as_slice() {
         [strike] if [SINGLES, MOVES].contains(&plan.seed) => Some(strike.fault),
+        // What people do to a queue, or to an organization, costs nothing either.
+        [strike] if plan.seed == HEARS && strike.fault.is_of_messages() => Some(strike.fault),
+        [strike] if plan.seed == LISTS && strike.fault.is_of_accounts() => Some(strike.fault),
         _ => None,
     }
 }
@@ -384,7 +391,9 @@ impl Tally {
         for word in states.iter().chain(reason::ALL) {
             print(word, word);
         }
-        println!("\nwhat has kept consumers from being moved and guardrails from being set wrongly, by histories:");
+        println!(
+            "\nwhat has kept consumers from being moved, guardrails from being set and accounts from leaving wrongly, by histories:"
+        );
         for guard in nearly::GUARDS {
             // Some are rare: that is said, and fails nothing.
             let count = self.reached.get(&nearly::word(guard)).copied().unwrap_or(0);
@@ -393,15 +402,18 @@ impl Tally {
         println!("\n{} histories have moved consumers", self.moved);
         let elsewhere = self.reached.get(followers::MOVED).copied().unwrap_or(0);
         println!("{elsewhere} have moved what launches another account's image");
+        let heard = self.reached.get(hearing::HEARD).copied().unwrap_or(0);
+        println!("{heard} have read messages of a queue");
+        let parted = self.reached.get(enlisting::PARTED).copied().unwrap_or(0);
+        println!("{parted} have had an account leave a policy");
         if all { never } else { 0 }
     }
 }
 
 /// What only policies bring about that none of these histories has, or hardly any: proofs by Jobs, refreshes that fail, wrong schedules,
 /// failures in numbers, maps in ConfigMaps and parameters, settings that show a copy and refuse it, a role that may not set a guardrail,
-/// Allowed AMIs, and accounts of an organization. Tests of `plan/` and scenarios play it.
-const NOT_PLAYED: [&str; 18] = [
-    reason::READ,
+/// Allowed AMIs, and accounts that were never listed. Tests of `plan/` and scenarios play it.
+const NOT_PLAYED: [&str; 17] = [
     reason::NOT_READ_YET,
     reason::MAY_REFUSE_IMAGES,
     reason::SOURCE_NOT_SHARED,

@@ -165,6 +165,35 @@ pub(crate) enum Fault {
     LauncherRevoked,
     /// Somebody makes an image that is not encrypted, and at every other moment tags it as exempt a moment later.
     ImageMade,
+
+    // People, and the queue that events come from. Only in the histories that have one.
+    /// Whoever may send to the queue does so without end, for twelve minutes.
+    MessagesFlooded,
+    /// Somebody sends events that nobody has seen: of an image that is not there, of another account, of no kind that there is, of no sense,
+    /// too large, and as if amiseal had done it.
+    MessagesForged,
+    /// Somebody turns a guardrail off, and sends an event that names more than an ARN.
+    GuardrailBlamed,
+    /// For a while messages cannot be received.
+    QueueFails,
+    /// For a while messages cannot be deleted.
+    DeletionFails,
+
+    // People, and the organization that a policy takes its accounts from. Only in the histories that have one.
+    /// Somebody moves an account from one unit of the policy to the other.
+    AccountMoved,
+    /// An account is elsewhere for a while, or in no organization.
+    AccountAway,
+    /// AWS suspends an account for a while, or somebody begins to close it.
+    AccountSuspended,
+    /// All accounts are elsewhere for a while, or in no organization.
+    UnitEmptied,
+    /// An account leaves for good, or is closed.
+    AccountLeaves,
+    /// An account comes that was not there.
+    AccountJoins,
+    /// For a while accounts cannot be listed, or some of them only; at every third moment the process dies as well.
+    ListingFails,
 }
 
 impl Fault {
@@ -193,12 +222,22 @@ impl Fault {
 
     /// Whether people do it to what launches images, or decide so of that.
     pub(crate) fn is_of_consumers(self) -> bool {
-        self >= Self::ConsumerDeclared && !self.is_of_guardrails()
+        (Self::ConsumerDeclared..Self::GuardrailTurnedOff).contains(&self)
     }
 
     /// Whether people do it to what guardrails depend on, or make images between two scans.
     pub(crate) fn is_of_guardrails(self) -> bool {
-        self >= Self::GuardrailTurnedOff
+        (Self::GuardrailTurnedOff..=Self::ImageMade).contains(&self)
+    }
+
+    /// Whether it happens to the queue that events come from.
+    pub(crate) fn is_of_messages(self) -> bool {
+        (Self::MessagesFlooded..=Self::DeletionFails).contains(&self)
+    }
+
+    /// Whether it happens to the organization that a policy takes its accounts from.
+    pub(crate) fn is_of_accounts(self) -> bool {
+        self >= Self::AccountMoved
     }
 
     /// Whether it finds something to do only in worlds with groups or with labels that are moved.
@@ -214,8 +253,10 @@ impl Fault {
     /// Whether more calls may have an effect than without it: what was made was no good, or somebody took it away, or had what was moved
     /// put back and moved again.
     pub(crate) fn costs_copies(self) -> bool {
+        let is_harmless = matches!(self, Self::AccountMoved | Self::ListingFails);
         self.is_of_consumers()
             || self.is_of_guardrails()
+            || self.is_of_accounts() && !is_harmless
             || matches!(
                 self,
                 Self::CopyPartlyPlain
@@ -227,6 +268,7 @@ impl Fault {
                     | Self::CopyDeregistered
                     | Self::CopyForged
                     | Self::MigrationStatusForged
+                    | Self::GuardrailBlamed
             )
     }
 }

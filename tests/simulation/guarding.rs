@@ -15,7 +15,7 @@ use super::groups::{by, read, template};
 use super::odd::Odd;
 use super::proving::Proofs;
 use super::stage::Stage;
-use super::undisturbed::{GUARDS, MOVES};
+use super::undisturbed::{GUARDS, HEARS, LISTS, MOVES};
 use super::world::{ONE, PLACES, TWO};
 use super::{moving, regressions};
 
@@ -156,7 +156,17 @@ impl Guarding {
                 looks: true,
             });
         }
-        let is_kept = regressions::is_kept(seed) || regressions::is_known(seed) || seed == MOVES;
+        if seed == HEARS {
+            return Some(Self {
+                modes: [["Enforce"; 3]; 2],
+                set: [Set::Nothing; PLACES.len()],
+                narrow: [false; PLACES.len()],
+                late: 30,
+                bad_keys: BadDefaultKeys::Dropped,
+                looks: false,
+            });
+        }
+        let is_kept = regressions::is_kept(seed) || regressions::is_known(seed) || [MOVES, LISTS].contains(&seed);
         // Of two policies for the same account the older one governs, which people may make the other.
         let is_plain = !moving::is_moving(seed) && Proofs::of(seed).is_none() && !Odd::of(seed).contests();
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6a4d);

@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use super::branch;
 use super::consumers;
+use super::enlisting;
 use super::fate::{Fate, Side};
 use super::findings;
 use super::followers;
@@ -40,7 +41,7 @@ use super::versions;
 use super::warden;
 use super::watchman::Watchman;
 use super::windows;
-use super::world::{Beginning, POLICIES, THIRD, THREE, TWO};
+use super::world::{Beginning, CONTROLLER, POLICIES, THIRD, THREE, TWO};
 
 const DEFINITIONS: [&str; 3] = [
     include_str!("../../crds/amiseal.dev_amiencryptionpolicies.yaml"),
@@ -79,6 +80,10 @@ const CALLS_OF_PROOFS: usize = 30;
 /// How many more where guardrails are held, and new images looked for every other minute: pages of those that were made that day.
 const CALLS_OF_GUARDRAILS: usize = 100;
 const CALLS_OF_LOOKS: usize = 16 * 20;
+/// How many more the controller's own account makes where a queue is read, three times a minute, or accounts are listed, every five minutes
+/// by pages that may be empty.
+const CALLS_OF_QUEUE: usize = 60;
+const CALLS_OF_LISTS: usize = 100;
 /// How often it is looked whether everything is done.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often it is looked whether a promise was broken while nothing is waited for.
@@ -105,6 +110,10 @@ pub(crate) struct Outcome {
     pub(crate) launches: Option<[[u64; Side::COUNT]; 2]>,
     /// The same of calls that set a guardrail.
     pub(crate) guards: Option<[[u64; Side::COUNT]; 2]>,
+    /// The same of calls that delete messages.
+    pub(crate) messages: Option<[[u64; Side::COUNT]; 2]>,
+    /// The same of calls that list accounts.
+    pub(crate) listings: Option<[[u64; Side::COUNT]; 2]>,
     /// How often calls to AWS had an effect, by operation.
     pub(crate) effects: BTreeMap<String, u64>,
     /// How often AWS was asked to change something, whatever came of it, by operation.
@@ -238,6 +247,7 @@ impl History {
         outcome.broken.extend(ended.err());
         let notes = self.stage.notes();
         (outcome.moves, outcome.launches, outcome.guards) = (notes.moves, notes.launches, notes.guards);
+        (outcome.messages, outcome.listings) = (notes.messages, notes.listings);
         outcome.struck = self.stage.fate.struck();
         outcome.branch = self.stage.fate.branch();
         outcome.journal = self.journal();
@@ -481,6 +491,11 @@ impl History {
         {
             return Err(left);
         }
+        if self.beginning.enlisting.is_some()
+            && let Some(left) = enlisting::unsettled(&self.stage, &objects)
+        {
+            return Err(left);
+        }
         if let Some(left) = versions::not_put_back(&self.stage, &objects) {
             return Err(left);
         }
@@ -516,11 +531,15 @@ impl History {
         let guarded = self.beginning.guarding.map_or(0, |guarding| {
             CALLS_OF_GUARDRAILS + if guarding.looks { CALLS_OF_LOOKS } else { 0 }
         });
+        let heard = self.beginning.hearing.map_or(0, |_| CALLS_OF_QUEUE);
+        let listed = self.beginning.enlisting.map_or(0, |_| CALLS_OF_LISTS);
+        let of_controller = heard + listed;
         let in_parts = if has_pages && was_taken_over { CALLS_IN_PARTS } else { 0 };
         for (account, calls) in self.calls_by_account() {
             let more = calls - before.get(&account).copied().unwrap_or(0);
             // The first account has two targets.
-            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited + proven + guarded) {
+            let own = if account == CONTROLLER { of_controller } else { 0 };
+            if more > 2 * (CALLS_PER_TARGET + in_parts + using + audited + proven + guarded + own) {
                 return Err(Broken::new(
                     Promise::Bounded,
                     format!("{more} calls of {account} while all is done"),
@@ -643,6 +662,7 @@ fn says(object: &Value) -> Value {
         ("/status", "lastScanTime"),
         ("/status/usage", "readTime"),
         ("/status/findings", "readTime"),
+        ("/status/accounts", "readTime"),
     ] {
         if let Some(fields) = said.pointer_mut(part).and_then(Value::as_object_mut) {
             fields.remove(field);

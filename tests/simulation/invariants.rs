@@ -53,6 +53,11 @@ pub(crate) enum Promise {
     SetWithCare,
     /// A new image is taken in once two looks, or a scan, have shown it, and within minutes where the policies have it looked for.
     FoundInTime,
+    /// A message of the queue leads to reads alone, and to no more than a scan or look a minute of each target; nothing of it is repeated,
+    /// each is deleted, and a queue that fails is asked less and less often.
+    OnlyHints,
+    /// An account leaves a policy only after two reads in a row that do not list it, and nothing is changed in it after that.
+    LeavesSlowly,
     /// What is on record of attempts and copies is not lost.
     NothingForgotten,
     /// What is changed in an account and region is changed by the replica that holds its shard.

@@ -57,7 +57,7 @@ fn set(stage: &Stage, (account, region): (&str, &str), change: impl FnOnce(&mut 
 }
 
 /// Nobody in the account can turn off what a declarative policy holds.
-fn turn_off(stage: &Stage, place: (&str, &str), name: GuardrailName) {
+pub(super) fn turn_off(stage: &Stage, place: (&str, &str), name: GuardrailName) {
     set(stage, place, |set| match name {
         GuardrailName::EbsEncryptionByDefault => set.ebs_encryption_by_default = false,
         _ if set.by_declarative_policy => {}
@@ -87,25 +87,25 @@ fn declare(stage: &Stage, place: (&'static str, &'static str), is_off: bool) {
     });
 }
 
-/// Somebody makes an image that is not encrypted, and at every other moment tags it as exempt a moment later.
-fn make(stage: &Stage, (account, region): (&'static str, &'static str), is_exempt: bool) {
-    let now = stage.clock.age();
-    let name = format!("made-{}", stage.notes().new_images.len());
-    let copied = CopiedExpectation {
+/// What is to become of an image that is to be copied as it is.
+pub(super) fn copied() -> Expectation {
+    Expectation::Copied(CopiedExpectation {
         key: KEY.to_owned(),
         launch_permissions: Keep::default(),
         description: Keep::default(),
         deprecation: Keep::default(),
         imds: Keep::default(),
         tags: TagExpectation::default(),
-    };
+    })
+}
+
+/// Somebody makes an image that is not encrypted, and at every other moment tags it as exempt a moment later.
+fn make(stage: &Stage, (account, region): (&'static str, &'static str), is_exempt: bool) {
+    let now = stage.clock.age();
+    let name = format!("made-{}", stage.notes().new_images.len());
     let spec = ImageSpec {
         name: name.clone(),
-        expect: if is_exempt {
-            Expectation::Any
-        } else {
-            Expectation::Copied(copied)
-        },
+        expect: if is_exempt { Expectation::Any } else { copied() },
         ..ImageSpec::default()
     };
     stage.edit(Edit::AddImage {

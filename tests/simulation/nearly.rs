@@ -1,5 +1,5 @@
-//! Near misses: what keeps consumers from being moved wrongly, guardrails from being set wrongly and new images from being taken in too
-//! early, and whether it has stopped something in a history.
+//! Near misses: what keeps consumers from being moved wrongly, guardrails from being set wrongly, new images from being taken in too early,
+//! messages from costing much and accounts from leaving wrongly, and whether it has stopped something in a history.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::watchman::Objects;
 /// What stands before each in the words that a history has reached.
 const NEARLY: &str = "nearly: ";
 /// All guards: those of consumers are looked at here.
-pub(crate) const GUARDS: [&str; 18] = [
+pub(crate) const GUARDS: [&str; 22] = [
     "stale read",
     "hold",
     "ownership",
@@ -35,6 +35,10 @@ pub(crate) const GUARDS: [&str; 18] = [
     "declarative policy",
     "not again",
     "two looks",
+    "hints waited",
+    "failing queue",
+    "second reading",
+    "failed listing",
 ];
 /// For how long what was read of a consumer may be acted upon.
 const FRESH: Duration = Duration::from_secs(10);

@@ -14,6 +14,9 @@ const ACTED_UPON: Duration = Duration::from_secs(5 * 60);
 /// How much longer it takes until everybody has heard of what is so in another account: a watch may miss it until that is noticed.
 const HEARD_WITHIN: Duration = Duration::from_secs(7 * 60);
 
+/// How long a read of accounts takes: it may miss one that is moved meanwhile.
+const MOVED_WITHIN: Duration = Duration::from_secs(2 * 60);
+
 /// What those who judge have to know of what was done. Moments are ages of the history.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
@@ -81,6 +84,29 @@ pub(crate) struct Notes {
     pub(crate) targets_lost: BTreeMap<(String, String), Vec<Duration>>,
     /// Images that people have made meanwhile.
     pub(crate) new_images: BTreeMap<String, New>,
+    /// Since when somebody has flooded the queue that events come from, each time.
+    pub(crate) flooded: Vec<Duration>,
+    /// Accounts that AWS Organizations did not list.
+    pub(crate) unlisted: Vec<Unlisted>,
+    /// Accounts that people have moved from one unit of a policy to another, and when.
+    pub(crate) moved_accounts: Vec<(String, Duration)>,
+    /// Accounts that have left their organization for good.
+    pub(crate) left: BTreeSet<String>,
+    /// Whether an account has joined one.
+    pub(crate) has_joined: bool,
+    /// How much was called until the first time that messages were deleted, and until the last one.
+    pub(crate) messages: Option<[[u64; Side::COUNT]; 2]>,
+    /// The same of calls that list accounts.
+    pub(crate) listings: Option<[[u64; Side::COUNT]; 2]>,
+}
+
+/// An account that AWS Organizations did not list for a while.
+#[derive(Debug, Clone)]
+pub(crate) struct Unlisted {
+    pub(crate) account: String,
+    pub(crate) from: Duration,
+    /// Until when, if it is listed again.
+    pub(crate) to: Option<Duration>,
 }
 
 /// An image that people have made meanwhile.
@@ -138,6 +164,14 @@ impl Notes {
     pub(crate) fn was_verified(&self, name: &str, at: Duration) -> bool {
         let last = self.verified.get(name);
         last.is_some_and(|last| at <= self.until(*last + READ_BEFORE + HEARD_WITHIN))
+    }
+
+    /// Whether a read may have missed an account by what it was answered at this moment.
+    pub(crate) fn is_unlisted(&self, account: &str, at: Duration) -> bool {
+        let mut unlisted = self.unlisted.iter().filter(|one| one.account == account);
+        let mut moved = self.moved_accounts.iter().filter(|(moved, _)| moved == account);
+        unlisted.any(|one| one.from <= at && one.to.is_none_or(|to| at <= to))
+            || moved.any(|(_, then)| then.abs_diff(at) <= MOVED_WITHIN)
     }
 
     /// Somebody lets go of it.

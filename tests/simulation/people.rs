@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::catalogue::Fault;
 use super::stage::Stage;
-use super::world::{EXEMPT, GUEST, THIRD, TWO};
-use super::{meddling, movers, owners, restoring};
+use super::world::{EXEMPT, GUEST, POLICIES, THIRD, TWO};
+use super::{meddling, movers, owners, reorganizing, restoring, rumours};
 
 /// Who does it, as the API server knows them.
 pub(crate) const SOMEBODY: &str = "somebody";
@@ -38,6 +38,8 @@ pub(crate) fn act(stage: &Stage, fault: Fault, request: &RequestInfo, number: u6
     match fault {
         of_consumers if of_consumers.is_of_consumers() => movers::act(stage, fault, request, number),
         of_guardrails if of_guardrails.is_of_guardrails() => meddling::act(stage, fault, number),
+        of_messages if of_messages.is_of_messages() => rumours::act(stage, fault, number),
+        of_accounts if of_accounts.is_of_accounts() => reorganizing::act(stage, fault, request, number),
         Fault::ObjectReplaced => replace(stage, request),
         Fault::OriginalDeregistered
         | Fault::CopyDeregistered
@@ -425,7 +427,10 @@ fn of_policies(stage: &Stage, fault: Fault, turn: usize) {
     let name = policy["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     // Its account, and from when until when nothing may be changed there.
     let meanwhile = || {
+        // One that takes its accounts from AWS Organizations always has the one that it has in all other histories.
+        let always = POLICIES.iter().find(|(of, _, _)| *of == name);
         let account = policy["spec"]["accounts"][0]["accountID"].as_str();
+        let account = account.or(always.map(|(_, account, _)| *account));
         let account = account.unwrap_or_default().to_owned();
         // The younger policy for the same account goes on.
         let goes_on = stage.contested && account == TWO;

@@ -9,8 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::Fault;
+use super::enlisting::Enlisting;
 use super::fate::Side;
 use super::guarding::Guarding;
+use super::hearing::Hearing;
 use super::moving;
 use super::odd::Odd;
 
@@ -92,13 +94,18 @@ impl Plan {
         // Half of them in what launches images, where anything is done to that.
         let (of_guardrails, faults): (Vec<Fault>, Vec<Fault>) =
             faults.iter().copied().partition(|fault| fault.is_of_guardrails());
+        let (of_messages, faults): (Vec<Fault>, Vec<Fault>) =
+            faults.into_iter().partition(|fault| fault.is_of_messages());
+        let (of_accounts, faults): (Vec<Fault>, Vec<Fault>) =
+            faults.into_iter().partition(|fault| fault.is_of_accounts());
+        let of_some = [&of_guardrails, &of_messages, &of_accounts].map(Vec::as_slice).concat();
         let (of_consumers, others): (Vec<Fault>, Vec<Fault>) =
             faults.into_iter().partition(|fault| fault.is_of_consumers());
         let is_moving = moving::is_newer(seed);
         let strikes = (0..count).map(|_| {
             let among = match is_moving && rng.random_bool(0.5) {
                 true if !of_consumers.is_empty() => &of_consumers,
-                _ if others.is_empty() && of_consumers.is_empty() => &of_guardrails,
+                _ if others.is_empty() && of_consumers.is_empty() => &of_some,
                 _ if others.is_empty() => &of_consumers,
                 _ => &others,
             };
@@ -114,7 +121,13 @@ impl Plan {
         });
         let mut strikes: Vec<Strike> = strikes.collect();
         if Guarding::of(seed).is_some() && !of_guardrails.is_empty() {
-            guard(seed, &mut strikes, &of_guardrails, calls);
+            replace(seed ^ 0x6a5d, &mut strikes, &of_guardrails, calls);
+        }
+        if Hearing::of(seed).is_some() && !of_messages.is_empty() {
+            replace(seed ^ 0x3e55, &mut strikes, &of_messages, calls);
+        }
+        if Enlisting::of(seed).is_some() && !of_accounts.is_empty() {
+            replace(seed ^ 0xacc7, &mut strikes, &of_accounts, calls);
         }
         Self { seed, strikes }
     }
@@ -150,9 +163,9 @@ impl Plan {
     }
 }
 
-/// Puts what people do about guardrails in the place of half of the strikes. Drawn by itself, so that all other plans are as they were.
-fn guard(seed: u64, strikes: &mut [Strike], among: &[Fault], calls: [u64; Side::COUNT]) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x6a5d);
+/// Puts what happens in some histories only in the place of half of the strikes. Drawn by itself, so that all other plans are as they were.
+fn replace(seed: u64, strikes: &mut [Strike], among: &[Fault], calls: [u64; Side::COUNT]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for strike in strikes {
         let fault = *among.choose(&mut rng).expect("a fault");
         let at = rng.random_range(1..=calls[fault.side() as usize].max(1));

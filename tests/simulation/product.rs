@@ -13,6 +13,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use prometheus::Registry;
 
+use super::hearing;
 use super::stage::Stage;
 use super::time::Virtual;
 use super::{wire, world};
@@ -79,6 +80,7 @@ pub(crate) async fn run(stage: &Stage, process: u64, replica: &Replica, clock: &
         metrics: Metrics::register(&registry)?,
         options: Options {
             watching: WATCHING,
+            event_queue: hearing::queue(&stage.before),
             ..Options::default()
         },
         instance: format!("process-{process}"),

@@ -180,6 +180,14 @@ impl Stage {
         if asked.get("Action").is_some_and(sets) && !asked.contains_key("DryRun") {
             self.note(|notes| notes.guards = Some([notes.guards.map_or(calls, |[first, _]| first), calls]));
         }
+        let is_deletion = |action: &String| action == "DeleteMessageBatch";
+        if asked.get("Action").is_some_and(is_deletion) {
+            self.note(|notes| notes.messages = Some([notes.messages.map_or(calls, |[first, _]| first), calls]));
+        }
+        let is_listing = |action: &String| ["ListAccounts", "ListAccountsForParent"].contains(&action.as_str());
+        if asked.get("Action").is_some_and(is_listing) {
+            self.note(|notes| notes.listings = Some([notes.listings.map_or(calls, |[first, _]| first), calls]));
+        }
         let number = calls[Side::Aws as usize];
         let mut lot = Lot::Served;
         for fault in faults {

@@ -13,6 +13,7 @@ use ec2sim::model::{Image, ImageState, Region, World};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
+use super::enlisting;
 use super::invariants::{Broken, Promise};
 use super::newer::BACKUP;
 use super::time::EPOCH_MILLIS;
@@ -193,6 +194,7 @@ fn is_under(image: &Image, region: &Region, key: &str) -> bool {
 
 /// Looks at what all statuses say in the end, when everything was looked through again and nothing changes any more.
 pub(crate) fn check_final(world: &World, objects: &Objects, contested: bool) -> Result<(), Broken> {
+    let listed = enlisting::more(world);
     for target in &objects.targets {
         said_of(&target.name_any(), is_plausible(target, world))?;
     }
@@ -205,7 +207,8 @@ pub(crate) fn check_final(world: &World, objects: &Objects, contested: bool) -> 
             let name = labels::target_name(policy, account, region);
             said_of(&name, final_target(&name, objects, world, is_contested))?;
         }
-        said_of(policy, final_policy(policy, regions.len(), objects))?;
+        let more = if policy == enlisting::POLICY { listed } else { 0 };
+        said_of(policy, final_policy(policy, regions.len() + more, objects))?;
     }
     Ok(())
 }

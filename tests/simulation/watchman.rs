@@ -15,8 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::consumers;
+use super::enlisting;
 use super::findings;
 use super::followers;
+use super::hearing;
 use super::history::Outcome;
 use super::invariants::{self, Broken, Promise};
 use super::judge::Judge;
@@ -24,7 +26,9 @@ use super::keeper::Keeper;
 use super::labeller::Labeller;
 use super::nearly::{self, Nearly};
 use super::notes::Notes;
+use super::porter::Porter;
 use super::proofs::Prover;
+use super::registrar::Registrar;
 use super::scout::Scout;
 use super::silence::Silence;
 use super::stage::Stage;
@@ -65,6 +69,10 @@ pub(crate) struct Watchman {
     warden: Option<Warden>,
     /// Who looks at what becomes of new images, where they are looked for.
     scout: Option<Scout>,
+    /// Who looks at what comes of messages, where there is a queue.
+    porter: Option<Porter>,
+    /// Who looks at which accounts leave, where they are listed.
+    registrar: Option<Registrar>,
     known: (
         Known<AMIEncryptionPolicy>,
         Known<AMIEncryptionTarget>,
@@ -150,6 +158,8 @@ impl Watchman {
                 .guarding
                 .filter(|guarding| guarding.looks)
                 .map(|_| Scout::default()),
+            porter: beginning.hearing.map(|_| Porter::default()),
+            registrar: beginning.enlisting.map(|_| Registrar::default()),
             known: (Known(Vec::new()), Known(Vec::new()), Known(Vec::new())),
             outcome: Outcome::default(),
         }
@@ -178,9 +188,9 @@ impl Watchman {
         }
         let before = std::mem::replace(&mut self.seen, (api.revision(), sim.stir()));
         // Leases change all the time, and promise nothing.
-        let written = api.history(before.0);
+        let versions = api.history(before.0);
         let stirred = before.1 != self.seen.1;
-        if !stirred && written.iter().all(|version| version.kind == "Lease") {
+        if !stirred && versions.iter().all(|version| version.kind == "Lease") {
             return;
         }
         if self.audited {
@@ -191,7 +201,7 @@ impl Watchman {
             *self.outcome.reached.entry(word).or_default() += 1;
         }
         self.outcome.checks += 1;
-        let written = self.sort_out(&written);
+        let written = self.sort_out(&versions);
         let notes = self.stage.notes();
         // What a status said in between had to be true as well.
         let said = written.iter().filter(|one| one.change != Change::Deleted);
@@ -218,6 +228,7 @@ impl Watchman {
             broken.extend(prover.look(&self.stage, &migrations, &objects));
         }
         broken.extend(self.guard(&objects));
+        broken.extend(self.hear(&objects, &versions));
         // What is put back may be launched again by now.
         let notes = self.stage.notes();
         broken.extend(consumers::check(&self.stage.sim, &migrations, &notes, now));
@@ -249,6 +260,9 @@ impl Watchman {
             let scout = self.scout.as_mut();
             let unfound = scout.and_then(|scout| scout.listen(&self.stage, &objects));
             self.outcome.broken.extend(unfound);
+            let porter = self.porter.as_mut();
+            let left = porter.and_then(|porter| porter.listen(&self.stage));
+            self.outcome.broken.extend(left);
         }
     }
 
@@ -265,6 +279,29 @@ impl Watchman {
         }
         for guard in stopped {
             *self.outcome.reached.entry(nearly::word(guard)).or_default() += 1;
+        }
+        broken
+    }
+
+    /// Looks at what comes of messages, and at which accounts leave.
+    fn hear(&mut self, objects: &Objects, versions: &[Version]) -> Vec<Broken> {
+        let (mut broken, mut words) = (Vec::new(), BTreeSet::new());
+        let (mut has_read, mut has_parted) = (false, false);
+        if let Some(porter) = &mut self.porter {
+            broken.extend(porter.look(&self.stage, versions));
+            words.extend(porter.stopped());
+            has_read = porter.has_read;
+        }
+        if let Some(registrar) = &mut self.registrar {
+            broken.extend(registrar.look(&self.stage, objects, versions, &self.requests.1));
+            words.extend(registrar.stopped());
+            has_parted = registrar.has_parted();
+        }
+        let mut words: Vec<String> = words.into_iter().map(nearly::word).collect();
+        words.extend(has_read.then(|| hearing::HEARD.to_owned()));
+        words.extend(has_parted.then(|| enlisting::PARTED.to_owned()));
+        for word in words {
+            *self.outcome.reached.entry(word).or_default() += 1;
         }
         broken
     }
@@ -394,7 +431,8 @@ impl Watchman {
     pub(crate) fn count_calls(&mut self) {
         let (mut effects, mut asked): (BTreeMap<String, u64>, BTreeMap<String, u64>) = Default::default();
         self.stage.sim.with_journal(|calls| {
-            for call in calls {
+            // Whoever receives messages deletes them: that changes nothing that is judged.
+            for call in calls.iter().filter(|call| call.service != "sqs") {
                 if call.effect {
                     *effects.entry(call.operation.clone()).or_default() += 1;
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -44,6 +45,7 @@ impl HttpConnector for Wire {
             let body = body.map_err(|error| ConnectorError::io(error.into()))?;
             let request = to_http(&request, body.into_bytes())?;
             let asked = asked(&request);
+            let kept_back = keep_back(&stage, &asked, &request).await;
             let lot = stage.call(process, &asked);
             if lot == Lot::DiesBefore {
                 return pending().await;
@@ -56,13 +58,24 @@ impl HttpConnector for Wire {
                 return pending().await;
             }
             let directive = answer.extensions().get::<Directive>().copied().unwrap_or_default();
-            tokio::time::sleep(LATENCY + directive.delay).await;
+            tokio::time::sleep(LATENCY + directive.delay.saturating_sub(kept_back)).await;
             if directive.drop {
                 return Err(ConnectorError::io("the connection was closed".into()));
             }
             Ok(from_http(answer))
         })
     }
+}
+
+/// Keeps a long poll back as long as its queue has nothing, as a server does that can wait. Says for how long.
+async fn keep_back(stage: &Stage, asked: &BTreeMap<String, String>, request: &http::Request<Bytes>) -> Duration {
+    let is_poll = asked.get("Action").is_some_and(|action| action == "ReceiveMessage");
+    let mut kept_back = Duration::ZERO;
+    while is_poll && kept_back < stage.sim.may_keep_back(request) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        kept_back += LOOK_AGAIN;
+    }
+    kept_back
 }
 
 /// What is asked for: the operation and its parameters. Of what is asked for in JSON the name alone, or the image that is to be scanned.
@@ -87,7 +100,9 @@ fn asked(request: &http::Request<Bytes>) -> BTreeMap<String, String> {
 }
 
 /// How long a request takes to arrive, and an answer to come back.
-pub(crate) const LATENCY: std::time::Duration = std::time::Duration::from_millis(10);
+pub(crate) const LATENCY: Duration = Duration::from_millis(10);
+/// How often it is looked whether a message has come that a long poll waits for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 fn to_http(request: &HttpRequest, bytes: Bytes) -> Result<http::Request<Bytes>, ConnectorError> {
     let mut built = http::Request::builder().method(request.method()).uri(request.uri());

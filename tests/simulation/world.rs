@@ -8,10 +8,12 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::consumers;
+use super::enlisting::{self, Enlisting};
 use super::findings;
 use super::following::{self, Followers};
 use super::groups::{self, Groups};
 use super::guarding::{self, Guarding};
+use super::hearing::{self, Hearing};
 use super::labels;
 use super::launching;
 use super::moving::{self, Ways};
@@ -102,6 +104,10 @@ pub(crate) struct Beginning {
     pub(crate) followers: Option<Followers>,
     /// How they have guardrails held, and new images looked for, if they do.
     pub(crate) guarding: Option<Guarding>,
+    /// How a queue tells of what changes, if there is one.
+    pub(crate) hearing: Option<Hearing>,
+    /// How the second policy takes its accounts from AWS Organizations, if it does.
+    pub(crate) enlisting: Option<Enlisting>,
 }
 
 /// What becomes of an image of a kind.
@@ -221,6 +227,8 @@ impl Beginning {
         findings::join(seed, &mut policies);
         proving::join(seed, &mut world, &mut policies);
         let guarding = guarding::join(seed, &names, &mut world, &mut policies);
+        let hearing = hearing::join(seed, &mut world);
+        let enlisting = enlisting::join(seed, &mut world, &mut policies);
         Self {
             world,
             policies,
@@ -235,6 +243,8 @@ impl Beginning {
             proofs: Proofs::of(seed),
             followers,
             guarding,
+            hearing,
+            enlisting,
         }
     }
 }
