@@ -15,7 +15,7 @@ const FEW: usize = 4;
 
 /// What there is by the reads so far, and how long those are missing that the last reads have lacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lasting<T>(BTreeMap<T, Option<Absence>>);
+pub(super) struct Lasting<T>(BTreeMap<T, Option<Absence>>);
 
 /// Something that is not listed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl<T> Default for Lasting<T> {
 
 impl<T: Ord> Lasting<T> {
     /// A read that began at `at` has listed these. `every` is how far reads have to be apart to count. Gives what leaves.
-    pub fn listed(&mut self, listed: BTreeSet<T>, at: Timestamp, every: Duration) -> Vec<T> {
+    pub(super) fn listed(&mut self, listed: BTreeSet<T>, at: Timestamp, every: Duration) -> Vec<T> {
         let missing = self.0.keys().filter(|one| !listed.contains(*one)).count();
         let of_many = self.0.len() >= FEW && missing * 2 > self.0.len();
         for (one, absence) in &mut self.0 {
@@ -55,34 +55,29 @@ impl<T: Ord> Lasting<T> {
     }
 
     /// These are there, whatever no read has said yet.
-    pub fn present(&mut self, present: impl IntoIterator<Item = T>) {
+    pub(super) fn present(&mut self, present: impl IntoIterator<Item = T>) {
         for one in present {
             self.0.entry(one).or_insert(None);
         }
     }
 
     /// What former reads have lacked counts no more: they were answers to another question.
-    pub fn asked_anew(&mut self) {
+    pub(super) fn asked_anew(&mut self) {
         self.0.values_mut().for_each(|absence| *absence = None);
     }
 
     /// All of them, those too that have not left yet.
-    pub fn all(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
         self.0.keys()
     }
 
     /// How many these are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Those that are not listed any more and have not left yet.
-    pub fn leaving(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn leaving(&self) -> impl Iterator<Item = &T> {
         let lacking = self.0.iter().filter(|(_, absence)| absence.is_some());
         lacking.map(|(one, _)| one)
     }

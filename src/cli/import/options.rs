@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::api::Duration as Text;
+use crate::cli::connection::EndpointArgs;
 use crate::cli::run::read_timeout;
 use crate::domain::Region;
 use crate::plan::import::{Keys, Settings};
