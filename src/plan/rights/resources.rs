@@ -2,7 +2,7 @@
 //! asked for: AWS would take such a condition for one that never holds.
 
 use super::Options;
-use super::asked::Asked;
+use super::asked::{Asked, partition};
 use super::grants::Grant;
 use super::keys::{self, PolicyKey};
 use super::operations::{besides, operations};
@@ -200,9 +200,11 @@ fn under_others(grant: Grant, statement: Statement, asked: &Asked<'_>) -> Statem
             let arns = templates.map(|id| asked.site.own("ec2", &format!("launch-template/{id}")));
             statement.when("ArnLike", "ec2:LaunchTemplate", arns.collect())
         }
-        Grant::PassInstanceRoles => {
-            statement.when("StringEquals", "iam:PassedToService", Texts::one("ec2.amazonaws.com"))
-        }
+        Grant::PassInstanceRoles => statement.when(
+            "StringEquals",
+            "iam:PassedToService",
+            ec2(partition(&asked.spec.region)),
+        ),
         _ => statement,
     }
 }
@@ -248,6 +250,15 @@ fn via_ec2(statement: Statement, site: &Site) -> Statement {
     }
     let services = site.regions.iter().map(|region| format!("ec2.{region}.amazonaws.com"));
     statement.when("StringEquals", VIA, services.collect())
+}
+
+/// EC2, as roles are passed to it. Policies that AWS manages, such as AmazonECS_FullAccess, name it in both ways for the regions in China.
+fn ec2(partition: &str) -> Texts {
+    let names: &[&str] = match partition {
+        "aws-cn" => &["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],
+        _ => &["ec2.amazonaws.com"],
+    };
+    names.iter().copied().collect()
 }
 
 /// Only while EC2 makes what is tagged.

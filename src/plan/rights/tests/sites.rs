@@ -19,6 +19,7 @@ fn each_partition_has_arns_of_its_own_and_says_by_way_of_ec2_only_where_aws_docu
         ("eu-west-1", "aws", true),
         ("us-gov-west-1", "aws-us-gov", true),
         ("cn-north-1", "aws-cn", false),
+        ("eusc-de-east-1", "aws-eusc", false),
     ] {
         let policy = in_regions(
             &format!("{{name: {region}, kmsKeyID: alias/ami}}"),
@@ -43,6 +44,24 @@ fn each_partition_has_arns_of_its_own_and_says_by_way_of_ec2_only_where_aws_docu
         let trust = json!(account.trust);
         let trusted = trust["Statement"][0]["Principal"]["AWS"].as_str().expect("a principal");
         assert!(trusted.starts_with(&format!("arn:{partition}:iam::")), "{trusted}");
+    }
+}
+
+#[test]
+fn roles_are_passed_to_ec2_by_its_name_in_the_partition() {
+    for (region, expected) in [
+        ("eu-west-1", json!("ec2.amazonaws.com")),
+        ("us-gov-west-1", json!("ec2.amazonaws.com")),
+        ("cn-north-1", json!(["ec2.amazonaws.com", "ec2.amazonaws.com.cn"])),
+    ] {
+        let policy = in_regions(
+            &format!("{{name: {region}, kmsKeyID: alias/ami}}"),
+            "Enforce",
+            EVERYTHING,
+        );
+        let account = account(&policy, &with_groups());
+        let condition = json!(statement(&account, Grant::PassInstanceRoles).condition);
+        assert_eq!(condition["StringEquals"]["iam:PassedToService"], expected, "{region}");
     }
 }
 
