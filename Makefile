@@ -252,6 +252,13 @@ if [ ! -e "$$modules/installed" ]; then \
 fi
 endef
 
+.PHONY: iam-lint
+iam-lint: build ## Hold the rights that `amiseal iam-policy` prints, and the documents, against AWS's own data and cfn-lint
+	@$(call venv,iam,tests/rights/iam/requirements.txt); \
+	$(call npm,iam,tests/rights/iam); \
+	IAM_MODULES="$$modules" CFN_LINT="$$venv/bin/cfn-lint" AMISEAL_BIN="$(CARGO_TARGET_DIR)/debug/amiseal" \
+		node --test --test-reporter spec tests/rights/iam/*.test.mjs
+
 # A browser comes with the system: Debian's package is chromium.
 CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
 # A folder for pictures of the report's page.

@@ -97,8 +97,9 @@ fn managed(name: &str, policy: &Policy) -> Value {
 fn made(role: &str, account: &AccountRights, attached: &[Value]) -> Value {
     let (path, _) = path_and_name(Some(role)).unwrap_or_default();
     let mut trust = json!(account.trust);
-    if let Some(principal) = trust.pointer_mut("/Statement/0/Principal/AWS") {
-        *principal = json!({"Ref": "TrustedPrincipals"});
+    let statements = trust.pointer_mut("/Statement").and_then(Value::as_array_mut);
+    for statement in statements.into_iter().flatten() {
+        statement["Principal"]["AWS"] = json!({"Ref": "TrustedPrincipals"});
     }
     json!({
         "Type": "AWS::IAM::Role",

@@ -9,21 +9,28 @@ const ACCOUNT: &str = "CONTROLLER_ACCOUNT";
 const PROVIDER: &str = "OIDC_PROVIDER";
 /// Whom EKS's webhook names in the tokens of service accounts.
 const AUDIENCE: &str = "sts.amazonaws.com";
+const TRUST: &str = "TrustTheController";
+const ASSUME: &str = "sts:AssumeRole";
+/// The session is tagged with the policy's name.
+const TAG: &str = "sts:TagSession";
 
 /// The role of an account trusts the controller, and who else is named, with the policy's external ID.
 pub(super) fn of_role(account: &AccountRights, options: &Options) -> Policy {
     let principals = [controller(options, account.partition)];
-    let principals = principals.into_iter().chain(options.trusted.iter().cloned());
-    // The session is tagged with the policy's name.
-    let actions = ["sts:AssumeRole", "sts:TagSession"].into_iter().collect();
-    let mut statement =
-        Statement::allow("TrustTheController", actions, Texts::default()).to("AWS", principals.collect());
+    let principals: Texts = principals.into_iter().chain(options.trusted.iter().cloned()).collect();
+    let allow =
+        |sid: &str, actions: Texts| Statement::allow(sid, actions, Texts::default()).to("AWS", principals.clone());
     // Where one policy gives no external ID, the role can ask for none.
     let ids: Option<Vec<String>> = account.external_ids.iter().cloned().collect();
-    if let Some(ids) = ids.filter(|ids| !ids.is_empty()) {
-        statement = statement.when("StringEquals", "sts:ExternalId", Texts(ids));
-    }
-    Policy::of(vec![statement])
+    let statements = match ids.filter(|ids| !ids.is_empty()) {
+        None => vec![allow(TRUST, [ASSUME, TAG].into_iter().collect())],
+        // The Service Authorization Reference has the external ID for the first action alone: asked for with the second, it never holds.
+        Some(ids) => vec![
+            allow(TRUST, Texts::one(ASSUME)).when("StringEquals", "sts:ExternalId", Texts(ids)),
+            allow("TagTheSession", Texts::one(TAG)),
+        ],
+    };
+    Policy::of(statements)
 }
 
 /// The controller's own role, or what stands for it.
@@ -61,7 +68,7 @@ fn by_web_identity(options: &Options, partition: &str) -> Statement {
 
 /// "EKS Pod Identity role" in the user guide of EKS: EKS tags the session with where the Pod runs.
 fn by_pod_identity(options: &Options) -> Statement {
-    let actions = ["sts:AssumeRole", "sts:TagSession"].into_iter().collect();
+    let actions = [ASSUME, TAG].into_iter().collect();
     let given = |tag: &str| format!("aws:RequestTag/{tag}");
     let statement = Statement::allow("TrustTheServiceAccount", actions, Texts::default())
         .to("Service", Texts::one("pods.eks.amazonaws.com"))

@@ -1,7 +1,7 @@
 //! STS: AssumeRole and GetCallerIdentity.
 
 use crate::engine::{Done, Outcome, Request, State, session_time};
-use crate::iam::{Policy, Session};
+use crate::iam::{Ask, Policy, Session};
 use crate::model::{Role, World};
 use crate::spec::{OptIn, digest};
 use crate::wire::{ApiError, Xml};
@@ -185,10 +185,11 @@ fn trusted_role(
         .iter()
         .any(|p| role.trust.iter().any(|t| t == p || t == "*"));
     let right_id = role.external_id.as_deref().is_none_or(|id| Some(id) == external_id);
-    if !trusted || !right_id || !request.may("sts:AssumeRole") {
+    let may = |action: &str| request.may_do(&Ask::of(action, arn));
+    if !trusted || !right_id || !may("sts:AssumeRole") {
         return Err(denied("sts:AssumeRole"));
     }
-    if tagged && !(role.session_tags && request.may("sts:TagSession")) {
+    if tagged && !(role.session_tags && may("sts:TagSession")) {
         return Err(denied("sts:TagSession"));
     }
     Ok(role.clone())

@@ -117,11 +117,11 @@ async fn without_the_tag_that_a_role_needs_the_denied_action_is_named_before_any
 
 #[tokio::test]
 async fn what_is_denied_of_one_image_holds_up_no_other() {
-    let protected = "{name: protected, creationDate: 2020-01-01T00:00:00Z, tags: {tier: secret}, expect: untouched}";
+    let protected =
+        "{id: ami-0a1b2c3d4e5f60718, name: protected, creationDate: 2020-01-01T00:00:00Z, expect: untouched}";
     let mut world = small_world(&[protected, &plain_ones("web-", 3)]);
     world.accounts[1].roles[0].statements.push(json!({
-        "Effect": "Deny", "Action": "ec2:*", "Resource": "arn:aws:ec2:*::image/*",
-        "Condition": {"StringEquals": {"aws:ResourceTag/tier": "secret"}},
+        "Effect": "Deny", "Action": "ec2:*", "Resource": "arn:aws:ec2:*::image/ami-0a1b2c3d4e5f60718",
     }));
     for operation in [
         "CopyImage",

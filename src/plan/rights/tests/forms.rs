@@ -21,15 +21,20 @@ fn parsed(text: &str) -> Value {
 #[test]
 fn a_role_trusts_the_controller_and_who_is_named_by_the_external_id() {
     let trust = json!(account(&policy("Audit", ""), &named()).trust);
+    let principal = json!({"AWS": [CONTROLLER, "arn:aws:iam::999900001111:role/engineer"]});
     assert_eq!(
         trust["Statement"],
-        json!([{
-            "Sid": "TrustTheController",
-            "Effect": "Allow",
-            "Principal": {"AWS": [CONTROLLER, "arn:aws:iam::999900001111:role/engineer"]},
-            "Action": ["sts:AssumeRole", "sts:TagSession"],
-            "Condition": {"StringEquals": {"sts:ExternalId": "platform"}},
-        }])
+        json!([
+            {
+                "Sid": "TrustTheController",
+                "Effect": "Allow",
+                "Principal": principal,
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": "platform"}},
+            },
+            {"Sid": "TagTheSession", "Effect": "Allow", "Principal": principal, "Action": "sts:TagSession"},
+        ]),
+        "a session is tagged without an external ID"
     );
     let unnamed = json!(account(&policy("Audit", ""), &options()).trust);
     let placeholder = &unnamed["Statement"][0]["Principal"]["AWS"];
@@ -45,7 +50,12 @@ fn a_role_that_one_policy_assumes_without_an_external_id_asks_for_none() {
     let closed = trust(&[policy("Audit", "")]);
     assert!(closed["Statement"][0].get("Condition").is_some());
     let both = trust(&[policy("Audit", ""), open]);
+    assert_eq!(both["Statement"].as_array().map(Vec::len), Some(1), "{both}");
     assert!(both["Statement"][0].get("Condition").is_none(), "{both}");
+    assert_eq!(
+        both["Statement"][0]["Action"],
+        json!(["sts:AssumeRole", "sts:TagSession"])
+    );
 }
 
 #[test]
@@ -207,10 +217,13 @@ fn a_template_is_for_all_accounts_that_take_the_same_and_names_none() {
     let template_of = parsed(&text);
     let role = &template_of["Resources"]["Role"]["Properties"];
     assert_eq!(role["RoleName"], json!({"Ref": "RoleName"}));
-    assert_eq!(
-        role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"],
-        json!({"Ref": "TrustedPrincipals"})
-    );
+    let trust = role["AssumeRolePolicyDocument"]["Statement"]
+        .as_array()
+        .expect("statements");
+    assert_eq!(trust.len(), 2);
+    for statement in trust {
+        assert_eq!(statement["Principal"], json!({"AWS": {"Ref": "TrustedPrincipals"}}));
+    }
     let attached = role["ManagedPolicyArns"].as_array().expect("policies");
     for reference in attached {
         let id = reference["Ref"].as_str().expect("a name");

@@ -19,6 +19,7 @@ fn each_partition_has_arns_of_its_own_and_says_by_way_of_ec2_only_where_aws_docu
         ("eu-west-1", "aws", true),
         ("us-gov-west-1", "aws-us-gov", true),
         ("cn-north-1", "aws-cn", false),
+        ("eusc-de-east-1", "aws-eusc", false),
     ] {
         let policy = in_regions(
             &format!("{{name: {region}, kmsKeyID: alias/ami}}"),

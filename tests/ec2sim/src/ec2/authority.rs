@@ -44,9 +44,10 @@ fn about(state: &State, request: &Request) -> Vec<About> {
     match request.operation.as_str() {
         "CopyImage" => {
             let [image, snapshot] = ["image", "snapshot"].map(|kind| made(state, request, kind));
-            // The original and the copy are both images to it.
+            // The original and the copy are both images to it. The Service Authorization Reference has no tags of the original for it.
             let original = named("SourceImageId").map(|original| About {
                 request_tags: image.request_tags.clone(),
+                resource_tags: Tags::new(),
                 ..original
             });
             original.into_iter().chain([image, snapshot]).collect()

@@ -74,7 +74,10 @@ impl<'a> Ask<'a> {
             return self.request_tags.get(name).map(String::as_str).into_iter().collect();
         }
         if let Some(name) = RESOURCE_TAGS.iter().find_map(|prefix| key.strip_prefix(prefix)) {
-            return self.resource_tags.get(name).map(String::as_str).into_iter().collect();
+            // Each service has its own key for its own resources, and `aws:ResourceTag` is of all.
+            let is_given = key.starts_with("aws:") || key.split(':').next() == self.action.split(':').next();
+            let value = self.resource_tags.get(name).filter(|_| is_given);
+            return value.map(String::as_str).into_iter().collect();
         }
         let known = self.context.iter().filter(|(name, _)| name == key);
         known.map(|(_, value)| value.as_str()).collect()
@@ -247,6 +250,7 @@ mod tests {
             (r#"{"StringEquals":{"aws:RequestTag/cost":"12"}}"#, &none, &cost, false),
             (r#"{"StringLike":{"aws:ResourceTag/team":"sh*"}}"#, &none, &cost, true),
             (r#"{"StringLike":{"ec2:ResourceTag/team":"sh*"}}"#, &none, &cost, true),
+            (r#"{"StringLike":{"ssm:resourceTag/team":"sh*"}}"#, &none, &cost, false),
             (
                 r#"{"StringNotEquals":{"aws:ResourceTag/team":"shop"}}"#,
                 &none,

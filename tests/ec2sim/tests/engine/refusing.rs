@@ -129,7 +129,7 @@ fn a_role_may_be_denied_what_comes_without_a_tag_in_dry_runs_as_in_calls() {
 }
 
 #[test]
-fn a_role_may_be_denied_one_image_for_its_tags_and_one_key_for_its_name() {
+fn a_role_may_be_denied_one_image_for_its_tags_or_its_id_and_one_key_for_its_name() {
     let sim = plain();
     statements(
         &sim,
@@ -142,18 +142,16 @@ fn a_role_may_be_denied_one_image_for_its_tags_and_one_key_for_its_name() {
         ]),
     );
     let c = writer(&sim);
-    let refused = c.copy(WEB, "copy", "alias/good", &[]);
+    let attribute = [("ImageId", WEB), ("Attribute", "launchPermission")];
+    let refused = c.ec2("DescribeImageAttribute", &attribute);
     assert_eq!(refused.code(), "UnauthorizedOperation");
     assert!(
         refused.body.contains("explicit deny") && refused.body.contains(WEB),
         "{}",
         refused.body
     );
-    let attribute = [("ImageId", WEB), ("Attribute", "launchPermission")];
-    assert_eq!(
-        c.ec2("DescribeImageAttribute", &attribute).code(),
-        "UnauthorizedOperation"
-    );
+    let dry = c.copy(WEB, "copy", "alias/good", &[("DryRun", "true")]);
+    assert_eq!(dry.code(), "DryRunOperation", "CopyImage has no tags of the original");
     assert_eq!(
         c.images(&[("Owner.1", "self")]),
         ["web"],
@@ -164,10 +162,17 @@ fn a_role_may_be_denied_one_image_for_its_tags_and_one_key_for_its_name() {
         tags: [("team".to_owned(), "b".to_owned())].into(),
     })
     .expect("an image");
-    assert_eq!(c.copy(WEB, "copy", "alias/good", &[]).code(), "OK");
+    assert_eq!(c.ec2("DescribeImageAttribute", &attribute).code(), "OK");
     assert_eq!(c.kms("DescribeKey", &json!({"KeyId": "alias/good"})).code(), "OK");
     for named in ["alias/other", "key-other"] {
         let refused = c.kms("DescribeKey", &json!({"KeyId": named}));
         assert!(refused.code().contains("AccessDenied"), "{}", refused.body);
+    }
+    let image = format!("arn:aws:ec2:*::image/{WEB}");
+    let by_id = json!([{"Effect": "Deny", "Action": "ec2:CopyImage", "Resource": image}]);
+    for (denied, code) in [(by_id, "UnauthorizedOperation"), (json!([]), "OK")] {
+        statements(&sim, denied);
+        let reply = c.copy(WEB, "copy", "alias/good", &[]);
+        assert_eq!(reply.code(), code, "{}", reply.body);
     }
 }
