@@ -189,8 +189,10 @@ impl Policy {
         targets.retain(|target| is_mine(target.labels()));
         let mut migrations = self.view.migrations.state();
         migrations.retain(|migration| is_mine(migration.labels()));
-        let mut settled = Settled::default();
-        settled.asked = asked(&name, &policy.spec);
+        let mut settled = Settled {
+            asked: asked(&name, &policy.spec),
+            ..Settled::default()
+        };
         for target in &targets {
             if target.metadata.deletion_timestamp.is_some() {
                 return Err(format!("{} is being deleted", target.name_any()));

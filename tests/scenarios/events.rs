@@ -305,15 +305,15 @@ async fn messages_that_may_not_be_deleted_are_acted_on_once_and_that_is_told_onc
             status.last_scan_time.map(drop)
         })
         .await;
-    let scanned = scans(&scenario);
+    let scanned = scenario.scans();
     send(&scenario, called("ModifyImageAttribute"), 1);
     scenario
-        .until("a scan", async || (scans(&scenario) > scanned).then_some(()))
+        .until("a scan", async || (scenario.scans() > scanned).then_some(()))
         .await;
     counted(&scenario, &mut replica, "repeated", 3.0).await;
     let hints = r#"amiseal_event_messages_total{result="hint"}"#;
     assert_eq!(value(&mut replica, hints).await, 1.0);
-    assert_eq!(scans(&scenario), scanned + 1);
+    assert!(scenario.scans() <= scanned + 1);
     let since = "amiseal_event_queue_unreadable_since_timestamp_seconds";
     assert!(value(&mut replica, since).await > 0.0);
     assert!(value(&mut replica, r#"amiseal_event_queue_failures_total{class="Denied"}"#).await >= 3.0);
