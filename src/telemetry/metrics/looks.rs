@@ -26,7 +26,7 @@ impl LookMetrics {
             )?,
             succeed: int_gauges(
                 "amiseal_new_images_looked_for",
-                "Whether looks for new images succeed: 1 or 0, and 0 once three in a row have failed or a person has to act. Nothing where the policy asks for no looks, while scans fail, and under suspend.",
+                "Whether looks for new images succeed: 1, or 0 once three in a row have failed or a person has to act. Nothing where the policy asks for no looks, while scans fail, and under suspend.",
                 &TARGET,
             )?,
         })
