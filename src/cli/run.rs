@@ -138,7 +138,7 @@ async fn run_until_stopped(args: &Args) -> Result<()> {
     let metrics = Metrics::register(&registry)?;
     let aws_metrics = AwsMetrics::register(&registry)?;
     let health = Arc::new(Health::default());
-    let server = tokio::spawn(serve(args.listen, registry, health.clone()));
+    let server = tokio::spawn(serve(args.listen, registry, metrics.clone(), health.clone()));
 
     let instance = identity(args);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());

@@ -115,6 +115,13 @@ impl Reader<'_> {
             }
             return true;
         };
+        if !problem::needs_a_person(&error) {
+            // Whoever gets them next deletes them, and this replica may hear of no other message for long.
+            tracing::debug!(%error, "could not delete messages of the queue of events: they come again");
+            context.metrics.events.missed(error.class.as_str());
+            self.undeleted.keep(ids);
+            return false;
+        }
         let now = context.clock.system_time();
         context.metrics.events.failed(error.class.as_str(), now);
         if self.undeleted.failed(ids) {

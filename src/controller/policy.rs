@@ -21,6 +21,7 @@ use crate::aws::{Cause, PolicyGate};
 use crate::plan::accounts::status as say_accounts;
 use crate::plan::allowance::Urgency;
 use crate::plan::map::say::Said;
+use crate::plan::regions::{RegionWatches, status as say_regions};
 use crate::plan::{expand, permissions, status};
 
 /// How long to wait for the targets of a deleted policy of the same name to be collected.
@@ -48,7 +49,7 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
         return Ok(Action::await_change());
     }
     // Regions are read beside the visits to policies: an account that does not answer holds up none.
-    let resolved = regions::resolve(&ctx, &policy, &kept.spec);
+    let (resolved, watches) = regions::resolve(&ctx, &policy, &kept.spec);
     let wanted: Wanted = expand::targets(&name, &resolved)
         .into_iter()
         .map(|spec| (labels::target_name(&name, &spec.account_id, &spec.region), spec))
@@ -59,7 +60,7 @@ pub(super) async fn reconcile(policy: Arc<AMIEncryptionPolicy>, ctx: Arc<Context
     ours.sort_by_cached_key(|target| target.name_any());
     // Where one target cannot be made, the status and the map are kept all the same.
     let adjusted = adjust_targets(&ctx, &policy, &wanted, &ours, &others).await;
-    let (mut decided, of_parameters) = decide(&ctx, &policy, &wanted, &ours, &kept);
+    let (mut decided, of_parameters) = decide(&ctx, &policy, &wanted, &ours, &kept, watches.as_ref());
     let mapped = maps::keep(&ctx, &policy, &mut decided, of_parameters).await;
     // What has become of the map is put on record also where it could not be kept.
     let recorded = record(&ctx, &policy, &decided).await?;
@@ -129,6 +130,7 @@ fn decide(
     wanted: &Wanted,
     ours: &[Arc<AMIEncryptionTarget>],
     accounts: &Kept,
+    regions: Option<&RegionWatches>,
 ) -> (AMIEncryptionPolicyStatus, Option<Said>) {
     let named = ours.iter().map(|target| (target.name_any(), target));
     let kept: Vec<_> = named.filter(|(name, _)| wanted.contains_key(name)).collect();
@@ -154,7 +156,7 @@ fn decide(
     );
     let (watch, total) = (accounts.watch.as_ref(), accounts.spec.accounts.len());
     say_accounts(&mut decided, &current, &policy.spec, watch, total, now);
-    regions::say(ctx, policy, &mut decided, &accounts.spec);
+    say_regions(&mut decided, &current, &accounts.spec, regions, now);
     (decided, status::map_parameters(&policy.spec, wanted.len(), &counted))
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::Context;
 use super::policy::is_made_by;
 use super::registry::{jittered, lock};
-use crate::api::{AMIEncryptionPolicy, AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus};
+use crate::api::{AMIEncryptionPolicy, AMIEncryptionPolicySpec};
 use crate::aws::{Access, SessionKey};
 use crate::domain::{AccountId, Region};
 use crate::plan::regions::{self, RegionWatches, Source};
@@ -56,21 +56,29 @@ impl Regions {
     pub(super) fn clear(&self) {
         lock(&self.watches).clear();
     }
+
+    /// Whether a policy asks for this, and is not suspended.
+    fn asks(&self, policy: &str, source: &Source) -> bool {
+        let watches = lock(&self.watches);
+        let known = watches.get(policy).filter(|known| !known.is_suspended);
+        known.is_some_and(|known| known.watches.asks(source))
+    }
 }
 
-/// A policy's spec with the regions that are known of its accounts, as if it listed them. `spec` has all of its accounts.
+/// A policy's spec with the regions that are known of its accounts, as if it listed them, and what is known; nothing where it takes all
+/// regions of no account. `spec` has all of its accounts.
 pub(super) fn resolve(
     ctx: &Context,
     policy: &AMIEncryptionPolicy,
     spec: &AMIEncryptionPolicySpec,
-) -> AMIEncryptionPolicySpec {
+) -> (AMIEncryptionPolicySpec, Option<RegionWatches>) {
     let name = policy.name_any();
     let sources = regions::sources(spec);
     let all = &ctx.registry.regions;
     if sources.is_empty() {
         lock(&all.watches).remove(&name);
         ctx.metrics.regions_read(&name, None);
-        return spec.clone();
+        return (spec.clone(), None);
     }
     let uid = policy.uid().unwrap_or_default();
     let mut watches = lock(&all.watches);
@@ -78,6 +86,7 @@ pub(super) fn resolve(
     if known.uid != uid {
         *known = Known {
             uid,
+            watches: RegionWatches::after(policy.status.as_ref()),
             ..Known::default()
         };
     }
@@ -88,22 +97,11 @@ pub(super) fn resolve(
     let shown = (!policy.spec.suspend).then(|| known.watches.read_at());
     ctx.metrics.regions_read(&name, shown);
     let resolved = regions::resolved(spec, |account| known.watches.regions(account));
+    // Reads go on meanwhile. What they come to has no targets before the next visit, and until then the status must not count it.
+    let now = known.watches.clone();
     drop(watches);
     all.asked.notify_one();
-    resolved
-}
-
-/// Says in a policy's status what is known of the regions of its accounts. `spec` has all of these.
-pub(super) fn say(
-    ctx: &Context,
-    policy: &AMIEncryptionPolicy,
-    decided: &mut AMIEncryptionPolicyStatus,
-    spec: &AMIEncryptionPolicySpec,
-) {
-    let current = policy.status.clone().unwrap_or_default();
-    let watches = lock(&ctx.registry.regions.watches);
-    let known = watches.get(&policy.name_any()).map(|known| &known.watches);
-    regions::status(decided, &current, spec, known, ctx.clock.now());
+    (resolved, Some(now))
 }
 
 /// The regions that a policy's targets are in, by account.
@@ -163,7 +161,7 @@ impl Reader<'_> {
         {
             self.begin(policy, source);
         }
-        self.tell();
+        let next = [next, self.tell()].into_iter().flatten().min();
         let context = self.context;
         let wait = async {
             match next {
@@ -213,11 +211,11 @@ impl Reader<'_> {
     }
 
     fn begin(&mut self, policy: String, source: Source) {
-        let of = (policy.clone(), source.scope.account.clone());
-        if !self.busy.insert(of.clone()) {
+        let (context, of) = (self.context, (policy.clone(), source.scope.account.clone()));
+        // Since it came into the queue, another replica may lead, or the policy may be gone, suspended or another one.
+        if !context.registry.regions.asks(&policy, &source) || !self.busy.insert(of.clone()) {
             return;
         }
-        let context = self.context;
         let read = async move {
             let is_news = Box::pin(read(context, &policy, &source)).await;
             (of, is_news)
@@ -232,15 +230,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Has policies visited again of which there is something new: now and then, and once nothing waits to be read.
-    fn tell(&mut self) {
-        let now = self.context.clock.monotonic();
-        if self.queue.is_empty() || now.saturating_sub(self.told_at) >= TOLD_EVERY {
-            self.told_at = now;
-            for policy in std::mem::take(&mut self.told) {
-                self.context.registry.wake_policy(&policy);
-            }
+    /// Has policies visited again of which there is something new: now and then, and once nothing waits to be read. Gives the time until
+    /// that is to be done, where it is not done yet: reads that are under way may take long.
+    fn tell(&mut self) -> Option<Duration> {
+        if self.told.is_empty() {
+            return None;
         }
+        let now = self.context.clock.monotonic();
+        let wait = TOLD_EVERY.saturating_sub(now.saturating_sub(self.told_at));
+        if !self.queue.is_empty() && !wait.is_zero() {
+            return Some(wait);
+        }
+        self.told_at = now;
+        for policy in std::mem::take(&mut self.told) {
+            self.context.registry.wake_policy(&policy);
+        }
+        None
     }
 }
 

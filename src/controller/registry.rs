@@ -372,6 +372,12 @@ impl Registry {
         self.wake_target(name);
     }
 
+    /// Has the policy's key, and those of its originals, read again: a copy has failed, maybe for one of them.
+    pub(super) fn doubt_keys(&self, name: &str, now: Timestamp) {
+        lock(&self.target_state(name)).key.doubt(now);
+        self.doubt_source_keys(name, now);
+    }
+
     /// Works on the copy budget of an account and region. What takes long there holds up no other.
     pub(super) fn copy_budget<T>(&self, scope: &Scope, work: impl FnOnce(&mut CopyBudget) -> T) -> T {
         let budget = lock(&self.copy_budgets).entry(scope.clone()).or_default().clone();

@@ -22,6 +22,8 @@ pub struct KeyWatch {
     read: Option<Timestamp>,
     /// Failures in a row.
     failures: u32,
+    /// Whether a copy has failed since, maybe for the key.
+    doubted: bool,
 }
 
 impl Default for KeyWatch {
@@ -32,6 +34,7 @@ impl Default for KeyWatch {
             due: None,
             read: None,
             failures: 0,
+            doubted: false,
         }
     }
 }
@@ -55,6 +58,18 @@ impl KeyWatch {
     /// When KMS answered last.
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read
+    }
+
+    /// Whether nothing is to be copied before KMS has answered.
+    pub fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
+    /// A copy has failed, maybe for the key: it is read now, and nothing is copied before KMS has answered. Of many copies one is enough.
+    pub fn doubt(&mut self, now: Timestamp) {
+        if !std::mem::replace(&mut self.doubted, true) {
+            self.due = Some(now);
+        }
     }
 
     /// KMS has answered.
@@ -131,6 +146,27 @@ mod tests {
         assert_eq!(key.due(), Some(at(42)), "the first wait again");
         key.forget();
         assert_eq!(**key.view(), KeyView::Unknown);
+    }
+
+    #[test]
+    fn a_key_that_a_copy_may_have_failed_for_is_read_at_once_and_doubted_until_kms_answers() {
+        let mut key = KeyWatch::default();
+        key.read(KeyView::Unresolved(KeyProblem::NotFound), at(0));
+        assert!(!key.is_doubted());
+        key.doubt(at(10));
+        assert_eq!((key.is_doubted(), key.due()), (true, Some(at(10))));
+        key.failed(&unreachable(), "alias/ami", at(10));
+        key.doubt(at(11));
+        assert_eq!(
+            (key.is_doubted(), key.due()),
+            (true, Some(at(12))),
+            "it is asked for no more often where many copies have failed"
+        );
+        key.read(KeyView::Unresolved(KeyProblem::NotFound), at(12));
+        assert!(!key.is_doubted());
+        key.doubt(at(20));
+        key.changed(at(21));
+        assert!(!key.is_doubted(), "the copy was made under another key");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The HTTP server for Prometheus and the kubelet.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,11 +8,15 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::stream;
 use prometheus::{Registry, TextEncoder};
+
+use super::Metrics;
 
 /// What the probes answer.
 #[derive(Default)]
@@ -47,21 +52,31 @@ impl Health {
 #[derive(Clone)]
 struct Shared {
     registry: Registry,
+    metrics: Metrics,
     health: Arc<Health>,
 }
 
-/// Serves `/metrics`, `/livez` and `/readyz` at `address` until the future is dropped.
-pub async fn serve(address: SocketAddr, registry: Registry, health: Arc<Health>) -> anyhow::Result<()> {
+/// Serves `/metrics` of the registry and of what is shown beside it, `/livez` and `/readyz` at `address` until the future is dropped.
+pub async fn serve(
+    address: SocketAddr,
+    registry: Registry,
+    metrics: Metrics,
+    health: Arc<Health>,
+) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("--listen {address} cannot be bound; choose another address"))?;
     let bound = listener.local_addr()?;
     tracing::info!(address = %bound, "serving /metrics, /livez and /readyz");
     let router = Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(exposition))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .with_state(Shared { registry, health });
+        .with_state(Shared {
+            registry,
+            metrics,
+            health,
+        });
     axum::serve(listener, router)
         .await
         .context("the HTTP server has stopped")
@@ -81,9 +96,14 @@ async fn ready(State(shared): State<Shared>) -> Response {
     }
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
+async fn exposition(State(shared): State<Shared>) -> Response {
     match TextEncoder::new().encode_to_string(&shared.registry.gather()) {
-        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Ok(text) => {
+            // A piece is made when the one before it was sent.
+            let pieces = std::iter::once(text).chain(shared.metrics.pieces());
+            let body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
+            ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], body).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "cannot encode the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use amiseal::api::MigrationState;
 use amiseal::api::conditions::{self, reason};
+use ec2sim::spec::FailedCopies;
 use ec2sim::{Act, AttributeLie, Edit, FaultRule, WorldSpec};
 use serde_json::json;
 
@@ -42,11 +43,26 @@ async fn a_copy_that_has_failed_by_the_time_aws_answers_is_not_tried_anew_under_
     fails_for_its_key(&scenario).await;
 }
 
-/// The key is disabled while the first copy is made, and enabled once that is said.
-async fn fails_for_its_key(scenario: &Scenario) {
+#[tokio::test]
+async fn a_copy_that_has_failed_and_vanished_by_the_time_aws_answers_is_not_tried_anew_under_the_disabled_key() {
+    let mut world = small_world(&["{name: web, expect: any}"]);
+    world.settings.copies.base_seconds = 3600.0;
+    world.settings.copies.failed = FailedCopies::Vanish;
+    let scenario = Scenario::new(world).await;
+    scenario.sim().add_fault(once("CopyImage", Act::DelayReply(3.0)));
     let _replica = scenario.start().await;
+    is_disabled_while_copying(&scenario, "1h").await;
+    let migration = scenario.stalls(&scenario.image("web"), reason::KEY_DISABLED).await;
+    let failures = migration.status.and_then(|status| status.copy?.failures);
+    assert_eq!(failures, Some(1));
+    assert_eq!(scenario.effects(), ["CopyImage", "DeleteSnapshot"]);
+    scenario.judged();
+}
+
+/// The key is disabled while the first copy is made.
+async fn is_disabled_while_copying(scenario: &Scenario, scans: &str) {
     scenario
-        .apply(&with(policy("production", &[ACCOUNT]), "scanInterval", json!("1m")))
+        .apply(&with(policy("production", &[ACCOUNT]), "scanInterval", json!(scans)))
         .await;
     scenario
         .until("the copy", async || (scenario.copies_made() == 1).then_some(()))
@@ -54,7 +70,12 @@ async fn fails_for_its_key(scenario: &Scenario) {
     // Nothing is waited for in between: whether the controller has AWS's answer by now makes no difference.
     scenario.edit(key_state("Disabled"));
     scenario.sim().advance(Duration::from_secs(3600));
+}
 
+/// The key is disabled while the first copy is made, and enabled once that is said.
+async fn fails_for_its_key(scenario: &Scenario) {
+    let _replica = scenario.start().await;
+    is_disabled_while_copying(scenario, "1m").await;
     let image = scenario.image("web");
     scenario.stalls(&image, reason::KEY_DISABLED).await;
     scenario

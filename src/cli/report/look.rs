@@ -17,11 +17,13 @@ use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
 use crate::controller::survey;
 use crate::domain::{AccountId, AwsError, Region, Scope};
+use crate::plan::accounts::Source;
 use crate::plan::expand;
 use crate::plan::findings::report::Report;
 use crate::plan::findings::{Thresholds, examine};
 use crate::plan::obstacle::Problem;
 use crate::plan::prices::Prices;
+use crate::plan::regions::sources;
 use crate::plan::select::Selector;
 
 /// Whose STS says who somebody is, where no region is named anywhere.
@@ -83,9 +85,14 @@ fn named(policies: &[AMIEncryptionPolicy]) -> Option<Region> {
         // Of accounts that AWS Organizations lists these are all that is known here.
         let defaults = policy.spec.defaults.iter().flat_map(|defaults| &defaults.regions);
         let defaults = defaults.map(|region| region.name.clone());
+        // Where all regions are taken and none is named, these are asked for others.
+        let asked = sources(&policy.spec).into_values();
+        let lists = Source::of(&policy.spec).map(|source| source.partition.home().to_owned());
         targets
             .map(|target| target.region)
             .chain(defaults)
+            .chain(asked.map(|source| source.scope.region.into()))
+            .chain(lists)
             .find_map(|name| name.parse().ok())
     })
 }
@@ -314,6 +321,16 @@ mod tests {
             (
                 "{defaults: {regions: [{name: eu-west-1, kmsKeyID: alias/a}]}, accountsFrom: {organization: {}}}",
                 Some("eu-west-1"),
+            ),
+            (
+                "accounts: [{accountID: '111122223333', roleARN: 'arn:aws-us-gov:iam::111122223333:role/amiseal', \
+                 allRegions: {kmsKeyID: alias/a}}]",
+                Some("us-gov-west-1"),
+            ),
+            (
+                "{defaults: {roleName: amiseal, allRegions: {kmsKeyID: alias/a}}, \
+                 accountsFrom: {organization: {}, roleARN: 'arn:aws-cn:iam::111122223333:role/lists'}}",
+                Some("cn-north-1"),
             ),
             ("accounts: []", None),
         ] {

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::MigrationReconciler;
 use crate::aws::{AwsError, Session};
-use crate::domain::{ImageId, Inventory, Operation};
+use crate::domain::{ImageId, ImageState, Inventory, Operation};
 use crate::plan::step::{Answers, Question};
 
 /// What came of a question.
@@ -74,6 +74,9 @@ impl MigrationReconciler<'_> {
         let is_there = !found.is_empty();
         if is_there {
             tracing::warn!(%image, "a listing has missed an image that is there");
+            if found.iter().any(|image| image.state == ImageState::Failed) {
+                self.doubt_keys();
+            }
             self.amend(|inventory| found.into_iter().for_each(|image| inventory.insert(image)));
         }
         Ok(is_there)

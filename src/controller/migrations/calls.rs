@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use super::MigrationReconciler;
+use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::aws::{AwsError, Cause, CopyRequest, ErrorClass, Fate, Session};
 use crate::controller::memory::CallProblem;
 use crate::domain::{Image, ImageId, ImageState, Operation, Watermark};
@@ -82,10 +83,19 @@ impl MigrationReconciler<'_> {
             budget.accepted(asked);
         });
         match session.fate_of(image).await {
-            Ok(Fate::Gone) => {
-                tracing::info!(%image, "AWS answers with a copy that was deregistered before");
-                return self.answered(facts, Answer::PassedOver).await;
-            }
+            Ok(Fate::Gone) => match self.has_left_failed(session, image).await {
+                Ok(false) => {
+                    tracing::info!(%image, "AWS answers with a copy that was deregistered before");
+                    self.doubt_keys();
+                    return self.answered(facts, Answer::PassedOver).await;
+                }
+                // The target's next look sees to it as to any that fails and vanishes.
+                Ok(true) => tracing::info!(%image, "the copy has failed already, and its image is gone"),
+                Err(error) => {
+                    tracing::debug!(%image, %error, "could not look at what is left of the copy");
+                    self.ctx.registry.memory.not_seen(&self.uid, image.clone());
+                }
+            },
             // Maybe for the key: the target's next look asks for that before anybody sees the failure and makes another attempt.
             Ok(Fate::There(copy)) if copy.state == ImageState::Failed => {
                 tracing::info!(%image, "the copy has failed already");
@@ -116,6 +126,9 @@ impl MigrationReconciler<'_> {
             Ok(found) => found,
             Err(error) => return Ok(self.failed(&error, recorded)),
         };
+        if images.iter().any(|image| image.state == ImageState::Failed) {
+            self.doubt_keys();
+        }
         self.amend(|inventory| inventory.fold(sources.to_vec(), began, images, snapshots));
         let view = self.ctx.registry.view(
             &self.target.name_any(),
@@ -135,6 +148,21 @@ impl MigrationReconciler<'_> {
             Contradiction::Useless => self.answered(facts, Answer::PassedOver).await,
             Contradiction::Unclear => Ok(self.failed(error, recorded)),
         }
+    }
+
+    /// Whether failed snapshots are left of a copy that AWS does not show.
+    async fn has_left_failed(&self, session: &Session, copy: &ImageId) -> Result<bool, AwsError> {
+        let sources = std::slice::from_ref(&self.of.source);
+        let remains = session.remains_of(sources, TAG_SOURCE_IMAGE).await?;
+        Ok(remains.get(copy).is_some_and(|remains| remains.failed))
+    }
+
+    /// A copy has failed, or may have, maybe for a key: none is made anew before the keys are read. To be called before anybody can see
+    /// the failure.
+    pub(super) fn doubt_keys(&self) {
+        self.release_copies();
+        let now = self.ctx.clock.now();
+        self.ctx.registry.doubt_keys(&self.target.name_any(), now);
     }
 
     pub(super) async fn remove_failed(

@@ -31,7 +31,8 @@ impl TargetReconciler<'_> {
             let denied = state.permission_check.lacking().and_then(permissions::obstacle);
             denied.is_none() && state.permission_check.unanswered().is_none()
         });
-        let usable = key.arn().is_some() && key.problem().is_none() && permitted;
+        let is_doubted = self.state(|state| state.key.is_doubted());
+        let usable = key.arn().is_some() && key.problem().is_none() && !is_doubted && permitted;
         let allowed = self.target.spec.copy.max_concurrent_snapshots;
         let admission = self.ctx.registry.copy_budget(&self.scope, |budget| {
             // All of this is decided on one moment's record, so that an intent counts once: as a grant or as a copy.

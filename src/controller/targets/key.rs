@@ -70,10 +70,13 @@ impl TargetReconciler<'_> {
         }
     }
 
-    /// Has those keys read again at the next visit: a copy has failed, maybe for one of them.
-    pub(super) fn doubt_source_keys(&self) {
+    /// Has these keys, and the policy's own, read again: a copy has failed, maybe for one of them.
+    pub(super) fn doubt_keys(&self) {
         let now = self.ctx.clock.now();
-        self.state(|state| Arc::make_mut(&mut state.source_keys).doubt(now));
+        self.state(|state| {
+            state.key.doubt(now);
+            Arc::make_mut(&mut state.source_keys).doubt(now);
+        });
     }
 
     /// Takes in what KMS says of the key.

@@ -298,8 +298,8 @@ impl TargetReconciler<'_> {
         let (failed, good) = (any(ImageState::Failed) || vanished, any(ImageState::Available));
         if failed {
             // Maybe for the key: it is asked for before anybody sees the failure, and makes the next attempt by what was known of it.
+            self.doubt_keys();
             self.read_key().await;
-            self.doubt_source_keys();
         }
         self.state(|state| {
             if let Some(inventory) = &mut state.inventory {

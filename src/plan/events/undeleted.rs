@@ -22,13 +22,19 @@ impl Undeleted {
         !self.known.contains(id)
     }
 
-    /// Whether the last deletion has failed.
+    /// Whether messages cannot be deleted until somebody mends that.
     pub fn is_failing(&self) -> bool {
         self.is_failing
     }
 
-    /// These messages were acted on and could not be deleted. Says whether it is the first time in a row.
+    /// These messages were acted on and could not be deleted, until somebody mends that. Says whether it is the first time in a row.
     pub fn failed<'a>(&mut self, ids: impl IntoIterator<Item = &'a str>) -> bool {
+        self.keep(ids);
+        !std::mem::replace(&mut self.is_failing, true)
+    }
+
+    /// These messages were acted on and could not be deleted this time.
+    pub fn keep<'a>(&mut self, ids: impl IntoIterator<Item = &'a str>) {
         for id in ids.into_iter().filter(|id| !id.is_empty()) {
             let id: Arc<str> = id.into();
             if self.known.insert(id.clone()) {
@@ -40,7 +46,6 @@ impl Undeleted {
                 self.known.remove(&oldest);
             }
         }
-        !std::mem::replace(&mut self.is_failing, true)
     }
 
     /// These messages are deleted. Says whether deletions have failed before.
@@ -82,6 +87,17 @@ mod tests {
         assert!(!undeleted.deleted(["c"]), "it had not");
         assert!(!undeleted.is_failing());
         assert!(undeleted.is_new("a") && !undeleted.is_new("b"));
+    }
+
+    #[test]
+    fn a_message_that_could_not_be_deleted_once_is_known_and_no_failure_that_lasts() {
+        let mut undeleted = Undeleted::default();
+        undeleted.keep(["a"]);
+        assert!(!undeleted.is_failing() && !undeleted.is_new("a"));
+        undeleted.failed(["b"]);
+        undeleted.keep(["c"]);
+        assert!(undeleted.is_failing(), "nobody has mended it");
+        assert!(undeleted.deleted(["a"]), "now somebody has");
     }
 
     #[test]

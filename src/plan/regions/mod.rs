@@ -15,7 +15,9 @@ use super::absence::{Lasting, later};
 use super::expand::role_arn;
 use super::obstacle::Problem;
 use super::read_retry::Retry;
-use crate::api::{AMIEncryptionPolicySpec, Account, AccountDefaults, AllRegions, RegionSpec};
+use crate::api::{
+    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, AllRegions, RegionSpec, conditions,
+};
 use crate::domain::{AccountId, AwsError, Partition, Region, Scope};
 
 pub use say::status;
@@ -52,11 +54,12 @@ pub fn of_account<'a>(
 /// Whom a policy asks for regions, by the accounts of which it takes all.
 pub fn sources(spec: &AMIEncryptionPolicySpec) -> BTreeMap<AccountId, Source> {
     let defaults = spec.defaults.clone().unwrap_or_default();
+    let partition = partition_of(spec);
     let source = |account: &Account| {
         let (regions, all) = of_account(&defaults, account);
         all?;
         let id: AccountId = account.account_id.parse().ok()?;
-        let region = asked_in(account, regions)?;
+        let region = asked_in(account, regions, partition)?;
         let source = Source {
             role_arn: role_arn(account, defaults.role_name.as_deref(), region.as_str()),
             external_id: account.external_id.clone().or_else(|| defaults.external_id.clone()),
@@ -70,13 +73,23 @@ pub fn sources(spec: &AMIEncryptionPolicySpec) -> BTreeMap<AccountId, Source> {
     spec.accounts.iter().filter_map(source).collect()
 }
 
+/// The partition of an account that names none: a policy has accounts of one partition only. Its default regions tell which one that is,
+/// or else the role that lists accounts.
+pub fn partition_of(spec: &AMIEncryptionPolicySpec) -> Partition {
+    let mut listed = spec.defaults.iter().flat_map(|defaults| &defaults.regions);
+    let listed = listed.find_map(|region| region.name.parse::<Region>().ok());
+    let lists = spec.accounts_from.as_ref().and_then(|from| from.role_arn.as_deref());
+    let of_role = lists.and_then(Partition::of_arn);
+    listed.map(|region| region.partition()).or(of_role).unwrap_or_default()
+}
+
 /// The region that an account is asked in: the first one that is listed for it, or else one that is enabled in every account of the
-/// partition that its role is of.
-pub fn asked_in(account: &Account, listed: &[RegionSpec]) -> Option<Region> {
+/// partition that its role is of. `partition` is that of the policy, where the account does not name a role of its own.
+pub fn asked_in(account: &Account, listed: &[RegionSpec], partition: Partition) -> Option<Region> {
     let mut named = listed.iter().filter_map(|region| region.name.parse().ok());
     named.next().or_else(|| {
         let of_role = account.role_arn.as_deref().and_then(Partition::of_arn);
-        of_role.unwrap_or_default().home().parse().ok()
+        of_role.unwrap_or(partition).home().parse().ok()
     })
 }
 
@@ -116,6 +129,8 @@ fn with_others(listed: &[RegionSpec], all: &AllRegions, known: &BTreeSet<Region>
 pub struct RegionWatches {
     /// The generation of the spec that asks for them.
     generation: Option<i64>,
+    /// The generation for which an earlier process has read all accounts, if one has.
+    read_before: Option<i64>,
     watches: BTreeMap<AccountId, Watch>,
 }
 
@@ -126,8 +141,8 @@ struct Watch {
     source: Source,
     /// The regions there are.
     known: Lasting<Region>,
-    /// Whether the policy had any target in the account when it was first asked for.
-    had_targets: bool,
+    /// Whether an earlier process has read this source.
+    was_read: bool,
     /// When the last read has begun that has succeeded, for this source.
     read: Option<Timestamp>,
     retry: Retry,
@@ -154,6 +169,17 @@ pub struct Outcome {
 }
 
 impl RegionWatches {
+    /// What is known before the first visit of a process: the generation of the spec, if the status says that all accounts were read for
+    /// it.
+    pub fn after(status: Option<&AMIEncryptionPolicyStatus>) -> Self {
+        let status = status.filter(|status| status.regions.as_ref().is_some_and(|counts| counts.unread == 0));
+        let said = status.and_then(|status| conditions::find(&status.conditions, conditions::REGIONS_KNOWN));
+        Self {
+            read_before: said.and_then(|said| said.observed_generation),
+            ..Self::default()
+        }
+    }
+
     /// What is asked for now. `present` are the regions that the policy has targets in, by account: at the first visit of a process
     /// nothing else is known of what was read before, and after a change of the spec what it has listed until then stays where it now
     /// takes all.
@@ -164,6 +190,8 @@ impl RegionWatches {
         present: impl FnOnce() -> BTreeMap<AccountId, BTreeSet<Region>>,
     ) {
         let is_changed = self.generation != generation;
+        // What the status said at the first visit holds, whatever it has come to say since.
+        let were_read = self.generation.is_none() && generation.is_some() && self.read_before == generation;
         self.generation = generation;
         self.watches.retain(|account, _| sources.contains_key(account));
         let mut present = match is_changed || self.watches.len() < sources.len() {
@@ -174,7 +202,7 @@ impl RegionWatches {
             let there = present.remove(&account).unwrap_or_default();
             match self.watches.entry(account) {
                 Entry::Vacant(vacant) => {
-                    vacant.insert(Watch::new(source, there));
+                    vacant.insert(Watch::new(source, there, were_read));
                 }
                 Entry::Occupied(mut known) => known.get_mut().ask(source, is_changed.then_some(there)),
             }
@@ -213,6 +241,12 @@ impl RegionWatches {
         self.of(source).map(|watch| watch.failed(error, now, spread))
     }
 
+    /// Whether this is what is asked for now.
+    pub fn asks(&self, source: &Source) -> bool {
+        let watch = self.watches.get(&source.scope.account);
+        watch.is_some_and(|watch| watch.source == *source)
+    }
+
     /// The regions that an account has by the reads, those too that a policy leaves out.
     pub fn regions(&self, account: &AccountId) -> BTreeSet<Region> {
         let watch = self.watches.get(account);
@@ -234,14 +268,15 @@ impl RegionWatches {
 }
 
 impl Watch {
-    fn new(source: Source, present: BTreeSet<Region>) -> Self {
+    /// `were_read`: an earlier process has read all accounts. One without targets may be new since.
+    fn new(source: Source, present: BTreeSet<Region>, were_read: bool) -> Self {
         let mut known = Lasting::default();
-        let had_targets = !present.is_empty();
+        let was_read = were_read && !present.is_empty();
         known.present(present);
         Self {
             source,
             known,
-            had_targets,
+            was_read,
             read: None,
             retry: Retry::default(),
             failure: None,
@@ -253,6 +288,7 @@ impl Watch {
         if self.source != source {
             self.source = source;
             self.read = None;
+            self.was_read = false;
             self.known.asked_anew();
         }
         if let Some(present) = present {

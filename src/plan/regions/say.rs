@@ -31,7 +31,7 @@ pub fn status(
         now,
     };
     if let Some(watches) = watches {
-        let told = Told::of(watches, current);
+        let told = Told::of(watches);
         status.regions = Some(told.counts());
         told.condition(&mut write, spec, watches);
         // A policy that does not even know its accounts says that, and waits for it.
@@ -57,12 +57,7 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of(watches: &'a RegionWatches, current: &AMIEncryptionPolicyStatus) -> Self {
-        let said = conditions::find(&current.conditions, conditions::REGIONS_KNOWN);
-        let is_of_this_spec = said.is_some_and(|said| said.observed_generation == watches.generation);
-        let all_were_read = current.regions.as_ref().is_some_and(|counts| counts.unread == 0);
-        // An earlier process has read those that have targets, where nothing was left to read for this spec.
-        let was_read = |watch: &Watch| watch.had_targets && is_of_this_spec && all_were_read;
+    fn of(watches: &'a RegionWatches) -> Self {
         let all = || watches.watches.iter();
         let mut failing: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for (account, watch) in all() {
@@ -73,7 +68,7 @@ impl<'a> Told<'a> {
         Self {
             accounts: all().count(),
             unread: all()
-                .filter(|(_, watch)| watch.read.is_none() && !was_read(watch))
+                .filter(|(_, watch)| watch.read.is_none() && !watch.was_read)
                 .collect(),
             failing,
         }
@@ -127,8 +122,8 @@ impl<'a> Told<'a> {
         let stays = match never {
             0 => "Until then these accounts keep the regions that they have.".to_owned(),
             never => format!(
-                "Until then these accounts keep the regions that they have: {never} of them were never read, and have only those that \
-                 the policy lists."
+                "Until then these accounts keep the regions that they have. Accounts that were never read ({never}) may lack regions \
+                 that the policy does not list."
             ),
         };
         let message = format!(

@@ -1,8 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::api::AMIEncryptionPolicyStatus;
-use crate::api::conditions::{self, reason};
+use crate::api::conditions::reason;
 use crate::domain::{ErrorClass, Operation};
 use crate::plan::expand;
 use crate::plan::testing::{at, failed_call};
@@ -170,6 +169,31 @@ fn an_account_is_asked_in_its_first_region_or_in_the_home_of_its_partition() {
 }
 
 #[test]
+fn the_policy_tells_the_partition_of_accounts_that_do_not_name_one() {
+    let accounts =
+        format!("accounts: [{{accountID: '{ONE}', roleName: amiseal, allRegions: {{kmsKeyID: alias/ami}}}}]");
+    let of_role = |partition: &str| format!("accountsFrom: {{roleARN: 'arn:{partition}:iam::{OTHER}:role/lists'}}");
+    let of_regions = |region: &str| format!("defaults: {{regions: [{{name: {region}, kmsKeyID: alias/a}}]}}");
+    for (says, asked, partition) in [
+        (String::new(), "us-east-1", "aws"),
+        (of_role("aws"), "us-east-1", "aws"),
+        (of_role("aws-cn"), "cn-north-1", "aws-cn"),
+        (of_regions("us-gov-east-1"), "us-gov-west-1", "aws-us-gov"),
+        (
+            format!("{}\n{}", of_regions("cn-northwest-1"), of_role("aws")),
+            "cn-north-1",
+            "aws-cn",
+        ),
+    ] {
+        let source = sources(&spec(&format!("{says}\n{accounts}"))).remove(&account(ONE));
+        let source = source.expect("a source");
+        let role = format!("arn:{partition}:iam::{ONE}:role/amiseal");
+        assert_eq!(source.scope.region.as_str(), asked, "{says}");
+        assert_eq!(source.role_arn, Some(role), "{says}");
+    }
+}
+
+#[test]
 fn a_region_that_is_opted_in_appears_at_once_and_one_that_is_not_any_more_leaves_after_two_reads() {
     let mut watches = watches([]);
     assert!(read(&mut watches, ONE, &[1, 2], 0).is_news);
@@ -225,6 +249,7 @@ fn what_was_asked_before_a_change_of_the_role_is_no_answer_and_takes_nothing_awa
     watches.ask(sources(&changed), Some(2), BTreeMap::new);
     assert_eq!(due(&watches, ONE), Timestamp::MIN);
     assert_eq!(watches.regions(&account(ONE)), regions([1, 2]));
+    assert!(!watches.asks(&former) && watches.asks(&sources(&changed)[&account(ONE)]));
     let late = watches.listed(&former, regions([3]), at(60), EVERY);
     assert_eq!(late, Outcome::default());
     assert_eq!(watches.regions(&account(ONE)), regions([1, 2]));
@@ -306,6 +331,59 @@ fn a_policy_says_whose_regions_are_not_known_and_is_not_ready_before() {
     assert_eq!(
         says(&quiet, conditions::REGIONS_KNOWN),
         format!("Unknown/{}", reason::SUSPENDED)
+    );
+}
+
+/// Some regions with targets in each of these accounts.
+fn present(accounts: &[&str]) -> BTreeMap<AccountId, BTreeSet<Region>> {
+    accounts.iter().map(|id| (account(id), regions([1, 2]))).collect()
+}
+
+#[test]
+fn what_an_earlier_process_has_read_for_this_spec_counts_as_read_until_another_one_is_asked() {
+    let (spec, none) = (everywhere(), AMIEncryptionPolicyStatus::default());
+    let mut read_by_it = watches([]);
+    read(&mut read_by_it, ONE, &[1, 2], 0);
+    let one_is_left = said(&read_by_it, &none, &spec);
+    read(&mut read_by_it, OTHER, &[1], 0);
+    let all = said(&read_by_it, &none, &spec);
+    let unread = |status: &AMIEncryptionPolicyStatus| status.regions.as_ref().map(|counts| counts.unread);
+    let both: &[&str] = &[ONE, OTHER];
+    // What is on record, for which generation that was, the accounts with targets, and how many accounts were never read.
+    let table: [(&AMIEncryptionPolicyStatus, i64, &[&str], u32); 6] = [
+        (&all, 1, both, 0),
+        (&all, 1, &[ONE], 1),
+        (&all, 1, &[], 2),
+        (&all, 2, both, 2),
+        (&one_is_left, 1, both, 2),
+        (&none, 1, both, 2),
+    ];
+    for (record, generation, there, expected) in table {
+        let mut anew = RegionWatches::after(Some(record));
+        anew.ask(sources(&spec), Some(generation), || present(there));
+        let first = said(&anew, record, &spec);
+        assert_eq!(unread(&first), Some(expected), "{generation} {there:?}");
+        let denied = failed_call(Operation::DescribeRegions, ErrorClass::Denied);
+        anew.failed(&source(ONE), &denied, at(0), |wait| wait);
+        let next = said(&anew, &first, &spec);
+        assert_eq!(
+            unread(&next),
+            Some(expected),
+            "what it says itself changes nothing: {there:?}"
+        );
+    }
+
+    let mut anew = RegionWatches::after(Some(&all));
+    anew.ask(sources(&spec), Some(1), || present(both));
+    anew.ask(sources(&spec), Some(2), || present(both));
+    assert_eq!(unread(&said(&anew, &all, &spec)), Some(0), "they are asked the same");
+    let defaults = self::spec("defaults: {roleName: other, allRegions: {kmsKeyID: alias/ami}}").defaults;
+    let changed = AMIEncryptionPolicySpec { defaults, ..spec };
+    anew.ask(sources(&changed), Some(3), || present(both));
+    assert_eq!(
+        unread(&said(&anew, &all, &changed)),
+        Some(2),
+        "another role was never asked"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::{AMIEncryptionPolicySpec, RegionSpec};
-use crate::plan::regions::{asked_in, of_account};
+use crate::plan::regions::{asked_in, of_account, partition_of};
 
 /// What stands for the name of each region: in ARNs it is any.
 pub(super) const ALL: &str = "*";
@@ -18,11 +18,11 @@ pub(super) struct Everywhere {
 
 /// A policy with one region for each account of which it takes all and lists none, and the accounts of which it takes all.
 pub(super) fn with_one(mut spec: AMIEncryptionPolicySpec) -> (AMIEncryptionPolicySpec, BTreeMap<String, Everywhere>) {
-    let defaults = spec.defaults.clone().unwrap_or_default();
+    let (defaults, partition) = (spec.defaults.clone().unwrap_or_default(), partition_of(&spec));
     let mut everywhere = BTreeMap::new();
     for account in &mut spec.accounts {
         let (listed, all) = of_account(&defaults, account);
-        let (Some(all), Some(region)) = (all, asked_in(account, listed)) else {
+        let (Some(all), Some(region)) = (all, asked_in(account, listed, partition)) else {
             continue;
         };
         let (key, is_alone) = (all.kms_key_id.clone(), listed.is_empty());

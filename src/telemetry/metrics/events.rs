@@ -113,9 +113,14 @@ impl EventMetrics {
         }
     }
 
+    /// Messages could not be deleted, for a reason that passes by itself.
+    pub(crate) fn missed(&self, class: &str) {
+        self.failures.with_label_values(&[class]).inc();
+    }
+
     /// Reading the queue, or deleting from it, has failed at this time of day.
     pub(crate) fn failed(&self, class: &str, now: Timestamp) {
-        self.failures.with_label_values(&[class]).inc();
+        self.missed(class);
         if self.unreadable_since.get() == 0.0 {
             self.unreadable_since.set(seconds(now));
         }

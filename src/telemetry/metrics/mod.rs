@@ -4,15 +4,19 @@ mod approvals;
 mod events;
 mod findings;
 mod guardrails;
+mod in_flight;
 mod looks;
+mod migrations;
 mod proofs;
+mod table;
 mod targets;
 mod usage;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use prometheus::core::Collector;
+use prometheus::core::{Atomic, Collector, GenericGaugeVec};
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -22,7 +26,9 @@ use crate::families::{Family, families};
 
 use events::EventMetrics;
 pub(crate) use events::Told;
-use targets::{TargetMetrics, show};
+use in_flight::InFlight;
+use table::Table;
+use targets::TargetMetrics;
 
 /// What the controllers count.
 #[derive(Debug, Clone)]
@@ -31,8 +37,7 @@ pub struct Metrics {
     pub(crate) targets: TargetMetrics,
     /// What is shown of the queue that events come from.
     pub(crate) events: EventMetrics,
-    snapshots_in_flight: IntGaugeVec,
-    snapshots_limit: IntGaugeVec,
+    in_flight: Arc<Table<InFlight>>,
     /// How long looking through an account and region takes.
     pub scan_duration: Histogram,
     /// From the recorded intent to the finished migration.
@@ -76,21 +81,12 @@ pub(crate) struct ShownAccounts {
 }
 
 impl Metrics {
-    /// Creates the metrics in `registry`.
+    /// Creates the metrics. Those with few series are in `registry`; the server writes the others beside it.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
-            targets: TargetMetrics::new()?,
+            targets: TargetMetrics::new(),
             events: EventMetrics::new()?,
-            snapshots_in_flight: int_gauges(
-                "amiseal_snapshots_in_flight",
-                "Snapshot copies in flight, whoever asked for them.",
-                &["account", "region"],
-            )?,
-            snapshots_limit: int_gauges(
-                "amiseal_snapshots_in_flight_limit",
-                "How many snapshot copies may be in flight before amiseal asks for no more.",
-                &["account", "region"],
-            )?,
+            in_flight: Table::new(in_flight::LABELS, in_flight::ALL),
             scan_duration: Histogram::with_opts(
                 HistogramOpts::new(
                     "amiseal_scan_duration_seconds",
@@ -182,11 +178,8 @@ impl Metrics {
     }
 
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let mut collectors = self.targets.collectors();
-        collectors.extend(self.events.collectors());
-        let of_process: [Box<dyn Collector>; 17] = [
-            Box::new(self.snapshots_in_flight.clone()),
-            Box::new(self.snapshots_limit.clone()),
+        let mut collectors = self.events.collectors();
+        let of_process: [Box<dyn Collector>; 15] = [
             Box::new(self.scan_duration.clone()),
             Box::new(self.copy_duration.clone()),
             Box::new(self.reconcile_duration.clone()),
@@ -210,7 +203,15 @@ impl Metrics {
     /// Each metric, by its name.
     #[must_use]
     pub fn families(&self) -> BTreeMap<String, Family> {
-        families(&self.collectors())
+        let mut families = families(&self.collectors());
+        families.extend(self.targets.table.families());
+        families.extend(self.in_flight.families());
+        families
+    }
+
+    /// The text of all metrics that are not in the registry, in pieces of some 64 kB: there may be many series of them.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = String> + Send + use<> {
+        self.targets.table.pieces().chain(self.in_flight.pieces())
     }
 
     /// Shows that the watch of a kind is alive.
@@ -285,16 +286,22 @@ impl Metrics {
     /// Shows how many snapshot copies are in flight, and how many may be.
     pub(crate) fn snapshots_in_flight(&self, scope: &Scope, count: u32, limit: u32) {
         let labels = [scope.account.as_str(), scope.region.as_str()];
-        self.snapshots_in_flight.with_label_values(&labels).set(count.into());
-        self.snapshots_limit.with_label_values(&labels).set(limit.into());
+        self.in_flight
+            .set(&scope.to_string(), &labels, |shown| *shown = InFlight { count, limit });
     }
 
     /// Takes back what is shown of an account and region.
     pub(crate) fn forget_scope(&self, scope: &Scope) {
-        let labels = [scope.account.as_str(), scope.region.as_str()];
-        // A series that was never set cannot be removed, which is as well.
-        let _ = self.snapshots_in_flight.remove_label_values(&labels);
-        let _ = self.snapshots_limit.remove_label_values(&labels);
+        self.in_flight.forget(&scope.to_string());
+    }
+}
+
+/// Shows a value, or takes back what was shown.
+fn show<A: Atomic>(metric: &GenericGaugeVec<A>, labels: &[&str], value: Option<A::T>) {
+    match value {
+        Some(value) => metric.with_label_values(labels).set(value),
+        // An error means that nothing was shown before either.
+        None => drop(metric.remove_label_values(labels)),
     }
 }
 

@@ -44,6 +44,7 @@ const account = (id, regions) => `{accountID: "${id}", ${inRegions(regions)}}`;
 const byAlias = (region) => `{name: ${region}, kmsKeyID: alias/ami}`;
 const byId = (region) => `{name: ${region}, kmsKeyID: 1234abcd-12ab-34cd-56ef-1234567890ab}`;
 
+const MULTI_REGION = "mrk-1234abcd12ab34cd56ef1234567890ab";
 const ROLE = "roleName: amiseal, externalID: platform";
 
 // What all of a partition are printed with.
@@ -75,6 +76,7 @@ function ofPartition(partition, [region, other]) {
   const home = `{accountID: "${HOME}", ${inRegions([byAlias(region)])}}`;
   const listed = (from) => `  accountsFrom: {${from}}`;
   const everywhere = `${ROLE}, ${inRegions(several.map(byAlias))}`;
+  const role = `roleARN: "arn:${partition}:iam::${ACCOUNT}:role/amiseal", externalID: platform`;
   return [
     print("everything", "Enforce", ROLE, one, EVERYTHING),
     print("everything in several regions", "Enforce", ROLE, accounts(account(ACCOUNT, several.map(byAlias))), EVERYTHING),
@@ -88,6 +90,9 @@ function ofPartition(partition, [region, other]) {
     print("copies alone, without an external ID", "Enforce", "roleName: amiseal", one, "\n  consumers: {read: false}"),
     print("a report", "Audit", ROLE, one, EVERYTHING),
     print("nothing but images", "Audit", ROLE, one, "\n  consumers: {read: false}"),
+    print("all regions", "Enforce", "", accounts(`{accountID: "${ACCOUNT}", ${role}, allRegions: {kmsKeyID: alias/ami}}`), EVERYTHING),
+    print("all regions beside one that is listed", "Enforce", ROLE,
+      accounts(`{accountID: "${ACCOUNT}", ${inRegions([byAlias(region)])}, allRegions: {kmsKeyID: ${MULTI_REGION}}}`), EVERYTHING),
     print("all accounts of an organization", "Enforce", everywhere, listed("organization: {}"), EVERYTHING),
     print("accounts of an organizational unit, which another role lists", "Audit", everywhere,
       listed(`organizationalUnits: [ou-ab12-c3d4e5f6], roleARN: "arn:${partition}:iam::${HOME}:role/lister"`), ""),

@@ -65,3 +65,13 @@ fn the_partition_is_that_of_the_role_where_no_region_is_listed() {
     let keys = statement(&account, Grant::LookAtKeys);
     assert_eq!(keys.resource.0, ["arn:aws-cn:kms:*:*:key/*"]);
 }
+
+#[test]
+fn the_partition_of_accounts_that_are_listed_is_that_of_the_role_that_lists_them() {
+    let yaml = "mode: Enforce\naccountsFrom: {organization: {}, roleARN: 'arn:aws-cn:iam::999900001111:role/lists'}\n\
+                defaults: {roleName: amiseal, allRegions: {kmsKeyID: alias/ami}}";
+    let spec: AMIEncryptionPolicySpec = serde_saphyr::from_str(yaml).expect("a policy");
+    let rights = of(&[AMIEncryptionPolicy::new("everything", spec)], &options());
+    let partitions: BTreeSet<&str> = rights.accounts.iter().map(|account| account.partition).collect();
+    assert_eq!(partitions, BTreeSet::from(["aws-cn"]));
+}
