@@ -20,7 +20,7 @@ pub const KEYS_USABLE: &str = "KeysUsable";
 pub const TARGETS_REACHABLE: &str = "TargetsReachable";
 /// AWS Organizations was read for the accounts of the policy: policies. Absent where these come from `accounts` alone.
 pub const ACCOUNTS_KNOWN: &str = "AccountsKnown";
-/// It was read which regions are enabled in the accounts that the policy takes all regions of: policies. Absent where there are none.
+/// AWS was asked which regions are enabled in each account of which the policy takes all: policies. Absent where there are none.
 pub const REGIONS_KNOWN: &str = "RegionsKnown";
 /// The map is where the policy has it kept: policies, and targets where it is kept in their accounts. Absent where it is kept nowhere.
 pub const MAP_PUBLISHED: &str = "MapPublished";
@@ -269,7 +269,7 @@ pub mod reason {
     /// AWS denies actions for images without amiseal's tag, and there is no copy with it to ask about. Make sure that the role may do
     /// them for images that have it.
     pub const PERMISSIONS_UNCONFIRMED: &str = "PermissionsUnconfirmed";
-    /// What the role may do was not asked yet, or AWS refuses to answer that. Wait, or fix what the message names.
+    /// amiseal has not asked yet what the role may do, or AWS refuses to answer. Wait, or fix what the message names.
     pub const PERMISSIONS_NOT_CHECKED: &str = "PermissionsNotChecked";
     /// No image is left to migrate, so that what the role may do is not asked. Nothing to fix.
     pub const NOTHING_TO_MIGRATE: &str = "NothingToMigrate";

@@ -62,7 +62,7 @@ pub struct Args {
     /// How often accounts are read from AWS Organizations, where policies have accountsFrom: 5s to 1h
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = accounts_interval)]
     pub accounts_read_interval: Text,
-    /// How often it is read which regions are enabled in an account, where policies have allRegions: 5s to 24h
+    /// How often the enabled regions of each account are read, where policies have allRegions: 5s to 24h
     #[arg(long, default_value = "1h", value_name = "DURATION", value_parser = regions_interval)]
     pub regions_read_interval: Text,
     /// How many policies, and how many migrations, are worked on at a time; most of that is waiting for AWS

@@ -128,7 +128,7 @@ async fn read(ctx: &Context, policy: &AMIEncryptionPolicy, source: &Source, ever
             ctx.metrics
                 .accounts_left(&name, only_from_there(&policy.spec, gone.iter()));
             for account in gone {
-                tracing::info!(policy = name, %account, "an account is not listed any more, and leaves the policy");
+                tracing::info!(policy = name, %account, "an account is no longer listed, and leaves the policy");
             }
         }
         Err(error) => {

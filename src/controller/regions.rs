@@ -273,7 +273,7 @@ async fn read(context: &Context, policy: &str, source: &Source) -> bool {
             let every = context.options.regions_every;
             let outcome = known.watches.listed(source, enabled, began, every);
             for region in outcome.gone {
-                tracing::info!(policy, %account, %region, "a region is not enabled any more, and leaves the policy");
+                tracing::info!(policy, %account, %region, "a region is no longer enabled, and leaves the policy");
             }
             if !known.is_suspended {
                 context.metrics.regions_read(policy, Some(known.watches.read_at()));

@@ -90,18 +90,18 @@ impl<'a> Told<'a> {
             write.set(TYPE, Status::False, why, &message);
         } else if !self.unread.is_empty() {
             let message = format!(
-                "It was not read yet which regions are enabled in {} of {} accounts.",
+                "amiseal has not read yet which regions are enabled in {} of {} accounts.",
                 self.unread.len(),
                 self.accounts
             );
             write.set(TYPE, Status::False, reason::NOT_READ_YET, &message);
         } else {
-            let mut message = "It was read which regions are enabled in each account.".to_owned();
+            let mut message = "amiseal has read which regions are enabled in each account.".to_owned();
             let leaving = leaving(spec, watches);
             if leaving > 0 {
                 message += &format!(
-                    " AWS does not show {leaving} of the policy's regions as enabled any more: their targets stay until further reads \
-                     have shown the same."
+                    " AWS no longer shows {leaving} of the policy's regions as enabled: their targets stay until further reads show the \
+                     same."
                 );
             }
             write.set(TYPE, Status::True, reason::READ, &message);
@@ -127,7 +127,7 @@ impl<'a> Told<'a> {
             ),
         };
         let message = format!(
-            "It cannot be read which regions are enabled in {count} of {} accounts. {} {stays}",
+            "amiseal cannot read which regions are enabled in {count} of {} accounts. {} {stays}",
             self.accounts,
             sentences.join(" ")
         );

@@ -131,8 +131,8 @@ fn permitted(write: &mut Writer<'_>, view: &View<'_>) -> Option<Problem> {
 fn unasked(write: &mut Writer<'_>, view: &View<'_>) {
     if let Some(problem) = view.unanswerable {
         let message = format!(
-            "What the role may do is not known, as AWS refuses to answer dry runs: {} Copies go on, and a migration says what AWS \
-             denies to it. Fix that, and amiseal asks again.",
+            "amiseal does not know what the role may do, as AWS refuses to answer dry runs: {} Copies go on, and a migration says what \
+             AWS denies it. Fix what AWS refuses, and amiseal asks again.",
             problem.message
         );
         write.set(
@@ -159,7 +159,7 @@ fn unasked(write: &mut Writer<'_>, view: &View<'_>) {
         );
     } else if view.scan.migrates && said.status == Status::Unknown.as_str() {
         // What was said before holds no longer: the policy was in mode Audit, or nothing was left to migrate.
-        let message = "What the role may do was not asked yet. amiseal asks AWS by dry runs before the first copy: wait for that.";
+        let message = "amiseal has not asked yet what the role may do. It asks AWS by dry runs before the first copy: wait for that.";
         write.set(
             conditions::PERMITTED,
             Status::Unknown,

@@ -463,7 +463,7 @@ fn what_the_role_may_do_has_a_reason_of_its_own_wherever_it_is_not_known() {
             let cause = if is_refused {
                 &*refused.message
             } else {
-                "was not asked yet"
+                "has not asked yet"
             };
             assert!(condition.message.contains(cause), "{}", condition.message);
         }

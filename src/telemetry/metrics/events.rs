@@ -56,12 +56,12 @@ impl EventMetrics {
             )?,
             failures: counters(
                 "amiseal_event_queue_failures_total",
-                "How often the queue of events could not be read, or messages not be deleted, by the class of the error.",
+                "How often reading the queue of events, or deleting messages from it, has failed, by the class of the error.",
                 &["class"],
             )?,
             unreadable_since: Gauge::new(
                 "amiseal_event_queue_unreadable_since_timestamp_seconds",
-                "Since when this replica cannot read the queue of events, or not delete what it has read, in seconds since 1970; 0 while it can, and without a queue.",
+                "Since when this replica cannot read the queue of events, or cannot delete what it has read, in seconds since 1970; 0 while it can, and without a queue.",
             )?,
         })
     }
@@ -118,7 +118,7 @@ impl EventMetrics {
         self.failures.with_label_values(&[class]).inc();
     }
 
-    /// The queue could not be read, or messages not be deleted, at this time of day.
+    /// Reading the queue, or deleting from it, has failed at this time of day.
     pub(crate) fn failed(&self, class: &str, now: Timestamp) {
         self.missed(class);
         if self.unreadable_since.get() == 0.0 {

@@ -17,7 +17,7 @@ pub(super) const SERIES: &[OfTarget] = &[
     ),
     OfTarget::gauge(
         "amiseal_new_images_looked_for",
-        "Whether looks for new images succeed: 1 or 0, and 0 once three in a row have failed or a person has to act. Nothing where the policy asks for no looks, while scans fail, and under suspend.",
+        "Whether looks for new images succeed: 1, or 0 once three in a row have failed or a person has to act. Nothing where the policy asks for no looks, while scans fail, and under suspend.",
         &[],
         |target, to| to.maybe(&[], target.looks.succeed),
     ),

@@ -58,7 +58,7 @@ pub struct Metrics {
     accounts_read: GaugeVec,
     /// When the regions of a policy's accounts were read last, of the one that was read the longest ago.
     regions_read: GaugeVec,
-    /// How many of them are not listed any more and have not left yet.
+    /// How many of them are no longer listed and have not left yet.
     accounts_leaving: IntGaugeVec,
     /// How many have left so.
     accounts_left: IntCounterVec,
@@ -74,7 +74,7 @@ pub struct Metrics {
 pub(crate) struct ShownAccounts {
     /// How many there are.
     pub(crate) total: usize,
-    /// How many of them are not listed any more.
+    /// How many of them are no longer listed.
     pub(crate) leaving: usize,
     /// When they were read last.
     pub(crate) read: Option<Timestamp>,
@@ -141,18 +141,18 @@ impl Metrics {
             )?,
             regions_read: gauges(
                 "amiseal_regions_read_timestamp_seconds",
-                "When the enabled regions of accounts were last read for a policy with allRegions, in seconds since 1970, of the account that \
-                 was read the longest ago; 0 while one was never read. Nothing under suspend.",
+                "When the enabled regions of a policy's accounts were last read, where it has allRegions, in seconds since 1970, for the \
+                 account that was read the longest ago; 0 until this replica has read each of them. Nothing under suspend.",
                 &["policy"],
             )?,
             accounts_leaving: int_gauges(
                 "amiseal_accounts_leaving",
-                "How many of a policy's accounts AWS Organizations does not list any more, whose targets go after further reads. Nothing under suspend.",
+                "How many of a policy's accounts AWS Organizations no longer lists. Their targets go after further reads. Nothing under suspend.",
                 &["policy"],
             )?,
             accounts_left: counters(
                 "amiseal_accounts_left_total",
-                "How many accounts have left a policy since AWS Organizations did not list them any more. Nothing under suspend.",
+                "How many accounts have left a policy because AWS Organizations no longer lists them. Nothing under suspend.",
                 &["policy"],
             )?,
             shards: IntGauge::new(
