@@ -357,7 +357,10 @@ impl<'a> TargetReconciler<'a> {
             self.last_scan(&decided),
             self.slowest_copy(now),
         );
-        self.ctx.metrics.targets.looks_succeed(self.target, self.looks_succeed());
+        self.ctx
+            .metrics
+            .targets
+            .looks_succeed(self.target, self.looks_succeed());
         let more_to_come = counts.in_progress > 0 || (counts.pending > 0 && self.enforces());
         if decided == current {
             return Ok(None);

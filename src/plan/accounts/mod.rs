@@ -14,8 +14,8 @@ use super::read_retry::Retry;
 use crate::api::{AMIEncryptionPolicySpec, Account, AccountsFrom};
 use crate::domain::{AccountId, AccountsOf, AwsError, ListedAccounts, Partition, Region};
 
-pub(super) use say::{not_known, waits};
 pub use say::{leaving, only_from_there, status};
+pub(super) use say::{not_known, waits};
 
 /// How often AWS Organizations is read, unless somebody asks for something else. Reads that lack an account are as far apart at least.
 pub const EVERY: Duration = Duration::from_secs(5 * 60);
