@@ -1,6 +1,6 @@
 //! One policy: applied in either of two ways, and looked at until everything that belongs to it has settled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,8 +79,8 @@ pub(crate) struct Settled {
     pub(crate) targets: BTreeMap<String, (String, i64, Value)>,
     /// UID, target and spec, by migration.
     pub(crate) migrations: BTreeMap<String, (String, String, Value)>,
-    /// How many of them are completed.
-    pub(crate) completed: usize,
+    /// Those of them that are completed.
+    pub(crate) completed: BTreeSet<String>,
     /// The counts of images.
     pub(crate) images: Value,
     /// Whether all is well, as the policy says.
@@ -215,7 +215,9 @@ impl Policy {
             let row = (migration.uid().unwrap_or_default(), owner, spec);
             settled.migrations.insert(migration.name_any(), row);
             let state = migration.status.as_ref().and_then(|status| status.state);
-            settled.completed += usize::from(state == Some(MigrationState::Completed));
+            if state == Some(MigrationState::Completed) {
+                settled.completed.insert(migration.name_any());
+            }
         }
         self.tells_the_truth(&policy, &targets, &mut settled)?;
         Ok(settled)

@@ -87,10 +87,10 @@ struct Args {
     #[arg(long = "branch", requires = "seed", conflicts_with = "strikes")]
     branches: Vec<Strike>,
     /// How many histories at random
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 20)]
     histories: u64,
     /// Of the moments at which each fault strikes one history, play every so many; 1 plays all
-    #[arg(long, default_value_t = 90)]
+    #[arg(long, default_value_t = 360)]
     stride: usize,
     /// The seed of the first history at random
     #[arg(long, default_value_t = 1)]
