@@ -283,7 +283,13 @@ async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
         if now.ready && is_done {
             Ok(())
         } else {
-            Err(format!("{} {} {} {}", now.ready, now.reason, now.images, now.completed.len()))
+            Err(format!(
+                "{} {} {} {}",
+                now.ready,
+                now.reason,
+                now.images,
+                now.completed.len()
+            ))
         }
     };
     policy.settled("the policy without proofs", first, is_done).await;
@@ -363,8 +369,10 @@ async fn run_lane(policy: Policy, mutations: Vec<Mutation>) -> Tally {
         generation = back.metadata.generation;
         let restored = policy
             .settled(&format!("{line}, restored"), generation, |now| {
-                // One that is made again would go with the next change that selects its image no longer, were it not completed.
-                let missing: Vec<_> = wanted.difference(&now.completed).collect();
+                let missing: Vec<_> = wanted
+                    .iter()
+                    .filter(|name| !now.migrations.contains_key(*name))
+                    .collect();
                 if !now.ready || now.images != before.images || !missing.is_empty() {
                     return Err(format!(
                         "{} {} {} not {}, missing {missing:?}",
@@ -406,7 +414,8 @@ fn reaches_what_it_should(mutation: &Mutation, reached: &BTreeSet<String>, line:
 }
 
 /// Targets that both states have are the same objects, with a new generation only for a new spec, and their
-/// migrations are untouched. Those of images that were selected for a while may go.
+/// migrations are untouched. Those of images that were selected for a while may go, and so may those that were made again with their target
+/// and are not completed since: their copies have proofs to pass now.
 fn unmoved(before: &Settled, after: &Settled, wanted: &BTreeSet<String>, line: &str, failures: &mut Vec<String>) {
     for (name, (uid, generation, spec)) in &before.targets {
         let Some((now, generation_now, spec_now)) = after.targets.get(name) else {
@@ -419,7 +428,8 @@ fn unmoved(before: &Settled, after: &Settled, wanted: &BTreeSet<String>, line: &
             failures.push(format!("{line}: {name} went back in time"));
         }
         let ours = before.migrations.iter().filter(|(_, row)| row.1 == *uid);
-        for (migration, (id, owner, spec)) in ours.filter(|(name, _)| wanted.contains(*name)) {
+        let lasting = |name: &String| wanted.contains(name) && before.completed.contains(name);
+        for (migration, (id, owner, spec)) in ours.filter(|(name, _)| lasting(name)) {
             let same = after.migrations.get(migration);
             if same.is_none_or(|(id_now, owner_now, spec_now)| (id_now, owner_now, spec_now) != (id, owner, spec)) {
                 failures.push(format!("{line}: {migration} was {spec} and is {same:?}"));

@@ -396,7 +396,10 @@ fn a_region_that_is_missing_is_told_of_unless_the_policy_lists_it() {
     let said = said(&known, &AMIEncryptionPolicyStatus::default(), &everywhere());
     let message = conditions::find(&said.conditions, conditions::REGIONS_KNOWN).map(|one| one.message.clone());
     let message = message.expect("a message");
-    assert!(message.contains("no longer shows 1 of the policy's regions"), "{message}");
+    assert!(
+        message.contains("no longer shows 1 of the policy's regions"),
+        "{message}"
+    );
 }
 
 /// A read: how many minutes after the one before it, and what it shows of six regions; none where it fails.
