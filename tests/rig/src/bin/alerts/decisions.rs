@@ -72,7 +72,8 @@ impl Stage {
 
     /// Approves each migration of an account.
     pub(crate) async fn approve(&self, cause: Cause) -> Result<()> {
-        self.change_migrations(cause, &json!({"spec": {"approval": "Approved"}}))
+        // As `kubectl amiseal approve` does: the chart's policy asks for the name of whoever approves.
+        self.change_migrations(cause, &json!({"spec": {"approval": "Approved", "approvedBy": "admin"}}))
             .await
     }
 
