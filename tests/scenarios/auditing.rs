@@ -283,10 +283,10 @@ async fn what_the_policy_allows_is_no_finding_and_what_goes_beyond_it_is() {
     scenario.apply(&audited(&lenient)).await;
     found(&scenario, "nothing to be beyond", |findings| findings.total == 0).await;
     let asked = scenario.calls("DescribeTrails").len();
+    let reads = scenario.calls("GetAllowedImagesSettings").len();
     scenario
         .apply(&with(audited(&lenient), "scanInterval", json!("2h")))
         .await;
-    let reads = scenario.calls("GetAllowedImagesSettings").len();
     scenario
         .until("another reading", async || {
             (scenario.calls("GetAllowedImagesSettings").len() > reads).then_some(())

@@ -120,8 +120,8 @@ async fn a_region_that_is_opted_in_is_migrated_by_itself_and_leaves_after_two_re
         "a region that is listed has its own key"
     );
 
-    opt(&scenario, NOT_OPTED_IN);
     let before = reads(&scenario);
+    opt(&scenario, NOT_OPTED_IN);
     has_far(&scenario, false).await;
     assert!(reads(&scenario) >= before + 2, "one read is not enough");
     assert!(key_in(&scenario, REGION).await.is_some());
@@ -143,8 +143,9 @@ async fn a_denied_read_keeps_all_regions_also_after_a_restart_and_says_so() {
     let said = format!("False/{}", reason::ACCESS_DENIED);
     known(&scenario, &said).await;
     replica.kill();
-    let _replica = start(&scenario).await;
+    // Before the new one starts, which reads at once and waits for long when it is denied.
     let before = reads(&scenario);
+    let _replica = start(&scenario).await;
     scenario
         .until("the new replica to be denied too", async || {
             (reads(&scenario) > before).then_some(())

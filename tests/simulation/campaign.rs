@@ -28,6 +28,8 @@ use super::undisturbed::{GUARDS, HEARS, LISTS, MOVES, PROVES, SINGLES, Undisturb
 const TWICE: usize = 50;
 /// Of those that a single fault strikes, every so many is played twice.
 const ALONE: usize = 100;
+/// How far the first moment of a fault is from that of the one before it: no divisor of a stride that anybody asks for.
+const APART: usize = 53;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
@@ -152,16 +154,25 @@ impl Campaign {
         ExitCode::FAILURE
     }
 
-    /// Each fault at each moment of the undisturbed histories, and the hash of each of these.
+    /// Each fault at moments of the undisturbed histories, and the hash of each of these. Where few are played, that is in one of these
+    /// histories for one fault, and in another for the next.
     fn singles(self, undisturbed: &Undisturbed) -> (Tally, Vec<(Plan, String)>) {
+        let worlds = [SINGLES, MOVES, PROVES, GUARDS, HEARS, LISTS];
         let (mut all, mut digests) = (Tally::default(), Vec::new());
-        for fault in Fault::value_variants() {
-            let (mut tally, mut of_fault) = (Tally::default(), 0);
-            let mut played = 0;
-            for seed in [SINGLES, MOVES, PROVES, GUARDS, HEARS, LISTS] {
-                let points = undisturbed.points(seed, *fault);
-                let moments: Vec<u64> = points.iter().copied().step_by(self.stride).collect();
-                (of_fault, played) = (of_fault + points.len(), played + moments.len());
+        for (number, fault) in Fault::value_variants().iter().enumerate() {
+            let points = |seed| {
+                undisturbed
+                    .points(seed, *fault)
+                    .into_iter()
+                    .map(move |point| (seed, point))
+            };
+            let points: Vec<(u64, u64)> = worlds.into_iter().flat_map(points).collect();
+            let first = number * APART % points.len().min(self.stride).max(1);
+            let played: Vec<(u64, u64)> = points.iter().copied().skip(first).step_by(self.stride).collect();
+            let mut tally = Tally::default();
+            for seed in worlds {
+                let of_world = played.iter().filter(|(of, _)| *of == seed);
+                let moments: Vec<u64> = of_world.map(|(_, moment)| *moment).collect();
                 for (plan, mut outcome) in branches(seed, *fault, &moments) {
                     outcome.broken.extend(too_many(&plan, &outcome, undisturbed.of(seed)));
                     outcome.broken.extend(has_not_struck(&outcome));
@@ -169,7 +180,7 @@ impl Campaign {
                     digests.push((plan, outcome.digest));
                 }
             }
-            tally.print(&fault.name(), Some(of_fault), played);
+            tally.print(&fault.name(), Some(points.len()), played.len());
             all.join(tally);
         }
         (all, digests)
