@@ -153,7 +153,7 @@ fields: tools ## Change each field of a policy in every way and back, on a real 
 
 # Of the moments at which each fault strikes every STRIDE-th is played: STRIDE=1 plays all. Then SEEDS histories with faults at random,
 # and the first of their seeds: SEEDS=20000 FIRST=1000000 plays new ones.
-STRIDE ?= 40
+STRIDE ?= 20
 SEEDS ?= 100
 FIRST ?= 1
 
