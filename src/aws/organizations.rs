@@ -20,13 +20,7 @@ const MOST_UNITS: usize = 5_000;
 fn home(partition: Partition) -> &'static str {
     match partition.as_str() {
         "aws-cn" => "cn-northwest-1",
-        "aws-us-gov" => "us-gov-west-1",
-        "aws-eusc" => "eusc-de-east-1",
-        "aws-iso" => "us-iso-east-1",
-        "aws-iso-b" => "us-isob-east-1",
-        "aws-iso-e" => "eu-isoe-west-1",
-        "aws-iso-f" => "us-isof-south-1",
-        _ => "us-east-1",
+        _ => partition.home(),
     }
 }
 
