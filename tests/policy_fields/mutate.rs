@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::fields;
+use crate::values;
 
 /// What the API server must say to a mutation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Walk {
             self.fields.push(field.clone());
             let Some(now) = value.and_then(|value| value.get(name)) else {
                 if value.is_some() && part["type"] == "string" {
-                    for text in fields::texts(&field).good {
+                    for text in values::texts(&field).good {
                         self.add(&field, &place, "added", text, Answer::Either);
                     }
                 }
@@ -232,7 +232,7 @@ impl Walk {
             }
             return;
         }
-        let texts = fields::texts(field);
+        let texts = values::texts(field);
         for text in texts.good {
             self.add(field, place, "another text", text, Answer::Either);
         }
@@ -274,7 +274,7 @@ impl Walk {
             self.add(field, place, "reversed", json!(reversed), longer);
         }
         let with = |count: usize| -> Value {
-            let more = (0..count - now.len()).map(|number| fields::item(field, number));
+            let more = (0..count - now.len()).map(|number| values::item(field, number));
             now.iter().cloned().chain(more).collect()
         };
         self.add(field, place, "grown", with(now.len() + 1), longer);
@@ -334,7 +334,7 @@ impl Walk {
             Answer::Refused,
         );
         let keyed = |key: &str| with(&[(key.to_owned(), json!("v"))]);
-        for script in fields::SCRIPTS {
+        for script in values::SCRIPTS {
             self.add(field, place, "another key", keyed(script), Answer::Accepted);
         }
         self.add(
@@ -353,7 +353,7 @@ impl Walk {
             shrunk.remove(key);
             self.add(field, place, "shrunk", Value::from(shrunk), Answer::Either);
             let set = |value: Value| with(&[(key.clone(), value)]);
-            for text in fields::texts(&format!("{field}{{}}")).good {
+            for text in values::texts(&format!("{field}{{}}")).good {
                 self.add(field, place, "another value", set(text), Answer::Accepted);
             }
             self.add(field, place, "too long a value", set(json!(too_long)), Answer::Refused);
