@@ -6,6 +6,11 @@ use super::super::{CopyRequest, READ_ONLY_POLICY};
 use super::*;
 use crate::domain::LaunchPermission;
 
+#[path = "session_tests/reading.rs"]
+mod reading;
+#[path = "session_tests/visits.rs"]
+mod visits;
+
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 fn copy() -> CopyRequest {
@@ -182,83 +187,6 @@ async fn what_a_deleted_policy_has_launched_may_be_terminated_and_nothing_else_i
 }
 
 #[tokio::test]
-async fn a_visit_is_told_when_to_come_back_and_holds_up_nobody_who_stays() {
-    let wire = Wire::new(|_| copied());
-    let bench = bench(&wire, open()).await;
-    let session = bench.aws.session(&own(Access::Full));
-    // As many as may be sent at once.
-    for number in 0..50 {
-        let visit = session.visiting(&format!("image-{number}"));
-        visit.copy_image(&copy()).await.expect("a copy");
-    }
-    let waits = async |who: &str| {
-        let error = session.visiting(who).copy_image(&copy()).await.expect_err("no room");
-        assert!(error.is(Cause::NoRoom), "{error}");
-        error.retry_after.expect("a time").as_secs()
-    };
-    // One call in two seconds passes, and each keeps its place.
-    assert_eq!([waits("a").await, waits("b").await, waits("a").await], [2, 4, 2]);
-    assert_eq!(wire.count("ec2:CopyImage"), 50);
-    assert_eq!(bench.counted("amiseal_aws_throttle_wait_seconds_total", &[]), 0.0);
-    // Whoever stays is served before those who are not there.
-    session.copy_image(&copy()).await.expect("a copy");
-    assert_eq!(wire.count("ec2:CopyImage"), 51);
-}
-
-#[tokio::test]
-async fn a_visit_makes_all_of_its_calls_or_none() {
-    let wire =
-        Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
-    let bench = bench(&wire, open()).await;
-    let session = bench.aws.session(&own(Access::Full));
-    let image = copy().source;
-    for number in 0..49 {
-        let visit = session.visiting(&format!("image-{number}"));
-        visit.set_description(&image, "web").await.expect("room");
-    }
-    let visit = session.visiting("two");
-    let error = visit
-        .reserve(&[Operation::ModifyImageAttribute; 2])
-        .expect_err("there is room for one");
-    assert!(error.is(Cause::NoRoom), "{error}");
-    assert_eq!(wire.count("ec2:ModifyImageAttribute"), 49);
-    drop(visit);
-    // What was reserved and not used is there for others.
-    let other = session.visiting("two");
-    other.reserve(&[Operation::ModifyImageAttribute]).expect("room for one");
-    drop(other);
-    let other = session.visiting("three");
-    other
-        .reserve(&[Operation::ModifyImageAttribute])
-        .expect("it was given back");
-    other.set_description(&image, "web").await.expect("it was reserved");
-}
-
-#[tokio::test]
-async fn whoever_has_waited_for_one_call_does_not_wait_behind_all_others_for_another() {
-    let wire =
-        Wire::new(|_| Answer::ok("<ModifyImageAttributeResponse><return>true</return></ModifyImageAttributeResponse>"));
-    let bench = bench(&wire, open()).await;
-    let session = bench.aws.session(&own(Access::Full));
-    let (reads, writes) = (Operation::DescribeImageAttribute, Operation::ModifyImageAttribute);
-    let reader = session.visiting("reader");
-    reader.reserve(&[reads; 50]).expect("room for the first");
-    let wait = |who: &str, calls: &[Operation]| {
-        let error = session.visiting(who).reserve(calls).expect_err("no room");
-        error.retry_after.expect("a time").as_millis()
-    };
-    // Ten reads a second pass.
-    let last = (0..100).map(|number| wait(&format!("reader-{number}"), &[reads])).max();
-    assert_eq!(last, Some(10_000));
-    let writer = session.visiting("writer");
-    writer.reserve(&[writes; 50]).expect("room for the first");
-    assert_eq!(wait("waits", &[writes]), 400);
-    assert_eq!(wait("waits", &[writes, reads]), 400, "not behind a hundred who read");
-    assert_eq!(wait("new", &[writes, reads]), 10_200);
-    drop((reader, writer));
-}
-
-#[tokio::test]
 async fn credentials_that_have_ended_are_renewed_and_what_cannot_be_renewed_is_said() {
     let ended = Arc::new(AtomicUsize::new(0));
     let count = ended.clone();
@@ -363,67 +291,6 @@ async fn a_refused_role_fails_every_call_with_the_reason() {
             .expect_err("refused");
         assert_eq!((error.class, error.cause), (ErrorClass::Denied, Some(cause)));
         assert_eq!(error.operation, Operation::AssumeRole);
-    }
-}
-
-#[tokio::test]
-async fn a_scan_reads_on_through_empty_pages() {
-    let wire = Wire::new(|request| {
-        let token = request.form.get("NextToken").map(String::as_str);
-        match (request.call.as_str(), token) {
-            ("ec2:DescribeImages", None) => page("imagesSet", &[], "1"),
-            ("ec2:DescribeImages", Some("1")) => {
-                page("imagesSet", &[image("ami-00000001"), image("ami-00000002")], "2")
-            }
-            ("ec2:DescribeImages", Some("2")) => page("imagesSet", &[], "3"),
-            ("ec2:DescribeImages", _) => page("imagesSet", &[image("ami-00000003")], ""),
-            _ => page("snapshotSet", &[], ""),
-        }
-    });
-    let bench = bench(&wire, open()).await;
-    let found = bench.aws.session(&own(Access::ReadOnly)).scan().await.expect("a scan");
-    let ids: Vec<_> = found.images.keys().map(|id| id.as_str()).collect();
-    assert_eq!(ids, ["ami-00000001", "ami-00000002", "ami-00000003"]);
-    let requests = wire.requests();
-    let images: Vec<_> = requests.iter().filter(|r| r.call == "ec2:DescribeImages").collect();
-    let in_parts = |request: &&&Request| request.form.contains_key("Filter.1.Name");
-    assert_eq!(images.iter().filter(|request| !in_parts(request)).count(), 4);
-    for request in images {
-        for (name, value) in [
-            ("Owner.1", "self"),
-            ("IncludeDisabled", "true"),
-            ("IncludeDeprecated", "true"),
-            ("MaxResults", "1000"),
-        ] {
-            assert_eq!(request.form.get(name).map(String::as_str), Some(value), "{name}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn one_page_that_fails_or_one_image_that_makes_no_sense_fails_the_scan() {
-    let broken = || Answer::ec2_error(403, "UnauthorizedOperation", "no");
-    let odd = || page("imagesSet", &["<item><imageId>ami-1</imageId></item>".to_owned()], "");
-    for (second, class) in [
-        (
-            Box::new(broken) as Box<dyn Fn() -> Answer + Send + Sync>,
-            ErrorClass::Denied,
-        ),
-        (Box::new(odd), ErrorClass::Invalid),
-    ] {
-        let wire = Wire::new(move |request| match request.form.get("NextToken") {
-            _ if request.call == "ec2:DescribeSnapshots" => page("snapshotSet", &[], ""),
-            None => page("imagesSet", &[image("ami-00000001")], "1"),
-            Some(_) => second(),
-        });
-        let bench = bench(&wire, open()).await;
-        let error = bench
-            .aws
-            .session(&own(Access::ReadOnly))
-            .scan()
-            .await
-            .expect_err("a fault");
-        assert_eq!(error.class, class);
     }
 }
 
@@ -553,25 +420,4 @@ async fn sessions_are_shared_by_key_until_they_are_forgotten() {
         Arc::ptr_eq(&session.limits, &fresh.limits),
         "the account's limits outlive a session"
     );
-}
-
-#[tokio::test]
-async fn many_ids_are_asked_for_in_calls_that_aws_accepts() {
-    let wire = Wire::new(nothing);
-    let bench = bench(&wire, open()).await;
-    let session = bench.aws.session(&own(Access::ReadOnly));
-    let sources: Vec<_> = (0..450)
-        .map(|n| format!("ami-{n:08x}").parse().expect("an image"))
-        .collect();
-    let (_, images, snapshots) = session.copies_of(&sources, &[]).await.expect("a look");
-    assert!(images.is_empty() && snapshots.is_empty());
-    let requests = wire.requests();
-    let sizes: Vec<_> = requests
-        .iter()
-        .filter(|r| r.call == "ec2:DescribeImages")
-        .map(|r| r.form.keys().filter(|name| name.starts_with("Filter.1.Value.")).count())
-        .collect();
-    assert_eq!(sizes, [200, 200, 50]);
-    assert_eq!(wire.count("ec2:DescribeSnapshots"), 0, "nothing was asked about");
-    assert!(session.images(&[]).await.expect("nothing").is_empty());
 }
