@@ -139,7 +139,7 @@ pub enum ConfigError {
 /// The way to AWS: hands out sessions.
 pub struct Aws {
     shared: Arc<Shared>,
-    sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
+    sessions: Mutex<HashMap<Arc<SessionKey>, Arc<Session>>>,
     limits: Mutex<HashMap<Scope, Arc<ScopeLimits>>>,
 }
 
@@ -298,8 +298,9 @@ impl Aws {
             return session.clone();
         }
         let limits = self.limits(&key.scope);
+        let key = Arc::new(key.clone());
         let session = Arc::new(Session::new(&self.shared, key.clone(), limits));
-        lock(&self.sessions).entry(key.clone()).or_insert(session).clone()
+        lock(&self.sessions).entry(key).or_insert(session).clone()
     }
 
     /// Drops the session for `key` with its credentials. The account's limits stay on record.
