@@ -35,6 +35,10 @@ pub type PolicyGate = Arc<dyn Fn(&str, &Scope) -> Result<(), Cause> + Send + Syn
 /// So often AWS may let a call that reads wait for an answer until it is given up.
 const READ_ATTEMPTS: u32 = 3;
 
+/// For how long a connection is kept that nobody uses. Many scans that come together open one for each call that is under way, and each
+/// keeps its buffers, some 20 kB, as long as it is open.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// How to talk to AWS.
 #[non_exhaustive]
 pub struct AwsOptions {
@@ -345,6 +349,7 @@ fn https_client() -> SharedHttpClient {
         let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
         let mut connector = ConnectorBuilder::default()
             .tls_provider(provider)
+            .pool_idle_timeout(IDLE)
             .proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
