@@ -1,13 +1,17 @@
 //! The credentials of a session: a role of its account, narrowed where the session only reads.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_sts::types::Tag;
 
-use super::{Access, SessionKey};
+use super::Access;
+use super::interceptor::Attempts;
+use super::provider::ScopeLimits;
 use crate::domain::{AwsError, Operation};
 
 /// What a session that only reads may do, whatever its role may: each action by its name. A wildcard would take in what AWS adds to a
@@ -37,40 +41,35 @@ pub const READ_ONLY_POLICY: &str = concat!(
 /// The session tag that carries the policy's name, so that CloudTrail shows on whose behalf a call was made.
 const POLICY_TAG: &str = "amiseal-policy";
 
-/// Assumes a role when the SDK asks for credentials; the SDK keeps them until shortly before they expire.
+/// Assumes a session's role when the SDK asks for credentials; the SDK keeps them until shortly before they expire.
+///
+/// What it calls STS by is made for each call: kept, it would take several kB for each of thousands of accounts and regions, for one
+/// call an hour.
 #[derive(Debug)]
 pub(super) struct AssumedRole {
-    sts: aws_sdk_sts::config::Builder,
-    role_arn: String,
-    external_id: Option<String>,
-    session_name: String,
-    policy: String,
-    access: Access,
+    attempts: Attempts,
+    limits: Arc<ScopeLimits>,
 }
 
 impl AssumedRole {
-    /// The role `role_arn` for `key`, asked for through a client of `sts`.
-    pub(super) fn new(sts: aws_sdk_sts::config::Builder, role_arn: &str, key: &SessionKey) -> Self {
-        Self {
-            sts,
-            role_arn: role_arn.to_owned(),
-            external_id: key.external_id.clone(),
-            session_name: session_name(&key.policy),
-            policy: key.policy.clone(),
-            access: key.access,
-        }
+    /// The role of the session whose calls these are.
+    pub(super) fn new(attempts: Attempts, limits: Arc<ScopeLimits>) -> Self {
+        Self { attempts, limits }
     }
 
     async fn assume(&self) -> Result<Credentials, CredentialsError> {
-        let narrowed = (self.access == Access::ReadOnly).then(|| READ_ONLY_POLICY.to_owned());
-        let tag = Tag::builder().key(POLICY_TAG).value(&self.policy).build();
+        let key = &self.attempts.key;
+        let narrowed = (key.access == Access::ReadOnly).then(|| READ_ONLY_POLICY.to_owned());
+        let tag = Tag::builder().key(POLICY_TAG).value(&key.policy).build();
         let tag = tag.map_err(CredentialsError::invalid_configuration)?;
-        let sts = aws_sdk_sts::Client::from_conf(self.sts.clone().build());
+        // By the controller's own identity.
+        let sts = sts_config(&self.attempts.shared.config, &self.limits, &self.attempts);
+        let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let assumed = sts
             .assume_role()
-            .role_arn(&self.role_arn)
-            .role_session_name(&self.session_name)
-            .set_external_id(self.external_id.clone())
+            .set_role_arn(key.role_arn.clone())
+            .role_session_name(session_name(&key.policy))
+            .set_external_id(key.external_id.clone())
             .set_policy(narrowed)
             .tags(tag)
             .send()
@@ -113,6 +112,20 @@ impl ProvideCredentials for AssumedRole {
     }
 }
 
+/// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up. The tokens of the
+/// global endpoint would not be valid in a region that takes an opt-in.
+pub(super) fn sts_config(
+    config: &SdkConfig,
+    limits: &ScopeLimits,
+    attempts: &Attempts,
+) -> aws_sdk_sts::config::Builder {
+    let region = attempts.key.scope.region.as_str().to_owned();
+    aws_sdk_sts::config::Builder::from(config)
+        .region(aws_config::Region::new(region))
+        .retry_partition(limits.sts.clone())
+        .interceptor(attempts.clone())
+}
+
 /// Whether a header can carry it as it is.
 fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -127,7 +140,56 @@ fn session_name(policy: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SessionKey;
+    use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench, identity, open, role};
     use super::*;
+    use crate::domain::Scope;
+
+    #[tokio::test]
+    async fn each_role_is_assumed_once_for_all_clients_and_no_call_is_signed_for_another() {
+        const ACCOUNTS: [&str; 2] = [ACCOUNT, "444455556666"];
+        // The ID of the access key is the account's.
+        let wire = Wire::raw(|request| match request.call.as_str() {
+            "sts:AssumeRole" => {
+                let account = ACCOUNTS
+                    .into_iter()
+                    .find(|account| request.form["RoleArn"].contains(account));
+                Answer::ok(assumed().replace("ASSUMED", account.unwrap_or("nobody")))
+            }
+            "sts:GetCallerIdentity" => Answer::ok(identity(&request.signer)),
+            "ec2:DescribeImages" => {
+                Answer::ok("<DescribeImagesResponse><imagesSet></imagesSet></DescribeImagesResponse>")
+            }
+            "ec2:DescribeSnapshots" => {
+                Answer::ok("<DescribeSnapshotsResponse><snapshotSet></snapshotSet></DescribeSnapshotsResponse>")
+            }
+            _ => Answer::Reply(400, r#"{"__type":"AccessDeniedException"}"#.to_owned()),
+        });
+        let bench = bench(&wire, open()).await;
+        let sessions = ACCOUNTS.map(|account| {
+            bench.aws.session(&SessionKey {
+                scope: Scope::parse(account, REGION).expect("a scope"),
+                role_arn: Some(format!("arn:aws:iam::{account}:role/amiseal")),
+                ..role(Access::Full)
+            })
+        });
+        // The second time as the first, and by a visit as well.
+        for _ in 0..2 {
+            for (session, account) in sessions.iter().zip(ACCOUNTS) {
+                let before = wire.requests().len();
+                session.scan().await.expect("a scan");
+                let _ = session.visiting("uid").resolve_key("alias/ami").await;
+                for request in wire.requests().iter().skip(before) {
+                    let by_role = request.call != "sts:AssumeRole";
+                    let signer = if by_role { account } else { "OWN" };
+                    assert_eq!(request.signer, signer, "{}", request.call);
+                }
+            }
+        }
+        let count = |call| wire.count(call);
+        assert_eq!((count("sts:AssumeRole"), count("sts:GetCallerIdentity")), (2, 2));
+        assert_eq!(count("kms:DescribeKey"), 4);
+    }
 
     #[test]
     fn a_reading_session_may_do_what_reads_by_name_and_nothing_else() {

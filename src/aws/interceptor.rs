@@ -28,7 +28,7 @@ const TOO_MANY: u16 = 429;
 /// Sits in every client of a session.
 #[derive(Clone)]
 pub(super) struct Attempts {
-    pub(super) key: SessionKey,
+    pub(super) key: Arc<SessionKey>,
     pub(super) shared: Arc<Shared>,
     pub(super) limiter: Arc<Limiter>,
 }

@@ -35,6 +35,10 @@ pub type PolicyGate = Arc<dyn Fn(&str, &Scope) -> Result<(), Cause> + Send + Syn
 /// So often AWS may let a call that reads wait for an answer until it is given up.
 const READ_ATTEMPTS: u32 = 3;
 
+/// For how long a connection is kept that nobody uses. Many scans that come together open one for each call that is under way, and each
+/// keeps its buffers, some 20 kB, as long as it is open.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// How to talk to AWS.
 #[non_exhaustive]
 pub struct AwsOptions {
@@ -139,7 +143,7 @@ pub enum ConfigError {
 /// The way to AWS: hands out sessions.
 pub struct Aws {
     shared: Arc<Shared>,
-    sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
+    sessions: Mutex<HashMap<Arc<SessionKey>, Arc<Session>>>,
     limits: Mutex<HashMap<Scope, Arc<ScopeLimits>>>,
 }
 
@@ -298,8 +302,9 @@ impl Aws {
             return session.clone();
         }
         let limits = self.limits(&key.scope);
+        let key = Arc::new(key.clone());
         let session = Arc::new(Session::new(&self.shared, key.clone(), limits));
-        lock(&self.sessions).entry(key.clone()).or_insert(session).clone()
+        lock(&self.sessions).entry(key).or_insert(session).clone()
     }
 
     /// Drops the session for `key` with its credentials. The account's limits stay on record.
@@ -344,6 +349,7 @@ fn https_client() -> SharedHttpClient {
         let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
         let mut connector = ConnectorBuilder::default()
             .tls_provider(provider)
+            .pool_idle_timeout(IDLE)
             .proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));

@@ -15,14 +15,14 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::OnceCell;
 
-use super::credentials::AssumedRole;
+use super::credentials::{AssumedRole, sts_config};
 use super::endpoint;
 use super::interceptor::Attempts;
 use super::parts::Known;
 use super::provider::{ScopeLimits, Shared, lock};
 use super::renewal::Renewal;
 use super::visit::Visit;
-use crate::domain::{AccountId, Bucket, Operation, Region, Scope, SnapshotId};
+use crate::domain::{AccountId, Bucket, Operation, Scope, SnapshotId};
 use crate::domain::{AwsError, Cause, ErrorClass};
 
 /// What makes one session differ from another.
@@ -68,15 +68,24 @@ pub struct Identity {
 /// this replica does not hold the shard of the account and region.
 #[derive(Clone)]
 pub struct Session {
-    pub(super) key: SessionKey,
+    pub(super) key: Arc<SessionKey>,
     pub(super) shared: Arc<Shared>,
-    config: SdkConfig,
     limits: Arc<ScopeLimits>,
     attempts: Attempts,
-    renewal: Option<Renewal>,
+    /// The role; none for the controller's own identity.
+    assumed: Option<Assumed>,
     identity: Arc<OnceCell<Identity>>,
     /// Whose visit this is, where calls do not wait.
     visit: Option<Arc<Visit>>,
+}
+
+/// The role of a session, and its credentials.
+#[derive(Clone)]
+struct Assumed {
+    /// Made once: the SDK tells by it whose credentials are whose.
+    credentials: SharedCredentialsProvider,
+    /// Where they are kept. Of this session alone: the SDK's own cache holds 64 identities and then drops any of them.
+    renewal: Renewal,
 }
 
 impl fmt::Debug for Session {
@@ -90,44 +99,33 @@ impl fmt::Debug for Session {
 /// A client of a service. Each has types of its own for the same things.
 macro_rules! client {
     ($session:ident, $sdk:ident, $partition:ident) => {{
-        let mut config = $sdk::config::Builder::from(&$session.config)
+        let mut config = $sdk::config::Builder::from(&$session.config())
             .retry_partition($session.limits.$partition.clone())
             .interceptor($session.attempts.clone());
-        if let Some(renewal) = &$session.renewal {
-            config = config.retry_classifier(renewal.clone());
+        if let Some(assumed) = &$session.assumed {
+            config = config.retry_classifier(assumed.renewal.clone());
         }
         $sdk::Client::from_conf(config.build())
     }};
 }
 
 impl Session {
-    pub(super) fn new(shared: &Arc<Shared>, key: SessionKey, limits: Arc<ScopeLimits>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, key: Arc<SessionKey>, limits: Arc<ScopeLimits>) -> Self {
         let attempts = Attempts {
             key: key.clone(),
             shared: shared.clone(),
             limiter: limits.limiter.clone(),
         };
-        let mut config = shared
-            .config
-            .to_builder()
-            .region(aws_config::Region::new(key.scope.region.as_str().to_owned()));
-        let mut renewal = None;
-        if let Some(role_arn) = &key.role_arn {
-            let sts = sts_config(&shared.config, &key.scope.region, &limits, &attempts);
-            let role = AssumedRole::new(sts, role_arn, &key);
-            // A cache of its own: the shared one holds 64 identities and then drops any of them.
-            let own = renewal.insert(Renewal::new(shared.clock.clone()));
-            config = config
-                .credentials_provider(SharedCredentialsProvider::new(role))
-                .identity_cache(own.clone());
-        }
+        let assumed = key.role_arn.is_some().then(|| Assumed {
+            credentials: SharedCredentialsProvider::new(AssumedRole::new(attempts.clone(), limits.clone())),
+            renewal: Renewal::new(shared.clock.clone()),
+        });
         Self {
             key,
             shared: shared.clone(),
-            config: config.build(),
             limits,
             attempts,
-            renewal,
+            assumed,
             identity: Arc::default(),
             visit: None,
         }
@@ -168,9 +166,9 @@ impl Session {
 
     async fn ask_identity(&self) -> Result<Identity, AwsError> {
         const OPERATION: Operation = Operation::GetCallerIdentity;
-        let mut sts = sts_config(&self.config, &self.key.scope.region, &self.limits, &self.attempts);
-        if let Some(renewal) = &self.renewal {
-            sts = sts.retry_classifier(renewal.clone());
+        let mut sts = sts_config(&self.config(), &self.limits, &self.attempts);
+        if let Some(assumed) = &self.assumed {
+            sts = sts.retry_classifier(assumed.renewal.clone());
         }
         let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let request = Box::pin(sts.get_caller_identity().send());
@@ -187,9 +185,21 @@ impl Session {
         })
     }
 
-    // Clients are made when they are used. What must last, connections, credentials and retry budgets, lives outside of them, and a
-    // client that is kept takes 20 kB, which a large policy would need thousands of times. What does not last is the SDK's correction
-    // of a wrong clock: on such a machine each call takes an attempt more.
+    // Clients are made when they are used, and so is what they are configured by. What must last, connections, credentials and retry
+    // budgets, lives outside of them. A client that is kept takes 20 kB, and its configuration one, which a large policy would need
+    // thousands of times. What does not last is the SDK's correction of a wrong clock: on such a machine each call takes an attempt more.
+
+    /// What the clients are configured by.
+    fn config(&self) -> SdkConfig {
+        let region = aws_config::Region::new(self.key.scope.region.as_str().to_owned());
+        let mut config = self.shared.config.to_builder().region(region);
+        if let Some(Assumed { credentials, renewal }) = &self.assumed {
+            config = config
+                .credentials_provider(credentials.clone())
+                .identity_cache(renewal.clone());
+        }
+        config.build()
+    }
 
     /// A client of EC2.
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
@@ -203,11 +213,11 @@ impl Session {
     }
 
     fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+        let config = aws_sdk_ec2::config::Builder::from(&self.config())
             .retry_partition(self.limits.ec2.clone())
             .interceptor(self.attempts.clone());
-        match &self.renewal {
-            Some(renewal) => config.retry_classifier(renewal.clone()),
+        match &self.assumed {
+            Some(assumed) => config.retry_classifier(assumed.renewal.clone()),
             None => config,
         }
     }
@@ -288,10 +298,11 @@ impl Session {
 
     /// A client of SQS for a queue, which is at `local` if it is one of this machine. An endpoint that was named goes before that.
     pub(super) fn sqs(&self, local: Option<&str>, timeouts: Option<TimeoutConfig>) -> aws_sdk_sqs::Client {
-        let mut config = aws_sdk_sqs::config::Builder::from(&self.config)
+        let of_session = self.config();
+        let mut config = aws_sdk_sqs::config::Builder::from(&of_session)
             .retry_partition(self.limits.queue.clone())
             .interceptor(self.attempts.clone());
-        if let Some(local) = local.filter(|_| !endpoint::is_named(&self.config, "SQS")) {
+        if let Some(local) = local.filter(|_| !endpoint::is_named(&of_session, "SQS")) {
             // This machine has one endpoint, whatever kind is asked for of AWS.
             config = config.endpoint_url(local).use_fips(false).use_dual_stack(false);
         }
@@ -392,20 +403,6 @@ fn is_long_read(operation: Operation) -> bool {
         operation.bucket(),
         Some(Bucket::Read | Bucket::Snapshots | Bucket::Consumers)
     )
-}
-
-/// STS in the session's region: a region that is not enabled shows there first, and no other region can hold it up. The tokens of the
-/// global endpoint would not be valid in a region that takes an opt-in.
-fn sts_config(
-    config: &SdkConfig,
-    region: &Region,
-    limits: &ScopeLimits,
-    attempts: &Attempts,
-) -> aws_sdk_sts::config::Builder {
-    aws_sdk_sts::config::Builder::from(config)
-        .region(aws_config::Region::new(region.as_str().to_owned()))
-        .retry_partition(limits.sts.clone())
-        .interceptor(attempts.clone())
 }
 
 #[cfg(test)]

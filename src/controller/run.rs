@@ -129,6 +129,8 @@ impl Watches {
             targets,
             migrations,
         } = self;
+        // Nobody owns policies, and what nobody takes out of a channel would stay in it: each policy as it was after every change.
+        drop(policies.children);
         let config = |concurrency| Config::default().concurrency(concurrency);
         let options = &context.options;
         let policy_controller = Controller::for_shared_stream(policies.changes, policies.store)

@@ -25,7 +25,7 @@ pub(super) struct Watched<K: Resource<DynamicType = ()> + Clone + 'static> {
     pub(super) store: Store<K>,
     /// Every object that was seen, changed or deleted: for the kind's own controller.
     pub(super) changes: UnboundedReceiver<Arc<K>>,
-    /// The same, for the controller of those who own such objects.
+    /// The same, for the controller of those who own such objects. Where there is none it is dropped, as it keeps all that it is told.
     pub(super) children: UnboundedReceiver<Arc<K>>,
     /// Whether every object was listed once.
     pub(super) listed: Listed,
@@ -136,7 +136,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
     fn tell(&mut self, event: Event<K>, note: &impl Fn(&Seen<'_, K>)) {
         match event {
             Event::Apply(object) => {
-                let object = Arc::new(object);
+                let object = self.kept(object);
                 note(&Seen::Applied(&object));
                 self.send(&object);
             }
@@ -165,6 +165,16 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Followed<K> {
                 }
             }
         }
+    }
+
+    /// An object as the store has it, which has taken a copy of what the watch saw: whoever keeps it besides keeps no second one.
+    fn kept(&self, seen: K) -> Arc<K> {
+        let is_seen = |kept: &Arc<K>| {
+            let (kept, seen) = (kept.meta(), seen.meta());
+            kept.uid == seen.uid && kept.resource_version == seen.resource_version
+        };
+        let kept = self.store.get(&ObjectRef::from_obj(&seen)).filter(is_seen);
+        kept.unwrap_or_else(|| Arc::new(seen))
     }
 
     fn send(&self, object: &Arc<K>) {
@@ -237,5 +247,77 @@ mod tests {
         gone.sort();
         let gone_of = |name: &str, uid: &str| (name.to_owned(), Some(uid.to_owned()));
         assert_eq!(gone, [gone_of("b", "2"), gone_of("c", "3")]);
+    }
+
+    fn version(version: &str) -> AMIMigration {
+        let mut object = migration("a", "1");
+        object.metadata.resource_version = Some(version.to_owned());
+        object
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_follower_that_is_gone() {
+        let (store, mut writer) = reflector::store();
+        let (to_own, mut own) = unbounded();
+        let (to_owner, owner) = unbounded();
+        drop(owner);
+        let mut followed = Followed {
+            store,
+            followers: [to_own, to_owner],
+            listed: watch::channel(false).0,
+            before: Vec::new(),
+        };
+        let mut apply = |object: AMIMigration| {
+            let event = Event::Apply(object);
+            writer.apply_watcher_event(&event);
+            followed.tell(event, &|_: &Seen<'_, AMIMigration>| {});
+        };
+        apply(version("1"));
+        let former = Arc::downgrade(&own.try_recv().expect("the object"));
+        assert!(former.upgrade().is_some());
+        apply(version("2"));
+        assert!(former.upgrade().is_none());
+    }
+
+    #[test]
+    fn whoever_is_told_of_an_object_shares_the_one_of_the_store() {
+        let (store, mut writer) = reflector::store();
+        let (to_own, mut own) = unbounded();
+        let (to_owner, mut owner) = unbounded();
+        let mut followed = Followed {
+            store: store.clone(),
+            followers: [to_own, to_owner],
+            listed: watch::channel(false).0,
+            before: Vec::new(),
+        };
+        let noted = RefCell::new(Vec::new());
+        let note = |seen: &Seen<'_, AMIMigration>| match seen {
+            Seen::Listed(objects) => noted.borrow_mut().extend(objects.iter().cloned()),
+            Seen::Applied(object) => noted.borrow_mut().push(Arc::clone(object)),
+            Seen::Deleted(_) => {}
+        };
+        let events = [
+            vec![Event::Init, Event::InitApply(version("1")), Event::InitDone],
+            vec![Event::Apply(version("2"))],
+        ];
+        for events in events {
+            for event in events {
+                writer.apply_watcher_event(&event);
+                followed.tell(event, &note);
+            }
+            let kept = store.get(&ObjectRef::new("a")).expect("the object");
+            let told: Vec<Arc<AMIMigration>> = noted
+                .take()
+                .into_iter()
+                .chain(own.try_recv().ok())
+                .chain(owner.try_recv().ok())
+                .collect();
+            assert_eq!(told.len(), 3);
+            assert!(told.iter().all(|told| Arc::ptr_eq(told, &kept)));
+        }
+        // What the store does not show, or not any more, is told as it was seen.
+        followed.tell(Event::Apply(version("3")), &note);
+        let told = noted.take();
+        assert_eq!(told[0].metadata.resource_version.as_deref(), Some("3"));
     }
 }
