@@ -63,7 +63,8 @@ impl AssumedRole {
         let tag = Tag::builder().key(POLICY_TAG).value(&key.policy).build();
         let tag = tag.map_err(CredentialsError::invalid_configuration)?;
         // By the controller's own identity.
-        let sts = sts_config(&self.attempts.shared.config, &self.limits, &self.attempts);
+        let shared = &self.attempts.shared;
+        let sts = sts_config(&shared.config, &self.limits, &self.attempts).retry_classifier(shared.renewal.clone());
         let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let assumed = sts
             .assume_role()

@@ -19,6 +19,7 @@ use super::endpoint;
 use super::limiter::Limiter;
 use super::metrics::AwsMetrics;
 use super::parts::Known;
+use super::renewal::Renewal;
 use super::session::{Session, SessionKey};
 use super::transport::Gate;
 use crate::clock::Clock;
@@ -150,6 +151,8 @@ pub struct Aws {
 /// What every session needs.
 pub(super) struct Shared {
     pub(super) config: SdkConfig,
+    /// Of the controller's own credentials.
+    pub(super) renewal: Renewal,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) gate: WriteGate,
     pub(super) policies: OnceLock<PolicyGate>,
@@ -240,10 +243,12 @@ impl Aws {
             .build();
         let transport = options.http_client.unwrap_or_else(https_client);
         let transport = Gate::around(transport, options.pages_in_memory, options.attempt_timeout);
+        let renewal = Renewal::new(clock.clone());
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(transport)
             .retry_config(retries)
-            .timeout_config(timeouts);
+            .timeout_config(timeouts)
+            .identity_cache(renewal.clone());
         if let Ok(name) = AppName::new("amiseal") {
             loader = loader.app_name(name);
         }
@@ -270,6 +275,7 @@ impl Aws {
         endpoint::check(&config)?;
         let shared = Shared {
             config,
+            renewal,
             clock,
             gate: options.gate,
             policies: OnceLock::new(),

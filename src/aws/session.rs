@@ -99,12 +99,10 @@ impl fmt::Debug for Session {
 /// A client of a service. Each has types of its own for the same things.
 macro_rules! client {
     ($session:ident, $sdk:ident, $partition:ident) => {{
-        let mut config = $sdk::config::Builder::from(&$session.config())
+        let config = $sdk::config::Builder::from(&$session.config())
             .retry_partition($session.limits.$partition.clone())
-            .interceptor($session.attempts.clone());
-        if let Some(assumed) = &$session.assumed {
-            config = config.retry_classifier(assumed.renewal.clone());
-        }
+            .interceptor($session.attempts.clone())
+            .retry_classifier($session.renewal());
         $sdk::Client::from_conf(config.build())
     }};
 }
@@ -166,10 +164,7 @@ impl Session {
 
     async fn ask_identity(&self) -> Result<Identity, AwsError> {
         const OPERATION: Operation = Operation::GetCallerIdentity;
-        let mut sts = sts_config(&self.config(), &self.limits, &self.attempts);
-        if let Some(assumed) = &self.assumed {
-            sts = sts.retry_classifier(assumed.renewal.clone());
-        }
+        let sts = sts_config(&self.config(), &self.limits, &self.attempts).retry_classifier(self.renewal());
         let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let request = Box::pin(sts.get_caller_identity().send());
         let answer = self.send(OPERATION, request).await?;
@@ -201,6 +196,12 @@ impl Session {
         config.build()
     }
 
+    /// What renews the credentials that calls are signed by: the role's, or the controller's own.
+    fn renewal(&self) -> Renewal {
+        let assumed = self.assumed.as_ref();
+        assumed.map_or(&self.shared.renewal, |assumed| &assumed.renewal).clone()
+    }
+
     /// A client of EC2.
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
         aws_sdk_ec2::Client::from_conf(self.ec2_config().build())
@@ -213,13 +214,10 @@ impl Session {
     }
 
     fn ec2_config(&self) -> aws_sdk_ec2::config::Builder {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config())
+        aws_sdk_ec2::config::Builder::from(&self.config())
             .retry_partition(self.limits.ec2.clone())
-            .interceptor(self.attempts.clone());
-        match &self.assumed {
-            Some(assumed) => config.retry_classifier(assumed.renewal.clone()),
-            None => config,
-        }
+            .interceptor(self.attempts.clone())
+            .retry_classifier(self.renewal())
     }
 
     /// What earlier listings of images, or of snapshots, have told.
@@ -301,7 +299,8 @@ impl Session {
         let of_session = self.config();
         let mut config = aws_sdk_sqs::config::Builder::from(&of_session)
             .retry_partition(self.limits.queue.clone())
-            .interceptor(self.attempts.clone());
+            .interceptor(self.attempts.clone())
+            .retry_classifier(self.renewal());
         if let Some(local) = local.filter(|_| !endpoint::is_named(&of_session, "SQS")) {
             // This machine has one endpoint, whatever kind is asked for of AWS.
             config = config.endpoint_url(local).use_fips(false).use_dual_stack(false);
