@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_ec2::operation::attach_image_watermark::builders::AttachImageWatermarkFluentBuilder;
 use aws_sdk_ec2::operation::copy_image::builders::CopyImageFluentBuilder;
+use aws_sdk_ec2::operation::replace_image_instance_type_specification::builders::ReplaceImageInstanceTypeSpecificationFluentBuilder;
 use aws_sdk_ec2::types::{
     AttributeValue, InstanceTypeSpecificationRequest, LaunchPermission as SdkLaunchPermission,
     LaunchPermissionModifications, PermissionGroup, ResourceType, SnapshotReturnCodes, Tag, TagSpecification,
@@ -174,27 +176,39 @@ impl Session {
 
     /// Sets on which instance types an image can be launched.
     pub async fn restrict_instance_types(&self, image: &ImageId, types: &InstanceTypes) -> Result<(), AwsError> {
-        let names = |names: &BTreeSet<Box<str>>| Some(names.iter().map(|name| name.to_string()).collect());
-        let types = InstanceTypeSpecificationRequest::builder()
-            .set_supported_instance_types(names(&types.supported))
-            .set_unsupported_instance_types(names(&types.unsupported))
-            .build();
-        let request = self
-            .ec2()
-            .replace_image_instance_type_specification()
-            .image_id(image.as_str())
-            .instance_type_specification(types)
-            .send();
+        let request = self.instance_types_call(image, types).send();
         self.call(Operation::ReplaceImageInstanceTypeSpecification, request)
             .await
             .map(drop)
     }
 
+    /// The call for that, as it is made and as a dry run asks about it.
+    pub(super) fn instance_types_call(
+        &self,
+        image: &ImageId,
+        types: &InstanceTypes,
+    ) -> ReplaceImageInstanceTypeSpecificationFluentBuilder {
+        let names = |names: &BTreeSet<Box<str>>| Some(names.iter().map(|name| name.to_string()).collect());
+        let types = InstanceTypeSpecificationRequest::builder()
+            .set_supported_instance_types(names(&types.supported))
+            .set_unsupported_instance_types(names(&types.unsupported))
+            .build();
+        self.ec2()
+            .replace_image_instance_type_specification()
+            .image_id(image.as_str())
+            .instance_type_specification(types)
+    }
+
     /// Puts a watermark on an image of this account. One that is there stays as it is.
     pub async fn attach_watermark(&self, image: &ImageId, name: &str) -> Result<(), AwsError> {
-        let request = self.ec2().attach_image_watermark();
-        let request = request.image_id(image.as_str()).watermark_name(name).send();
+        let request = self.watermark_call(image, name).send();
         self.call(Operation::AttachImageWatermark, request).await.map(drop)
+    }
+
+    /// The call for that, as it is made and as a dry run asks about it.
+    pub(super) fn watermark_call(&self, image: &ImageId, name: &str) -> AttachImageWatermarkFluentBuilder {
+        let request = self.ec2().attach_image_watermark();
+        request.image_id(image.as_str()).watermark_name(name)
     }
 
     /// Sets when an image becomes deprecated; AWS rounds to the minute, and refuses a time in the past.

@@ -12,7 +12,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::images::{CopyCall, sdk_tags};
 use super::session::Session;
 use crate::domain::{AwsError, Cause, ErrorClass};
-use crate::domain::{CopySample, Image, KeyArn, MissingPermissions, Operation, Tags};
+use crate::domain::{CopySample, Image, InstanceTypes, KeyArn, MissingPermissions, Operation, Tags};
 
 /// Actions that were denied, each once.
 #[derive(Debug, Default)]
@@ -40,6 +40,15 @@ pub struct Sample<'a> {
     pub tag: &'a str,
     /// The key.
     pub key: Option<&'a KeyArn>,
+    /// The name of the watermark that copies get, if they get one.
+    pub seal: Option<&'a str>,
+}
+
+impl Sample<'_> {
+    /// On which instance types an original of these can be launched, where that is not all: its copy may have to be told.
+    fn instance_types(&self) -> Option<&InstanceTypes> {
+        self.copies.iter().find_map(|copy| copy.source.instance_types())
+    }
 }
 
 /// What the answer to a dry run says.
@@ -61,8 +70,9 @@ impl Session {
     /// What is done with copies only is asked about a copy, since a role may allow that for images with amiseal's tags only;
     /// where there is none, about the source, and then a refusal is in doubt.
     ///
-    /// EC2 has no dry run for the use of a key: CopyImage checks that only once the copy is under way. The session must not be
-    /// narrowed, or AWS answers for what it is narrowed to.
+    /// What few originals and policies need is asked where one of these originals or the policy does. EC2 has no dry run for the use
+    /// of a key: CopyImage checks that only once the copy is under way. The session must not be narrowed, or AWS answers for what it
+    /// is narrowed to.
     pub async fn missing_permissions(&self, sample: Sample<'_>) -> Result<MissingPermissions, AwsError> {
         let Some(first) = sample.copies.first() else {
             return Ok(MissingPermissions::default());
@@ -88,7 +98,7 @@ impl Session {
         } else {
             &first.published
         };
-        let mut denied = self.may_change(image, tags).await?;
+        let mut denied = self.may_change(sample, image, tags).await?;
         denied.0.retain(|action| !certain.0.contains(action));
         Ok(match sample.copy {
             Some(copy) => {
@@ -110,7 +120,7 @@ impl Session {
     }
 
     /// What the role may not do of all that is done to a copy, asked about this image.
-    async fn may_change(&self, image: &Image, tags: &Tags) -> Result<Denied, AwsError> {
+    async fn may_change(&self, sample: Sample<'_>, image: &Image, tags: &Tags) -> Result<Denied, AwsError> {
         let mut denied = Denied::default();
         let ec2 = self.ec2();
         let id = image.id.as_str();
@@ -136,6 +146,23 @@ impl Session {
             )
             .await?,
         );
+        if let Some(types) = sample.instance_types() {
+            let restrict = self.instance_types_call(&image.id, types);
+            denied.note(
+                self.asked(
+                    Operation::ReplaceImageInstanceTypeSpecification,
+                    Box::pin(restrict.dry_run(true).send()),
+                )
+                .await?,
+            );
+        }
+        if let Some(name) = sample.seal {
+            let seal = self.watermark_call(&image.id, name);
+            denied.note(
+                self.asked(Operation::AttachImageWatermark, Box::pin(seal.dry_run(true).send()))
+                    .await?,
+            );
+        }
         let deregister = ec2.deregister_image().image_id(id);
         denied.note(
             self.asked(Operation::DeregisterImage, Box::pin(deregister.dry_run(true).send()))

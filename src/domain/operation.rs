@@ -129,8 +129,8 @@ operations! {
     ec2:CreateTags                            writes Some(Bucket::Tag), dry_run;
     ec2:ModifyImageAttribute                  writes Some(Bucket::Modify), dry_run;
     ec2:EnableImageDeprecation                writes Some(Bucket::Write), dry_run;
-    ec2:ReplaceImageInstanceTypeSpecification writes Some(Bucket::Write);
-    ec2:AttachImageWatermark                  writes Some(Bucket::Write);
+    ec2:ReplaceImageInstanceTypeSpecification writes Some(Bucket::Write), dry_run;
+    ec2:AttachImageWatermark                  writes Some(Bucket::Write), dry_run;
     ec2:DeregisterImage                       writes Some(Bucket::Modify), dry_run;
     ec2:DeleteSnapshot                        writes Some(Bucket::Modify), dry_run;
     // Proving copies: an instance is launched, and terminated.

@@ -135,6 +135,8 @@ pub fn last_attempt(of: &CopyIdentity, inventory: &Inventory) -> u32 {
 
 /// The copies of ours that have failed or come out wrong, as far as the inventory shows them: they count as failed attempts
 /// also where no status tells of them any more. Our tags and name alone are not believed, AWS has to call them copies.
+///
+/// [`find`] takes none of these, so what is left out here would be made again and again.
 pub fn failed<'a>(
     of: &'a CopyIdentity,
     source: &'a Image,
@@ -144,7 +146,10 @@ pub fn failed<'a>(
         ImageState::Failed => true,
         ImageState::Available | ImageState::Disabled => matches!(
             verify(source, copy, &inventory.snapshots, &of.key),
-            Verdict::NotEncrypted { .. } | Verdict::Differs { .. }
+            Verdict::NotEncrypted { .. }
+                | Verdict::AlsoUnder { .. }
+                | Verdict::Differs { .. }
+                | Verdict::LacksWatermark { .. }
         ),
         _ => false,
     };

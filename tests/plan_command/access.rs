@@ -92,6 +92,33 @@ fn missing_permissions_are_named_one_by_one_and_asked_for_by_dry_runs_only() {
 }
 
 #[test]
+fn what_only_some_originals_and_policies_need_is_asked_for_where_they_do() {
+    let restricted = WORLD.replace("{name: one}", "{name: one, instanceTypes: {supported: [t3.large]}}");
+    let plain = policy("production", &[("222233334444", "eu-west-1", "alias/ami")]);
+    let sealing = plain.replace(
+        "  mode: Enforce\n",
+        "  mode: Enforce\n  promotion: {seal: amiseal-verified}\n",
+    );
+    let (types, seal) = ("ec2:ReplaceImageInstanceTypeSpecification", "ec2:AttachImageWatermark");
+    for (world, policy, more) in [
+        (WORLD, &plain, &[][..]),
+        (restricted.as_str(), &plain, &[types]),
+        (WORLD, &sealing, &[seal]),
+        (restricted.as_str(), &sealing, &[types, seal]),
+    ] {
+        let bench = Bench::new(world);
+        let ran = bench.plan(policy, &["--check-permissions", "-o", "json"]);
+        let plan = ran.json();
+        let expected = [&["ec2:EnableImageDeprecation"][..], more, &["ec2:DeleteSnapshot"]].concat();
+        assert_eq!(
+            target(&plan, "222233334444", "eu-west-1")["unconfirmedPermissions"],
+            json!(expected)
+        );
+        bench.assert_untouched();
+    }
+}
+
+#[test]
 fn only_the_session_that_asks_is_not_narrowed() {
     let bench = Bench::new(WORLD);
     let one = policy("production", &[("111122223333", "eu-west-1", "alias/ami")]);

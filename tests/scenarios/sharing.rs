@@ -262,7 +262,7 @@ async fn a_replica_that_was_stopped_beyond_its_leases_changes_nothing_when_it_go
     scenario.completed(5).await;
     assert_eq!(scenario.copies_made(), 5);
     let log = first.process.log();
-    assert!(log.contains("was not renewed in time"), "it knows: {log}");
+    assert!(log.contains("were not renewed in time"), "it knows: {log}");
     assert_eq!(calls_by(&scenario, &owner, true), before);
     scenario.judged();
 }

@@ -274,6 +274,7 @@ impl<'a> Target<'a> {
                 copy: permissions::sample_copy(inventory).map(|image| &**image),
                 tag: TAG_SOURCE_IMAGE,
                 key: key.arn(),
+                seal: self.spec.promotion.seal.as_deref(),
             };
             let asking_key = session_key(self.spec, &self.scope, Access::DryRun);
             let asking = self.aws.session(&asking_key);

@@ -32,6 +32,8 @@ struct Keeping<'a> {
     contradicted: Option<u16>,
     /// Whether requests for Leases are not answered, which is said once.
     is_unanswered: AtomicBool,
+    /// Whether nothing came back when the Leases were last looked at. That is said once, and what follows from it is not.
+    is_out: bool,
 }
 
 pub(super) async fn keep(
@@ -52,6 +54,7 @@ pub(super) async fn keep(
         rests: Duration::ZERO,
         contradicted: None,
         is_unanswered: AtomicBool::new(false),
+        is_out: false,
     };
     let mut shutdown = Either::Left(Box::pin(shutdown));
     loop {
@@ -75,14 +78,15 @@ impl Keeping<'_> {
     /// Looks at the Leases if that is due, does what is to be done, and says when there is more.
     async fn turn(&mut self) -> Duration {
         let now = self.clock.monotonic();
+        let was_out = self.is_out;
         if now >= self.keeper.look_due().max(self.rests) && !self.keeper.has_retired() {
             self.look().await;
         }
         let now = self.clock.monotonic();
         let planned = self.keeper.plan(now, |shard| self.shards.is_idle(shard));
         self.tell(&planned);
+        tell_lost(&planned.lost, was_out || self.is_out);
         for shard in &planned.lost {
-            tracing::warn!(shard, "lost a shard: its Lease was not renewed in time");
             self.shards.lose(*shard);
             self.leaving.remove(shard);
         }
@@ -113,6 +117,9 @@ impl Keeping<'_> {
         let sent = self.clock.monotonic();
         let answer = self.in_time(self.leases.list()).await;
         let answered = self.clock.monotonic();
+        self.is_out = answer
+            .as_ref()
+            .is_none_or(|answer| answer.as_ref().is_err_and(is_unreachable));
         match answer {
             Some(Ok(list)) => {
                 if self.is_unanswered.swap(false, Ordering::Relaxed) {
@@ -219,5 +226,17 @@ impl Keeping<'_> {
             Either::Left((answer, _)) => Some(answer),
             Either::Right(_) => None,
         }
+    }
+}
+
+/// Says which shards were lost. In an outage each is lost at its own moment, and the outage is said by itself.
+fn tell_lost(lost: &[u16], is_outage: bool) {
+    if lost.is_empty() {
+        return;
+    }
+    if is_outage {
+        tracing::debug!(shards = ?lost, "lost shards: their Leases were not renewed in time");
+    } else {
+        tracing::warn!(shards = ?lost, "lost shards: their Leases were not renewed in time");
     }
 }

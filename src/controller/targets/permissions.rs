@@ -40,6 +40,7 @@ impl TargetReconciler<'_> {
             copy: permissions::sample_copy(&inventory).map(|image| &**image),
             tag: TAG_SOURCE_IMAGE,
             key: key.arn(),
+            seal: self.target.spec.promotion.seal.as_deref(),
         };
         let answer = Box::pin(self.session.missing_permissions(sample)).await;
         let now = self.ctx.clock.now();

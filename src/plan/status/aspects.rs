@@ -183,7 +183,7 @@ fn answered(write: &mut Writer<'_>, lacking: &MissingPermissions, denied: Option
         }
         (None, Some(doubt)) => write.set(conditions::PERMITTED, Status::Unknown, doubt.reason, &doubt.message),
         (None, None) => {
-            let message = "Dry runs confirm that the role has every permission Enforce needs.";
+            let message = "Dry runs confirm that the role has every permission that they can ask about.";
             write.set(conditions::PERMITTED, Status::True, reason::SUCCEEDED, message);
         }
     }

@@ -235,6 +235,70 @@ fn an_approval_is_awaited_since_the_first_migration_needs_one_but_under_suspend(
 }
 
 #[test]
+fn a_migration_that_is_stalled_counts_as_that_and_not_as_the_state_that_it_is_in() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let said = |status: conditions::Status, reason: &str| {
+        let mut migration = AMIMigration::clone(&migration(1, MigrationState::Pending));
+        let recorded = migration.status.as_mut().expect("a status");
+        let mut write = conditions::Writer {
+            conditions: &mut recorded.conditions,
+            generation: None,
+            now: at(1),
+        };
+        write.set(conditions::STALLED, status, reason, "");
+        Arc::new(migration)
+    };
+    let stalled = said(conditions::Status::True, conditions::reason::KEY_NOT_USABLE);
+    let other = said(conditions::Status::False, conditions::reason::NOT_STALLED);
+    let status = AMIEncryptionTargetStatus::default();
+    let of_reason = "111122223333 p KeyNotUsable eu-west-1 1";
+    for (migrations, of_states, of_reasons) in [
+        (vec![stalled.clone()], ["Pending 0", "Stalled 1"], &[of_reason][..]),
+        (vec![stalled, other.clone()], ["Pending 1", "Stalled 1"], &[of_reason]),
+        (vec![other], ["Pending 1", "Stalled 0"], &[]),
+    ] {
+        metrics
+            .targets
+            .observe(&target("Enforce", false), &status, &migrations, None, None);
+        let mut states = samples(&metrics, "amiseal_migrations");
+        states.retain(|sample| sample.contains("Pending") || sample.contains("Stalled"));
+        let of_states = of_states.map(|state| format!("111122223333 p eu-west-1 {state}"));
+        assert_eq!(states, of_states);
+        assert_eq!(samples(&metrics, "amiseal_migrations_stalled"), of_reasons);
+    }
+}
+
+#[test]
+fn nothing_is_said_of_a_key_while_it_is_unknown_whether_it_can_be_used() {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).expect("metrics");
+    let shown_with = |said: Option<conditions::Status>| {
+        let mut status = AMIEncryptionTargetStatus::default();
+        let mut write = conditions::Writer {
+            conditions: &mut status.conditions,
+            generation: None,
+            now: at(0),
+        };
+        if let Some(said) = said {
+            write.set(conditions::KEY_USABLE, said, conditions::reason::SUCCEEDED, "");
+        }
+        metrics
+            .targets
+            .observe(&target("Enforce", false), &status, &[], None, None);
+        shown(&metrics, "amiseal_key_usable")
+    };
+    for (said, expected) in [
+        (None, None),
+        (Some(conditions::Status::True), Some(1.0)),
+        (Some(conditions::Status::Unknown), None),
+        (Some(conditions::Status::False), Some(0.0)),
+    ] {
+        assert_eq!(shown_with(said), expected, "{said:?}");
+    }
+}
+
+#[test]
 fn a_target_is_not_reachable_before_its_first_scan_nor_after_one_that_failed() {
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).expect("metrics");

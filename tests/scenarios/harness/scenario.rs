@@ -287,13 +287,14 @@ impl Scenario {
 
     /// How often a replica says that it has lost the shard of the first account's region.
     fn lost_shards(&self) -> usize {
-        let shard = format!("shard={}", shard_of(ACCOUNT, REGION, replica::SHARDS));
+        let shard = shard_of(ACCOUNT, REGION, replica::SHARDS).to_string();
         let logs = self.logs.borrow();
         let logs = logs.iter().map(|log| std::fs::read_to_string(log).unwrap_or_default());
         let losses = |log: String| {
-            let lines = log.lines().filter(|line| line.contains("lost a shard"));
-            lines
-                .filter(|line| line.split_whitespace().any(|word| word == shard))
+            let lines = log.lines().filter(|line| line.contains("lost shards"));
+            let lists = lines.filter_map(|line| line.split_once("shards=[")?.1.split_once(']'));
+            lists
+                .filter(|(list, _)| list.split(", ").any(|number| number == shard))
                 .count()
         };
         logs.map(losses).sum()

@@ -202,11 +202,11 @@ async fn a_token_of_a_former_life_is_passed_over_at_once_and_nothing_is_said_to_
     scenario.judged();
 }
 
-#[tokio::test]
-async fn wrong_copies_count_however_often_the_policy_is_deleted_and_applied_again() {
-    let scenario = Scenario::new(small_world(&["{name: web, expect: any}"])).await;
+/// What is wrong with each copy, whichever life of the policy asks for it.
+async fn wrong_copies_count(image: &str, lost: &str) {
+    let scenario = Scenario::new(small_world(&[image])).await;
     let lie = AttributeLie {
-        name: "enaSupport".to_owned(),
+        name: lost.to_owned(),
         value: None,
     };
     scenario.sim().add_fault(on("CopyImage", Act::CopyAttribute(lie)));
@@ -221,7 +221,7 @@ async fn wrong_copies_count_however_often_the_policy_is_deleted_and_applied_agai
             reason::ATTRIBUTE_MISMATCH
         };
         scenario.stalls(&image, why).await;
-        assert_eq!(scenario.copies_made(), life.min(2));
+        assert_eq!(scenario.copies_made(), life.min(2), "{lost}");
         scenario.delete("production").await;
         scenario
             .until("the migration to go", async || {
@@ -230,6 +230,17 @@ async fn wrong_copies_count_however_often_the_policy_is_deleted_and_applied_agai
             .await;
     }
     scenario.judged();
+}
+
+#[tokio::test]
+async fn wrong_copies_count_however_often_the_policy_is_deleted_and_applied_again() {
+    wrong_copies_count("{name: web, expect: any}", "enaSupport").await;
+}
+
+#[tokio::test]
+async fn copies_that_have_lost_a_watermark_count_however_often_the_policy_is_deleted_and_applied_again() {
+    let image = "{name: web, watermarks: [\"111122223333:golden\"], expect: any}";
+    wrong_copies_count(image, "watermarks").await;
 }
 
 #[tokio::test]

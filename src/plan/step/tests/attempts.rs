@@ -1,6 +1,7 @@
 //! What counts as a failed attempt, and what does not.
 
 use super::*;
+use crate::domain::{Extras, Watermark};
 
 fn failures(case: &Case) -> Option<u32> {
     case.status.copy.as_ref().and_then(|copy| copy.failures)
@@ -10,19 +11,68 @@ fn attempt(case: &Case) -> u32 {
     case.status.copy.as_ref().map_or(0, |copy| copy.attempt)
 }
 
+/// What is wrong with a copy, each with the reason that its migration gives.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    Architecture,
+    Watermark,
+    AnotherKeyToo,
+}
+
+impl Wrong {
+    const ALL: [Self; 3] = [Self::Architecture, Self::Watermark, Self::AnotherKeyToo];
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Architecture | Self::Watermark => reason::ATTRIBUTE_MISMATCH,
+            Self::AnotherKeyToo => reason::COPY_NOT_ENCRYPTED,
+        }
+    }
+
+    /// What the original has before it is copied.
+    fn of_original(self, source: &mut Image) {
+        if let Self::Watermark = self {
+            source.extras = Some(Box::new(Extras {
+                watermarks: vec![Watermark {
+                    key: "999900001111:golden".into(),
+                    attached: None,
+                }],
+                ..Extras::default()
+            }));
+        }
+    }
+
+    fn of_copy(self, case: &mut Case, id: &ImageId) {
+        match self {
+            Self::Architecture => case.change_copy(id, |copy| {
+                let mut attributes = (*copy.attributes).clone();
+                attributes.insert("architecture", "arm64".into());
+                copy.attributes = Arc::new(attributes);
+            }),
+            Self::Watermark => case.change_copy(id, |copy| copy.extras = None),
+            Self::AnotherKeyToo => {
+                let copy = case.world.images[id].clone();
+                let (_, _, snapshot) = copy.volumes().next().expect("a volume");
+                let snapshot = case.world.snapshots.get_mut(snapshot).expect("known");
+                snapshot.also = Some(Box::new(key(2)));
+            }
+        }
+    }
+}
+
 /// AWS makes the copy of the next attempt otherwise than the original is.
-fn make_wrong_copy(case: &mut Case, number: u64) {
+fn make_wrong_copy(case: &mut Case, number: u64, wrong: Wrong) {
     let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call: {:?}", case.status)
     };
     let id = case.make_copy(&call, number);
     case.accept_copy(&id);
-    case.change_copy(&id, |copy| {
-        let mut attributes = (*copy.attributes).clone();
-        attributes.insert("architecture", "arm64".into());
-        copy.attributes = Arc::new(attributes);
-    });
-    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTRIBUTE_MISMATCH));
+    wrong.of_copy(case, &id);
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Next::Wait, wrong.reason()),
+        "{wrong:?}"
+    );
 }
 
 #[test]
@@ -60,21 +110,34 @@ fn a_copy_that_aws_has_never_shown_is_passed_over_and_one_that_it_has_shown_has_
 
 #[test]
 fn wrong_copies_of_ours_count_when_the_policy_was_deleted_and_applied_again() {
+    for wrong in Wrong::ALL {
+        count_when_applied_again(wrong);
+    }
+}
+
+fn count_when_applied_again(wrong: Wrong) {
     let mut case = Case::new();
-    make_wrong_copy(&mut case, 101);
+    let source = case.of.source.clone();
+    case.change_copy(&source, |source| wrong.of_original(source));
+    make_wrong_copy(&mut case, 101, wrong);
     // Somebody else's of the same kind is none of ours.
     let source = case.world.images[&case.of.source].clone();
     let other = encrypted_copy(&source, 99, &key(1), &mut case.world);
     case.change_copy(&other.id, |copy| copy.root_device = Some("/dev/sdz".into()));
     case.status = AMIMigrationStatus::default();
-    make_wrong_copy(&mut case, 102);
-    assert_eq!((attempt(&case), failures(&case)), (2, Some(1)));
+    make_wrong_copy(&mut case, 102, wrong);
+    assert_eq!((attempt(&case), failures(&case)), (2, Some(1)), "{wrong:?}");
 
     case.status = AMIMigrationStatus::default();
-    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::ATTEMPTS_EXHAUSTED));
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Next::Wait, reason::ATTEMPTS_EXHAUSTED),
+        "{wrong:?}"
+    );
     assert_eq!(
         (attempt(&case), failures(&case), case.state()),
-        (2, Some(2), MigrationState::Pending)
+        (2, Some(2), MigrationState::Pending),
+        "{wrong:?}"
     );
     let said = conditions::find(&case.status.conditions, conditions::STALLED).map_or("", |c| &c.message);
     for words in ["2 attempts", image_id(101).as_str(), image_id(102).as_str()] {
