@@ -221,10 +221,26 @@ fn what_cannot_be_printed_is_said_in_one_sentence() {
             ],
             "spec.audit.trustedOwners",
         ),
+        // Nothing of AWS is called by what reads the cluster.
+        (&["--fips-endpoints"], "leave --fips-endpoints out"),
+        (
+            &["--dual-stack-endpoints", "-o", "json"],
+            "leave --dual-stack-endpoints out",
+        ),
+        (
+            &["--as", "scp", "--fips-endpoints", "--dual-stack-endpoints"],
+            "leave --fips-endpoints and --dual-stack-endpoints out",
+        ),
     ] {
         let ran = run(directory.path(), arguments);
         assert!(ran.complaint().contains(said), "{arguments:?}: {ran:#?}");
     }
+    // Files may take accounts or regions that only AWS knows. Where they do not, the options do no harm.
+    let ran = run(
+        directory.path(),
+        &["--as", "scp", "-f", "policy.yaml", "--fips-endpoints"],
+    );
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
     // What the command line itself refuses.
     for (arguments, said) in [
         (&["-f", "policy.yaml"][..], "--as"),

@@ -31,11 +31,11 @@ struct Document<'a> {
 /// Prints the guardrails, or a document for AWS Organizations with what is to be known besides.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let printed = match args.form {
-        Some(form) => runtime.block_on(Box::pin(document(args, form))),
-        None => runtime
-            .block_on(Box::pin(listed(args)))
-            .map_err(|sentence| vec![sentence]),
+    let one = |sentence: String| vec![sentence];
+    let printed = match (args.check(), args.form) {
+        (Err(sentence), _) => Err(one(sentence)),
+        (Ok(()), Some(form)) => runtime.block_on(Box::pin(document(args, form))),
+        (Ok(()), None) => runtime.block_on(Box::pin(listed(args))).map_err(one),
     };
     let Printed { text, notes } = match printed {
         Ok(printed) => printed,
@@ -76,7 +76,6 @@ async fn listed(args: &Args) -> Result<Printed, String> {
 /// A document for what the policies enforce.
 async fn document(args: &Args, form: Form) -> Result<Printed, Vec<String>> {
     let one = |sentence: String| vec![sentence];
-    args.check().map_err(one)?;
     let filter = args.filter();
     let (policies, rows) = match args.files.is_empty() {
         true => in_cluster(args).await.map_err(one)?,
