@@ -86,8 +86,8 @@ fn named(policies: &[AMIEncryptionPolicy]) -> Option<Region> {
         let defaults = policy.spec.defaults.iter().flat_map(|defaults| &defaults.regions);
         let defaults = defaults.map(|region| region.name.clone());
         // Where all regions are taken and none is named, these are asked for others.
-        let asked = sources(&policy.spec).into_values();
-        let lists = Source::of(&policy.spec).map(|source| source.partition.home().to_owned());
+        let asked = sources(&policy.spec, None).into_values();
+        let lists = Source::of(&policy.spec, None).map(|source| source.partition.home().to_owned());
         targets
             .map(|target| target.region)
             .chain(defaults)
