@@ -136,6 +136,20 @@ accounts:
         assert_eq!(asked(&[], &policies, own), ["eu-west-1", "us-east-1"]);
         assert_eq!(asked(&[], &[], own), ["af-south-1"]);
         assert!(asked(&[], &[], None).is_empty());
+        // A policy that lists no region has its accounts where the environment is.
+        let alone = "accounts: [{accountID: '111122223333', roleName: amiseal, allRegions: {kmsKeyID: alias/a}}]";
+        let alone = [AMIEncryptionPolicy::new(
+            "everything",
+            serde_saphyr::from_str(alone).expect("a policy"),
+        )];
+        for (own, expected) in [
+            (Some("cn-northwest-1"), "cn-north-1"),
+            (Some("us-gov-east-1"), "us-gov-west-1"),
+            (own, "us-east-1"),
+            (None, "us-east-1"),
+        ] {
+            assert_eq!(asked(&[], &alone, own), [expected]);
+        }
     }
 
     /// More regions than are asked at a time, of which one answers and none of the others does.

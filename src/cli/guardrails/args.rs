@@ -24,7 +24,7 @@ Examples:
 
 Exit status:
   0  the targets were read, or the document is printed
-  1  they were not, or it is not: a line that begins with Error says why";
+  1  they were not, or it is not, or it is without an account that could not be read: a line that begins with Error says why";
 
 /// The options of `amiseal guardrails`.
 #[derive(clap::Args, Clone, Debug)]

@@ -12,16 +12,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::absence::{Lasting, later};
-use super::expand::role_arn;
+use super::expand::{self, role_arn};
 use super::obstacle::Problem;
 use super::partition;
 use super::read_retry::Retry;
 use crate::api::{
-    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, AllRegions, RegionSpec, conditions,
+    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetSpec, Account, AccountDefaults, AllRegions,
+    RegionSpec, conditions,
 };
 use crate::domain::{AccountId, AwsError, Partition, Region, Scope};
 
 pub use say::status;
+
+/// What stands for the name of each region of an account that is not listed, where these could not be read.
+pub const UNREAD: &str = "*";
 
 /// How often the regions of an account are read, unless somebody asks for something else.
 pub const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -119,6 +123,46 @@ pub fn resolved(
         };
         let regions = with_others(listed, all, &known(&id));
         account.regions = regions;
+    }
+    spec
+}
+
+/// One target for each of these accounts of which a policy takes all regions, in the place of those in the regions that could not be read.
+pub fn in_place_of_unread(
+    policy: &str,
+    spec: &AMIEncryptionPolicySpec,
+    unread: &BTreeSet<AccountId>,
+) -> Vec<AMIEncryptionTargetSpec> {
+    let mut alone = spec.clone();
+    let defaults = spec.defaults.clone().unwrap_or_default();
+    alone.accounts.retain_mut(|account| {
+        let (_, all) = of_account(&defaults, account);
+        let key = all.map(|all| all.kms_key_id.clone());
+        let id = account.account_id.parse::<AccountId>();
+        let Some(kms_key_id) = key.filter(|_| id.is_ok_and(|id| unread.contains(&id))) else {
+            return false;
+        };
+        account.all_regions = None;
+        account.regions = vec![RegionSpec {
+            name: UNREAD.to_owned(),
+            kms_key_id,
+        }];
+        true
+    });
+    expand::targets(policy, &alone)
+}
+
+/// A policy without any target in these accounts, which it has nevertheless.
+pub fn without_targets(spec: &AMIEncryptionPolicySpec, unread: &BTreeSet<AccountId>) -> AMIEncryptionPolicySpec {
+    let mut spec = spec.clone();
+    let of_defaults = spec.defaults.as_ref().and_then(|defaults| defaults.all_regions.clone());
+    for account in &mut spec.accounts {
+        let id = account.account_id.parse::<AccountId>();
+        if id.is_ok_and(|id| unread.contains(&id)) {
+            account.regions.clear();
+            // Without this it would take what the defaults list.
+            account.all_regions = account.all_regions.take().or_else(|| of_defaults.clone());
+        }
     }
     spec
 }

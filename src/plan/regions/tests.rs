@@ -241,6 +241,40 @@ fn an_account_is_not_asked_anew_where_only_what_tells_its_partition_has_changed(
 }
 
 #[test]
+fn what_stands_for_regions_that_were_not_read_is_one_target_and_a_policy_can_do_without_the_account() {
+    let spec = spec(&format!(
+        "defaults: {{roleName: amiseal, regions: [{{name: eu-west-1, kmsKeyID: alias/own}}], allRegions: {{kmsKeyID: alias/ami}}}}\n\
+         accounts: [{{accountID: '{ONE}'}}, {{accountID: '{OTHER}', allRegions: {{kmsKeyID: alias/c}}}}, \
+         {{accountID: '333344445555', regions: [{{name: us-east-1, kmsKeyID: alias/b}}]}}]"
+    ));
+    let unread: BTreeSet<AccountId> = [ONE, OTHER, "333344445555"].map(account).into();
+    let shown = |targets: &[AMIEncryptionTargetSpec]| -> Vec<String> {
+        let shown = targets.iter();
+        shown
+            .map(|target| format!("{} {} {}", target.account_id, target.region, target.kms_key_id))
+            .collect()
+    };
+    assert_eq!(
+        shown(&in_place_of_unread("p", &spec, &unread)),
+        [format!("{ONE} * alias/ami"), format!("{OTHER} * alias/c")],
+        "one that lists its regions has nothing to read"
+    );
+    assert!(in_place_of_unread("p", &spec, &BTreeSet::new()).is_empty());
+
+    // What is listed stays, and the account is missing only where that is asked for.
+    let resolved = resolved(&spec, |_| BTreeSet::new());
+    let both = [
+        format!("{ONE} eu-west-1 alias/own"),
+        "333344445555 us-east-1 alias/b".to_owned(),
+    ];
+    assert_eq!(shown(&expand::targets("p", &resolved)), both);
+    let unread: BTreeSet<AccountId> = [ONE, OTHER].map(account).into();
+    let without = without_targets(&resolved, &unread);
+    assert_eq!(shown(&expand::targets("p", &without)), both[1..]);
+    assert_eq!(without.accounts.len(), 3);
+}
+
+#[test]
 fn a_region_that_is_opted_in_appears_at_once_and_one_that_is_not_any_more_leaves_after_two_reads() {
     let mut watches = watches([]);
     assert!(read(&mut watches, ONE, &[1, 2], 0).is_news);
