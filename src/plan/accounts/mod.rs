@@ -117,7 +117,6 @@ impl AccountWatch {
             // What the former question left out counts no more.
             self.known.asked_anew();
         }
-        self.source = Some(source.clone());
         if is_first || self.generation != generation {
             self.known.present(present());
         }
@@ -127,6 +126,7 @@ impl AccountWatch {
             self.retry.succeeded();
             self.failure = None;
         }
+        self.source = Some(source.clone());
     }
 
     /// When it is to be read next, where that is to be so often.
