@@ -2,7 +2,7 @@
 
 use super::provider::Aws;
 use super::session::Identity;
-use crate::domain::{AwsError, Operation, Region};
+use crate::domain::{AwsError, Operation, Partition, Region};
 
 impl Aws {
     /// Asks the region's STS whose credentials these are, which needs no right.
@@ -23,6 +23,12 @@ impl Aws {
     /// The region that environment or profile name.
     pub fn own_region(&self) -> Option<String> {
         self.config().region().map(ToString::to_string)
+    }
+
+    /// The partition of that region, which is the one that the own credentials are of.
+    pub fn own_partition(&self) -> Option<Partition> {
+        let region = self.own_region()?.parse::<Region>().ok()?;
+        Some(region.partition())
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) struct Kept {
 pub(super) async fn keep(ctx: &Context, policy: &AMIEncryptionPolicy) -> Kept {
     let name = policy.name_any();
     let from = policy.spec.accounts_from.as_ref();
-    let (Some(from), Some(source)) = (from, Source::of(&policy.spec)) else {
+    let (Some(from), Some(source)) = (from, Source::of(&policy.spec, ctx.aws.own_partition())) else {
         lock(&ctx.registry.accounts.watches).remove(&name);
         ctx.metrics.accounts(&name, None);
         return Kept {

@@ -73,7 +73,7 @@ pub(super) fn resolve(
     spec: &AMIEncryptionPolicySpec,
 ) -> (AMIEncryptionPolicySpec, Option<RegionWatches>) {
     let name = policy.name_any();
-    let sources = regions::sources(spec);
+    let sources = regions::sources(spec, ctx.aws.own_partition());
     let all = &ctx.registry.regions;
     if sources.is_empty() {
         lock(&all.watches).remove(&name);

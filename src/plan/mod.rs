@@ -29,6 +29,7 @@ pub mod migrations;
 pub mod moving;
 pub mod naming;
 pub mod obstacle;
+pub mod partition;
 pub mod permissions;
 pub mod precedence;
 pub mod prices;

@@ -232,6 +232,33 @@ async fn a_call_to_aws_that_has_begun_can_be_finished_before_the_pod_is_killed()
     );
 }
 
+#[test]
+fn the_default_limit_of_memory_is_enough_for_what_the_documents_say_and_one_page_has_the_rule() {
+    let scaling = read(&rig::chart_directory().join("../../docs/scaling.md"));
+    let row = scaling
+        .lines()
+        .find(|line| line.starts_with("| memory of a replica: sessions |"))
+        .expect("what each target takes");
+    let figure = row.split("**").nth(1).and_then(|figure| figure.strip_suffix(" kB"));
+    let session: f64 = figure.and_then(|figure| figure.parse().ok()).expect("kB");
+    // Two replicas, of which one may be away, with 100,000 images in 300 targets, 20,000 of them copied.
+    let needed = 1.5 * (30_000.0 + 2.2 * 100_000.0 + 4.2 * 20_000.0 + 300.0 * (4.8 + session));
+    let limit = yaml(&chart_file("values.yaml"))["resources"]["limits"]["memory"].clone();
+    assert_eq!(limit, "512Mi");
+    assert!(needed <= 512.0 * 1024.0 * 1.024, "{needed} kB");
+    for (page, text) in [
+        ("docs/scaling.md", &scaling),
+        ("README.md", &chart_file("README.md")),
+        ("values.yaml", &chart_file("values.yaml")),
+    ] {
+        let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "#").collect();
+        let example = "100,000 images in 300 targets, 20,000 of the images copied";
+        assert!(words.join(" ").contains(example), "{page}");
+        let has_rule = text.contains("2.2 kB × images");
+        assert_eq!(has_rule, page == "docs/scaling.md", "{page}");
+    }
+}
+
 /// No server has to be asked for it.
 #[test]
 fn the_charts_icon_is_the_drawing_beside_it() {

@@ -221,10 +221,26 @@ fn what_cannot_be_printed_is_said_in_one_sentence() {
             ],
             "spec.audit.trustedOwners",
         ),
+        // Nothing of AWS is called by what reads the cluster.
+        (&["--fips-endpoints"], "leave --fips-endpoints out"),
+        (
+            &["--dual-stack-endpoints", "-o", "json"],
+            "leave --dual-stack-endpoints out",
+        ),
+        (
+            &["--as", "scp", "--fips-endpoints", "--dual-stack-endpoints"],
+            "leave --fips-endpoints and --dual-stack-endpoints out",
+        ),
     ] {
         let ran = run(directory.path(), arguments);
         assert!(ran.complaint().contains(said), "{arguments:?}: {ran:#?}");
     }
+    // Files may take accounts or regions that only AWS knows. Where they do not, the options do no harm.
+    let ran = run(
+        directory.path(),
+        &["--as", "scp", "-f", "policy.yaml", "--fips-endpoints"],
+    );
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
     // What the command line itself refuses.
     for (arguments, said) in [
         (&["-f", "policy.yaml"][..], "--as"),
@@ -246,6 +262,70 @@ fn what_cannot_be_printed_is_said_in_one_sentence() {
         assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:#?}");
         assert!(ran.err.contains(said), "{arguments:?}: {ran:#?}");
     }
+}
+
+/// An account with a role, and one without.
+const WORLD: &str = r#"
+seed: 7
+clock: {start: 2026-01-01T00:00:00Z}
+identities: [{accessKey: AKIAREADER0000000001, account: "999900001111", allow: ["sts:*"]}]
+accounts:
+- id: "999900001111"
+- id: "111122223333"
+  roles: [{name: amiseal, trust: ["999900001111"], allow: ["ec2:DescribeRegions"]}]
+  regions: [{name: eu-west-1}]
+- id: "444455556666"
+"#;
+
+#[test]
+fn an_account_whose_regions_cannot_be_read_is_named_and_the_document_is_for_the_others() {
+    let server = ec2sim::Server::on_loopback(ec2sim::Sim::from_yaml(WORLD).expect("a world")).expect("a port");
+    let endpoint = server.endpoint();
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIAREADER0000000001"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let everywhere = policy("production", "Enforce", &[ACCOUNT, OTHER], ALL).replace(
+        "regions: [{name: eu-west-1, kmsKeyID: alias/ami}, {name: us-east-1, kmsKeyID: alias/ami}]",
+        "regions: [{name: eu-west-1, kmsKeyID: alias/ami}]\n    allRegions: {kmsKeyID: alias/ami, exclude: [us-east-1]}",
+    );
+    let directory = files(&[("policy.yaml", &everywhere)]);
+    let run = |more: &[&str]| {
+        let arguments = [&["--as", "scp", "-f", "policy.yaml"][..], more].concat();
+        let output = command(directory.path(), &arguments).envs(variables).output();
+        let output = output.expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Ran {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    };
+    let errors = |ran: &Ran| -> Vec<String> {
+        let errors = ran.err.lines().filter(|line| line.starts_with("Error: "));
+        errors.map(str::to_owned).collect()
+    };
+    let ran = run(&[]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let [error] = &errors(&ran)[..] else { panic!("{ran:#?}") };
+    for part in [OTHER, "could not be read by allRegions", "without this account"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let document: Value = serde_json::from_str(&ran.out).expect("a document");
+    assert_eq!(
+        document["Statement"][0]["Condition"]["StringEquals"]["aws:RequestedRegion"],
+        "eu-west-1"
+    );
+    assert!(ran.has_note(ACCOUNT) && !ran.has_note(OTHER), "{ran:#?}");
+
+    // One that is not meant is not missed, and one that is alone leaves nothing to print.
+    let ran = run(&["--account", ACCOUNT]);
+    assert_eq!((ran.code, errors(&ran).len()), (Some(0), 0), "{ran:#?}");
+    let ran = run(&["--account", OTHER]);
+    assert!(ran.complaint().contains(OTHER), "{ran:#?}");
 }
 
 #[test]

@@ -105,6 +105,14 @@ fn a_wrong_option_is_refused_before_anybody_is_asked() {
             "cannot be used with",
         ),
         (
+            vec!["--kms-key-id", "alias/ami", "--offline", "--fips-endpoints"],
+            "cannot be used with",
+        ),
+        (
+            vec!["--kms-key-id", "alias/ami", "--offline", "--concurrency", "2"],
+            "cannot be used with",
+        ),
+        (
             vec!["--kms-key-id", "ami"],
             "Error: an option is wrong: spec.accounts[0].regions[0].kmsKeyID: kmsKeyID must be an alias",
         ),

@@ -13,6 +13,7 @@ mod printed;
 mod refusals;
 mod unanswered;
 mod unread;
+mod unread_regions;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -8,6 +8,7 @@ mod key_access;
 mod prices;
 mod printed;
 mod rights;
+mod unread_regions;
 
 use std::process::{Command, Stdio};
 

@@ -4,7 +4,7 @@ use amiseal::cli::policy_file::policies;
 use amiseal::plan::rights::{Options, of};
 use serde_json::{Value, json};
 
-use super::stage::{ACCOUNT, REGION};
+use super::stage::{ACCOUNT, FAR, REGION};
 
 /// The statements of one policy.
 pub(crate) struct Document {
@@ -41,7 +41,7 @@ const POLICIES: [(&str, &str); 7] = [
     ),
 ];
 
-/// All of these, one that publishes on copies of others, and one of all regions.
+/// All of these, one that publishes on copies of others, one of all regions, and one of all but one.
 pub(crate) fn all() -> Vec<Document> {
     let own = POLICIES.map(|(name, asked)| Document {
         name,
@@ -67,7 +67,18 @@ pub(crate) fn all() -> Vec<Document> {
             &options(),
         ),
     };
-    own.into_iter().chain([others, everywhere]).collect()
+    let mut but_one = in_regions(
+        &format!("allRegions: {{kmsKeyID: alias/ami, exclude: [{FAR}]}}"),
+        "consumers: {read: false}",
+        &options(),
+    );
+    // What is on images or keys finds none of them in another region, whatever the condition says.
+    but_one.retain(|statement| statement["Resource"] == "*");
+    let but_one = Document {
+        name: "all regions but one",
+        statements: but_one,
+    };
+    own.into_iter().chain([others, everywhere, but_one]).collect()
 }
 
 /// The statements of one policy that asks for all of it.

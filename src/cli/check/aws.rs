@@ -80,6 +80,8 @@ fn regions(named: &[String], policies: &[AMIEncryptionPolicy], own: Option<Strin
     if !named.is_empty() {
         return named.iter().cloned().collect();
     }
+    let partition = own.as_ref().and_then(|region| region.parse::<Region>().ok());
+    let partition = partition.map(|region| region.partition());
     let of_policies: BTreeSet<String> = policies
         .iter()
         .flat_map(|policy| {
@@ -92,9 +94,9 @@ fn regions(named: &[String], policies: &[AMIEncryptionPolicy], own: Option<Strin
                 .flat_map(|defaults| &defaults.regions)
                 .map(|region| region.name.clone());
             // Where all regions of an account are taken it is asked in one of them.
-            let sources = regions::sources(&policy.spec).into_values();
+            let sources = regions::sources(&policy.spec, partition).into_values();
             let asked = sources.map(|source| source.scope.region.into());
-            let of_listed = accounts::Source::of(&policy.spec).filter(|_| {
+            let of_listed = accounts::Source::of(&policy.spec, partition).filter(|_| {
                 let defaults = policy.spec.defaults.as_ref();
                 defaults.is_some_and(|defaults| defaults.regions.is_empty())
             });
@@ -134,6 +136,20 @@ accounts:
         assert_eq!(asked(&[], &policies, own), ["eu-west-1", "us-east-1"]);
         assert_eq!(asked(&[], &[], own), ["af-south-1"]);
         assert!(asked(&[], &[], None).is_empty());
+        // A policy that lists no region has its accounts where the environment is.
+        let alone = "accounts: [{accountID: '111122223333', roleName: amiseal, allRegions: {kmsKeyID: alias/a}}]";
+        let alone = [AMIEncryptionPolicy::new(
+            "everything",
+            serde_saphyr::from_str(alone).expect("a policy"),
+        )];
+        for (own, expected) in [
+            (Some("cn-northwest-1"), "cn-north-1"),
+            (Some("us-gov-east-1"), "us-gov-west-1"),
+            (own, "us-east-1"),
+            (None, "us-east-1"),
+        ] {
+            assert_eq!(asked(&[], &alone, own), [expected]);
+        }
     }
 
     /// More regions than are asked at a time, of which one answers and none of the others does.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::connection::EndpointArgs;
 use crate::cli::kubeconfig::Cluster;
 use crate::cli::report::values::{account, region};
-use crate::domain::{AccountId, Region};
+use crate::domain::{AccountId, Endpoints, Region};
 use crate::plan::guardrails_report::{AllowedImagesState, DeclarativeOptions, Filter, SnapshotState};
 
 const EXAMPLES: &str = "\
@@ -24,7 +24,7 @@ Examples:
 
 Exit status:
   0  the targets were read, or the document is printed
-  1  they were not, or it is not: a line that begins with Error says why";
+  1  they were not, or it is not, or it is without an account that could not be read: a line that begins with Error says why";
 
 /// The options of `amiseal guardrails`.
 #[derive(clap::Args, Clone, Debug)]
@@ -87,6 +87,12 @@ impl Args {
 
     /// Options that make no sense together.
     pub(super) fn check(&self) -> Result<(), String> {
+        let endpoints = Endpoints::from(self.endpoints);
+        if let Some(options) = endpoints.options().filter(|_| self.files.is_empty()) {
+            return Err(format!(
+                "without -f the command reads your cluster and calls no endpoint of AWS: leave {options} out."
+            ));
+        }
         match self.form {
             Some(Form::DeclarativePolicy) if !self.except.is_empty() => {
                 Err("a declarative policy has no exceptions: leave --except out, or print --as scp.".to_owned())

@@ -58,7 +58,9 @@ pub struct Args {
     #[arg(long = "region", value_name = "REGION", value_parser = region)]
     pub regions: Vec<Region>,
     /// Do not ask AWS: take what the file says
-    #[arg(long, conflicts_with = "regions")]
+    #[arg(long, conflicts_with_all = [
+        "regions", "concurrency", "aws_rate_share", "aws_read_timeout", "fips_endpoints", "dual_stack_endpoints",
+    ])]
     pub offline: bool,
     /// How many accounts and regions to ask at a time
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

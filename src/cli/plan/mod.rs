@@ -5,21 +5,23 @@ mod launching;
 mod look;
 mod render;
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
+use super::accounts::Unread;
 use super::connection::{Connection, EndpointArgs, connect};
 use super::output::{read_or_not, tell};
 use super::{accounts, policy_file, prices};
-use crate::api::Duration as Text;
+use crate::api::{AMIEncryptionPolicy, Duration as Text};
 use crate::plan::cost::{self, Pace};
 use crate::plan::expand;
 use crate::plan::precedence::Precedence;
 use crate::plan::prices::Prices;
-use crate::plan::report::{Outcome, Report, sum_up};
+use crate::plan::report::{Outcome, Report, TargetReport, sum_up};
 use crate::telemetry::{LogFormat, init_logs};
 
 const EXAMPLES: &str = "\
@@ -138,9 +140,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             endpoints: args.endpoints.into(),
         };
         let aws = Box::pin(connect(connection)).await?;
-        if let Err(sentences) = Box::pin(accounts::resolve(&aws, &mut policies)).await {
-            return Ok(Err(sentences));
-        }
+        let unread = match Box::pin(accounts::resolve(&aws, &mut policies)).await {
+            Ok(unread) => unread,
+            Err(sentences) => return Ok(Err(sentences)),
+        };
         let targets = policies.iter();
         let targets = targets
             .flat_map(|policy| expand::targets(policy.metadata.name.as_deref().unwrap_or_default(), &policy.spec))
@@ -152,7 +155,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             list: args.output == Output::Json,
             pace,
         };
-        anyhow::Ok(Ok(Box::pin(look::look(&aws, targets, settings)).await))
+        let reports = Box::pin(look::look(&aws, targets, settings)).await;
+        anyhow::Ok(Ok(with_unread(reports, &unread, &policies)))
     })?;
     let reports = match reports {
         Ok(reports) => reports,
@@ -170,6 +174,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Outcome::Changes => ExitCode::from(2),
         Outcome::Problems => ExitCode::FAILURE,
     })
+}
+
+/// The reports, with one for each account whose regions could not be read, behind those of its policy.
+fn with_unread(
+    mut reports: Vec<TargetReport>,
+    unread: &[Unread],
+    policies: &[AMIEncryptionPolicy],
+) -> Vec<TargetReport> {
+    reports.extend(unread.iter().map(|unread| {
+        let mut report = TargetReport::new(&unread.target);
+        report.problem(&unread.problem());
+        report
+    }));
+    let names = policies.iter().filter_map(|policy| policy.metadata.name.as_deref());
+    let places: HashMap<&str, usize> = names.zip(0..).collect();
+    reports.sort_by_key(|report| places.get(report.policy.as_str()).copied());
+    reports
 }
 
 fn print(output: Output, report: &Report) -> io::Result<()> {

@@ -11,7 +11,7 @@ use super::Args;
 use super::read::{Asked, Seen, read};
 use crate::api::{AMIEncryptionPolicy, UnusedSettings};
 use crate::aws::{Access, Aws, Cause, Parameters, Query, SessionKey};
-use crate::cli::accounts;
+use crate::cli::accounts::{self, Unread};
 use crate::cli::connection::{Connection, connect};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
@@ -64,9 +64,10 @@ pub(super) async fn look(
         );
     }
     let mut policies = policies.to_vec();
-    if let Err(sentences) = Box::pin(accounts::resolve(&aws, &mut policies)).await {
-        return Ok(Err(sentences.join("; ")));
-    }
+    let unread = match Box::pin(accounts::resolve(&aws, &mut policies)).await {
+        Ok(unread) => unread,
+        Err(sentences) => return Ok(Err(sentences.join("; "))),
+    };
     let looking = Looking {
         aws: &aws,
         args,
@@ -74,6 +75,7 @@ pub(super) async fn look(
         now,
         caller: caller.account,
         targets: targets(args, &policies),
+        unread,
     };
     Ok(looking.report(&first).await)
 }
@@ -86,8 +88,8 @@ fn named(policies: &[AMIEncryptionPolicy]) -> Option<Region> {
         let defaults = policy.spec.defaults.iter().flat_map(|defaults| &defaults.regions);
         let defaults = defaults.map(|region| region.name.clone());
         // Where all regions are taken and none is named, these are asked for others.
-        let asked = sources(&policy.spec).into_values();
-        let lists = Source::of(&policy.spec).map(|source| source.partition.home().to_owned());
+        let asked = sources(&policy.spec, None).into_values();
+        let lists = Source::of(&policy.spec, None).map(|source| source.partition.home().to_owned());
         targets
             .map(|target| target.region)
             .chain(defaults)
@@ -152,6 +154,8 @@ struct Looking<'a> {
     caller: AccountId,
     /// Of policies; none where there is none.
     targets: BTreeMap<Scope, Target>,
+    /// Of the policies, the accounts whose regions could not be read.
+    unread: Vec<Unread>,
 }
 
 impl Looking<'_> {
@@ -164,7 +168,14 @@ impl Looking<'_> {
         };
         // Those that could not be looked into are somebody's own all the same.
         let looked_into = scopes.iter().map(|scope| scope.account.clone());
-        let accounts = looked_into.chain(self.args.accounts.iter().cloned()).collect();
+        let unread = self.unread.iter().map(|unread| unread.account.clone());
+        let named = self.args.accounts.iter().cloned();
+        let accounts = looked_into.chain(unread).chain(named).collect();
+        // Two policies may have the same account.
+        let mut told = BTreeSet::new();
+        for unread in self.unread.iter().filter(|unread| told.insert(&unread.account)) {
+            report.unread_regions(&unread.account, &unread.problem());
+        }
         self.each(scopes, &accounts, &mut report).await;
         report.sort();
         Ok(report)

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::absence::{Lasting, later};
+use super::partition;
 use super::read_retry::Retry;
 use crate::api::{AMIEncryptionPolicySpec, Account, AccountsFrom};
 use crate::domain::{AccountId, AccountsOf, AwsError, ListedAccounts, Partition, Region};
@@ -21,7 +22,7 @@ pub(super) use say::{not_known, waits};
 pub const EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// What AWS Organizations is asked for, and by whom. Another one is another question: what was answered to the former says nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct Source {
     /// Which accounts.
     pub of: AccountsOf,
@@ -31,29 +32,46 @@ pub struct Source {
     pub role_arn: Option<String>,
     /// The external ID that this role asks for.
     pub external_id: Option<String>,
+    /// Whether nothing tells the partition, so that it is that of most accounts.
+    pub is_partition_assumed: bool,
+}
+
+/// What tells the partition may come and go, and is asked the same.
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        let own = (&self.of, self.partition, &self.role_arn, &self.external_id);
+        own == (&other.of, other.partition, &other.role_arn, &other.external_id)
+    }
 }
 
 impl Source {
-    /// What a policy asks for; none where all of its accounts are its own, or where it has no region that is one.
-    pub fn of(spec: &AMIEncryptionPolicySpec) -> Option<Self> {
+    /// What a policy asks for; none where all of its accounts are its own, or where it has no region that is one. `own` is the partition
+    /// that amiseal runs in, where that is known: no role of one partition can assume a role of another.
+    pub fn of(spec: &AMIEncryptionPolicySpec, own: Option<Partition>) -> Option<Self> {
         let from = spec.accounts_from.as_ref()?;
         let defaults = spec.defaults.as_ref()?;
-        let mut regions = defaults.regions.iter();
-        let partition = match regions.find_map(|region| region.name.parse::<Region>().ok()) {
-            Some(region) => region.partition(),
-            None => {
-                defaults.all_regions.as_ref()?;
-                let of_role = from.role_arn.as_deref().and_then(Partition::of_arn);
-                of_role.unwrap_or_default()
-            }
-        };
+        if !defaults
+            .regions
+            .iter()
+            .any(|region| region.name.parse::<Region>().is_ok())
+        {
+            defaults.all_regions.as_ref()?;
+        }
+        let told = partition::of_policy(spec).or(own);
         let units = || AccountsOf::Units(from.organizational_units.iter().cloned().collect());
         Some(Self {
             of: from.organization.map_or_else(units, |_| AccountsOf::Organization),
-            partition,
+            partition: told.unwrap_or_default(),
+            is_partition_assumed: told.is_none(),
             role_arn: from.role_arn.clone(),
             external_id: from.external_id.clone(),
         })
+    }
+
+    /// What is to be said besides of a read that has failed, where the organization may be in another partition.
+    pub fn doubt(&self, error: &AwsError) -> Option<String> {
+        const FIELD: &str = "accountsFrom.roleARN or a region in defaults.regions";
+        partition::doubt(error, "the organization", FIELD).filter(|_| self.is_partition_assumed)
     }
 
     /// The role to assume, with its external ID.
@@ -95,7 +113,6 @@ impl AccountWatch {
     pub fn ask(&mut self, source: &Source, generation: Option<i64>, present: impl FnOnce() -> BTreeSet<AccountId>) {
         let is_first = self.source.is_none();
         if self.source.as_ref() != Some(source) {
-            self.source = Some(source.clone());
             self.read = None;
             // What the former question left out counts no more.
             self.known.asked_anew();
@@ -109,6 +126,7 @@ impl AccountWatch {
             self.retry.succeeded();
             self.failure = None;
         }
+        self.source = Some(source.clone());
     }
 
     /// When it is to be read next, where that is to be so often.

@@ -176,6 +176,12 @@ fn problem_of(spec: &AMIEncryptionPolicySpec, watch: &AccountWatch) -> Option<(&
         Some(error) => of_error(error).unwrap_or_else(|| problem.message.clone()),
         None => problem.message.clone(),
     };
+    let source = watch.source.as_ref().zip(watch.failure.as_ref());
+    let doubt = source.and_then(|(source, error)| source.doubt(error));
+    let message = match doubt {
+        Some(doubt) => format!("{message} {doubt}"),
+        None => message,
+    };
     let kept = spec.accounts_from.as_ref().map_or(0, |from| watch.accounts(from).len());
     let stays = match kept {
         0 => "Until then the policy takes no account from there.".to_owned(),

@@ -41,7 +41,7 @@ fn active(numbers: impl IntoIterator<Item = u32>) -> ListedAccounts {
 /// A watch of the whole organization, in a policy that has targets in these accounts.
 fn watch(present: impl IntoIterator<Item = u32>) -> AccountWatch {
     let mut watch = AccountWatch::default();
-    let source = Source::of(&organization("")).expect("a source");
+    let source = Source::of(&organization(""), None).expect("a source");
     watch.ask(&source, Some(1), || accounts(present));
     watch
 }
@@ -123,7 +123,7 @@ fn a_new_account_appears_at_once_and_a_suspended_one_leaves_as_one_that_is_not_l
 fn accounts_leave_a_policy_where_it_has_them_from_there_alone() {
     let spec = organization("accounts: [{accountID: '000000000002'}]");
     let mut watch = AccountWatch::default();
-    watch.ask(&Source::of(&spec).expect("a source"), Some(1), BTreeSet::new);
+    watch.ask(&Source::of(&spec, None).expect("a source"), Some(1), BTreeSet::new);
     watch.listed(active([1, 2, 3, 9]), at(0), EVERY);
     assert_eq!(leaving(&spec, &watch), 0);
     // 2 is its own, and 9 is left out.
@@ -171,7 +171,7 @@ fn another_question_is_asked_at_once_and_takes_no_account_away() {
         accounts_from: units,
         ..organization("")
     };
-    let source = Source::of(&changed).expect("a source");
+    let source = Source::of(&changed, None).expect("a source");
     watch.ask(&source, Some(2), BTreeSet::new);
     assert_eq!((watch.due(EVERY), watch.read_at()), (Timestamp::MIN, None));
     assert_eq!(numbers(&watch), [1, 2]);
@@ -188,7 +188,7 @@ fn what_the_former_question_left_out_does_not_count_for_another_one() {
     assert_eq!(watch.leaving().count(), 1);
     let other = Source {
         role_arn: Some("arn:aws:iam::000000000001:role/lists".to_owned()),
-        ..Source::of(&organization("")).expect("a source")
+        ..Source::of(&organization(""), None).expect("a source")
     };
     watch.ask(&other, Some(2), BTreeSet::new);
     assert_eq!(watch.leaving().count(), 0);
@@ -200,7 +200,7 @@ fn what_the_former_question_left_out_does_not_count_for_another_one() {
 
 #[test]
 fn an_account_that_the_policy_does_not_list_itself_any_more_stays_until_reads_lack_it() {
-    let source = Source::of(&organization("")).expect("a source");
+    let source = Source::of(&organization(""), None).expect("a source");
     let denied = failed_call(Operation::ListAccounts, ErrorClass::Denied);
     // Another process has listed accounts before, and this one could not yet: the policy lists 5 itself.
     let mut watch = watch(1..=3);
@@ -221,7 +221,7 @@ fn an_account_that_the_policy_does_not_list_itself_any_more_stays_until_reads_la
 fn what_is_left_out_is_left_out_at_once_and_what_a_policy_lists_itself_is_as_it_says() {
     let spec = organization("accounts: [{accountID: '000000000001', roleName: own}, {accountID: '000000000009'}]");
     let mut watch = AccountWatch::default();
-    let source = Source::of(&spec).expect("a source");
+    let source = Source::of(&spec, None).expect("a source");
     watch.ask(&source, Some(1), BTreeSet::new);
     watch.listed(active([1, 2, 9]), at(0), EVERY);
     let listed = watch.accounts(spec.accounts_from.as_ref().expect("accountsFrom"));
@@ -330,14 +330,18 @@ fn a_policy_says_whether_its_accounts_are_known_and_is_not_ready_before() {
 
     // Another process has not read yet: what is on record stays.
     let mut anew = AccountWatch::default();
-    anew.ask(&Source::of(&spec).expect("a source"), Some(1), || accounts([1, 2]));
+    anew.ask(&Source::of(&spec, None).expect("a source"), Some(1), || {
+        accounts([1, 2])
+    });
     let after = said(&anew, &spec, &read, at(0));
     assert_eq!(says(&after, conditions::ACCOUNTS_KNOWN), "True/Read");
     assert_ne!(says(&after, conditions::READY), "False/NotReadYet");
 
     // Unless what is asked for has changed since: whoever waits for the policy waits for these accounts too.
     let mut changed = AccountWatch::default();
-    changed.ask(&Source::of(&spec).expect("a source"), Some(2), || accounts([1, 2]));
+    changed.ask(&Source::of(&spec, None).expect("a source"), Some(2), || {
+        accounts([1, 2])
+    });
     let waits = said_of(&changed, &spec, &read, 2, at(0));
     assert_eq!(says(&waits, conditions::ACCOUNTS_KNOWN), "False/NotReadYet");
     assert_eq!(says(&waits, conditions::READY), "False/NotReadYet");
@@ -368,6 +372,30 @@ fn a_policy_says_whether_its_accounts_are_known_and_is_not_ready_before() {
 fn read() -> impl Strategy<Value = (i64, Option<BTreeSet<u32>>)> {
     let listed = proptest::option::weighted(0.8, proptest::collection::btree_set(1_u32..=6, 0..=6));
     (1_i64..=7, listed)
+}
+
+#[test]
+fn an_organization_is_asked_in_the_partition_that_something_tells_and_else_it_is_said_what_would() {
+    let cn = "cn-north-1".parse::<Region>().expect("a region").partition();
+    let from = "accountsFrom: {organization: {}}\ndefaults: {roleName: amiseal, allRegions: {kmsKeyID: alias/ami}}";
+    let listed = "accounts: [{accountID: '000000000001', regions: [{name: us-gov-west-1, kmsKeyID: alias/a}]}]";
+    let error = AwsError::new(
+        Operation::AssumeRole,
+        ErrorClass::Denied,
+        Some(crate::domain::Cause::RegionNotEnabled),
+    );
+    for (policy, own, partition, is_assumed) in [
+        (from.to_owned(), None, "aws", true),
+        (from.to_owned(), Some(cn), "aws-cn", false),
+        (format!("{from}\n{listed}"), None, "aws-us-gov", false),
+    ] {
+        let source = Source::of(&spec(&policy), own).expect("a source");
+        assert_eq!(source.partition.as_str(), partition, "{policy}");
+        assert_eq!(source.is_partition_assumed, is_assumed, "{policy}");
+        let doubt = source.doubt(&error);
+        assert_eq!(doubt.is_some(), is_assumed, "{policy}");
+        assert!(doubt.is_none_or(|doubt| doubt.contains("set accountsFrom.roleARN")));
+    }
 }
 
 proptest! {

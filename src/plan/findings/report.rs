@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::images::size_gib;
 use super::{Change, Check, Earlier, Finding, Severity, Since, Subject, Thresholds, is_unencrypted};
-use crate::domain::{Image, Scope};
+use crate::domain::{AccountId, Image, Scope};
 use crate::plan::obstacle::Problem;
 use crate::plan::prices::Prices;
+use crate::plan::regions::UNREAD;
 use crate::plan::usage::Usage;
 use crate::plan::usage::form::{self, ReportedConsumer, Unknown};
 
@@ -47,7 +48,7 @@ pub struct ScopeReport {
     /// The account.
     #[serde(rename = "accountID")]
     pub account_id: String,
-    /// The region.
+    /// The region, or `*` for those of an account that could not be read.
     pub region: String,
     /// Images; none where they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +101,15 @@ pub struct Said {
     pub reason: Cow<'static, str>,
     /// What is wrong, and how to fix it.
     pub message: String,
+}
+
+impl From<&Problem> for Said {
+    fn from(problem: &Problem) -> Self {
+        Self {
+            reason: problem.reason.into(),
+            message: problem.message.clone(),
+        }
+    }
 }
 
 /// Something that is wrong.
@@ -188,11 +198,16 @@ impl Report {
     /// Adds an account and region that could not be looked into.
     pub fn failed(&mut self, scope: &Scope, problem: &Problem) {
         self.scopes.push(ScopeReport {
-            problem: Some(Said {
-                reason: problem.reason.into(),
-                message: problem.message.clone(),
-            }),
+            problem: Some(Said::from(problem)),
             ..of_scope(scope)
+        });
+    }
+
+    /// Adds an account of which it is not known which regions it has, so that some could not be looked into.
+    pub fn unread_regions(&mut self, account: &AccountId, problem: &Problem) {
+        self.scopes.push(ScopeReport {
+            problem: Some(Said::from(problem)),
+            ..of_place(account, UNREAD)
         });
     }
 
@@ -306,9 +321,13 @@ pub(super) const UNUSED: &str = "unused";
 pub(super) const UNKNOWN: &str = "unknown";
 
 pub(super) fn of_scope(scope: &Scope) -> ScopeReport {
+    of_place(&scope.account, scope.region.as_str())
+}
+
+fn of_place(account: &AccountId, region: &str) -> ScopeReport {
     ScopeReport {
-        account_id: scope.account.to_string(),
-        region: scope.region.to_string(),
+        account_id: account.to_string(),
+        region: region.to_owned(),
         images: None,
         unused_monthly_cost: None,
         consumers: BTreeMap::new(),

@@ -15,9 +15,13 @@ pub struct Filter {
 
 impl Filter {
     /// Whether this one is meant.
-    pub(super) fn takes(&self, policy: &str, account: &str, region: &str) -> bool {
+    pub fn takes(&self, policy: &str, account: &str, region: &str) -> bool {
+        self.takes_account(policy, account) && self.region.as_ref().is_none_or(|wanted| wanted.as_str() == region)
+    }
+
+    /// Whether any region of this account is meant.
+    pub fn takes_account(&self, policy: &str, account: &str) -> bool {
         self.policy.as_ref().is_none_or(|wanted| wanted == policy)
             && self.account.as_ref().is_none_or(|wanted| wanted.as_str() == account)
-            && self.region.as_ref().is_none_or(|wanted| wanted.as_str() == region)
     }
 }

@@ -12,15 +12,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::absence::{Lasting, later};
-use super::expand::role_arn;
+use super::expand::{self, role_arn};
 use super::obstacle::Problem;
+use super::partition;
 use super::read_retry::Retry;
 use crate::api::{
-    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, Account, AccountDefaults, AllRegions, RegionSpec, conditions,
+    AMIEncryptionPolicySpec, AMIEncryptionPolicyStatus, AMIEncryptionTargetSpec, Account, AccountDefaults, AllRegions,
+    RegionSpec, conditions,
 };
 use crate::domain::{AccountId, AwsError, Partition, Region, Scope};
 
 pub use say::status;
+
+/// What stands for the name of each region of an account that is not listed, where these could not be read.
+pub const UNREAD: &str = "*";
 
 /// How often the regions of an account are read, unless somebody asks for something else.
 pub const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -28,7 +33,7 @@ pub const EVERY: Duration = Duration::from_secs(60 * 60);
 const APART: Duration = Duration::from_secs(5 * 60);
 
 /// Who is asked for the regions of an account. Another one is asked anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct Source {
     /// The account, and the region that is asked in.
     pub scope: Scope,
@@ -36,6 +41,24 @@ pub struct Source {
     pub role_arn: Option<String>,
     /// The external ID that this role asks for.
     pub external_id: Option<String>,
+    /// Whether nothing tells which partition the account is in, so that it is asked in that of most accounts.
+    pub is_partition_assumed: bool,
+}
+
+/// What tells the partition may come and go, and is asked the same.
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.scope == other.scope && self.role_arn == other.role_arn && self.external_id == other.external_id
+    }
+}
+
+impl Source {
+    /// What is to be said besides of a read that has failed, where the account may be in another partition.
+    pub fn doubt(&self, error: &AwsError) -> Option<String> {
+        const FIELD: &str = "its roleARN or a region in defaults.regions";
+        let whose = format!("the account {}", self.scope.account);
+        partition::doubt(error, &whose, FIELD).filter(|_| self.is_partition_assumed)
+    }
 }
 
 /// What holds for an account: the regions that are listed for it, and how it takes all others. What it says itself goes before what the
@@ -51,15 +74,16 @@ pub fn of_account<'a>(
     }
 }
 
-/// Whom a policy asks for regions, by the accounts of which it takes all.
-pub fn sources(spec: &AMIEncryptionPolicySpec) -> BTreeMap<AccountId, Source> {
+/// Whom a policy asks for regions, by the accounts of which it takes all. `own` is the partition that amiseal runs in, where that is
+/// known: no role of one partition can assume a role of another.
+pub fn sources(spec: &AMIEncryptionPolicySpec, own: Option<Partition>) -> BTreeMap<AccountId, Source> {
     let defaults = spec.defaults.clone().unwrap_or_default();
-    let partition = partition_of(spec);
+    let told = partition::of_policy(spec).or(own);
     let source = |account: &Account| {
         let (regions, all) = of_account(&defaults, account);
         all?;
         let id: AccountId = account.account_id.parse().ok()?;
-        let region = asked_in(account, regions, partition)?;
+        let region = asked_in(account, regions, told.unwrap_or_default())?;
         let source = Source {
             role_arn: role_arn(account, defaults.role_name.as_deref(), region.as_str()),
             external_id: account.external_id.clone().or_else(|| defaults.external_id.clone()),
@@ -67,24 +91,15 @@ pub fn sources(spec: &AMIEncryptionPolicySpec) -> BTreeMap<AccountId, Source> {
                 account: id.clone(),
                 region,
             },
+            is_partition_assumed: told.is_none(),
         };
         Some((id, source))
     };
     spec.accounts.iter().filter_map(source).collect()
 }
 
-/// The partition of an account that names none: a policy has accounts of one partition only. Its default regions tell which one that is,
-/// or else the role that lists accounts.
-pub fn partition_of(spec: &AMIEncryptionPolicySpec) -> Partition {
-    let mut listed = spec.defaults.iter().flat_map(|defaults| &defaults.regions);
-    let listed = listed.find_map(|region| region.name.parse::<Region>().ok());
-    let lists = spec.accounts_from.as_ref().and_then(|from| from.role_arn.as_deref());
-    let of_role = lists.and_then(Partition::of_arn);
-    listed.map(|region| region.partition()).or(of_role).unwrap_or_default()
-}
-
 /// The region that an account is asked in: the first one that is listed for it, or else one that is enabled in every account of the
-/// partition that its role is of. `partition` is that of the policy, where the account does not name a role of its own.
+/// partition that its role is of. `partition` is that of the policy, where the account does not name a role by its ARN.
 pub fn asked_in(account: &Account, listed: &[RegionSpec], partition: Partition) -> Option<Region> {
     let mut named = listed.iter().filter_map(|region| region.name.parse().ok());
     named.next().or_else(|| {
@@ -108,6 +123,46 @@ pub fn resolved(
         };
         let regions = with_others(listed, all, &known(&id));
         account.regions = regions;
+    }
+    spec
+}
+
+/// One target for each of these accounts of which a policy takes all regions, in the place of those in the regions that could not be read.
+pub fn in_place_of_unread(
+    policy: &str,
+    spec: &AMIEncryptionPolicySpec,
+    unread: &BTreeSet<AccountId>,
+) -> Vec<AMIEncryptionTargetSpec> {
+    let mut alone = spec.clone();
+    let defaults = spec.defaults.clone().unwrap_or_default();
+    alone.accounts.retain_mut(|account| {
+        let (_, all) = of_account(&defaults, account);
+        let key = all.map(|all| all.kms_key_id.clone());
+        let id = account.account_id.parse::<AccountId>();
+        let Some(kms_key_id) = key.filter(|_| id.is_ok_and(|id| unread.contains(&id))) else {
+            return false;
+        };
+        account.all_regions = None;
+        account.regions = vec![RegionSpec {
+            name: UNREAD.to_owned(),
+            kms_key_id,
+        }];
+        true
+    });
+    expand::targets(policy, &alone)
+}
+
+/// A policy without any target in these accounts, which it has nevertheless.
+pub fn without_targets(spec: &AMIEncryptionPolicySpec, unread: &BTreeSet<AccountId>) -> AMIEncryptionPolicySpec {
+    let mut spec = spec.clone();
+    let of_defaults = spec.defaults.as_ref().and_then(|defaults| defaults.all_regions.clone());
+    for account in &mut spec.accounts {
+        let id = account.account_id.parse::<AccountId>();
+        if id.is_ok_and(|id| unread.contains(&id)) {
+            account.regions.clear();
+            // Without this it would take what the defaults list.
+            account.all_regions = account.all_regions.take().or_else(|| of_defaults.clone());
+        }
     }
     spec
 }
@@ -286,11 +341,11 @@ impl Watch {
     /// It is asked for again; `present` are the regions with targets, where the spec has changed.
     fn ask(&mut self, source: Source, present: Option<BTreeSet<Region>>) {
         if self.source != source {
-            self.source = source;
             self.read = None;
             self.was_read = false;
             self.known.asked_anew();
         }
+        self.source = source;
         if let Some(present) = present {
             self.known.present(present);
             // What failed under the former spec says nothing of this one.

@@ -164,11 +164,15 @@ impl<'a> Told<'a> {
 fn sentence(accounts: &[(&AccountId, &Watch)]) -> Option<String> {
     let (_, first) = accounts.first()?;
     let message = &first.retry.problem()?.message;
+    let mut doubts = accounts
+        .iter()
+        .filter_map(|(_, watch)| watch.source.doubt(watch.failure.as_ref()?));
+    let doubt = doubts.next().map_or(String::new(), |doubt| format!(" {doubt}"));
     let mut named: Vec<String> = accounts.iter().take(NAMED).map(|(id, _)| id.to_string()).collect();
     if accounts.len() > NAMED {
         named.push(format!("{} more", accounts.len() - NAMED));
     }
-    Some(format!("{}: {message}", named.join(", ")))
+    Some(format!("{}: {message}{doubt}", named.join(", ")))
 }
 
 /// How many regions that the policy has from there alone are not enabled any more and have not left yet.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::conditions::reason;
-use crate::domain::{ErrorClass, Operation};
+use crate::domain::{Cause, ErrorClass, Operation};
 use crate::plan::expand;
 use crate::plan::testing::{at, failed_call};
 
@@ -38,7 +38,7 @@ fn regions(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<Region> {
 fn watches(present: impl IntoIterator<Item = u8>) -> RegionWatches {
     let mut watches = RegionWatches::default();
     let present = regions(present);
-    watches.ask(sources(&everywhere()), Some(1), || {
+    watches.ask(sources(&everywhere(), None), Some(1), || {
         [(account(ONE), present)]
             .into_iter()
             .filter(|(_, regions)| !regions.is_empty())
@@ -48,7 +48,7 @@ fn watches(present: impl IntoIterator<Item = u8>) -> RegionWatches {
 }
 
 fn source(id: &str) -> Source {
-    sources(&everywhere()).remove(&account(id)).expect("a source")
+    sources(&everywhere(), None).remove(&account(id)).expect("a source")
 }
 
 fn read(watches: &mut RegionWatches, id: &str, numbers: &[u8], minute: i64) -> Outcome {
@@ -157,7 +157,7 @@ fn an_account_is_asked_in_its_first_region_or_in_the_home_of_its_partition() {
         ("regions: [{name: ap-south-1, kmsKeyID: alias/a}]".to_owned(), None),
     ] {
         let spec = spec(&format!("accounts: [{{accountID: '{ONE}', {says}}}]"));
-        let asks = sources(&spec);
+        let asks = sources(&spec, None);
         let region = asks.get(&account(ONE)).map(|source| source.scope.region.as_str());
         assert_eq!(region, asked, "{says}");
     }
@@ -174,23 +174,104 @@ fn the_policy_tells_the_partition_of_accounts_that_do_not_name_one() {
         format!("accounts: [{{accountID: '{ONE}', roleName: amiseal, allRegions: {{kmsKeyID: alias/ami}}}}]");
     let of_role = |partition: &str| format!("accountsFrom: {{roleARN: 'arn:{partition}:iam::{OTHER}:role/lists'}}");
     let of_regions = |region: &str| format!("defaults: {{regions: [{{name: {region}, kmsKeyID: alias/a}}]}}");
-    for (says, asked, partition) in [
-        (String::new(), "us-east-1", "aws"),
-        (of_role("aws"), "us-east-1", "aws"),
-        (of_role("aws-cn"), "cn-north-1", "aws-cn"),
-        (of_regions("us-gov-east-1"), "us-gov-west-1", "aws-us-gov"),
+    let cn = "cn-north-1".parse::<Region>().expect("a region").partition();
+    // What the policy says, the partition that amiseal runs in, and where the account is asked.
+    for (says, own, asked, partition) in [
+        (String::new(), None, "us-east-1", "aws"),
+        (String::new(), Some(Partition::default()), "us-east-1", "aws"),
+        (String::new(), Some(cn), "cn-north-1", "aws-cn"),
+        (of_role("aws"), None, "us-east-1", "aws"),
+        (of_role("aws-cn"), None, "cn-north-1", "aws-cn"),
+        (of_regions("us-gov-east-1"), None, "us-gov-west-1", "aws-us-gov"),
+        (of_regions("us-gov-east-1"), Some(cn), "us-gov-west-1", "aws-us-gov"),
         (
             format!("{}\n{}", of_regions("cn-northwest-1"), of_role("aws")),
+            None,
             "cn-north-1",
             "aws-cn",
         ),
     ] {
-        let source = sources(&spec(&format!("{says}\n{accounts}"))).remove(&account(ONE));
+        let source = sources(&spec(&format!("{says}\n{accounts}")), own).remove(&account(ONE));
         let source = source.expect("a source");
         let role = format!("arn:{partition}:iam::{ONE}:role/amiseal");
         assert_eq!(source.scope.region.as_str(), asked, "{says}");
         assert_eq!(source.role_arn, Some(role), "{says}");
+        let is_told = !says.is_empty() || own.is_some();
+        assert_eq!(source.is_partition_assumed, !is_told, "{says}");
     }
+}
+
+#[test]
+fn a_read_that_may_have_gone_to_another_partition_says_which_field_tells_the_right_one() {
+    let alone = "defaults: {roleName: amiseal, allRegions: {kmsKeyID: alias/ami}}";
+    let spec = spec(&format!("{alone}\naccounts: [{{accountID: '{ONE}'}}]"));
+    let error = |cause| AwsError::new(Operation::AssumeRole, ErrorClass::Denied, Some(cause));
+    let unknown = error(Cause::RegionNotEnabled);
+    for (own, error, is_said) in [
+        (None, &unknown, true),
+        (Some(Partition::default()), &unknown, false),
+        (None, &error(Cause::RoleNotAssumable), false),
+    ] {
+        let mut known = RegionWatches::default();
+        let asked = sources(&spec, own);
+        known.ask(asked.clone(), Some(1), BTreeMap::new);
+        known.failed(&asked[&account(ONE)], error, at(0), |wait| wait);
+        let status = said(&known, &AMIEncryptionPolicyStatus::default(), &spec);
+        let message = conditions::find(&status.conditions, conditions::REGIONS_KNOWN).map(|one| one.message.clone());
+        let message = message.expect("a message");
+        let sentence =
+            format!("Nothing tells which partition of AWS the account {ONE} is in, so amiseal asks in us-east-1");
+        assert_eq!(message.contains(&sentence), is_said, "{own:?}: {message}");
+        assert_eq!(message.contains("set its roleARN"), is_said, "{own:?}: {message}");
+    }
+}
+
+#[test]
+fn an_account_is_not_asked_anew_where_only_what_tells_its_partition_has_changed() {
+    let spec = spec(&format!(
+        "accounts: [{{accountID: '{ONE}', roleName: amiseal, allRegions: {{kmsKeyID: alias/ami}}}}]"
+    ));
+    let mut known = RegionWatches::default();
+    let assumed = sources(&spec, None);
+    known.ask(assumed.clone(), Some(1), BTreeMap::new);
+    let enabled = regions([1, 2]);
+    known.listed(&assumed[&account(ONE)], enabled, at(0), EVERY);
+    known.ask(sources(&spec, Some(Partition::default())), Some(2), BTreeMap::new);
+    assert_eq!(known.read_at(), Some(at(0)), "the read holds");
+}
+
+#[test]
+fn what_stands_for_regions_that_were_not_read_is_one_target_and_a_policy_can_do_without_the_account() {
+    let spec = spec(&format!(
+        "defaults: {{roleName: amiseal, regions: [{{name: eu-west-1, kmsKeyID: alias/own}}], allRegions: {{kmsKeyID: alias/ami}}}}\n\
+         accounts: [{{accountID: '{ONE}'}}, {{accountID: '{OTHER}', allRegions: {{kmsKeyID: alias/c}}}}, \
+         {{accountID: '333344445555', regions: [{{name: us-east-1, kmsKeyID: alias/b}}]}}]"
+    ));
+    let unread: BTreeSet<AccountId> = [ONE, OTHER, "333344445555"].map(account).into();
+    let shown = |targets: &[AMIEncryptionTargetSpec]| -> Vec<String> {
+        let shown = targets.iter();
+        shown
+            .map(|target| format!("{} {} {}", target.account_id, target.region, target.kms_key_id))
+            .collect()
+    };
+    assert_eq!(
+        shown(&in_place_of_unread("p", &spec, &unread)),
+        [format!("{ONE} * alias/ami"), format!("{OTHER} * alias/c")],
+        "one that lists its regions has nothing to read"
+    );
+    assert!(in_place_of_unread("p", &spec, &BTreeSet::new()).is_empty());
+
+    // What is listed stays, and the account is missing only where that is asked for.
+    let resolved = resolved(&spec, |_| BTreeSet::new());
+    let both = [
+        format!("{ONE} eu-west-1 alias/own"),
+        "333344445555 us-east-1 alias/b".to_owned(),
+    ];
+    assert_eq!(shown(&expand::targets("p", &resolved)), both);
+    let unread: BTreeSet<AccountId> = [ONE, OTHER].map(account).into();
+    let without = without_targets(&resolved, &unread);
+    assert_eq!(shown(&expand::targets("p", &without)), both[1..]);
+    assert_eq!(without.accounts.len(), 3);
 }
 
 #[test]
@@ -246,10 +327,10 @@ fn what_was_asked_before_a_change_of_the_role_is_no_answer_and_takes_nothing_awa
         defaults: spec("defaults: {roleName: other, allRegions: {kmsKeyID: alias/ami}}").defaults,
         ..everywhere()
     };
-    watches.ask(sources(&changed), Some(2), BTreeMap::new);
+    watches.ask(sources(&changed, None), Some(2), BTreeMap::new);
     assert_eq!(due(&watches, ONE), Timestamp::MIN);
     assert_eq!(watches.regions(&account(ONE)), regions([1, 2]));
-    assert!(!watches.asks(&former) && watches.asks(&sources(&changed)[&account(ONE)]));
+    assert!(!watches.asks(&former) && watches.asks(&sources(&changed, None)[&account(ONE)]));
     let late = watches.listed(&former, regions([3]), at(60), EVERY);
     assert_eq!(late, Outcome::default());
     assert_eq!(watches.regions(&account(ONE)), regions([1, 2]));
@@ -258,7 +339,7 @@ fn what_was_asked_before_a_change_of_the_role_is_no_answer_and_takes_nothing_awa
         accounts: changed.accounts[..1].to_vec(),
         ..changed
     };
-    watches.ask(sources(&one), Some(3), BTreeMap::new);
+    watches.ask(sources(&one, None), Some(3), BTreeMap::new);
     assert_eq!(watches.turns(EVERY, |_, wait| wait).count(), 1);
 }
 
@@ -360,7 +441,7 @@ fn what_an_earlier_process_has_read_for_this_spec_counts_as_read_until_another_o
     ];
     for (record, generation, there, expected) in table {
         let mut anew = RegionWatches::after(Some(record));
-        anew.ask(sources(&spec), Some(generation), || present(there));
+        anew.ask(sources(&spec, None), Some(generation), || present(there));
         let first = said(&anew, record, &spec);
         assert_eq!(unread(&first), Some(expected), "{generation} {there:?}");
         let denied = failed_call(Operation::DescribeRegions, ErrorClass::Denied);
@@ -374,12 +455,12 @@ fn what_an_earlier_process_has_read_for_this_spec_counts_as_read_until_another_o
     }
 
     let mut anew = RegionWatches::after(Some(&all));
-    anew.ask(sources(&spec), Some(1), || present(both));
-    anew.ask(sources(&spec), Some(2), || present(both));
+    anew.ask(sources(&spec, None), Some(1), || present(both));
+    anew.ask(sources(&spec, None), Some(2), || present(both));
     assert_eq!(unread(&said(&anew, &all, &spec)), Some(0), "they are asked the same");
     let defaults = self::spec("defaults: {roleName: other, allRegions: {kmsKeyID: alias/ami}}").defaults;
     let changed = AMIEncryptionPolicySpec { defaults, ..spec };
-    anew.ask(sources(&changed), Some(3), || present(both));
+    anew.ask(sources(&changed, None), Some(3), || present(both));
     assert_eq!(
         unread(&said(&anew, &all, &changed)),
         Some(2),

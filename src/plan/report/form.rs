@@ -28,7 +28,7 @@ pub struct TargetReport {
     /// The account.
     #[serde(rename = "accountID")]
     pub account_id: String,
-    /// The region.
+    /// The region, or `*` for those of the account that could not be read.
     pub region: String,
     /// Who AWS says we are there.
     pub caller: Option<String>,

@@ -20,6 +20,8 @@ pub(super) struct Asked<'a> {
     pub(super) keys: Vec<PolicyKey>,
     /// What was said besides the policy.
     pub(super) options: &'a Options,
+    /// Whether nothing tells which partition the account is in.
+    pub(super) is_partition_assumed: bool,
     thresholds: Option<Thresholds>,
     /// Whether this policy or another one moves consumers.
     somebody_moves: bool,
@@ -49,6 +51,7 @@ pub(super) fn of<'a>(
             site: Site::new(partition, &spec.account_id, options.is_template),
             keys: Vec::new(),
             options,
+            is_partition_assumed: false,
             thresholds: spec
                 .audit
                 .as_ref()
@@ -92,6 +95,8 @@ impl Asked<'_> {
             self.keys.clear();
         }
         self.site.is_everywhere = true;
+        self.site.except.clone_from(&everywhere.except);
+        self.is_partition_assumed = everywhere.is_partition_assumed;
         let key = PolicyKey::parse(&everywhere.key, ALL, &self.site);
         self.keys.push(key);
     }

@@ -31,7 +31,7 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTargetSpec};
-use crate::domain::ConsumerKind;
+use crate::domain::{ConsumerKind, Partition};
 use crate::plan::expand;
 
 use asked::Asked;
@@ -81,6 +81,20 @@ pub struct Options {
     pub is_template: bool,
 }
 
+impl Options {
+    /// The partition of the ARNs among them: no role of one partition can assume a role of another.
+    fn partition(&self) -> Option<Partition> {
+        let mut arns = self
+            .controller
+            .iter()
+            .chain(&self.cluster)
+            .chain(&self.event_queue)
+            .chain(&self.trusted)
+            .chain(&self.instance_roles);
+        arns.find_map(|arn| Partition::of_arn(arn))
+    }
+}
+
 /// By what the controller has its own role.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Trust {
@@ -121,6 +135,8 @@ pub struct AccountRights {
     external_ids: BTreeSet<Option<String>>,
     /// Whether a policy moves Auto Scaling groups.
     moves_groups: bool,
+    /// Whether nothing tells its partition.
+    is_partition_assumed: bool,
 }
 
 impl AccountRights {
@@ -163,7 +179,7 @@ impl Rights {
 pub fn of(policies: &[AMIEncryptionPolicy], options: &Options) -> Rights {
     let targets = policies.iter().map(|policy| {
         let name = policy.metadata.name.as_deref().unwrap_or_default();
-        let (spec, everywhere) = regions::with_one(organizations::with_listed(&policy.spec));
+        let (spec, everywhere) = regions::with_one(organizations::with_listed(&policy.spec), options.partition());
         (expand::targets(name, &spec), everywhere)
     });
     let targets: Vec<(Vec<AMIEncryptionTargetSpec>, BTreeMap<String, Everywhere>)> = targets.collect();
@@ -212,6 +228,7 @@ fn of_one(asked: &Asked<'_>) -> AccountRights {
         keys: key_policy::of(asked),
         external_ids: BTreeSet::from([spec.external_id.clone()]),
         moves_groups: asked.moves(ConsumerKind::AutoScalingGroup),
+        is_partition_assumed: asked.is_partition_assumed,
     };
     let wanted = Grant::ALL.iter().filter(|grant| wanted::is_wanted(**grant, asked));
     for grant in wanted {
@@ -260,5 +277,6 @@ impl AccountRights {
         }
         self.external_ids.extend(other.external_ids);
         self.moves_groups |= other.moves_groups;
+        self.is_partition_assumed &= other.is_partition_assumed;
     }
 }

@@ -17,6 +17,14 @@ pub fn notes(rights: &Rights, options: &Options) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if accounts.iter().any(|account| account.is_partition_assumed) {
+        notes.push(
+            "Nothing tells which partition of AWS the accounts are in that have allRegions and list no region: their rights are those in \
+             aws. Elsewhere name the controller's own role with --controller, or set the accounts' roleARN or a region in \
+             defaults.regions."
+                .to_owned(),
+        );
+    }
     for account in accounts.iter().filter(|account| account.role.is_none()) {
         notes.push(format!(
             "The policy names no role in {}: attach its rights to the controller's own role.",

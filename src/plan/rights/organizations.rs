@@ -43,7 +43,7 @@ pub(super) fn of_role(spec: &AMIEncryptionPolicySpec) -> Option<AccountRights> {
     Some(AccountRights {
         // arn:aws:iam::111122223333:role/name
         account_id: role.split(':').nth(4)?.to_owned(),
-        partition: Source::of(spec)?.partition.as_str(),
+        partition: Source::of(spec, None)?.partition.as_str(),
         role: Some(role.clone()),
         rights: vec![Right {
             grant: Grant::ListAccounts,
@@ -53,6 +53,7 @@ pub(super) fn of_role(spec: &AMIEncryptionPolicySpec) -> Option<AccountRights> {
         keys: Vec::new(),
         external_ids: BTreeSet::from([from.external_id.clone()]),
         moves_groups: false,
+        is_partition_assumed: false,
     })
 }
 

@@ -230,16 +230,23 @@ fn names_image(key: &str, statement: Statement) -> Statement {
 }
 
 /// The condition on the region, where the ARNs do not name just one: AWS gives this key in every request. What comes by way of EC2
-/// names the region by that, and IAM is of no region.
+/// names the region by that, and IAM is of no region. Which regions there are is asked in one that may itself be left out.
 fn in_regions(grant: Grant, statement: Statement, site: &Site) -> Statement {
     let via = matches!(
         grant,
         Grant::UseTheKey | Grant::LendTheKeyToEC2 | Grant::ReadUnderOtherKeys | Grant::LendOtherKeysToEC2
     );
-    let is_said = site.regions.len() == 1 && grant != Grant::SeeTrails && !statement.resource.has("*");
-    // Where all regions are taken, those that are enabled later are meant too.
-    if is_said || site.is_everywhere || via && site.names_ec2 || grant == Grant::PassInstanceRoles {
+    let is_said =
+        site.regions.len() == 1 && !site.is_everywhere && grant != Grant::SeeTrails && !statement.resource.has("*");
+    if is_said || via && site.names_ec2 || matches!(grant, Grant::PassInstanceRoles | Grant::SeeRegions) {
         return statement;
+    }
+    // Where all regions are taken, those that are enabled later are meant too, and only those that are left out are named.
+    if site.is_everywhere {
+        return match site.except.is_empty() {
+            true => statement,
+            false => statement.when("StringNotEquals", REGION, site.except.iter().cloned().collect()),
+        };
     }
     statement.when("StringEquals", REGION, site.regions.iter().cloned().collect())
 }
@@ -249,11 +256,15 @@ fn via_ec2(statement: Statement, site: &Site) -> Statement {
     if !site.names_ec2 {
         return statement;
     }
+    let ec2 = |region: &String| format!("ec2.{region}.amazonaws.com");
     if site.is_everywhere {
-        return statement.when("StringLike", VIA, Texts::one("ec2.*.amazonaws.com"));
+        let anywhere = statement.when("StringLike", VIA, Texts::one("ec2.*.amazonaws.com"));
+        return match site.except.is_empty() {
+            true => anywhere,
+            false => anywhere.when("StringNotEquals", VIA, site.except.iter().map(ec2).collect()),
+        };
     }
-    let services = site.regions.iter().map(|region| format!("ec2.{region}.amazonaws.com"));
-    statement.when("StringEquals", VIA, services.collect())
+    statement.when("StringEquals", VIA, site.regions.iter().map(ec2).collect())
 }
 
 /// Only while EC2 makes what is tagged.

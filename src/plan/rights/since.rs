@@ -56,10 +56,29 @@ fn new(statements: &[Statement], known: &[Statement]) -> Vec<Statement> {
         .collect()
 }
 
+/// Whether what is known holds whenever a statement does, but for actions and resources: it asks for no more.
+fn is_as_wide(known: &Statement, statement: &Statement) -> bool {
+    let is_asked = |operator: &str, key: &String, values: &Texts| {
+        let asked = statement.condition.get(operator).and_then(|keys| keys.get(key));
+        asked.is_some_and(|asked| match operator {
+            // Of regions that are left out, the fewer are the wider.
+            "StringNotEquals" => values.0.iter().all(|value| asked.has(value)),
+            _ => values == asked,
+        })
+    };
+    let mut conditions = known.condition.iter();
+    let asks_no_more =
+        conditions.all(|(operator, keys)| keys.iter().all(|(key, values)| is_asked(operator, key, values)));
+    asks_no_more && known.principal == statement.principal
+}
+
 /// What is left of a statement without what these allow already.
 fn less(statement: &Statement, known: &[Statement]) -> Option<Statement> {
     let mut left = statement.clone();
-    for known in known.iter().filter(|known| known.is_beside(statement)) {
+    for known in known
+        .iter()
+        .filter(|known| known.resource == statement.resource && is_as_wide(known, statement))
+    {
         left.action.0.retain(|action| !known.action.has(action));
     }
     if left.action.is_empty() {
@@ -68,7 +87,7 @@ fn less(statement: &Statement, known: &[Statement]) -> Option<Statement> {
     // The same on fewer resources, as where an account has been added.
     let is_same = |known: &&Statement| {
         let allows = left.action.0.iter().all(|action| known.action.has(action));
-        allows && known.condition == statement.condition && known.principal == statement.principal
+        allows && is_as_wide(known, statement)
     };
     let allowed: Vec<&Texts> = known.iter().filter(is_same).map(|known| &known.resource).collect();
     let is_new = |resource: &String| !allowed.iter().any(|known| known.has(resource));

@@ -14,6 +14,8 @@ pub(super) struct Site {
     pub(super) regions: Vec<String>,
     /// Whether it takes all others too.
     pub(super) is_everywhere: bool,
+    /// Of these, the names of those that it leaves out.
+    pub(super) except: Vec<String>,
     /// Whether a call that EC2 makes to KMS is known to say so by `ec2.REGION.amazonaws.com`.
     ///
     /// AWS documents that form ("kms:ViaService" in the developer guide of KMS), and none for partitions with another domain.
@@ -34,6 +36,7 @@ impl Site {
             account: as_account.to_owned(),
             regions: Vec::new(),
             is_everywhere: false,
+            except: Vec::new(),
             names_ec2: matches!(partition, "aws" | "aws-us-gov"),
             ec2: match partition {
                 "aws-cn" => &["ec2.amazonaws.com", "ec2.amazonaws.com.cn"],

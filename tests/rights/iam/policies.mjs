@@ -93,6 +93,8 @@ function ofPartition(partition, [region, other]) {
     print("all regions", "Enforce", "", accounts(`{accountID: "${ACCOUNT}", ${role}, allRegions: {kmsKeyID: alias/ami}}`), EVERYTHING),
     print("all regions beside one that is listed", "Enforce", ROLE,
       accounts(`{accountID: "${ACCOUNT}", ${inRegions([byAlias(region)])}, allRegions: {kmsKeyID: ${MULTI_REGION}}}`), EVERYTHING),
+    print("all regions but some", "Enforce", "",
+      accounts(`{accountID: "${ACCOUNT}", ${role}, allRegions: {kmsKeyID: alias/ami, exclude: [${several.join(", ")}]}}`), EVERYTHING),
     print("all accounts of an organization", "Enforce", everywhere, listed("organization: {}"), EVERYTHING),
     print("accounts of an organizational unit, which another role lists", "Audit", everywhere,
       listed(`organizationalUnits: [ou-ab12-c3d4e5f6], roleARN: "arn:${partition}:iam::${HOME}:role/lister"`), ""),
