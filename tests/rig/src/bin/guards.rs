@@ -2,7 +2,7 @@
 //!
 //! A guard is a patch in `tests/simulation/guards`. What stands above the difference says what was guarded, the promise that
 //! has to be broken without it, the faults to begin with, and, where the usual history has nothing to show, the seed of the
-//! one that they strike.
+//! one that they strike. Lines after these say what else holds the promise, and is taken out as well or evaded.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
