@@ -4,13 +4,18 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::odd;
+use super::{odd, regressions};
 
 /// Of so many seeds for each odd account, these have what is newer.
 const NEWER: (u64, [u64; 3]) = (8, [2, 6, 7]);
 
 /// A tag that AWS Backup puts on the images that it makes.
 pub(crate) const BACKUP: &str = "aws:backup:source-resource";
+
+/// So many of the kinds of images and of the settings were there when the newer histories were found that are kept: their seeds have
+/// these.
+const FIRST_IMAGES: usize = 10;
+const FIRST_SETTINGS: usize = 3;
 
 /// More of the kinds of images, each as in a world file.
 const IMAGES: &[fn(&str) -> String] = &[
@@ -32,6 +37,27 @@ const IMAGES: &[fn(&str) -> String] = &[
         let devices = "{}, {blank: true, gib: 20}, {ephemeral: true}";
         format!("{{name: {name}, devices: [{devices}], expect: {{copied: {{key: alias/ami}}}}}}")
     },
+    // From here on for seeds whose histories are not kept. What a copy may lose and can be given again; where copies are proven, that is
+    // done on one of these types.
+    |name| {
+        let types = "{supported: [\"m7i.*\", \"t3.*\"], unsupported: [t3.2xlarge]}";
+        format!("{{name: {name}, imds: v2.0, instanceTypes: {types}, expect: {{copied: {{key: alias/ami}}}}}}")
+    },
+    // Two images of one snapshot.
+    |name| {
+        let expect = "expect: {copied: {key: alias/ami}}";
+        format!("{{name: {name}, {expect}}}, {{name: with-{name}, devices: [{{snapshotOf: {name}}}, {{}}], {expect}}}")
+    },
+];
+
+/// More settings of copies, as in a world file: each is in half of the worlds. The later ones are for seeds whose histories are not kept.
+const SETTINGS: [&str; 6] = [
+    ", failed: vanish",
+    ", asciiDescriptions: true",
+    ", tokensOfDeadImages: forget",
+    ", keepsImds: false",
+    ", keepsInstanceTypes: false",
+    ", disabledSources: copied",
 ];
 
 /// What a world of a seed has besides.
@@ -49,20 +75,20 @@ impl Newer {
         if !is_newer(seed) {
             return Self::default();
         }
+        let (images, settings) = if regressions::is_known(seed) {
+            (&IMAGES[..FIRST_IMAGES], &SETTINGS[..FIRST_SETTINGS])
+        } else {
+            (IMAGES, &SETTINGS[..])
+        };
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x2e3e);
-        let count = rng.random_range(1..=2.min(IMAGES.len()));
-        let kinds: Vec<_> = IMAGES.choose_multiple(&mut rng, count).collect();
+        let count = rng.random_range(1..=2.min(images.len()));
+        let kinds: Vec<_> = images.choose_multiple(&mut rng, count).collect();
         let images = kinds.into_iter().enumerate().map(|(number, kind)| {
             let place = rng.random_range(0..places);
             (place, kind(&format!("image-newer-{number}")))
         });
         let images = images.collect();
-        let settings = [
-            ", failed: vanish",
-            ", asciiDescriptions: true",
-            ", tokensOfDeadImages: forget",
-        ];
-        let copies = settings.into_iter().filter(|_| rng.random_bool(0.5)).collect();
+        let copies = settings.iter().copied().filter(|_| rng.random_bool(0.5)).collect();
         Self { images, copies }
     }
 }

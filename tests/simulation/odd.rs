@@ -3,8 +3,8 @@
 use amiseal::api::conditions::reason;
 use serde_json::{Value, json};
 
-use super::newer;
 use super::world::{CONTROLLER, ONE, THREE, region};
+use super::{newer, regressions};
 
 /// What is odd about it.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,8 @@ const GOING: &str = ", {alias: [alias/odd], state: PendingDeletion}";
 
 /// So many were there when the older histories were found that are kept: their seeds have these. Newer ones come after them.
 pub(crate) const FIRST: usize = 26;
+/// So many of the newer ones were there when the newer histories were found that are kept: their seeds have these.
+const NEXT: usize = 8;
 
 /// All of them. The first is the one of the histories in which each fault strikes at each moment.
 pub(crate) const ALL: &[Odd] = &[
@@ -290,6 +292,40 @@ pub(crate) const ALL: &[Odd] = &[
         says: reason::SOURCE_KEY_NOT_FOUND,
         ..PLAIN
     },
+    // From here on for seeds whose histories are not kept. The role may change only what has amiseal's tag, which AWS tells of an image
+    // or snapshot that is there.
+    Odd {
+        images: &[
+            "{name: shared, imds: v2.0, launchPermissions: {users: [\"444455556666\"]}, deprecationTime: 2035-01-01T00:00:00Z, \
+             expect: {copied: {key: alias/ami}}}",
+        ],
+        statements: "{Effect: Deny, Action: [\"ec2:ModifyImageAttribute\", \"ec2:EnableImageDeprecation\", \
+                     \"ec2:DeregisterImage\", \"ec2:DeleteSnapshot\"], Resource: \"*\", \
+                     Condition: {StringNotLike: {\"aws:ResourceTag/amiseal.dev/source-image\": \"ami-*\"}}}",
+        copies: true,
+        says: reason::ORIGINALS_REMAIN,
+        ..PLAIN
+    },
+    // The role may do nothing with an image of a tag. It can copy that image all the same, as AWS gives CopyImage no tags of the
+    // original, and cannot read who may launch it.
+    Odd {
+        images: &[
+            "{name: plain, expect: {copied: {key: alias/ami}}}",
+            "{name: frozen, tags: {frozen: \"yes\"}, expect: any}",
+        ],
+        statements: "{Effect: Deny, Action: \"ec2:*\", Resource: \"arn:aws:ec2:*::image/*\", \
+                     Condition: {StringEquals: {\"aws:ResourceTag/frozen\": \"yes\"}}}",
+        copies: true,
+        says: reason::ACCESS_DENIED,
+        ..PLAIN
+    },
+    Odd {
+        images: &["{name: marked, watermarks: [\"777788889999:golden\"], expect: any}"],
+        fault: Some(("CopyImage", "{copyAttribute: {name: watermarks}}")),
+        copies: true,
+        says: reason::ATTRIBUTE_MISMATCH,
+        ..PLAIN
+    },
 ];
 
 impl Odd {
@@ -320,6 +356,11 @@ impl Odd {
     pub(crate) fn of(seed: u64) -> &'static Self {
         let number = usize::try_from(seed.saturating_sub(1)).unwrap_or(0);
         let (older, latest) = ALL.split_at(FIRST);
+        let latest = if regressions::is_known(seed) {
+            &latest[..NEXT]
+        } else {
+            latest
+        };
         if newer::is_newer(seed) && !latest.is_empty() {
             &latest[number % latest.len()]
         } else {

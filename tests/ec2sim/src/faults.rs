@@ -26,6 +26,8 @@ pub struct FaultRule {
     pub region: Option<String>,
     /// Parameters by flat name.
     pub parameters: BTreeMap<String, String>,
+    /// Flat names of parameters that the call does not have.
+    pub absent: Vec<String>,
     /// Also calls with DryRun; default false.
     pub dry_run: bool,
     /// Strike only the call of this number among those that match, from 1.
@@ -174,6 +176,10 @@ impl FaultRule {
                 .parameters
                 .iter()
                 .all(|(k, p)| call.params.get(k).is_some_and(|v| glob::matches(p, v)))
+            && !self
+                .absent
+                .iter()
+                .any(|p| call.params.keys().any(|k| glob::matches(p, k)))
     }
 
     fn strikes_at(&self, number: u64) -> bool {

@@ -221,8 +221,9 @@ fn expand_devices(
             ephemerals += 1;
             continue;
         }
-        let gib = device.gib.unwrap_or(8);
-        let snapshot = if device.blank {
+        let snapshot = if let Some(other) = &device.snapshot_of {
+            Some(snapshot_of(region, other, device, &device_path)?)
+        } else if device.blank {
             None
         } else {
             Some(expand_snapshot(
@@ -235,6 +236,7 @@ fn expand_devices(
                 times,
             )?)
         };
+        let gib = device.gib.or(snapshot.as_ref().map(|s| s.gib)).unwrap_or(8);
         let encrypted = snapshot.as_ref().is_some_and(|s| s.encrypted);
         mappings.push(Mapping {
             device: name,
@@ -253,6 +255,44 @@ fn expand_devices(
         }
     }
     Ok(mappings)
+}
+
+/// The snapshot that another image has already, as it is.
+fn snapshot_of(region: &Region, other: &str, device: &DeviceSpec, path: &str) -> Result<Snapshot, SpecError> {
+    let is_described = device.blank
+        || device.encrypted_under.is_some()
+        || !device.associated_keys.is_empty()
+        || device.owned_by.is_some()
+        || device.shared.is_some()
+        || device.storage_tier.is_some()
+        || device.availability_zone.is_some()
+        || device.outpost_arn.is_some();
+    if is_described {
+        return Err(SpecError::at(
+            path,
+            format!("what the snapshot is like is said where `{other}` is: say only its size and kind of volume here"),
+        ));
+    }
+    let image = region.images.values().find(|i| i.id == other || i.name == other);
+    let snapshot = image
+        .and_then(|i| i.snapshot_ids().next())
+        .and_then(|id| region.snapshots.get(id));
+    let snapshot = snapshot.ok_or_else(|| {
+        SpecError::at(
+            format!("{path}.snapshotOf"),
+            format!("no image `{other}` with a snapshot further up in this region: add it, or move it up"),
+        )
+    })?;
+    if device.gib.is_some_and(|gib| gib < snapshot.gib) {
+        return Err(SpecError::at(
+            format!("{path}.gib"),
+            format!(
+                "a volume is no smaller than its snapshot: write {} or more",
+                snapshot.gib
+            ),
+        ));
+    }
+    Ok(snapshot.clone())
 }
 
 fn expand_snapshot(

@@ -316,6 +316,8 @@ pub struct DeviceSpec {
     pub blank: bool,
     /// An instance store volume.
     pub ephemeral: bool,
+    /// Name or ID of an image of this region, further up in the file: it is of the first snapshot of that one.
+    pub snapshot_of: Option<String>,
     /// The snapshot belongs to this other account.
     pub owned_by: Option<String>,
     /// Whether that other account shares it; default true.

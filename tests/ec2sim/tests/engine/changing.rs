@@ -260,6 +260,70 @@ fn a_snapshot_is_deleted_once_its_image_is_gone() {
 }
 
 #[test]
+fn a_snapshot_of_several_images_stays_until_all_are_gone() {
+    let images = r#"
+    - {name: first, id: ami-0000000a, devices: [{gib: 20}, {gib: 30}]}
+    - {name: second, id: ami-0000000b, devices: [{}, {snapshotOf: first, gib: 50, volumeType: gp2}]}
+    - {name: third, id: ami-0000000c, devices: [{snapshotOf: ami-0000000a}]}
+"#;
+    let sim = world(&yaml("", images, ""));
+    let c = client(&sim, OWNER);
+    let show = |id: &str| c.ec2("DescribeImages", &[("ImageId.1", id)]);
+    let shared = show("ami-0000000a").one("snapshotId");
+    let second = show("ami-0000000b");
+    assert_eq!(second.all("snapshotId")[1], shared);
+    assert_ne!(second.all("snapshotId")[0], shared);
+    assert_eq!(second.all("volumeSize"), ["8", "50"]);
+    assert_eq!(second.all("volumeType"), ["gp3", "gp2"]);
+    let third = show("ami-0000000c");
+    assert_eq!(
+        (third.one("snapshotId"), third.one("volumeSize")),
+        (shared.clone(), "20".to_owned())
+    );
+
+    let delete = || c.ec2("DeleteSnapshot", &[("SnapshotId", &shared)]);
+    assert_eq!(delete().code(), "InvalidSnapshot.InUse");
+    let deregister = |id: &str| {
+        let params = [("ImageId", id), ("DeleteAssociatedSnapshots", "true")];
+        c.ec2("DeregisterImage", &params).all("returnCode")
+    };
+    assert_eq!(deregister("ami-0000000a"), ["skipped", "success"]);
+    assert_eq!(deregister("ami-0000000c"), ["skipped"]);
+    let in_use = delete();
+    assert_eq!(in_use.code(), "InvalidSnapshot.InUse");
+    assert!(in_use.one("Message").ends_with("ami-0000000b"), "{}", in_use.body);
+    assert_eq!(deregister("ami-0000000b"), ["success", "success"]);
+    assert_eq!(delete().code(), "InvalidSnapshot.NotFound");
+}
+
+#[test]
+fn images_of_one_snapshot_are_copied_each_with_a_snapshot_of_its_own() {
+    let images = "    - {name: second, id: ami-0000000b, devices: [{snapshotOf: web}]}\n";
+    let sim = world(&yaml("", images, ""));
+    let c = client(&sim, OWNER);
+    let copies = [(WEB, "copy-of-web"), ("ami-0000000b", "copy-of-second")].map(|(id, name)| {
+        let copied = c.copy(id, name, "alias/good", &[]);
+        assert_eq!(copied.code(), "OK", "{}", copied.body);
+        copied.one("imageId")
+    });
+    seconds(&sim, 1000);
+    let snapshots = copies.map(|id| c.ec2("DescribeImages", &[("ImageId.1", &id)]).one("snapshotId"));
+    assert_ne!(snapshots[0], snapshots[1]);
+    for snapshot in &snapshots {
+        let shown = c.ec2("DescribeSnapshots", &[("SnapshotId.1", snapshot)]);
+        assert_eq!(
+            (shown.one("status"), shown.one("encrypted")),
+            ("completed".to_owned(), "true".to_owned())
+        );
+    }
+    let report = sim.audit();
+    assert!(
+        report.findings.iter().all(|f| f.check != Check::CopiedTwice),
+        "{report}"
+    );
+}
+
+#[test]
 fn protected_images_are_not_deregistered() {
     let images = "    - {name: safe, id: ami-0000000a, deregistrationProtection: true}\n";
     let sim = world(&yaml("", images, ""));

@@ -158,6 +158,29 @@ fn rules_match_by_account_region_parameter_and_occurrence() {
 }
 
 #[test]
+fn rules_match_by_what_a_call_does_not_say() {
+    let sim = plain();
+    let c = client(&sim, OWNER);
+    for (absent, listed, by_id) in [
+        (&["ImageId.1"][..], "InternalError", "OK"),
+        (&["ImageId.*"], "InternalError", "OK"),
+        (&["Owner.1", "ImageId.1"], "OK", "OK"),
+        (&["Filter.1.Name"], "InternalError", "InternalError"),
+        (&[], "InternalError", "InternalError"),
+    ] {
+        sim.clear_faults();
+        sim.add_fault(FaultRule {
+            operation: Some("DescribeImages".to_owned()),
+            absent: absent.iter().map(|name| (*name).to_owned()).collect(),
+            ..FaultRule::default()
+        });
+        let code = |params: &[(&str, &str)]| c.ec2("DescribeImages", params).code();
+        let codes = [code(&[("Owner.1", "self")]), code(&[("ImageId.1", WEB)])];
+        assert_eq!(codes, [listed, by_id], "{absent:?}");
+    }
+}
+
+#[test]
 fn a_copy_can_be_made_wrong() {
     let images = "    - {name: two, id: ami-0000000a, devices: [{}, {gib: 20}]}\n";
     let lie = |act: Act| {

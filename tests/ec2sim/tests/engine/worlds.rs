@@ -68,6 +68,21 @@ fn a_bad_world_is_refused_with_the_place_and_the_mend() {
             "accounts",
         ),
         (
+            image("{name: abc, devices: [{snapshotOf: later}]}"),
+            "devices[0].snapshotOf",
+            "move it up",
+        ),
+        (
+            image("{name: abc, devices: [{snapshotOf: web, gib: 9}]}"),
+            "devices[0].gib",
+            "10 or more",
+        ),
+        (
+            image("{name: abc, devices: [{}, {snapshotOf: web, encryptedUnder: alias/good}]}"),
+            "devices[1]",
+            "only its size",
+        ),
+        (
             yaml("pagination: {emptyPages: 1}", "", ""),
             "settings.pagination.emptyPages",
             "0.9",
