@@ -84,7 +84,10 @@ pub(crate) fn join(seed: u64, world: &mut WorldSpec, policies: &mut [Value]) {
     }
     let ways = Ways::of(seed);
     for policy in policies {
-        policy["spec"]["promotion"] = json!({"launchTemplates": "Update", "ssmParameters": "Update"});
+        // Beside what the odd account's policy has there.
+        for kind in ["launchTemplates", "ssmParameters"] {
+            policy["spec"]["promotion"][kind] = json!("Update");
+        }
         if ways.manual {
             policy["spec"]["promotion"]["approval"] = json!("Manual");
         }
