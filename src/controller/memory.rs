@@ -54,6 +54,8 @@ struct OfMigration {
     unseen: Option<ImageId>,
     /// Whether it was done or stuck when it was visited last.
     settled: bool,
+    /// Whether nobody waits for its tags any more, as of the last visit.
+    published: bool,
     /// Calls for which there was no room.
     put_off: Vec<Operation>,
     /// What was read of consumers of its image: for which reading of all of them, and when by the monotonic clock.
@@ -321,6 +323,14 @@ impl Memory {
         self.of_migration(migration, |known| {
             let was_settled = std::mem::replace(&mut known.settled, is_settled);
             is_settled && !was_settled
+        })
+    }
+
+    /// The same of whether copies of younger originals need not wait for its tags any more.
+    pub(super) fn has_just_published(&self, migration: &str, is_published: bool) -> bool {
+        self.of_migration(migration, |known| {
+            let was_published = std::mem::replace(&mut known.published, is_published);
+            is_published && !was_published
         })
     }
 

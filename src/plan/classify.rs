@@ -27,6 +27,8 @@ pub struct Criteria<'a> {
     pub key: Option<&'a KeyArn>,
     /// Images that have a migration of another policy, and that policy: it governs them until that is gone.
     pub contested: &'a HashMap<ImageId, String>,
+    /// What is known of the copies of those.
+    pub theirs: &'a TheirCopies,
     /// Older policies for this account and region: what they select is theirs.
     pub older: &'a [Older],
     /// Images that have a migration of this policy, which goes on whoever else comes to select them.
@@ -38,6 +40,15 @@ pub struct Criteria<'a> {
     /// Keys that finished migrations had pinned, by their source: a copy under such a key was what the policy asked for
     /// when it was made.
     pub pinned: &'a HashMap<ImageId, KeyArn>,
+}
+
+/// Copies of images that have a migration of another policy, as far as that has asked for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TheirCopies {
+    /// Those that are on record, and the policies that they are of.
+    pub recorded: HashMap<ImageId, String>,
+    /// The keys that they are made under, by their source: where an ID is not on record yet, a copy's name and tags say whose it is.
+    pub keys: HashMap<ImageId, KeyArn>,
 }
 
 /// An older policy for the same account and region.
@@ -124,7 +135,7 @@ pub fn classify_each<'i>(
         match class {
             ImageClass::Unencrypted | ImageClass::Unencryptable => unencrypted.add(image),
             ImageClass::Contested => {
-                if let Some(policy) = governor(image, terms) {
+                if let Some(policy) = governor(image, terms).or_else(|| maker(image, terms)) {
                     match result.contested.get_mut(policy) {
                         Some(images) => *images += 1,
                         None => drop(result.contested.insert(policy.to_owned(), 1)),
@@ -218,6 +229,8 @@ pub fn class_of(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> Op
         class == ImageClass::Unencrypted || class == ImageClass::OtherKey && terms.other_key == OtherKey::Migrate;
     Some(if !migrates {
         class
+    } else if maker(image, terms).is_some() {
+        ImageClass::Contested
     } else if selection == Selection::Backup {
         ImageClass::Backup
     } else if is_copied(image, inventory, terms) {
@@ -249,6 +262,22 @@ fn governor<'a>(image: &Image, terms: Criteria<'a>) -> Option<&'a str> {
     older
         .find(|older| older.selector.select(image) == Selection::Selected)
         .map(|older| older.policy.as_str())
+}
+
+/// The other policy whose migration has made an image as its copy, if one has. Whatever is wrong with that copy is for this migration to
+/// deal with, and under another key than this policy's it is what the other one asks for.
+fn maker<'a>(image: &Image, terms: Criteria<'a>) -> Option<&'a str> {
+    if let Some(policy) = terms.theirs.recorded.get(&image.id) {
+        return Some(policy);
+    }
+    let source = &image.copied_from.as_ref()?.image;
+    let of = CopyIdentity {
+        scope: terms.scope.clone(),
+        source: source.clone(),
+        key: terms.theirs.keys.get(source)?.clone(),
+    };
+    adopt::attempt_of(&of, image)?;
+    terms.contested.get(source).map(String::as_str)
 }
 
 fn by_encryption(image: &Image, inventory: &Inventory, key: Option<&KeyArn>) -> ImageClass {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::{LaunchPermissions, PromotionSettings, TagPublication};
+use crate::api::{
+    AMIMigrationStatus, LaunchPermissions, MigrationState, PromotionSettings, PublishedSettings, TagPublication,
+    conditions,
+};
 use crate::domain::{Image, InstanceTypes, LaunchPermission, Tags};
 
 /// AWS allows a resource this many tags.
@@ -37,6 +40,16 @@ pub enum Blocked {
     Public,
     /// Original's and our own tags together are more than AWS allows.
     TooManyTags,
+}
+
+/// Whether copies of younger originals wait for the tags of this migration's copy: people pick «the newest image with this tag». Not once
+/// it has what `settings` say, whatever becomes of what launches its original, and not for what a person has to see to.
+pub fn is_waited_for(status: Option<&AMIMigrationStatus>, settings: &PublishedSettings) -> bool {
+    status.is_none_or(|status| {
+        let is_settled = status.state == Some(MigrationState::Completed)
+            || conditions::is_true(&status.conditions, conditions::STALLED);
+        !is_settled && status.promotion.as_ref() != Some(settings)
+    })
 }
 
 /// What is to be published. What the original forbids comes first, so that nobody can launch what it would not let them; then launch
@@ -159,6 +172,44 @@ mod tests {
             tags,
             ..PromotionSettings::default()
         }
+    }
+
+    #[test]
+    fn tags_are_waited_for_until_they_are_published_and_neither_for_what_launches_the_original_nor_for_a_person() {
+        let publishes = settings(LaunchPermissions::Preserve, TagPublication::Publish).published();
+        let withholds = settings(LaunchPermissions::Preserve, TagPublication::Withhold).published();
+        let promoting = Some(MigrationState::Promoting);
+        for (state, promotion, is_stalled, expected) in [
+            (None, None, false, true),
+            (Some(MigrationState::Copying), None, false, true),
+            (promoting, None, false, true),
+            // It was published when the policy asked for less.
+            (promoting, Some(&withholds), false, true),
+            // Its consumers are waited for: for a window, a turn, or AWS.
+            (promoting, Some(&publishes), false, false),
+            (promoting, None, true, false),
+            (Some(MigrationState::Completed), Some(&withholds), false, false),
+        ] {
+            let mut status = AMIMigrationStatus {
+                state,
+                promotion: promotion.cloned(),
+                ..AMIMigrationStatus::default()
+            };
+            let mut write = conditions::Writer {
+                conditions: &mut status.conditions,
+                generation: None,
+                now: at(0),
+            };
+            let is = if is_stalled {
+                conditions::Status::True
+            } else {
+                conditions::Status::False
+            };
+            write.set(conditions::STALLED, is, conditions::reason::ACCESS_DENIED, "");
+            let case = format!("{state:?} {promotion:?} {is_stalled}");
+            assert_eq!(is_waited_for(Some(&status), &publishes), expected, "{case}");
+        }
+        assert!(is_waited_for(None, &publishes));
     }
 
     #[test]

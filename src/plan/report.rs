@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::adopt::{self, Adoptable, Recorded};
-use super::classify::{self, Classified, Criteria, Older};
+use super::classify::{self, Classified, Criteria, Older, TheirCopies};
 use super::cost::{self, Pace};
 use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
@@ -79,6 +79,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             other_key: seen.spec.other_key,
             key: seen.key.arn(),
             contested: &HashMap::new(),
+            theirs: &TheirCopies::default(),
             older: seen.older,
             ours: &none,
             copies: &none,

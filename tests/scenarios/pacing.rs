@@ -1,11 +1,13 @@
 //! When consumers are moved, when no more are, and what becomes of those whose copy is no more.
 
-use amiseal::api::{AMIMigrationStatus, ConsumerState, ConsumerVersions, MovedConsumer, conditions::reason};
+use amiseal::api::{
+    AMIMigrationStatus, ConsumerState, ConsumerVersions, MigrationState, MovedConsumer, conditions::reason,
+};
 use ec2sim::{Edit, OwnerAct};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::consumers::{old, using};
 use crate::harness::{ACCOUNT, REGION, Scenario, with};
@@ -13,20 +15,35 @@ use crate::moving::{launched, message, movable, moved, moving, want};
 
 const TEMPLATE: &str = "launchTemplates: [{name: web, versions: [{image: golden}]}]";
 
+/// A policy that moves templates in windows that begin then.
+fn scheduled(cron: &str, zone: &str) -> Value {
+    let schedule = json!({"cron": cron, "timeZone": zone, "duration": "5m"});
+    moving(json!({"launchTemplates": "Update", "schedule": schedule}))
+}
+
+/// The day after tomorrow at noon, which is not now.
+fn another_day() -> String {
+    let later = Timestamp::now().as_second() / 86_400 + 2;
+    let later = Timestamp::from_second(later * 86_400).expect("a time");
+    later.strftime("0 12 %d %m *").to_string()
+}
+
+async fn waits_for_window(scenario: &Scenario, image: &str) {
+    scenario
+        .until("the window to be waited for", async || {
+            let migration = scenario.migration_of(image).await?;
+            message(&migration)
+                .contains("Outside of promotion.schedule")
+                .then_some(())
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn consumers_are_moved_inside_of_the_schedule_only_and_one_that_is_wrong_says_so() {
     let scenario = Scenario::new(movable(TEMPLATE)).await;
     let _replica = scenario.start().await;
-    // The 30th of February is in no year, and the day after tomorrow is not now.
-    let later = Timestamp::now().as_second() / 86_400 + 2;
-    let day = Timestamp::from_second(later * 86_400)
-        .expect("a time")
-        .strftime("%d %m")
-        .to_string();
-    let scheduled = |cron: &str, zone: &str| {
-        let schedule = json!({"cron": cron, "timeZone": zone, "duration": "5m"});
-        moving(json!({"launchTemplates": "Update", "schedule": schedule}))
-    };
+    // The 30th of February is in no year.
     scenario.apply(&scheduled("0 9 30 2 *", "UTC")).await;
     let golden = scenario.image("golden");
     let stalled = scenario.stalls(&golden, reason::INVALID_SCHEDULE).await;
@@ -36,20 +53,51 @@ async fn consumers_are_moved_inside_of_the_schedule_only_and_one_that_is_wrong_s
         message(&stalled)
     );
 
-    scenario.apply(&scheduled(&format!("0 12 {day} *"), "UTC")).await;
-    scenario
-        .until("the window to be waited for", async || {
-            let migration = scenario.migration_of(&golden).await?;
-            message(&migration)
-                .contains("Outside of promotion.schedule")
-                .then_some(())
-        })
-        .await;
+    scenario.apply(&scheduled(&another_day(), "UTC")).await;
+    waits_for_window(&scenario, &golden).await;
     assert_eq!(launched(&scenario, "web"), [golden.clone(), golden.clone()]);
 
     scenario.apply(&scheduled("* * * * *", "UTC")).await;
     moved(&scenario, reason::SUCCEEDED).await;
     assert_ne!(launched(&scenario, "web")[0], golden);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn a_younger_copy_waits_for_the_tags_of_an_older_one_and_not_for_what_launches_its_original() {
+    let image = |name: &str, year: u32, gib: u32| {
+        format!(
+            "{{name: {name}, tags: {{role: web}}, creationDate: {year}-01-01T00:00:00Z, devices: [{{gib: {gib}}}], \
+             expect: {{copied: {{key: alias/ami, tags: published}}}}}}"
+        )
+    };
+    // The older one is larger, so that its copy is done last.
+    let images = [image("golden", 2021, 40), image("younger", 2023, 10)];
+    let mut world = movable(TEMPLATE);
+    world.accounts = crate::harness::world(&using(ACCOUNT, &images, TEMPLATE)).accounts;
+    world.settings.copies.seconds_per_gib = 0.1;
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    let publishing = |cron: &str| with(scheduled(cron, "UTC"), "promotion.tags", json!("Publish"));
+    scenario.apply(&publishing(&another_day())).await;
+    let (golden, younger) = (scenario.image("golden"), scenario.image("younger"));
+    scenario.reaches(&younger, MigrationState::Completed).await;
+    waits_for_window(&scenario, &golden).await;
+    assert_eq!(launched(&scenario, "web"), [golden.clone(), golden.clone()]);
+    let mut published = Vec::new();
+    for image in [&golden, &younger] {
+        let migration = scenario.migration_of(image).await.expect("a migration");
+        published.extend(migration.status.and_then(|status| status.copy?.image_id));
+    }
+    let tagged: Vec<String> = scenario
+        .calls("CreateTags")
+        .iter()
+        .flat_map(|call| call.effects.clone())
+        .collect();
+    assert_eq!(tagged, published);
+
+    scenario.apply(&publishing("* * * * *")).await;
+    moved(&scenario, reason::SUCCEEDED).await;
     scenario.judged();
 }
 

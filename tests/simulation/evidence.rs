@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use amiseal::api::{AMIMigration, ConsumerState, Desired, conditions};
+use amiseal::api::conditions::{self, reason};
+use amiseal::api::{AMIMigration, ConsumerState, Desired};
 use ec2sim::model::{Image, ImageState, Key, LaunchTemplate, Region, World};
 use ec2sim::{ConsumerKind, Launch, Sim};
 use kube::ResourceExt;
@@ -211,8 +212,12 @@ pub(super) fn two_at_a_time(objects: &Objects, notes: &Notes, now: Duration) -> 
             .count();
         // What is begun with an image that is gone is gone on with by nobody.
         let is_gone = followers::is_source_gone(migration, objects);
-        // Nor with what people have held in the middle: others do not wait for them.
-        let is_held = spec.desired == Desired::Held;
+        // Nor with what people have held in the middle, or is to be put back to an original that nobody can launch: others do not wait
+        // for them.
+        let said = migration.status.iter().flat_map(|status| &status.conditions);
+        let mut said = said.filter(|said| said.type_ == conditions::CONSUMERS_MOVED);
+        let cannot_go_back = [reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
+        let is_held = spec.desired == Desired::Held || said.any(|said| cannot_go_back.contains(&said.reason.as_str()));
         if begun == 0 || is_gone || is_held || notes.lost.contains(&name) {
             continue;
         }

@@ -15,7 +15,7 @@ use super::followers::{self, Names};
 use super::invariants::{Broken, Promise};
 use super::notes::{Hold, Notes};
 use super::stage::Stage;
-use super::time::age_of;
+use super::time::{age_at, age_of};
 use super::versions;
 use super::watchman::Objects;
 
@@ -25,6 +25,8 @@ pub(crate) type Thing = (String, String, String);
 /// For how long after it was read a consumer may be changed: reads may be ten seconds old, answers 25 seconds late, and each is made
 /// of three calls, which may be repeated.
 pub(crate) const READ_BEFORE: Duration = Duration::from_secs(3 * 60);
+/// How long everything is looked through at most, when AWS answers late.
+const SCANNED_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// What changes a consumer.
 pub(crate) const CHANGES: [&str; 3] = ["CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "PutParameter"];
 /// How a version begins to describe itself that puts a former one back.
@@ -69,7 +71,7 @@ impl Judge {
         for one in &made {
             wrong.extend(self.judge(stage, one, &notes, objects));
         }
-        wrong.extend(self.launches(stage, &made, &notes));
+        wrong.extend(self.launches(stage, &made, &notes, objects));
         self.hear_reverted(migrations, now);
         let notes = stage.notes();
         stage
@@ -156,7 +158,7 @@ impl Judge {
     }
 
     /// What would be launched before and would now: what our changes have made of it.
-    fn launches(&mut self, stage: &Stage, made: &[Made], notes: &Notes) -> Vec<String> {
+    fn launches(&mut self, stage: &Stage, made: &[Made], notes: &Notes, objects: &Objects) -> Vec<String> {
         let told = tell(&stage.sim);
         let put_back: BTreeSet<&str> = made.iter().filter(|one| one.back).map(|one| &*one.source).collect();
         let mut wrong = Vec::new();
@@ -176,7 +178,9 @@ impl Judge {
                     if is_ours && !launch.encrypted {
                         wrong.push(format!("{name} launches {image}, which is not encrypted"));
                     }
-                    let is_spoilt = known.is_none_or(|known| is_spoilt(known, place, notes));
+                    let is_spoilt = known.is_none_or(|known| {
+                        is_spoilt(known, place, notes) && !is_put_back_though_disabled(known, made, notes, objects)
+                    });
                     if let Err(why) = &launch.works
                         && worked
                         && (is_ours || put_back.contains(image))
@@ -203,6 +207,35 @@ impl Judge {
             }
         }
     }
+}
+
+/// Whether something was put back to an image that is disabled, which everything that was looked through before has shown.
+fn is_put_back_though_disabled(image: &Image, made: &[Made], notes: &Notes, objects: &Objects) -> bool {
+    let Some(since) = notes.disabled.get(&image.id).filter(|_| !notes.leapt) else {
+        return false;
+    };
+    let place = (&image.owner, &image.region);
+    let targets = objects.targets.iter().filter(|target| {
+        let spec = &target.spec;
+        (&spec.account_id, &spec.region) == place
+    });
+    let scanned = targets.map(|target| {
+        target
+            .status
+            .as_ref()?
+            .last_scan_time
+            .as_ref()
+            .map(|time| age_at(time.0))
+    });
+    // Where one has not been looked through yet, nothing is known.
+    let Some(scanned) = scanned.min().flatten().filter(|at| *at > *since + SCANNED_WITHIN) else {
+        return false;
+    };
+    made.iter().any(|one| {
+        let (account, region, _) = &one.thing;
+        let is_known = one.at > notes.until(scanned + READ_BEFORE) && one.at >= notes.estranged_until;
+        one.back && one.source == image.id && (account, region) == place && is_known
+    })
 }
 
 /// Notes until when migrations call their copies verified.

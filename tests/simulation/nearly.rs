@@ -16,13 +16,14 @@ use super::watchman::Objects;
 /// What stands before each in the words that a history has reached.
 const NEARLY: &str = "nearly: ";
 /// All guards: those of consumers are looked at here.
-pub(crate) const GUARDS: [&str; 22] = [
+pub(crate) const GUARDS: [&str; 23] = [
     "stale read",
     "hold",
     "ownership",
     "reversion",
     "key check",
     "foreign copy",
+    "original out of reach",
     "changed meanwhile",
     "latest diverges",
     "version check",
@@ -93,6 +94,7 @@ fn said(migration: &AMIMigration) -> Vec<&'static str> {
         reason::HELD => Some("hold"),
         reason::KEY_NOT_USABLE => Some("key check"),
         reason::COPY_NOT_SHARED | reason::COPY_NOT_ALLOWED => Some("foreign copy"),
+        reason::IMAGE_DISABLED | reason::SOURCE_NOT_SHARED => Some("original out of reach"),
         reason::APPROVAL_REQUIRED => Some("approval"),
         reason::TOO_MANY_FAILURES => Some("failures"),
         _ if moved.message.contains("promotion.maxPerDay") => Some("per-day limit"),

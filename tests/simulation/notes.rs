@@ -54,6 +54,8 @@ pub(crate) struct Notes {
     pub(crate) rolled_back: Vec<Hold>,
     /// Images that people have shared with others, disabled or taken away.
     pub(crate) shared_otherwise: BTreeSet<String>,
+    /// Originals that are disabled, and since when.
+    pub(crate) disabled: BTreeMap<String, Duration>,
     /// Whether those who launch may use the key by now.
     pub(crate) widened: bool,
     /// Whether the second account may launch all images of others by now.

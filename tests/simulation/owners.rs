@@ -7,10 +7,11 @@ use ec2sim::spec::{Expectation, Garbled, Keep};
 use ec2sim::{Edit, OwnerAct};
 
 use super::catalogue::Fault;
+use super::people::DISABLED;
 use super::stage::Stage;
 use super::world::COPIED;
 
-/// For how long an image is disabled.
+/// For how long something is otherwise with an image.
 const MEANWHILE: Duration = Duration::from_secs(20 * 60);
 
 /// Does it to an original; `number` is that of the write that is struck.
@@ -59,13 +60,24 @@ pub(super) fn is_meant(fault: Fault, image: &Image) -> bool {
     }
 }
 
-/// Disables an image for a while.
+/// Disables an image for so long that a scan shows it.
 fn disable(stage: &Stage, image: &str) {
     let does = |act| {
         let image = image.to_owned();
         Edit::Owner { image, act }
     };
-    for_a_while(stage, does(OwnerAct::Disable), does(OwnerAct::Enable));
+    let now = stage.clock.age();
+    stage.edit(does(OwnerAct::Disable));
+    stage.note(|notes| {
+        notes.disabled.entry(image.to_owned()).or_insert(now);
+    });
+    let (image, enable) = (image.to_owned(), does(OwnerAct::Enable));
+    stage.later(DISABLED, move |stage| {
+        stage.note(|notes| {
+            notes.disabled.remove(&image);
+        });
+        stage.edit(enable);
+    });
 }
 
 fn for_a_while(stage: &Stage, begin: Edit, end: Edit) {

@@ -7,7 +7,7 @@ use amiseal::api::{Backups, ImageClass, OtherKey};
 use amiseal::aws::{AwsError, CopyRequest, Session};
 use amiseal::domain::{ImageId, Inventory, KeyArn, KeyUsability, Scope};
 use amiseal::plan::adopt::{self, Adoptable};
-use amiseal::plan::classify::{Criteria, class_of, classify};
+use amiseal::plan::classify::{Criteria, TheirCopies, class_of, classify};
 use amiseal::plan::naming::CopyIdentity;
 use amiseal::plan::select::Selector;
 use amiseal::plan::verify::{Verdict, verify};
@@ -113,7 +113,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
     let scope = Scope::parse(ACCOUNT, REGION).expect("a scope");
     let (key, none) = (key(), HashSet::new());
     let selector = Selector::new(&amiseal::api::ImageSelector::default(), Backups::Exclude);
-    let contested = HashMap::new();
+    let (contested, theirs) = (HashMap::new(), TheirCopies::default());
     let pinned = HashMap::new();
     let terms = Criteria {
         scope: &scope,
@@ -121,6 +121,7 @@ fn called_encrypted(inventory: &Inventory) -> Vec<ImageId> {
         other_key: OtherKey::Migrate,
         key: Some(&key),
         contested: &contested,
+        theirs: &theirs,
         older: &[],
         ours: &none,
         copies: &none,

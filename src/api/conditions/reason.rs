@@ -52,7 +52,8 @@ pub const SOURCE_GONE: &str = "SourceGone";
 /// The image has an AWS Marketplace product code of another owner and cannot be copied. Ask the owner for an
 /// encrypted image, or exempt it.
 pub const PRODUCT_CODE_NOT_COPYABLE: &str = "ProductCodeNotCopyable";
-/// The image is disabled, and a copy of it could be launched. Enable it, or exempt it.
+/// The image is disabled, and a copy of it could be launched: enable it, or exempt it. Or consumers are to be put back to it, and nobody
+/// could launch them then: enable it.
 pub const IMAGE_DISABLED: &str = "ImageDisabled";
 /// A snapshot of the image is archived, and AWS does not copy it from there. Restore it, or exempt the image.
 pub const SNAPSHOT_ARCHIVED: &str = "SnapshotArchived";

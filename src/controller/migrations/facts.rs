@@ -2,12 +2,13 @@
 
 use kube::ResourceExt;
 
+use super::MigrationReconciler;
 use super::consumers::Looked;
-use super::{MigrationReconciler, is_settled};
 use crate::api::{AMIMigrationStatus, MigrationState, TagPublication};
 use crate::controller::targets::is_controlled_by;
 use crate::domain::ImageId;
 use crate::plan::obstacle::Problem;
+use crate::plan::promote;
 use crate::plan::proof::Kind;
 use crate::plan::step::{Account, Answers, Facts, Follows, Grants, Memory, Record};
 
@@ -110,9 +111,10 @@ impl MigrationReconciler<'_> {
         let created = |id: &ImageId| inventory.images.get(id).and_then(|image| image.created);
         let ours = created(&self.of.source);
         let uid = self.target.uid().unwrap_or_default();
+        let published = promotion.published();
         self.neighbours()
             .iter()
-            .filter(|m| !is_settled(m) && is_controlled_by(m, &uid))
+            .filter(|m| promote::is_waited_for(m.status.as_ref(), &published) && is_controlled_by(m, &uid))
             .filter_map(|m| m.spec.source_image_id.parse::<ImageId>().ok())
             .any(|source| source != self.of.source && created(&source).is_some_and(|other| Some(other) < ours))
     }

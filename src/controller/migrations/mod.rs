@@ -20,7 +20,7 @@ use crate::domain::Malformed;
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::step::{self, Answers, Effect, Facts, Next, Question, Step};
-use crate::plan::{moving, proof, source_keys};
+use crate::plan::{moving, promote, proof, source_keys};
 
 mod asking;
 mod calls;
@@ -241,8 +241,14 @@ impl MigrationReconciler<'_> {
     fn let_others_go_on(&self) {
         let promotion = &self.target.spec.promotion;
         let publishes = promotion.tags == TagPublication::Publish;
-        let memory = &self.ctx.registry.memory;
-        if !(publishes || promotion.moves()) || !memory.has_just_settled(&self.uid, is_settled(self.migration)) {
+        if !publishes && !promotion.moves() {
+            return;
+        }
+        let (memory, published) = (&self.ctx.registry.memory, promotion.published());
+        let lacks_tags = |m: &AMIMigration| promote::is_waited_for(m.status.as_ref(), &published);
+        let has_settled = memory.has_just_settled(&self.uid, is_settled(self.migration));
+        let has_published = publishes && memory.has_just_published(&self.uid, !lacks_tags(self.migration));
+        if !has_settled && !has_published {
             return;
         }
         let uid = self.target.uid().unwrap_or_default();
@@ -250,9 +256,9 @@ impl MigrationReconciler<'_> {
         let waits = |m: &&Arc<AMIMigration>| promoting(m) && !is_settled(m) && is_controlled_by(m, &uid);
         let neighbours = self.neighbours();
         let waiting = neighbours.iter().filter(waits);
-        let is_next = |m: &&Arc<AMIMigration>| m.status.as_ref().is_some_and(moving::waits_for_turn);
+        let is_next = |m: &&Arc<AMIMigration>| has_settled && m.status.as_ref().is_some_and(moving::waits_for_turn);
         let next = waiting.clone().filter(is_next).min_by_key(|m| m.name_any());
-        for waiting in waiting.filter(|_| publishes).chain(next) {
+        for waiting in waiting.filter(|m| has_published && lacks_tags(m)).chain(next) {
             self.ctx.registry.wake_migration(&waiting.name_any());
         }
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use super::scan::recorded_copy;
 use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIEncryptionTarget, Backups, ImageSelector};
 use crate::domain::ImageId;
-use crate::plan::classify::Older;
+use crate::plan::classify::{Older, TheirCopies};
 use crate::plan::precedence::Precedence;
 use crate::plan::select::Selector;
 
@@ -18,6 +19,8 @@ use crate::plan::select::Selector;
 pub(in crate::controller) struct OtherPolicies {
     /// Sources of their migrations, and whose they are: that policy governs those images until the migration is gone.
     pub(super) contested: HashMap<ImageId, String>,
+    /// The copies that these have asked for.
+    pub(super) theirs: TheirCopies,
     /// What the older ones select, they govern: their names, and what they select, the oldest first.
     older: Vec<(String, ImageSelector, Backups)>,
 }
@@ -53,15 +56,24 @@ impl TargetReconciler<'_> {
     pub(super) fn other_policies(&self) -> OtherPolicies {
         let spec = &self.target.spec;
         let record = self.record();
-        let contested = record
+        let others = record
             .iter()
             .filter(|m| m.spec.policy != spec.policy && !is_controlled_by(m, &self.uid));
-        let mut other_policies = OtherPolicies {
-            contested: contested
-                .filter_map(|m| Some((m.spec.source_image_id.parse().ok()?, m.spec.policy.clone())))
-                .collect(),
-            older: Vec::new(),
-        };
+        let mut other_policies = OtherPolicies::default();
+        for migration in others {
+            let Ok(source) = migration.spec.source_image_id.parse::<ImageId>() else {
+                continue;
+            };
+            let theirs = &mut other_policies.theirs;
+            let copy = recorded_copy(migration);
+            theirs
+                .recorded
+                .extend(copy.map(|copy| (copy, migration.spec.policy.clone())));
+            if let Ok(key) = migration.spec.key_arn.parse() {
+                theirs.keys.insert(source.clone(), key);
+            }
+            other_policies.contested.insert(source, migration.spec.policy.clone());
+        }
         let selects = |older: &Arc<AMIEncryptionTarget>| {
             let spec = &older.spec;
             (spec.policy.clone(), spec.image_selector.clone(), spec.backups)

@@ -128,6 +128,7 @@ impl TargetReconciler<'_> {
             other_key: spec.other_key,
             key: key.arn(),
             contested: &other_policies.contested,
+            theirs: &other_policies.theirs,
             older: &other_policies.older(),
             ours: &ours,
             copies: &copies,

@@ -14,6 +14,7 @@ fn classified(world: World, other_key: OtherKey, selector: &ImageSelector) -> Cl
         other_key,
         key: Some(&key(1)),
         contested: &HashMap::new(),
+        theirs: &TheirCopies::default(),
         older: &[],
         ours: &none,
         copies: &none,
@@ -81,6 +82,7 @@ fn a_copy_under_the_key_that_the_policy_had_when_it_was_made_still_supersedes_it
             other_key: OtherKey::Report,
             key: Some(&key(1)),
             contested: &HashMap::new(),
+            theirs: &TheirCopies::default(),
             older: &[],
             ours: &none,
             copies: &none,
@@ -121,6 +123,7 @@ fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is()
             other_key: OtherKey::Report,
             key: Some(&key(1)),
             contested,
+            theirs: &TheirCopies::default(),
             older,
             ours,
             copies: &none,
@@ -142,6 +145,82 @@ fn the_older_policy_governs_what_both_select_and_a_migration_stays_where_it_is()
     let other = Some(("other".to_owned(), 1));
     assert_eq!(governing(&others, &older, &none), other, "its migration is under way");
     assert_eq!(governing(&nobodys, &[], &none), None);
+}
+
+#[test]
+fn a_copy_of_another_policys_migration_is_never_copied_itself() {
+    let source = image(1, 1);
+    let others = HashMap::from([(source.id.clone(), "other".to_owned())]);
+    let recorded = TheirCopies {
+        recorded: HashMap::from([(image_id(101), "other".to_owned())]),
+        ..TheirCopies::default()
+    };
+    let keyed = TheirCopies {
+        keys: HashMap::from([(source.id.clone(), key(2))]),
+        ..TheirCopies::default()
+    };
+    let named = |key: &KeyArn, copy: &mut Image| {
+        let of = CopyIdentity {
+            scope: scope(),
+            source: image_id(1),
+            key: key.clone(),
+        };
+        copy.name = of.copy_name("{name}", "web-1", 1).into();
+        copy.tags.insert(TAG_SOURCE_IMAGE.into(), image_id(1).as_str().into());
+        copy.tags.insert(crate::api::labels::TAG_ATTEMPT.into(), "1".into());
+    };
+    // (what is known of their copies, the key that its name is made with, the key that it is under, otherKey, contested, wanted)
+    for (theirs, name, under, other_key, contested, wanted) in [
+        (&recorded, None, Some(key(2)), OtherKey::Migrate, 1, 0),
+        (&keyed, Some(key(2)), Some(key(2)), OtherKey::Migrate, 1, 0),
+        // It is somebody else's copy, or has not the name of an attempt of that migration.
+        (&TheirCopies::default(), None, Some(key(2)), OtherKey::Migrate, 0, 1),
+        (&keyed, None, Some(key(2)), OtherKey::Migrate, 0, 1),
+        (&keyed, Some(key(3)), Some(key(2)), OtherKey::Migrate, 0, 1),
+        // This policy asks nothing of it.
+        (&recorded, None, Some(key(2)), OtherKey::Report, 0, 0),
+        (&recorded, None, Some(key(1)), OtherKey::Migrate, 0, 0),
+        // It has come out wrong.
+        (&recorded, None, None, OtherKey::Report, 1, 0),
+        (&keyed, Some(key(2)), None, OtherKey::Report, 1, 0),
+        (&TheirCopies::default(), None, None, OtherKey::Report, 0, 1),
+    ] {
+        let mut world = World::of([source.clone()]);
+        let mut copy = encrypted_copy(&source, 101, &under.clone().unwrap_or_else(|| key(1)), &mut world);
+        if let Some(key) = &name {
+            named(key, &mut copy);
+        }
+        match &under {
+            Some(_) => drop(world.images.insert(copy.id.clone(), Arc::new(copy))),
+            None => {
+                copy.devices = image(101, 1).devices;
+                world.add(copy, None);
+            }
+        }
+        let none = HashSet::new();
+        let terms = Criteria {
+            scope: &scope(),
+            selector: &Selector::new(&ImageSelector::default(), Backups::Exclude),
+            other_key,
+            key: Some(&key(1)),
+            contested: &others,
+            theirs,
+            older: &[],
+            ours: &none,
+            copies: &none,
+            recorded: Recorded::default(),
+            pinned: &HashMap::new(),
+        };
+        let result = classify(&world.inventory(at(0)), terms);
+        let case = format!("{theirs:?} {name:?} {under:?} {other_key:?}");
+        // The original is contested in any case.
+        assert_eq!(
+            (result.counts.contested, result.wanted.len()),
+            (1 + contested, wanted),
+            "{case}"
+        );
+        assert_eq!(result.contested.get("other"), Some(&(1 + contested)), "{case}");
+    }
 }
 
 #[test]

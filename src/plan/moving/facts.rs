@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::api::conditions::Status;
 use crate::api::{AMIEncryptionTargetSpec, Approval, Desired, MovedConsumer};
 use crate::domain::{
-    AccountId, Besides, Change, ConsumerKind, ForeignCopy, Image, ImageId, KeyAccess, KeyArn, Movable, SnapshotId, Tags,
+    AccountId, Besides, Change, ConsumerKind, ForeignCopy, Image, ImageId, ImageState, KeyAccess, KeyArn, Movable,
+    SnapshotId, Tags,
 };
 use crate::plan::obstacle::Problem;
 use crate::plan::usage::Picture;
@@ -54,6 +55,8 @@ pub struct Original<'a> {
     pub tags: Option<&'a Tags>,
     /// How many volumes it has.
     pub volumes: usize,
+    /// Whether it can be launched, as far as is known: nobody can launch an image that is disabled, or not shared with them any more.
+    pub launchable: bool,
 }
 
 impl<'a> From<&'a Image> for Original<'a> {
@@ -62,6 +65,7 @@ impl<'a> From<&'a Image> for Original<'a> {
             id: &image.id,
             tags: Some(&image.tags),
             volumes: image.volumes().count(),
+            launchable: image.state != ImageState::Disabled,
         }
     }
 }

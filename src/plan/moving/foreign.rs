@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{ConsumerKey, Foreign, LOOK_AGAIN, Pass, Then, key_of};
 use crate::api::conditions::reason;
 use crate::api::{Approval, ConsumerState, MovedConsumer};
-use crate::domain::{AccountId, AllowedState, ForeignCopy, Image, ImageState};
+use crate::domain::{AccountId, AllowedState, ForeignCopy, Image, ImageId, ImageState};
 use crate::plan::access::allowed::{Candidate, Verdict, judge};
 use crate::plan::obstacle::Problem;
 
@@ -27,6 +27,15 @@ const NOT_SHOWN: &str = "Waiting until AWS shows the copy to this account.";
 pub fn asks_settings_again(copy: &ForeignCopy, published: Option<Timestamp>, now: Timestamp) -> bool {
     let is_late = published.is_none_or(|at| now.duration_since(at).as_secs_f64() >= HIDES_AFTER.as_secs_f64());
     is_late && copy.image.is_none() && copy.allowed.state == AllowedState::Disabled
+}
+
+/// The account cannot launch the original any more, which is another's, so that nothing is put back to it.
+pub fn source_not_shared(source: &ImageId) -> Problem {
+    let message = format!(
+        "{source} is gone, disabled, or not shared with this account any more, so that no consumer is put back to it: have its owner \
+         share it again."
+    );
+    Problem::new(reason::SOURCE_NOT_SHARED, message)
 }
 
 impl Pass<'_> {

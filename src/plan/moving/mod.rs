@@ -36,7 +36,7 @@ use crate::domain::{Besides, Change, Consumer, ConsumerKind, Made, Movable};
 use crate::plan::obstacle::Problem;
 use crate::plan::usage::{is_by_label, is_of_old_version};
 pub use facts::{ConsumerKey, Facts, Foreign, Original, Outcome, Seen, Then, Turn};
-pub use foreign::asks_settings_again;
+pub use foreign::{asks_settings_again, source_not_shared};
 pub use refresh::may_go_on;
 pub use row::{LOOK_AGAIN, is_left};
 use row::{SHOWS_AFTER, Task, Verdict, is_kept_back, is_put_off};
@@ -295,6 +295,12 @@ impl Pass<'_> {
             (Movable::Group(now), false) => group::forward(task, now),
             (Movable::Group(now), true) => group::back(task, now),
         };
+        if backwards && !self.facts.source.launchable && puts_back(row, &verdict) {
+            // What is on record stays there until the image can be launched.
+            let problem = self.cannot_launch_original();
+            self.then.get_or_insert(Then::Stalled(problem));
+            return;
+        }
         if matches!(verdict, Verdict::Change(_) | Verdict::Later | Verdict::Wait) && !seen.fresh {
             self.look(key);
             return;
@@ -314,6 +320,18 @@ impl Pass<'_> {
             return;
         }
         self.take(key, verdict);
+    }
+
+    /// Nothing is put back to an image that nobody can launch.
+    fn cannot_launch_original(&self) -> Problem {
+        let source = self.facts.source.id;
+        if self.facts.foreign.is_some() {
+            return source_not_shared(source);
+        }
+        let message = format!(
+            "{source} is disabled, so that nobody can launch it, and no consumer is put back to it: enable it."
+        );
+        Problem::new(reason::IMAGE_DISABLED, message)
     }
 
     fn look(&mut self, key: &ConsumerKey) {
@@ -446,6 +464,19 @@ impl Pass<'_> {
             then,
             look_again: self.waits,
         }
+    }
+}
+
+/// Whether this has a consumer launch the original again, or begins to. What has come to that by itself, or by somebody else, is only put
+/// on record.
+fn puts_back(known: Option<&MovedConsumer>, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Change(_) => true,
+        Verdict::Record(row) => {
+            let is_under_way = known.is_some_and(|known| known.state == ConsumerState::PuttingBack);
+            row.state == ConsumerState::PuttingBack && !is_under_way
+        }
+        Verdict::Nothing | Verdict::Keep | Verdict::Later | Verdict::Wait => false,
     }
 }
 

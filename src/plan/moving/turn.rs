@@ -20,7 +20,8 @@ pub fn waits_for_turn(status: &AMIMigrationStatus) -> bool {
     said.is_some_and(|said| said.message == BUSY)
 }
 
-/// Whether a migration goes on with what it has begun: its original is there, and neither people nor its policy keep it from that.
+/// Whether a migration goes on with what it has begun: its original is there and can be launched, and neither people nor its policy keep it
+/// from that.
 pub fn goes_on(migration: &AMIMigration) -> bool {
     let status = migration.status.as_ref();
     let says = |type_: &str, reasons: &[&str]| {
@@ -28,7 +29,8 @@ pub fn goes_on(migration: &AMIMigration) -> bool {
         said.is_some_and(|said| reasons.contains(&said.reason.as_str()))
     };
     let is_gone = status.is_some_and(|status| status.source_gone_time.is_some());
-    let is_held = migration.spec.desired == Desired::Held || says(conditions::CONSUMERS_MOVED, &[reason::HELD]);
+    let waits_for_people = [reason::HELD, reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
+    let is_held = migration.spec.desired == Desired::Held || says(conditions::CONSUMERS_MOVED, &waits_for_people);
     !is_gone && !is_held && !says(conditions::READY, &[reason::SUSPENDED, reason::AUDIT])
 }
 

@@ -13,7 +13,6 @@ use crate::api::conditions::{self, Status, reason};
 use crate::api::{AMIMigration, AMIMigrationStatus, ConsumerState, CopyStatus, Desired, MigrationState, Mode};
 use crate::domain::{AccountId, ForeignCopy, ImageId, ImageState};
 use crate::plan::moving::{self, Foreign, Original};
-use crate::plan::obstacle::Problem;
 
 /// What is said of a copy that the account cannot launch any more.
 const OUT_OF_REACH: &str = "is gone, disabled, no longer shared with this account, or hidden by its Allowed AMIs: have its owner share it again, or";
@@ -72,6 +71,7 @@ pub(super) fn next(facts: Facts<'_>, follows: Follows<'_>, mut status: AMIMigrat
                 id: &facts.of.source,
                 tags: None,
                 volumes: status.snapshots.len(),
+                launchable: seen(&facts.of.source).is_none_or(is_shown),
             },
             copy_tags: None,
             foreign: Some(Foreign {
@@ -234,21 +234,18 @@ impl Follower<'_> {
         }
     }
 
-    /// What comes instead where consumers would be put back to an original that the account cannot launch any more.
+    /// What comes instead where consumers would be put back to an original that the account cannot launch any more, or that is not known to
+    /// be one that it can.
     fn not_back(&self, status: &AMIMigrationStatus) -> Option<Step> {
         let (mover, facts) = (&self.mover, self.mover.facts);
-        let is_wanted = facts.record.desired == Desired::RolledBack && self.in_use && mover.may_write();
+        let is_wanted = facts.record.desired == Desired::RolledBack && mover.may_write();
         match self.original {
-            _ if !is_wanted => None,
+            _ if !is_wanted || !self.in_use && !self.launches_copy(status) => None,
             None => Some(self.ask(status, &facts.of.source)),
-            Some(seen) if is_shown(seen) => None,
+            // Where nothing is on record, it is seen for each consumer whether amiseal has moved it.
+            Some(seen) if is_shown(seen) || !self.in_use => None,
             Some(_) => {
-                let message = format!(
-                    "{} is gone, disabled, or not shared with this account any more, so that no consumer is put back to it: have its \
-                     owner share it again.",
-                    facts.of.source
-                );
-                let problem = Problem::new(reason::SOURCE_NOT_SHARED, message);
+                let problem = moving::source_not_shared(&facts.of.source);
                 let says = (Status::False, problem.reason, problem.message.clone());
                 let mut status = status.clone();
                 statuses::moved(facts, &mut status, Some(&says), mover.now);
@@ -256,6 +253,12 @@ impl Follower<'_> {
                 Some(statuses::stalled(facts, status, state, &problem, mover.now))
             }
         }
+    }
+
+    /// Whether anything launches the copy, also where no record says that it was moved: that may have been lost.
+    fn launches_copy(&self, status: &AMIMigrationStatus) -> bool {
+        let known = self.mover.facts.account.picture.zip(recorded_copy(status));
+        known.is_some_and(|(picture, copy)| !picture.graph.consumers(&copy).is_empty())
     }
 
     fn ask(&self, status: &AMIMigrationStatus, image: &ImageId) -> Step {

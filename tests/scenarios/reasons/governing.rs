@@ -11,7 +11,9 @@ use kube::api::ListParams;
 use serde_json::json;
 
 use super::target_says;
-use crate::harness::{ACCOUNT, REGION, Scenario, plain, plain_ones, policy, small_world, with};
+use crate::harness::{
+    ACCOUNT, KEY, REGION, Scenario, account, plain, plain_ones, policy, small_world, with, with_rights_of, world,
+};
 
 #[tokio::test]
 async fn the_older_of_two_policies_governs_and_when_it_goes_the_other_adopts_and_copies_nothing_twice() {
@@ -92,5 +94,45 @@ async fn the_older_of_two_policies_governs_and_when_it_goes_the_other_adopts_and
     scenario.sim().advance(Duration::from_secs(3600));
     scenario.completed(4).await;
     assert_eq!(scenario.copies_made(), 4);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn copies_of_another_policy_are_not_copied_where_this_one_migrates_what_is_under_another_key() {
+    let images = [
+        "{name: theirs, tags: {team: x}, expect: {copied: {key: alias/team, tags: withheld}}}".to_owned(),
+        plain("own"),
+    ];
+    let region = format!(
+        "{{name: {REGION}, keys: [{{id: {KEY}, alias: [alias/ami]}}, {{alias: [alias/team]}}], images: [{}]}}",
+        images.join(", ")
+    );
+    let of_team = json!([{"tags": {"team": "x"}}]);
+    let team = with(
+        with(policy("team", &[ACCOUNT]), "imageSelector", json!({"include": of_team})),
+        "defaults.regions",
+        json!([{"name": REGION, "kmsKeyID": "alias/team"}]),
+    );
+    let rest = with(
+        with(policy("rest", &[ACCOUNT]), "imageSelector", json!({"exclude": of_team})),
+        "otherKey",
+        json!("Migrate"),
+    );
+    let world = with_rights_of(world(&account(ACCOUNT, &region)), &[team.clone(), rest.clone()]);
+    let scenario = Scenario::new(world).await;
+    let _replica = scenario.start().await;
+    scenario.apply(&team).await;
+    scenario.completed(1).await;
+    // The copy has no tag of its original that either policy goes by.
+    scenario.apply(&rest).await;
+    scenario.completed(2).await;
+    let target = format!("rest.{ACCOUNT}.{REGION}");
+    let contested = format!("True/{}", reason::CONTESTED);
+    let words = ["The policy team governs"];
+    target_says(&scenario, &target, conditions::CONTESTED, &contested, &words).await;
+    let status = scenario.target(&target).await.status;
+    let counts = status.and_then(|status| status.images).expect("counts");
+    assert_eq!((counts.contested, counts.exempt, counts.other_key), (1, 1, 0));
+    assert_eq!(scenario.copies_made(), 2);
     scenario.judged();
 }

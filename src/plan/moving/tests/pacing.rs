@@ -179,6 +179,18 @@ fn a_migration_goes_on_unless_its_original_is_gone_or_somebody_keeps_it_from_tha
         (Desired::Migrated, None, false, true),
         (Desired::RolledBack, None, false, true),
         (Desired::Held, None, false, false),
+        (
+            Desired::RolledBack,
+            Some((CONSUMERS_MOVED, reason::IMAGE_DISABLED)),
+            false,
+            false,
+        ),
+        (
+            Desired::RolledBack,
+            Some((CONSUMERS_MOVED, reason::SOURCE_NOT_SHARED)),
+            false,
+            false,
+        ),
         (Desired::Migrated, Some((CONSUMERS_MOVED, reason::HELD)), false, false),
         (Desired::Migrated, Some((READY, reason::SUSPENDED)), false, false),
         (Desired::RolledBack, Some((READY, reason::AUDIT)), false, false),

@@ -5,7 +5,7 @@ use super::*;
 use crate::api::{AMIMigrationSpec, ConsumerState, ConsumerUpdate};
 use crate::domain::{
     AllowedImages, AllowedState, BlockDevice, Change, ConsumerKind, ImageCriterion, ImageRef, Launcher, Launches, Made,
-    Readings,
+    ParameterNow, Readings,
 };
 use crate::plan::usage::graph;
 
@@ -39,14 +39,14 @@ fn account(id: &str) -> AccountId {
 }
 
 fn picture() -> Picture {
-    picture_of(PARAMETER)
+    picture_of(PARAMETER, 1)
 }
 
-fn picture_of(parameter: &str) -> Picture {
+fn picture_of(parameter: &str, names: u64) -> Picture {
     let launcher = Launcher {
         kind: ConsumerKind::Parameter,
         id: parameter.into(),
-        launches: vec![("".into(), Launches::Image(ImageRef::Image(image_id(1))))],
+        launches: vec![("".into(), Launches::Image(ImageRef::Image(image_id(names))))],
         owner: None,
     };
     let readings = Readings {
@@ -338,9 +338,41 @@ fn nothing_is_put_back_to_an_original_that_the_account_cannot_launch_any_more() 
         image: None,
         ..seen(1, AllowedState::Disabled)
     };
-    case.foreign.insert(image_id(1), hidden);
+    let mut disabled = seen(1, AllowedState::Disabled);
+    disabled.image.as_mut().expect("an image").state = ImageState::Disabled;
+    for foreign in [hidden, disabled] {
+        case.foreign.insert(image_id(1), foreign);
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_NOT_SHARED));
+        assert_eq!(case.status.consumers[0].state, ConsumerState::Moved);
+    }
+    case.foreign.insert(image_id(1), seen(1, AllowedState::Disabled));
+    drop(move_of(case.settle()));
+}
+
+#[test]
+fn the_original_is_looked_at_before_anything_is_put_back_to_it_also_where_nothing_is_on_record() {
+    let mut case = moved();
+    case.status.consumers.clear();
+    case.desired = Desired::RolledBack;
+    let by_amiseal = |version, image: &ImageId| {
+        let Movable::Parameter(now) = parameter(version, image) else {
+            panic!("no parameter")
+        };
+        let session = "arn:aws:sts::444455556666:assumed-role/amiseal/amiseal-production";
+        Movable::Parameter(ParameterNow {
+            modified_by: Some(session.into()),
+            ..now
+        })
+    };
+    case.consumers.insert(parameter_key(), by_amiseal(2, &image_id(101)));
+    case.picture = Some(picture_of(PARAMETER, 101));
+    let mut disabled = seen(1, AllowedState::Disabled);
+    disabled.image.as_mut().expect("an image").state = ImageState::Disabled;
+    case.foreign.insert(image_id(1), disabled);
     assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_NOT_SHARED));
-    assert_eq!(case.status.consumers[0].state, ConsumerState::Moved);
+    assert_eq!(case.status.consumers, []);
+    case.foreign.insert(image_id(1), seen(1, AllowedState::Disabled));
+    drop(move_of(case.settle()));
 }
 
 #[test]
@@ -397,7 +429,7 @@ fn another_consumer_is_not_moved_to_another_copy_before_the_first_ones_are() {
         id: "/golden/other".into(),
         ..parameter_key()
     };
-    case.picture = Some(picture_of(&other.id));
+    case.picture = Some(picture_of(&other.id, 1));
     case.consumers.insert(other, parameter(1, &image_id(1)));
     assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::COPY_REPLACED));
 }

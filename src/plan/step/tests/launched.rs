@@ -115,3 +115,34 @@ fn a_disabled_copy_that_is_enabled_again_is_published_anew_and_its_consumers_sta
     );
     assert_eq!(case.status.consumers[0].state, ConsumerState::Moved);
 }
+
+#[test]
+fn nothing_is_put_back_to_an_original_that_is_disabled_and_a_person_is_told_to_enable_it() {
+    for is_gone in [false, true] {
+        let (mut case, id) = moved();
+        let source = case.of.source.clone();
+        case.desired = Desired::RolledBack;
+        case.change_copy(&source, |original| original.state = ImageState::Disabled);
+        if is_gone {
+            // Neither can be launched, and it is the original that is wanted.
+            case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
+        }
+        let rows = case.status.consumers.clone();
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::IMAGE_DISABLED));
+        assert!(case.stalls());
+        let said = conditions::find(&case.status.conditions, conditions::CONSUMERS_MOVED).expect("said");
+        assert_eq!(said.reason, reason::IMAGE_DISABLED);
+        assert!(said.message.contains("enable it"), "{}", said.message);
+        assert_eq!(case.status.consumers, rows);
+        let before = case.status.clone();
+        case.now += 3600;
+        assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
+
+        case.change_copy(&source, |original| original.state = ImageState::Available);
+        let then = case.settle();
+        assert!(matches!(then, Next::Do(Effect::Move(..))), "{then:?}");
+        // It may be disabled at any time.
+        case.change_copy(&source, |original| original.state = ImageState::Disabled);
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::IMAGE_DISABLED));
+    }
+}
