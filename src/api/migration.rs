@@ -131,7 +131,7 @@ pub struct AMIMigrationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub stalled: Option<String>,
-    /// When the original was found to be gone. The migration is kept for the policy's `historyTTL` from then on.
+    /// When the original was found to be gone. The policy's `historyTTL` counts from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_gone_time: Option<Time>,
     /// Who has approved that the consumers of the original are moved. Absent while nobody has.

@@ -162,7 +162,8 @@ pub struct AMIEncryptionPolicySpec {
     /// access. `amiseal iam-policy` prints the rights that the role needs for it. Absent: none is read or set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardrails: Option<GuardrailSettings>,
-    /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays.
+    /// For how long a completed migration is kept whose original is gone, as in `720h`: at least `24h`. Its copy stays. A migration stays
+    /// longer while consumers that were moved launch its copy, or while its copy exists and `promotion.map` is set.
     #[serde(rename = "historyTTL", default = "super::settings::default_history_ttl")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::history_ttl_range())]

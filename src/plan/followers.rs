@@ -36,9 +36,9 @@ pub fn is_of_no_use(
     // Under another key the copy is another one.
     let is_other = owner.is_some_and(|owner| owner.spec.key_arn != follower.spec.key_arn);
     if let Some(status) = status.filter(|status| step::was_begun(status)) {
-        // It is the record by which consumers are put back, as long as there is anything to put back.
+        // It is the record of what launches the copy, and by which that is put back.
         let is_idle = !status.consumers.iter().any(moving::may_launch_copy);
-        return migrations::is_history(status, ttl, now) || is_other && is_idle && wanted == Desired::Migrated;
+        return is_idle && (migrations::is_history(status, ttl, now) || is_other && wanted == Desired::Migrated);
     }
     if is_other {
         return wanted == Desired::Migrated;
@@ -70,7 +70,8 @@ mod tests {
 
     use super::*;
     use crate::api::{
-        AMIMigrationSpec, AMIMigrationStatus, ConsumerUpdate, ConsumerVersions, MigrationState, MovedConsumer,
+        AMIMigrationSpec, AMIMigrationStatus, ConsumerState, ConsumerUpdate, ConsumerVersions, MigrationState,
+        MovedConsumer,
     };
     use crate::domain::{ConsumerKind, ImageRef, Launcher, Launches, Readings};
     use crate::plan::testing::{account, at, image_id, key};
@@ -158,6 +159,14 @@ mod tests {
             };
             let no_use = is_of_no_use(&begun, None, &settings(), &launching(&[]), TTL, at(0));
             assert_eq!(no_use, expected, "{gone:?}");
+            // What launches the copy is known by it.
+            let mut in_use = begun;
+            let rows = in_use.status.iter_mut().flat_map(|status| &mut status.consumers);
+            rows.for_each(|row| row.state = ConsumerState::Moved);
+            assert!(
+                !is_of_no_use(&in_use, None, &settings(), &launching(&[]), TTL, at(0)),
+                "{gone:?}"
+            );
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::classify::Wanted;
+use super::moving;
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState};
 use crate::domain::{ImageId, KeyArn};
@@ -29,7 +30,7 @@ pub struct Present {
     pub dismissed: bool,
     /// Whether it [cannot go on for its image's own sake](is_blocked_by_image).
     pub aside: bool,
-    /// Whether it is [history that is old enough](is_history).
+    /// Whether it is [history that is old enough](is_history), and [of no more use](is_of_use).
     pub history: bool,
 }
 
@@ -68,6 +69,12 @@ pub fn is_history(status: &AMIMigrationStatus, ttl: Duration, now: Timestamp) ->
     let gone = status.source_gone_time.as_ref();
     let is_done = status.state == Some(MigrationState::Completed);
     is_done && gone.is_some_and(|gone| now.duration_since(gone.0).as_secs_f64() >= ttl.as_secs_f64())
+}
+
+/// Whether a migration whose original is gone is of use for as long as that is so: consumers were moved to its copy, and it is the record
+/// of that, or the copy is there and the policy has a map, in which it stands for the original.
+pub fn is_of_use(status: &AMIMigrationStatus, is_copy_there: bool, is_mapped: bool) -> bool {
+    is_copy_there && is_mapped || status.consumers.iter().any(moving::may_launch_copy)
 }
 
 /// What is to be created and deleted.
@@ -125,6 +132,7 @@ mod tests {
 
     use super::*;
     use crate::api::conditions::Status;
+    use crate::api::{ConsumerState, ConsumerVersions, MovedConsumer};
     use crate::plan::testing::{at, image_id, key};
 
     fn wanted(numbers: impl IntoIterator<Item = u64>) -> Vec<Wanted> {
@@ -244,6 +252,32 @@ mod tests {
         let there = [history(1), history(2)];
         let changes = super::changes(&[], &there, &nobody(), &key(1), |id| *id == image_id(2));
         assert_eq!(changes.delete, [image_id(1)]);
+    }
+
+    #[test]
+    fn history_is_of_use_while_its_copy_is_in_the_map_or_consumers_were_moved_to_it() {
+        let row = |state, begun: bool| MovedConsumer {
+            state,
+            previous: begun.then(ConsumerVersions::default),
+            ..MovedConsumer::default()
+        };
+        let (moved, back) = (row(ConsumerState::Moved, true), row(ConsumerState::PutBack, true));
+        let left = row(ConsumerState::Left, false);
+        for (rows, is_copy_there, is_mapped, expected) in [
+            (vec![], true, true, true),
+            (vec![], true, false, false),
+            (vec![], false, true, false),
+            (vec![back, left.clone()], true, false, false),
+            (vec![left, moved.clone()], true, false, true),
+            // That its copy is no more is to be said.
+            (vec![moved], false, true, true),
+        ] {
+            let status = AMIMigrationStatus {
+                consumers: rows,
+                ..AMIMigrationStatus::default()
+            };
+            assert_eq!(is_of_use(&status, is_copy_there, is_mapped), expected, "{status:?}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod consumers;
 mod copying;
 mod facts;
 mod following;
+mod gone;
 mod judging;
 mod proving;
 mod proving_inspector;
@@ -35,10 +36,9 @@ mod statuses;
 mod transitions;
 
 use consumers::Mover;
-use copying::IS_NO_MORE;
 pub use facts::{Account, Answers, Facts, Follows, Grants, KnownSince, Memory, Record};
 pub use following::{offered, published_at, published_copy, was_begun};
-use statuses::{completed, progressing, source_gone, stalled, waiting};
+use statuses::{completed, progressing, stalled, waiting};
 pub use transitions::{Answer, Answered, Contradiction, Warning, answered, contradiction, was_refused};
 use transitions::{done_message, done_reason};
 
@@ -184,24 +184,9 @@ pub fn next(facts: Facts<'_>, now: Timestamp) -> Step {
             ),
         };
     };
-    let listed = inventory.images.get(&facts.of.source);
-    let source = listed.filter(|image| image.is_there());
+    let source = inventory.images.get(&facts.of.source).filter(|image| image.is_there());
     let Some(source) = source else {
-        // A complete scan that began after the migration was made does not show the image: it is gone.
-        let is_done = status.state == Some(MigrationState::Completed);
-        let is_said = status.source_gone_time.is_some();
-        // A listing of one page misses nothing, and thousands that are done may have lost their originals at once.
-        let may_be_there = listed.is_none() && (!is_done || inventory.may_lack_images);
-        return if !facts.account.scanned_since_created || is_done && (is_said || facts.settings.suspend) {
-            Step {
-                status,
-                then: Next::Wait,
-            }
-        } else if may_be_there && !facts.answers.is_gone(&facts.of.source) {
-            confirm_absence(facts, &facts.of.source)
-        } else {
-            source_gone(facts, status, now)
-        };
+        return gone::next(facts, inventory, status, now);
     };
     // The schema holds as many characters as AWS allows.
     status.source_name = Some(source.name.chars().take(128).collect());
@@ -214,15 +199,7 @@ pub fn next(facts: Facts<'_>, now: Timestamp) -> Step {
     };
     match status.state.unwrap_or_default() {
         MigrationState::Completed => decider.completed(status),
-        _ if facts.settings.mode == Mode::Audit => {
-            match recorded_copy(&status).and_then(|id| inventory.images.get(&id)) {
-                Some(copy) if copy.state == ImageState::Disabled => decider.judge(status, copy),
-                _ => {
-                    let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
-                    waiting(facts, status, reason::AUDIT, message, now)
-                }
-            }
-        }
+        _ if facts.settings.mode == Mode::Audit => decider.audited(status),
         MigrationState::Pending => decider.pending(status),
         MigrationState::Copying
         | MigrationState::Verifying
@@ -383,19 +360,13 @@ impl Decider<'_> {
             status: status.clone(),
             then: Next::Wait,
         };
-        let id = recorded_copy(&status);
-        if self.facts.settings.suspend || self.facts.settings.mode == Mode::Audit {
-            if let Some(step) = self.mover(&status).would_put_back(&status) {
-                return step;
-            }
-            return match id.and_then(|id| self.inventory.images.get(&id)) {
-                Some(copy) if copy.state == ImageState::Disabled && !self.facts.settings.suspend => {
-                    self.judge(status, copy)
-                }
-                _ => quiet,
-            };
+        if self.facts.settings.suspend {
+            return self.mover(&status).would_put_back(&status).unwrap_or(quiet);
         }
-        let Some(id) = id else {
+        if self.facts.settings.mode == Mode::Audit {
+            return self.audited(status);
+        }
+        let Some(id) = recorded_copy(&status) else {
             // The source did not show, and now it does.
             return self.under_way(status);
         };
@@ -403,7 +374,7 @@ impl Decider<'_> {
             None if self.vanished() => self.missing(status, &id),
             // It showed once: what the scan does not show now is not claimed before it does.
             None if self.facts.account.scanned_since_created && self.facts.answers.is_gone(&id) => {
-                let said = self.mover(&status).launched_in_vain(&status, &id, IS_NO_MORE);
+                let said = self.gone_in_vain(&status, &id);
                 said.unwrap_or_else(|| statuses::copy_unseen(self.facts, status, &id, self.now))
             }
             None if self.facts.account.scanned_since_created => confirm_absence(self.facts, &id),
@@ -420,6 +391,7 @@ impl Decider<'_> {
                 Verdict::NotEncrypted { .. }
                 | Verdict::AlsoUnder { .. }
                 | Verdict::Differs { .. }
+                | Verdict::OfAnother(_)
                 | Verdict::LacksWatermark { .. }
                 | Verdict::Disabled => self.judge(status, image),
             },

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use crate::domain::{
-    BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState, Snapshots,
+    BlockDevice, EbsVolume, Image, ImageState, KeyArn, Snapshot, SnapshotId, SnapshotState, Snapshots, Source,
 };
 
 /// What a comparison of a copy with its source says.
@@ -40,6 +40,8 @@ pub enum Verdict {
         /// The watermark's key.
         key: Box<str>,
     },
+    /// By AWS's own record it is a copy of another image, or of one of another region.
+    OfAnother(Source),
     /// Nothing is wrong with the copy, but its owner has disabled it: nobody can launch from it.
     Disabled,
 }
@@ -75,10 +77,23 @@ pub fn verify_published(source: &Image, copy: &Image, snapshots: &Snapshots, key
     flaw(source, copy, snapshots, key).unwrap_or_else(|| conclusion(source, copy))
 }
 
+/// Whether a copy that was verified before its source went is still encrypted as it was, and can be launched.
+pub fn is_still_good(copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> bool {
+    copy.state == ImageState::Available && copy.has_root_snapshot() && flaw_of(copy, snapshots, key).is_none()
+}
+
 /// What is wrong with the copy's encryption, or not known of it.
 fn flaw(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Option<Verdict> {
     // Nothing is concluded from what could not be read.
-    if source.unread.is_some() || copy.unread.is_some() {
+    if source.unread.is_some() {
+        return Some(Verdict::Unknown);
+    }
+    flaw_of(copy, snapshots, key)
+}
+
+/// The same of a copy by itself.
+fn flaw_of(copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Option<Verdict> {
+    if copy.unread.is_some() {
         return Some(Verdict::Unknown);
     }
     // A pending copy's mappings may lack their snapshots and look like blank volumes.

@@ -294,15 +294,14 @@ fn claimed(migration: &AMIMigration) -> Option<&str> {
     (is_done || is_verified).then_some(copy.unwrap_or_default())
 }
 
-/// Looks whether the copies that these migrations claim are still there, once everything was looked through again.
-/// Where the original is gone as well, nobody looks for its copy any more.
+/// Looks whether the copies that these migrations claim are still there, once everything was looked through again, also where their
+/// originals are gone.
 pub(crate) fn check_copies(world: &model::World, migrations: &[&AMIMigration]) -> Option<Broken> {
     migrations.iter().find_map(|migration| {
-        let spec = &migration.spec;
         let id = claimed(migration)?;
         let region = followers::home(world, migration)?;
-        let exists = |id: &str| region.images.get(id).is_some_and(Image::exists);
-        (exists(&spec.source_image_id) && !exists(id)).then(|| {
+        let exists = region.images.get(id).is_some_and(Image::exists);
+        (!exists).then(|| {
             let how = format!("{}: the copy {id:?} is not there any more", migration.name_any());
             Broken::new(Promise::StatusIsTrue, how)
         })

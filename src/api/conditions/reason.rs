@@ -190,6 +190,9 @@ pub const INVALID_SCHEDULE: &str = "InvalidSchedule";
 /// A copy that consumers were moved to is gone or disabled. Set `spec.desired: RolledBack` in the migration to have them launch the
 /// original again, or enable the copy.
 pub const PROMOTED_COPY_GONE: &str = "PromotedCopyGone";
+/// The copy no longer exists, and no other one is made: the original is gone too, the policy's mode is Audit, or consumers launch it.
+/// Restore it from the Recycle Bin, or do what `Stalled` or `Ready` says.
+pub const COPY_GONE: &str = "CopyGone";
 
 /// The map is where the policy has it kept. Nothing to fix.
 pub const PUBLISHED: &str = "Published";
@@ -272,6 +275,7 @@ pub const ALL: &[&str] = &[
     TOO_MANY_FAILURES,
     INVALID_SCHEDULE,
     PROMOTED_COPY_GONE,
+    COPY_GONE,
     SUCCEEDED,
     PROGRESSING,
     INITIALIZING,

@@ -127,6 +127,10 @@ impl Deciding<'_> {
         if let Some(left_out) = shown::rolled_back(rolled_back.count()).filter(|_| !by_name) {
             tell(&left_out);
         }
+        let too_late = others.iter().filter(|other| self.decision.comes_too_late(other));
+        if let Some(left_out) = shown::without_original(too_late.count()).filter(|_| !by_name) {
+            tell(&left_out);
+        }
         if meant.is_empty() {
             if !by_name {
                 tell("This changes none of the migrations that you chose. amiseal status shows what each waits for.");

@@ -46,6 +46,18 @@ pub(super) fn rolled_back(count: usize) -> Option<String> {
     Some(of)
 }
 
+/// The same where there is nothing to go back to.
+pub(super) fn without_original(count: usize) -> Option<String> {
+    let of = match count {
+        0 => return None,
+        1 => "The original of 1 migration is gone: nothing can be put back to it, and it is left out.".to_owned(),
+        _ => format!(
+            "The originals of {count} migrations are gone: nothing can be put back to them, and they are left out."
+        ),
+    };
+    Some(of)
+}
+
 /// The question that follows it.
 pub(super) fn question(decision: Decision, count: usize) -> String {
     format!("{} {}?", decision.name(), counted(count))
@@ -91,6 +103,9 @@ pub(super) fn lines(migration: &AMIMigration) -> String {
             said.reason,
             printable(&said.message)
         );
+    }
+    if status.source_gone_time.is_some() {
+        text.push_str("  The original is gone: nothing is moved from it or put back to it any more.\n");
     }
     for row in status.consumers.iter().take(CONSUMERS) {
         let _ = writeln!(text, "  {}", consumer(row));
@@ -148,6 +163,8 @@ fn consumer(row: &MovedConsumer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
     use crate::api::{AMIMigrationSpec, AMIMigrationStatus, ConsumerCount, ConsumerVersions, CopyStatus, ImageUsage};
 
@@ -216,6 +233,11 @@ mod tests {
              Parameter /silver was put back and is left as it is (Held)\n"
         );
         assert!(lines(&migration(2)).ends_with("ami-00000000000000002 -> no copy yet\n"));
+        let status = moved.status.as_mut().expect("a status");
+        status.source_gone_time = Some(Time(jiff::Timestamp::UNIX_EPOCH));
+        assert!(
+            lines(&moved).contains("\n  The original is gone: nothing is moved from it or put back to it any more.\n")
+        );
     }
 
     #[test]

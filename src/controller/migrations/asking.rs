@@ -30,7 +30,7 @@ impl MigrationReconciler<'_> {
                 if self.is_there(session, image).await? {
                     return Ok(Asked::Shown);
                 }
-                answers.gone = Some(image.clone());
+                answers.gone.insert(image.clone());
                 return Ok(Asked::Absent);
             }
             Question::UefiData(copy) => answers.uefi_differs = Some(self.uefi_differs(session, copy).await?),

@@ -10,6 +10,7 @@ use super::scan::{is_stalled, migration_state, recorded_copy};
 use super::{TargetReconciler, is_controlled_by};
 use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus, Approval, Desired, MigrationState, labels};
 use crate::controller::apply::{FIELD_MANAGER, is_conflict, is_not_found};
+use crate::controller::policy;
 use crate::domain::{ImageId, Inventory};
 use crate::plan::migrations::{self, Present};
 use crate::plan::select::Selection;
@@ -46,6 +47,14 @@ impl TargetReconciler<'_> {
             let is_explained = || has_made_copies || has_own_key(source);
             migrations::is_blocked_by_image(status) || migrations::is_exhausted_for_its_own_sake(status, is_explained)
         };
+        // The target knows of a map in parameters, and the policy of one in a ConfigMap too.
+        let policy = policy::governing(self.target, &self.ctx.policies);
+        let is_mapped = policy.is_none_or(|policy| policy.spec.promotion.map.is_some());
+        let is_history = |m: &AMIMigration, status: &AMIMigrationStatus| {
+            let copy = recorded_copy(m).and_then(|copy| inventory.images.get(&copy));
+            let is_copy_there = copy.is_some_and(|copy| copy.is_there());
+            migrations::is_history(status, ttl, now) && !migrations::is_of_use(status, is_copy_there, is_mapped)
+        };
         let present: Vec<Present> = by_source
             .iter()
             .map(|(source, m)| Present {
@@ -55,7 +64,7 @@ impl TargetReconciler<'_> {
                 begun: has_begun(m),
                 dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
                 aside: m.status.as_ref().is_some_and(|status| is_aside(source, status)),
-                history: m.status.as_ref().is_some_and(|s| migrations::is_history(s, ttl, now)),
+                history: m.status.as_ref().is_some_and(|status| is_history(m, status)),
             })
             .collect();
         let taken = self.taken_by_others();

@@ -61,9 +61,18 @@ impl Decision {
                 status.and_then(|status| status.stalled.as_deref()) == Some(reason::APPROVAL_REQUIRED)
             }
             Self::Hold | Self::Resume => !self.takes_back_rollback(migration),
-            Self::Withdraw | Self::RollBack => true,
+            Self::RollBack => !self.comes_too_late(migration),
+            Self::Withdraw => true,
         };
         is_one_of_many && self.change(&migration.spec, "").is_some()
+    }
+
+    /// Whether it is to roll back to an original that is gone: nothing would be put back.
+    #[must_use]
+    pub fn comes_too_late(self, migration: &AMIMigration) -> bool {
+        let status = migration.status.as_ref();
+        let is_gone = status.is_some_and(|status| status.source_gone_time.is_some());
+        self == Self::RollBack && is_gone && migration.spec.desired != Desired::RolledBack
     }
 
     /// Whether it ends a rollback.

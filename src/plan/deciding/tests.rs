@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
@@ -73,10 +74,14 @@ fn of_many_those_are_approved_that_wait_for_it_and_a_rollback_is_not_taken_back(
     let quiet = || migration(Approval::Pending, Desired::Migrated);
     let waiting = says(quiet(), conditions::STALLED, Status::True, reason::APPROVAL_REQUIRED);
     let stalled = says(quiet(), conditions::STALLED, Status::True, reason::KEY_NOT_USABLE);
+    let mut gone = says(quiet(), conditions::READY, Status::True, reason::SOURCE_GONE);
+    gone.status.get_or_insert_default().source_gone_time = Some(Time(Timestamp::UNIX_EPOCH));
     for (migration, about) in [
         (waiting, &[Decision::Approve, Decision::RollBack, Decision::Hold][..]),
         (stalled, &[Decision::RollBack, Decision::Hold]),
         (quiet(), &[Decision::RollBack, Decision::Hold]),
+        // There is nothing that it could go back to.
+        (gone, &[Decision::Hold]),
         (
             migration(Approval::Approved, Desired::RolledBack),
             &[Decision::Withdraw],
@@ -135,6 +140,22 @@ fn what_a_migration_waits_for_is_told_by_what_it_says() {
                 reason::HELD,
             ),
             reason::HELD,
+            Who::Operator,
+        ),
+        // What was moved launches the copy, and nothing puts it back.
+        (
+            says(
+                says(
+                    migration(Approval::Pending, Desired::RolledBack),
+                    conditions::READY,
+                    Status::True,
+                    reason::SOURCE_GONE,
+                ),
+                conditions::CONSUMERS_MOVED,
+                Status::False,
+                reason::SOURCE_GONE,
+            ),
+            reason::SOURCE_GONE,
             Who::Operator,
         ),
     ] {

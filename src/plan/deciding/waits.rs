@@ -84,11 +84,14 @@ pub fn waits(migration: &AMIMigration) -> Waits {
         Some(stalled) => return Waits::Fix(stalled.to_owned()),
         None => {}
     }
-    let held_by_tag = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
-    if held_by_tag.is_some_and(|said| said.reason == reason::HELD)
-        && status.observed_generation == generation(migration)
-    {
+    let said = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
+    let says = |why: &str| said.is_some_and(|said| said.reason == why);
+    // By a tag.
+    if says(reason::HELD) && status.observed_generation == generation(migration) {
         return Waits::Fix(reason::HELD.to_owned());
+    }
+    if says(reason::SOURCE_GONE) && migration.spec.desired == Desired::RolledBack {
+        return Waits::Fix(reason::SOURCE_GONE.to_owned());
     }
     match conditions::find(&status.conditions, conditions::READY) {
         Some(ready) if [reason::SUSPENDED, reason::AUDIT].contains(&ready.reason.as_str()) => {

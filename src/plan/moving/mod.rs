@@ -41,7 +41,7 @@ pub use refresh::may_go_on;
 pub use row::{LOOK_AGAIN, is_left};
 use row::{SHOWS_AFTER, Task, Verdict, is_kept_back, is_put_off};
 use says::named;
-pub use says::{Told, held_by_tag, told};
+pub use says::{Told, at_rest, held_by_tag, told};
 pub use template::is_ours;
 pub use turn::{goes_on, waits_for_turn};
 

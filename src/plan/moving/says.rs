@@ -68,7 +68,6 @@ impl Pass<'_> {
 
     pub(super) fn says(&self, then: &Then) -> Option<(Status, &'static str, String)> {
         let count = |states: &[ConsumerState]| self.rows.iter().filter(|row| states.contains(&row.state)).count();
-        let moved = count(&[ConsumerState::Moved]);
         let left = self.rows.iter().filter(|row| is_left(row)).count();
         let begun = self.rows.iter().any(|row| row.previous.is_some());
         if !self.facts.settings.promotion.moves() && !begun {
@@ -96,16 +95,21 @@ impl Pass<'_> {
                 (Status::False, reason::ROLLING_BACK, message)
             }
             (Desired::Migrated, Then::Rest) if self.facts.picture.is_none() && !begun => return None,
-            (Desired::Migrated, Then::Rest) => {
-                let message = format!("{} the copy.{}", are(moved, "launches", "launch"), remark(left));
-                if left == 0 {
-                    (Status::True, reason::SUCCEEDED, message)
-                } else {
-                    (Status::False, reason::CONSUMERS_LEFT, message)
-                }
-            }
+            (Desired::Migrated, Then::Rest) => at_rest(&self.rows),
             (Desired::Migrated | Desired::Held, _) => (Status::False, reason::MOVING_CONSUMERS, under_way),
         })
+    }
+}
+
+/// What is said where nothing is left to be moved.
+pub fn at_rest(rows: &[MovedConsumer]) -> (Status, &'static str, String) {
+    let moved = rows.iter().filter(|row| row.state == ConsumerState::Moved).count();
+    let left = rows.iter().filter(|row| is_left(row)).count();
+    let message = format!("{} the copy.{}", are(moved, "launches", "launch"), remark(left));
+    if left == 0 {
+        (Status::True, reason::SUCCEEDED, message)
+    } else {
+        (Status::False, reason::CONSUMERS_LEFT, message)
     }
 }
 

@@ -75,33 +75,12 @@ impl Mover<'_> {
     /// Consumers were moved to a copy that nobody can launch from any more. Nothing else becomes of the migration before they are put
     /// back, which a person decides. None where no consumer was moved, or all are put back.
     pub(super) fn launched_in_vain(&self, status: &AMIMigrationStatus, copy: &ImageId, what: &str) -> Option<Step> {
-        let consumers = match status
-            .consumers
-            .iter()
-            .filter(|row| moving::may_launch_copy(row))
-            .count()
-        {
-            0 => return None,
-            1 => "1 consumer was".to_owned(),
-            count => format!("{count} consumers were"),
+        let fix = match self.facts.record.desired {
+            Desired::RolledBack if self.may_write() => "see in status.consumers what keeps them from being put back.",
+            Desired::RolledBack => "set spec.mode: Enforce in the policy to have them put back.",
+            Desired::Migrated | Desired::Held => "set spec.desired: RolledBack to have the original launched again.",
         };
-        let fix = if self.facts.record.desired == Desired::RolledBack {
-            "see in status.consumers what keeps them from being put back."
-        } else {
-            "set spec.desired: RolledBack to have the original launched again."
-        };
-        let message = format!("{consumers} moved to {copy}, which {what} {fix}");
-        let problem = Problem::new(reason::PROMOTED_COPY_GONE, message);
-        let says = (conditions::Status::False, problem.reason, problem.message.clone());
-        let mut status = status.clone();
-        statuses::moved(self.facts, &mut status, Some(&says), self.now);
-        Some(stalled(
-            self.facts,
-            status,
-            MigrationState::Promoting,
-            &problem,
-            self.now,
-        ))
+        launched_in_vain(self.facts, status, copy, &format!("{what} {fix}"), self.now)
     }
 
     /// Decides on the consumers, and takes into the status what is to be on record of them. What comes next, and how soon it is looked
@@ -217,6 +196,38 @@ impl Mover<'_> {
         let answers = self.facts.answers.consumers.iter();
         seen.extend(answers.map(|(key, now)| (key.clone(), now.clone())));
         seen
+    }
+}
+
+/// Consumers were moved to a copy that nobody can launch from any more, and what to do about it. None where no consumer was moved, or all
+/// are put back.
+pub(super) fn launched_in_vain(
+    facts: Facts<'_>,
+    status: &AMIMigrationStatus,
+    copy: &ImageId,
+    what: &str,
+    now: Timestamp,
+) -> Option<Step> {
+    let rows = status.consumers.iter();
+    let consumers = match rows.filter(|row| moving::may_launch_copy(row)).count() {
+        0 => return None,
+        1 => "1 consumer was".to_owned(),
+        count => format!("{count} consumers were"),
+    };
+    let message = format!("{consumers} moved to {copy}, which {what}");
+    let problem = Problem::new(reason::PROMOTED_COPY_GONE, message);
+    let says = (conditions::Status::False, problem.reason, problem.message.clone());
+    let mut status = status.clone();
+    statuses::moved(facts, &mut status, Some(&says), now);
+    Some(stalled(facts, status, MigrationState::Promoting, &problem, now))
+}
+
+/// What was said of consumers whose copy was no more, or whose original is gone, is not said any more.
+pub(super) fn launch_again(facts: Facts<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
+    let said = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
+    if said.is_some_and(|said| [reason::PROMOTED_COPY_GONE, reason::SOURCE_GONE].contains(&said.reason.as_str())) {
+        let says = moving::at_rest(&status.consumers);
+        statuses::moved(facts, status, Some(&says), now);
     }
 }
 

@@ -1,17 +1,20 @@
 //! From the intent to a copy that is there: asking for it, taking one on, following it, and giving it up.
 
-use super::statuses::stalled;
+use super::consumers;
+use super::judging::other_source;
+use super::statuses::{self, stalled};
 use super::transitions::{attempt_failed, passed_over};
 use super::{
     CopyCall, Decider, Effect, Next, Step, VISIBLE_AFTER, confirm_absence, passed, recorded_copy, was_refused,
 };
+use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, CopyStatus, MigrationState};
 use crate::domain::{ImageId, ImageState};
 use crate::plan::adopt::{self, Adoptable};
 use crate::plan::naming::{MAX_NAME, MIN_NAME};
 
 /// What is said of a copy that does not exist any more.
-pub(super) const IS_NO_MORE: &str = "is no more:";
+const IS_NO_MORE: &str = "is no more:";
 
 impl Decider<'_> {
     pub(super) fn under_way(&self, mut status: AMIMigrationStatus) -> Step {
@@ -30,7 +33,10 @@ impl Decider<'_> {
             None => self.still_copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.still_copying(status),
-                ImageState::Failed => self.calling(status, MigrationState::Copying, Next::Do(Effect::RemoveFailed(id))),
+                ImageState::Failed => match other_source(self.facts.of, image) {
+                    Some(other) => self.of_another(status, image, other),
+                    None => self.calling(status, MigrationState::Copying, Next::Do(Effect::RemoveFailed(id))),
+                },
                 ImageState::Deregistered => self.again(status, "The copy was deregistered."),
                 ImageState::Available | ImageState::Disabled => self.judge(status, image),
             },
@@ -165,14 +171,67 @@ impl Decider<'_> {
 
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
     pub(super) fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
-        let copy = recorded_copy(&status);
-        if let Some(step) = copy.and_then(|copy| self.mover(&status).launched_in_vain(&status, &copy, IS_NO_MORE)) {
+        if let Some(step) = recorded_copy(&status).and_then(|copy| self.gone_in_vain(&status, &copy)) {
             return step;
         }
         Step {
             status: attempt_failed(self.facts, status, message, self.now),
             then: Next::Wait,
         }
+    }
+
+    /// What comes instead where consumers were moved to a copy that is no more.
+    pub(super) fn gone_in_vain(&self, status: &AMIMigrationStatus, copy: &ImageId) -> Option<Step> {
+        let mut status = status.clone();
+        statuses::copy_gone(self.facts, &mut status, copy, self.now);
+        self.mover(&status).launched_in_vain(&status, copy, IS_NO_MORE)
+    }
+
+    /// What is said under Audit of the copy on record, and that nothing else is done. It is asked once whether one that does not show is
+    /// gone.
+    pub(super) fn audited(&self, status: AMIMigrationStatus) -> Step {
+        let Some(id) = recorded_copy(&status) else {
+            return self.auditing(status);
+        };
+        // Of one that is still being made, or was lost before, nothing is claimed.
+        let claims = conditions::is_true(&status.conditions, conditions::VERIFIED);
+        let said = statuses::is_said_to_be_no_more(&status, &id);
+        match self.inventory.images.get(&id) {
+            Some(copy) if copy.state == ImageState::Disabled => return self.judge(status, copy),
+            Some(copy) if copy.state == ImageState::Deregistered && (claims || said) => {}
+            None if said || claims && self.facts.answers.is_gone(&id) => {}
+            None if claims && self.facts.account.scanned_since_created => return confirm_absence(self.facts, &id),
+            _ => return self.auditing(status),
+        }
+        if let Some(step) = self.gone_in_vain(&status, &id) {
+            return step;
+        }
+        let mut status = status;
+        statuses::copy_gone(self.facts, &mut status, &id, self.now);
+        status.state = Some(MigrationState::Verifying);
+        let message = format!(
+            "The copy {id} no longer exists. The policy's mode is Audit: set spec.mode: Enforce to have another one made."
+        );
+        statuses::waiting(self.facts, status, reason::AUDIT, &message, self.now)
+    }
+
+    /// Nothing is done under Audit. What is finished stays so.
+    fn auditing(&self, mut status: AMIMigrationStatus) -> Step {
+        if recorded_copy(&status).is_some_and(|id| statuses::is_said_to_be_no_more(&status, &id)) {
+            statuses::copy_back(self.facts, &mut status, self.now);
+        }
+        if let Some(step) = self.mover(&status).would_put_back(&status) {
+            return step;
+        }
+        consumers::launch_again(self.facts, &mut status, self.now);
+        if status.state == Some(MigrationState::Completed) {
+            return Step {
+                status,
+                then: Next::Wait,
+            };
+        }
+        let message = "The policy's mode is Audit: set spec.mode: Enforce to migrate the image.";
+        statuses::waiting(self.facts, status, reason::AUDIT, message, self.now)
     }
 
     /// Whether a copy that the inventory lacks has had the time to show.

@@ -153,8 +153,8 @@ pub struct Grants {
 /// What was asked for one step. Nothing of it is kept.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
-    /// The image that was asked for by its ID, and is not there.
-    pub gone: Option<ImageId>,
+    /// The images that were asked for by their IDs, and are not there.
+    pub gone: BTreeSet<ImageId>,
     /// The source's launch permissions.
     pub permissions: Option<BTreeSet<LaunchPermission>>,
     /// Whether UEFI data of source and copy differ.
@@ -194,6 +194,6 @@ impl Answers {
 
     /// Whether this image was asked for, and is not there.
     pub fn is_gone(&self, image: &ImageId) -> bool {
-        self.gone.as_ref() == Some(image)
+        self.gone.contains(image)
     }
 }

@@ -4,9 +4,10 @@
 //! what its own account launches.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::consumers::Mover;
+use super::consumers::{Mover, launched_in_vain};
+use super::gone;
 use super::statuses::{self, progressing, waiting};
 use super::{Facts, Follows, Next, Question, Record, Step, recorded_copy};
 use crate::api::conditions::{self, Status, reason};
@@ -24,7 +25,7 @@ pub fn published_copy(status: &AMIMigrationStatus) -> Option<&str> {
         Some(MigrationState::Promoting | MigrationState::Completed)
     );
     let is_good = |type_| conditions::is_true(&status.conditions, type_);
-    // What is said of a copy that is gone stays said for those who look for it.
+    // Older versions of amiseal left the rest said of such a copy.
     let is_gone = status.stalled.as_deref() == Some(reason::PROMOTED_COPY_GONE);
     let is_published = is_far_enough && !is_gone && is_good(conditions::VERIFIED) && is_good(conditions::PROMOTED);
     let copy = status.copy.as_ref()?.image_id.as_deref()?;
@@ -153,12 +154,46 @@ fn of_gone(
     let of = owner.and_then(|owner| owner.status.as_ref());
     let is_gone = of.map_or(status.source_gone_time.is_some(), |of| of.source_gone_time.is_some());
     if is_gone {
-        return Some(statuses::source_gone(facts, status.clone(), now));
+        return Some(without_original(facts, owner, status.clone(), now));
     }
     if status.source_gone_time.take().is_some() {
         status.state = Some(MigrationState::Promoting);
     }
     None
+}
+
+/// What is said once the original is gone: also whether the consumers that were moved can launch the copy.
+fn without_original(
+    facts: Facts<'_>,
+    owner: Option<&AMIMigration>,
+    status: AMIMigrationStatus,
+    now: Timestamp,
+) -> Step {
+    let facts = Facts {
+        record: Record {
+            desired: desired(facts, owner),
+            ..facts.record
+        },
+        ..facts
+    };
+    let in_use = status.consumers.iter().any(moving::may_launch_copy);
+    let Some(copy) = recorded_copy(&status).filter(|_| in_use && !facts.settings.suspend) else {
+        return gone::done(facts, status, statuses::SOURCE_GONE, now);
+    };
+    match facts.answers.foreign.get(&copy).or(facts.memory.foreign.get(&copy)) {
+        None => Step {
+            status: facts.record.status.clone(),
+            then: Next::Ask(Question::ForeignCopy(copy)),
+        },
+        Some(seen) if !is_shown(seen) => {
+            let mut status = status;
+            status.source_gone_time.get_or_insert(Time(now));
+            let what = format!("{OUT_OF_REACH} {}", gone::INSTEAD);
+            launched_in_vain(facts, &status, &copy, &what, now)
+                .unwrap_or_else(|| gone::done(facts, status.clone(), statuses::SOURCE_GONE, now))
+        }
+        Some(_) => gone::done(facts, status, statuses::SOURCE_GONE, now),
+    }
 }
 
 struct Follower<'a> {

@@ -6,7 +6,8 @@ use super::statuses::{self, progressing, stalled};
 use super::{Decider, Effect, Next, Question, Step};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus, TagPublication};
-use crate::domain::{Image, KeyArn};
+use crate::domain::{Image, KeyArn, Source};
+use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::{self, Problem};
 use crate::plan::promote::{self, Blocked};
 use crate::plan::verify::{Pair, Verdict, verify, verify_published};
@@ -16,6 +17,9 @@ impl Decider<'_> {
     /// and for nothing else: its source may have changed, and people launch from it.
     pub(super) fn verdict(&self, status: &AMIMigrationStatus, copy: &Image) -> Verdict {
         let of = self.facts.of;
+        if let Some(other) = other_source(of, copy) {
+            return Verdict::OfAnother(other.clone());
+        }
         let is_copy = || {
             self.inventory
                 .copies_of(&of.source, &of.scope.region)
@@ -62,6 +66,7 @@ impl Decider<'_> {
                 let problem = mismatch(&status, copy, &what);
                 self.refuse(status, &problem)
             }
+            Verdict::OfAnother(other) => self.of_another(status, copy, &other),
             Verdict::LacksWatermark { key } => {
                 let account = format!("{}:", self.facts.of.scope.account);
                 let way_out = match key.strip_prefix(&account) {
@@ -79,6 +84,16 @@ impl Decider<'_> {
     fn refuse(&self, mut status: AMIMigrationStatus, problem: &Problem) -> Step {
         statuses::not_verified(self.facts, &mut status, problem, self.now);
         stalled(self.facts, status, MigrationState::Verifying, problem, self.now)
+    }
+
+    /// The image on record is somebody's, or another image's copy: nothing is done with it.
+    pub(super) fn of_another(&self, status: AMIMigrationStatus, copy: &Image, other: &Source) -> Step {
+        let message = format!(
+            "{} is on record as the copy, and by AWS's record it is a copy of {} in {}: delete this migration. amiseal makes it again, \
+             looks for the copy itself, and leaves {0} as it is.",
+            copy.id, other.image, other.region
+        );
+        self.refuse(status, &Problem::new(reason::ATTRIBUTE_MISMATCH, message))
     }
 
     /// Nobody can launch from the copy until its owner enables it. Disabling has taken its launch permissions, which enabling does
@@ -182,6 +197,13 @@ impl Decider<'_> {
     pub(super) fn is_published(&self, status: &AMIMigrationStatus) -> bool {
         status.promotion == Some(self.facts.settings.promotion.published())
     }
+}
+
+/// What the image on record was copied from by AWS's own record, where that is another image. One without that record is older than it,
+/// or is compared whole.
+pub(super) fn other_source<'c>(of: &CopyIdentity, copy: &'c Image) -> Option<&'c Source> {
+    let from = copy.copied_from.as_deref()?;
+    (from.image != of.source || from.region != of.scope.region).then_some(from)
 }
 
 /// Whether UEFI data plays a part in how one of the images boots, or what its TPM holds against it.

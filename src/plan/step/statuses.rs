@@ -90,12 +90,16 @@ pub(super) fn completed(
     }
 }
 
+/// What is said of an original that is gone, and of its copy.
+pub(super) const SOURCE_GONE: &str = "The original no longer exists; its copy, if any, stays.";
+
 /// The original is gone, and nothing is left to do.
-pub(super) fn source_gone(facts: Facts<'_>, mut status: AMIMigrationStatus, now: Timestamp) -> Step {
+pub(super) fn source_gone(facts: Facts<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> Step {
     status.source_gone_time.get_or_insert(Time(now));
-    let message = "The original no longer exists; its copy, if any, stays.";
     completed(facts, status, reason::SOURCE_GONE, message, now)
 }
+
+const MADE: &str = "AWS has made the copy.";
 
 /// The copy is there and is what it should be.
 pub(super) fn verified(
@@ -106,12 +110,7 @@ pub(super) fn verified(
 ) {
     status.snapshots = snapshots;
     let mut write = writer(facts, status, now);
-    write.set(
-        conditions::COPIED,
-        Status::True,
-        reason::SUCCEEDED,
-        "AWS has made the copy.",
-    );
+    write.set(conditions::COPIED, Status::True, reason::SUCCEEDED, MADE);
     let message = "Every snapshot is encrypted under the key, and the copy matches the original.";
     write.set(conditions::VERIFIED, Status::True, reason::SUCCEEDED, message);
 }
@@ -152,6 +151,46 @@ pub(super) fn copy_lost(facts: Facts<'_>, status: &mut AMIMigrationStatus, messa
         .conditions
         .retain(|c| ![conditions::VERIFIED, conditions::VALIDATED, conditions::PROMOTED].contains(&c.type_.as_str()));
     status.validation = None;
+}
+
+/// A copy that was there is no more, and no other one is made: nothing is claimed of it any more. That it was published stays on record,
+/// and so does which copy it was.
+pub(super) fn copy_gone(facts: Facts<'_>, status: &mut AMIMigrationStatus, copy: &ImageId, now: Timestamp) {
+    let problem = Problem::new(reason::COPY_GONE, is_no_more(copy));
+    let mut write = writer(facts, status, now);
+    write.set(conditions::COPIED, Status::False, problem.reason, &problem.message);
+    not_verified(facts, status, &problem, now);
+    withdrawn(facts, status, &problem, now);
+}
+
+/// Whether that is said of this very copy.
+pub(super) fn is_said_to_be_no_more(status: &AMIMigrationStatus, copy: &ImageId) -> bool {
+    let verified = conditions::find(&status.conditions, conditions::VERIFIED);
+    verified.is_some_and(|verified| verified.reason == reason::COPY_GONE && verified.message == is_no_more(copy))
+}
+
+fn is_no_more(copy: &ImageId) -> String {
+    format!("The copy {copy} no longer exists.")
+}
+
+/// A copy that was said to be no more is there again, and is not judged here.
+pub(super) fn copy_back(facts: Facts<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
+    let mut write = writer(facts, status, now);
+    write.set(conditions::COPIED, Status::True, reason::SUCCEEDED, MADE);
+    if write.has(conditions::PROMOTED) {
+        let message = "The copy was gone for a while.";
+        write.set(conditions::PROMOTED, Status::Unknown, reason::VERIFYING, message);
+    }
+    status.conditions.retain(|c| c.type_ != conditions::VERIFIED);
+}
+
+/// The copy can be launched again. Whom its original was shared with nobody can tell any more.
+pub(super) fn launched_again(facts: Facts<'_>, status: &mut AMIMigrationStatus, copy: &ImageId, now: Timestamp) {
+    let message = format!(
+        "The copy was gone or disabled for a while. The original no longer exists, so that amiseal does not know whom it was shared \
+         with: share {copy} yourself where other accounts launch it."
+    );
+    writer(facts, status, now).set(conditions::PROMOTED, Status::True, reason::SUCCEEDED, &message);
 }
 
 /// A copy that was there does not show: nothing more is claimed of it until it does.

@@ -413,7 +413,7 @@ fn what_a_listing_does_not_show_is_asked_for_by_its_id_before_it_counts_as_gone(
     let next_of = |case: &Case, gone: Option<&ImageId>| {
         let inventory = case.inventory();
         let answers = Answers {
-            gone: gone.cloned(),
+            gone: gone.cloned().into_iter().collect(),
             ..Answers::default()
         };
         let facts = Facts {

@@ -418,6 +418,23 @@ fn once_the_original_is_gone_nothing_is_moved_or_put_back() {
     case.desired = Desired::RolledBack;
     assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
     assert!(case.status.source_gone_time.is_some());
+    assert_eq!(
+        consumers_say(&case),
+        reason::SOURCE_GONE,
+        "nobody takes it for rolled back"
+    );
+    // The copy goes, or its owner shares it no more, and it is back.
+    let hidden = ForeignCopy {
+        image: None,
+        ..seen(101, AllowedState::Disabled)
+    };
+    let shown = case.foreign.insert(image_id(101), hidden).expect("it was shown");
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
+    assert!(case.stalls());
+    let before = case.status.clone();
+    assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
+    case.foreign.insert(image_id(101), shown);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
 }
 
 #[test]

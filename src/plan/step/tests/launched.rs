@@ -32,7 +32,7 @@ pub(super) fn parameter_key() -> ConsumerKey {
 }
 
 /// A finished migration to whose copy a parameter was moved.
-fn moved() -> (Case, ImageId) {
+pub(super) fn moved() -> (Case, ImageId) {
     let mut case = Case::new();
     let Next::Do(Effect::Copy(call)) = case.settle() else {
         panic!("no call")

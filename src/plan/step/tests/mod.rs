@@ -5,6 +5,7 @@ mod attempts;
 mod awaiting;
 mod finishing;
 mod following;
+mod gone;
 mod launched;
 mod proving;
 mod proving_inspector;
@@ -37,7 +38,7 @@ use crate::plan::testing::{World, at, copy_of, encrypted_copy, image, image_id, 
 use crate::plan::usage::Picture;
 
 static NOTHING_ASKED: Answers = Answers {
-    gone: None,
+    gone: BTreeSet::new(),
     permissions: None,
     uefi_differs: None,
     consumers: BTreeMap::new(),
@@ -190,7 +191,9 @@ impl Case {
             steps.push(step.clone());
             match &step.then {
                 Next::Ask(question) if !answers.has(question) => match question {
-                    Question::Absence(image) => answers.gone = Some(image.clone()),
+                    Question::Absence(image) => {
+                        answers.gone.insert(image.clone());
+                    }
                     Question::UefiData(_) => answers.uefi_differs = Some(self.uefi_differs),
                     Question::LaunchPermissions => answers.permissions = Some(self.permissions.clone()),
                     Question::KeyAccess => answers.key_access = Some(self.key_access.clone()),
