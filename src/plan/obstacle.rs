@@ -145,6 +145,15 @@ pub fn of_copy(source: &Image, snapshots: &Snapshots, key: &KeyView, key_id: &st
     })
 }
 
+/// What keeps the copy of an image from being published that was disabled while AWS made it.
+pub fn disabled_meanwhile() -> Problem {
+    Problem::new(
+        reason::IMAGE_DISABLED,
+        "The image was disabled while AWS copied it, so the copy is not published, and nothing is moved to it: enable the \
+         image, or exempt it with spec.imageSelector.exclude.",
+    )
+}
+
 /// The image is public, which an encrypted one cannot be.
 pub fn public_image() -> Problem {
     Problem::new(

@@ -6,7 +6,7 @@ use super::statuses::{self, progressing, stalled};
 use super::{Decider, Effect, Next, Question, Step};
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIMigrationStatus, MigrationState, SnapshotStatus, TagPublication};
-use crate::domain::{Image, KeyArn, Source};
+use crate::domain::{Image, ImageState, KeyArn, Source};
 use crate::plan::naming::CopyIdentity;
 use crate::plan::obstacle::{self, Problem};
 use crate::plan::promote::{self, Blocked};
@@ -140,6 +140,10 @@ impl Decider<'_> {
             let state = self.after_verifying(&status);
             return self.at_work(status, state);
         }
+        // What was published before, by this migration or a former one, stays: people launch from it.
+        if self.source.state == ImageState::Disabled && was_asked_for(&status) && !was_published(&status) {
+            return stalled(self.facts, status, promoting, &obstacle::disabled_meanwhile(), self.now);
+        }
         if let Some(step) = self.prove(&mut status, copy) {
             return step;
         }
@@ -229,11 +233,15 @@ pub(super) fn was_published(status: &AMIMigrationStatus) -> bool {
     conditions::find(&status.conditions, conditions::PROMOTED).is_some()
 }
 
+/// Whether this migration has asked AWS for the copy, and has not found it there.
+fn was_asked_for(status: &AMIMigrationStatus) -> bool {
+    status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_some())
+}
+
 /// How another copy comes about in the place of one that is not good. Nobody is advised to deregister a copy that people may
 /// launch from: one that was published, or that was there before this migration.
 fn way_out(status: &AMIMigrationStatus, copy: &Image) -> String {
-    let was_asked_for = status.copy.as_ref().is_some_and(|copy| copy.requested_at.is_some());
-    if was_asked_for && !was_published(status) {
+    if was_asked_for(status) && !was_published(status) {
         format!("deregister {} to have another one made", copy.id)
     } else {
         format!(

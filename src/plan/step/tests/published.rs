@@ -120,6 +120,27 @@ fn a_copy_that_somebody_disables_stalls_its_migration_until_it_is_enabled_and_th
 }
 
 #[test]
+fn a_copy_is_not_published_while_its_original_is_disabled_unless_it_was_before() {
+    let mut case = Case::new();
+    let Next::Do(Effect::Copy(call)) = case.settle() else {
+        panic!("no call")
+    };
+    let id = case.make_copy(&call, 101);
+    case.accept_copy(&id);
+    case.change_copy(&image_id(1), |source| source.state = ImageState::Disabled);
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Promoting));
+    assert_eq!((case.reason(), case.stalls()), (reason::IMAGE_DISABLED, true));
+    assert!(conditions::is_true(&case.status.conditions, conditions::VERIFIED));
+    assert!(conditions::find(&case.status.conditions, conditions::PROMOTED).is_none());
+    case.change_copy(&image_id(1), |source| source.state = ImageState::Available);
+    assert_eq!((case.settle(), case.state()), (Next::Wait, MigrationState::Completed));
+    // People launch from it by now, and to disable the original is how it is retired.
+    let before = case.status.clone();
+    case.change_copy(&image_id(1), |source| source.state = ImageState::Disabled);
+    assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
+}
+
+#[test]
 fn no_second_copy_is_made_beside_one_that_is_disabled_also_where_nothing_is_on_record() {
     let (mut case, id) = finished();
     case.change_copy(&id, |copy| copy.state = ImageState::Disabled);
