@@ -30,6 +30,8 @@ const TWICE: usize = 50;
 const ALONE: usize = 100;
 /// How far the first moment of a fault is from that of the one before it: no divisor of a stride that anybody asks for.
 const APART: usize = 53;
+/// In so many rounds all moments of a fault are played where a promise is to be broken.
+const ROUNDS: u64 = 16;
 /// A call that changes something is made once more than without a fault, if its answer was lost, and once again by who takes over.
 const AGAIN: u64 = 2;
 /// How often a call that changes something may be asked for beyond that, whatever comes of it: what is refused is asked
@@ -105,8 +107,8 @@ impl Campaign {
         }
     }
 
-    /// Plays these faults at each moment of the history of the seed `world`, or of the usual one, then several of them at random, and then
-    /// any, until this promise is broken: to see that it would be.
+    /// Plays what has shown something before, these faults at each moment of the history of the seed `world`, or of the usual one, then
+    /// several of them at random, and then any, until this promise is broken: to see that it would be.
     pub(crate) fn run_until_broken(self, promise: Promise, faults: &[Fault], world: Option<u64>) -> ExitCode {
         let undisturbed = Undisturbed::play();
         // What is about consumers shows where they are moved, what is about proofs where there are any, and likewise of the others.
@@ -123,8 +125,10 @@ impl Campaign {
             Some(seed) => play(&Plan::undisturbed(seed)).calls,
             None => undisturbed.of(seed).calls,
         };
+        // From the first to the last moment again and again: what shows late is found as soon as what shows early.
         let singles = faults.iter().flat_map(|fault| {
-            let points = 1..=calls[fault.side() as usize];
+            let last = calls[fault.side() as usize];
+            let points = (1..=ROUNDS).flat_map(move |first| (first..=last).step_by(ROUNDS as usize));
             points.map(move |at| Plan::single(seed, *fault, at))
         });
         let some = if faults.is_empty() {
@@ -134,7 +138,8 @@ impl Campaign {
         };
         let any = self.plans(Fault::value_variants(), &undisturbed);
         let at_random = some.into_iter().chain(any);
-        let plans = [Plan::undisturbed(seed)].into_iter().chain(singles).chain(at_random);
+        let first = [Plan::undisturbed(seed)].into_iter().chain(regressions::plans());
+        let plans = first.chain(singles).chain(at_random);
         let plans: Vec<Plan> = plans.collect();
         let mut played = 0;
         let threads = thread::available_parallelism().map_or(1, usize::from);
