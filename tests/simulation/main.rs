@@ -43,6 +43,7 @@ mod porter;
 mod product;
 mod proofs;
 mod proving;
+mod quiet;
 mod registrar;
 mod regressions;
 mod reorganizing;
