@@ -14,6 +14,10 @@ use crate::api::labels::TAG_SOURCE_IMAGE;
 use crate::api::{ImageClass, ImageCounts, OtherKey};
 use crate::domain::{Image, ImageId, ImageState, Inventory, KeyArn, Region, Scope};
 
+mod storage;
+
+pub use storage::Storage;
+
 /// What classification depends on besides the inventory.
 #[derive(Debug, Clone, Copy)]
 pub struct Criteria<'a> {
@@ -76,7 +80,8 @@ pub struct Classified {
     pub counts: ImageCounts,
     /// The images that are to have a migration, oldest first.
     pub wanted: Vec<Wanted>,
-    /// Bytes of snapshots that are kept twice, in the original and in its verified copy.
+    /// Bytes of snapshots that are kept twice, in originals and in their verified copies: each snapshot of the originals once, as those go
+    /// with them.
     pub duplicate_bytes: u64,
     /// Images whose encryption cannot be told for a cause of their own.
     pub unknown: Unknown,
@@ -111,26 +116,30 @@ pub const NAMED: usize = 50;
 
 /// Classifies every image of an inventory.
 pub fn classify(inventory: &Inventory, terms: Criteria<'_>) -> Classified {
-    classify_each(inventory, terms, |_, _| {})
+    classify_each(inventory, terms, |_, _, _| {})
 }
 
-/// The same, and has each image and its class visited.
+/// The same, and has each image visited, with its class and whether what is in it is kept twice.
 pub fn classify_each<'i>(
     inventory: &'i Inventory,
     terms: Criteria<'_>,
-    mut visit: impl FnMut(&'i Arc<Image>, ImageClass),
+    mut visit: impl FnMut(&'i Arc<Image>, ImageClass, bool),
 ) -> Classified {
     let mut result = Classified::default();
     let mut unencrypted = Oldest::default();
+    let (mut kept_twice, mut orphaned) = (Storage::default(), Storage::default());
     for image in inventory.images.values() {
         if is_orphan(image, inventory, &terms.scope.region) {
             result.orphans.images += 1;
-            result.orphans.bytes = result.orphans.bytes.saturating_add(stored_bytes(image, inventory));
+            orphaned.add(image, inventory);
         }
         let Some(class) = class_of(image, inventory, terms) else {
             continue;
         };
-        visit(image, class);
+        // A backup may have a copy from when the policy asked for one.
+        let is_kept_twice =
+            class == ImageClass::Superseded || class == ImageClass::Backup && is_copied(image, inventory, terms);
+        visit(image, class, is_kept_twice);
         result.counts.add(class);
         match class {
             ImageClass::Unencrypted | ImageClass::Unencryptable => unencrypted.add(image),
@@ -149,11 +158,8 @@ pub fn classify_each<'i>(
             }
             _ => {}
         }
-        // A backup may have a copy from when the policy asked for one.
-        let is_kept_twice =
-            class == ImageClass::Superseded || class == ImageClass::Backup && is_copied(image, inventory, terms);
         if is_kept_twice {
-            result.duplicate_bytes = result.duplicate_bytes.saturating_add(stored_bytes(image, inventory));
+            kept_twice.add(image, inventory);
         }
         if is_wanted(image, class, inventory, terms) {
             result.wanted.push(Wanted {
@@ -166,6 +172,8 @@ pub fn classify_each<'i>(
         .wanted
         .sort_by(|a, b| (a.created, &a.image).cmp(&(b.created, &b.image)));
     result.unencrypted = unencrypted.named();
+    result.duplicate_bytes = kept_twice.bytes();
+    result.orphans.bytes = orphaned.bytes();
     result
 }
 
@@ -346,18 +354,6 @@ fn copy_of(image: &Image, key: &KeyArn, terms: Criteria<'_>) -> CopyIdentity {
         source: image.id.clone(),
         key: key.clone(),
     }
-}
-
-/// What an image's snapshots take, by AWS's own figure where it gives one, else by volume size.
-fn stored_bytes(image: &Image, inventory: &Inventory) -> u64 {
-    image
-        .volumes()
-        .filter_map(|(_, _, id)| inventory.snapshots.get(id))
-        .map(|s| {
-            s.full_bytes
-                .unwrap_or_else(|| u64::try_from(s.size_gib).unwrap_or(0) << 30)
-        })
-        .fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::adopt::{self, Adoptable, Recorded};
-use super::classify::{self, Classified, Criteria, Older, TheirCopies};
+use super::classify::{self, Classified, Criteria, Older, Storage, TheirCopies};
 use super::cost::{self, Pace};
 use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
@@ -56,7 +56,9 @@ pub struct Findings<'a> {
     seen: Seen<'a>,
     classified: Classified,
     to_copy: Vec<&'a Arc<Image>>,
-    under_way: u32,
+    under_way: Vec<&'a Arc<Image>>,
+    /// What is kept twice already.
+    kept_twice: Storage<'a>,
     blocked: Vec<(&'a Arc<Image>, Problem)>,
     /// What hindered asking about images, and how many of them.
     undecided: Vec<(Problem, u32)>,
@@ -70,7 +72,7 @@ pub struct Findings<'a> {
 pub fn examine(seen: Seen<'_>) -> Findings<'_> {
     let none = HashSet::new();
     let selector = Selector::new(&seen.spec.image_selector, seen.spec.backups);
-    let (mut unknown, mut backups) = (Vec::new(), Vec::new());
+    let (mut unknown, mut backups, mut kept_twice) = (Vec::new(), Vec::new(), Storage::default());
     let classified = classify::classify_each(
         seen.inventory,
         Criteria {
@@ -86,16 +88,22 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             recorded: Recorded::default(),
             pinned: &HashMap::new(),
         },
-        |image, class| match class {
-            ImageClass::Unknown => unknown.push(image),
-            ImageClass::Backup => backups.push(image),
-            _ => {}
+        |image, class, is_kept_twice| {
+            if is_kept_twice {
+                kept_twice.add(image, seen.inventory);
+            }
+            match class {
+                ImageClass::Unknown => unknown.push(image),
+                ImageClass::Backup => backups.push(image),
+                _ => {}
+            }
         },
     );
     let mut findings = Findings {
         seen,
         to_copy: Vec::new(),
-        under_way: 0,
+        under_way: Vec::new(),
+        kept_twice,
         blocked: Vec::new(),
         undecided: Vec::new(),
         unknown,
@@ -109,7 +117,7 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
         };
         match copy_of(image, seen) {
             Some(Adoptable::Verified { .. }) => {}
-            Some(Adoptable::InFlight { .. }) => findings.under_way += 1,
+            Some(Adoptable::InFlight { .. }) => findings.under_way.push(image),
             Some(Adoptable::Disabled { image: copy, .. }) => {
                 findings.blocked.push((image, obstacle::disabled_copy(&copy)));
             }
@@ -264,13 +272,18 @@ impl<'a> Findings<'a> {
             .to_copy
             .iter()
             .filter_map(|image| Some((*image, doubt(image, inventory)?)));
+        // An original's snapshot may be kept twice already, for another image that shares it.
+        let mut kept_twice = self.kept_twice.clone();
+        for image in self.under_way.iter().chain(&self.to_copy).copied() {
+            kept_twice.add(image, inventory);
+        }
         // What is wrong with the policy's key is said of the key.
         let why = |image: &&'a Arc<Image>| Some((*image, unknown::why(image, &inventory.snapshots)?));
         let unknown = self.unknown.iter().filter_map(why);
         let backups = self.backups.iter().map(|image| (*image, obstacle::backup()));
         let mut report = TargetReport {
             images: Some(self.classified.counts),
-            under_way: self.under_way,
+            under_way: count(self.under_way.len()),
             cannot_migrate: groups(self.blocked.iter().cloned(), list),
             may_be_refused: groups(doubts, list),
             unknown: groups(unknown, list),
@@ -279,7 +292,7 @@ impl<'a> Findings<'a> {
             orphaned: self.classified.orphans.images,
             orphaned_bytes: self.classified.orphans.bytes,
             stored_twice_now: self.classified.duplicate_bytes,
-            stored_twice_after: self.classified.duplicate_bytes.saturating_add(to_copy.bytes),
+            stored_twice_after: kept_twice.bytes(),
             to_copy,
             ..TargetReport::new(spec)
         };

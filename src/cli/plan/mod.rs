@@ -62,10 +62,10 @@ pub struct Args {
     /// How fast AWS copies one snapshot, in MiB a second
     #[arg(long, value_name = "MIB", default_value_t = cost::MIB_PER_SECOND, value_parser = positive)]
     pub assume_mib_per_second: f64,
-    /// The price of keeping one GiB of snapshots for a month, in any currency: adds what the copies cost
+    /// The price of keeping one GiB of snapshots for a month, in any currency: adds what it costs to keep originals beside their copies
     #[arg(long, value_name = "PRICE", value_parser = positive)]
     pub price_per_gib_month: Option<f64>,
-    /// A file with that price for each region: adds what the copies cost
+    /// A file with that price for each region: adds what it costs to keep originals beside their copies
     #[arg(long, value_name = "FILE", conflicts_with = "price_per_gib_month")]
     pub prices: Option<PathBuf>,
     /// How many accounts and regions to scan at a time

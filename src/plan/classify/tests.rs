@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::api::{Backups, ImageSelector, ImageTerm};
-use crate::plan::testing::{World, at, encrypted_copy, image, image_id, key, region, scope};
+use crate::plan::testing::{World, at, encrypted_copy, image, image_id, key, region, scope, snapshot_id};
 
 fn classified(world: World, other_key: OtherKey, selector: &ImageSelector) -> Classified {
     let none = HashSet::new();
@@ -375,6 +375,63 @@ fn copies_of_ours_without_an_original_are_counted_with_their_storage() {
         },
         "the other one is somebody else's"
     );
+}
+
+#[test]
+fn a_snapshot_that_images_share_is_stored_once() {
+    let of = |number, snapshots: &[u64]| {
+        let mut image = image(number, u64::try_from(snapshots.len()).expect("small"));
+        for (device, snapshot) in image.devices.iter_mut().zip(snapshots) {
+            if let crate::domain::BlockDevice::Ebs { volume, .. } = device {
+                volume.snapshot = Some(snapshot_id(*snapshot));
+            }
+        }
+        image
+    };
+    // The snapshots that images are made of, of which 9 is another account's, and how many GiB they take.
+    let cases: [(&[&[u64]], u64); 8] = [
+        (&[], 0),
+        (&[&[1], &[2]], 16),
+        (&[&[1], &[1]], 8),
+        (&[&[1, 2], &[1, 3], &[1]], 24),
+        (&[&[1, 2], &[2, 1]], 16),
+        (&[&[1, 1]], 8),
+        (&[&[9]], 0),
+        (&[&[9, 1], &[1, 9]], 8),
+    ];
+    for (images, gib) in cases {
+        let mut world = World::of((1..).zip(images).map(|(number, snapshots)| of(number, snapshots)));
+        world.snapshots.remove(&snapshot_id(9));
+        let inventory = world.inventory(at(0));
+        let mut storage = Storage::default();
+        for image in inventory.images.values() {
+            storage.add(image, &inventory);
+        }
+        assert_eq!(storage.bytes(), gib << 30, "{images:?}");
+    }
+}
+
+#[test]
+fn what_originals_and_copies_without_one_take_is_counted_by_snapshot() {
+    let mut sharing = image(2, 2);
+    sharing.devices[1] = image(1, 2).devices[1].clone();
+    let sources = [image(1, 2), sharing];
+    let mut world = World::of(sources.clone());
+    for (source, copy) in sources.iter().zip(101..) {
+        encrypted_copy(source, copy, &key(1), &mut world);
+    }
+    assert_eq!(everything(world, OtherKey::Report).duplicate_bytes, 3 * (8 << 30));
+
+    let mut world = World::default();
+    for (source, number) in sources.iter().zip(101..) {
+        let mut copy = encrypted_copy(source, number, &key(1), &mut world);
+        copy.tags.insert(TAG_SOURCE_IMAGE.into(), source.id.as_str().into());
+        // Somebody has registered an image anew, from a snapshot of the other copy.
+        copy.devices[1] = world.images.get(&image_id(101)).expect("just added").devices[1].clone();
+        world.images.insert(copy.id.clone(), Arc::new(copy));
+    }
+    let orphans = everything(world, OtherKey::Report).orphans;
+    assert_eq!((orphans.images, orphans.bytes), (2, 3 * (8 << 30)));
 }
 
 #[test]

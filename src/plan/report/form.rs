@@ -58,7 +58,7 @@ pub struct TargetReport {
     /// What their snapshots take.
     #[serde(rename = "orphanedGiB", serialize_with = "as_gib")]
     pub orphaned_bytes: u64,
-    /// GiB of originals that have a verified copy.
+    /// GiB of snapshots of originals that have a verified copy, each snapshot once.
     #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
     pub stored_twice_now: u64,
     /// The same when all copies are made, and until originals are deregistered.
@@ -369,7 +369,7 @@ pub struct Totals {
     pub undecided: u32,
     /// How many problems there are.
     pub problems: u32,
-    /// GiB of originals that have a verified copy.
+    /// GiB of snapshots of originals that have a verified copy, each snapshot once.
     #[serde(rename = "storedTwiceGiB", serialize_with = "as_gib")]
     pub stored_twice_now: u64,
     /// The same when all copies are made, and until originals are deregistered.

@@ -111,7 +111,7 @@ const SERIES: &[OfTarget] = &[
     ),
     OfTarget::gauge(
         "amiseal_duplicate_storage_bytes",
-        "Snapshot storage of originals that have a verified copy, in bytes.",
+        "Snapshot storage of originals that have a verified copy, in bytes. A snapshot that several of them share counts once.",
         &[],
         |target, to| to.maybe(&[], target.duplicate_bytes),
     ),
