@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::adopt::{self, Adoptable, Recorded};
-use super::classify::{self, Classified, Criteria, Older, Storage, TheirCopies};
+use super::classify::{self, Classified, Criteria, Older, Storage};
 use super::cost::{self, Pace};
 use super::naming::CopyIdentity;
 use super::obstacle::{self, KeyView, Problem};
@@ -21,6 +21,7 @@ use crate::api::{AMIEncryptionTargetSpec, ImageClass};
 use crate::domain::{Image, Inventory, Scope};
 
 mod form;
+mod others;
 mod sharing;
 
 use form::count;
@@ -28,6 +29,7 @@ pub use form::{
     Assumptions, Copy, Group, ImageName, KeyReport, Outcome, Report, ReportedProblem, TargetReport, ToCopy, Totals,
     Used, UsedCounts, UsedImage, hours, sum_up,
 };
+pub use others::Other;
 pub use sharing::Answers;
 
 /// How many images of a group are kept where not all of them are to be listed.
@@ -46,8 +48,9 @@ pub struct Seen<'a> {
     pub key: &'a KeyView,
     /// What hindered reading the key, where it could not be.
     pub key_problem: Option<&'a Problem>,
-    /// The older policies for this account and region: what they select is theirs.
-    pub older: &'a [Older],
+    /// The other policies for this account and region, the oldest first: what the older ones select is theirs, and what each of them has
+    /// made is its own.
+    pub others: &'a [Other],
 }
 
 /// What would become of the images of one target.
@@ -72,6 +75,8 @@ pub struct Findings<'a> {
 pub fn examine(seen: Seen<'_>) -> Findings<'_> {
     let none = HashSet::new();
     let selector = Selector::new(&seen.spec.image_selector, seen.spec.backups);
+    let on_record = others::on_record(seen, &selector);
+    let older: Vec<Older> = seen.others.iter().filter_map(Other::older).collect();
     let (mut unknown, mut backups, mut kept_twice) = (Vec::new(), Vec::new(), Storage::default());
     let classified = classify::classify_each(
         seen.inventory,
@@ -80,9 +85,9 @@ pub fn examine(seen: Seen<'_>) -> Findings<'_> {
             selector: &selector,
             other_key: seen.spec.other_key,
             key: seen.key.arn(),
-            contested: &HashMap::new(),
-            theirs: &TheirCopies::default(),
-            older: seen.older,
+            contested: &on_record.contested,
+            theirs: &on_record.theirs,
+            older: &older,
             ours: &none,
             copies: &none,
             recorded: Recorded::default(),

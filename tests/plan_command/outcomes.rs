@@ -266,6 +266,35 @@ fn of_policies_that_come_from_a_cluster_the_older_governs_wherever_it_is_named()
 }
 
 #[test]
+fn what_another_policy_of_the_plan_has_made_is_contested_and_not_copied_whichever_is_older() {
+    let bench = Bench::new(WORLD);
+    let named = |policy: String, name: &str| {
+        policy.replace("{exclude:", &format!("{{include: [{{names: [{name}]}}], exclude:"))
+    };
+    let team = named(policy("team", &[(ACCOUNT, "eu-west-1", "alias/ami")]), "done");
+    // It does not select the original.
+    let rest = named(policy("rest", &[(ACCOUNT, "eu-west-1", "alias/old")]), "copy-of-done")
+        .replace("spec:\n", "spec:\n  otherKey: Migrate\n");
+    for (files, copied, contested, by) in [
+        ([rest.as_str()].join("---\n"), 1, 0, json!([])),
+        ([team.as_str(), &rest].join("---\n"), 0, 1, json!(["team"])),
+        ([rest.as_str(), &team].join("---\n"), 0, 1, json!(["team"])),
+    ] {
+        let plan = bench.plan(&files, &["-o", "json"]).json();
+        let targets = plan["targets"].as_array().expect("targets");
+        let of_rest = targets
+            .iter()
+            .find(|target| target["policy"] == "rest")
+            .expect("a target");
+        assert_eq!(of_rest["toCopy"]["images"], copied, "{of_rest:#}");
+        assert_eq!(of_rest["images"]["contested"], contested, "{of_rest:#}");
+        assert_eq!(of_rest["contestedBy"], by, "{of_rest:#}");
+        assert_eq!(plan["totals"]["toCopy"], copied, "{plan:#}");
+    }
+    bench.assert_untouched();
+}
+
+#[test]
 fn other_keys_are_migrated_where_the_policy_says_so() {
     let bench = Bench::new(WORLD);
     let migrate =

@@ -13,13 +13,12 @@ use crate::api::{AMIEncryptionTargetSpec, LaunchPermissions};
 use crate::aws::{Access, Aws, AwsError, Detail, Sample, Session};
 use crate::cli::progress::{Progress, TICK};
 use crate::cli::words;
-use crate::controller::survey::{confirm, consumers_at_once, query, session_key, survey, unusable_keys};
-use crate::domain::{Image, ImageState, Inventory, Malformed, Scope};
-use crate::plan::classify::Older;
+use crate::controller::survey::{confirm, consumers_at_once, query, session_key, survey, unusable_keys, view_of};
+use crate::domain::{Image, ImageState, Inventory, KeyArn, Malformed, Scope};
 use crate::plan::cost::Pace;
 use crate::plan::obstacle::{self, KeyView, Problem};
 use crate::plan::permissions;
-use crate::plan::report::{Answers, Findings, Seen, TargetReport, examine};
+use crate::plan::report::{Answers, Findings, Other, Seen, TargetReport, examine};
 use crate::plan::select::Selector;
 use crate::plan::source_keys::{self, SourceKeys};
 use crate::plan::usage::Picture;
@@ -111,7 +110,7 @@ impl Neighbours {
 }
 
 /// Looks through one account and region for each policy that speaks of it, the policy that is named first as the oldest:
-/// what it selects, the others do not govern.
+/// what it selects, the others do not govern, and of what one has made they make no copy.
 async fn visit(
     aws: &Aws,
     targets: Vec<(usize, AMIEncryptionTargetSpec)>,
@@ -119,11 +118,12 @@ async fn visit(
     neighbours: &Neighbours,
 ) -> Vec<Visited> {
     let detail = needed(targets.iter().map(|(_, spec)| spec));
-    let mut older = Vec::new();
+    let policies = Box::pin(policies(aws, &targets)).await;
     let mut reports = Vec::with_capacity(targets.len());
-    for (number, spec) in targets {
+    for (place, (number, spec)) in targets.into_iter().enumerate() {
+        let others = others(&policies, place);
         let (report, shown) = match Target::new(aws, &spec, &detail, settings) {
-            Ok(target) => Box::pin(target.report(&older, neighbours.has(&spec.region))).await,
+            Ok(target) => Box::pin(target.report(&others, neighbours.has(&spec.region))).await,
             Err(malformed) => {
                 let mut report = TargetReport::new(&spec);
                 report.problem(&Problem::new(
@@ -133,13 +133,45 @@ async fn visit(
                 (report, None)
             }
         };
-        older.push(Older {
-            policy: spec.policy.clone(),
-            selector: Selector::new(&spec.image_selector, spec.backups),
-        });
         reports.push((number, report, shown));
     }
     reports
+}
+
+/// What each of several policies for the same account and region governs, and under which key. For one alone nothing has to be read.
+async fn policies(aws: &Aws, targets: &[(usize, AMIEncryptionTargetSpec)]) -> Vec<Other> {
+    let mut policies = Vec::new();
+    if targets.len() < 2 {
+        return policies;
+    }
+    for (_, spec) in targets {
+        policies.push(Other {
+            policy: spec.policy.clone(),
+            selector: Selector::new(&spec.image_selector, spec.backups),
+            other_key: spec.other_key,
+            key: key(aws, spec).await,
+            is_older: false,
+        });
+    }
+    policies
+}
+
+/// A policy's key, if it can be read. What hinders that is said where its own images are looked through.
+async fn key(aws: &Aws, spec: &AMIEncryptionTargetSpec) -> Option<KeyArn> {
+    let scope = Scope::parse(&spec.account_id, &spec.region).ok()?;
+    let session = aws.session(&session_key(spec, &scope, Access::ReadOnly));
+    let answer = Box::pin(session.resolve_key(&spec.kms_key_id)).await.ok()?;
+    view_of(answer).arn().cloned()
+}
+
+/// All of them but one, as that one sees them.
+fn others(policies: &[Other], place: usize) -> Vec<Other> {
+    let others = policies.iter().enumerate().filter(|(other, _)| *other != place);
+    let others = others.map(|(other, policy)| Other {
+        is_older: other < place,
+        ..policy.clone()
+    });
+    others.collect()
 }
 
 /// What has to be kept of each image to say which of the policies means it, and which of them are copies of ours. Nobody
@@ -181,10 +213,10 @@ impl<'a> Target<'a> {
         })
     }
 
-    async fn report(&self, older: &[Older], has_neighbours: bool) -> (TargetReport, Option<Shown>) {
+    async fn report(&self, others: &[Other], has_neighbours: bool) -> (TargetReport, Option<Shown>) {
         let key = session_key(self.spec, &self.scope, Access::ReadOnly);
         let session = self.aws.session(&key);
-        let seen = match Box::pin(self.look(&session, older, has_neighbours)).await {
+        let seen = match Box::pin(self.look(&session, others, has_neighbours)).await {
             Ok(seen) => seen,
             Err(error) => {
                 let mut report = TargetReport::new(self.spec);
@@ -199,7 +231,7 @@ impl<'a> Target<'a> {
     async fn look(
         &self,
         session: &Arc<Session>,
-        older: &[Older],
+        others: &[Other],
         has_neighbours: bool,
     ) -> Result<(TargetReport, Option<Shown>), AwsError> {
         let survey = survey(session, &self.spec.kms_key_id, self.detail.clone()).await?;
@@ -216,7 +248,7 @@ impl<'a> Target<'a> {
             inventory: &survey.inventory,
             key: &key,
             key_problem: key_problem.as_ref(),
-            older,
+            others,
         });
         let images = findings.to_copy().iter().map(|image| &***image);
         let keys = source_keys::to_read(images, &survey.inventory, key.arn());

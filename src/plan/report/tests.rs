@@ -1,8 +1,8 @@
 use super::*;
-use crate::api::{AMIEncryptionPolicySpec, Backups, ImageSelector, ImageTerm};
+use crate::api::{AMIEncryptionPolicySpec, Backups, ImageSelector, ImageTerm, OtherKey};
 use crate::domain::{
-    AwsError, BlockDevice, Cause, ErrorClass, ImageState, Kept, Key, KeyProblem, KeyUsability, MissingPermissions,
-    Operation,
+    AwsError, BlockDevice, Cause, ErrorClass, ImageState, Kept, Key, KeyArn, KeyProblem, KeyUsability,
+    MissingPermissions, Operation,
 };
 use crate::plan::expand;
 use crate::plan::prices::Prices;
@@ -24,7 +24,7 @@ fn known(usability: KeyUsability) -> KeyView {
     })
 }
 
-fn reported(world: World, view: &KeyView, key_problem: Option<&Problem>, older: &[Older]) -> TargetReport {
+fn reported(world: World, view: &KeyView, key_problem: Option<&Problem>, others: &[Other]) -> TargetReport {
     let inventory = world.inventory(at(0));
     let seen = Seen {
         spec: &spec(),
@@ -32,7 +32,7 @@ fn reported(world: World, view: &KeyView, key_problem: Option<&Problem>, older: 
         inventory: &inventory,
         key: view,
         key_problem,
-        older,
+        others,
     };
     examine(seen).report(Pace::default(), true)
 }
@@ -100,18 +100,31 @@ fn a_key_that_could_not_be_read_is_told_by_what_hindered_reading_it() {
     assert_eq!(report.problems[0].reason, reason::ACCESS_DENIED);
 }
 
-#[test]
-fn what_an_older_policy_governs_is_not_copied() {
+/// A younger policy that selects these images.
+fn other(images: &[u64], key: Option<KeyArn>) -> Other {
+    let include = ImageTerm {
+        ids: images.iter().map(|image| image_id(*image).to_string()).collect(),
+        ..ImageTerm::default()
+    };
     let selector = ImageSelector {
-        include: vec![ImageTerm {
-            ids: vec![image_id(1).to_string()],
-            ..ImageTerm::default()
-        }],
+        include: vec![include],
         ..ImageSelector::default()
     };
-    let older = Older {
-        policy: "base".to_owned(),
+    Other {
+        policy: "other".to_owned(),
         selector: Selector::new(&selector, Backups::Exclude),
+        other_key: OtherKey::Report,
+        key,
+        is_older: false,
+    }
+}
+
+#[test]
+fn what_an_older_policy_governs_is_not_copied() {
+    let older = Other {
+        policy: "base".to_owned(),
+        is_older: true,
+        ..other(&[1], None)
     };
     let report = reported(
         World::of([image(1, 1), image(2, 1)]),
@@ -122,6 +135,81 @@ fn what_an_older_policy_governs_is_not_copied() {
     assert_eq!(report.to_copy.images, 1);
     assert_eq!(report.images.map(|images| images.contested), Some(1));
     assert_eq!(report.contested_by, ["base"]);
+}
+
+#[test]
+fn what_another_policy_has_made_is_not_copied_as_far_as_selectors_keys_names_and_tags_show_it() {
+    let older = |other: Other| Other {
+        is_older: true,
+        ..other
+    };
+    // The other policy, the key that the copy is under, the one that its name is made with, whether this policy selects the original too;
+    // how many images are contested, and which ones are copied.
+    let cases: [(Other, Option<u32>, Option<u32>, bool, u32, &[u64]); 12] = [
+        (other(&[1], Some(key(2))), Some(2), None, false, 1, &[]),
+        (other(&[1], Some(key(2))), Some(2), Some(2), false, 1, &[]),
+        (older(other(&[1], Some(key(2)))), Some(2), None, false, 1, &[]),
+        // It has come out wrong.
+        (other(&[1], Some(key(2))), None, Some(2), false, 1, &[]),
+        (other(&[1], Some(key(2))), None, None, false, 0, &[101]),
+        // It is not what the other one asks for, or that is not known.
+        (other(&[1], Some(key(3))), Some(2), Some(2), false, 0, &[101]),
+        (other(&[1], None), Some(2), Some(2), false, 0, &[101]),
+        (other(&[9], Some(key(2))), Some(2), Some(2), false, 0, &[101]),
+        // This policy asks nothing of it.
+        (other(&[1], Some(key(1))), Some(1), None, false, 0, &[]),
+        // Who governs the original has made the copy.
+        (other(&[1], Some(key(2))), Some(2), Some(2), true, 0, &[1, 101]),
+        (older(other(&[1], Some(key(2)))), Some(2), Some(2), true, 2, &[]),
+        (older(other(&[101], Some(key(1)))), Some(2), Some(2), false, 1, &[]),
+    ];
+    for (other, under, named, selects, contested, copied) in cases {
+        let source = image(1, 1);
+        let mut world = World::of([source.clone()]);
+        let mut copy = encrypted_copy(&source, 101, &key(under.unwrap_or(1)), &mut world);
+        if let Some(named) = named {
+            let of = CopyIdentity {
+                key: key(named),
+                ..crate::plan::testing::copy_of()
+            };
+            copy.name = of.copy_name("{name}", "web-1", 1).into();
+            copy.tags = [
+                (crate::api::labels::TAG_SOURCE_IMAGE.into(), image_id(1).as_str().into()),
+                (crate::api::labels::TAG_ATTEMPT.into(), "1".into()),
+            ]
+            .into();
+        }
+        if under.is_some() {
+            world.images.insert(copy.id.clone(), Arc::new(copy));
+        } else {
+            copy.devices = image(101, 1).devices;
+            world.add(copy, None);
+        }
+        let mut spec = spec();
+        spec.other_key = OtherKey::Migrate;
+        if !selects {
+            spec.image_selector.exclude = vec![ImageTerm {
+                ids: vec![image_id(1).to_string()],
+                ..ImageTerm::default()
+            }];
+        }
+        let case = format!("{other:?} {under:?} {named:?} {selects}");
+        let seen = Seen {
+            spec: &spec,
+            scope: &scope(),
+            inventory: &world.inventory(at(0)),
+            key: &known(KeyUsability::Usable),
+            key_problem: None,
+            others: &[other],
+        };
+        let report = examine(seen).report(Pace::default(), true);
+        assert_eq!(report.images.map(|images| images.contested), Some(contested), "{case}");
+        let by: &[&str] = if contested > 0 { &["other"] } else { &[] };
+        assert_eq!(report.contested_by, by, "{case}");
+        let to_copy: Vec<_> = report.to_copy.list.iter().map(|copy| copy.image.id.clone()).collect();
+        let copied: Vec<_> = copied.iter().map(|image| image_id(*image).to_string()).collect();
+        assert_eq!(to_copy, copied, "{case}");
+    }
 }
 
 #[test]
@@ -300,7 +388,7 @@ fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
             inventory: &inventory,
             key: &known(KeyUsability::Usable),
             key_problem: None,
-            older: &[],
+            others: &[],
         };
         let mut findings = examine(seen);
         let mut answers = Answers::default();
@@ -419,7 +507,7 @@ fn a_short_report_names_a_few_images_and_counts_all() {
         inventory: &inventory,
         key: &known(KeyUsability::Usable),
         key_problem: None,
-        older: &[],
+        others: &[],
     };
     let report = examine(seen).report(Pace::default(), false);
     assert_eq!(
