@@ -63,7 +63,8 @@ fn is_as_wide(known: &Statement, statement: &Statement) -> bool {
         asked.is_some_and(|asked| match operator {
             // Of regions that are left out, the fewer are the wider.
             "StringNotEquals" => values.0.iter().all(|value| asked.has(value)),
-            _ => values == asked,
+            // Of values that are allowed any one is enough, so that the more are the wider.
+            _ => asked.0.iter().all(|value| values.has(value)),
         })
     };
     let mut conditions = known.condition.iter();

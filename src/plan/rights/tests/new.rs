@@ -114,3 +114,25 @@ fn another_key_takes_its_use_and_nothing_else() {
     assert_eq!(grants(account), [Grant::UseTheKey, Grant::LendTheKeyToEC2].into());
     assert_eq!(account.keys[0].key, "alias/ami-2027");
 }
+
+#[test]
+fn what_is_allowed_in_more_regions_is_not_new_in_fewer() {
+    let in_regions = |names: &[&str]| {
+        let regions: Vec<String> = names
+            .iter()
+            .map(|name| format!("{{name: {name}, kmsKeyID: alias/ami}}"))
+            .collect();
+        let accounts = format!(
+            "accounts: [{{accountID: '111122223333', regions: [{}]}}]",
+            regions.join(", ")
+        );
+        of_accounts("Enforce", &accounts, "")
+    };
+    let (one, two) = (in_regions(&["eu-west-1"]), in_regions(&["eu-west-1", "us-east-1"]));
+    let is_new = |rights: &Rights| {
+        let mut all = rights.accounts.iter().flat_map(grants);
+        all.any(|grant| grant == Grant::LookAtImages)
+    };
+    assert!(!is_new(&new(&one, &two)));
+    assert!(is_new(&new(&two, &one)));
+}
