@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 use crate::api::conditions::{Status, Writer};
@@ -89,6 +90,15 @@ fn only_what_amiseal_would_move_to_is_in_the_map() {
         (with(|m| m.spec.desired = Desired::Held), Automatic, Some(LeftOut::Held)),
         (
             with(|m| m.spec.desired = Desired::RolledBack),
+            Automatic,
+            Some(LeftOut::RolledBack),
+        ),
+        // Nothing is put back to an original that is gone, and somebody does not want the copy all the same.
+        (
+            with(|m| {
+                m.spec.desired = Desired::RolledBack;
+                status(m).source_gone_time = Some(Time(Timestamp::UNIX_EPOCH));
+            }),
             Automatic,
             Some(LeftOut::RolledBack),
         ),
