@@ -474,7 +474,9 @@ fn puts_back(known: Option<&MovedConsumer>, verdict: &Verdict) -> bool {
         Verdict::Change(_) => true,
         Verdict::Record(row) => {
             let is_under_way = known.is_some_and(|known| known.state == ConsumerState::PuttingBack);
-            row.state == ConsumerState::PuttingBack && !is_under_way
+            // What is not known to have changed launches the original still, and nothing is done about it.
+            let has_changed = row.current.is_some() || row.refresh.is_some();
+            row.state == ConsumerState::PuttingBack && !is_under_way && has_changed
         }
         Verdict::Nothing | Verdict::Keep | Verdict::Later | Verdict::Wait => false,
     }

@@ -222,10 +222,17 @@ pub(super) fn launched_in_vain(
     Some(stalled(facts, status, MigrationState::Promoting, &problem, now))
 }
 
-/// What was said of consumers whose copy was no more, or whose original is gone, is not said any more.
+/// What was said of consumers whose copy was no more, or whose original is gone, is not said any more. Nor is, once the original is gone,
+/// what it took to have them put back to it.
 pub(super) fn launch_again(facts: Facts<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
+    let is_source_gone = status.source_gone_time.is_some();
+    let is_past = |why: &str| match why {
+        reason::PROMOTED_COPY_GONE | reason::SOURCE_GONE => true,
+        reason::IMAGE_DISABLED | reason::SOURCE_NOT_SHARED => is_source_gone,
+        _ => false,
+    };
     let said = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
-    if said.is_some_and(|said| [reason::PROMOTED_COPY_GONE, reason::SOURCE_GONE].contains(&said.reason.as_str())) {
+    if said.is_some_and(|said| is_past(&said.reason)) {
         let says = moving::at_rest(&status.consumers);
         statuses::moved(facts, status, Some(&says), now);
     }

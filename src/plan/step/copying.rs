@@ -29,7 +29,9 @@ impl Decider<'_> {
         };
         match self.inventory.images.get(&id) {
             None if self.has_failed_unseen(&id) => self.remove_remains(status, id),
-            None if self.vanished() => self.missing(status, &id),
+            None if self.vanished() => self
+                .known_loss(&status, &id)
+                .unwrap_or_else(|| self.missing(status, &id)),
             None => self.still_copying(status),
             Some(image) => match image.state {
                 ImageState::Pending | ImageState::Other => self.still_copying(status),
@@ -169,6 +171,12 @@ impl Decider<'_> {
         self.again(status, "The copy has vanished.")
     }
 
+    /// Consumers launch a copy that is said to be no more: it is not asked for again before another one is to be made.
+    fn known_loss(&self, status: &AMIMigrationStatus, copy: &ImageId) -> Option<Step> {
+        let is_said = statuses::is_said_to_be_no_more(status, copy);
+        is_said.then(|| self.gone_in_vain(status, copy)).flatten()
+    }
+
     /// Gives up an attempt whose copy is no more; the next one is admitted like the first.
     pub(super) fn again(&self, status: AMIMigrationStatus, message: &str) -> Step {
         if let Some(step) = recorded_copy(&status).and_then(|copy| self.gone_in_vain(&status, &copy)) {
@@ -194,7 +202,9 @@ impl Decider<'_> {
             return self.auditing(status);
         };
         // Of one that is still being made, or was lost before, nothing is claimed.
-        let claims = conditions::is_true(&status.conditions, conditions::VERIFIED);
+        let claims = [conditions::VERIFIED, conditions::COPIED]
+            .iter()
+            .any(|type_| conditions::is_true(&status.conditions, type_));
         let said = statuses::is_said_to_be_no_more(&status, &id);
         match self.inventory.images.get(&id) {
             Some(copy) if copy.state == ImageState::Disabled => return self.judge(status, copy),

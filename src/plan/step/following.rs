@@ -273,7 +273,12 @@ impl Follower<'_> {
     /// be one that it can.
     fn not_back(&self, status: &AMIMigrationStatus) -> Option<Step> {
         let (mover, facts) = (&self.mover, self.mover.facts);
-        let is_wanted = facts.record.desired == Desired::RolledBack && mover.may_write();
+        // What was begun to be put back goes on, whatever is wanted by now.
+        let is_begun = status
+            .consumers
+            .iter()
+            .any(|row| row.state == ConsumerState::PuttingBack);
+        let is_wanted = (facts.record.desired == Desired::RolledBack || is_begun) && mover.may_write();
         match self.original {
             _ if !is_wanted || !self.in_use && !self.launches_copy(status) => None,
             None => Some(self.ask(status, &facts.of.source)),

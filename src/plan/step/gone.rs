@@ -40,10 +40,11 @@ pub(super) fn next(facts: Facts<'_>, inventory: &Inventory, mut status: AMIMigra
     let Some(copy) = recorded_copy(&status) else {
         return done(facts, status, statuses::SOURCE_GONE, now);
     };
-    let claims = conditions::find(&status.conditions, conditions::VERIFIED).is_some();
+    let claims = conditions::find(&status.conditions, conditions::VERIFIED).is_some()
+        || conditions::is_true(&status.conditions, conditions::COPIED);
     match inventory.images.get(&copy) {
         Some(image) if image.state == ImageState::Disabled => disabled(facts, status, image, now),
-        Some(image) if image.state == ImageState::Available => there(facts, inventory, status, image, now),
+        Some(image) if image.state == ImageState::Available => available(facts, inventory, status, image, now),
         Some(image) if image.state == ImageState::Deregistered && claims => no_more(facts, status, &copy, now),
         None if claims => {
             // It is asked for once.
@@ -60,6 +61,7 @@ pub(super) fn next(facts: Facts<'_>, inventory: &Inventory, mut status: AMIMigra
 
 /// Nothing is left to do. Consumers that somebody wants put back have nothing to be put back to.
 pub(super) fn done(facts: Facts<'_>, mut status: AMIMigrationStatus, message: &str, now: Timestamp) -> Step {
+    status.source_gone_time.get_or_insert(Time(now));
     let in_use = status.consumers.iter().any(moving::may_launch_copy);
     if in_use && facts.record.desired == Desired::RolledBack {
         let message = "The original no longer exists, so that no consumer is put back to it. What was moved goes on launching the copy: \
@@ -84,7 +86,7 @@ fn no_more(facts: Facts<'_>, mut status: AMIMigrationStatus, copy: &ImageId, now
 
 /// Nobody can launch from the copy until its owner enables it.
 fn disabled(facts: Facts<'_>, mut status: AMIMigrationStatus, image: &Image, now: Timestamp) -> Step {
-    back(facts, &mut status, &image.id, now);
+    shown_again(facts, &mut status, &image.id, now);
     statuses::withdrawn(facts, &mut status, &obstacle::disabled_copy(&image.id), now);
     let what = format!("is disabled: enable it, or {INSTEAD}");
     launched_in_vain(facts, &status, &image.id, &what, now).unwrap_or_else(|| {
@@ -93,28 +95,35 @@ fn disabled(facts: Facts<'_>, mut status: AMIMigrationStatus, image: &Image, now
     })
 }
 
-/// The copy can be launched. One that was gone or disabled meanwhile is judged by its encryption, which is all that is left to compare.
-fn there(
+/// The copy can be launched. One of which anything else is said is judged by its encryption, which is all that is left to compare: what
+/// cannot be told from that stays said.
+fn available(
     facts: Facts<'_>,
     inventory: &Inventory,
     mut status: AMIMigrationStatus,
     image: &Image,
     now: Timestamp,
 ) -> Step {
-    back(facts, &mut status, &image.id, now);
-    let is_good = || verify::is_still_good(image, &inventory.snapshots, &facts.of.key);
-    let was_lost = was_published(&status) && !conditions::is_true(&status.conditions, conditions::PROMOTED);
-    if was_lost && other_source(facts.of, image).is_none() && is_good() {
+    shown_again(facts, &mut status, &image.id, now);
+    let verified = conditions::find(&status.conditions, conditions::VERIFIED);
+    let is_verified = verified.is_some_and(|said| said.status == "True");
+    let differs = verified.is_some_and(|said| said.reason == reason::ATTRIBUTE_MISMATCH);
+    let is_promoted = conditions::is_true(&status.conditions, conditions::PROMOTED);
+    let is_good =
+        || other_source(facts.of, image).is_none() && verify::is_still_good(image, &inventory.snapshots, &facts.of.key);
+    if was_published(&status) && !(is_verified && is_promoted) && !differs && is_good() {
         let snapshots = status.snapshots.clone();
         statuses::verified(facts, &mut status, snapshots, now);
-        statuses::launched_again(facts, &mut status, &image.id, now);
+        if !is_promoted {
+            statuses::launched_again(facts, &mut status, &image.id, now);
+        }
     }
     done(facts, status, statuses::SOURCE_GONE, now)
 }
 
-/// A copy that was said to be no more is there.
-fn back(facts: Facts<'_>, status: &mut AMIMigrationStatus, copy: &ImageId, now: Timestamp) {
-    if statuses::is_said_to_be_no_more(status, copy) {
+/// A copy that was said to be no more, or not to be listed, is there.
+fn shown_again(facts: Facts<'_>, status: &mut AMIMigrationStatus, copy: &ImageId, now: Timestamp) {
+    if statuses::is_said_to_be_no_more(status, copy) || statuses::is_said_to_be_unseen(status) {
         statuses::copy_back(facts, status, now);
     }
 }

@@ -100,6 +100,9 @@ impl Decider<'_> {
     /// not bring back.
     pub(super) fn disabled(&self, mut status: AMIMigrationStatus, copy: &Image) -> Step {
         let problem = obstacle::disabled_copy(&copy.id);
+        if statuses::is_said_to_be_no_more(&status, &copy.id) {
+            statuses::copy_back(self.facts, &mut status, self.now);
+        }
         statuses::withdrawn(self.facts, &mut status, &problem, self.now);
         if let Some(step) = self
             .mover(&status)

@@ -169,15 +169,22 @@ pub(super) fn is_said_to_be_no_more(status: &AMIMigrationStatus, copy: &ImageId)
     verified.is_some_and(|verified| verified.reason == reason::COPY_GONE && verified.message == is_no_more(copy))
 }
 
+/// Whether the last that is said of the copy is that it does not show.
+pub(super) fn is_said_to_be_unseen(status: &AMIMigrationStatus) -> bool {
+    conditions::has_status(&status.conditions, conditions::VERIFIED, Status::Unknown)
+}
+
 fn is_no_more(copy: &ImageId) -> String {
     format!("The copy {copy} no longer exists.")
 }
 
-/// A copy that was said to be no more is there again, and is not judged here.
+/// A copy that was said to be no more, or not to show, is there again, and is not judged here.
 pub(super) fn copy_back(facts: Facts<'_>, status: &mut AMIMigrationStatus, now: Timestamp) {
+    let promoted = conditions::find(&status.conditions, conditions::PROMOTED);
+    let has_lost = promoted.is_some_and(|promoted| promoted.status != "True");
     let mut write = writer(facts, status, now);
     write.set(conditions::COPIED, Status::True, reason::SUCCEEDED, MADE);
-    if write.has(conditions::PROMOTED) {
+    if has_lost {
         let message = "The copy was gone for a while.";
         write.set(conditions::PROMOTED, Status::Unknown, reason::VERIFYING, message);
     }

@@ -113,3 +113,33 @@ fn what_somebody_has_put_back_by_themselves_is_put_on_record() {
     assert!(are_back(&case), "{:?}", case.rows);
     assert_eq!(case.changes.len(), changes);
 }
+
+#[test]
+fn what_was_to_be_moved_and_is_not_changed_yet_is_given_up_and_keeps_nothing_else_waiting() {
+    for is_changed in [false, true] {
+        let mut case = Case::new();
+        case.versions.clear();
+        case.values = vec![image_id(1).to_string()];
+        assert_eq!(case.step(0, false), None);
+        let is_intended = |row: &MovedConsumer| row.state == ConsumerState::Moving && row.current.is_none();
+        assert!(
+            case.rows.iter().all(is_intended) && case.rows.len() == 1,
+            "{:?}",
+            case.rows
+        );
+        if is_changed {
+            // The answer was lost.
+            case.values.push(image_id(2).to_string());
+        }
+        case.source.state = ImageState::Disabled;
+        let mut then = wants(&mut case, Desired::RolledBack);
+        if is_changed {
+            assert!(asks_to_enable(&then), "{then:?}");
+            continue;
+        }
+        assert!(!matches!(then, Then::Stalled(_)), "{then:?}");
+        then = wants(&mut case, Desired::RolledBack);
+        assert_eq!((then, case.changes.len()), (Then::Rest, 0), "{:?}", case.rows);
+        assert!(are_back(&case), "{:?}", case.rows);
+    }
+}

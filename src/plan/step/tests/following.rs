@@ -350,6 +350,23 @@ fn nothing_is_put_back_to_an_original_that_the_account_cannot_launch_any_more() 
 }
 
 #[test]
+fn what_is_begun_is_not_put_back_either_to_an_original_that_the_account_cannot_launch_any_more() {
+    let mut case = moved();
+    case.desired = Desired::RolledBack;
+    drop(move_of(case.settle()));
+    assert_eq!(case.status.consumers[0].state, ConsumerState::PuttingBack);
+    // Whoever takes the rollback back does not stop what is begun.
+    case.desired = Desired::Migrated;
+    let mut disabled = seen(1, AllowedState::Disabled);
+    disabled.image.as_mut().expect("an image").state = ImageState::Disabled;
+    case.foreign.insert(image_id(1), disabled);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_NOT_SHARED));
+    assert_eq!(case.status.consumers[0].state, ConsumerState::PuttingBack);
+    case.foreign.insert(image_id(1), seen(1, AllowedState::Disabled));
+    drop(move_of(case.settle()));
+}
+
+#[test]
 fn the_original_is_looked_at_before_anything_is_put_back_to_it_also_where_nothing_is_on_record() {
     let mut case = moved();
     case.status.consumers.clear();

@@ -104,6 +104,70 @@ fn a_copy_that_is_back_and_under_another_key_is_not_called_verified() {
 }
 
 #[test]
+fn what_is_not_known_of_a_copy_when_its_original_goes_is_told_by_its_encryption_once_the_copy_shows() {
+    // The copy does not show for a moment, and the original goes meanwhile.
+    let (mut case, id) = finished();
+    let was = lose(&mut case, &id, Loss::Missing);
+    case.settle();
+    assert_eq!(said(&case, conditions::VERIFIED).0, "Unknown");
+    let promoted = said(&case, conditions::PROMOTED).2.to_owned();
+    case.world.images.remove(&image_id(1));
+    case.world.images.insert(id.clone(), was);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
+    assert_eq!(published_copy(&case.status), Some(id.as_str()));
+    assert_eq!(said(&case, conditions::COPIED).0, "True");
+    assert_eq!(
+        said(&case, conditions::PROMOTED).2,
+        promoted,
+        "whom it is shared with is not lost"
+    );
+    is_at_rest(&mut case);
+
+    // A snapshot is under another key, and somebody mends that once the original is gone.
+    let (mut case, id) = finished();
+    let snapshot = case.world.images[&id].volumes().next().expect("a volume").2.clone();
+    let under = |case: &mut Case, number| {
+        case.world.snapshots.get_mut(&snapshot).expect("known").key = Some(key(number));
+    };
+    under(&mut case, 2);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::COPY_NOT_ENCRYPTED));
+    case.world.images.remove(&image_id(1));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
+    assert_eq!(published_copy(&case.status), None);
+    under(&mut case, 1);
+    case.settle();
+    assert_eq!(published_copy(&case.status), Some(id.as_str()));
+    is_at_rest(&mut case);
+}
+
+#[test]
+fn what_kept_consumers_from_being_put_back_is_not_said_any_more_once_the_original_is_gone() {
+    let (mut case, _) = moved();
+    case.desired = Desired::RolledBack;
+    case.change_copy(&image_id(1), |original| original.state = ImageState::Disabled);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::IMAGE_DISABLED));
+    case.desired = Desired::Migrated;
+    case.world.images.remove(&image_id(1));
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
+    let (is, why, _) = said(&case, conditions::CONSUMERS_MOVED);
+    assert_eq!((is, why), ("True", reason::SUCCEEDED));
+    is_at_rest(&mut case);
+}
+
+#[test]
+fn a_copy_that_is_launched_and_is_no_more_is_asked_for_once_until_another_one_is_to_be_made() {
+    let (mut case, id) = moved();
+    lose(&mut case, &id, Loss::Missing);
+    case.now += 3600;
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
+    is_at_rest(&mut case);
+    // Nothing launches it any more, and it is asked for again before its place is taken.
+    case.status.consumers.clear();
+    let steps = case.steps();
+    assert_eq!(steps[0].then, Next::Ask(Question::Absence(id)));
+}
+
+#[test]
 fn what_was_moved_to_a_copy_that_goes_after_its_original_is_said_until_the_copy_is_back() {
     for loss in LOSSES {
         for desired in [Desired::Migrated, Desired::RolledBack] {
@@ -252,11 +316,38 @@ fn under_audit_consumers_of_a_copy_that_is_gone_or_disabled_are_said() {
             assert!(message.contains(fix), "{message}");
             assert_eq!(published_copy(&case.status), None);
             is_at_rest(&mut case);
-            case.world.images.insert(id, was);
+            case.world.images.insert(id.clone(), was);
             assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::AUDIT));
             assert!(!said(&case, conditions::CONSUMERS_MOVED).2.contains("is no more"));
             is_at_rest(&mut case);
+            // It goes once more.
+            lose(&mut case, &id, loss);
+            assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
+            is_at_rest(&mut case);
         }
+    }
+}
+
+#[test]
+fn a_copy_that_is_back_and_disabled_is_not_said_to_be_no_more() {
+    for mode in [Mode::Audit, Mode::Enforce] {
+        let (mut case, id) = moved();
+        case.settings.mode = mode;
+        let was = lose(&mut case, &id, Loss::Missing);
+        case.now += 3600;
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
+        case.world.images.insert(id.clone(), was);
+        lose(&mut case, &id, Loss::Disabled);
+        assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
+        assert!(said(&case, conditions::READY).2.contains("is disabled"), "{mode:?}");
+        assert_eq!(said(&case, conditions::COPIED).0, "True", "{mode:?}");
+        assert_eq!(
+            conditions::find(&case.status.conditions, conditions::VERIFIED),
+            None,
+            "{mode:?}"
+        );
+        assert_eq!(said(&case, conditions::PROMOTED).1, reason::COPY_DISABLED, "{mode:?}");
+        is_at_rest(&mut case);
     }
 }
 
