@@ -28,6 +28,8 @@ pub struct Present {
     pub begun: bool,
     /// Whether it is stalled, and the selector does not mean its image any more.
     pub dismissed: bool,
+    /// Whether it [is the record](is_record) of consumers that were moved.
+    pub is_record: bool,
     /// Whether it [cannot go on for its image's own sake](is_blocked_by_image).
     pub aside: bool,
     /// Whether it is [history that is old enough](is_history), and [of no more use](is_of_use).
@@ -59,6 +61,11 @@ pub fn is_exhausted_for_its_own_sake(status: &AMIMigrationStatus, is_explained: 
     stalled_for(status) == Some(reason::ATTEMPTS_EXHAUSTED) && is_explained()
 }
 
+/// Whether a migration is done or stuck, so that nobody has to wait for it.
+pub fn is_settled(status: &AMIMigrationStatus) -> bool {
+    status.state == Some(MigrationState::Completed) || conditions::is_true(&status.conditions, conditions::STALLED)
+}
+
 fn stalled_for(status: &AMIMigrationStatus) -> Option<&str> {
     let stalled = conditions::find(&status.conditions, conditions::STALLED);
     stalled.filter(|c| c.status == "True").map(|c| c.reason.as_str())
@@ -74,7 +81,13 @@ pub fn is_history(status: &AMIMigrationStatus, ttl: Duration, now: Timestamp) ->
 /// Whether a migration whose original is gone is of use for as long as that is so: consumers were moved to its copy, and it is the record
 /// of that, or the copy is there and the policy has a map, in which it stands for the original.
 pub fn is_of_use(status: &AMIMigrationStatus, is_copy_there: bool, is_mapped: bool) -> bool {
-    is_copy_there && is_mapped || status.consumers.iter().any(moving::may_launch_copy)
+    is_copy_there && is_mapped || is_record(status)
+}
+
+/// Whether a migration is the record of consumers that may launch its copy: nothing else says what they launched before, or that somebody
+/// wants them put back.
+pub fn is_record(status: &AMIMigrationStatus) -> bool {
+    status.consumers.iter().any(moving::may_launch_copy)
 }
 
 /// What is to be created and deleted.
@@ -83,14 +96,14 @@ pub struct Changes {
     /// Images that get a migration, oldest first.
     pub create: Vec<ImageId>,
     /// Images whose migration goes: nothing was begun and it is not wanted, or not under this key, any more, or it
-    /// could not go on and the image was exempted, or its original has been gone for long.
+    /// could not go on, nothing was moved to its copy and the image was exempted, or its original has been gone for long.
     pub delete: Vec<ImageId>,
 }
 
 /// Compares the wanted migrations with those that are there.
 ///
 /// One that has begun is finished and then says what became of its image, unless it cannot go on and a person exempts
-/// the image. `known` tells whether the inventory shows an
+/// the image; one to whose copy consumers were moved stays also then. `known` tells whether the inventory shows an
 /// image at all; a migration of one that is gone ends as such by itself. Images in `taken` have a migration of somebody else.
 pub fn changes(
     wanted: &[Wanted],
@@ -104,7 +117,7 @@ pub fn changes(
     let mut changes = Changes::default();
     for migration in present {
         let right = wanted_ids.contains(&migration.source) && migration.key == key.as_str();
-        let idle = !migration.begun && !right || migration.dismissed;
+        let idle = !migration.begun && !right || migration.dismissed && !migration.is_record;
         let is_known = known(&migration.source);
         let unwanted = idle && migration.state != MigrationState::Completed && is_known;
         if unwanted || migration.history && !is_known {
@@ -156,6 +169,7 @@ mod tests {
             state,
             begun,
             dismissed: false,
+            is_record: false,
             aside: false,
             history: false,
         }
@@ -277,6 +291,11 @@ mod tests {
                 ..AMIMigrationStatus::default()
             };
             assert_eq!(is_of_use(&status, is_copy_there, is_mapped), expected, "{status:?}");
+            assert_eq!(
+                is_record(&status),
+                expected && !(is_copy_there && is_mapped),
+                "{status:?}"
+            );
         }
     }
 
@@ -312,6 +331,11 @@ mod tests {
             dismissed(4, Completed),
             // Every call of it was refused.
             present(5, 1, Copying, false),
+            // Consumers launch its copy, and are to be put back to an original that is disabled.
+            Present {
+                is_record: true,
+                ..dismissed(6, Promoting)
+            },
         ];
         let changes = super::changes(&[], &there, &nobody(), &key(1), |_| true);
         assert_eq!(changes.delete, [image_id(1), image_id(2), image_id(5)]);

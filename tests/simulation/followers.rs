@@ -154,8 +154,8 @@ impl Names {
     }
 }
 
-/// The copy that consumers were moved to, and that a process has put another one in the place of.
-pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration) -> Option<Broken> {
+/// Whether consumers may launch a migration's copy, by what is on record.
+pub(crate) fn has_moved(migration: &AMIMigration) -> bool {
     let launches = |row: &MovedConsumer| {
         let is_begun = matches!(
             row.state,
@@ -163,7 +163,12 @@ pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration) -> Option<Bro
         );
         is_begun && row.previous.is_some()
     };
-    let known = copy_of(before).filter(|_| rows(before).any(launches))?;
+    rows(migration).any(launches)
+}
+
+/// The copy that consumers were moved to, and that a process has put another one in the place of.
+pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration) -> Option<Broken> {
+    let known = copy_of(before).filter(|_| has_moved(before))?;
     (copy_of(after) != Some(known)).then(|| {
         let how = format!("{}: consumers were moved to {known}", after.name_any());
         Broken::new(Promise::NothingForgotten, how)

@@ -359,7 +359,7 @@ pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration, world: &model
 }
 
 /// What a migration had on record that a process has deleted: a copy that is there. One that cannot go on may be
-/// deleted when its image was exempted.
+/// deleted when its image was exempted, unless consumers were moved to its copy.
 pub(crate) fn drops(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Option<Broken> {
     if followers::is_follower(migration) {
         return followers::drops(migration, world, notes);
@@ -367,7 +367,8 @@ pub(crate) fn drops(migration: &AMIMigration, world: &model::World, notes: &Note
     let status = migration.status.as_ref()?;
     let image = status.copy.as_ref()?.image_id.as_ref()?;
     let is_stalled = conditions::is_true(&status.conditions, conditions::STALLED);
-    let is_lost = !is_stalled && has_copy(migration, image, world);
+    let may_go = is_stalled && !followers::has_moved(migration);
+    let is_lost = !may_go && has_copy(migration, image, world);
     is_lost.then(|| forgotten(migration, &format!("with all of it, the copy {image}")))
 }
 

@@ -63,6 +63,7 @@ impl TargetReconciler<'_> {
                 state: migration_state(m),
                 begun: has_begun(m),
                 dismissed: is_stalled(m) && self.leaves_alone(&inventory, source),
+                is_record: m.status.as_ref().is_some_and(migrations::is_record),
                 aside: m.status.as_ref().is_some_and(|status| is_aside(source, status)),
                 history: m.status.as_ref().is_some_and(|status| is_history(m, status)),
             })
