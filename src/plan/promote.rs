@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::{
-    AMIMigrationStatus, LaunchPermissions, MigrationState, PromotionSettings, PublishedSettings, TagPublication,
-    conditions,
-};
+use crate::api::{AMIMigrationStatus, LaunchPermissions, PromotionSettings, PublishedSettings, TagPublication};
 use crate::domain::{Image, InstanceTypes, LaunchPermission, Tags};
+use crate::plan::migrations;
 
 /// AWS allows a resource this many tags.
 const MAX_TAGS: usize = 50;
@@ -45,11 +43,7 @@ pub enum Blocked {
 /// Whether copies of younger originals wait for the tags of this migration's copy: people pick «the newest image with this tag». Not once
 /// it has what `settings` say, whatever becomes of what launches its original, and not for what a person has to see to.
 pub fn is_waited_for(status: Option<&AMIMigrationStatus>, settings: &PublishedSettings) -> bool {
-    status.is_none_or(|status| {
-        let is_settled = status.state == Some(MigrationState::Completed)
-            || conditions::is_true(&status.conditions, conditions::STALLED);
-        !is_settled && status.promotion.as_ref() != Some(settings)
-    })
+    status.is_none_or(|status| !migrations::is_settled(status) && status.promotion.as_ref() != Some(settings))
 }
 
 /// What is to be published. What the original forbids comes first, so that nobody can launch what it would not let them; then launch
@@ -163,6 +157,7 @@ pub fn publishable_tags(source: &Image) -> Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{MigrationState, conditions};
     use crate::domain::Watermark;
     use crate::plan::testing::{account, at, image};
 

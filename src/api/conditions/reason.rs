@@ -46,7 +46,8 @@ pub const PROMOTING: &str = "Promoting";
 pub const ADOPTED: &str = "Adopted";
 /// The last attempt failed, and another one follows. Wait.
 pub const COPY_FAILED: &str = "CopyFailed";
-/// The original is gone; its copy stays. Nothing to fix.
+/// The original is gone; its copy stays. Nothing to fix, but on `ConsumersMoved`: a rollback has nothing to put consumers back to. Change
+/// them, or take the rollback back.
 pub const SOURCE_GONE: &str = "SourceGone";
 
 /// The image has an AWS Marketplace product code of another owner and cannot be copied. Ask the owner for an

@@ -13,14 +13,13 @@ use super::memory::CallProblem;
 use super::registry::AccountView;
 use super::targets::is_controlled_by;
 use super::{Context, policy};
-use crate::api::conditions;
 use crate::api::{AMIEncryptionTarget, AMIMigration, AMIMigrationStatus, MigrationState, TagPublication};
 use crate::aws::Session;
 use crate::domain::Malformed;
 use crate::plan::allowance::Urgency;
 use crate::plan::naming::CopyIdentity;
 use crate::plan::step::{self, Answers, Effect, Facts, Next, Question, Step};
-use crate::plan::{moving, promote, proof, source_keys};
+use crate::plan::{migrations, moving, promote, proof, source_keys};
 
 mod asking;
 mod calls;
@@ -288,7 +287,5 @@ fn copy_identity(migration: &AMIMigration) -> Result<CopyIdentity, Malformed> {
 
 /// Whether a migration is done or stuck, so that nobody has to wait for it.
 fn is_settled(migration: &AMIMigration) -> bool {
-    migration.status.as_ref().is_some_and(|status| {
-        status.state == Some(MigrationState::Completed) || conditions::is_true(&status.conditions, conditions::STALLED)
-    })
+    migration.status.as_ref().is_some_and(migrations::is_settled)
 }

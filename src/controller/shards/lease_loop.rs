@@ -33,7 +33,7 @@ struct Keeping<'a> {
     /// Whether requests for Leases are not answered, which is said once.
     is_unanswered: AtomicBool,
     /// Whether nothing came back when the Leases were last looked at. That is said once, and what follows from it is not.
-    is_out: bool,
+    is_unreachable: bool,
 }
 
 pub(super) async fn keep(
@@ -54,7 +54,7 @@ pub(super) async fn keep(
         rests: Duration::ZERO,
         contradicted: None,
         is_unanswered: AtomicBool::new(false),
-        is_out: false,
+        is_unreachable: false,
     };
     let mut shutdown = Either::Left(Box::pin(shutdown));
     loop {
@@ -78,14 +78,14 @@ impl Keeping<'_> {
     /// Looks at the Leases if that is due, does what is to be done, and says when there is more.
     async fn turn(&mut self) -> Duration {
         let now = self.clock.monotonic();
-        let was_out = self.is_out;
+        let was_unreachable = self.is_unreachable;
         if now >= self.keeper.look_due().max(self.rests) && !self.keeper.has_retired() {
             self.look().await;
         }
         let now = self.clock.monotonic();
         let planned = self.keeper.plan(now, |shard| self.shards.is_idle(shard));
         self.tell(&planned);
-        tell_lost(&planned.lost, was_out || self.is_out);
+        tell_lost(&planned.lost, was_unreachable || self.is_unreachable);
         for shard in &planned.lost {
             self.shards.lose(*shard);
             self.leaving.remove(shard);
@@ -117,7 +117,7 @@ impl Keeping<'_> {
         let sent = self.clock.monotonic();
         let answer = self.in_time(self.leases.list()).await;
         let answered = self.clock.monotonic();
-        self.is_out = answer
+        self.is_unreachable = answer
             .as_ref()
             .is_none_or(|answer| answer.as_ref().is_err_and(is_unreachable));
         match answer {
