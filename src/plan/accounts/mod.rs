@@ -22,7 +22,7 @@ pub(super) use say::{not_known, waits};
 pub const EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// What AWS Organizations is asked for, and by whom. Another one is another question: what was answered to the former says nothing.
-#[derive(Debug, Clone, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Which accounts.
     pub of: AccountsOf,
@@ -34,14 +34,6 @@ pub struct Source {
     pub external_id: Option<String>,
     /// Whether nothing tells the partition, so that it is that of most accounts.
     pub is_partition_assumed: bool,
-}
-
-/// What tells the partition may come and go, and is asked the same.
-impl PartialEq for Source {
-    fn eq(&self, other: &Self) -> bool {
-        let own = (&self.of, self.partition, &self.role_arn, &self.external_id);
-        own == (&other.of, other.partition, &other.role_arn, &other.external_id)
-    }
 }
 
 impl Source {
@@ -66,6 +58,12 @@ impl Source {
             role_arn: from.role_arn.clone(),
             external_id: from.external_id.clone(),
         })
+    }
+
+    /// Whether the same is asked in the same way. What tells the partition may come and go.
+    fn is_same_question(&self, other: &Self) -> bool {
+        let own = (&self.of, self.partition, &self.role_arn, &self.external_id);
+        own == (&other.of, other.partition, &other.role_arn, &other.external_id)
     }
 
     /// What is to be said besides of a read that has failed, where the organization may be in another partition.
@@ -112,7 +110,8 @@ impl AccountWatch {
     /// fails.
     pub fn ask(&mut self, source: &Source, generation: Option<i64>, present: impl FnOnce() -> BTreeSet<AccountId>) {
         let is_first = self.source.is_none();
-        if self.source.as_ref() != Some(source) {
+        let known = self.source.as_ref();
+        if known.is_none_or(|known| !known.is_same_question(source)) {
             self.read = None;
             // What the former question left out counts no more.
             self.known.asked_anew();

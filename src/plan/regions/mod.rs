@@ -33,7 +33,7 @@ pub const EVERY: Duration = Duration::from_secs(60 * 60);
 const APART: Duration = Duration::from_secs(5 * 60);
 
 /// Who is asked for the regions of an account. Another one is asked anew.
-#[derive(Debug, Clone, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The account, and the region that is asked in.
     pub scope: Scope,
@@ -45,14 +45,12 @@ pub struct Source {
     pub is_partition_assumed: bool,
 }
 
-/// What tells the partition may come and go, and is asked the same.
-impl PartialEq for Source {
-    fn eq(&self, other: &Self) -> bool {
+impl Source {
+    /// Whether the same is asked in the same way. What tells the partition may come and go.
+    fn is_same_question(&self, other: &Self) -> bool {
         self.scope == other.scope && self.role_arn == other.role_arn && self.external_id == other.external_id
     }
-}
 
-impl Source {
     /// What is to be said besides of a read that has failed, where the account may be in another partition.
     pub fn doubt(&self, error: &AwsError) -> Option<String> {
         const FIELD: &str = "its roleARN or a region in defaults.regions";
@@ -299,7 +297,7 @@ impl RegionWatches {
     /// Whether this is what is asked for now.
     pub fn asks(&self, source: &Source) -> bool {
         let watch = self.watches.get(&source.scope.account);
-        watch.is_some_and(|watch| watch.source == *source)
+        watch.is_some_and(|watch| watch.source.is_same_question(source))
     }
 
     /// The regions that an account has by the reads, those too that a policy leaves out.
@@ -318,7 +316,7 @@ impl RegionWatches {
 
     fn of(&mut self, source: &Source) -> Option<&mut Watch> {
         let watch = self.watches.get_mut(&source.scope.account)?;
-        (watch.source == *source).then_some(watch)
+        watch.source.is_same_question(source).then_some(watch)
     }
 }
 
@@ -340,7 +338,7 @@ impl Watch {
 
     /// It is asked for again; `present` are the regions with targets, where the spec has changed.
     fn ask(&mut self, source: Source, present: Option<BTreeSet<Region>>) {
-        if self.source != source {
+        if !self.source.is_same_question(&source) {
             self.read = None;
             self.was_read = false;
             self.known.asked_anew();

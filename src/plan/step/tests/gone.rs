@@ -95,11 +95,16 @@ fn a_copy_that_is_back_and_under_another_key_is_not_called_verified() {
     let was = lose(&mut case, &id, Loss::Missing);
     case.settle();
     let snapshot = was.volumes().next().expect("a volume").2.clone();
-    case.world.images.insert(id, was);
+    case.world.images.insert(id.clone(), was);
     case.world.snapshots.get_mut(&snapshot).expect("known").key = Some(key(2));
     assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
     assert_eq!(published_copy(&case.status), None);
     assert!(!conditions::is_true(&case.status.conditions, conditions::VERIFIED));
+    is_at_rest(&mut case);
+    // It goes once more.
+    lose(&mut case, &id, Loss::Missing);
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::SOURCE_GONE));
+    assert_eq!(said(&case, conditions::COPIED).1, reason::COPY_GONE);
     is_at_rest(&mut case);
 }
 
