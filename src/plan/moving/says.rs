@@ -1,5 +1,7 @@
 //! What the condition `ConsumersMoved` says, and Events of single consumers.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::{Original, Pass, Then, is_left};
 use crate::api::conditions::{Status, reason};
 use crate::api::labels::TAG_HOLD;
@@ -8,6 +10,8 @@ use crate::domain::{ImageId, Tags};
 
 /// So many consumers are named in a sentence.
 const NAMED: usize = 5;
+/// How it ends what is said where somebody holds consumers that are to be put back.
+const ONCE_REMOVED: &str = "put back once the tag is removed.";
 
 /// What an Event tells of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,11 @@ pub fn held_by_tag(source: Original<'_>, copy: &ImageId, copy_tags: Option<&Tags
     ))
 }
 
+/// Whether it is a tag of single consumers that this condition says to hold something: everything else goes on.
+pub fn is_of_consumer(said: &Condition) -> bool {
+    said.reason == reason::HELD && said.message.ends_with(ONCE_REMOVED)
+}
+
 impl Pass<'_> {
     /// Why no consumer is moved or put back, where somebody does not want that.
     pub(super) fn held(&self) -> Option<String> {
@@ -82,6 +91,16 @@ impl Pass<'_> {
                 (Status::False, reason::CONSUMERS_UNREAD, message.to_owned())
             }
             _ if self.held().is_some() => (Status::False, reason::HELD, self.held().unwrap_or_default()),
+            (_, Then::Later(wait)) if !self.tagged.is_empty() && !wait.is_zero() => {
+                let (has, they_are) = match self.tagged.len() {
+                    1 => ("has", "it is"),
+                    _ => ("have", "they are"),
+                };
+                let mut tagged = self.tagged.clone();
+                tagged.sort();
+                let message = format!("{} {has} the tag {TAG_HOLD}: {they_are} {ONCE_REMOVED}", named(&tagged));
+                (Status::False, reason::HELD, message)
+            }
             (Desired::RolledBack, Then::Rest) => {
                 let back = count(&[ConsumerState::PutBack]);
                 let message = format!("{} as before.{}", are(back, "launches", "launch"), remark(left));
