@@ -10,8 +10,8 @@ use crate::domain::{ImageId, Tags};
 
 /// So many consumers are named in a sentence.
 const NAMED: usize = 5;
-/// How it ends what is said where somebody holds consumers that are to be put back.
-const ONCE_REMOVED: &str = "put back once the tag is removed.";
+/// How it begins what is said where somebody holds consumers that are to be put back.
+const TO_BE_PUT_BACK: &str = "Consumers that are to be put back have the tag ";
 
 /// What an Event tells of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn held_by_tag(source: Original<'_>, copy: &ImageId, copy_tags: Option<&Tags
 
 /// Whether it is a tag of single consumers that this condition says to hold something: everything else goes on.
 pub fn is_of_consumer(said: &Condition) -> bool {
-    said.reason == reason::HELD && said.message.ends_with(ONCE_REMOVED)
+    said.reason == reason::HELD && said.message.starts_with(TO_BE_PUT_BACK)
 }
 
 impl Pass<'_> {
@@ -92,13 +92,9 @@ impl Pass<'_> {
             }
             _ if self.held().is_some() => (Status::False, reason::HELD, self.held().unwrap_or_default()),
             (_, Then::Later(wait)) if !self.tagged.is_empty() && !wait.is_zero() => {
-                let (has, they_are) = match self.tagged.len() {
-                    1 => ("has", "it is"),
-                    _ => ("have", "they are"),
-                };
                 let mut tagged = self.tagged.clone();
                 tagged.sort();
-                let message = format!("{} {has} the tag {TAG_HOLD}: {they_are} {ONCE_REMOVED}", named(&tagged));
+                let message = format!("{TO_BE_PUT_BACK}{TAG_HOLD}: remove it from {}.", named(&tagged));
                 (Status::False, reason::HELD, message)
             }
             (Desired::RolledBack, Then::Rest) => {

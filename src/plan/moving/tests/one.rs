@@ -307,13 +307,11 @@ fn what_somebody_holds_while_it_is_to_be_put_back_says_so_and_is_put_back_once_n
         parts: vec![pins(Place::Template, 1)],
         ..Case::new()
     };
-    let one = "has the tag amiseal.dev/hold: it is put back once the tag is removed.";
-    let all = "have the tag amiseal.dev/hold: they are put back once the tag is removed.";
-    for (mut case, who, what) in [
-        (template, "LaunchTemplate lt-1", one),
-        (parameter, "Parameter /golden/web", one),
-        (labelled, "Parameter /golden/web", one),
-        (group, "AutoScalingGroup fleet, LaunchTemplate lt-1", all),
+    for (mut case, who) in [
+        (template, "LaunchTemplate lt-1"),
+        (parameter, "Parameter /golden/web"),
+        (labelled, "Parameter /golden/web"),
+        (group, "AutoScalingGroup fleet, LaunchTemplate lt-1"),
     ] {
         assert_eq!(case.settle(), Then::Rest, "{who}");
         let changes = case.changes.len();
@@ -325,7 +323,8 @@ fn what_somebody_holds_while_it_is_to_be_put_back_says_so_and_is_put_back_once_n
             (Then::Later(TURN), changes),
             "{who}"
         );
-        let says = Some((Status::False, reason::HELD, format!("{who} {what}")));
+        let message = format!("Consumers that are to be put back have the tag amiseal.dev/hold: remove it from {who}.");
+        let says = Some((Status::False, reason::HELD, message.clone()));
         let outcome = case.decide(0);
         assert_eq!((&outcome.says, outcome.look_again), (&says, Some(TURN)));
         // Nobody else is held by it, as by the tag of an image.
@@ -335,12 +334,7 @@ fn what_somebody_holds_while_it_is_to_be_put_back_says_so_and_is_put_back_once_n
             generation: None,
             now: Timestamp::UNIX_EPOCH,
         };
-        writer.set(
-            conditions::CONSUMERS_MOVED,
-            Status::False,
-            reason::HELD,
-            &format!("{who} {what}"),
-        );
+        writer.set(conditions::CONSUMERS_MOVED, Status::False, reason::HELD, &message);
         assert!(said.iter().all(is_of_consumer));
         say_of_image(&mut said);
         assert!(!said.iter().any(is_of_consumer));

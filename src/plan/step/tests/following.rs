@@ -339,7 +339,8 @@ fn a_tag_on_a_consumer_of_the_owner_holds_that_one_alone() {
         generation: None,
         now: at(0),
     };
-    let message = "LaunchTemplate lt-1 has the tag amiseal.dev/hold: it is put back once the tag is removed.";
+    let message =
+        "Consumers that are to be put back have the tag amiseal.dev/hold: remove it from LaunchTemplate lt-1.";
     write.set(
         conditions::CONSUMERS_MOVED,
         conditions::Status::False,
