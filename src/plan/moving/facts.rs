@@ -120,6 +120,8 @@ pub struct Facts<'a> {
     pub access: Option<&'a Option<KeyAccess>>,
     /// Whether it is this image's turn.
     pub turn: Turn,
+    /// Whether the migration is stalled, as its status says: then others do not wait for what it has begun.
+    pub stalled: bool,
     /// How many moves of the policy have failed that nobody has looked at yet.
     pub failures: usize,
     /// How many groups of other images in the account and region are being refreshed.
@@ -150,6 +152,8 @@ pub enum Then {
     Rest,
     /// Nothing now: look again then.
     Later(Duration),
+    /// The same, as others are at it that did not wait for what AWS has refused: what is said of that stays said.
+    Behind(Duration),
     /// Nothing before a person has acted.
     Stalled(Problem),
     /// Read this consumer, and this besides.

@@ -118,7 +118,7 @@ fn is_held(facts: Facts<'_>, owner: &AMIMigration, active: bool) -> bool {
         return facts.record.desired == Desired::Migrated;
     }
     let said = said(owner, conditions::CONSUMERS_MOVED);
-    active && said.is_some_and(|said| said.reason == reason::HELD)
+    active && said.is_some_and(|said| said.reason == reason::HELD && !moving::is_of_consumer(said))
 }
 
 fn said<'m>(owner: &'m AMIMigration, type_: &str) -> Option<&'m Condition> {

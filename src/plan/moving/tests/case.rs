@@ -53,6 +53,8 @@ pub(super) struct Case {
     pub(super) approval: Approval,
     pub(super) desired: Desired,
     pub(super) turn: Turn,
+    /// Whether AWS has refused what is on record.
+    pub(super) stalled: bool,
     pub(super) failures: usize,
     /// The versions of the parameter that amiseal has made.
     pub(super) by_amiseal: Vec<i64>,
@@ -106,6 +108,7 @@ impl Case {
             approval: Approval::Pending,
             desired: Desired::Migrated,
             turn: Turn::Free,
+            stalled: false,
             failures: 0,
             by_amiseal: Vec::new(),
             allows: true,
@@ -309,6 +312,7 @@ impl Case {
                 seen: &seen,
                 access: access.as_ref(),
                 turn: self.turn,
+                stalled: self.stalled,
                 failures: self.failures,
                 system_time: at(self.now),
                 refreshing: self.refreshing,

@@ -331,6 +331,27 @@ fn a_tag_on_the_image_holds_it_for_everybody_whatever_is_wanted() {
 }
 
 #[test]
+fn a_tag_on_a_consumer_of_the_owner_holds_that_one_alone() {
+    let mut case = moved();
+    let owner = owner(&mut case).status.as_mut().expect("a status");
+    let mut write = conditions::Writer {
+        conditions: &mut owner.conditions,
+        generation: None,
+        now: at(0),
+    };
+    let message =
+        "Consumers that are to be put back have the tag amiseal.dev/hold: remove it from LaunchTemplate lt-1.";
+    write.set(
+        conditions::CONSUMERS_MOVED,
+        conditions::Status::False,
+        reason::HELD,
+        message,
+    );
+    case.desired = Desired::RolledBack;
+    drop(move_of(case.settle()));
+}
+
+#[test]
 fn nothing_is_put_back_to_an_original_that_the_account_cannot_launch_any_more() {
     let mut case = moved();
     case.desired = Desired::RolledBack;
