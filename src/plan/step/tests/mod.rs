@@ -50,6 +50,10 @@ static NOTHING_ASKED: Answers = Answers {
     unscanned: None,
 };
 static NOTHING_FOREIGN: BTreeMap<ImageId, ForeignCopy> = BTreeMap::new();
+static NOTHING_FRESH: Fresh = Fresh {
+    key_access: false,
+    images: BTreeSet::new(),
+};
 static NOTHING_SEEN: BTreeMap<ConsumerKey, Seen> = BTreeMap::new();
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
@@ -255,6 +259,7 @@ impl Case {
                 consumers: &NOTHING_SEEN,
                 key_access: None,
                 foreign: &NOTHING_FOREIGN,
+                fresh: &NOTHING_FRESH,
             },
             grants: Grants {
                 copy: self.admitted,
