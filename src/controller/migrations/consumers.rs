@@ -24,7 +24,7 @@ use crate::plan::access::shared_read::Ask;
 use crate::plan::access::who::{self, Needs};
 use crate::plan::moving::{self, ConsumerKey, Seen, Told, Turn, pace};
 use crate::plan::problem;
-use crate::plan::step::{self, Answer, Facts};
+use crate::plan::step::{self, Answer, Facts, Fresh};
 
 /// In which time no more consumers are moved than the policy allows.
 const A_DAY: f64 = 24.0 * 3600.0;
@@ -36,6 +36,8 @@ pub(super) struct Looked {
     pub(super) key_access: Option<Option<KeyAccess>>,
     /// What the account sees of images of others.
     pub(super) foreign: BTreeMap<ImageId, ForeignCopy>,
+    /// What of that something may be begun by.
+    pub(super) fresh: Fresh,
 }
 
 impl MigrationReconciler<'_> {
@@ -46,6 +48,7 @@ impl MigrationReconciler<'_> {
             consumers: memory.consumers(&self.uid, now),
             key_access: memory.key_access(&self.uid, self.picture_began()),
             foreign: self.known_foreign(),
+            fresh: memory.fresh(&self.uid, now),
         }
     }
 
@@ -89,13 +92,13 @@ impl MigrationReconciler<'_> {
         let principals: BTreeSet<Principal> = needs.into_keys().collect();
         let of_key = self.session_of_key();
         let access = self.key_access(of_key.as_ref().unwrap_or(session), &principals).await?;
-        let memory = &self.ctx.registry.memory;
-        memory.saw_key_access(&self.uid, self.picture_began(), access.clone());
+        let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
+        memory.saw_key_access(&self.uid, self.picture_began(), access.clone(), now);
         Ok(access)
     }
 
-    /// Reads it by this session: once for all migrations of the target with this key, and for each reading of what launches images there,
-    /// unless its grants matter here and did not to who asked before.
+    /// Reads it by this session: once in five minutes for all migrations of the target with this key, and for each reading of what launches
+    /// images there, unless its grants matter here and did not to who asked before.
     async fn key_access(
         &self,
         session: &Session,

@@ -85,6 +85,8 @@ pub struct Foreign<'a> {
     pub held: bool,
     /// What the account sees of the copy on record, where that was read.
     pub copy: Option<&'a ForeignCopy>,
+    /// Whether that was read so lately that something may be begun by it.
+    pub copy_is_fresh: bool,
 }
 
 /// What it is decided on.
@@ -118,6 +120,8 @@ pub struct Facts<'a> {
     pub seen: &'a BTreeMap<ConsumerKey, Seen>,
     /// Who may use the key, where that was read; the inner one is none where KMS does not show it.
     pub access: Option<&'a Option<KeyAccess>>,
+    /// Whether that was read so lately that something may be begun by it.
+    pub access_is_fresh: bool,
     /// Whether it is this image's turn.
     pub turn: Turn,
     /// Whether the migration is stalled, as its status says: then others do not wait for what it has begun.

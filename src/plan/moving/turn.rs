@@ -132,13 +132,31 @@ impl Pass<'_> {
         if refreshes && !self.may_refresh(key, false) {
             return false;
         }
-        pause.is_none_or(|pause| self.waits_for(pause))
+        match pause {
+            Some(pause) => self.waits_for(pause),
+            None => self.is_known_lately(),
+        }
     }
 
     fn waits_for(&mut self, (note, wait): (&'static str, Duration)) -> bool {
         self.note = Some(note);
         self.then = Some(Then::Later(wait));
         false
+    }
+
+    /// Whether it was read lately that the copy may be launched, since something is begun now: it may have been hours before this window.
+    /// Otherwise it is read again first.
+    fn is_known_lately(&mut self) -> bool {
+        let facts = self.facts;
+        if facts.foreign.is_some_and(|foreign| !foreign.copy_is_fresh) {
+            self.then = Some(Then::ReadCopy(facts.copy.clone()));
+            return false;
+        }
+        if !facts.aws_managed && !facts.access_is_fresh {
+            self.then = Some(Then::ReadAccess);
+            return false;
+        }
+        true
     }
 
     /// Whether whoever launches the original may use the copy's key, where that was read.

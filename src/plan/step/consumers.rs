@@ -104,6 +104,7 @@ impl Mover<'_> {
             picture: facts.account.picture,
             seen: &seen,
             access: facts.answers.key_access.as_ref().or(facts.memory.key_access),
+            access_is_fresh: facts.answers.key_access.is_some() || facts.memory.fresh.key_access,
             turn: facts.grants.turn,
             stalled: moving::is_stalled(&facts.record.status),
             failures: facts.grants.failures,

@@ -100,6 +100,38 @@ fn what_a_person_has_to_see_to_is_said_the_same_in_and_out_of_a_window_and_whoev
 }
 
 #[test]
+fn nothing_is_begun_by_what_was_read_of_the_key_long_before_the_window() {
+    for (what, pauses) in PAUSES {
+        let is_put_off = what != "nothing";
+        let case = |allowed, allows| {
+            let mut case = Case::new();
+            (case.allowed, case.allows) = (Some(allowed), allows);
+            pauses(&mut case);
+            case
+        };
+        // While it is put off, that was read, and nobody reads it again. Where it is not, nothing is on record before that was read.
+        let unread = case(true, false).decide_without_key();
+        assert!(unread.rows.is_empty(), "{what}");
+        assert_eq!(matches!(unread.then, Then::Later(_)), is_put_off, "{what}: {unread:?}");
+        assert_eq!(unread.then == Then::ReadAccess, !is_put_off, "{what}: {unread:?}");
+        // What it says by now counts.
+        let mut taken_away = case(true, false);
+        let then = taken_away.settle();
+        assert_eq!(taken_away.changes.len(), 0, "{what}");
+        let is_stalled = matches!(&then, Then::Stalled(problem) if problem.reason == reason::KEY_NOT_USABLE);
+        assert_eq!(is_stalled, !is_put_off, "{what}: {then:?}");
+        let mut allowed = case(true, true);
+        allowed.settle();
+        assert_eq!(allowed.default == 2, !is_put_off, "{what}");
+        // That they may not use it stays said until all is read again.
+        let mut refused = case(false, true);
+        let then = refused.settle();
+        let is_stalled = matches!(&then, Then::Stalled(problem) if problem.reason == reason::KEY_NOT_USABLE);
+        assert!(is_stalled && refused.changes.is_empty(), "{what}: {then:?}");
+    }
+}
+
+#[test]
 fn what_could_not_be_read_for_a_moment_changes_nothing_while_moving_is_put_off_anyway() {
     let unread: [(ErrorClass, Option<Cause>, bool); 6] = [
         (ErrorClass::Throttled, None, true),

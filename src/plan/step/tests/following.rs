@@ -222,6 +222,34 @@ fn nothing_is_moved_to_a_copy_that_the_account_may_not_launch() {
 }
 
 #[test]
+fn nothing_is_begun_by_what_the_account_was_allowed_to_launch_long_ago() {
+    use AllowedState::{Disabled, Enabled};
+    for (then, now, moves) in [
+        (Disabled, Disabled, true),
+        (Disabled, Enabled, false),
+        // A refusal stays said until all is read again.
+        (Enabled, Disabled, false),
+    ] {
+        let case_of = format!("{then:?} {now:?}");
+        let mut case = following();
+        case.now += 600;
+        case.known_foreign = [(image_id(1), seen(1, Disabled)), (image_id(101), seen(101, then))].into();
+        case.foreign.insert(image_id(101), seen(101, now));
+        let next = case.settle();
+        if moves {
+            drop(move_of(next));
+        } else {
+            assert_eq!(
+                (next, case.reason()),
+                (Next::Wait, reason::COPY_NOT_ALLOWED),
+                "{case_of}"
+            );
+            assert!(case.status.consumers.is_empty(), "{case_of}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_moved_without_an_approval_where_it_is_not_known_who_may_use_the_key() {
     let read = following().key_access;
     for access in [None, read] {
