@@ -9,7 +9,8 @@ impl Aws {
     pub async fn caller(&self, region: &Region) -> Result<Identity, AwsError> {
         const OPERATION: Operation = Operation::GetCallerIdentity;
         let config = aws_sdk_sts::config::Builder::from(self.config())
-            .region(aws_config::Region::new(region.as_str().to_owned()));
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .retry_classifier(self.renewal());
         let request = aws_sdk_sts::Client::from_conf(config.build());
         let answer = Box::pin(request.get_caller_identity().send()).await;
         let answer = answer.map_err(|error| AwsError::from_sdk(OPERATION, &error))?;

@@ -323,6 +323,11 @@ impl Aws {
         &self.shared.config
     }
 
+    /// That of the own credentials.
+    pub(super) fn renewal(&self) -> Renewal {
+        self.shared.renewal.clone()
+    }
+
     fn limits(&self, scope: &Scope) -> Arc<ScopeLimits> {
         let mut limits = lock(&self.limits);
         let of_scope = limits.entry(scope.clone()).or_insert_with(|| {

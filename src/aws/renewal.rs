@@ -109,10 +109,10 @@ mod tests {
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
-    use super::super::testing::{ACCOUNT, Answer, Wire, assumed, bench_with, identity, open, own, role};
+    use super::super::testing::{ACCOUNT, Answer, REGION, Wire, assumed, bench_with, identity, open, own, role};
     use super::super::{Access, SessionKey};
     use super::*;
-    use crate::domain::{AwsError, Cause};
+    use crate::domain::{AwsError, Cause, Region};
 
     /// Gives other credentials each time that it is asked, or the same ones again.
     #[derive(Debug, Clone)]
@@ -181,5 +181,25 @@ mod tests {
             (3, 2),
             "as often as any call, and others are asked for once"
         );
+    }
+
+    #[tokio::test]
+    async fn own_credentials_that_have_expired_are_renewed_also_where_aws_is_asked_whose_they_are() {
+        let wire = Wire::raw(|request| match request.signer.as_str() {
+            "OWN-0" => Answer::sts_error(403, "ExpiredToken", "expired"),
+            _ => Answer::ok(identity(ACCOUNT)),
+        });
+        let giver = Giver {
+            asked: Arc::default(),
+            has_others: true,
+        };
+        let provider = SharedCredentialsProvider::new(giver.clone());
+        let bench = bench_with(&wire, open(), |options| options.credentials = Some(provider)).await;
+        let partition = REGION.parse::<Region>().expect("a region").partition();
+        let session = bench.aws.organizations("production", partition, None).await;
+        assert_eq!(session.expect("a session").key().scope.account.as_str(), ACCOUNT);
+        let signers: Vec<String> = wire.requests().into_iter().map(|request| request.signer).collect();
+        assert_eq!(signers, ["OWN-0", "OWN-1"]);
+        assert_eq!(giver.asked.load(Ordering::SeqCst), 2);
     }
 }

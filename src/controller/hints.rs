@@ -15,7 +15,7 @@ use super::answers::is_unreachable;
 use super::apply::{FIELD_MANAGER, is_not_found};
 use crate::api::{AMIEncryptionTarget, labels};
 use crate::aws::{AwsError, Session};
-use crate::domain::{ImageId, QueueMessage, QueueUrl, Scope};
+use crate::domain::{ImageId, ImageState, QueueMessage, QueueUrl, Scope};
 use crate::plan::events::{self, Hint, HintWatch, Undeleted, Wanted, What};
 use crate::plan::problem;
 use crate::telemetry::Told;
@@ -174,11 +174,13 @@ impl Reader<'_> {
             let by = hint.by.as_deref();
             by.is_some_and(|by| events::is_own(by, &target.spec))
         };
-        // That a copy is there the migration sees that has asked for it. That one is gone is news.
-        let new = hint.image.as_ref().filter(|_| hint.what == What::NewImages);
-        if targets.iter().any(is_own) || new.is_some_and(|image| self.is_copy(&hint.scope, image)) {
+        // That a copy is there the migration sees that has asked for it. That one is gone is news, or that it is back.
+        let available = hint.image.as_ref().filter(|_| hint.what == What::NewImages);
+        let what = available.map_or(Some(hint.what), |image| self.of_available(&hint.scope, &targets, image));
+        let Some(what) = what.filter(|_| !targets.iter().any(is_own)) else {
             return Told::Own;
-        }
+        };
+        let hint = &Hint { what, ..hint.clone() };
         let (is_held, now) = (context.shards.holds(&hint.scope), context.clock.now());
         tracing::debug!(scope = %hint.scope, what = ?hint.what, "an event says that there is something to look at");
         // A target that is suspended makes no call, and is told nothing.
@@ -195,14 +197,18 @@ impl Reader<'_> {
         Told::Targets
     }
 
-    /// Whether a migration has an image on record as its copy.
-    fn is_copy(&self, scope: &Scope, image: &ImageId) -> bool {
-        let migrations = self.context.migrations_by_scope.of(scope);
-        migrations.iter().any(|migration| {
-            let status = migration.status.as_ref();
-            let copy = status.and_then(|status| status.copy.as_ref());
-            copy.is_some_and(|copy| copy.image_id.as_deref() == Some(image.as_str()))
-        })
+    /// What is to be looked at for an image that is available by now, by what is known of it.
+    fn of_available(&self, scope: &Scope, targets: &[Arc<AMIEncryptionTarget>], image: &ImageId) -> Option<What> {
+        let context = self.context;
+        let states = targets.iter().filter_map(|target| {
+            let uid = target.meta().uid.as_deref().unwrap_or_default();
+            context.registry.image_state(&target.name_any(), uid, image)
+        });
+        // Of several, the one that cannot be launched is news.
+        let known = states.min_by_key(|state| *state != ImageState::Disabled);
+        let migrations = context.migrations_by_scope.of(scope);
+        let migrations = migrations.iter().map(|migration| &**migration);
+        events::of_available(image, known, migrations, context.clock.system_time())
     }
 
     /// Tells other replicas of hints, each target once a minute.

@@ -15,7 +15,7 @@ use crate::domain::{AwsError, Image, ImageId, KeyAccess, Movable, Operation};
 use crate::plan::allowance::{Allowance, Urgency};
 use crate::plan::moving::{ConsumerKey, Seen};
 use crate::plan::obstacle::Problem;
-use crate::plan::step::KnownSince;
+use crate::plan::step::{Fresh, KnownSince};
 
 /// How long the watch may take to show our own last write.
 const CATCHES_UP: Duration = Duration::from_secs(600);
@@ -23,6 +23,9 @@ const CATCHES_UP: Duration = Duration::from_secs(600);
 const FRESH_FOR: Duration = Duration::from_secs(10);
 /// For how long what an account sees of others' images is taken as known, where nothing else says that it is old.
 const FOREIGN_FOR: Duration = Duration::from_secs(3600);
+/// For how long something is begun by what was read of who may launch a copy. That may be the answer to another migration of the target,
+/// and five minutes old itself.
+const BEGUN_BY_FOR: Duration = Duration::from_secs(300);
 /// A person or a backup writes a status once or twice; who does so more often is at it all the time.
 const IN_TURNS: u32 = 3;
 
@@ -60,8 +63,8 @@ struct OfMigration {
     put_off: Vec<Operation>,
     /// What was read of consumers of its image: for which reading of all of them, and when by the monotonic clock.
     consumers: BTreeMap<ConsumerKey, (Option<Timestamp>, Duration, Movable)>,
-    /// Who may use its key, and for which reading of consumers that was asked.
-    key_access: Option<(Option<Timestamp>, Option<KeyAccess>)>,
+    /// Who may use its key, for which reading of consumers that was asked, and when by the monotonic clock.
+    key_access: Option<(Option<Timestamp>, Duration, Option<KeyAccess>)>,
     /// What the account sees of images of others, none where AWS does not show one: for which reading of consumers that was asked, and when.
     foreign: BTreeMap<ImageId, (Option<Timestamp>, Duration, Option<Image>)>,
 }
@@ -236,16 +239,36 @@ impl Memory {
         seen.collect()
     }
 
-    /// Notes who may use a migration's key, while this reading of consumers was known.
-    pub(super) fn saw_key_access(&self, migration: &str, picture: Option<Timestamp>, access: Option<KeyAccess>) {
-        self.of_migration(migration, |known| known.key_access = Some((picture, access)));
+    /// Notes who may use a migration's key, at `now` of the monotonic clock, while this reading of consumers was known.
+    pub(super) fn saw_key_access(
+        &self,
+        migration: &str,
+        picture: Option<Timestamp>,
+        access: Option<KeyAccess>,
+        now: Duration,
+    ) {
+        self.of_migration(migration, |known| known.key_access = Some((picture, now, access)));
     }
 
     /// Who may use it, where that was asked for this reading.
     pub(super) fn key_access(&self, migration: &str, picture: Option<Timestamp>) -> Option<Option<KeyAccess>> {
         let migrations = lock(&self.migrations);
-        let (of, access) = migrations.get(migration)?.key_access.as_ref()?;
+        let (of, _, access) = migrations.get(migration)?.key_access.as_ref()?;
         (*of == picture).then(|| access.clone())
+    }
+
+    /// What was asked so lately, at `now` of the monotonic clock, that something may be begun by it.
+    pub(super) fn fresh(&self, migration: &str, now: Duration) -> Fresh {
+        let migrations = lock(&self.migrations);
+        let Some(known) = migrations.get(migration) else {
+            return Fresh::default();
+        };
+        let is_fresh = |at: &Duration| now.saturating_sub(*at) < BEGUN_BY_FOR;
+        let copies = known.foreign.iter().filter(|(_, (_, at, _))| is_fresh(at));
+        Fresh {
+            key_access: known.key_access.as_ref().is_some_and(|(_, at, _)| is_fresh(at)),
+            images: copies.map(|(image, _)| image.clone()).collect(),
+        }
     }
 
     /// Notes what a migration's account sees of another's image, while this reading of consumers was known.

@@ -51,6 +51,14 @@ impl Moves {
         }
         !is_taken
     }
+
+    /// Nothing has come of what this migration has begun last: nobody waits for that to show.
+    pub(super) fn end(&self, scope: &Scope, migration: &str) {
+        let mut moves = lock(&self.0);
+        if moves.get(scope).is_some_and(|begun| begun.migration == migration) {
+            moves.remove(scope);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -78,5 +86,10 @@ mod tests {
         assert!(!begin(&here, "a", 3, Some("1")));
         assert!(begin(&here, "a", 3, None), "the other one is gone");
         assert!(begin(&here, "b", 700, Some("1")), "it was never written");
+        assert!(!begin(&here, "a", 701, Some("1")));
+        moves.end(&here, "a");
+        assert!(!begin(&here, "a", 701, Some("1")), "it is another's");
+        moves.end(&here, "b");
+        assert!(begin(&here, "a", 701, Some("1")), "nothing has come of it");
     }
 }

@@ -21,7 +21,7 @@ use super::targets::OtherPolicies;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, labels};
 use crate::aws::{Session, SessionKey};
 use crate::clock::Clock;
-use crate::domain::{Guardrail, ImageId, Inventory, Scope};
+use crate::domain::{Guardrail, ImageId, ImageState, Inventory, Scope};
 use crate::plan::classify::Classified;
 use crate::plan::copy_budget::CopyBudget;
 use crate::plan::copy_watch::CopyWatch;
@@ -303,6 +303,14 @@ impl Registry {
         {
             change(Arc::make_mut(inventory));
         }
+    }
+
+    /// The state of an image as scans and looks have shown it last.
+    pub(super) fn image_state(&self, name: &str, uid: &str, image: &ImageId) -> Option<ImageState> {
+        let state = lock(&self.targets).get(name).cloned()?;
+        let state = lock(&state);
+        let inventory = state.inventory.as_ref().filter(|_| state.uid == uid)?;
+        inventory.images.get(image).map(|image| image.state)
     }
 
     /// Works on what is read once for all migrations of a target.

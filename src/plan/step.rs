@@ -36,7 +36,7 @@ mod statuses;
 mod transitions;
 
 use consumers::Mover;
-pub use facts::{Account, Answers, Facts, Follows, Grants, KnownSince, Memory, Record};
+pub use facts::{Account, Answers, Facts, Follows, Fresh, Grants, KnownSince, Memory, Record};
 pub use following::{offered, published_at, published_copy, was_begun};
 use statuses::{completed, progressing, stalled, waiting};
 pub use transitions::{Answer, Answered, Contradiction, Warning, answered, contradiction, was_refused};

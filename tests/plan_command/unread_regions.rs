@@ -75,7 +75,7 @@ fn an_account_whose_regions_cannot_be_read_is_named_with_the_reason_and_holds_up
     }
     assert_eq!(plan["totals"]["targets"], 4, "{plan:#}");
     assert_eq!(plan["totals"]["unreachable"], 2, "{plan:#}");
-    assert_eq!(plan["outcome"], "Problems");
+    assert_eq!(plan["outcome"], "problems");
 
     let ran = bench.plan(&policy(), &[]);
     assert_eq!(ran.code, 1, "{ran:#?}");
@@ -99,5 +99,5 @@ fn where_no_account_can_be_read_the_plan_is_not_one_of_nothing() {
     let plan = ran.json();
     assert_eq!(plan["targets"].as_array().map(Vec::len), Some(1), "{plan:#}");
     assert_eq!(plan["totals"]["unreachable"], 1, "{plan:#}");
-    assert_eq!(plan["outcome"], "Problems");
+    assert_eq!(plan["outcome"], "problems");
 }

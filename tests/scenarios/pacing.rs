@@ -3,14 +3,15 @@
 use amiseal::api::{
     AMIMigrationStatus, ConsumerState, ConsumerVersions, MigrationState, MovedConsumer, conditions::reason,
 };
-use ec2sim::{Edit, OwnerAct};
+use ec2sim::spec::AllowedCall;
+use ec2sim::{Act, Edit, Failure, FaultRule, OwnerAct};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::consumers::{old, using};
-use crate::harness::{ACCOUNT, REGION, Scenario, with};
+use crate::harness::{ACCOUNT, REGION, Scenario, on, with};
 use crate::moving::{launched, message, movable, moved, moving, want};
 
 const TEMPLATE: &str = "launchTemplates: [{name: web, versions: [{image: golden}]}]";
@@ -146,6 +147,57 @@ async fn after_too_many_failures_no_more_consumers_are_moved_until_somebody_has_
     scenario.apply(&moving(promotion)).await;
     moved(&scenario, reason::SUCCEEDED).await;
     assert_ne!(launched(&scenario, "web")[0], golden);
+    scenario.judged();
+}
+
+#[tokio::test]
+async fn a_consumer_that_aws_refuses_to_change_stops_no_other_image_and_is_moved_once_it_may_be() {
+    let images = [old("golden", ""), old("silver", "")];
+    let consumers = "launchTemplates: [{name: web, versions: [{image: silver}]}], \
+                     parameters: [{name: /golden, image: golden}]";
+    let mut world = movable(TEMPLATE);
+    world.accounts = crate::harness::world(&using(ACCOUNT, &images, consumers)).accounts;
+    world.expect.expected_denials.push(AllowedCall {
+        operation: Some("PutParameter".to_owned()),
+        ..AllowedCall::default()
+    });
+    let scenario = Scenario::new(world).await;
+    let denied = Failure {
+        code: "AccessDeniedException".to_owned(),
+        status: 400,
+        message: "You are not authorized to perform ssm:PutParameter.".to_owned(),
+    };
+    scenario.sim().add_fault(FaultRule {
+        name: Some("denied".to_owned()),
+        ..on("PutParameter", Act::FailBefore(denied))
+    });
+    let _replica = scenario.start().await;
+    let promotion = json!({"launchTemplates": "Update", "ssmParameters": "Update", "approval": "Manual"});
+    scenario.apply(&moving(promotion)).await;
+    let (golden, silver) = (scenario.image("golden"), scenario.image("silver"));
+    for image in [&golden, &silver] {
+        scenario.stalls(image, reason::APPROVAL_REQUIRED).await;
+    }
+    let approved = json!({"approval": "Approved", "approvedBy": "admin"});
+    want(&scenario, approved.clone()).await;
+    scenario.stalls(&golden, reason::ACCESS_DENIED).await;
+
+    let patch = Patch::Merge(json!({"spec": approved}));
+    let patched = scenario
+        .migrations()
+        .patch(&format!("{silver}.{REGION}"), &PatchParams::default(), &patch)
+        .await;
+    patched.expect("people may change it");
+    scenario
+        .until("the other image's template to be moved", async || {
+            (launched(&scenario, "web")[0] != silver).then_some(())
+        })
+        .await;
+    scenario.stalls(&golden, reason::ACCESS_DENIED).await;
+
+    scenario.sim().remove_faults("denied");
+    scenario.ask_again(&golden, "1").await;
+    moved(&scenario, reason::SUCCEEDED).await;
     scenario.judged();
 }
 

@@ -212,13 +212,18 @@ pub(super) fn two_at_a_time(objects: &Objects, notes: &Notes, now: Duration) -> 
             .count();
         // What is begun with an image that is gone is gone on with by nobody.
         let is_gone = followers::is_source_gone(migration, objects);
+        // Nor do others wait for what AWS has refused.
+        let is_stalled = migration
+            .status
+            .as_ref()
+            .is_some_and(|status| conditions::is_true(&status.conditions, conditions::STALLED));
         // Nor with what people have held in the middle, or is to be put back to an original that nobody can launch: others do not wait
         // for them.
         let said = migration.status.iter().flat_map(|status| &status.conditions);
         let mut said = said.filter(|said| said.type_ == conditions::CONSUMERS_MOVED);
         let cannot_go_back = [reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
         let is_held = spec.desired == Desired::Held || said.any(|said| cannot_go_back.contains(&said.reason.as_str()));
-        if begun == 0 || is_gone || is_held || notes.lost.contains(&name) {
+        if begun == 0 || is_gone || is_stalled || is_held || notes.lost.contains(&name) {
             continue;
         }
         let place = (spec.account_id.as_str(), spec.region.as_str());

@@ -1,6 +1,7 @@
 //! The consumers of a migration's image: reading them one by one, and changing them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -8,7 +9,8 @@ use kube::runtime::controller::Action;
 
 use super::MigrationReconciler;
 use super::foreign::is_being_asked;
-use crate::api::{AMIMigration, AMIMigrationStatus, ConsumerState};
+use crate::api::conditions;
+use crate::api::{AMIMigration, AMIMigrationStatus, MovedConsumer};
 use crate::aws::{Access, AwsError, Cause, Session};
 use crate::controller::index::Scoped;
 use crate::controller::key_access::{Others, key_reading};
@@ -21,7 +23,8 @@ use crate::plan::access::key_reading::KeyReading;
 use crate::plan::access::shared_read::Ask;
 use crate::plan::access::who::{self, Needs};
 use crate::plan::moving::{self, ConsumerKey, Seen, Told, Turn, pace};
-use crate::plan::step::{self, Answer, Facts};
+use crate::plan::problem;
+use crate::plan::step::{self, Answer, Facts, Fresh};
 
 /// In which time no more consumers are moved than the policy allows.
 const A_DAY: f64 = 24.0 * 3600.0;
@@ -33,6 +36,8 @@ pub(super) struct Looked {
     pub(super) key_access: Option<Option<KeyAccess>>,
     /// What the account sees of images of others.
     pub(super) foreign: BTreeMap<ImageId, ForeignCopy>,
+    /// What of that something may be begun by.
+    pub(super) fresh: Fresh,
 }
 
 impl MigrationReconciler<'_> {
@@ -43,6 +48,7 @@ impl MigrationReconciler<'_> {
             consumers: memory.consumers(&self.uid, now),
             key_access: memory.key_access(&self.uid, self.picture_began()),
             foreign: self.known_foreign(),
+            fresh: memory.fresh(&self.uid, now),
         }
     }
 
@@ -86,13 +92,13 @@ impl MigrationReconciler<'_> {
         let principals: BTreeSet<Principal> = needs.into_keys().collect();
         let of_key = self.session_of_key();
         let access = self.key_access(of_key.as_ref().unwrap_or(session), &principals).await?;
-        let memory = &self.ctx.registry.memory;
-        memory.saw_key_access(&self.uid, self.picture_began(), access.clone());
+        let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());
+        memory.saw_key_access(&self.uid, self.picture_began(), access.clone(), now);
         Ok(access)
     }
 
-    /// Reads it by this session: once for all migrations of the target with this key, and for each reading of what launches images there,
-    /// unless its grants matter here and did not to who asked before.
+    /// Reads it by this session: once in five minutes for all migrations of the target with this key, and for each reading of what launches
+    /// images there, unless its grants matter here and did not to who asked before.
     async fn key_access(
         &self,
         session: &Session,
@@ -162,6 +168,10 @@ impl MigrationReconciler<'_> {
         if let Err(error) = self.may_change(session, change).await {
             return Ok(self.failed(&error, recorded));
         }
+        let is_again = moving::tries_again(facts.record.status, key);
+        if is_again && !self.may_try_again(facts) {
+            return Ok(Action::requeue(self.ctx.clock.to_real_time(super::AFTER_OTHERS)));
+        }
         // Whatever comes of it, what was read before says nothing any more.
         self.ctx.registry.memory.forget_consumer(&self.uid, key);
         self.note_move();
@@ -171,6 +181,10 @@ impl MigrationReconciler<'_> {
             Ok(made) => made,
             Err(error) => {
                 self.ctx.registry.memory.set_may_move(&self.target.name_any(), false);
+                if is_again && (problem::needs_a_person(&error) || error.is(Cause::NoRoom)) {
+                    // It is as it was. Of anything else it is not known whether AWS has done it.
+                    self.ctx.registry.moves.end(&self.of.scope, &self.uid);
+                }
                 return Ok(self.failed(&error, recorded));
             }
         };
@@ -220,8 +234,7 @@ impl MigrationReconciler<'_> {
                 .unwrap_or_default()
         };
         let others = neighbours.iter().filter(|m| self.may_go_on(m));
-        let is_begun = |state| matches!(state, ConsumerState::Moving | ConsumerState::PuttingBack);
-        if others.flat_map(|m| rows(m)).any(|row| is_begun(row.state)) {
+        if others.flat_map(|m| rows(m)).any(|row| moving::keeps_waiting(&row)) {
             return Turn::Busy;
         }
         let changed = neighbours.iter().flat_map(|m| rows(m)).filter(|row| {
@@ -237,9 +250,17 @@ impl MigrationReconciler<'_> {
 
     /// Whether this may go on record: a consumer is moved only while none of another image is, and the watch may not show yet that one is.
     pub(super) fn may_begin(&self, status: &AMIMigrationStatus, current: &AMIMigrationStatus) -> bool {
-        if !moving::begins(&current.consumers, &status.consumers) {
-            return true;
-        }
+        !moving::begins(current, status) || self.takes_turn()
+    }
+
+    /// Whether what AWS has refused may be asked for once more: others did not wait for it, and none has begun since this was decided.
+    fn may_try_again(&self, facts: Facts<'_>) -> bool {
+        let grants = (facts.grants.turn, facts.grants.refreshing);
+        (self.turn(), self.refreshing()) == grants && self.takes_turn()
+    }
+
+    /// Whether this migration may begin something, as no other one has that the watch does not show yet.
+    fn takes_turn(&self) -> bool {
         let neighbours = self.neighbours();
         let shown = |uid: &str| {
             let known = neighbours.iter().find(|m| m.metadata.uid.as_deref() == Some(uid))?;
@@ -272,11 +293,27 @@ impl MigrationReconciler<'_> {
             .iter()
             .filter(|m| m.metadata.uid.as_deref() != Some(self.uid.as_str()));
         // AWS goes on with those of a migration that is held, too.
-        let rows = others
-            .filter_map(|m| m.status.as_ref())
-            .filter(|status| status.source_gone_time.is_none())
-            .flat_map(|status| &status.consumers);
-        rows.filter(|row| moving::may_go_on(row)).count()
+        let places = |m: &Arc<AMIMigration>| {
+            let status = m.status.as_ref().filter(|status| status.source_gone_time.is_none());
+            let gives_way = self.gives_way(m);
+            let is_asked_for = |row: &MovedConsumer| row.refresh.as_ref().is_some_and(|refresh| refresh.id.is_some());
+            let rows = status.into_iter().flat_map(|status| &status.consumers);
+            rows.filter(|row| moving::may_go_on(row) && (is_asked_for(row) || !gives_way))
+                .count()
+        };
+        others.map(places).sum()
+    }
+
+    /// Whether no refresh of this other migration can have begun that has no ID on record: AWS has refused it, as far as this process
+    /// knows, or somebody holds the group. Of two that are stalled, neither waits for the other.
+    fn gives_way(&self, other: &AMIMigration) -> bool {
+        let is_stalled = |m: &AMIMigration| m.status.as_ref().is_some_and(moving::is_stalled);
+        let uid = other.metadata.uid.as_deref().unwrap_or_default();
+        let known = self.ctx.registry.memory.problem(uid);
+        let was_refused = known.is_some_and(|known| known.is_refusal());
+        let said = other.status.as_ref();
+        let said = said.and_then(|status| conditions::find(&status.conditions, conditions::CONSUMERS_MOVED));
+        is_stalled(other) && (was_refused || is_stalled(self.migration)) || said.is_some_and(moving::is_of_consumer)
     }
 
     /// Events for each consumer that was moved, put back, or set back by somebody.

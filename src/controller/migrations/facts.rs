@@ -43,6 +43,7 @@ impl MigrationReconciler<'_> {
                 consumers: &looked.consumers,
                 key_access: looked.key_access.as_ref(),
                 foreign: &looked.foreign,
+                fresh: &looked.fresh,
             },
             grants: Grants {
                 copy: self.is_admitted(),

@@ -105,8 +105,8 @@ impl MigrationReconciler<'_> {
         Ok(seen)
     }
 
-    /// Reads which images of others the account lets its people launch: once for all migrations of its target, and for each reading of what
-    /// launches images there.
+    /// Reads which images of others the account lets its people launch: once in five minutes for all migrations of its target, and for each
+    /// reading of what launches images there.
     async fn allowed_images(&self, session: &Session) -> Result<AllowedImages, AwsError> {
         let (round, now) = (self.picture_began(), self.ctx.clock.now());
         match self.shared(|shared| shared.allowed_images.ask(round, now, |_| true)) {

@@ -128,6 +128,9 @@ impl MigrationReconciler<'_> {
             }
             let holds_up = |recorded: &&CallProblem| question.waits_for_refusals() || !recorded.is_refusal();
             if let Some(wait) = self.wait_out(recorded.filter(holds_up)) {
+                if step.status != current && !self.may_begin(&step.status, &current) {
+                    return Ok(Action::requeue(self.ctx.clock.to_real_time(AFTER_OTHERS)));
+                }
                 return self.write_or(step.status, &current, Action::requeue(wait)).await;
             }
             if let Question::Job(name) = question {

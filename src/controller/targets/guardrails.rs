@@ -102,6 +102,7 @@ impl TargetReconciler<'_> {
             graph: picture.map(|picture| &picture.graph),
             is_due: self.state(|state| state.usage.is_due(now)),
             moved: self.state(|state| state.moved),
+            since: self.state(|state| state.guardrails.in_use_since(now)),
         }
     }
 
@@ -129,6 +130,7 @@ impl TargetReconciler<'_> {
         } else {
             KeyStanding::Unasked
         };
+        self.state(|state| state.guardrails.looks_ahead(asked, &readings, at));
         let picture = self.picture();
         let images_of = picture.and_then(|picture| picture.graph.read_at());
         let images = match guardrails::asks_about_images(asked, &readings) {
@@ -212,7 +214,27 @@ impl TargetReconciler<'_> {
         }
         let now = self.ctx.clock.system_time();
         let standing = guardrails::images_standing(wanted, graph, &seen, &self.scope.account, now);
-        launchers.confirm_images(standing)
+        let standing = launchers.confirm_images(standing);
+        if standing == ImagesStanding::Waiting && launchers.are_to_be_read() {
+            self.read_consumers_soon();
+        }
+        standing
+    }
+
+    /// Has it read again who launches what, where Allowed AMIs come to refuse images by that.
+    fn read_consumers_soon(&self) {
+        let now = self.ctx.clock.now();
+        let is_asked = self.state(|state| {
+            let is_asked = state.guardrails.waits_for_images();
+            if is_asked {
+                state.usage.hinted(now);
+            }
+            is_asked
+        });
+        if is_asked {
+            tracing::info!("reading who uses the images again: Allowed AMIs come to refuse some");
+            self.ctx.registry.wake_usage(&self.name);
+        }
     }
 
     /// Sets one of them. Where AWS's limits leave no room, the visit does not wait for it.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 /// For how long it is taken as known, where no new reading says that it is old.
 const HOLD_FOR: Duration = Duration::from_secs(3600);
+/// For how long who asks gets the answer that somebody else got: they may ask for they are about to change something by it.
+const SHARED_FOR: Duration = Duration::from_secs(300);
 /// How soon it is looked again whether somebody else's call was answered.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After so long nobody waits for that answer any more.
@@ -28,7 +30,8 @@ struct Known<T> {
     answer: T,
     /// For which reading it was asked for.
     round: Round,
-    due: Timestamp,
+    /// When it was answered.
+    read: Timestamp,
 }
 
 /// What becomes of a question.
@@ -55,12 +58,19 @@ impl<T: Clone> SharedRead<T> {
     /// The answer, where it is known for this reading.
     pub fn known(&self, round: Round, now: Timestamp) -> Option<&T> {
         let known = self.known.as_ref()?;
-        (known.round == round && now < known.due).then_some(&known.answer)
+        (known.round == round && now < later(known.read, HOLD_FOR)).then_some(&known.answer)
     }
 
-    /// Somebody wants to know it, and says whether what is known is enough for that.
+    /// Whether that was answered lately.
+    fn is_shared(&self, now: Timestamp) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|known| now < later(known.read, SHARED_FOR))
+    }
+
+    /// Somebody wants to know it as it is now, or was five minutes ago, and says whether what is known is enough for that.
     pub fn ask(&mut self, round: Round, now: Timestamp, is_enough: impl FnOnce(&T) -> bool) -> Ask<T> {
-        if let Some(answer) = self.known(round, now).filter(|answer| is_enough(answer)) {
+        let known = self.known(round, now).filter(|_| self.is_shared(now));
+        if let Some(answer) = known.filter(|answer| is_enough(answer)) {
             return Ask::Known(answer.clone());
         }
         if self.asked_until.is_some_and(|until| now < until) {
@@ -75,7 +85,7 @@ impl<T: Clone> SharedRead<T> {
         self.known = Some(Known {
             answer,
             round,
-            due: later(now, HOLD_FOR),
+            read: now,
         });
         self.asked_until = None;
     }
@@ -98,7 +108,7 @@ mod tests {
     type Watch = SharedRead<&'static str>;
 
     #[test]
-    fn it_is_asked_for_once_in_each_reading_and_not_known_for_longer_than_an_hour() {
+    fn it_is_asked_for_once_in_each_reading_and_known_for_an_hour_and_shared_for_five_minutes() {
         let (first, second) = (Some(at(100)), Some(at(900)));
         let mut watch = Watch::default();
         assert_eq!(watch.known(first, at(110)), None);
@@ -113,7 +123,12 @@ mod tests {
         ] {
             assert_eq!(watch.known(round, at(time)), expected, "{round:?} {time}");
         }
-        assert_eq!(watch.ask(first, at(3000), |_| true), Ask::Known("old"));
+        assert_eq!(watch.ask(first, at(410), |_| true), Ask::Known("old"));
+        assert_eq!(watch.ask(first, at(411), |_| true), Ask::Now);
+        watch.failed();
+        assert_eq!(watch.known(first, at(412)), Some(&"old"), "that it fails says nothing");
+        assert_eq!(watch.ask(first, at(412), |_| true), Ask::Now, "nor is it an answer");
+        watch.failed();
         assert_eq!(watch.ask(second, at(3000), |_| true), Ask::Now);
         watch.read("new", second, at(3001));
         assert_eq!(watch.ask(second, at(3002), |_| true), Ask::Known("new"));

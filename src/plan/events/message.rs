@@ -100,7 +100,8 @@ pub fn read(body: &str) -> Result<Hint, Refused> {
     })
 }
 
-/// An image that can be launched may be a new one. One that cannot be any more was one that is known.
+/// An image that can be launched may be a new one, or one that is known and is back, which the message does not say. One that cannot be
+/// any more was one that is known.
 fn of_state(detail: &Detail) -> Result<What, Refused> {
     match detail.state.as_deref() {
         None => Err(Refused::Malformed),

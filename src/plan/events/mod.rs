@@ -3,6 +3,7 @@
 //! A message is only a hint to look. Whatever it says, AWS is asked before anything is believed, so that one that is lost, doubled, late
 //! or forged does no harm, and a flood of them costs no more than a look a minute.
 
+mod available;
 mod message;
 mod own;
 mod pace;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Guardrail, ImageId, Scope};
 
+pub use available::of_available;
 pub use message::{LARGEST, Refused, read};
 pub use own::is_own;
 pub use pace::{APART, HintWatch};

@@ -68,7 +68,7 @@ impl ImagesStanding {
                 "It could not be read whose the images are that are in use here. {}",
                 problem::of_error(error).message
             ),
-            _ => "It is not read yet which images are in use here.".to_owned(),
+            _ => "before it is set, amiseal waits for a new reading of which images are in use here.".to_owned(),
         }))
     }
 }
@@ -143,10 +143,18 @@ impl Launchers<'_> {
         }
     }
 
-    /// Whether what was read is to be read anew, or does not show yet what amiseal itself has moved to a copy that another account owns.
+    /// Whether what was read is to be read anew, is too old for what comes to be set by it, or does not show yet what amiseal itself has
+    /// moved to a copy that another account owns.
     fn may_launch_others(&self) -> bool {
         let read = self.graph.and_then(Graph::read_at);
-        self.is_due || self.moved.is_some_and(|moved| read.is_none_or(|read| read <= moved))
+        let is_old = self.since.is_some_and(|since| read.is_none_or(|read| read < since));
+        self.is_due || is_old || self.moved.is_some_and(|moved| read.is_none_or(|read| read <= moved))
+    }
+
+    /// Whether the last reading is too old for what comes to be set by it, and no other is due by itself.
+    pub fn are_to_be_read(&self) -> bool {
+        let is_read = self.are_read && self.graph.is_some();
+        is_read && self.since.is_some() && !self.is_due && self.may_launch_others()
     }
 
     fn unknown_images(&self) -> Option<Unknown> {

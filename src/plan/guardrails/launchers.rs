@@ -21,6 +21,8 @@ pub struct Launchers<'a> {
     pub is_due: bool,
     /// When amiseal itself has changed one last that launched an image of others.
     pub moved: Option<Timestamp>,
+    /// Since when a reading of them must have begun that images come to be refused by; none where no images do.
+    pub since: Option<Timestamp>,
 }
 
 impl Launchers<'_> {

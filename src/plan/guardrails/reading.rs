@@ -61,6 +61,15 @@ impl Reading {
         self.error().is_none() && self.is_accounts() && !refuses
     }
 
+    /// Whether Allowed AMIs would come to refuse images by what AWS is asked to set of them next.
+    pub(super) fn comes_to_refuse(&self, asked: &Asked) -> bool {
+        let (Some(wanted), Some(state)) = (&asked.allowed, self.state()) else {
+            return false;
+        };
+        let changes = |is_clear| images::changes(wanted, state, &self.state.criteria, is_clear);
+        asked.enforces && self.error().is_none() && self.is_accounts() && changes(true) != changes(false)
+    }
+
     /// Of Allowed AMIs, whether the criteria are those that are wanted.
     pub(super) fn has_criteria(&self, wanted: &AllowedImages) -> bool {
         are_same_criteria(&self.state.criteria, &wanted.criteria)

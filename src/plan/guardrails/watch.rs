@@ -19,6 +19,8 @@ use crate::plan::problem;
 const READ_BACK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(120));
 /// How old a reading may be that something is set by.
 const FRESH: Duration = Duration::from_secs(60);
+/// How old a reading of what is in use may be that images come to be refused by.
+const IN_USE_FOR: Duration = Duration::from_secs(3600);
 
 /// Guardrails, and what was asked besides.
 #[derive(Debug)]
@@ -44,6 +46,18 @@ pub struct Knows {
     pub images: Option<Timestamp>,
 }
 
+/// Whether Allowed AMIs come to refuse images by the next call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Refuses {
+    /// They do not.
+    #[default]
+    Not,
+    /// They do, and that call has to wait.
+    Later,
+    /// They do, and it has not had to since then.
+    Since(Timestamp),
+}
+
 /// The guardrails as they were read last, and what was done about them since.
 #[derive(Debug, Default)]
 pub struct GuardrailWatch {
@@ -56,6 +70,8 @@ pub struct GuardrailWatch {
     key_of: Option<KeyArn>,
     images: ImagesStanding,
     images_of: Option<Timestamp>,
+    /// Whether Allowed AMIs come to refuse images by the next call.
+    refuses: Refuses,
     /// Whether it is known what earlier processes have put on record.
     has_record: bool,
     /// When all were read last, whatever came of it.
@@ -115,6 +131,46 @@ impl GuardrailWatch {
             ImagesStanding::MayRefuse(..) => read.is_some() && read != self.images_of,
             _ => false,
         }
+    }
+
+    /// They were read, and what is in use comes to be judged. Nothing comes to be refused before a while has gone by since the last call:
+    /// whoever was refused an image may have turned Allowed AMIs off for it, and come to launch it since.
+    pub fn looks_ahead(&mut self, asked: &[Asked], readings: &[Reading], now: Timestamp) {
+        let is_of_images = |guardrail: Guardrail| guardrail == Guardrail::AllowedImages;
+        let one = asked.iter().find(|one| is_of_images(one.guardrail));
+        let reading = readings.iter().find(|reading| is_of_images(reading.guardrail()));
+        // What could not be read may be as before.
+        if reading.is_some_and(|reading| reading.error().is_some()) {
+            return;
+        }
+        let is_next = one
+            .zip(reading)
+            .is_some_and(|(one, reading)| reading.comes_to_refuse(one));
+        let request = self.requests.get(&Guardrail::AllowedImages);
+        let fails = self.failures.get(&Guardrail::AllowedImages);
+        let waits =
+            request.is_some_and(|request| request.is_settling(now)) || fails.is_some_and(|failure| now < failure.until);
+        self.refuses = match (is_next, waits, self.refuses) {
+            (false, ..) => Refuses::Not,
+            (true, true, _) => Refuses::Later,
+            (true, false, Refuses::Since(since)) => Refuses::Since(since),
+            (true, false, _) => Refuses::Since(now),
+        };
+    }
+
+    /// Since when a reading of what is in use must have begun that images come to be refused by: since they may be, and in the last hour.
+    /// None where they do not come to be.
+    pub fn in_use_since(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.refuses {
+            Refuses::Not => None,
+            Refuses::Later => Some(Timestamp::MAX),
+            Refuses::Since(since) => Some(earlier(since, FRESH).max(earlier(now, IN_USE_FOR))),
+        }
+    }
+
+    /// Whether images come to be refused as soon as there is such a reading, so that it is asked for.
+    pub fn waits_for_images(&self) -> bool {
+        matches!(self.refuses, Refuses::Since(_))
     }
 
     /// They were read. They are read again after one and a half intervals of scans, after each of which they are too.
@@ -292,6 +348,10 @@ impl GuardrailWatch {
 
     /// AWS is about to be asked.
     pub fn begins(&mut self, guardrail: Guardrail, now: Timestamp) {
+        if guardrail == Guardrail::AllowedImages {
+            // What comes after this call takes a reading of its own.
+            self.refuses = Refuses::Not;
+        }
         if let Some(request) = self.requests.get_mut(&guardrail) {
             request.asked = Some(now);
         }
@@ -448,6 +508,10 @@ impl GuardrailWatch {
     pub(super) fn hindrance(&self, key: &KeyView, named: &str) -> Option<Hindrance> {
         self.key.hindrance(key, named)
     }
+}
+
+fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 /// When AWS was asked to set it, as it is on record.

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::api::conditions::{self, reason};
 use crate::api::{AMIEncryptionPolicy, AMIMigration, Approval, ApprovalPolicy, Desired, PromotionSettings};
+use crate::plan::moving;
 use crate::plan::step::published_copy;
 
 pub use form::{Form, render};
@@ -142,7 +143,7 @@ fn copy_of(migration: &AMIMigration, approval: Option<ApprovalPolicy>) -> Result
     let status = migration.status.as_ref().ok_or(LeftOut::NotPublished)?;
     let copy = published_copy(status).ok_or(LeftOut::NotPublished)?;
     let held_by_tag = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
-    if held_by_tag.is_some_and(|said| said.reason == reason::HELD) {
+    if held_by_tag.is_some_and(|said| said.reason == reason::HELD && !moving::is_of_consumer(said)) {
         return Err(LeftOut::Held);
     }
     if status.stalled.as_deref() == Some(reason::KEY_NOT_USABLE) {

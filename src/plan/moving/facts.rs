@@ -85,6 +85,8 @@ pub struct Foreign<'a> {
     pub held: bool,
     /// What the account sees of the copy on record, where that was read.
     pub copy: Option<&'a ForeignCopy>,
+    /// Whether that was read so lately that something may be begun by it.
+    pub copy_is_fresh: bool,
 }
 
 /// What it is decided on.
@@ -118,8 +120,12 @@ pub struct Facts<'a> {
     pub seen: &'a BTreeMap<ConsumerKey, Seen>,
     /// Who may use the key, where that was read; the inner one is none where KMS does not show it.
     pub access: Option<&'a Option<KeyAccess>>,
+    /// Whether that was read so lately that something may be begun by it.
+    pub access_is_fresh: bool,
     /// Whether it is this image's turn.
     pub turn: Turn,
+    /// Whether the migration is stalled, as its status says: then others do not wait for what it has begun.
+    pub stalled: bool,
     /// How many moves of the policy have failed that nobody has looked at yet.
     pub failures: usize,
     /// How many groups of other images in the account and region are being refreshed.
@@ -150,6 +156,8 @@ pub enum Then {
     Rest,
     /// Nothing now: look again then.
     Later(Duration),
+    /// The same, as others are at it that did not wait for what AWS has refused: what is said of that stays said.
+    Behind(Duration),
     /// Nothing before a person has acted.
     Stalled(Problem),
     /// Read this consumer, and this besides.

@@ -314,12 +314,9 @@ pub(super) fn back(task: Task<'_>, now: &GroupNow) -> Verdict {
 
 /// Until AWS has answered, what is current is what amiseal has set it to; then it is what was there before.
 fn putting_back(task: Task<'_>, now: &GroupNow, previous: &ConsumerVersions, current: &ConsumerVersions) -> Verdict {
-    if let Some(held) = task.untouchable(None, &now.tags) {
+    if task.untouchable(None, &now.tags).is_some() {
         // What is held stays on record as it is.
-        return match held {
-            Verdict::Record(_) => Verdict::Later,
-            other => other,
-        };
+        return Verdict::Held;
     }
     let mut to = Vec::new();
     let (mut theirs, mut ours) = (false, false);

@@ -263,7 +263,7 @@ pub(super) fn back(
     let mut versions = ours.iter().map(|label| label.version);
     let version = versions.find(|version| has_room(now, *version, of(*version).count()))?;
     if task.untouchable(None, &now.tags).is_some() {
-        return Some(Verdict::Later);
+        return Some(Verdict::Held);
     }
     Some(change(task, version, of(version)))
 }

@@ -29,8 +29,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::reason;
 use crate::api::{
-    ConsumerRefresh, ConsumerState, ConsumerVersions, Desired, GroupUpdate, InstanceRefreshSettings, MovedConsumer,
-    RECORDED_CONSUMERS,
+    AMIMigrationStatus, ConsumerRefresh, ConsumerState, ConsumerVersions, Desired, GroupUpdate,
+    InstanceRefreshSettings, MovedConsumer, RECORDED_CONSUMERS,
 };
 use crate::domain::{Besides, Change, Consumer, ConsumerKind, Made, Movable};
 use crate::plan::obstacle::Problem;
@@ -41,9 +41,9 @@ pub use refresh::may_go_on;
 pub use row::{LOOK_AGAIN, is_left};
 use row::{SHOWS_AFTER, Task, Verdict, is_kept_back, is_put_off};
 use says::named;
-pub use says::{Told, at_rest, held_by_tag, told};
+pub use says::{Told, at_rest, held_by_tag, is_of_consumer, told};
 pub use template::is_ours;
-pub use turn::{goes_on, waits_for_turn};
+pub use turn::{goes_on, is_stalled, keeps_waiting, tries_again, waits_for_turn};
 
 const REFRESHING: &str = "AWS is replacing the instances of Auto Scaling groups.";
 
@@ -61,6 +61,7 @@ pub fn next(facts: Facts<'_>) -> Outcome {
         waits: None,
         note: None,
         pending: Vec::new(),
+        tagged: Vec::new(),
     };
     pass.forget_what_is_not_asked_for();
     let knows = facts.settings.consumers.read || facts.desired == Desired::RolledBack;
@@ -82,10 +83,17 @@ struct Pass<'a> {
     note: Option<&'static str>,
     /// Those that wait for approval.
     pending: Vec<String>,
+    /// Those that were to be put back, and that somebody holds by a tag.
+    tagged: Vec<String>,
 }
 
 impl Pass<'_> {
     fn move_on(&mut self) {
+        let is_moving = !self.in_states(&[ConsumerState::Moving]).is_empty();
+        if is_moving && self.facts.stalled && self.facts.turn == Turn::Busy {
+            self.then = Some(Then::Behind(TURN));
+            return;
+        }
         // What was begun comes to its end first.
         for key in self.in_states(&[ConsumerState::Moving, ConsumerState::PuttingBack]) {
             self.visit(&key);
@@ -309,7 +317,12 @@ impl Pass<'_> {
         let gives_up = |row: &MovedConsumer| {
             row.state == ConsumerState::Left && row.reason.as_deref() == Some(left::CANNOT_PUT_BACK)
         };
-        if !seen.fresh && matches!(&verdict, Verdict::Record(row) if gives_up(row)) {
+        let is_to_be_read = match &verdict {
+            Verdict::Record(row) => gives_up(row),
+            Verdict::Held => true,
+            _ => false,
+        };
+        if !seen.fresh && is_to_be_read {
             self.look(key);
             return;
         }
@@ -389,7 +402,13 @@ impl Pass<'_> {
         match verdict {
             Verdict::Keep => {}
             Verdict::Nothing => self.rows.retain(|row| key_of(row).as_ref() != Some(key)),
+            // What follows something that somebody holds waits for that, too.
+            Verdict::Later if !self.tagged.is_empty() => self.wait(TURN),
             Verdict::Later => self.wait(LOOK_AGAIN),
+            Verdict::Held => {
+                self.tagged.push(format!("{} {}", key.kind, key.id));
+                self.wait(TURN);
+            }
             Verdict::Wait => {
                 self.note = self.note.or(Some(REFRESHING));
                 self.wait(REFRESH_POLL);
@@ -415,6 +434,9 @@ impl Pass<'_> {
                 }
             }
             Verdict::Change(_) if self.is_withdrawn(key) => self.hold_back(key),
+            Verdict::Change(Change::StartRefresh(_)) if self.has_lost_place(key) => {
+                self.then.get_or_insert(Then::Behind(TURN));
+            }
             Verdict::Change(change) => {
                 self.then.get_or_insert(Then::Do(key.clone(), change));
             }
@@ -478,16 +500,17 @@ fn puts_back(known: Option<&MovedConsumer>, verdict: &Verdict) -> bool {
             let has_changed = row.current.is_some() || row.refresh.is_some();
             row.state == ConsumerState::PuttingBack && !is_under_way && has_changed
         }
-        Verdict::Nothing | Verdict::Keep | Verdict::Later | Verdict::Wait => false,
+        Verdict::Nothing | Verdict::Keep | Verdict::Later | Verdict::Held | Verdict::Wait => false,
     }
 }
 
-/// Whether something is begun with a consumer between these two records.
-pub fn begins(before: &[MovedConsumer], after: &[MovedConsumer]) -> bool {
+/// Whether something is begun with a consumer between these two statuses. What was stalled is begun anew: others did not wait for it.
+pub fn begins(before: &AMIMigrationStatus, after: &AMIMigrationStatus) -> bool {
     let is_begun = |row: &MovedConsumer| matches!(row.state, ConsumerState::Moving | ConsumerState::Refreshing);
-    after.iter().filter(|row| is_begun(row)).any(|row| {
-        let known = before.iter().find(|known| key_of(known) == key_of(row));
-        known.is_none_or(|known| !is_begun(known))
+    let goes_on_again = is_stalled(before) && !is_stalled(after);
+    after.consumers.iter().filter(|row| is_begun(row)).any(|row| {
+        let known = before.consumers.iter().find(|known| key_of(known) == key_of(row));
+        goes_on_again || known.is_none_or(|known| !is_begun(known))
     })
 }
 

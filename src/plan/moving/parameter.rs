@@ -223,7 +223,7 @@ fn putting_back(
         return labels::put_back(task, now, previous, current, Some(message));
     }
     match task.untouchable(None, &now.tags) {
-        Some(_) => Verdict::Later,
+        Some(_) => Verdict::Held,
         None => put_value(task, now, task.source),
     }
 }

@@ -73,6 +73,8 @@ pub(super) enum Verdict {
     Change(Change),
     /// What was done does not show yet.
     Later,
+    /// It is put back once nobody holds it by a tag any more.
+    Held,
     /// AWS is at it, which takes a while.
     Wait,
 }

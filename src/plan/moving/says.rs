@@ -1,5 +1,7 @@
 //! What the condition `ConsumersMoved` says, and Events of single consumers.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::{Original, Pass, Then, is_left};
 use crate::api::conditions::{Status, reason};
 use crate::api::labels::TAG_HOLD;
@@ -8,6 +10,8 @@ use crate::domain::{ImageId, Tags};
 
 /// So many consumers are named in a sentence.
 const NAMED: usize = 5;
+/// How it begins what is said where somebody holds consumers that are to be put back.
+const TO_BE_PUT_BACK: &str = "Consumers that are to be put back have the tag ";
 
 /// What an Event tells of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,11 @@ pub fn held_by_tag(source: Original<'_>, copy: &ImageId, copy_tags: Option<&Tags
     ))
 }
 
+/// Whether it is a tag of single consumers that this condition says to hold something: everything else goes on.
+pub fn is_of_consumer(said: &Condition) -> bool {
+    said.reason == reason::HELD && said.message.starts_with(TO_BE_PUT_BACK)
+}
+
 impl Pass<'_> {
     /// Why no consumer is moved or put back, where somebody does not want that.
     pub(super) fn held(&self) -> Option<String> {
@@ -82,6 +91,12 @@ impl Pass<'_> {
                 (Status::False, reason::CONSUMERS_UNREAD, message.to_owned())
             }
             _ if self.held().is_some() => (Status::False, reason::HELD, self.held().unwrap_or_default()),
+            (_, Then::Later(wait)) if !self.tagged.is_empty() && !wait.is_zero() => {
+                let mut tagged = self.tagged.clone();
+                tagged.sort();
+                let message = format!("{TO_BE_PUT_BACK}{TAG_HOLD}: remove it from {}.", named(&tagged));
+                (Status::False, reason::HELD, message)
+            }
             (Desired::RolledBack, Then::Rest) => {
                 let back = count(&[ConsumerState::PutBack]);
                 let message = format!("{} as before.{}", are(back, "launches", "launch"), remark(left));

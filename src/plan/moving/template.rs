@@ -279,12 +279,9 @@ fn to_be_put_back(previous: &ConsumerVersions, made: i64) -> ConsumerVersions {
 }
 
 fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, current: &ConsumerVersions) -> Verdict {
-    if let Some(held) = task.untouchable(None, &now.tags) {
+    if task.untouchable(None, &now.tags).is_some() {
         // What is held stays on record as it is.
-        return match held {
-            Verdict::Record(_) => Verdict::Later,
-            other => other,
-        };
+        return Verdict::Held;
     }
     if let Some(former) = previous.default {
         let default = now.default.number;

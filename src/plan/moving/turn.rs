@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::pace::{self, Window};
 use super::{ConsumerKey, Pass, TURN, Then, Turn, key_of, refresh};
 use crate::api::conditions::{self, reason};
-use crate::api::{AMIMigration, AMIMigrationStatus, Approval, ApprovalPolicy, Desired, RECORDED_CONSUMERS};
+use crate::api::{
+    AMIMigration, AMIMigrationStatus, Approval, ApprovalPolicy, ConsumerState, Desired, MovedConsumer,
+    RECORDED_CONSUMERS,
+};
 
 const FULL: &str = "As many consumers as a migration has room for were moved: move the others yourself.";
 const DAY_IS_FULL: &str =
@@ -20,8 +23,34 @@ pub fn waits_for_turn(status: &AMIMigrationStatus) -> bool {
     said.is_some_and(|said| said.message == BUSY)
 }
 
-/// Whether a migration goes on with what it has begun: its original is there and can be launched, and neither people nor its policy keep it
-/// from that.
+/// Whether a migration is stalled, as its status says. Others do not wait for what it has begun, so that one consumer that AWS refuses to
+/// change stops no other image. It is tried again when it is its turn.
+pub fn is_stalled(status: &AMIMigrationStatus) -> bool {
+    conditions::is_true(&status.conditions, conditions::STALLED)
+}
+
+/// Whether a change of this consumer is tried again that AWS has refused, so that others may have begun meanwhile.
+pub fn tries_again(status: &AMIMigrationStatus, key: &ConsumerKey) -> bool {
+    let begun = [ConsumerState::Moving, ConsumerState::Refreshing];
+    let row = status.consumers.iter().find(|row| key_of(row).as_ref() == Some(key));
+    is_stalled(status) && row.is_some_and(|row| begun.contains(&row.state))
+}
+
+/// Whether others wait until this consumer is moved or put back. Nobody waits for instances that AWS replaces, which may take days.
+pub fn keeps_waiting(row: &MovedConsumer) -> bool {
+    let has_parts = row.previous.as_ref().is_some_and(|was| !was.parts.is_empty());
+    let is_to_be_set = has_parts && row.current.is_some();
+    let refresh = row.refresh.as_ref();
+    let waits_for_aws = refresh.is_some_and(|refresh| refresh.back || refresh.id.is_some() && !is_to_be_set);
+    match row.state {
+        ConsumerState::Moving => true,
+        ConsumerState::PuttingBack => !waits_for_aws,
+        _ => false,
+    }
+}
+
+/// Whether a migration goes on with what it has begun: its original is there and can be launched, and neither people, its policy nor AWS
+/// keep it from that.
 pub fn goes_on(migration: &AMIMigration) -> bool {
     let status = migration.status.as_ref();
     let says = |type_: &str, reasons: &[&str]| {
@@ -29,9 +58,10 @@ pub fn goes_on(migration: &AMIMigration) -> bool {
         said.is_some_and(|said| reasons.contains(&said.reason.as_str()))
     };
     let is_gone = status.is_some_and(|status| status.source_gone_time.is_some());
+    let is_stalled = status.is_some_and(is_stalled);
     let waits_for_people = [reason::HELD, reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
     let is_held = migration.spec.desired == Desired::Held || says(conditions::CONSUMERS_MOVED, &waits_for_people);
-    !is_gone && !is_held && !says(conditions::READY, &[reason::SUSPENDED, reason::AUDIT])
+    !is_gone && !is_held && !is_stalled && !says(conditions::READY, &[reason::SUSPENDED, reason::AUDIT])
 }
 
 impl Pass<'_> {
@@ -57,6 +87,11 @@ impl Pass<'_> {
         self.note = Some(REFRESHES_ARE_FULL);
         self.wait(TURN);
         false
+    }
+
+    /// Whether another group has the place in which AWS has refused to refresh this one: others did not wait for it.
+    pub(super) fn has_lost_place(&self, key: &ConsumerKey) -> bool {
+        self.facts.stalled && !self.is_backwards(self.row(key)) && !self.has_room(key, false)
     }
 
     /// Whether a consumer may be moved now; else what it waits for is noted. What a person has to see to comes first, so that the same is
@@ -97,13 +132,31 @@ impl Pass<'_> {
         if refreshes && !self.may_refresh(key, false) {
             return false;
         }
-        pause.is_none_or(|pause| self.waits_for(pause))
+        match pause {
+            Some(pause) => self.waits_for(pause),
+            None => self.is_known_lately(),
+        }
     }
 
     fn waits_for(&mut self, (note, wait): (&'static str, Duration)) -> bool {
         self.note = Some(note);
         self.then = Some(Then::Later(wait));
         false
+    }
+
+    /// Whether it was read lately that the copy may be launched, since something is begun now: it may have been hours before this window.
+    /// Otherwise it is read again first.
+    fn is_known_lately(&mut self) -> bool {
+        let facts = self.facts;
+        if facts.foreign.is_some_and(|foreign| !foreign.copy_is_fresh) {
+            self.then = Some(Then::ReadCopy(facts.copy.clone()));
+            return false;
+        }
+        if !facts.aws_managed && !facts.access_is_fresh {
+            self.then = Some(Then::ReadAccess);
+            return false;
+        }
+        true
     }
 
     /// Whether whoever launches the original may use the copy's key, where that was read.

@@ -104,7 +104,9 @@ impl Mover<'_> {
             picture: facts.account.picture,
             seen: &seen,
             access: facts.answers.key_access.as_ref().or(facts.memory.key_access),
+            access_is_fresh: facts.answers.key_access.is_some() || facts.memory.fresh.key_access,
             turn: facts.grants.turn,
+            stalled: moving::is_stalled(&facts.record.status),
             failures: facts.grants.failures,
             refreshing: facts.grants.refreshing,
             now: self.now,
@@ -124,6 +126,14 @@ impl Mover<'_> {
             Then::Later(wait) => Step {
                 then: Next::Later(wait),
                 ..self.moving(status)
+            },
+            // What was said before stays said: AWS has refused something, which is not tried again before it is its turn.
+            Then::Behind(wait) => Step {
+                status: AMIMigrationStatus {
+                    consumers: status.consumers,
+                    ..self.facts.record.status.clone()
+                },
+                then: Next::Later(wait),
             },
             Then::Rest => self.moving(status),
             Then::Look(key, besides) => self.calling_for(status, Next::Ask(Question::Consumer(key, besides))),

@@ -129,6 +129,17 @@ pub struct Memory<'a> {
     pub key_access: Option<&'a Option<KeyAccess>>,
     /// What the account sees of images of others, where that was read for this reading of consumers.
     pub foreign: &'a BTreeMap<ImageId, ForeignCopy>,
+    /// What of that was asked lately.
+    pub fresh: &'a Fresh,
+}
+
+/// What was asked so lately that something may be begun by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fresh {
+    /// Whether who may use the key was.
+    pub key_access: bool,
+    /// Images of others of which it was asked what the account sees, and whether it lets its people launch them.
+    pub images: BTreeSet<ImageId>,
 }
 
 /// What depends on other migrations.

@@ -59,6 +59,8 @@ pub(super) fn next(facts: Facts<'_>, follows: Follows<'_>, mut status: AMIMigrat
     }
     let copy = recorded_copy(&status);
     let seen = |image: &ImageId| facts.answers.foreign.get(image).or(facts.memory.foreign.get(image));
+    let is_fresh =
+        |image: &ImageId| facts.answers.foreign.contains_key(image) || facts.memory.fresh.images.contains(image);
     let follower = Follower {
         mover: Mover {
             facts: Facts {
@@ -82,6 +84,7 @@ pub(super) fn next(facts: Facts<'_>, follows: Follows<'_>, mut status: AMIMigrat
                 created: owner.and_then(|owner| Some(owner.metadata.creation_timestamp.as_ref()?.0)),
                 held: owner.is_some_and(|owner| is_held(facts, owner, follows.active)),
                 copy: copy.as_ref().and_then(seen),
+                copy_is_fresh: copy.as_ref().is_some_and(is_fresh),
             }),
             now,
         },
@@ -118,7 +121,7 @@ fn is_held(facts: Facts<'_>, owner: &AMIMigration, active: bool) -> bool {
         return facts.record.desired == Desired::Migrated;
     }
     let said = said(owner, conditions::CONSUMERS_MOVED);
-    active && said.is_some_and(|said| said.reason == reason::HELD)
+    active && said.is_some_and(|said| said.reason == reason::HELD && !moving::is_of_consumer(said))
 }
 
 fn said<'m>(owner: &'m AMIMigration, type_: &str) -> Option<&'m Condition> {

@@ -1,14 +1,17 @@
 //! Allowed AMIs: what is set of them, in which order, and what keeps them from refusing images.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::stage::{ALLOWED, Stage, allowing, by, spec};
 use crate::domain::{
-    AllowedImages, AllowedState, ConsumerKind, ErrorClass, GuardrailChange, Image, ImageCriterion, ImageRef, Launcher,
-    Launches, Operation, Readings, ScanFilter,
+    AllowedImages, AllowedState, ConsumerKind, ErrorClass, Guardrail, GuardrailChange, GuardrailState, Image,
+    ImageCriterion, ImageRef, Launcher, Launches, ManagedBy, Operation, Readings, ScanFilter,
 };
 use crate::plan::guardrails::images::{are_as_wanted, changes};
-use crate::plan::guardrails::{ImagesStanding, Launchers, foreign_images, images_standing};
+use crate::plan::guardrails::{
+    GuardrailWatch, ImagesStanding, Launchers, Reading, asked, foreign_images, images_standing,
+};
 use crate::plan::testing::{account, at, failed_call, image, image_id};
 use crate::plan::usage::{Graph, graph};
 
@@ -423,6 +426,7 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
         graph,
         is_due: false,
         moved: None,
+        since: None,
     };
     let not_read = Launchers {
         are_read: false,
@@ -476,4 +480,106 @@ fn where_it_is_not_known_what_is_in_use_nothing_is_judged() {
         assert_eq!(launchers.confirm_images(refusing()), refusing());
     }
     assert_eq!(due.confirm_images(refusing()), refusing());
+    // Nor does it show what came into use before something comes to be refused. Another reading is asked for, but where one comes anyway.
+    for (since, is_due, standing, is_asked) in [
+        (-1, false, clear(), false),
+        (0, false, clear(), false),
+        (1, false, ImagesStanding::Waiting, true),
+        (1, true, ImagesStanding::Waiting, false),
+    ] {
+        let launchers = Launchers {
+            since: Some(at(since)),
+            is_due,
+            ..read(Some(&whole))
+        };
+        let case = format!("{since} {is_due}");
+        assert_eq!(launchers.images_read_at().is_some(), standing == clear(), "{case}");
+        assert_eq!(launchers.confirm_images(clear()), standing, "{case}");
+        assert_eq!(launchers.are_to_be_read(), is_asked, "{case}");
+        assert_eq!(launchers.confirm_images(refusing()), refusing(), "{case}");
+    }
+    let unread = Launchers {
+        since: Some(at(1)),
+        ..read(None)
+    };
+    assert!(!unread.are_to_be_read(), "the first reading comes by itself");
+}
+
+/// Allowed AMIs as they were read, with the criterion that an image is of this provider.
+fn shown(state: &str, provider: &str, managed_by: ManagedBy) -> Vec<Reading> {
+    let state = GuardrailState {
+        guardrail: Guardrail::AllowedImages,
+        holds: state == "enabled",
+        state: Ok(state.into()),
+        managed_by: Some(managed_by),
+        criteria: by(provider),
+    };
+    vec![Reading::new(state, None, at(0))]
+}
+
+#[test]
+fn images_come_to_be_refused_by_a_reading_of_what_is_in_use_that_began_when_nothing_else_was_waited_for() {
+    let of = |settings: &serde_json::Value| {
+        let spec = spec(settings, "Enforce");
+        asked(&spec, spec.guardrails.as_ref(), &[])
+    };
+    let enabled = of(&allowing("Enabled", "amazon"));
+    let mut reported = allowing("Enabled", "amazon");
+    reported["allowedImages"]["mode"] = json!("Audit");
+    let (audit, reported) = (of(&allowing("AuditMode", "amazon")), of(&reported));
+    let (own, declared) = (ManagedBy::Account, ManagedBy::DeclarativePolicy);
+    for (asked, state, provider, managed_by, refuses) in [
+        (&enabled, "disabled", "amazon", own, false),
+        (&enabled, "audit-mode", "none", own, false),
+        (&enabled, "audit-mode", "amazon", own, true),
+        (&enabled, "audit-mode", "amazon", declared, false),
+        (&enabled, "enabled", "amazon", own, false),
+        (&enabled, "enabled", "none", own, true),
+        (&audit, "audit-mode", "amazon", own, false),
+        (&audit, "enabled", "none", own, true),
+        (&reported, "audit-mode", "amazon", own, false),
+    ] {
+        let mut watch = GuardrailWatch::default();
+        watch.looks_ahead(asked, &shown(state, provider, managed_by), at(100));
+        let case = format!("{state} {provider} {managed_by:?}");
+        assert_eq!(watch.in_use_since(at(100)), refuses.then(|| at(40)), "{case}");
+        assert_eq!(watch.waits_for_images(), refuses, "{case}");
+    }
+
+    // AWS is asked at second 5, and asked nothing more for a quarter of an hour.
+    let mut stage = Stage::of_allowed("Enabled");
+    stage.visits((0, 5));
+    assert_eq!(stage.calls.len(), 2);
+    let mut watch = stage.watch;
+    let ready = || shown("audit-mode", "amazon", own);
+    watch.looks_ahead(&enabled, &ready(), at(20));
+    assert_eq!(
+        watch.in_use_since(at(20)),
+        Some(Timestamp::MAX),
+        "no reading is new enough"
+    );
+    assert!(!watch.waits_for_images(), "and none is asked for");
+    for (judged, now, since) in [
+        (905, 905, 845),
+        (910, 950, 845),
+        (1000, 905 + 3600, 905),
+        (1000, 905 + 7200, 4505),
+    ] {
+        watch.looks_ahead(&enabled, &ready(), at(judged));
+        assert_eq!(watch.in_use_since(at(now)), Some(at(since)), "{judged} {now}");
+        assert!(watch.waits_for_images());
+    }
+    // What cannot be read may be as before, and the next call takes a reading of its own.
+    let throttled = failed_call(Operation::GetAllowedImagesSettings, ErrorClass::Throttled);
+    let unread = GuardrailState {
+        guardrail: Guardrail::AllowedImages,
+        holds: false,
+        state: Err(throttled),
+        managed_by: None,
+        criteria: Vec::new(),
+    };
+    watch.looks_ahead(&enabled, &[Reading::new(unread, None, at(1000))], at(1000));
+    assert_eq!(watch.in_use_since(at(1000)), Some(at(845)));
+    watch.begins(Guardrail::AllowedImages, at(1000));
+    assert_eq!(watch.in_use_since(at(1000)), None);
 }

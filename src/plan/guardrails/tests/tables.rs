@@ -145,6 +145,7 @@ fn read(graph: Option<&Graph>) -> Launchers<'_> {
         graph,
         is_due: false,
         moved: None,
+        since: None,
     }
 }
 

@@ -103,7 +103,10 @@ fn putting_back(task: Task<'_>, now: &GroupNow, row: &MovedConsumer, refresh: &C
             Some(true) => not_shown(task),
         }),
         Found::Nothing => {
-            if task.untouchable(None, &now.tags).is_some() || now.refreshes.iter().any(RefreshNow::is_active) {
+            if task.untouchable(None, &now.tags).is_some() {
+                return Verdict::Held;
+            }
+            if now.refreshes.iter().any(RefreshNow::is_active) {
                 return Verdict::Wait;
             }
             match task.refreshes.filter(|_| now.runs(task.copy) != Some(false)) {

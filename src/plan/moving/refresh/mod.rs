@@ -370,10 +370,18 @@ fn ask(task: Task<'_>, now: &GroupNow, to: Vec<GroupPart>, settings: &InstanceRe
     }))
 }
 
-/// Whether AWS can turn a refresh back: only where it was told what the group is to launch, and only to a version with a number.
+/// Whether AWS can turn a refresh back: only where it was told what the group is to launch, and only to versions with numbers that take
+/// their images from no parameter. A version that is not known may do so.
 fn can_turn_back(now: &GroupNow, is_told: bool) -> bool {
-    let follows = |part: &GroupPart| matches!(&part.names, Named::Version(_, VersionRef::Latest | VersionRef::Default));
-    is_told && !now.parts.iter().any(follows)
+    let is_fixed = |image: &ImageRef| !matches!(image, ImageRef::Parameter(_));
+    let turns = |part: &GroupPart| match &part.names {
+        Named::Image(image) => is_fixed(image),
+        Named::Version(template, VersionRef::Number(number)) => now
+            .version(template, *number)
+            .is_some_and(|version| version.image.as_ref().is_none_or(is_fixed)),
+        Named::Version(_, VersionRef::Latest | VersionRef::Default) => false,
+    };
+    is_told && now.parts.iter().all(turns)
 }
 
 /// All instances are replaced, and the group is read back.

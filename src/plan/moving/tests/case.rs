@@ -53,11 +53,15 @@ pub(super) struct Case {
     pub(super) approval: Approval,
     pub(super) desired: Desired,
     pub(super) turn: Turn,
+    /// Whether AWS has refused what is on record.
+    pub(super) stalled: bool,
     pub(super) failures: usize,
     /// The versions of the parameter that amiseal has made.
     pub(super) by_amiseal: Vec<i64>,
     /// What the key's policy says.
     pub(super) allows: bool,
+    /// What it said when it was read a while ago, if it was.
+    pub(super) allowed: Option<bool>,
     /// Kinds that could not be read, and why.
     pub(super) unread: BTreeMap<ConsumerKind, AwsError>,
     /// The world as it was before each change, and when that was made. What is read may show that for five minutes.
@@ -74,6 +78,17 @@ pub(super) fn version(number: i64, names: u64) -> VersionNow {
         description: None,
         image: Some(ImageRef::Image(image_id(names))),
         mappings: Vec::new(),
+    }
+}
+
+/// Who may use the key, by a policy that lets everybody use it or somebody else.
+fn of_key(allows: bool) -> KeyAccess {
+    let principal = if allows { "*" } else { "arn:aws:iam::999999999999:root" };
+    let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "kms:*", "Resource": "*"}]});
+    KeyAccess {
+        policy: Ok(policy.to_string().into()),
+        grants: Ok(Vec::new()),
     }
 }
 
@@ -106,9 +121,11 @@ impl Case {
             approval: Approval::Pending,
             desired: Desired::Migrated,
             turn: Turn::Free,
+            stalled: false,
             failures: 0,
             by_amiseal: Vec::new(),
             allows: true,
+            allowed: None,
             unread: BTreeMap::new(),
             history: Vec::new(),
             now: 10_000,
@@ -264,20 +281,6 @@ impl Case {
         self.unread.insert(ConsumerKind::AutoScalingGroup, error);
     }
 
-    pub(super) fn access(&self) -> KeyAccess {
-        let principal = if self.allows {
-            "*"
-        } else {
-            "arn:aws:iam::999999999999:root"
-        };
-        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "kms:*", "Resource": "*"}]});
-        KeyAccess {
-            policy: Ok(policy.to_string().into()),
-            grants: Ok(Vec::new()),
-        }
-    }
-
     /// The next thing to do, with everything read that is asked for, `behind` so many changes.
     pub(super) fn decide(&self, behind: usize) -> Outcome {
         self.outcome(behind, true)
@@ -291,7 +294,9 @@ impl Case {
     fn outcome(&self, behind: usize, reads_key: bool) -> Outcome {
         let picture = self.picture();
         let snapshots = BTreeMap::from([(snapshot_id(100), snapshot_id(200))]);
-        let (arn, mut seen, mut access) = (key(1), BTreeMap::new(), None);
+        let (arn, mut seen) = (key(1), BTreeMap::new());
+        let mut access = self.allowed.map(|allows| Some(of_key(allows)));
+        let mut access_is_fresh = false;
         for _ in 0..20 {
             let outcome = next(Facts {
                 source: (&self.source).into(),
@@ -308,7 +313,9 @@ impl Case {
                 picture: Some(&picture),
                 seen: &seen,
                 access: access.as_ref(),
+                access_is_fresh,
                 turn: self.turn,
+                stalled: self.stalled,
                 failures: self.failures,
                 system_time: at(self.now),
                 refreshing: self.refreshing,
@@ -323,7 +330,10 @@ impl Case {
                     };
                     assert!(seen.insert(asked.clone(), known).is_none(), "asked twice");
                 }
-                Then::ReadAccess if reads_key => access = Some(Some(self.access())),
+                Then::ReadAccess if reads_key => {
+                    assert!(!access_is_fresh, "asked twice");
+                    (access, access_is_fresh) = (Some(Some(of_key(self.allows))), true);
+                }
                 _ => return outcome,
             }
         }

@@ -289,6 +289,80 @@ fn what_somebody_changes_between_the_record_and_the_call_is_respected() {
 }
 
 #[test]
+fn what_somebody_holds_while_it_is_to_be_put_back_says_so_and_is_put_back_once_nobody_does() {
+    use crate::api::conditions::{self, Status};
+    let template = Case::new();
+    let parameter = Case {
+        versions: Vec::new(),
+        values: vec![image_id(1).to_string()],
+        ..Case::new()
+    };
+    let labelled = Case {
+        versions: Vec::new(),
+        values: vec![image_id(1).to_string()],
+        labels: vec![("prod".to_owned(), 1)],
+        ..Case::new()
+    };
+    let group = Case {
+        parts: vec![pins(Place::Template, 1)],
+        ..Case::new()
+    };
+    for (mut case, who) in [
+        (template, "LaunchTemplate lt-1"),
+        (parameter, "Parameter /golden/web"),
+        (labelled, "Parameter /golden/web"),
+        (group, "AutoScalingGroup fleet, LaunchTemplate lt-1"),
+    ] {
+        assert_eq!(case.settle(), Then::Rest, "{who}");
+        let changes = case.changes.len();
+        (case.now, case.read_at) = (20_000, 20_000);
+        (case.tags, case.desired) = (vec![(labels::TAG_HOLD, "")], Desired::RolledBack);
+        // AWS is not asked again every few seconds.
+        assert_eq!(
+            (case.settle(), case.changes.len()),
+            (Then::Later(TURN), changes),
+            "{who}"
+        );
+        let message = format!("Consumers that are to be put back have the tag amiseal.dev/hold: remove it from {who}.");
+        let says = Some((Status::False, reason::HELD, message.clone()));
+        let outcome = case.decide(0);
+        assert_eq!((&outcome.says, outcome.look_again), (&says, Some(TURN)));
+        // Nobody else is held by it, as by the tag of an image.
+        let mut said = Vec::new();
+        let mut writer = conditions::Writer {
+            conditions: &mut said,
+            generation: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        writer.set(conditions::CONSUMERS_MOVED, Status::False, reason::HELD, &message);
+        assert!(said.iter().all(is_of_consumer));
+        say_of_image(&mut said);
+        assert!(!said.iter().any(is_of_consumer));
+        // What was begun is put back also where people have changed their minds.
+        case.desired = Desired::Migrated;
+        assert_eq!(case.decide(0).says, says, "{who}");
+        case.desired = Desired::RolledBack;
+        case.tags.clear();
+        assert_eq!(case.settle(), Then::Rest, "{who}");
+        assert!(case.rows.iter().all(|row| row.state == ConsumerState::PutBack), "{who}");
+    }
+}
+
+/// What is said where an image has the tag.
+fn say_of_image(said: &mut Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>) {
+    use crate::api::conditions::{self, Status};
+    let mut case = Case::new();
+    case.source.tags.insert(labels::TAG_HOLD.into(), "".into());
+    let message = held_by_tag((&case.source).into(), &case.copy.id, None).expect("it is held");
+    let mut writer = conditions::Writer {
+        conditions: said,
+        generation: None,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    writer.set(conditions::CONSUMERS_MOVED, Status::False, reason::HELD, &message);
+}
+
+#[test]
 fn a_parameter_gets_the_copy_and_back_what_it_held() {
     let mut case = Case::new();
     case.versions.clear();

@@ -100,6 +100,38 @@ fn what_a_person_has_to_see_to_is_said_the_same_in_and_out_of_a_window_and_whoev
 }
 
 #[test]
+fn nothing_is_begun_by_what_was_read_of_the_key_long_before_the_window() {
+    for (what, pauses) in PAUSES {
+        let is_put_off = what != "nothing";
+        let case = |allowed, allows| {
+            let mut case = Case::new();
+            (case.allowed, case.allows) = (Some(allowed), allows);
+            pauses(&mut case);
+            case
+        };
+        // While it is put off, that was read, and nobody reads it again. Where it is not, nothing is on record before that was read.
+        let unread = case(true, false).decide_without_key();
+        assert!(unread.rows.is_empty(), "{what}");
+        assert_eq!(matches!(unread.then, Then::Later(_)), is_put_off, "{what}: {unread:?}");
+        assert_eq!(unread.then == Then::ReadAccess, !is_put_off, "{what}: {unread:?}");
+        // What it says by now counts.
+        let mut taken_away = case(true, false);
+        let then = taken_away.settle();
+        assert_eq!(taken_away.changes.len(), 0, "{what}");
+        let is_stalled = matches!(&then, Then::Stalled(problem) if problem.reason == reason::KEY_NOT_USABLE);
+        assert_eq!(is_stalled, !is_put_off, "{what}: {then:?}");
+        let mut allowed = case(true, true);
+        allowed.settle();
+        assert_eq!(allowed.default == 2, !is_put_off, "{what}");
+        // That they may not use it stays said until all is read again.
+        let mut refused = case(false, true);
+        let then = refused.settle();
+        let is_stalled = matches!(&then, Then::Stalled(problem) if problem.reason == reason::KEY_NOT_USABLE);
+        assert!(is_stalled && refused.changes.is_empty(), "{what}: {then:?}");
+    }
+}
+
+#[test]
 fn what_could_not_be_read_for_a_moment_changes_nothing_while_moving_is_put_off_anyway() {
     let unread: [(ErrorClass, Option<Cause>, bool); 6] = [
         (ErrorClass::Throttled, None, true),
@@ -174,7 +206,7 @@ fn what_was_moved_is_put_back_also_where_nothing_of_it_is_on_record() {
 fn a_migration_goes_on_unless_its_original_is_gone_or_somebody_keeps_it_from_that() {
     use crate::api::conditions::{self, Writer};
     use crate::api::{AMIMigration, AMIMigrationSpec, AMIMigrationStatus};
-    use {conditions::CONSUMERS_MOVED, conditions::READY};
+    use {conditions::CONSUMERS_MOVED, conditions::READY, conditions::STALLED};
     for (desired, says, is_gone, expected) in [
         (Desired::Migrated, None, false, true),
         (Desired::RolledBack, None, false, true),
@@ -192,6 +224,14 @@ fn a_migration_goes_on_unless_its_original_is_gone_or_somebody_keeps_it_from_tha
             false,
         ),
         (Desired::Migrated, Some((CONSUMERS_MOVED, reason::HELD)), false, false),
+        // AWS refuses to change a consumer: others do not wait for a person.
+        (Desired::Migrated, Some((STALLED, reason::ACCESS_DENIED)), false, false),
+        (
+            Desired::RolledBack,
+            Some((STALLED, reason::INVALID_REQUEST)),
+            false,
+            false,
+        ),
         (Desired::Migrated, Some((READY, reason::SUSPENDED)), false, false),
         (Desired::RolledBack, Some((READY, reason::AUDIT)), false, false),
         (
@@ -216,10 +256,93 @@ fn a_migration_goes_on_unless_its_original_is_gone_or_somebody_keeps_it_from_tha
             now: Timestamp::UNIX_EPOCH,
         };
         if let Some((type_, why)) = says {
-            writer.set(type_, conditions::Status::False, why, "");
+            let is = if type_ == STALLED {
+                conditions::Status::True
+            } else {
+                conditions::Status::False
+            };
+            writer.set(type_, is, why, "");
         }
         let mut migration = AMIMigration::new("m", spec);
         migration.status = Some(status);
         assert_eq!(goes_on(&migration), expected, "{desired:?} {says:?} {is_gone}");
+    }
+}
+
+#[test]
+fn what_aws_has_refused_is_tried_again_when_no_consumer_of_another_image_is_moved() {
+    let mut case = Case::new();
+    // What is to be changed is on record.
+    assert_eq!(case.step(0, false), None);
+    case.turn = Turn::Busy;
+    assert!(
+        matches!(case.decide(0).then, Then::Do(..)),
+        "others wait for what has begun"
+    );
+    // Now AWS refuses it, and others do not wait.
+    case.stalled = true;
+    assert_eq!((case.settle(), case.changes.len()), (Then::Behind(TURN), 0));
+    for turn in [Turn::DayIsFull, Turn::Free] {
+        case.turn = turn;
+        assert!(matches!(case.decide(0).then, Then::Do(..)), "it is counted: {turn:?}");
+    }
+    // A rollback waits for nobody's turn.
+    (case.turn, case.desired) = (Turn::Busy, Desired::RolledBack);
+    assert_eq!(case.settle(), Then::Later(LOOK_AGAIN));
+    case.now += 10_000;
+    assert_eq!((case.settle(), case.changes.len()), (Then::Rest, 0));
+    assert!(case.rows.iter().all(|row| row.state == ConsumerState::PutBack));
+}
+
+#[test]
+fn what_was_stalled_begins_anew_when_it_goes_on() {
+    use crate::api::conditions::{self, Writer};
+    let status = |state: Option<ConsumerState>, is_stalled: bool| {
+        let row = |state| MovedConsumer {
+            kind: ConsumerKind::Parameter.as_str().to_owned(),
+            id: "p".to_owned(),
+            state,
+            ..MovedConsumer::default()
+        };
+        let mut status = AMIMigrationStatus {
+            consumers: state.map(row).into_iter().collect(),
+            ..AMIMigrationStatus::default()
+        };
+        let is = if is_stalled {
+            conditions::Status::True
+        } else {
+            conditions::Status::False
+        };
+        let mut writer = Writer {
+            conditions: &mut status.conditions,
+            generation: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        writer.set(conditions::STALLED, is, reason::ACCESS_DENIED, "");
+        status
+    };
+    let (moving, moved) = (Some(ConsumerState::Moving), Some(ConsumerState::Moved));
+    for (before, was_stalled, after, expected) in [
+        (None, false, moving, true),
+        (None, true, moving, true),
+        (moving, false, moving, false),
+        (moving, true, moving, true),
+        (moving, true, moved, false),
+        (moving, false, moved, false),
+        (moved, false, Some(ConsumerState::Refreshing), true),
+        (moved, true, Some(ConsumerState::PuttingBack), false),
+    ] {
+        let is_begun = begins(&status(before, was_stalled), &status(after, false));
+        assert_eq!(is_begun, expected, "{before:?} {was_stalled} {after:?}");
+        assert!(
+            !begins(&status(after, was_stalled), &status(after, true)),
+            "it goes on with nothing"
+        );
+        let key = ConsumerKey {
+            kind: ConsumerKind::Parameter,
+            id: "p".into(),
+        };
+        let is_again = tries_again(&status(before, was_stalled), &key);
+        assert_eq!(is_again, before == moving && was_stalled, "{before:?} {was_stalled}");
     }
 }

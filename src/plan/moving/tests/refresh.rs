@@ -1,9 +1,11 @@
 //! Instance refreshes.
 
 use super::super::*;
-use super::case::{Case, TEMPLATE, pins};
+use super::case::{Case, TEMPLATE, pins, version};
 use crate::api::labels;
-use crate::domain::{ErrorClass, GroupPart, Named, Place, RefreshPreferences, TemplateId, VersionRef};
+use crate::domain::{
+    ErrorClass, GroupPart, ImageRef, Named, Place, RefreshPreferences, TemplateId, VersionNow, VersionRef,
+};
 
 fn follows() -> GroupPart {
     GroupPart {
@@ -326,6 +328,82 @@ fn a_refresh_waits_for_its_turn_and_for_who_holds_the_group() {
         (starts(&case), group(&case).reason.as_deref()),
         (0, Some(left::CANNOT_REFRESH))
     );
+}
+
+#[test]
+fn aws_is_not_asked_to_turn_back_a_group_of_which_a_part_takes_its_image_from_a_parameter() {
+    for takes_from_parameter in [false, true] {
+        let mut case = refreshing(pins(Place::Template, 2));
+        let image = if takes_from_parameter {
+            ImageRef::parse("resolve:ssm:/golden/arm")
+        } else {
+            version(1, 9).image
+        };
+        let of_override = VersionNow { image, ..version(1, 9) };
+        (case.versions, case.default) = (vec![of_override, version(2, 1)], 2);
+        case.parts.push(pins(Place::Override(1), 1));
+        case.promotion().instance_refresh.auto_rollback = true;
+        assert_eq!((case.settle(), starts(&case)), (Then::Later(REFRESH_POLL), 1));
+        assert_eq!(case.refreshes[0].preferences.auto_rollback, !takes_from_parameter);
+        case.desired = Desired::RolledBack;
+        case.settle();
+        let is_turned = |change: &Change| matches!(change, Change::RollBackRefresh { .. });
+        assert_eq!(case.changes.iter().any(is_turned), !takes_from_parameter);
+    }
+}
+
+#[test]
+fn a_refresh_that_aws_has_refused_is_tried_again_when_there_is_a_place_for_it() {
+    let mut case = refreshing(follows());
+    while case.row(ConsumerKind::AutoScalingGroup).is_none() {
+        case.now += 1;
+        case.step(0, false);
+    }
+    case.refreshing = 1;
+    assert!(matches!(case.decide(0).then, Then::Do(..)), "it has its place");
+    case.stalled = true;
+    assert_eq!((case.settle(), starts(&case)), (Then::Behind(TURN), 0));
+    case.refreshing = 0;
+    assert_eq!((case.settle(), starts(&case)), (Then::Later(REFRESH_POLL), 1));
+}
+
+#[test]
+fn nobody_waits_for_instances_that_aws_replaces() {
+    let waits = |case: &Case| case.rows.iter().any(keeps_waiting);
+    for part in [pins(Place::Template, 1), follows()] {
+        let mut case = refreshing(part);
+        assert_eq!((case.settle(), waits(&case)), (Then::Later(REFRESH_POLL), false));
+        case.desired = Desired::RolledBack;
+        assert_eq!((case.settle(), waits(&case)), (Then::Later(REFRESH_POLL), false));
+        assert_eq!(group(&case).state, ConsumerState::PuttingBack);
+        if case.parts == [follows()] {
+            case.end("Successful");
+            case.instances = vec![2, 2];
+            assert_eq!((case.settle(), waits(&case)), (Then::Later(REFRESH_POLL), false));
+            assert_eq!(group(&case).state, ConsumerState::PuttingBack);
+        }
+    }
+    let row = |state, refresh: Option<(Option<&str>, bool)>| MovedConsumer {
+        state,
+        refresh: refresh.map(|(id, back)| ConsumerRefresh {
+            id: id.map(str::to_owned),
+            after: None,
+            back,
+            requested_at: None,
+        }),
+        ..MovedConsumer::default()
+    };
+    for (row, expected) in [
+        (row(ConsumerState::Moving, None), true),
+        (row(ConsumerState::PuttingBack, None), true),
+        (row(ConsumerState::PuttingBack, Some((None, false))), true),
+        (row(ConsumerState::PuttingBack, Some((Some("r"), false))), false),
+        (row(ConsumerState::PuttingBack, Some((None, true))), false),
+        (row(ConsumerState::Refreshing, Some((None, false))), false),
+        (row(ConsumerState::Moved, None), false),
+    ] {
+        assert_eq!(keeps_waiting(&row), expected, "{row:?}");
+    }
 }
 
 #[test]

@@ -222,6 +222,34 @@ fn nothing_is_moved_to_a_copy_that_the_account_may_not_launch() {
 }
 
 #[test]
+fn nothing_is_begun_by_what_the_account_was_allowed_to_launch_long_ago() {
+    use AllowedState::{Disabled, Enabled};
+    for (then, now, moves) in [
+        (Disabled, Disabled, true),
+        (Disabled, Enabled, false),
+        // A refusal stays said until all is read again.
+        (Enabled, Disabled, false),
+    ] {
+        let case_of = format!("{then:?} {now:?}");
+        let mut case = following();
+        case.now += 600;
+        case.known_foreign = [(image_id(1), seen(1, Disabled)), (image_id(101), seen(101, then))].into();
+        case.foreign.insert(image_id(101), seen(101, now));
+        let next = case.settle();
+        if moves {
+            drop(move_of(next));
+        } else {
+            assert_eq!(
+                (next, case.reason()),
+                (Next::Wait, reason::COPY_NOT_ALLOWED),
+                "{case_of}"
+            );
+            assert!(case.status.consumers.is_empty(), "{case_of}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_moved_without_an_approval_where_it_is_not_known_who_may_use_the_key() {
     let read = following().key_access;
     for access in [None, read] {
@@ -328,6 +356,27 @@ fn a_tag_on_the_image_holds_it_for_everybody_whatever_is_wanted() {
     case.desired = Desired::RolledBack;
     assert_eq!((case.settle(), consumers_say(&case)), (Next::Wait, reason::HELD));
     assert_eq!(case.status.consumers[0].state, ConsumerState::Moved);
+}
+
+#[test]
+fn a_tag_on_a_consumer_of_the_owner_holds_that_one_alone() {
+    let mut case = moved();
+    let owner = owner(&mut case).status.as_mut().expect("a status");
+    let mut write = conditions::Writer {
+        conditions: &mut owner.conditions,
+        generation: None,
+        now: at(0),
+    };
+    let message =
+        "Consumers that are to be put back have the tag amiseal.dev/hold: remove it from LaunchTemplate lt-1.";
+    write.set(
+        conditions::CONSUMERS_MOVED,
+        conditions::Status::False,
+        reason::HELD,
+        message,
+    );
+    case.desired = Desired::RolledBack;
+    drop(move_of(case.settle()));
 }
 
 #[test]

@@ -146,3 +146,28 @@ fn nothing_is_put_back_to_an_original_that_is_disabled_and_a_person_is_told_to_e
         assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::IMAGE_DISABLED));
     }
 }
+
+#[test]
+fn what_aws_has_refused_stays_said_while_a_consumer_of_another_image_is_moved() {
+    let (mut case, _) = moved();
+    let source = case.of.source.clone();
+    case.settings.consumers.read = true;
+    let row = &mut case.status.consumers[0];
+    (row.state, row.current) = (ConsumerState::Moving, None);
+    case.consumers.insert(parameter_key(), parameter(1, &source));
+    case.problem = Some(Problem::new(reason::ACCESS_DENIED, "ssm:PutParameter: AWS refuses."));
+    assert!(matches!(case.settle(), Next::Do(Effect::Move(..))), "{:?}", case.status);
+    assert!(case.stalls());
+    let before = case.status.clone();
+    case.turn = Turn::Busy;
+    // Also by a process that has not seen it refused.
+    for problem in [case.problem.clone(), None] {
+        case.problem = problem;
+        let then = case.settle();
+        assert!(matches!(then, Next::Later(_)), "{then:?}");
+        assert_eq!(case.status, before);
+    }
+    case.turn = Turn::Free;
+    assert!(matches!(case.settle(), Next::Do(Effect::Move(..))), "{:?}", case.status);
+    assert!(!case.stalls());
+}

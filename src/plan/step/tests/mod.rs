@@ -49,7 +49,10 @@ static NOTHING_ASKED: Answers = Answers {
     scan: None,
     unscanned: None,
 };
-static NOTHING_FOREIGN: BTreeMap<ImageId, ForeignCopy> = BTreeMap::new();
+static NOTHING_FRESH: Fresh = Fresh {
+    key_access: false,
+    images: BTreeSet::new(),
+};
 static NOTHING_SEEN: BTreeMap<ConsumerKey, Seen> = BTreeMap::new();
 
 /// One migration, its world, and the process that steps it: what a process remembers is lost by [`Case::crash`].
@@ -93,6 +96,8 @@ struct Case {
     owner_is_active: bool,
     /// What the account sees of images of others.
     foreign: BTreeMap<ImageId, ForeignCopy>,
+    /// What it saw a while ago.
+    known_foreign: BTreeMap<ImageId, ForeignCopy>,
     /// What the process has last seen on record, and since when.
     known: RefCell<Known>,
     now: i64,
@@ -158,6 +163,7 @@ impl Case {
             owner: None,
             owner_is_active: true,
             foreign: BTreeMap::new(),
+            known_foreign: BTreeMap::new(),
             known: RefCell::default(),
             now: 10_000,
         }
@@ -254,7 +260,8 @@ impl Case {
                 problem: self.problem.as_ref(),
                 consumers: &NOTHING_SEEN,
                 key_access: None,
-                foreign: &NOTHING_FOREIGN,
+                foreign: &self.known_foreign,
+                fresh: &NOTHING_FRESH,
             },
             grants: Grants {
                 copy: self.admitted,
