@@ -106,7 +106,7 @@ impl Mover<'_> {
             access: facts.answers.key_access.as_ref().or(facts.memory.key_access),
             access_is_fresh: facts.answers.key_access.is_some() || facts.memory.fresh.key_access,
             turn: facts.grants.turn,
-            stalled: moving::is_stalled(&facts.record.status),
+            stalled: moving::is_stalled(facts.record.status),
             failures: facts.grants.failures,
             refreshing: facts.grants.refreshing,
             now: self.now,
