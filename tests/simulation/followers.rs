@@ -155,7 +155,7 @@ impl Names {
 }
 
 /// Whether consumers may launch a migration's copy, by what is on record.
-pub(crate) fn has_moved(migration: &AMIMigration) -> bool {
+pub(crate) fn may_launch_copy(migration: &AMIMigration) -> bool {
     let launches = |row: &MovedConsumer| {
         let is_begun = matches!(
             row.state,
@@ -168,7 +168,7 @@ pub(crate) fn has_moved(migration: &AMIMigration) -> bool {
 
 /// The copy that consumers were moved to, and that a process has put another one in the place of.
 pub(crate) fn forgets(before: &AMIMigration, after: &AMIMigration) -> Option<Broken> {
-    let known = copy_of(before).filter(|_| has_moved(before))?;
+    let known = copy_of(before).filter(|_| may_launch_copy(before))?;
     (copy_of(after) != Some(known)).then(|| {
         let how = format!("{}: consumers were moved to {known}", after.name_any());
         Broken::new(Promise::NothingForgotten, how)

@@ -367,7 +367,7 @@ pub(crate) fn drops(migration: &AMIMigration, world: &model::World, notes: &Note
     let status = migration.status.as_ref()?;
     let image = status.copy.as_ref()?.image_id.as_ref()?;
     let is_stalled = conditions::is_true(&status.conditions, conditions::STALLED);
-    let may_go = is_stalled && !followers::has_moved(migration);
+    let may_go = is_stalled && !followers::may_launch_copy(migration);
     let is_lost = !may_go && has_copy(migration, image, world);
     is_lost.then(|| forgotten(migration, &format!("with all of it, the copy {image}")))
 }

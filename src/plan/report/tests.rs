@@ -145,7 +145,8 @@ fn what_another_policy_has_made_is_not_copied_as_far_as_selectors_keys_names_and
     };
     // The other policy, the key that the copy is under, the one that its name is made with, whether this policy selects the original too;
     // how many images are contested, and which ones are copied.
-    let cases: [(Other, Option<u32>, Option<u32>, bool, u32, &[u64]); 12] = [
+    type Case = (Other, Option<u32>, Option<u32>, bool, u32, &'static [u64]);
+    let cases: [Case; 12] = [
         (other(&[1], Some(key(2))), Some(2), None, false, 1, &[]),
         (other(&[1], Some(key(2))), Some(2), Some(2), false, 1, &[]),
         (older(other(&[1], Some(key(2)))), Some(2), None, false, 1, &[]),
