@@ -165,12 +165,17 @@ impl MigrationReconciler<'_> {
         let Some(session) = self.session() else {
             return Ok(Action::await_change());
         };
+        let is_again = moving::tries_again(facts.record.status, key);
+        let after_others = Action::requeue(self.ctx.clock.to_real_time(super::AFTER_OTHERS));
+        // Before a token of the account's limits is taken, and again once that was waited for.
+        if is_again && (self.turn(), self.refreshing()) != (facts.grants.turn, facts.grants.refreshing) {
+            return Ok(after_others);
+        }
         if let Err(error) = self.may_change(session, change).await {
             return Ok(self.failed(&error, recorded));
         }
-        let is_again = moving::tries_again(facts.record.status, key);
         if is_again && !self.may_try_again(facts) {
-            return Ok(Action::requeue(self.ctx.clock.to_real_time(super::AFTER_OTHERS)));
+            return Ok(after_others);
         }
         // Whatever comes of it, what was read before says nothing any more.
         self.ctx.registry.memory.forget_consumer(&self.uid, key);
@@ -181,7 +186,8 @@ impl MigrationReconciler<'_> {
             Ok(made) => made,
             Err(error) => {
                 self.ctx.registry.memory.set_may_move(&self.target.name_any(), false);
-                if is_again && (problem::needs_a_person(&error) || error.is(Cause::NoRoom)) {
+                let is_refused = problem::needs_a_person(&error) || error.is(Cause::NoRoom);
+                if is_again && is_refused && !error.is(Cause::MalformedAnswer) {
                     // It is as it was. Of anything else it is not known whether AWS has done it.
                     self.ctx.registry.moves.end(&self.of.scope, &self.uid);
                 }

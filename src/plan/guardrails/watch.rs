@@ -147,14 +147,15 @@ impl GuardrailWatch {
             .zip(reading)
             .is_some_and(|(one, reading)| reading.comes_to_refuse(one));
         let request = self.requests.get(&Guardrail::AllowedImages);
-        let fails = self.failures.get(&Guardrail::AllowedImages);
-        let waits =
-            request.is_some_and(|request| request.is_settling(now)) || fails.is_some_and(|failure| now < failure.until);
-        self.refuses = match (is_next, waits, self.refuses) {
-            (false, ..) => Refuses::Not,
-            (true, true, _) => Refuses::Later,
-            (true, false, Refuses::Since(since)) => Refuses::Since(since),
-            (true, false, _) => Refuses::Since(now),
+        let settles = request.is_some_and(|request| request.is_settling(now));
+        let failure = self.failures.get(&Guardrail::AllowedImages);
+        let fails = failure.is_some_and(|failure| now < failure.until);
+        self.refuses = match (is_next, self.refuses) {
+            (false, _) => Refuses::Not,
+            (true, _) if settles => Refuses::Later,
+            (true, Refuses::Since(since)) => Refuses::Since(since),
+            (true, _) if fails => Refuses::Later,
+            (true, _) => Refuses::Since(now),
         };
     }
 
@@ -386,6 +387,10 @@ impl GuardrailWatch {
             (Fate::NotDone, Some(request)) => {
                 self.requests.remove(&guardrail);
                 self.over.insert(guardrail, request.at);
+                if guardrail == Guardrail::AllowedImages {
+                    // Nothing was set: the next try goes by a reading of the last hour, or each would have everything read again.
+                    self.refuses = Refuses::Since(earlier(now, IN_USE_FOR));
+                }
             }
             // AWS may come to show it yet.
             _ => self.begins(guardrail, now),

@@ -53,14 +53,16 @@ pub fn keeps_waiting(row: &MovedConsumer) -> bool {
 /// keep it from that.
 pub fn goes_on(migration: &AMIMigration) -> bool {
     let status = migration.status.as_ref();
-    let says = |type_: &str, reasons: &[&str]| {
-        let said = status.and_then(|status| conditions::find(&status.conditions, type_));
-        said.is_some_and(|said| reasons.contains(&said.reason.as_str()))
-    };
+    let said = |type_: &str| status.and_then(|status| conditions::find(&status.conditions, type_));
+    let says = |type_: &str, reasons: &[&str]| said(type_).is_some_and(|said| reasons.contains(&said.reason.as_str()));
     let is_gone = status.is_some_and(|status| status.source_gone_time.is_some());
     let is_stalled = status.is_some_and(is_stalled);
     let waits_for_people = [reason::HELD, reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
-    let is_held = migration.spec.desired == Desired::Held || says(conditions::CONSUMERS_MOVED, &waits_for_people);
+    // Where only single consumers are held, another one may be in the middle of its move.
+    let moves = status.is_some_and(|status| status.consumers.iter().any(|row| row.state == ConsumerState::Moving));
+    let goes_on_beside = moves && said(conditions::CONSUMERS_MOVED).is_some_and(super::is_of_consumer);
+    let waits = says(conditions::CONSUMERS_MOVED, &waits_for_people) && !goes_on_beside;
+    let is_held = migration.spec.desired == Desired::Held || waits;
     !is_gone && !is_held && !is_stalled && !says(conditions::READY, &[reason::SUSPENDED, reason::AUDIT])
 }
 

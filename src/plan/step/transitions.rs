@@ -81,7 +81,15 @@ pub fn answered(facts: Facts<'_>, answer: Answer<'_>, now: Timestamp) -> Answere
         Answer::Accepted(image) => copy_accepted(recorded, image, now),
         Answer::PassedOver => passed_over(facts, recorded, now),
         Answer::Published(copy) => published(facts, recorded, copy, now),
-        Answer::Moved(key, change, made) => moved(recorded, key, change, made, now),
+        Answer::Moved(key, change, made) => {
+            let was_refused = moving::tries_again(&recorded, key);
+            let status = moved(recorded, key, change, made, now);
+            if was_refused {
+                goes_on(facts, status, now)
+            } else {
+                status
+            }
+        }
         Answer::Launched(_) | Answer::LaunchRefused(_) | Answer::LaunchVoid { .. } | Answer::Terminated => {
             of_launch(recorded, answer, now)
         }
@@ -99,6 +107,20 @@ pub fn answered(facts: Facts<'_>, answer: Answer<'_>, now: Timestamp) -> Answere
         }
     };
     Answered { status, warning: None }
+}
+
+/// AWS has taken what it had refused: others wait for this migration again.
+fn goes_on(facts: Facts<'_>, status: AMIMigrationStatus, now: Timestamp) -> AMIMigrationStatus {
+    let message = "Moving consumers of the original.";
+    progressing(
+        facts,
+        status,
+        MigrationState::Promoting,
+        reason::MOVING_CONSUMERS,
+        message,
+        now,
+    )
+    .status
 }
 
 /// The time is now that of the answer: the call may have waited long behind its intent, and what was seen of AWS before the

@@ -582,4 +582,9 @@ fn images_come_to_be_refused_by_a_reading_of_what_is_in_use_that_began_when_noth
     assert_eq!(watch.in_use_since(at(1000)), Some(at(845)));
     watch.begins(Guardrail::AllowedImages, at(1000));
     assert_eq!(watch.in_use_since(at(1000)), None);
+    // Where AWS refuses it nothing was set, and the next try goes by what was read in the last hour.
+    let refused = failed_call(Operation::EnableAllowedImagesSettings, ErrorClass::Denied);
+    watch.failed(Guardrail::AllowedImages, &refused, false, at(5000), |wait| wait);
+    watch.looks_ahead(&enabled, &ready(), at(5600));
+    assert_eq!(watch.in_use_since(at(5600)), Some(at(2000)));
 }

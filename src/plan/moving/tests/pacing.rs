@@ -267,6 +267,28 @@ fn a_migration_goes_on_unless_its_original_is_gone_or_somebody_keeps_it_from_tha
         migration.status = Some(status);
         assert_eq!(goes_on(&migration), expected, "{desired:?} {says:?} {is_gone}");
     }
+
+    // One consumer is held, and another one may be in the middle of its move.
+    for (state, expected) in [(ConsumerState::Moving, true), (ConsumerState::PuttingBack, false)] {
+        let row = MovedConsumer {
+            state,
+            ..MovedConsumer::default()
+        };
+        let mut status = AMIMigrationStatus {
+            consumers: vec![row],
+            ..AMIMigrationStatus::default()
+        };
+        let mut writer = Writer {
+            conditions: &mut status.conditions,
+            generation: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let message = "Consumers that are to be put back have the tag amiseal.dev/hold: remove it from p.";
+        writer.set(CONSUMERS_MOVED, conditions::Status::False, reason::HELD, message);
+        let mut migration = AMIMigration::new("m", AMIMigrationSpec::default());
+        migration.status = Some(status);
+        assert_eq!(goes_on(&migration), expected, "{state:?}");
+    }
 }
 
 #[test]

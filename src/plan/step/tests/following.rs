@@ -287,6 +287,26 @@ fn that_a_key_may_not_be_used_stays_said_while_it_is_read_again() {
 }
 
 #[test]
+fn what_aws_takes_that_it_had_refused_is_stalled_no_more() {
+    let mut case = following();
+    let (key, change) = move_of(case.settle());
+    let mut writer = conditions::Writer {
+        conditions: &mut case.status.conditions,
+        generation: None,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    writer.set(
+        conditions::STALLED,
+        conditions::Status::True,
+        reason::ACCESS_DENIED,
+        "refused",
+    );
+    assert!(case.stalls());
+    case.answer(Answer::Moved(&key, &change, &Made::Version(2)));
+    assert!(!case.stalls(), "{:?}", case.status);
+}
+
+#[test]
 fn whoever_rolls_the_owners_migration_back_has_consumers_put_back_in_all_accounts() {
     let mut case = moved();
     owner(&mut case).spec.desired = Desired::RolledBack;
