@@ -180,12 +180,14 @@ fn what_another_policy_has_made_is_not_copied_as_far_as_selectors_keys_names_and
             ]
             .into();
         }
-        if under.is_some() {
-            world.images.insert(copy.id.clone(), Arc::new(copy));
-        } else {
-            copy.devices = image(101, 1).devices;
-            world.add(copy, None);
+        if under.is_none() {
+            // Its snapshots are still those that AWS has made for it.
+            for (_, _, snapshot) in copy.volumes() {
+                let snapshot = world.snapshots.get_mut(snapshot).expect("known");
+                (snapshot.encrypted, snapshot.key) = (false, None);
+            }
         }
+        world.images.insert(copy.id.clone(), Arc::new(copy));
         let mut spec = spec();
         spec.other_key = OtherKey::Migrate;
         if !selects {
