@@ -154,7 +154,7 @@ async fn after_too_many_failures_no_more_consumers_are_moved_until_somebody_has_
 async fn a_consumer_that_aws_refuses_to_change_stops_no_other_image_and_is_moved_once_it_may_be() {
     let images = [old("golden", ""), old("silver", "")];
     let consumers = "launchTemplates: [{name: web, versions: [{image: silver}]}], \
-                     parameters: [{name: /golden, image: golden}]";
+                     parameters: [{name: /golden, dataType: \"aws:ec2:image\", image: golden}]";
     let mut world = movable(TEMPLATE);
     world.accounts = crate::harness::world(&using(ACCOUNT, &images, consumers)).accounts;
     world.expect.expected_denials.push(AllowedCall {
