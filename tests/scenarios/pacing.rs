@@ -142,7 +142,8 @@ async fn after_too_many_failures_no_more_consumers_are_moved_until_somebody_has_
     assert!(said.contains("promotion.failuresAcknowledgedAt"), "{said}");
     assert!(scenario.calls("CreateLaunchTemplateVersion").is_empty());
 
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:59Z").to_string();
+    let soon = Timestamp::now() + std::time::Duration::from_secs(60);
+    let now = soon.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let promotion = json!({"launchTemplates": "Update", "maxFailures": 1, "failuresAcknowledgedAt": now});
     scenario.apply(&moving(promotion)).await;
     moved(&scenario, reason::SUCCEEDED).await;

@@ -132,7 +132,7 @@ impl TargetReconciler<'_> {
         };
         self.state(|state| state.guardrails.looks_ahead(asked, &readings, at));
         let picture = self.picture();
-        let images_of = picture.and_then(|picture| picture.graph.read_at());
+        let images_of = picture.and_then(|picture| picture.graph.listed_at());
         let images = match guardrails::asks_about_images(asked, &readings) {
             Some(wanted) => self.images_standing(wanted).await,
             None => ImagesStanding::Unasked,

@@ -121,7 +121,7 @@ impl Launchers<'_> {
     pub fn images_read_at(&self) -> Option<Timestamp> {
         let is_waited_for = matches!(self.unknown_images(), Some(Unknown::Passing));
         let is_known = self.are_read && !self.may_launch_others() && !is_waited_for;
-        self.graph.filter(|_| is_known)?.read_at()
+        self.graph.filter(|_| is_known)?.listed_at()
     }
 
     /// What is said of Allowed AMIs where it is not known what is in use, so that no image is judged.
@@ -146,7 +146,7 @@ impl Launchers<'_> {
     /// Whether what was read is to be read anew, is too old for what comes to be set by it, or does not show yet what amiseal itself has
     /// moved to a copy that another account owns.
     fn may_launch_others(&self) -> bool {
-        let read = self.graph.and_then(Graph::read_at);
+        let read = self.graph.and_then(Graph::listed_at);
         let is_old = self.since.is_some_and(|since| read.is_none_or(|read| read < since));
         self.is_due || is_old || self.moved.is_some_and(|moved| read.is_none_or(|read| read <= moved))
     }

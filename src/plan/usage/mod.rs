@@ -66,6 +66,8 @@ pub struct Graph {
     used_before: Option<BTreeSet<ImageId>>,
     /// When reading it began.
     began: Option<Timestamp>,
+    /// When reading what AWS lists of it began. What the cluster has may be of an earlier reading, which all share.
+    listed: Option<Timestamp>,
     /// Images of which AWS was asked by itself what names them.
     confirmed: BTreeSet<ImageId>,
     /// Why it could not be asked of all of them what names them, or who may launch them.
@@ -154,6 +156,7 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
         services: services.map(|launcher| (launcher.kind, launcher.id.clone())).collect(),
         paged: readings.paged,
         began: Some(began),
+        listed: Some(began),
         ..Graph::default()
     };
     let resolver = resolve::Resolver::new(readings);
@@ -350,6 +353,11 @@ impl Graph {
     /// When reading began; none where nothing was read yet.
     pub fn read_at(&self) -> Option<Timestamp> {
         self.began
+    }
+
+    /// When reading what AWS lists began, by which one reading is told from another; none where nothing was read yet.
+    pub fn listed_at(&self) -> Option<Timestamp> {
+        self.listed
     }
 
     /// What is known of the use of an image at `now`. `shared` are its launch permissions, where they were read. An image that another

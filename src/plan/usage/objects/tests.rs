@@ -43,6 +43,12 @@ fn users(graph: &Graph, image: u64) -> Vec<String> {
 }
 
 #[test]
+fn a_reading_is_as_old_as_its_oldest_part_and_told_from_another_by_when_aws_was_asked() {
+    let graph = in_graph(&Objects::default());
+    assert_eq!((graph.read_at(), graph.listed_at()), (Some(at(50)), Some(at(100))));
+}
+
+#[test]
 fn objects_of_karpenter_and_cluster_api_use_what_they_name_and_what_was_found_for_them() {
     let named = |number: u64| image_id(number).to_string();
     let classes = [
