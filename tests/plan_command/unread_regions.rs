@@ -14,7 +14,7 @@ seed: 7
 clock: {start: 2026-01-01T00:00:00Z}
 expect:
   noMutatingCalls: [{}]
-  expectedDenials: [{operation: AssumeRole, resource: "*"}, {operation: DescribeRegions, resource: "*"}]
+  expectedDenials: [{operation: AssumeRole}, {operation: DescribeRegions}]
 identities: [{accessKey: AKIACONTROLLER, account: "999900001111", allow: ["sts:*"]}]
 accounts:
 - id: "999900001111"

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use ec2sim::{Report, Server, Sim, WorldSpec};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(version, about = "A simulator of EC2 images, KMS keys and STS roles")]
@@ -101,18 +102,28 @@ fn serve(world: &Path, port: u16, speed: Option<f64>, port_file: Option<&Path>) 
     let sim = Sim::new(&spec).map_err(|e| format!("{}: {e}", world.display()))?;
     let server = Server::start(sim, SocketAddr::from(([127, 0, 0, 1], port)))
         .map_err(|e| format!("can not listen on port {port}: {e}"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| e.to_string())?;
+    let no_signals = |e: std::io::Error| format!("can not wait for signals: {e}");
+    // Whoever learns the address may end this at once.
+    let mut terminated = {
+        let _context = runtime.enter();
+        signal(SignalKind::terminate()).map_err(no_signals)?
+    };
     println!("{}", server.endpoint());
     if let Some(path) = port_file {
         write_whole(path, &server.address().port().to_string())
             .map_err(|e| format!("can not write the port file {}: {e}", path.display()))?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
-    runtime
-        .block_on(ec2sim::until_stopped())
-        .map_err(|e| format!("can not wait for signals: {e}"))?;
+    let stopped = async {
+        tokio::select! {
+            _ = terminated.recv() => Ok(()),
+            stopped = ec2sim::until_stopped() => stopped,
+        }
+    };
+    runtime.block_on(stopped).map_err(no_signals)?;
     Ok(ExitCode::SUCCESS)
 }
 
