@@ -103,6 +103,13 @@ const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
         209,
         &["TemplateVersionDeleted@99"],
     ),
+    // A listing of several pages missed a group, whose launcher was not asked about: its template was moved to a copy that it may not
+    // launch.
+    (
+        "a group that one listing has missed",
+        3_001_248,
+        &["ListingsIncomplete@238"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.

@@ -74,7 +74,7 @@ pub fn launches_by(consumer: &Consumer, graph: &Graph, partition: Partition) -> 
 
 /// Adds those who launch an image in one account.
 pub fn add_consumers(needs: &mut Needs, image: &ImageId, graph: &Graph, partition: Partition) {
-    for consumer in graph.consumers(image) {
+    for consumer in graph.launchers(image) {
         let Some(principal) = launches_by(consumer, graph, partition) else {
             continue;
         };

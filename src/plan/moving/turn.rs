@@ -15,6 +15,8 @@ const DAY_IS_FULL: &str =
     "As many consumers as promotion.maxPerDay allows were moved in the last 24 hours: moving goes on after that.";
 const REFRESHES_ARE_FULL: &str = "As many Auto Scaling groups as promotion.instanceRefresh.maxConcurrentGroups allows are being refreshed: others come after them.";
 pub(super) const OUT_OF_SCHEDULE: &str = "Outside of promotion.schedule: moving goes on when its next window begins.";
+const READ_ONCE: &str =
+    "Waiting until it is read a second time what launches the image: a listing of several pages may miss a group.";
 const BUSY: &str = "Waiting until a consumer of another image is moved.";
 
 /// Whether a migration waits until a consumer of another image is moved, as its status says.
@@ -147,7 +149,7 @@ impl Pass<'_> {
     }
 
     /// Whether it was read lately that the copy may be launched, since something is begun now: it may have been hours before this window.
-    /// Otherwise it is read again first.
+    /// Otherwise it is read again first. So is who launches it, where one reading may have missed somebody.
     fn is_known_lately(&mut self) -> bool {
         let facts = self.facts;
         if facts.foreign.is_some_and(|foreign| !foreign.copy_is_fresh) {
@@ -158,7 +160,10 @@ impl Pass<'_> {
             self.then = Some(Then::ReadAccess);
             return false;
         }
-        true
+        // Whoever knows that they may use the key need not wait for it to be known who they are.
+        let is_known = facts.aws_managed || facts.approval == Approval::Approved;
+        let is_read = facts.picture.is_some_and(|picture| picture.graph.is_seen_twice());
+        is_known || is_read || self.waits_for((READ_ONCE, TURN))
     }
 
     /// Whether whoever launches the original may use the copy's key, where that was read.

@@ -64,6 +64,10 @@ pub struct Graph {
     paged: bool,
     /// The images that the reading before showed to be used, if there was one that could read everything.
     used_before: Option<BTreeSet<ImageId>>,
+    /// What the reading before showed to use images and a listing of this one may have missed.
+    missed: HashMap<ImageId, Vec<Consumer>>,
+    /// What services the reading before showed to launch, if there was one that could read all of those.
+    services_before: Option<BTreeSet<(ConsumerKind, Box<str>)>>,
     /// When reading it began.
     began: Option<Timestamp>,
     /// When reading what AWS lists of it began. What the cluster has may be of an earlier reading, which all share.
@@ -207,14 +211,26 @@ impl Graph {
         self.users.get(image).map_or(&[], Vec::as_slice)
     }
 
+    /// What launches an image, also what the reading before showed to do so and a listing of this one may have missed.
+    pub fn launchers(&self, image: &ImageId) -> impl Iterator<Item = &Consumer> {
+        self.consumers(image).iter().chain(self.missed.get(image).into_iter().flatten())
+    }
+
     /// The ARN of the role by which an Auto Scaling group launches, where AWS says it.
     pub fn group_role(&self, group: &str) -> Option<&str> {
         self.group_roles.get(group).map(|role| &**role)
     }
 
-    /// What services of AWS launch by roles of their own, also where it is not known what that is.
+    /// What services of AWS launch by roles of their own, also where it is not known what that is, and what a listing may have missed.
     pub fn services(&self) -> impl Iterator<Item = &(ConsumerKind, Box<str>)> {
-        self.services.iter()
+        let before = self.services_before.as_ref().filter(|_| self.paged);
+        let missed = before.into_iter().flat_map(|before| before.difference(&self.services));
+        self.services.iter().chain(missed)
+    }
+
+    /// Whether no listing of several pages may have missed what a service launches and no other reading has shown either.
+    pub fn are_services_seen_twice(&self) -> bool {
+        !self.paged || self.services_before.is_some()
     }
 
     /// The Auto Scaling groups of whose instances one runs an image.
@@ -273,6 +289,7 @@ impl Graph {
     /// What two looks have shown is in it: neither may have missed what the other has.
     pub fn has_looked_twice(&mut self) {
         self.used_before = Some(BTreeSet::new());
+        self.services_before = Some(BTreeSet::new());
     }
 
     /// Whether AWS was asked by itself what names an image.
@@ -318,6 +335,8 @@ impl Graph {
         self.used_before = earlier
             .is_whole()
             .then(|| used.map(|(image, _)| image.clone()).collect());
+        let has_read_services = !earlier.unread.keys().any(|kind| is_service(*kind));
+        self.services_before = has_read_services.then(|| earlier.services.clone());
         let unresolved = &self.unresolved;
         let (unread, objects) = (&self.unread, &self.unread_objects);
         let is_unread = |user: &Consumer| match user.kind {
@@ -348,6 +367,18 @@ impl Graph {
             }
         }
         self.sort();
+        self.missed = if self.paged { self.not_shown(earlier) } else { HashMap::new() };
+    }
+
+    /// What an earlier reading showed to use images, and this one does not.
+    fn not_shown(&self, earlier: &Self) -> HashMap<ImageId, Vec<Consumer>> {
+        let missing = earlier.users.iter().map(|(image, users)| {
+            let shown = self.consumers(image);
+            let is_shown = |user: &Consumer| shown.iter().any(|one| (one.kind, &one.id) == (user.kind, &user.id));
+            let users = users.iter().filter(|user| !is_shown(user)).cloned().collect();
+            (image.clone(), users)
+        });
+        missing.filter(|(_, users): &(_, Vec<_>)| !users.is_empty()).collect()
     }
 
     /// When reading began; none where nothing was read yet.

@@ -2,9 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{
-    AwsError, ErrorClass, ImageRef, Launcher, Launches, Operation, ParameterRef, ParameterValue, TemplateId,
+    AwsError, ErrorClass, ImageRef, Launcher, Launches, Operation, ParameterRef, ParameterValue, Partition, TemplateId,
     TemplateVersion, VersionRef,
 };
+use crate::plan::access::who;
 use crate::plan::testing::{account, at, image, image_id};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -340,6 +341,21 @@ fn where_listings_have_several_pages_it_takes_two_readings_to_say_that_nobody_us
     let mut third = reading(vec![], true);
     third.keep(&reading(vec![group(1)], true));
     assert!(!is_unused(&third));
+    let launchers = |graph: &Graph| {
+        let mut needs = who::Needs::new();
+        who::add_consumers(&mut needs, &image_id(1), graph, Partition::Aws);
+        (graph.consumers(&image_id(1)).len(), needs.len())
+    };
+    assert_eq!(launchers(&third), (0, 1), "whoever launches it needs its key still");
+    let mut gone = reading(vec![], true);
+    gone.keep(&third);
+    assert_eq!(launchers(&gone), (0, 0), "two readings in a row did not show it");
+    let mut shown = reading(vec![group(1)], true);
+    shown.keep(&third);
+    assert_eq!(launchers(&shown), (1, 1));
+    let mut whole = reading(vec![], false);
+    whole.keep(&shown);
+    assert_eq!(launchers(&whole), (0, 0), "a listing of one page misses nothing");
     // What could not read everything has shown nothing.
     let mut lacking = reading(vec![], true);
     let error = AwsError::new(Operation::DescribeAutoScalingGroups, ErrorClass::Denied, None);

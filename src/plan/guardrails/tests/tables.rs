@@ -292,6 +292,15 @@ fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
     let recipes = failed_call(Operation::ListImageRecipes, ErrorClass::Denied);
     let recipes = lacking(ConsumerKind::Recipe, recipes);
     let whole = launching(Readings::default());
+    let paged = || Readings {
+        paged: true,
+        ..Readings::default()
+    };
+    let once = launching(paged());
+    let (mut twice, mut after_denied, mut after_recipes) = (once.clone(), once.clone(), once.clone());
+    twice.keep(&once);
+    after_denied.keep(&denied);
+    after_recipes.keep(&recipes);
     let not_read = Launchers {
         are_read: false,
         ..read(Some(&whole))
@@ -312,6 +321,11 @@ fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
         (read(Some(&unreachable)), "autoscaling:DescribeAutoScalingGroups", true),
         (read(Some(&late)), "autoscaling:DescribeAutoScalingGroups", true),
         (read(None), "waits", false),
+        // A listing of several pages may have missed a group, unless the reading before could read all of them.
+        (read(Some(&once)), "waits", false),
+        (read(Some(&after_denied)), "waits", false),
+        (read(Some(&after_recipes)), "", true),
+        (read(Some(&twice)), "", true),
     ] {
         match launchers.stands(&key(false)) {
             None => assert_eq!(said, ""),
@@ -321,6 +335,24 @@ fn no_key_is_said_to_be_usable_where_it_is_not_known_who_launches() {
         }
         assert_eq!(launchers.are_known(), are_known, "{said}");
         assert_eq!(launchers.stands(&key(true)), None, "AWS's own is for everybody there");
+    }
+}
+
+#[test]
+fn whom_a_listing_may_have_missed_needs_the_key_as_well() {
+    for (paged, expected) in [(true, 2), (false, 1)] {
+        let readings = || Readings {
+            paged,
+            ..Readings::default()
+        };
+        let nobody = || graph(&readings(), &account(), at(0));
+        let needs = |graph: &Graph| read(Some(graph)).needs(&scope()).len();
+        let mut once = nobody();
+        once.keep(&launching(readings()));
+        assert_eq!(needs(&once), expected, "several pages: {paged}");
+        let mut twice = nobody();
+        twice.keep(&once);
+        assert_eq!(needs(&twice), 1, "two readings in a row did not show it");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::{
     TemplateNow, TemplateVersion, VersionNow, VersionRef,
 };
 use crate::plan::testing::{account, at, failed_call, image, image_id, key, snapshot_id};
-use crate::plan::usage::{Picture, graph};
+use crate::plan::usage::{Graph, Picture, graph};
 
 pub(super) const TEMPLATE: &str = "lt-1";
 pub(super) const PARAMETER: &str = "/golden/web";
@@ -64,6 +64,10 @@ pub(super) struct Case {
     pub(super) allowed: Option<bool>,
     /// Kinds that could not be read, and why.
     pub(super) unread: BTreeMap<ConsumerKind, AwsError>,
+    /// Whether listings have several pages.
+    pub(super) paged: bool,
+    /// Who used the images by the reading before, if there was one.
+    pub(super) before: Option<Graph>,
     /// The world as it was before each change, and when that was made. What is read may show that for five minutes.
     pub(super) history: Vec<(i64, Before)>,
     pub(super) now: i64,
@@ -127,6 +131,8 @@ impl Case {
             allows: true,
             allowed: None,
             unread: BTreeMap::new(),
+            paged: false,
+            before: None,
             history: Vec::new(),
             now: 10_000,
             read_at: 10_000,
@@ -203,8 +209,13 @@ impl Case {
                 .insert("old".into(), ImageRef::Image(image_id(names)));
         }
         readings.unread.clone_from(&self.unread);
+        readings.paged = self.paged;
+        let mut graph = graph(&readings, &account(), at(self.read_at));
+        if let Some(before) = &self.before {
+            graph.keep(before);
+        }
         Picture {
-            graph: graph(&readings, &account(), at(self.read_at)),
+            graph,
             ..Picture::default()
         }
     }

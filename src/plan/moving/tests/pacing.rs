@@ -132,6 +132,24 @@ fn nothing_is_begun_by_what_was_read_of_the_key_long_before_the_window() {
 }
 
 #[test]
+fn where_listings_have_several_pages_nothing_is_moved_by_one_reading_of_them() {
+    let mut case = Case::new();
+    case.paged = true;
+    let then = case.settle();
+    assert!(matches!(then, Then::Later(_)), "{then:?}");
+    assert!(case.changes.is_empty() && case.rows.is_empty(), "{:?}", case.rows);
+    let (_, _, message) = case.decide(0).says.expect("it says so");
+    assert!(message.contains("read a second time"), "{message}");
+    // Somebody knows that whoever launches it may use the key.
+    case.approval = Approval::Approved;
+    assert_eq!((case.settle(), case.default), (Then::Rest, 2));
+    let mut again = Case::new();
+    again.paged = true;
+    again.before = Some(again.picture().graph);
+    assert_eq!((again.settle(), again.default), (Then::Rest, 2));
+}
+
+#[test]
 fn what_could_not_be_read_for_a_moment_changes_nothing_while_moving_is_put_off_anyway() {
     let unread: [(ErrorClass, Option<Cause>, bool); 6] = [
         (ErrorClass::Throttled, None, true),
