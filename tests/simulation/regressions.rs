@@ -103,6 +103,13 @@ const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
         209,
         &["TemplateVersionDeleted@99"],
     ),
+    // People deleted the version that amiseal had made of a template, which was not on record yet. It was asked for by the same token
+    // again and again, by which AWS makes one version, ever.
+    (
+        "a version is deleted before it is on record",
+        209,
+        &["KubernetesConnectionLost@94", "TemplateVersionDeleted@85"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.
