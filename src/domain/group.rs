@@ -1,7 +1,7 @@
 //! An Auto Scaling group that names an image, as AWS shows it just now: its parts that do, and what the versions of launch templates
 //! say that it pins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -128,8 +128,8 @@ pub struct GroupChange {
 /// What is read of a consumer beside what it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Besides {
-    /// This version of a launch template, and of a group's launch templates the versions from this one on.
-    pub former: Option<i64>,
+    /// These versions of a launch template, and of a group's launch templates the versions from the first of these on.
+    pub versions: BTreeSet<i64>,
     /// Of a group, whether an instance of it runs this image, and its instance refreshes.
     pub running: Option<ImageId>,
 }

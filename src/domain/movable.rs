@@ -1,5 +1,7 @@
 //! What names an image and can be moved to another one, as AWS shows it just now.
 
+use std::collections::BTreeMap;
+
 use super::{GroupChange, GroupNow, ImageRef, Owner, SnapshotId, StartRefresh, Tags};
 
 /// A consumer that can be moved.
@@ -22,12 +24,26 @@ pub struct TemplateNow {
     pub latest: VersionNow,
     /// The default version.
     pub default: VersionNow,
-    /// The version that was asked for besides, if there is one.
-    pub former: Option<VersionNow>,
+    /// The versions that were asked for besides, and are neither: none where there is no such version.
+    pub others: BTreeMap<i64, Option<VersionNow>>,
     /// Whose it is, where AWS or a tag says so.
     pub owner: Option<Owner>,
     /// Its tags.
     pub tags: Tags,
+}
+
+impl TemplateNow {
+    /// The version of this number, if it is there.
+    pub fn version(&self, number: i64) -> Option<&VersionNow> {
+        let others = self.others.values().flatten();
+        let mut known = [&self.latest, &self.default].into_iter().chain(others);
+        known.find(|version| version.number == number)
+    }
+
+    /// Whether it is known if there is a version of this number.
+    pub fn knows(&self, number: i64) -> bool {
+        self.others.contains_key(&number) || self.version(number).is_some()
+    }
 }
 
 /// A version of a launch template.

@@ -1,10 +1,11 @@
 //! The third account of a history, in which something is not as it should be from beginning to end.
 
 use amiseal::api::conditions::reason;
+use ec2sim::model::World;
 use serde_json::{Value, json};
 
 use super::world::{CONTROLLER, ONE, THREE, region};
-use super::{newer, regressions};
+use super::{newer, regressions, statuses};
 
 /// What is odd about it.
 #[derive(Debug, Clone, Copy)]
@@ -423,6 +424,12 @@ impl Odd {
         merge(&mut usual["spec"], &changes);
         usual
     }
+}
+
+/// Whether an original is left in the third account that is not encrypted, and that nobody has exempted.
+pub(crate) fn has_originals(world: &World) -> bool {
+    let region = world.region(THREE, "eu-west-1");
+    region.is_some_and(|region| statuses::unencrypted(region).is_some())
 }
 
 /// As a JSON merge patch does it.

@@ -146,7 +146,7 @@ fn places(policy: &AMIEncryptionPolicy) -> Vec<(&str, &str)> {
 }
 
 /// An image that was there from the beginning, is not exempt, and has a snapshot that is not encrypted.
-fn unencrypted(region: &Region) -> Option<&Image> {
+pub(crate) fn unencrypted(region: &Region) -> Option<&Image> {
     let mut images = region.images.values();
     images.find(|image| {
         let is_meant = is_of_beginning(image) && image.exists() && !is_exempt(image) && !is_backup(image);

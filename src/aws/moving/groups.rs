@@ -33,7 +33,7 @@ pub(super) async fn read(session: &Session, name: &str, besides: &Besides, query
         return Ok(Movable::Gone);
     };
     let parts = parts(&group);
-    let wanted = wanted(&parts, besides.former);
+    let wanted = wanted(&parts, besides.versions.first().copied());
     let followed = if besides.running.is_some() {
         followed(&parts)
     } else {

@@ -21,7 +21,7 @@ impl Session {
         let read = match kind {
             ConsumerKind::Parameter => parameters::read(self, id, query).await,
             ConsumerKind::AutoScalingGroup => Box::pin(groups::read(self, id, besides, query)).await,
-            _ => templates::read(self, id, besides.former, query).await,
+            _ => templates::read(self, id, &besides.versions, query).await,
         };
         match read {
             Err(error) if error.class == ErrorClass::NotFound => Ok(Movable::Gone),

@@ -1,5 +1,7 @@
 //! Launch templates, one at a time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ec2::operation::create_launch_template_version::builders::CreateLaunchTemplateVersionFluentBuilder;
 use aws_sdk_ec2::types::{
     LaunchTemplate, LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest,
@@ -20,11 +22,20 @@ const VERSIONS: Operation = Operation::DescribeLaunchTemplateVersions;
 const CREATE: Operation = Operation::CreateLaunchTemplateVersion;
 const MODIFY: Operation = Operation::ModifyLaunchTemplate;
 
+/// What AWS says where a version is not there.
+const NO_VERSION: &str = "InvalidLaunchTemplateId.VersionNotFound";
+/// So many tokens are tried for one version.
+const TOKENS: usize = 8;
 /// How many answers are read until versions and template speak of the same default and latest version.
 const TRIES: usize = 3;
 
-/// Reads its default and its latest version, its tags, and this version besides, if it is there.
-pub(super) async fn read(session: &Session, id: &str, former: Option<i64>, query: &Query) -> Result<Movable, AwsError> {
+/// Reads its default and its latest version, its tags, and these versions besides, as far as they are there.
+pub(super) async fn read(
+    session: &Session,
+    id: &str,
+    besides: &BTreeSet<i64>,
+    query: &Query,
+) -> Result<Movable, AwsError> {
     for _ in 0..TRIES {
         let versions = versions(session, id, vec!["$Latest".to_owned(), "$Default".to_owned()]).await?;
         let template = template(session, id).await?;
@@ -35,10 +46,13 @@ pub(super) async fn read(session: &Session, id: &str, former: Option<i64>, query
             // Somebody has changed it between the two calls, or one of them shows what was before.
             continue;
         };
-        let former = match former.filter(|former| *former != latest.number && *former != default.number) {
-            Some(number) => one(session, id, number).await?,
-            None => former.and_then(|former| numbered(Some(former)).cloned()),
-        };
+        let mut others = BTreeMap::new();
+        // One by one: AWS refuses a call that names one which is not there.
+        for number in besides {
+            if ![latest.number, default.number].contains(number) {
+                others.insert(*number, one(session, id, *number).await?);
+            }
+        }
         let tags: Vec<(&str, &str)> = template
             .tags()
             .iter()
@@ -48,7 +62,7 @@ pub(super) async fn read(session: &Session, id: &str, former: Option<i64>, query
         return Ok(Movable::Template(TemplateNow {
             latest,
             default,
-            former,
+            others,
             owner: owner(query, principal, tags.iter().copied()),
             tags: Tags::of(&tags),
         }));
@@ -144,11 +158,29 @@ fn mapping(mapping: &LaunchTemplateBlockDeviceMapping) -> Result<Mapping, AwsErr
 }
 
 /// Makes a version, and says which.
+///
+/// AWS makes one version by a token, ever. Where people have deleted what this one has made before, it is made by the next token, which
+/// stands for one version as well. AWS says the same of a version that is made of one which is not there: then no token is of use.
 pub(super) async fn new_version(session: &Session, version: &NewVersion) -> Result<i64, AwsError> {
-    let request = create(session, version);
-    let answer = session.call(CREATE, Box::pin(request.send())).await?;
+    let mut token = 1;
+    let answer = loop {
+        let request = create(session, version).client_token(nth_token(&version.client_token, token));
+        match session.call(CREATE, Box::pin(request.send())).await {
+            Err(error) if error.code.as_deref() == Some(NO_VERSION) && token < TOKENS => token += 1,
+            answer => break answer?,
+        }
+    };
     let made = answer.launch_template_version().and_then(|made| made.version_number());
     made.ok_or_else(|| AwsError::malformed(CREATE, &"no version in the answer"))
+}
+
+/// The first is the token itself.
+fn nth_token(token: &str, number: usize) -> String {
+    if number == 1 {
+        token.to_owned()
+    } else {
+        format!("{token}-{number}")
+    }
 }
 
 /// Asks by dry runs whether this version may be made, and whether the template's default may be set.
@@ -229,3 +261,7 @@ pub(super) async fn set_default(session: &Session, template: &str, version: i64)
     session.call(MODIFY, request.send()).await?;
     Ok(version)
 }
+
+#[cfg(test)]
+#[path = "templates_tests.rs"]
+mod tests;

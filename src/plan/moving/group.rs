@@ -109,6 +109,12 @@ pub(super) fn can_be_set(task: Task<'_>, now: &GroupNow) -> bool {
 
 /// What parts are to name in the place of the original.
 pub(super) fn targets(task: Task<'_>, now: &GroupNow, named: &[&GroupPart]) -> Result<Vec<GroupPart>, String> {
+    let others = now.parts.iter().filter(|part| !named.contains(part));
+    if let Some(gone) = gone(now, others).filter(|_| !named.is_empty()) {
+        return Err(format!(
+            "{gone} is no longer there, and AWS changes nothing of a group that names it: have it launch another version."
+        ));
+    }
     named
         .iter()
         .map(|part| {
@@ -130,6 +136,20 @@ pub(super) fn targets(task: Task<'_>, now: &GroupNow, named: &[&GroupPart]) -> R
             Ok(GroupPart { at: part.at, names })
         })
         .collect()
+}
+
+/// What one of these parts names, if that is a version which people have deleted. AWS takes all of a group's launch templates at once, and
+/// refuses all where one is not there.
+fn gone<'n>(now: &GroupNow, parts: impl Iterator<Item = &'n GroupPart>) -> Option<&'n Named> {
+    let mut names = parts.map(|part| &part.names);
+    names.find(|names| match names {
+        Named::Version(template, VersionRef::Number(number)) => now.version(template, *number).is_none(),
+        // What these say is read only where instances are to be replaced.
+        Named::Version(template, version) => {
+            now.runs.is_some() && !now.followed.contains_key(&(template.clone(), *version))
+        }
+        Named::Image(_) => false,
+    })
 }
 
 /// Whether amiseal has made this version of the one with this number, and of no other.
@@ -341,7 +361,15 @@ fn putting_back(task: Task<'_>, now: &GroupNow, previous: &ConsumerVersions, cur
     }
     let is_answered = previous.parts == current.parts;
     if !is_answered && !to.is_empty() {
-        return change(task, now, to);
+        let others = now.parts.iter().filter(|part| to.iter().all(|one| one.at != part.at));
+        let Some(gone) = gone(now, others) else {
+            return change(task, now, to);
+        };
+        let message = format!(
+            "{gone} is no longer there, and AWS changes nothing of a group that names it: have it launch what names {} yourself.",
+            task.source
+        );
+        return task.leave(left::CANNOT_PUT_BACK, message);
     }
     // What AWS has agreed to may not show yet.
     if (ours || is_answered && theirs) && !task.has_had_time() {

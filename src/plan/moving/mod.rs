@@ -287,13 +287,14 @@ impl Pass<'_> {
     fn visit(&mut self, key: &ConsumerKey) {
         let picture = self.facts.picture.and_then(|picture| picture.graph.read_at());
         let row = self.row(key);
-        let seen = self.facts.seen.get(key).filter(|seen| seen.picture == picture);
+        let seen = self.facts.seen.get(key);
+        let backwards = self.is_backwards(row);
+        let seen = seen.filter(|seen| seen.picture == picture && template::tells(&seen.now, row, backwards));
         let Some(seen) = seen else {
             self.look(key);
             return;
         };
         let task = self.task(key, row);
-        let backwards = self.is_backwards(row);
         let verdict = match (&seen.now, backwards) {
             (Movable::Gone, _) => Verdict::Nothing,
             (Movable::Template(now), false) => template::forward(task, now),
@@ -349,10 +350,12 @@ impl Pass<'_> {
 
     fn look(&mut self, key: &ConsumerKey) {
         let row = self.row(key);
-        let former = match key.kind {
-            ConsumerKind::LaunchTemplate => row.and_then(|row| row.previous.as_ref()).map(|was| was.latest),
-            ConsumerKind::AutoScalingGroup => row.and_then(group::oldest),
-            _ => None,
+        let versions = match key.kind {
+            ConsumerKind::LaunchTemplate => row
+                .map(|row| template::named(row, self.is_backwards(Some(row))))
+                .unwrap_or_default(),
+            ConsumerKind::AutoScalingGroup => row.and_then(group::oldest).into_iter().collect(),
+            _ => BTreeSet::new(),
         };
         let is_refreshed = self.refreshes().is_some() || row.is_some_and(|row| row.refresh.is_some());
         let running = (key.kind == ConsumerKind::AutoScalingGroup && is_refreshed).then(|| {
@@ -363,7 +366,7 @@ impl Pass<'_> {
             }
         });
         self.then
-            .get_or_insert(Then::Look(key.clone(), Besides { former, running }));
+            .get_or_insert(Then::Look(key.clone(), Besides { versions, running }));
     }
 
     fn is_backwards(&self, row: Option<&MovedConsumer>) -> bool {

@@ -3,15 +3,37 @@
 //! A new version is what `$Latest` means from then on, so it is made of the latest version and of no other: made of an older one, it
 //! would have whatever launches `$Latest` launch what that one said.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::left;
 use super::row::{Task, Verdict, is_put_off};
 use crate::api::{ConsumerState, ConsumerVersions, MovedConsumer};
-use crate::domain::{Change, ImageId, Mapping, NewVersion, TemplateNow, VersionNow};
+use crate::domain::{Change, ImageId, Mapping, Movable, NewVersion, TemplateNow, VersionNow};
 
 /// How a version begins to say of itself that it puts a former one back.
 const AGAIN: &str = "amiseal: version ";
+
+/// The versions on record that what comes next may name: people may have deleted each that is neither the latest nor the default one.
+pub(super) fn named(row: &MovedConsumer, backwards: bool) -> BTreeSet<i64> {
+    let (previous, current) = (row.previous.as_ref(), row.current.as_ref());
+    let is_to_be_default = !backwards && row.state == ConsumerState::Moving;
+    let numbers = [
+        previous.map(|was| was.latest),
+        previous.and_then(|was| was.default).filter(|_| backwards),
+        current.map(|made| made.latest).filter(|_| is_to_be_default),
+    ];
+    numbers.into_iter().flatten().collect()
+}
+
+/// Whether what was read tells of each of these whether it is there: more may be on record by now.
+pub(super) fn tells(seen: &Movable, row: Option<&MovedConsumer>, backwards: bool) -> bool {
+    match (row, seen) {
+        (Some(row), Movable::Template(now)) => named(row, backwards).into_iter().all(|number| now.knows(number)),
+        _ => true,
+    }
+}
 
 /// What comes next to move it.
 pub(super) fn forward(task: Task<'_>, now: &TemplateNow) -> Verdict {
@@ -169,6 +191,18 @@ fn made(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, current:
         // It was made of another copy, which is no more.
         return task.changed_meanwhile();
     }
+    if current.default.is_none() && now.version(current.latest).is_none() {
+        if !task.has_had_time() {
+            return Verdict::Later;
+        }
+        // Somebody has made another one after it.
+        let message = format!(
+            "Somebody has deleted version {}, which amiseal had made, and its default version {default} still names the original: make \
+             the latest version the default, or one that names {}.",
+            current.latest, task.copy
+        );
+        return task.leave(left::CHANGED_MEANWHILE, message);
+    }
     match current.default {
         None => task
             .untouchable(now.owner.as_ref(), &now.tags)
@@ -286,12 +320,12 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
     if let Some(former) = previous.default {
         let default = now.default.number;
         if current.default.is_some() && [former, current.latest].contains(&default) {
-            // It may be the very version that was the latest one.
-            return if former == previous.latest && now.former.is_none() {
-                former_is_gone(task, previous)
-            } else {
-                set_default(task, former)
-            };
+            // The version that was the latest one says the same, and may be the very same.
+            let there = former_version(now, [Some(former), Some(previous.latest)]);
+            return there.map_or_else(
+                || former_is_gone(task, previous),
+                |version| set_default(task, version.number),
+            );
         }
         if default == current.latest && !task.has_had_time() {
             return Verdict::Later;
@@ -299,7 +333,7 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
     }
     let marker = back_description(previous, current);
     if now.latest.number == current.latest {
-        let Some(former) = &now.former else {
+        let Some(former) = former_version(now, [Some(previous.latest), previous.default]) else {
             return former_is_gone(task, previous);
         };
         return Verdict::Change(Change::NewVersion(NewVersion {
@@ -329,6 +363,11 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
         )
     });
     task.done(ConsumerState::PutBack, message)
+}
+
+/// The first of these versions that people have not deleted.
+fn former_version(now: &TemplateNow, numbers: [Option<i64>; 2]) -> Option<&VersionNow> {
+    numbers.into_iter().flatten().find_map(|number| now.version(number))
 }
 
 fn former_is_gone(task: Task<'_>, previous: &ConsumerVersions) -> Verdict {

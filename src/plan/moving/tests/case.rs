@@ -233,7 +233,7 @@ impl Case {
             let first = parts
                 .iter()
                 .filter_map(number)
-                .chain(besides.former)
+                .chain(besides.versions.first().copied())
                 .min()
                 .unwrap_or(i64::MAX);
             let template = TemplateId::Id(TEMPLATE.into());
@@ -277,7 +277,11 @@ impl Case {
         Movable::Template(TemplateNow {
             latest: versions.last().cloned().expect("a version"),
             default: numbered(default).expect("a default version"),
-            former: besides.former.and_then(numbered),
+            others: besides
+                .versions
+                .iter()
+                .map(|number| (*number, numbered(*number)))
+                .collect(),
             owner: self.owner.clone(),
             tags: Tags::of(&self.tags),
         })

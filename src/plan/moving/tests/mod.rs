@@ -2,6 +2,7 @@
 
 mod again;
 mod case;
+mod deleted;
 mod disabled;
 mod group;
 mod histories;
