@@ -103,6 +103,13 @@ const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
         209,
         &["TemplateVersionDeleted@99"],
     ),
+    // A status of some hours before was put back, with an instance that AWS had forgotten. Each minute it was asked to terminate it, and
+    // began to wait anew until that could not show any more.
+    (
+        "an instance that AWS has forgotten",
+        3_001_362,
+        &["MigrationStatusRestored@223"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.
