@@ -110,6 +110,13 @@ const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
         3_001_362,
         &["MigrationStatusRestored@223"],
     ),
+    // People acknowledged failures, which changes the policies: where all attempts had failed, one more followed, as is promised, and was
+    // held to be one too many.
+    (
+        "one more attempt after failures were acknowledged",
+        3_001_956,
+        &["TemplateVersionMade@112"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.
