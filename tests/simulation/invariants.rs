@@ -239,9 +239,13 @@ fn claims(migration: &AMIMigration, world: &model::World, notes: &Notes) -> Vec<
         broken.push(untrue("speaks of a generation that is not there yet".to_owned()));
     }
     let copy = status.copy.as_ref();
-    // Somebody may ask for one more, and once more. Where the record of them is lost, attempts begin anew.
+    // Somebody may ask for one more, and once more. Where the record of them is lost, attempts begin anew. Each change of the policy
+    // lets one more follow those that have failed, whatever it is that was changed: so it is promised.
+    let spec = &migration.spec;
+    let target = labels::target_name(&spec.policy, &spec.account_id, &spec.region);
     let attempts = ATTEMPTS * (1 + u32::from(notes.lost.contains(&name)))
-        + 3 * u32::from(migration.annotations().contains_key(labels::RETRY));
+        + 3 * u32::from(migration.annotations().contains_key(labels::RETRY))
+        + notes.edited.get(&target).copied().unwrap_or(0);
     // Those of another account are that one's.
     let own = copy.filter(|_| !followers::is_follower(migration));
     if let Some(copy) = own.filter(|copy| copy.attempt > attempts) {

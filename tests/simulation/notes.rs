@@ -84,6 +84,8 @@ pub(crate) struct Notes {
     pub(crate) settings_touched: Vec<Duration>,
     /// Accounts and regions in which what a target had on record was taken away, and when.
     pub(crate) targets_lost: BTreeMap<(String, String), Vec<Duration>>,
+    /// Targets whose settings people have changed, and how often.
+    pub(crate) edited: BTreeMap<String, u32>,
     /// Images that people have made meanwhile.
     pub(crate) new_images: BTreeMap<String, New>,
     /// Since when somebody has flooded the queue that events come from, each time.

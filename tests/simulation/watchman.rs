@@ -325,6 +325,7 @@ impl Watchman {
         self.requests.1.extend(numbers);
         for version in versions.iter().filter(|version| version.kind == "AMIEncryptionTarget") {
             self.note_loss(version);
+            self.note_edit(version);
         }
         let mut written = Vec::new();
         for version in versions.iter().filter(|version| version.kind == "AMIMigration") {
@@ -351,6 +352,16 @@ impl Watchman {
         let at = age_at(version.at);
         self.stage
             .note(|notes| notes.targets_lost.entry(place).or_default().push(at));
+    }
+
+    /// Notes where a target has come to say something else, as its policy was changed.
+    fn note_edit(&self, version: &Version) {
+        let generation = |object: &Value| object["metadata"]["generation"].as_i64();
+        let before = version.before.as_deref().and_then(generation);
+        if version.change == Change::Modified && before < generation(&version.object) {
+            let name = version.name.clone();
+            self.stage.note(|notes| *notes.edited.entry(name).or_default() += 1);
+        }
     }
 
     /// Notes what people, or the garbage collector, have made of a migration.

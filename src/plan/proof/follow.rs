@@ -150,14 +150,16 @@ fn until_terminated(
     has_shown: bool,
     now: Timestamp,
 ) -> Next {
-    let is_gone = match seen {
+    let is_ended = match seen {
         None => return Next::Ask(InstanceRef::Id(id.into())),
-        Some(InstanceNow::Gone) => has_shown,
+        // AWS forgets an instance an hour after its end. Asking once more would be another record, and the wait would begin anew.
+        Some(InstanceNow::Gone) if !has_shown => return Next::Later(LOOK_AGAIN),
+        Some(InstanceNow::Gone) => true,
         Some(InstanceNow::There { state, .. }) => {
             matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated)
         }
     };
-    if is_gone {
+    if is_ended {
         record(in_state(launch, LaunchState::Ended, now))
     } else if passed(launch.time.as_ref(), now, ASK_AGAIN) {
         Next::Terminate(id.into())

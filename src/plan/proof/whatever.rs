@@ -10,9 +10,10 @@ use crate::api::LaunchSettings;
 use crate::domain::{Checks, InstanceNow, InstanceRef, InstanceState, LaunchRequest, TaggedInstance};
 use crate::plan::testing::{at, image, image_id, scope};
 
-/// How long what was launched may not show, and how long it takes to pass its checks.
+/// How long what was launched may not show, how long it takes to pass its checks, and after how long AWS forgets what is terminated.
 const SHOWS: i64 = 60;
 const PASSES: i64 = 150;
+const FORGETS: i64 = 3600;
 
 #[derive(Debug, Clone)]
 struct Machine {
@@ -77,6 +78,7 @@ impl Aws {
             return InstanceNow::Gone;
         };
         let (state, checks) = match machine.ended {
+            Some(ended) if ended + FORGETS <= seen_at => return InstanceNow::Gone,
             Some(ended) if ended <= seen_at => (InstanceState::Terminated, None),
             _ if seen_at - machine.launched < PASSES => (InstanceState::Running, Some(Checks::Initializing)),
             _ if machine.broken => (InstanceState::Running, Some(Checks::InstanceImpaired)),
@@ -120,6 +122,8 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
 struct Case {
     aws: Aws,
     record: Option<LaunchStatus>,
+    /// What was on record before.
+    former: Vec<Option<LaunchStatus>>,
     settings: LaunchSettings,
     asked: bool,
     broken: bool,
@@ -134,6 +138,7 @@ impl Case {
         Self {
             aws: Aws::default(),
             record: None,
+            former: Vec::new(),
             settings: settings(),
             asked: true,
             broken: false,
@@ -160,6 +165,12 @@ impl Case {
             5 => self.retry += 1,
             // Its migration is deleted, and made again.
             6 => self.record = None,
+            // An earlier status is put back, of long ago or of just now.
+            7 => self.record = self.former.first().cloned().flatten(),
+            8 => self.record = self.former.last().cloned().flatten(),
+            9 => self.record = self.former.get(self.former.len() / 2).cloned().flatten(),
+            // Nobody works for a while.
+            10 => self.now += 2 * FORGETS,
             _ => {}
         }
     }
@@ -168,6 +179,15 @@ impl Case {
     fn visit(&mut self, turn: Turn) -> Result<bool, TestCaseError> {
         self.now += turn.wait;
         self.deed(turn.deed);
+        let before = self.record.clone();
+        let is_proven = self.decide(turn)?;
+        if self.record != before {
+            self.former.push(before);
+        }
+        Ok(is_proven)
+    }
+
+    fn decide(&mut self, turn: Turn) -> Result<bool, TestCaseError> {
         let copy = image(7, 1);
         let Some(launch) = self.record.clone().filter(is_under_way) else {
             if !self.asked {
@@ -301,6 +321,8 @@ proptest! {
         for _ in 0..200 {
             is_proven = case.visit(QUIET)?;
         }
+        let ends = case.record.as_ref().is_none_or(|launch| !is_under_way(launch));
+        prop_assert!(ends, "{:?}", case.record);
         case.sweep();
         prop_assert_eq!(case.aws.running(), 0, "{:?}", case.record);
         let launches = case.aws.launches;

@@ -149,6 +149,28 @@ fn an_instance_is_terminated_whatever_becomes_of_the_rest_and_left_alone_under_s
 }
 
 #[test]
+fn an_instance_that_aws_has_forgotten_is_given_up_with_no_call_and_no_record_in_between() {
+    let mut case = proving();
+    copied(&mut case);
+    launched(&mut case);
+    case.instance = there(InstanceState::Running, Some(Checks::Ok));
+    assert_eq!(case.settle(), Next::Do(Effect::Terminate(ID.into())));
+    case.answer(Answer::Terminated);
+    // Nobody works for some hours, or this status is put back from a backup.
+    case.now += 10_000;
+    case.instance = InstanceNow::Gone;
+    let before = (case.settle(), case.status.clone());
+    assert!(matches!(before.0, Next::Later(_)), "{before:?}");
+    for _ in 1..40 {
+        case.now += 15;
+        assert_eq!((case.settle(), &case.status), (before.0.clone(), &before.1));
+    }
+    case.now += 15;
+    assert!(matches!(case.settle(), Next::Do(Effect::Publish(..))));
+    assert_eq!(launch_state(&case), LaunchState::Ended);
+}
+
+#[test]
 fn no_more_instances_are_launched_than_the_policy_says_and_none_of_a_type_that_the_copy_does_not_take() {
     let mut case = proving();
     case.may_launch = false;
