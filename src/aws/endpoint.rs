@@ -68,9 +68,8 @@ pub(super) struct Unresolved {
 }
 
 /// Of which kind the endpoint is that a request goes to.
-pub(super) fn of_request(uri: &str) -> Endpoints {
-    let url = Url::parse(uri).ok();
-    let host = url.as_ref().and_then(Url::host_str);
+pub(super) fn of_request(url: Option<&Url>) -> Endpoints {
+    let host = url.and_then(Url::host_str);
     host.map(Endpoints::of_host).unwrap_or_default()
 }
 

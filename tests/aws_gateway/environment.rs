@@ -83,7 +83,7 @@ fn each_service_is_called_where_its_own_variable_says() {
         ["scan: ok", "key: ok"],
         "one for all is enough"
     );
-    let lost = |call: &str| format!("{call}: AWS cannot be reached");
+    let lost = |call: &str| format!("{call}: AWS cannot be reached at 127.0.0.1:9");
     assert_eq!(
         reported(&[all[1], all[2]], NOWHERE),
         [format!("scan: {}", lost("ec2:DescribeImages")), "key: ok".to_owned()]
