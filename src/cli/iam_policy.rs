@@ -268,14 +268,16 @@ fn text(args: &Args) -> Result<(String, Vec<String>), Vec<String>> {
         let earlier = with_account(policy_file::load(&args.since, io::stdin())?, args.account.as_ref());
         rights = rights::since(rights, &rights::of(&earlier, &options));
     }
-    let notes = rights::notes(&rights, &options);
-    let text = match (args.form, args.only) {
-        (Form::Json, Some(part)) => rights::part(&rights, part.into()),
+    let only = args.only.map(rights::Part::from);
+    let text = match (args.form, only) {
+        (Form::Json, Some(part)) => rights::part(&rights, part),
         (Form::Json, None) => rights::document(&rights, args.explain),
         (Form::Cloudformation, _) => rights::template(&rights, &options, args.explain),
         (Form::Terraform, _) => rights::configuration(&rights, args.explain),
     };
-    text.map(|text| (text, notes)).map_err(one)
+    let text = text.map_err(one)?;
+    let notes = rights::notes(&rights, &options, only, &text);
+    Ok((text, notes))
 }
 
 /// Options that make no sense together.

@@ -134,6 +134,23 @@ fn what_is_to_be_known_beside_the_rights_is_on_standard_error() {
 }
 
 #[test]
+fn beside_one_part_is_said_only_what_is_to_be_known_of_that() {
+    let files = Files::of(&[("policy.yaml", &policy("production", "Enforce", ""))]);
+    for (part, said) in [
+        ("permissions", None),
+        ("trust", Some("--controller")),
+        ("key", Some("--launcher")),
+        ("controller", None),
+    ] {
+        let ran = files.run(&["-f", "policy.yaml", "--account", "111122223333", "--only", part]);
+        ran.json();
+        let notes: Vec<&str> = ran.err.lines().collect();
+        assert_eq!(notes.len(), said.iter().count(), "{part}: {ran:#?}");
+        assert!(said.is_none_or(|said| notes[0].contains(said)), "{part}: {ran:#?}");
+    }
+}
+
+#[test]
 fn a_change_of_a_policy_is_printed_by_itself_and_explained() {
     let files = Files::of(&[
         ("old.yaml", &policy("production", "Enforce", "")),
