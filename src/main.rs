@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use amiseal::cli::command_line::{Cli, parse};
-use amiseal::cli::output::read_or_not;
+use amiseal::cli::output::{failed, read_or_not};
 use amiseal::cli::{check, completion, crd, decide, guardrails, iam_policy, import, man, map, plan, report, run};
 use clap::CommandFactory as _;
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    run_command().unwrap_or_else(|error| failed(&error))
+}
+
+fn run_command() -> anyhow::Result<ExitCode> {
     let cli = match parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! Who the controller itself is, before there is a policy: no role is assumed, and no account is expected.
 
+use super::called;
 use super::provider::Aws;
 use super::session::Identity;
 use crate::domain::{AwsError, Operation, Partition, Region};
@@ -12,8 +13,7 @@ impl Aws {
             .region(aws_config::Region::new(region.as_str().to_owned()))
             .retry_classifier(self.renewal());
         let request = aws_sdk_sts::Client::from_conf(config.build());
-        let answer = Box::pin(request.get_caller_identity().send()).await;
-        let answer = answer.map_err(|error| AwsError::from_sdk(OPERATION, &error))?;
+        let answer = called::answer(OPERATION, Box::pin(request.get_caller_identity().send())).await?;
         let account = answer.account.unwrap_or_default();
         Ok(Identity {
             account: account.parse().map_err(|e| AwsError::malformed(OPERATION, &e))?,

@@ -10,6 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_sts::types::Tag;
 
 use super::Access;
+use super::called;
 use super::interceptor::Attempts;
 use super::provider::ScopeLimits;
 use crate::domain::{AwsError, Operation};
@@ -66,16 +67,16 @@ impl AssumedRole {
         let shared = &self.attempts.shared;
         let sts = sts_config(&shared.config, &self.limits, &self.attempts).retry_classifier(shared.renewal.clone());
         let sts = aws_sdk_sts::Client::from_conf(sts.build());
-        let assumed = sts
+        let request = sts
             .assume_role()
             .set_role_arn(key.role_arn.clone())
             .role_session_name(session_name(&key.policy))
             .set_external_id(key.external_id.clone())
             .set_policy(narrowed)
             .tags(tag)
-            .send()
-            .await
-            .map_err(|error| CredentialsError::provider_error(AwsError::from_sdk(Operation::AssumeRole, &error)))?;
+            .send();
+        let assumed = called::answer(Operation::AssumeRole, Box::pin(request)).await;
+        let assumed = assumed.map_err(CredentialsError::provider_error)?;
         let Some(given) = assumed.credentials else {
             let error = AwsError::malformed(Operation::AssumeRole, &"an answer without credentials");
             return Err(CredentialsError::provider_error(error));

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_types::SdkConfig;
-use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use aws_types::service_config::ServiceConfigKey;
 use url::Url;
 
 use super::ConfigError;
@@ -25,6 +25,13 @@ const SERVICES: [(&str, &str); 12] = [
     ("SSM", "AWS_ENDPOINT_URL_SSM"),
     ("STS", "AWS_ENDPOINT_URL_STS"),
 ];
+
+/// The variable with the endpoint of all services; that of one service has its name behind it.
+const VARIABLE: &str = "AWS_ENDPOINT_URL";
+/// The same in a profile, for all services and for one.
+const KEY: &str = "endpoint_url";
+/// What no variable, key or service is called: it leaves a place out where an endpoint is looked up.
+const NOWHERE: &str = "amiseal_nowhere";
 
 /// What the SDK says where a partition has no such endpoints. It has no type of its own for each.
 const REFUSALS: [(&str, Endpoints); 3] = [
@@ -61,9 +68,8 @@ pub(super) struct Unresolved {
 }
 
 /// Of which kind the endpoint is that a request goes to.
-pub(super) fn of_request(uri: &str) -> Endpoints {
-    let url = Url::parse(uri).ok();
-    let host = url.as_ref().and_then(Url::host_str);
+pub(super) fn of_request(url: Option<&Url>) -> Endpoints {
+    let host = url.and_then(Url::host_str);
     host.map(Endpoints::of_host).unwrap_or_default()
 }
 
@@ -94,11 +100,11 @@ fn is_unresolved(error: &ConnectorError) -> bool {
 pub(super) fn check(config: &SdkConfig) -> Result<(), ConfigError> {
     let asked = asked(config);
     if let Some(endpoint) = config.endpoint_url() {
-        check_named("AWS_ENDPOINT_URL", endpoint, asked)?;
+        check_named(|| setting(config, NOWHERE, VARIABLE), endpoint, asked)?;
     }
     for (service, variable) in SERVICES {
-        if let Some(endpoint) = config.service_config().and_then(|c| of_service(c, service)) {
-            check_named(variable, &endpoint, asked)?;
+        if let Some(endpoint) = of_service(config, service) {
+            check_named(|| setting(config, service, variable), &endpoint, asked)?;
         }
     }
     Ok(())
@@ -112,34 +118,58 @@ fn asked(config: &SdkConfig) -> Endpoints {
     }
 }
 
-fn check_named(variable: &'static str, endpoint: &str, asked: Endpoints) -> Result<(), ConfigError> {
-    check_url(variable, endpoint)?;
+fn check_named(setting: impl Fn() -> String, endpoint: &str, asked: Endpoints) -> Result<(), ConfigError> {
+    check_url(&setting, endpoint)?;
     match asked.options() {
-        Some(options) => Err(ConfigError::TwoEndpoints { variable, options }),
+        Some(options) => Err(ConfigError::TwoEndpoints {
+            setting: setting(),
+            options,
+        }),
         None => Ok(()),
     }
 }
 
 /// Whether calls to a service go to an endpoint that was named, and not to AWS's own.
 pub(super) fn is_named(config: &SdkConfig, service: &str) -> bool {
-    let of_service = config.service_config().and_then(|config| of_service(config, service));
-    config.endpoint_url().is_some() || of_service.is_some()
+    config.endpoint_url().is_some() || of_service(config, service).is_some()
 }
 
-/// The endpoint of one service, from its variable or the active profile; looked up just as the service's own client does.
-fn of_service(config: &dyn LoadServiceConfig, service: &str) -> Option<String> {
-    let key = ServiceConfigKey::builder()
+/// The endpoint of one service, looked up just as the service's own client does: the service's variable goes before that of all services,
+/// and these go before the active profile.
+fn of_service(config: &SdkConfig, service: &str) -> Option<String> {
+    load(config, service, VARIABLE, KEY)
+}
+
+fn load(config: &SdkConfig, service: &str, variable: &str, key: &str) -> Option<String> {
+    let wanted = ServiceConfigKey::builder()
         .service_id(service)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
+        .env(variable)
+        .profile(key)
         .build()
         .ok()?;
-    config.load_config(key)
+    config.service_config()?.load_config(wanted)
+}
+
+/// What holds the endpoint of a service, as people have to know it to correct it.
+fn setting(config: &SdkConfig, service: &str, variable: &str) -> String {
+    let is_set = |variable: &&str| load(config, NOWHERE, variable, NOWHERE).is_some();
+    if let Some(variable) = [variable, VARIABLE].into_iter().find(is_set) {
+        return variable.to_owned();
+    }
+    let in_profile = |service: &str| load(config, service, NOWHERE, KEY);
+    match in_profile(service) {
+        None => VARIABLE.to_owned(),
+        found if found == in_profile(NOWHERE) => "endpoint_url in the AWS profile".to_owned(),
+        Some(_) => {
+            let service = service.to_lowercase().replace(' ', "-");
+            format!("endpoint_url of {service} in the services of the AWS profile")
+        }
+    }
 }
 
 /// Accepts https, and http to a loopback address.
-fn check_url(variable: &'static str, endpoint: &str) -> Result<(), ConfigError> {
-    let malformed = || ConfigError::MalformedEndpoint { variable };
+fn check_url(setting: &impl Fn() -> String, endpoint: &str) -> Result<(), ConfigError> {
+    let malformed = || ConfigError::MalformedEndpoint { setting: setting() };
     let url = Url::parse(endpoint).map_err(|_| malformed())?;
     let host = url.host().ok_or_else(malformed)?;
     let loopback = is_loopback(&host);
@@ -147,7 +177,7 @@ fn check_url(variable: &'static str, endpoint: &str) -> Result<(), ConfigError> 
         "https" => Ok(()),
         "http" if loopback => Ok(()),
         "http" => Err(ConfigError::PlainHttp {
-            variable,
+            setting: setting(),
             host: host.to_string(),
         }),
         _ => Err(malformed()),
@@ -160,20 +190,44 @@ mod resolved_tests;
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use aws_types::service_config::LoadServiceConfig;
 
     use super::*;
 
-    /// Configuration by variable name, as the environment would give it.
-    #[derive(Debug)]
-    struct Variables(HashMap<&'static str, &'static str>);
+    /// The environment and the profile, as the SDK looks into them. Keys of a service stand behind its name in the profile.
+    #[derive(Debug, Default)]
+    struct Configured {
+        variables: Vec<(&'static str, &'static str)>,
+        profile: Vec<(&'static str, &'static str)>,
+    }
 
-    impl LoadServiceConfig for Variables {
+    impl LoadServiceConfig for Configured {
         fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-            let service = key.service_id().to_uppercase().replace(' ', "_");
-            let name = format!("{}_{service}", key.env());
-            self.0.get(name.as_str()).map(|value| (*value).to_owned())
+            let service = key.service_id();
+            let of = |places: &[(&str, &'static str)], name: &str| {
+                places
+                    .iter()
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, value)| (*value).to_owned())
+            };
+            let variable = |name: &str| of(&self.variables, name);
+            let profile = |name: &str| of(&self.profile, name);
+            variable(&format!("{}_{}", key.env(), service.to_uppercase().replace(' ', "_")))
+                .or_else(|| variable(key.env()))
+                .or_else(|| profile(&format!("{service} {}", key.profile())))
+                .or_else(|| profile(key.profile()))
         }
+    }
+
+    fn variable(name: &'static str, value: &'static str) -> Configured {
+        Configured {
+            variables: vec![(name, value)],
+            profile: Vec::new(),
+        }
+    }
+
+    fn any() -> String {
+        VARIABLE.to_owned()
     }
 
     #[test]
@@ -186,7 +240,7 @@ mod tests {
             "http://127.9.9.9",
             "http://[::1]:4566",
         ] {
-            assert_eq!(check_url("AWS_ENDPOINT_URL", good), Ok(()), "{good}");
+            assert_eq!(check_url(&any, good), Ok(()), "{good}");
         }
         for bad in [
             "http://ec2.eu-west-1.amazonaws.com",
@@ -198,33 +252,81 @@ mod tests {
             "http://[::ffff:10.0.0.1]",
             "HTTP://EXAMPLE.COM",
         ] {
-            let refused = check_url("AWS_ENDPOINT_URL", bad);
+            let refused = check_url(&any, bad);
             assert!(
                 matches!(refused, Err(ConfigError::PlainHttp { .. })),
                 "{bad}: {refused:?}"
             );
         }
         for malformed in ["", "localhost:4566", "/path", "ftp://localhost", "unix:/socket"] {
-            let refused = check_url("AWS_ENDPOINT_URL", malformed);
-            let expected = Err(ConfigError::MalformedEndpoint {
-                variable: "AWS_ENDPOINT_URL",
-            });
+            let refused = check_url(&any, malformed);
+            let expected = Err(ConfigError::MalformedEndpoint { setting: any() });
             assert_eq!(refused, expected, "{malformed}");
         }
     }
 
     #[test]
     fn a_refusal_names_the_variable_that_holds_the_endpoint() {
-        for (_, variable) in SERVICES {
-            let variables = Variables(HashMap::from([(variable, "http://aws.example.com")]));
-            let config = SdkConfig::builder().service_config(variables).build();
-            let refused = check(&config).expect_err("plain http").to_string();
-            assert!(refused.contains(variable), "{refused}");
+        for (_, name) in SERVICES {
+            let config = SdkConfig::builder().service_config(variable(name, "http://aws.example.com"));
+            let refused = check(&config.build()).expect_err("plain http").to_string();
+            assert!(refused.starts_with(&format!("{name} sends")), "{refused}");
             assert!(refused.contains("aws.example.com"), "{refused}");
         }
         let config = SdkConfig::builder().endpoint_url("http://aws.example.com").build();
         let refused = check(&config).expect_err("plain http").to_string();
-        assert!(refused.contains("AWS_ENDPOINT_URL "), "{refused}");
+        assert!(refused.starts_with("AWS_ENDPOINT_URL sends"), "{refused}");
+    }
+
+    /// The SDK keeps nothing of an endpoint for all services that it cannot read, and each service's client finds it again.
+    #[test]
+    fn a_malformed_endpoint_is_told_by_what_is_really_set() {
+        type Places = Vec<(&'static str, &'static str)>;
+        let (good, bad) = ("https://aws.example.com", "http://");
+        let table: [(Places, Places, &str); 6] = [
+            (vec![(VARIABLE, bad)], vec![], VARIABLE),
+            (vec![(VARIABLE, "localhost:1234")], vec![(KEY, good)], VARIABLE),
+            (
+                vec![("AWS_ENDPOINT_URL_STS", bad), (VARIABLE, good)],
+                vec![],
+                "AWS_ENDPOINT_URL_STS",
+            ),
+            (
+                vec![("AWS_ENDPOINT_URL_AUTO_SCALING", good), (VARIABLE, bad)],
+                vec![],
+                VARIABLE,
+            ),
+            (vec![], vec![(KEY, bad)], "endpoint_url in the AWS profile"),
+            (
+                vec![],
+                vec![("Auto Scaling endpoint_url", bad), (KEY, good)],
+                "endpoint_url of auto-scaling in the services of the AWS profile",
+            ),
+        ];
+        for (variables, profile, setting) in table {
+            let said = format!("{variables:?} {profile:?}");
+            let configured = Configured { variables, profile };
+            let refused = check(&SdkConfig::builder().service_config(configured).build());
+            let setting = setting.to_owned();
+            assert_eq!(refused, Err(ConfigError::MalformedEndpoint { setting }), "{said}");
+        }
+        // One that the SDK takes for a URL.
+        for (configured, setting) in [
+            (variable(VARIABLE, "localhost:1234"), VARIABLE),
+            (
+                Configured {
+                    profile: vec![(KEY, "localhost:1234")],
+                    ..Configured::default()
+                },
+                "endpoint_url in the AWS profile",
+            ),
+        ] {
+            let config = SdkConfig::builder()
+                .endpoint_url("localhost:1234")
+                .service_config(configured);
+            let setting = setting.to_owned();
+            assert_eq!(check(&config.build()), Err(ConfigError::MalformedEndpoint { setting }));
+        }
     }
 
     #[test]
@@ -232,22 +334,25 @@ mod tests {
         for (fips, dual_stack) in [(false, false), (true, false), (false, true), (true, true)] {
             let asking = || SdkConfig::builder().use_fips(fips).use_dual_stack(dual_stack);
             let options = Endpoints { fips, dual_stack }.options();
-            let expected = |variable| match options {
-                Some(options) => Err(ConfigError::TwoEndpoints { variable, options }),
+            let expected = |setting: &str| match options {
+                Some(options) => Err(ConfigError::TwoEndpoints {
+                    setting: setting.to_owned(),
+                    options,
+                }),
                 None => Ok(()),
             };
             assert_eq!(check(&asking().build()), Ok(()));
             let general = asking().endpoint_url("https://aws.example.com").build();
             assert_eq!(check(&general), expected("AWS_ENDPOINT_URL"));
-            for (_, variable) in SERVICES {
-                let variables = Variables(HashMap::from([(variable, "https://aws.example.com")]));
-                let config = asking().service_config(variables).build();
-                assert_eq!(check(&config), expected(variable));
+            for (_, name) in SERVICES {
+                let config = asking().service_config(variable(name, "https://aws.example.com"));
+                assert_eq!(check(&config.build()), expected(name));
             }
         }
-        let (variable, options) = ("AWS_ENDPOINT_URL_EC2", "--fips-endpoints");
-        let said = ConfigError::TwoEndpoints { variable, options }.to_string();
-        assert!(said.contains(variable) && said.contains(options), "{said}");
+        let (name, options) = ("AWS_ENDPOINT_URL_EC2", "--fips-endpoints");
+        let setting = name.to_owned();
+        let said = ConfigError::TwoEndpoints { setting, options }.to_string();
+        assert!(said.contains(name) && said.contains(options), "{said}");
     }
 
     /// An error with another one inside.
@@ -287,10 +392,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_of_one_service_does_not_excuse_another() {
-        let variables = Variables(HashMap::from([("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1")]));
         let config = SdkConfig::builder()
             .endpoint_url("http://aws.example.com")
-            .service_config(variables)
+            .service_config(variable("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1"))
             .build();
         assert!(check(&config).is_err());
     }

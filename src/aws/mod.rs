@@ -5,6 +5,7 @@
 
 mod allowed_images;
 mod associated;
+mod called;
 mod caller;
 mod consumers;
 mod credentials;
@@ -53,6 +54,7 @@ mod visit;
 mod xml;
 
 pub use crate::domain::{AwsError, Cause, ErrorClass};
+pub(crate) use called::Called;
 pub use consumers::{Parameters, Query};
 pub use credentials::READ_ONLY_POLICY;
 pub use images::CopyRequest;

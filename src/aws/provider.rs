@@ -111,28 +111,26 @@ impl fmt::Debug for AwsOptions {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// Calls would go to another machine in the clear.
-    #[error(
-        "{variable} (or endpoint_url in the AWS profile) sends calls over plain http to {host}; use https, http is only for loopback addresses"
-    )]
+    #[error("{setting} sends calls over plain http to {host}; use https, http is only for loopback addresses")]
     PlainHttp {
-        /// The variable that holds the endpoint.
-        variable: &'static str,
+        /// The variable, or the setting of the profile, that holds the endpoint.
+        setting: String,
         /// The host it names.
         host: String,
     },
     /// An endpoint that is no URL.
-    #[error("{variable} (or endpoint_url in the AWS profile) is not a URL such as https://host:port")]
+    #[error("{setting} is not a URL such as https://host:port")]
     MalformedEndpoint {
-        /// The variable that holds the endpoint.
-        variable: &'static str,
+        /// The variable, or the setting of the profile, that holds the endpoint.
+        setting: String,
     },
     /// An endpoint that is named, and another kind of endpoints that is asked for.
     #[error(
-        "{variable} (or endpoint_url in the AWS profile) names an endpoint, and {options} (or AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT) asks for others; take one of the two out"
+        "{setting} names an endpoint, and {options} (or AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT) asks for others; take one of the two out"
     )]
     TwoEndpoints {
-        /// The variable that holds the endpoint.
-        variable: &'static str,
+        /// The variable, or the setting of the profile, that holds the endpoint.
+        setting: String,
         /// The options that ask for others.
         options: &'static str,
     },

@@ -15,6 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::OnceCell;
 
+use super::called;
 use super::credentials::{AssumedRole, sts_config};
 use super::endpoint;
 use super::interceptor::Attempts;
@@ -364,7 +365,7 @@ impl Session {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let answer = request.await.map_err(|error| AwsError::from_sdk(operation, &error));
+        let answer = called::answer(operation, request).await;
         let is_silent = |error: &AwsError| {
             let silences = |cause: Cause| matches!(cause, Cause::Unreachable | Cause::Timeout | Cause::NoEndpoint(_));
             error.cause.is_some_and(silences)

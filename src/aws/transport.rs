@@ -21,9 +21,10 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::ConfigBag;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use url::Url;
 
 use super::associated::{AssociatedKeys, associated_keys};
-use super::{endpoint, xml};
+use super::{called, endpoint, xml};
 
 /// The room that a large answer takes: an interceptor of the call that is answered. It lasts until the last clone is dropped.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +138,9 @@ struct Gated {
 
 impl HttpConnector for Gated {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let endpoints = endpoint::of_request(request.uri());
+        let url = Url::parse(request.uri()).ok();
+        called::goes_to(url.as_ref());
+        let endpoints = endpoint::of_request(url.as_ref());
         let (answer, room, limit) = (self.inner.call(request), self.room.clone(), self.limit);
         HttpConnectorFuture::new(async move {
             let answer = timeout(limit, answer).await.map_err(late)?;

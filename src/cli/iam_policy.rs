@@ -30,7 +30,7 @@ Examples:
   amiseal iam-policy -f new.yaml --since old.yaml
 
 Exit status:
-  0  the rights are printed
+  0  the rights are printed, or with --since nothing is new: --only then prints nothing
   1  they are not";
 
 /// The options of `amiseal iam-policy`.
@@ -268,14 +268,22 @@ fn text(args: &Args) -> Result<(String, Vec<String>), Vec<String>> {
         let earlier = with_account(policy_file::load(&args.since, io::stdin())?, args.account.as_ref());
         rights = rights::since(rights, &rights::of(&earlier, &options));
     }
-    let notes = rights::notes(&rights, &options);
-    let text = match (args.form, args.only) {
-        (Form::Json, Some(part)) => rights::part(&rights, part.into()),
+    let only = args.only.map(rights::Part::from);
+    let is_nothing_new = !args.since.is_empty() && rights.is_empty(only);
+    let text = match (args.form, only) {
+        // A policy without a statement is none that AWS takes.
+        (Form::Json, Some(_)) if is_nothing_new => Ok(String::new()),
+        (Form::Json, Some(part)) => rights::part(&rights, part),
         (Form::Json, None) => rights::document(&rights, args.explain),
         (Form::Cloudformation, _) => rights::template(&rights, &options, args.explain),
         (Form::Terraform, _) => rights::configuration(&rights, args.explain),
     };
-    text.map(|text| (text, notes)).map_err(one)
+    let text = text.map_err(one)?;
+    if is_nothing_new {
+        return Ok((text, vec!["Nothing is new against the policies in --since.".to_owned()]));
+    }
+    let notes = rights::notes(&rights, &options, only, &text);
+    Ok((text, notes))
 }
 
 /// Options that make no sense together.

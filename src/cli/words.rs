@@ -1,5 +1,6 @@
 //! What a failed call means to the person who runs the plan, with credentials of their own.
 
+use super::text::printable;
 use crate::api::conditions::reason;
 use crate::domain::{AwsError, Cause, Region, Scope};
 use crate::plan::obstacle::Problem;
@@ -8,9 +9,28 @@ use crate::plan::report::TargetReport;
 
 /// There are no credentials to begin with. No condition has this reason: it is nothing that a policy can be stalled by.
 const NO_CREDENTIALS: &str = "NoCredentials";
+/// The variable with the name of a profile.
+const PROFILE: &str = "AWS_PROFILE";
+
 /// What to say to whoever has none.
-pub(super) const NO_CREDENTIALS_HERE: &str = "You have no AWS credentials here: sign in, for example with `aws sso \
-    login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.";
+pub(super) fn no_credentials_here() -> String {
+    without_credentials(std::env::var(PROFILE).ok().as_deref())
+}
+
+/// The same where the variable names this profile. Whether it is there, the SDK does not say.
+fn without_credentials(profile: Option<&str>) -> String {
+    match profile.filter(|profile| !profile.is_empty()) {
+        None => format!(
+            "You have no AWS credentials here: sign in, for example with `aws sso login`, or set {PROFILE}, or AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY."
+        ),
+        Some(profile) => format!(
+            "You have no AWS credentials here: the profile {} that {PROFILE} names is not in your AWS config file, or has no \
+             credentials. Correct {PROFILE}, or sign in, for example with `aws sso login`.",
+            printable(profile)
+        ),
+    }
+}
 
 /// What to say to whoever has some that AWS does not take in the region that it was asked in.
 pub(super) fn not_accepted_in(region: &Region) -> String {
@@ -26,7 +46,7 @@ const CREDENTIALS_NOT_ACCEPTED: &str = "CredentialsNotAccepted";
 /// What to say of an error in this account and region.
 pub(super) fn of_error(error: &AwsError, scope: &Scope) -> Problem {
     match error.cause {
-        Some(Cause::NoCredentials) => Problem::new(NO_CREDENTIALS, NO_CREDENTIALS_HERE),
+        Some(Cause::NoCredentials) => Problem::new(NO_CREDENTIALS, no_credentials_here()),
         Some(Cause::RegionNotEnabled) => Problem::new(
             reason::REGION_NOT_ENABLED,
             format!(
@@ -75,7 +95,21 @@ mod tests {
             retry_after: None,
             limit: None,
             said: None,
+            endpoint: None,
         }
+    }
+
+    #[test]
+    fn who_names_a_profile_without_credentials_is_told_of_it_and_not_to_name_one() {
+        for unset in [None, Some("")] {
+            assert!(without_credentials(unset).contains("or set AWS_PROFILE"), "{unset:?}");
+        }
+        let said = without_credentials(Some("w\neb"));
+        assert!(
+            said.contains("the profile w\u{fffd}eb that AWS_PROFILE names is not in"),
+            "{said}"
+        );
+        assert!(!said.contains("set AWS_PROFILE"), "{said}");
     }
 
     #[test]

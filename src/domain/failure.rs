@@ -25,6 +25,8 @@ pub struct AwsError {
     pub limit: Option<Duration>,
     /// AWS's own sentence where this program has no better one: short, and without what differs from one try to the next.
     pub said: Option<Box<str>>,
+    /// The host and port that was called, where nothing was heard of it.
+    pub endpoint: Option<Box<str>>,
 }
 
 /// The classes of errors; each has one way to go on.
@@ -140,6 +142,7 @@ impl AwsError {
             retry_after: None,
             limit: None,
             said: None,
+            endpoint: None,
         }
     }
 
@@ -223,6 +226,21 @@ const QUOTAS: [(&str, &str, &str); 10] = [
 ];
 
 impl AwsError {
+    fn write_cause(&self, f: &mut fmt::Formatter<'_>, cause: Cause) -> fmt::Result {
+        let operation = self.operation;
+        let at = self.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}"));
+        let at = at.unwrap_or_default();
+        match (cause, self.limit, &self.endpoint) {
+            (Cause::Timeout, Some(limit), _) => write!(
+                f,
+                "{operation}: no answer from AWS{at} within {limit:?}; if AWS only takes long, raise --aws-read-timeout"
+            ),
+            (Cause::Timeout, None, _) => write!(f, "{operation}: no answer from AWS{at} in time"),
+            (Cause::NoEndpoint(_), _, Some(endpoint)) => write!(f, "{operation}: {} ({endpoint})", cause.sentence()),
+            _ => write!(f, "{operation}: {}{at}", cause.sentence()),
+        }
+    }
+
     fn write_quota(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation;
         let code = self.code.as_deref().unwrap_or_default();
@@ -244,14 +262,8 @@ impl Error for AwsError {}
 impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation;
-        if let (Some(Cause::Timeout), Some(limit)) = (self.cause, self.limit) {
-            return write!(
-                f,
-                "{operation}: no answer from AWS within {limit:?}; if AWS only takes long, raise --aws-read-timeout"
-            );
-        }
         if let Some(cause) = self.cause {
-            return write!(f, "{operation}: {}", cause.sentence());
+            return self.write_cause(f, cause);
         }
         match self.class {
             ErrorClass::Denied => match &self.said {
@@ -344,6 +356,7 @@ mod tests {
             retry_after: None,
             limit: Some(Duration::from_secs(60)),
             said: None,
+            endpoint: None,
         };
         let of_other = AwsError {
             operation: Operation::CopyImage,
@@ -355,5 +368,18 @@ mod tests {
             "ec2:DescribeSnapshots: no answer from AWS within 60s; if AWS only takes long, raise --aws-read-timeout"
         );
         assert_eq!(of_other.to_string(), "ec2:CopyImage: no answer from AWS in time");
+        let known = |error: &AwsError| AwsError {
+            endpoint: Some("ec2.eu-west-1.amazonaws.com:443".into()),
+            ..error.clone()
+        };
+        assert_eq!(
+            known(&error).to_string(),
+            "ec2:DescribeSnapshots: no answer from AWS at ec2.eu-west-1.amazonaws.com:443 within 60s; if AWS only takes long, raise \
+             --aws-read-timeout"
+        );
+        assert_eq!(
+            known(&of_other).to_string(),
+            "ec2:CopyImage: no answer from AWS at ec2.eu-west-1.amazonaws.com:443 in time"
+        );
     }
 }

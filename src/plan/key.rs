@@ -121,6 +121,7 @@ mod tests {
             retry_after: None,
             limit: None,
             said: None,
+            endpoint: None,
         }
     }
 

@@ -147,6 +147,7 @@ mod tests {
             retry_after,
             limit: None,
             said: None,
+            endpoint: None,
         }
     }
 

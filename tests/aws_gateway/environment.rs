@@ -83,7 +83,7 @@ fn each_service_is_called_where_its_own_variable_says() {
         ["scan: ok", "key: ok"],
         "one for all is enough"
     );
-    let lost = |call: &str| format!("{call}: AWS cannot be reached");
+    let lost = |call: &str| format!("{call}: AWS cannot be reached at 127.0.0.1:9");
     assert_eq!(
         reported(&[all[1], all[2]], NOWHERE),
         [format!("scan: {}", lost("ec2:DescribeImages")), "key: ok".to_owned()]
@@ -109,9 +109,38 @@ fn an_endpoint_that_would_send_in_the_clear_is_refused_by_its_name() {
     ] {
         let reported = report(&[(variable, "http://192.0.2.1:4566")]);
         let expected = format!(
-            "configuration: {variable} (or endpoint_url in the AWS profile) sends calls over plain http to 192.0.2.1; use https, http is only for loopback addresses"
+            "configuration: {variable} sends calls over plain http to 192.0.2.1; use https, http is only for loopback addresses"
         );
         assert_eq!(reported, [expected]);
+    }
+}
+
+#[test]
+fn a_malformed_endpoint_is_told_by_the_variable_or_the_setting_of_the_profile_that_holds_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let of_all = file("all", "[default]\nendpoint_url = http://\n");
+    let of_one = file(
+        "one",
+        "[default]\nservices = local\nendpoint_url = https://aws.example.com\n\n[services local]\nkms =\n  endpoint_url = localhost:1\n",
+    );
+    for (variable, value, setting) in [
+        ("AWS_ENDPOINT_URL", "http://", "AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL", "localhost:1234", "AWS_ENDPOINT_URL"),
+        ("AWS_ENDPOINT_URL_KMS", "http://", "AWS_ENDPOINT_URL_KMS"),
+        ("AWS_CONFIG_FILE", of_all.as_str(), "endpoint_url in the AWS profile"),
+        (
+            "AWS_CONFIG_FILE",
+            of_one.as_str(),
+            "endpoint_url of kms in the services of the AWS profile",
+        ),
+    ] {
+        let expected = format!("configuration: {setting} is not a URL such as https://host:port");
+        assert_eq!(report(&[(variable, value)]), [expected], "{variable}={value}");
     }
 }
 

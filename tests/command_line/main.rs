@@ -170,6 +170,25 @@ fn log_lines_are_coloured_as_a_person_wishes() {
 }
 
 #[test]
+fn a_failure_is_one_sentence_with_its_cause_and_without_a_backtrace_whoever_asks_for_one() {
+    let nowhere = ("KUBECONFIG", "/nowhere/config");
+    for arguments in [&["check"][..], &["run", "--log", "off"]] {
+        let said = |variables: &[(&str, &str)]| {
+            let output = amiseal(arguments, variables);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(output.stdout.is_empty(), "{output:?}");
+            String::from_utf8(output.stderr).expect("UTF-8")
+        };
+        let plain = said(&[nowhere]);
+        assert!(plain.starts_with("Error: no cluster: set KUBECONFIG"), "{plain}");
+        assert!(plain.contains("/nowhere/config"), "the cause is said: {plain}");
+        assert_eq!(plain.lines().count(), 1, "{plain}");
+        assert_eq!(said(&[nowhere, ("RUST_BACKTRACE", "1")]), plain);
+        assert_eq!(said(&[nowhere, ("RUST_LIB_BACKTRACE", "1")]), plain);
+    }
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let program = env!("CARGO_BIN_EXE_amiseal");
     let pipe = format!("set -o pipefail; {program} completion bash | head -1");

@@ -134,6 +134,23 @@ fn what_is_to_be_known_beside_the_rights_is_on_standard_error() {
 }
 
 #[test]
+fn beside_one_part_is_said_only_what_is_to_be_known_of_that() {
+    let files = Files::of(&[("policy.yaml", &policy("production", "Enforce", ""))]);
+    for (part, said) in [
+        ("permissions", None),
+        ("trust", Some("--controller")),
+        ("key", Some("--launcher")),
+        ("controller", None),
+    ] {
+        let ran = files.run(&["-f", "policy.yaml", "--account", "111122223333", "--only", part]);
+        ran.json();
+        let notes: Vec<&str> = ran.err.lines().collect();
+        assert_eq!(notes.len(), said.iter().count(), "{part}: {ran:#?}");
+        assert!(said.is_none_or(|said| notes[0].contains(said)), "{part}: {ran:#?}");
+    }
+}
+
+#[test]
 fn a_change_of_a_policy_is_printed_by_itself_and_explained() {
     let files = Files::of(&[
         ("old.yaml", &policy("production", "Enforce", "")),
@@ -155,8 +172,44 @@ fn a_change_of_a_policy_is_printed_by_itself_and_explained() {
         assert_eq!(account["explained"][0]["calls"], json!(["ec2:AttachImageWatermark"]));
         assert_eq!(account.get("trustPolicy"), None);
     }
-    let nothing = files.run(&["-f", "old.yaml", "--since", "old.yaml"]).json();
-    assert_eq!(nothing["accounts"], json!([]));
+}
+
+#[test]
+fn that_nothing_is_new_is_said_and_is_no_failure() {
+    const NOTHING: &str = "Note: Nothing is new against the policies in --since.\n";
+    let sealing = policy("production", "Enforce", "  promotion: {seal: amiseal-verified}\n");
+    let files = Files::of(&[
+        ("old.yaml", &policy("production", "Enforce", "")),
+        ("new.yaml", &sealing),
+    ]);
+    let same = ["-f", "old.yaml", "--since", "old.yaml", "--account", "111122223333"];
+    let of_all = files.run(&same);
+    assert_eq!(of_all.json(), json!({"version": 1, "accounts": []}));
+    assert_eq!(of_all.err, NOTHING);
+    let ran = files.run(&[&same[..], &["--as", "terraform"]].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), NOTHING), "{ran:#?}");
+    for part in ["permissions", "trust", "key", "controller"] {
+        let ran = files.run(&[&same[..], &["--only", part]].concat());
+        assert_eq!(
+            (ran.code, ran.out.as_str(), ran.err.as_str()),
+            (Some(0), "", NOTHING),
+            "{part}: {ran:#?}"
+        );
+    }
+    // What is new in one part is nothing new in another.
+    let newer = [
+        "-f",
+        "new.yaml",
+        "--since",
+        "old.yaml",
+        "--account",
+        "111122223333",
+        "--only",
+    ];
+    let ran = files.run(&[&newer[..], &["permissions"]].concat());
+    assert_eq!(actions(&ran.json()["Statement"][0]), ["ec2:AttachImageWatermark"]);
+    let ran = files.run(&[&newer[..], &["trust"]].concat());
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:#?}");
 }
 
 #[test]

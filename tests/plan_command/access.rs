@@ -175,6 +175,11 @@ fn without_credentials_or_with_wrong_ones_the_plan_speaks_to_whoever_runs_it() {
         "{}",
         ran.out
     );
+    let named = [&variables[..], &[("AWS_PROFILE", "web")]].concat();
+    let ran = crate::run(std::path::Path::new("."), &["-f", "-"], &named, &all());
+    assert_eq!(ran.code, 1);
+    let says = "NoCredentials: You have no AWS credentials here: the profile web that AWS_PROFILE names is not in your AWS config file";
+    assert!(ran.out.contains(says), "{}", ran.out);
 }
 
 #[test]

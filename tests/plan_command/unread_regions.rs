@@ -86,6 +86,9 @@ fn an_account_whose_regions_cannot_be_read_is_named_with_the_reason_and_holds_up
         "{}",
         ran.out
     );
+    for says in ["\ntotal       of 2 read ", "\n2 of 4 targets could not be read: "] {
+        assert!(ran.out.contains(says), "{}", ran.out);
+    }
     bench.assert_untouched();
 }
 
@@ -101,4 +104,14 @@ fn where_no_account_can_be_read_the_plan_is_not_one_of_nothing() {
     assert_eq!(plan["targets"].as_array().map(Vec::len), Some(1), "{plan:#}");
     assert_eq!(plan["totals"]["unreachable"], 1, "{plan:#}");
     assert_eq!(plan["outcome"], "problems");
+
+    let ran = bench.plan(&alone, &[]);
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    assert!(
+        ran.out.ends_with(
+            "\nNothing could be read, so it is not known what there is to do. 1 thing needs fixing first.\n"
+        ),
+        "{}",
+        ran.out
+    );
 }

@@ -9,7 +9,7 @@ use prometheus::Registry;
 
 use super::Finding;
 use crate::api::AMIEncryptionPolicy;
-use crate::aws::{Aws, AwsMetrics, AwsOptions};
+use crate::aws::{Aws, AwsMetrics, AwsOptions, Called};
 use crate::clock::SystemClock;
 use crate::domain::{Endpoints, Region};
 use crate::plan::{accounts, expand, regions};
@@ -52,12 +52,16 @@ where
 {
     let ask = &ask;
     let answers = stream::iter(regions).map(|region| async move {
-        let said = match tokio::time::timeout(ANSWER, ask(region.clone())).await {
+        let called = Called::default();
+        let said = match tokio::time::timeout(ANSWER, called.note(ask(region.clone()))).await {
             Ok(said) => said,
-            Err(_) => Err(format!(
-                "STS does not answer within {} s: check proxies, network policies and the route to its endpoint",
-                ANSWER.as_secs()
-            )),
+            Err(_) => {
+                let at = called.host().map(|host| format!(" at {host}")).unwrap_or_default();
+                Err(format!(
+                    "STS does not answer{at} within {} s: check proxies, network policies and the route to its endpoint",
+                    ANSWER.as_secs()
+                ))
+            }
         };
         Finding::new(format!("AWS in {region}"), said)
     });

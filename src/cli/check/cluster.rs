@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Finding;
 use crate::api::{AMIEncryptionPolicy, AMIEncryptionTarget, AMIMigration, GROUP};
+use crate::cli::output::whole;
 use crate::plan::usage::objects::ObjectKind;
 
 /// Where a right is needed.
@@ -144,20 +145,6 @@ pub(crate) fn unreadable(plural: &str, error: &kube::Error) -> String {
 fn unreachable(who: &str, error: &kube::Error) -> String {
     let why = whole(error);
     format!("{who} does not answer ({why}): check KUBECONFIG, or, in a pod, the network policies of its namespace")
-}
-
-/// An error with what it was caused by.
-fn whole(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// Rights that only some policies take.

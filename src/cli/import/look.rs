@@ -90,7 +90,7 @@ async fn enabled(aws: &Aws, policy: &str, place: &Scope) -> Result<BTreeSet<Regi
 /// What to say to somebody whose credentials AWS does not take.
 fn not_accepted(error: &AwsError, region: &Region) -> String {
     let said = match error.cause {
-        Some(Cause::NoCredentials) => words::NO_CREDENTIALS_HERE.to_owned(),
+        Some(Cause::NoCredentials) => words::no_credentials_here(),
         Some(Cause::RegionNotEnabled) => words::not_accepted_in(region),
         _ => problem::of_error(error).message,
     };

@@ -8,7 +8,7 @@ use crate::cli::text::{self, printable};
 use crate::plan::cost::gib;
 use crate::plan::permissions;
 use crate::plan::prices::Prices;
-use crate::plan::report::{Group, Outcome, Report, TargetReport, UsedCounts, hours};
+use crate::plan::report::{Group, Outcome, Report, TargetReport, Totals, UsedCounts, hours};
 use crate::plan::usage::form;
 
 /// The title of a class's column.
@@ -71,7 +71,7 @@ pub(super) fn markdown(report: &Report) -> String {
     text
 }
 
-/// Titles, a row for each target, and the sums where there are several. Classes that nothing is in are left out.
+/// Titles, a row for each target, and the sums where there are several: of what could be read. Classes that nothing is in are left out.
 fn grid(report: &Report) -> Vec<Vec<String>> {
     let totals = &report.totals;
     let classes = ImageClass::ALL.into_iter().filter(|class| totals.images.of(*class) > 0);
@@ -116,7 +116,14 @@ fn grid(report: &Report) -> Vec<Vec<String>> {
             hours(totals.seconds),
             totals.cannot_migrate.to_string(),
         ];
-        grid.push(row(["total", "", ""], Some(totals.images), numbers));
+        let read = totals.targets - totals.unreachable;
+        // A sum over nothing would look as if there was nothing to do.
+        let images = (read > 0).then_some(totals.images);
+        let of = match (read, totals.unreachable) {
+            (0, _) | (_, 0) => String::new(),
+            (read, _) => format!("of {read} read"),
+        };
+        grid.push(row(["total", &of, ""], images, numbers));
     }
     grid
 }
@@ -333,6 +340,7 @@ pub(super) fn place(target: &TargetReport) -> String {
 fn conclusion(report: &Report) -> String {
     let totals = &report.totals;
     let mut sentences = Vec::new();
+    sentences.extend(unread(totals));
     if totals.to_copy > 0 {
         let assumed = &report.assumptions;
         sentences.push(format!(
@@ -382,6 +390,21 @@ fn conclusion(report: &Report) -> String {
     sentences.join(" ")
 }
 
+/// What could not be read, so that the plan is not of it.
+fn unread(totals: &Totals) -> Option<String> {
+    let Totals {
+        targets, unreachable, ..
+    } = *totals;
+    match (unreachable, targets - unreachable) {
+        (0, _) => None,
+        (_, 0) => Some("Nothing could be read, so it is not known what there is to do.".to_owned()),
+        _ => Some(format!(
+            "{unreachable} of {} could not be read: what is said here is of the others.",
+            counted(targets, "target")
+        )),
+    }
+}
+
 /// How many of the images that would be copied nobody uses, and of how many that is not known.
 fn unused(used: &UsedCounts, prices: Option<&Prices>) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -412,3 +435,7 @@ fn counted(number: u32, noun: &str) -> String {
 fn are(number: u32, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -139,7 +139,7 @@ struct Target {
 /// What to say to somebody whose credentials AWS does not take.
 fn not_accepted(error: &AwsError, region: &Region) -> String {
     match error.cause {
-        Some(Cause::NoCredentials) => words::NO_CREDENTIALS_HERE.to_owned(),
+        Some(Cause::NoCredentials) => words::no_credentials_here(),
         Some(Cause::RegionNotEnabled) => words::not_accepted_in(region),
         _ => crate::plan::problem::of_error(error).message,
     }

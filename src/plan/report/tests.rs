@@ -407,6 +407,7 @@ fn an_image_that_aws_did_not_answer_about_is_neither_copied_nor_impossible() {
                     retry_after: None,
                     limit: None,
                     said: None,
+                    endpoint: None,
                 })
             } else {
                 Ok((number == 2).then(|| shared.clone()))

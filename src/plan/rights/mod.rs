@@ -173,6 +173,18 @@ impl Rights {
         self.accounts.retain(|known| known.account_id == account);
         self
     }
+
+    /// Whether there is nothing in a part of them, or in all of them.
+    pub fn is_empty(&self, part: Option<Part>) -> bool {
+        let mut accounts = self.accounts.iter();
+        match part {
+            None => self.accounts.is_empty() && self.controller.is_empty(),
+            Some(Part::Permissions) => accounts.all(|account| account.rights.is_empty()),
+            Some(Part::Trust) => accounts.all(|account| account.trust.is_none()),
+            Some(Part::Key) => accounts.all(|account| account.keys.iter().all(|key| key.statements.is_empty())),
+            Some(Part::Controller) => self.controller.statements.is_empty(),
+        }
+    }
 }
 
 /// What these policies take.

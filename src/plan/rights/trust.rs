@@ -4,9 +4,9 @@ use super::statement::{Policy, Statement, Texts};
 use super::{AccountRights, Options, Trust};
 
 /// What stands for a value that nobody has given.
-const CONTROLLER: &str = "CONTROLLER_ROLE";
+pub(super) const CONTROLLER: &str = "CONTROLLER_ROLE";
 const ACCOUNT: &str = "CONTROLLER_ACCOUNT";
-const PROVIDER: &str = "OIDC_PROVIDER";
+pub(super) const PROVIDER: &str = "OIDC_PROVIDER";
 /// Whom EKS's webhook names in the tokens of service accounts.
 const AUDIENCE: &str = "sts.amazonaws.com";
 const TRUST: &str = "TrustTheController";

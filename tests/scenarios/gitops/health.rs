@@ -23,6 +23,8 @@ use crate::harness::{
 fn recordable(object: &Value) -> Value {
     let text = object.to_string();
     let rules = [
+        // Where the simulator listens.
+        (r"\b127\.0\.0\.1:\d+\b", "127.0.0.1:4566"),
         // Images and snapshots, tokens, and what a copy's name ends in.
         (r"\b(ami|snap)-[0-9a-f]{17}\b", "$1-0123456789abcdef0"),
         (r"\b[0-9a-f]{32,64}\b", "0123456789abcdef0123456789abcdef"),

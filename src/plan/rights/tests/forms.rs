@@ -189,6 +189,48 @@ fn the_document_has_what_to_attach_to_what_and_one_part_is_as_aws_takes_it() {
 }
 
 #[test]
+fn beside_a_part_is_said_only_what_concerns_it() {
+    let more = format!("audit: {{}}\n{LAUNCH}\npromotion: {{launchTemplates: Update, autoScalingGroups: Update}}");
+    let unnamed = Options {
+        trust: Trust::Irsa,
+        ..options()
+    };
+    let rights = of(&[policy("Enforce", &more)], &unnamed);
+    let (controller, provider, keys) = ("CONTROLLER_ROLE", "OIDC_PROVIDER", "--launcher");
+    let permissions = ["6144 characters", "--launch-template"];
+    let all = [permissions[0], permissions[1], controller, provider, keys];
+    let said = |notes: &[String]| -> BTreeSet<&str> {
+        let of = |part: &&&str| notes.iter().any(|note| note.contains(**part));
+        all.iter().filter(of).copied().collect()
+    };
+    assert_eq!(said(&notes(&rights, &unnamed)), BTreeSet::from(all));
+    for (only, expected) in [
+        (Part::Permissions, &permissions[..]),
+        (Part::Trust, &[controller]),
+        (Part::Key, &[keys]),
+        (Part::Controller, &[]),
+    ] {
+        let text = part(&rights, only).expect("a part");
+        let notes = crate::plan::rights::notes(&rights, &unnamed, Some(only), &text);
+        assert_eq!(said(&notes), expected.iter().copied().collect(), "{only:?}: {notes:?}");
+        assert_eq!(notes.len(), expected.len(), "{only:?}: {notes:?}");
+    }
+    let template_options = Options {
+        is_template: true,
+        ..unnamed
+    };
+    let rights = of(&[policy("Enforce", &more)], &template_options);
+    let text = template(&rights, &template_options, false).expect("a template");
+    let notes = crate::plan::rights::notes(&rights, &template_options, None, &text);
+    let expected = [permissions[0], permissions[1], controller];
+    assert_eq!(
+        said(&notes),
+        BTreeSet::from(expected),
+        "a template has neither keys nor the controller: {notes:?}"
+    );
+}
+
+#[test]
 fn a_part_that_is_not_one_is_refused_in_a_sentence() {
     let accounts = "accounts: [{accountID: '111122223333'}, {accountID: '444455556666'}]";
     let mut two = of_accounts("Audit", accounts, "");

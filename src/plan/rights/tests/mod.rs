@@ -35,6 +35,11 @@ fn options() -> Options {
     }
 }
 
+/// What is said beside all of these rights.
+fn notes(rights: &Rights, options: &Options) -> Vec<String> {
+    super::notes(rights, options, None, &document(rights, false).expect("a document"))
+}
+
 /// What a policy takes in its only account.
 fn account(policy: &AMIEncryptionPolicy, options: &Options) -> AccountRights {
     let rights = of(std::slice::from_ref(policy), options);

@@ -12,6 +12,7 @@ fn nothing_is_new_against_the_same_policy() {
     for more in ["", EVERYTHING] {
         let rights = new(&policy("Enforce", more), &policy("Enforce", more));
         assert!(rights.accounts.is_empty() && rights.controller.is_empty(), "{rights:?}");
+        assert!(rights.is_empty(None), "{rights:?}");
     }
 }
 
@@ -50,6 +51,10 @@ fn a_setting_that_is_added_takes_only_what_it_takes_and_one_that_is_removed_take
             panic!("{rights:?}")
         };
         assert_eq!(grants(account), added.into_iter().collect(), "{more}");
+        let parts = [Part::Permissions, Part::Trust, Part::Key, Part::Controller];
+        let new_parts = parts.map(|part| !rights.is_empty(Some(part)));
+        assert_eq!(new_parts, [true, false, false, false], "{more}");
+        assert!(!rights.is_empty(None), "{more}");
         assert_eq!((&account.trust, account.keys.len()), (&None, 0), "{more}");
         assert!(new(&base, &policy("Enforce", more)).accounts.is_empty(), "{more}");
     }
