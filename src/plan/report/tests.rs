@@ -286,7 +286,7 @@ fn what_cannot_be_copied_for_its_own_sake_is_foreseen() {
 #[test]
 fn images_that_cannot_be_read_and_backups_are_named_with_what_mends_them() {
     let mut odd = image(1, 1);
-    odd.unread = Some("deviceName is missing".into());
+    odd.extras.get_or_insert_default().unread = Some("deviceName is missing".into());
     let mut backup = image(2, 1);
     backup.backup = true;
     let report = usable(World::of([odd, backup, image(3, 1)]));
