@@ -264,7 +264,9 @@ fn add(found: &mut Snapshots, (id, mut snapshot): (SnapshotId, Snapshot)) -> Res
     if let Some(known) = found.get(&id) {
         project::same_snapshot(&id, known, &snapshot)?;
         // A key that is associated in one of two answers may still be.
-        snapshot.also = snapshot.also.or_else(|| known.also.clone());
+        if let (None, Some(also)) = (snapshot.also(), known.also()) {
+            snapshot.extras.get_or_insert_default().also = Some(also.clone());
+        }
     }
     found.insert(id, snapshot);
     Ok(())
@@ -282,7 +284,7 @@ mod tests {
             let given = sdk::Snapshot::builder().snapshot_id(id.as_str()).encrypted(true);
             let given = given.kms_key_id(key(1).as_str()).state(sdk::SnapshotState::Completed);
             let (id, mut snapshot) = project::snapshot(&given.build(), &mut Interner::default()).expect("a snapshot");
-            snapshot.also = also.map(|number| Box::new(key(number)));
+            snapshot.extras.get_or_insert_default().also = also.map(key);
             (id, snapshot)
         };
         for order in [[Some(2), None], [None, Some(2)]] {
@@ -290,7 +292,7 @@ mod tests {
             for also in order {
                 add(&mut found, shown(also)).expect("no contradiction");
             }
-            assert_eq!(found[&id].also.as_deref(), Some(&key(2)), "{order:?}");
+            assert_eq!(found[&id].also(), Some(&key(2)), "{order:?}");
         }
     }
 }

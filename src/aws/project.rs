@@ -18,7 +18,7 @@ use super::interner::Interner;
 use super::sentence;
 use crate::domain::{
     Attributes, BlockDevice, CopyRecord, EbsVolume, Extras, Image, ImageId, ImageState, InstanceTypes, Kept, KeyArn,
-    LaunchPermission, PendingSnapshot, Snapshot, SnapshotId, SnapshotState, Source, Tags, VolumeKind, Watermark,
+    LaunchPermission, PendingSnapshot, Snapshot, SnapshotExtras, SnapshotId, SnapshotState, Source, Tags, VolumeKind, Watermark,
 };
 
 /// A status has no room for a longer name of a device, and AWS's have a few characters.
@@ -106,7 +106,6 @@ fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &
         description: None,
         owner: image.owner_id.as_deref().and_then(|owner| owner.parse().ok()),
         state: image.state.as_ref().map_or(ImageState::Other, image_state),
-        state_code: None,
         created: time("creationDate", image.creation_date.as_deref()).unwrap_or_default(),
         deprecation_time: None,
         last_launched: None,
@@ -119,8 +118,10 @@ fn unread_image(id: ImageId, image: &sdk::Image, Defect(what): Defect, common: &
         devices: Vec::new(),
         copied_from: copied_from(image).unwrap_or_default().map(Box::new),
         tags: tags(image.tags(), common),
-        extras: None,
-        unread: Some(what.chars().take(LONGEST_DEFECT).collect::<String>().into()),
+        extras: Some(Box::new(Extras {
+            unread: Some(what.chars().take(LONGEST_DEFECT).collect::<String>().into()),
+            ..Extras::default()
+        })),
     }
 }
 
@@ -153,7 +154,6 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Interner) -> Resu
         description: common.description(image.description()),
         owner: Some(required("imageOwnerId", image.owner_id.as_deref())?),
         state,
-        state_code: image.state_reason().and_then(|reason| non_empty(reason.code())),
         created: time("creationDate", image.creation_date.as_deref())?,
         deprecation_time: time("deprecationTime", image.deprecation_time.as_deref())?,
         last_launched: time("lastLaunchedTime", image.last_launched_time.as_deref()).unwrap_or_default(),
@@ -167,7 +167,6 @@ fn project_image(id: ImageId, image: &sdk::Image, common: &mut Interner) -> Resu
         copied_from,
         extras: extras(image, common)?.map(Box::new),
         tags: tags(image.tags(), common),
-        unread: None,
     })
 }
 
@@ -257,6 +256,8 @@ fn extras(image: &sdk::Image, common: &Interner) -> Result<Option<Extras>, Defec
         scan: common.scan(image),
         instance_types,
         watermarks,
+        state_code: image.state_reason().and_then(|reason| non_empty(reason.code())),
+        unread: None,
     };
     Ok(Some(extras).filter(|extras| *extras != Extras::default()))
 }
@@ -303,7 +304,7 @@ fn tags(tags: &[sdk::Tag], common: &Interner) -> Tags {
 
 /// The key of a snapshot, and another one by which it can be read. A key that cannot be read is no key that was asked for: that is all
 /// there is to know.
-fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Interner) -> (Option<KeyArn>, Option<Box<KeyArn>>) {
+fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Interner) -> (Option<KeyArn>, Option<KeyArn>) {
     let named = snapshot.kms_key_id.as_deref().filter(|_| snapshot.encrypted.is_some());
     let Some(key) = named.and_then(|key| common.key(key)) else {
         return (None, None);
@@ -315,7 +316,7 @@ fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Interner) -> (Op
         return (Some(key), None);
     };
     match common.key(&other) {
-        Some(other) => (Some(key), Some(Box::new(other))),
+        Some(other) => (Some(key), Some(other)),
         None => (None, None),
     }
 }
@@ -324,6 +325,8 @@ fn keys(id: &SnapshotId, snapshot: &sdk::Snapshot, common: &mut Interner) -> (Op
 pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Interner) -> Result<(SnapshotId, Snapshot), Defect> {
     let id: SnapshotId = required("snapshotId", snapshot.snapshot_id.as_deref())?;
     let (key, also) = keys(&id, snapshot, common);
+    let why = failure(snapshot);
+    let extras = Some(SnapshotExtras { also, why }).filter(|extras| *extras != SnapshotExtras::default());
     let projected = Snapshot {
         state: match &snapshot.state {
             Some(sdk::SnapshotState::Pending) => SnapshotState::Pending,
@@ -335,12 +338,11 @@ pub(super) fn snapshot(snapshot: &sdk::Snapshot, common: &mut Interner) -> Resul
         // Encrypted under a key that is not known is what says least: neither that it is not, nor that it is as was asked for.
         encrypted: snapshot.encrypted.unwrap_or(true),
         key,
-        also,
         size_gib: snapshot.volume_size.unwrap_or_default(),
         full_bytes: snapshot.full_snapshot_size_in_bytes.and_then(|n| u64::try_from(n).ok()),
-        why: failure(snapshot),
         kept: kept(snapshot),
         copied: snapshot.description.as_deref().and_then(copy_record).map(Box::new),
+        extras: extras.map(Box::new),
     };
     Ok((id, projected))
 }
@@ -376,11 +378,11 @@ pub(super) fn failure(snapshot: &sdk::Snapshot) -> Option<Box<str>> {
 /// other over what a finished image is made of, which does not change, fail the read.
 pub(super) fn tells_more(before: Option<&Image>, image: &Image) -> Result<bool, Defect> {
     let Some(before) = before else { return Ok(true) };
-    if before.unread.is_some() {
+    if before.unread().is_some() {
         return Ok(false);
     }
     let finished =
-        |image: &Image| image.unread.is_none() && matches!(image.state, ImageState::Available | ImageState::Disabled);
+        |image: &Image| image.unread().is_none() && matches!(image.state, ImageState::Available | ImageState::Disabled);
     let differs = before.devices != image.devices || before.copied_from != image.copied_from;
     if finished(before) && finished(image) && differs {
         return Err(Defect(format!("{}: two answers contradict each other", image.id)));

@@ -16,8 +16,9 @@ fn snapshot(given: &sdk::Snapshot) -> Result<Snapshot, Defect> {
 }
 
 /// What of an image could not be read.
-fn unread(given: sdk::builders::ImageBuilder) -> Option<Box<str>> {
-    image(given.build()).expect("an image with an ID").unread
+fn unread(given: sdk::builders::ImageBuilder) -> Option<String> {
+    let image = image(given.build()).expect("an image with an ID");
+    image.unread().map(str::to_owned)
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn answers_that_contradict_each_other_are_told() {
     let (one, another) = (of(plain()), of(plain().block_device_mappings(other)));
     let pending = of(plain().state(sdk::ImageState::Pending));
     let unread = of(sdk::Image::builder().image_id(plain().build().image_id().expect("an ID")));
-    assert!(unread.unread.is_some());
+    assert!(unread.unread().is_some());
     assert_eq!(tells_more(None, &unread), Ok(true));
     assert_eq!(tells_more(Some(&one), &one), Ok(true));
     assert_eq!(
@@ -250,7 +251,7 @@ fn an_image_that_lacks_what_it_cannot_lack_is_not_read_but_known_and_only_one_wi
     ] {
         let broken = image(broken.tags(sdk::Tag::builder().key("team").value("a").build()).build());
         let broken = broken.expect("an image");
-        assert_eq!(broken.unread.as_deref(), Some(&*format!("{what} is missing")));
+        assert_eq!(broken.unread(), Some(&*format!("{what} is missing")));
         // It is still known by what selects and names it, and by nothing that anything could be concluded from.
         assert_eq!((&*broken.name, broken.tags.get("team")), ("web-1", Some("a")));
         assert!(broken.is_there() && broken.devices.is_empty() && !broken.has_root_snapshot());
@@ -414,7 +415,10 @@ fn a_snapshot_keeps_another_key_that_opens_it_and_none_that_cannot_be_told() {
         let mut common = Interner::default();
         common.begin_page(crate::aws::associated::associated_keys(body.as_bytes()).map(std::sync::Arc::new));
         let (_, read) = super::snapshot(&plain_snapshot().build(), &mut common).expect("a snapshot");
-        (read.key.map(String::from), read.also.map(|key| String::from(*key)))
+        (
+            read.key.as_ref().map(ToString::to_string),
+            read.also().map(ToString::to_string),
+        )
     };
     let own = Some(KEY.to_owned());
     assert_eq!(read(&[]), (own.clone(), None));

@@ -25,8 +25,6 @@ pub struct Image {
     pub owner: Option<AccountId>,
     /// Its life-cycle state.
     pub state: ImageState,
-    /// AWS's code for the state, such as `Client.InvalidKMSKey`; explains a failure.
-    pub state_code: Option<Box<str>>,
     /// When it was created. A copy's creation date is that of the copy, not of the source.
     pub created: Option<Timestamp>,
     /// When it becomes deprecated, rounded to the minute.
@@ -54,9 +52,6 @@ pub struct Image {
     pub extras: Option<Box<Extras>>,
     /// Its tags. Anyone may write these.
     pub tags: Tags,
-    /// What in AWS's answer could not be read, if anything. Such an image has no devices here, and nothing is concluded from what
-    /// else is known of it: it is selected, counted and named.
-    pub unread: Option<Box<str>>,
 }
 
 /// What few images have, and what may change at any time.
@@ -70,6 +65,11 @@ pub struct Extras {
     pub instance_types: Option<InstanceTypes>,
     /// Its watermarks, by key.
     pub watermarks: Vec<Watermark>,
+    /// AWS's code for the state, such as `Client.InvalidKMSKey`; explains a failure.
+    pub state_code: Option<Box<str>>,
+    /// What in AWS's answer could not be read, if anything. Such an image has no devices here, and nothing is concluded from what
+    /// else is known of it: it is selected, counted and named.
+    pub unread: Option<Box<str>>,
 }
 
 /// On which instance types an image can be launched (`InstanceTypeSpecification`), by names and patterns.
@@ -95,7 +95,7 @@ impl Image {
     pub fn is_there(&self) -> bool {
         match self.state {
             ImageState::Available | ImageState::Disabled => true,
-            ImageState::Other => self.unread.is_some(),
+            ImageState::Other => self.unread().is_some(),
             ImageState::Pending | ImageState::Failed | ImageState::Deregistered => false,
         }
     }
@@ -138,6 +138,16 @@ impl Image {
     /// What Amazon Inspector has found in it; none where it was not scanned, as far as is known.
     pub fn scan(&self) -> Option<&ImageScan> {
         self.extras.as_ref()?.scan.as_ref()
+    }
+
+    /// AWS's code for its state.
+    pub fn state_code(&self) -> Option<&str> {
+        self.extras.as_ref()?.state_code.as_deref()
+    }
+
+    /// What in AWS's answer about it could not be read.
+    pub fn unread(&self) -> Option<&str> {
+        self.extras.as_ref()?.unread.as_deref()
     }
 
     /// How many snapshots a copy of it needs, which is what AWS counts against its limit.
@@ -233,8 +243,6 @@ pub struct Snapshot {
     pub encrypted: bool,
     /// The key it is encrypted under.
     pub key: Option<KeyArn>,
-    /// Another key by which it can be read, which somebody has associated with it.
-    pub also: Option<Box<KeyArn>>,
     /// Volume size in GiB.
     pub size_gib: i32,
     /// Its real size in bytes, where AWS says it.
@@ -243,8 +251,29 @@ pub struct Snapshot {
     pub kept: Kept,
     /// For which image it was made and from which, where its description says so as AWS writes it.
     pub copied: Option<Box<CopyRecord>>,
+    /// What few snapshots have.
+    pub extras: Option<Box<SnapshotExtras>>,
+}
+
+/// What few snapshots have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotExtras {
+    /// Another key by which it can be read, which somebody has associated with it.
+    pub also: Option<KeyArn>,
     /// Why making it failed, in AWS's words without what differs from one time to the next.
     pub why: Option<Box<str>>,
+}
+
+impl Snapshot {
+    /// Another key by which it can be read.
+    pub fn also(&self) -> Option<&KeyArn> {
+        self.extras.as_ref()?.also.as_ref()
+    }
+
+    /// Why making it failed.
+    pub fn why(&self) -> Option<&str> {
+        self.extras.as_ref()?.why.as_deref()
+    }
 }
 
 /// Where a snapshot is kept. Only from a region's standard tier can it be copied as it is.

@@ -100,7 +100,7 @@ impl Inventory {
             is_found || self.is_settled(id)
         };
         let shows_root = image.has_root_snapshot() || !image.ebs_root;
-        image.unread.is_none() && shows_root && image.volumes().all(|(_, _, id)| is_complete(id))
+        image.unread().is_none() && shows_root && image.volumes().all(|(_, _, id)| is_complete(id))
     }
 
     /// Whether AWS is to show more of an image than it has: it is being made, or is there and not [whole](Self::is_whole).

@@ -46,7 +46,7 @@ pub use guardrail::{Guardrail, GuardrailChange, GuardrailState, ManagedBy};
 pub use ids::{AccountId, ImageId, Partition, Region, SnapshotId};
 pub use image::{
     Attributes, BlockDevice, EbsVolume, Extras, Image, ImageState, InstanceTypes, Kept, LaunchPermission, Snapshot,
-    SnapshotState, Source, VolumeKind, Watermark,
+    SnapshotExtras, SnapshotState, Source, VolumeKind, Watermark,
 };
 pub use inventory::{Inventory, PendingSnapshot, Remains, SnapshotProgress, Snapshots};
 pub use key::{Key, KeyArn, KeyHealth, KeyProblem, KeyState, KeyUsability, Rotation};

@@ -65,7 +65,6 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         description: None,
         owner: Some(account()),
         state: ImageState::Available,
-        state_code: None,
         created: Some(at(i64::try_from(number).expect("small"))),
         deprecation_time: None,
         last_launched: None,
@@ -79,7 +78,6 @@ pub(crate) fn image(number: u64, volumes: u64) -> Image {
         copied_from: None,
         extras: None,
         tags: Tags::new(),
-        unread: None,
     }
 }
 
@@ -107,12 +105,11 @@ impl World {
                 state: SnapshotState::Completed,
                 encrypted: key.is_some(),
                 key: key.cloned(),
-                also: None,
                 size_gib: volume.kind.size_gib.unwrap_or(8),
                 full_bytes: None,
-                why: None,
                 kept: Kept::Standard,
                 copied: None,
+                extras: None,
             };
             self.snapshots.insert(id.clone(), snapshot);
         }

@@ -223,7 +223,7 @@ pub fn class_of(image: &Image, inventory: &Inventory, terms: Criteria<'_>) -> Op
     if governor(image, terms).is_some() {
         return Some(ImageClass::Contested);
     }
-    if image.unread.is_some() {
+    if image.unread().is_some() {
         return Some(ImageClass::Unknown);
     }
     if !image.ebs_root {

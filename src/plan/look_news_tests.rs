@@ -158,7 +158,7 @@ fn an_image_is_taken_in_once_all_of_it_shows_also_where_a_scan_has_shown_half_of
             }
         }),
         ("it cannot be read", |image, _| {
-            image.unread = Some("imageState is missing".into());
+            image.extras.get_or_insert_default().unread = Some("imageState is missing".into());
             image.state = ImageState::Other;
         }),
     ];

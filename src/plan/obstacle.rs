@@ -71,7 +71,7 @@ impl Problem {
 
 /// What stands in the way of copying `source` at all; `snapshots` are those of its account and region.
 pub fn of_image(source: &Image, snapshots: &Snapshots) -> Option<Problem> {
-    if let Some(what) = &source.unread {
+    if let Some(what) = source.unread() {
         return Some(unread(what));
     }
     if !source.ebs_root {

@@ -68,7 +68,7 @@ impl Unknown {
 
 /// Why the encryption of an image cannot be told, if it is for a cause of its own and not for the policy's key.
 pub fn why(image: &Image, snapshots: &Snapshots) -> Option<Problem> {
-    if let Some(what) = &image.unread {
+    if let Some(what) = image.unread() {
         return Some(obstacle::unread(what));
     }
     let mut volumes = image.volumes();
@@ -117,7 +117,7 @@ mod tests {
         type Change = fn(&mut Image, &mut Snapshots);
         let table: [(Change, &str, bool); 5] = [
             (
-                |image, _| image.unread = Some("imageOwnerId is missing".into()),
+                |image, _| image.extras.get_or_insert_default().unread = Some("imageOwnerId is missing".into()),
                 "(imageOwnerId is missing)",
                 false,
             ),

@@ -85,7 +85,7 @@ pub fn is_still_good(copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> bool 
 /// What is wrong with the copy's encryption, or not known of it.
 fn flaw(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Option<Verdict> {
     // Nothing is concluded from what could not be read.
-    if source.unread.is_some() {
+    if source.unread().is_some() {
         return Some(Verdict::Unknown);
     }
     flaw_of(copy, snapshots, key)
@@ -93,7 +93,7 @@ fn flaw(source: &Image, copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Op
 
 /// The same of a copy by itself.
 fn flaw_of(copy: &Image, snapshots: &Snapshots, key: &KeyArn) -> Option<Verdict> {
-    if copy.unread.is_some() {
+    if copy.unread().is_some() {
         return Some(Verdict::Unknown);
     }
     // A pending copy's mappings may lack their snapshots and look like blank volumes.
@@ -178,11 +178,11 @@ pub fn encryption(volume: &EbsVolume, snapshot: Option<&Snapshot>) -> Encryption
         (_, Some(Snapshot { encrypted: false, .. })) => Encryption::None,
         (
             _,
-            Some(Snapshot {
-                key: Some(key), also, ..
-            }),
-        ) => match also {
-            Some(other) => Encryption::UnderBoth(key.clone(), (**other).clone()),
+            Some(
+                snapshot @ Snapshot { key: Some(key), .. },
+            ),
+        ) => match snapshot.also() {
+            Some(other) => Encryption::UnderBoth(key.clone(), other.clone()),
             None => Encryption::Under(key.clone()),
         },
         (_, Some(Snapshot { key: None, .. }) | None) => Encryption::Unknown,
@@ -317,7 +317,8 @@ mod tests {
     fn a_snapshot_that_another_key_opens_as_well_is_not_under_exactly_the_key() {
         let verdict = verdict_after(|copy, world| {
             let id = copy.volumes().nth(1).expect("a second volume").2.clone();
-            world.snapshots.get_mut(&id).expect("known").also = Some(Box::new(key(2)));
+            let snapshot = world.snapshots.get_mut(&id).expect("known");
+            snapshot.extras.get_or_insert_default().also = Some(key(2));
         });
         let device = "/dev/sdb".to_owned();
         assert_eq!(verdict, Verdict::AlsoUnder { device, other: key(2) });

@@ -38,9 +38,9 @@ async fn a_scan_finds_all_images_and_snapshots_through_short_and_empty_pages() {
     assert_eq!(volume.encrypted, Some(true));
     assert_eq!(found.snapshots[snapshot].key, Some(key_arn(KEY)));
     let other = "arn:aws:kms:eu-west-1:444455556666:key/77777777-7777-4777-8777-777777777777";
-    let associated = found.snapshots[snapshot].also.as_ref().map(|key| key.as_str());
+    let associated = found.snapshots[snapshot].also().map(|key| key.as_str());
     assert_eq!(associated, Some(other), "a key that the SDK leaves out");
-    assert_eq!(found.snapshots.values().filter(|s| s.also.is_some()).count(), 1);
+    assert_eq!(found.snapshots.values().filter(|s| s.also().is_some()).count(), 1);
     assert_eq!(
         found.images[&image("ami-00000000000000003")].state,
         ImageState::Disabled

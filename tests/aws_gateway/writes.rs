@@ -74,7 +74,7 @@ async fn a_copy_under_a_disabled_key_fails_later_with_a_reason_and_is_removed() 
         .expect("a read")
         .remove(0);
     assert_eq!(failed.state, ImageState::Failed);
-    assert!(failed.state_code.is_some(), "{failed:?}");
+    assert!(failed.state_code().is_some(), "{failed:?}");
     let deleted = session.deregister_failed(&id).await.expect("it is removed");
     let again = session.deregister_failed(&id).await.expect("it is gone already");
     assert!(again.is_empty(), "{again:?}");

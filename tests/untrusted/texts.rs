@@ -36,7 +36,6 @@ fn image(name: &str, tags: &[(String, String)]) -> Image {
         description: None,
         owner: "111122223333".parse().ok(),
         state: ImageState::Available,
-        state_code: None,
         created: None,
         deprecation_time: None,
         last_launched: None,
@@ -50,7 +49,6 @@ fn image(name: &str, tags: &[(String, String)]) -> Image {
         copied_from: None,
         extras: None,
         tags: Tags::of(tags),
-        unread: None,
     }
 }
 

@@ -272,7 +272,7 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
                 };
                 let name = printable(&image.image.name);
                 let by = format!("{name}: {}{more}", printable(&users.join(", ")));
-                text.write_str(&style.image(&image.image.id, &by))?;
+                text.write_str(&style.image(image.image.id.as_str(), &by))?;
             }
         }
     }
@@ -282,7 +282,7 @@ fn used(report: &Report, text: &mut String, style: &dyn Style) -> fmt::Result {
             let copied = counted(target.to_copy.images, "image");
             text.write_str(&style.item(&format!("{} {} of {copied}", place(target), used.counts.unused)))?;
             for image in &used.unused_list {
-                text.write_str(&style.image(&image.id, &printable(&image.name)))?;
+                text.write_str(&style.image(image.id.as_str(), &printable(&image.name)))?;
             }
             let named = u32::try_from(used.unused_list.len()).unwrap_or(u32::MAX);
             let more = used.counts.unused.saturating_sub(named);
@@ -319,7 +319,7 @@ fn groups(
         for group in of(target) {
             text.write_str(&style.item(&format!("{} {}: {}", place(target), group.reason, group.message)))?;
             for image in &group.images {
-                text.write_str(&style.image(&image.id, &printable(&image.name)))?;
+                text.write_str(&style.image(image.id.as_str(), &printable(&image.name)))?;
             }
             let more = usize::try_from(group.count)
                 .unwrap_or(usize::MAX)

@@ -87,9 +87,9 @@ impl TargetReconciler<'_> {
     fn warn_of_unread(&self, inventory: &Inventory) {
         let known = self.state(|state| state.inventory.clone());
         for image in inventory.images.values() {
-            let Some(why) = &image.unread else { continue };
+            let Some(why) = image.unread() else { continue };
             let before = known.as_ref().and_then(|known| known.images.get(&image.id));
-            if before.is_none_or(|before| before.unread != image.unread) {
+            if before.is_none_or(|before| before.unread() != Some(why)) {
                 tracing::warn!(image = %image.id, why, "AWS's answer about an image cannot be read");
             }
         }

@@ -250,7 +250,7 @@ fn an_image_that_another_key_opens_as_well_is_not_encrypted_under_exactly_the_ke
         }
         world.add(image, Some(&key(1)));
         for snapshot in world.snapshots.values_mut() {
-            snapshot.also = Some(Box::new(key(2)));
+            snapshot.extras.get_or_insert_default().also = Some(key(2));
         }
         let other_key = if migrates { OtherKey::Migrate } else { OtherKey::Report };
         let result = everything(world, other_key);
@@ -314,9 +314,9 @@ fn an_unread_snapshot_makes_the_image_unknown_and_starts_nothing() {
 #[test]
 fn an_image_that_cannot_be_read_is_unknown_and_named_and_the_others_are_judged() {
     let mut odd = image(1, 1);
-    odd.unread = Some("/dev/sda is mapped twice".into());
+    odd.extras.get_or_insert_default().unread = Some("/dev/sda is mapped twice".into());
     let mut stateless = image(2, 1);
-    stateless.unread = Some("imageState is missing".into());
+    stateless.extras.get_or_insert_default().unread = Some("imageState is missing".into());
     stateless.state = ImageState::Other;
     let result = everything(World::of([odd, stateless, image(3, 1)]), OtherKey::Migrate);
     assert_eq!(
@@ -506,7 +506,7 @@ proptest! {
                 2 => { world.images.insert(image.id.clone(), Arc::new(image)); }
                 3 => { image.state = ImageState::Pending; world.add(image, None); }
                 4 => { image.backup = true; world.add(image, None); }
-                5 => { image.unread = Some("odd".into()); world.add(image, None); }
+                5 => { image.extras.get_or_insert_default().unread = Some("odd".into()); world.add(image, None); }
                 _ => world.add(image, None),
             }
         }

@@ -31,7 +31,7 @@ impl<'a> Subject<'a> {
             let snapshots = image.volumes().filter_map(|(_, _, id)| inventory.snapshots.get(id));
             for snapshot in snapshots {
                 if let Some(key) = &snapshot.key {
-                    *of_image.entry(key).or_insert(true) &= snapshot.also.is_some();
+                    *of_image.entry(key).or_insert(true) &= snapshot.also().is_some();
                 }
             }
             for (key, has_another) in of_image {

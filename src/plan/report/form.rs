@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::api::conditions::reason;
 use crate::api::{AMIEncryptionTargetSpec, ImageCounts, Mode};
-use crate::domain::{Image, MissingPermissions};
+use crate::domain::{Image, ImageId, MissingPermissions};
 use crate::plan::access::form::Row;
 use crate::plan::cost::{self, Pace};
 use crate::plan::obstacle::Problem;
@@ -207,20 +207,20 @@ pub struct Group {
     pub images: Vec<ImageName>,
 }
 
-/// Which image.
+/// Which image. There may be a hundred thousand, beside the inventory that they are from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImageName {
     /// Its ID.
-    pub id: String,
+    pub id: ImageId,
     /// Its name.
-    pub name: String,
+    pub name: Box<str>,
 }
 
 impl ImageName {
     pub(super) fn new(image: &Image) -> Self {
         Self {
-            id: image.id.to_string(),
-            name: image.name.to_string(),
+            id: image.id.clone(),
+            name: image.name.clone(),
         }
     }
 }

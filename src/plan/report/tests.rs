@@ -64,7 +64,7 @@ fn an_image_is_copied_is_under_way_or_cannot_be_and_never_two_of_these() {
 
     let report = usable(world);
     let copied: Vec<_> = report.to_copy.list.iter().map(|copy| copy.image.id.clone()).collect();
-    assert_eq!(copied, [image_id(1).to_string(), image_id(5).to_string()]);
+    assert_eq!(copied, [image_id(1), image_id(5)]);
     assert_eq!((report.to_copy.images, report.to_copy.snapshots), (2, 3));
     assert_eq!(report.to_copy.bytes, 24 << 30);
     assert_eq!(report.under_way, 1);
@@ -210,7 +210,7 @@ fn what_another_policy_has_made_is_not_copied_as_far_as_selectors_keys_names_and
         let by: &[&str] = if contested > 0 { &["other"] } else { &[] };
         assert_eq!(report.contested_by, by, "{case}");
         let to_copy: Vec<_> = report.to_copy.list.iter().map(|copy| copy.image.id.clone()).collect();
-        let copied: Vec<_> = copied.iter().map(|image| image_id(*image).to_string()).collect();
+        let copied: Vec<_> = copied.iter().map(|image| image_id(*image)).collect();
         assert_eq!(to_copy, copied, "{case}");
     }
 }
@@ -253,8 +253,8 @@ fn what_aws_may_refuse_is_doubted_and_still_counted_as_to_be_copied() {
     assert_eq!(
         doubts,
         [
-            (reason::PRODUCT_CODE_NOT_COPYABLE, image_id(1).to_string()),
-            (reason::SNAPSHOT_NOT_SHARED, image_id(3).to_string()),
+            (reason::PRODUCT_CODE_NOT_COPYABLE, image_id(1)),
+            (reason::SNAPSHOT_NOT_SHARED, image_id(3)),
         ]
     );
 }
@@ -276,9 +276,9 @@ fn what_cannot_be_copied_for_its_own_sake_is_foreseen() {
     assert_eq!(
         blocked,
         [
-            (reason::IMAGE_DISABLED, image_id(1).to_string()),
-            (reason::SNAPSHOT_ARCHIVED, image_id(2).to_string()),
-            (reason::SNAPSHOT_LOCAL, image_id(3).to_string()),
+            (reason::IMAGE_DISABLED, image_id(1)),
+            (reason::SNAPSHOT_ARCHIVED, image_id(2)),
+            (reason::SNAPSHOT_LOCAL, image_id(3)),
         ]
     );
 }
@@ -286,19 +286,19 @@ fn what_cannot_be_copied_for_its_own_sake_is_foreseen() {
 #[test]
 fn images_that_cannot_be_read_and_backups_are_named_with_what_mends_them() {
     let mut odd = image(1, 1);
-    odd.unread = Some("deviceName is missing".into());
+    odd.extras.get_or_insert_default().unread = Some("deviceName is missing".into());
     let mut backup = image(2, 1);
     backup.backup = true;
     let report = usable(World::of([odd, backup, image(3, 1)]));
     assert_eq!(report.to_copy.images, 1);
-    assert_eq!(report.unknown[0].images[0].id, image_id(1).to_string());
+    assert_eq!(report.unknown[0].images[0].id, image_id(1));
     assert!(
         report.unknown[0].message.contains("deviceName is missing"),
         "{:?}",
         report.unknown
     );
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
-    assert_eq!(report.backups[0].images[0].id, image_id(2).to_string());
+    assert_eq!(report.backups[0].images[0].id, image_id(2));
     assert!(
         report.backups[0].message.contains("spec.backups: Include"),
         "{:?}",

@@ -34,7 +34,7 @@ impl Decider<'_> {
 
     /// Compares the copy with its source.
     pub(super) fn judge(&self, status: AMIMigrationStatus, copy: &Image) -> Step {
-        if let Some(what) = self.source.unread.as_ref().or(copy.unread.as_ref()) {
+        if let Some(what) = self.source.unread().or(copy.unread()) {
             return stalled(
                 self.facts,
                 status,

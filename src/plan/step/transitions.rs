@@ -211,19 +211,19 @@ fn failure(facts: Facts<'_>, copy: &ImageId) -> String {
     let inventory = facts.account.inventory;
     let why = inventory.and_then(|inventory| {
         let Some(image) = inventory.images.get(copy) else {
-            return inventory.remains.get(copy)?.why.clone();
+            return inventory.remains.get(copy)?.why.as_deref();
         };
         let of_snapshots = image
             .volumes()
-            .find_map(|(_, _, id)| inventory.snapshots.get(id)?.why.clone());
-        of_snapshots.or_else(|| image.state_code.clone())
+            .find_map(|(_, _, id)| inventory.snapshots.get(id)?.why());
+        of_snapshots.or_else(|| image.state_code())
     });
     let source = inventory.and_then(|inventory| Some((inventory, inventory.images.get(&facts.of.source)?)));
     let check = source.map_or_else(
         || "check the key's policy".to_owned(),
         |(inventory, source)| source_keys::to_check(source, inventory, &facts.of.key),
     );
-    let why = why.as_deref().unwrap_or("it does not say why");
+    let why = why.unwrap_or("it does not say why");
     format!("AWS could not make the copy ({why}); {check}.")
 }
 

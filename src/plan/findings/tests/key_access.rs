@@ -67,7 +67,7 @@ fn an_image_that_nobody_can_launch_or_that_another_key_opens_asks_for_none() {
     assert_eq!(of_check(&disabled), [""; 0]);
     let mut opened = case(&allow(ROOT));
     for snapshot in opened.world.snapshots.values_mut() {
-        snapshot.also = Some(Box::new(key(2)));
+        snapshot.extras.get_or_insert_default().also = Some(key(2));
     }
     assert_eq!(of_check(&opened), [""; 0]);
 }

@@ -79,11 +79,11 @@ fn an_image_that_another_key_opens_too_is_not_lost_with_one() {
         .insert(key(1), health(KeyState::Disabled, Rotation::NotApplicable));
     assert_eq!(case.lines().len(), 1);
     for snapshot in case.world.snapshots.values_mut() {
-        snapshot.also = Some(Box::new(key(2)));
+        snapshot.extras.get_or_insert_default().also = Some(key(2));
     }
     assert_eq!(case.lines(), [""; 0]);
     let last = case.world.snapshots.values_mut().next_back().expect("a snapshot");
-    last.also = None;
+    last.extras = None;
     assert_eq!(case.lines().len(), 1, "one of its volumes is");
 }
 

@@ -54,7 +54,7 @@ impl Wrong {
                 let copy = case.world.images[id].clone();
                 let (_, _, snapshot) = copy.volumes().next().expect("a volume");
                 let snapshot = case.world.snapshots.get_mut(snapshot).expect("known");
-                snapshot.also = Some(Box::new(key(2)));
+                snapshot.extras.get_or_insert_default().also = Some(key(2));
             }
         }
     }

@@ -80,9 +80,10 @@ fn a_key_that_somebody_associates_with_a_copys_snapshot_is_named_and_taken_away_
     let (mut case, id) = finished();
     let snapshot = case.world.images[&id].volumes().next().expect("a volume").2.clone();
     let associate = |case: &mut Case, other| {
-        case.world.snapshots.get_mut(&snapshot).expect("known").also = other;
+        let snapshot = case.world.snapshots.get_mut(&snapshot).expect("known");
+        snapshot.extras.get_or_insert_default().also = other;
     };
-    associate(&mut case, Some(Box::new(key(2))));
+    associate(&mut case, Some(key(2)));
     assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::COPY_NOT_ENCRYPTED));
     assert!(
         says(&case).contains(&format!("disassociate {}", key(2))),
