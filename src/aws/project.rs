@@ -18,7 +18,8 @@ use super::interner::Interner;
 use super::sentence;
 use crate::domain::{
     Attributes, BlockDevice, CopyRecord, EbsVolume, Extras, Image, ImageId, ImageState, InstanceTypes, Kept, KeyArn,
-    LaunchPermission, PendingSnapshot, Snapshot, SnapshotExtras, SnapshotId, SnapshotState, Source, Tags, VolumeKind, Watermark,
+    LaunchPermission, PendingSnapshot, Snapshot, SnapshotExtras, SnapshotId, SnapshotState, Source, Tags, VolumeKind,
+    Watermark,
 };
 
 /// A status has no room for a longer name of a device, and AWS's have a few characters.

@@ -111,7 +111,11 @@ fn days_of_images_that_are_not_finished_are_asked_for_for_a_few_days_until_a_rea
             |image, snapshots| drop(snapshots.remove(&first(image))),
             true,
         ),
-        ("2026-11-28", |image, _| image.extras.get_or_insert_default().unread = Some("odd".into()), true),
+        (
+            "2026-11-28",
+            |image, _| image.extras.get_or_insert_default().unread = Some("odd".into()),
+            true,
+        ),
         ("2026-11-28", |_, _| {}, false),
         ("2026-11-28", |image, _| image.state = ImageState::Failed, false),
         ("2026-11-28", |image, _| image.state = ImageState::Deregistered, false),

@@ -176,12 +176,7 @@ pub fn encryption(volume: &EbsVolume, snapshot: Option<&Snapshot>) -> Encryption
         // Either source saying "not encrypted" is enough.
         (Some(false), _) => Encryption::None,
         (_, Some(Snapshot { encrypted: false, .. })) => Encryption::None,
-        (
-            _,
-            Some(
-                snapshot @ Snapshot { key: Some(key), .. },
-            ),
-        ) => match snapshot.also() {
+        (_, Some(snapshot @ Snapshot { key: Some(key), .. })) => match snapshot.also() {
             Some(other) => Encryption::UnderBoth(key.clone(), other.clone()),
             None => Encryption::Under(key.clone()),
         },

@@ -213,7 +213,9 @@ impl Graph {
 
     /// What launches an image, also what the reading before showed to do so and a listing of this one may have missed.
     pub fn launchers(&self, image: &ImageId) -> impl Iterator<Item = &Consumer> {
-        self.consumers(image).iter().chain(self.missed.get(image).into_iter().flatten())
+        self.consumers(image)
+            .iter()
+            .chain(self.missed.get(image).into_iter().flatten())
     }
 
     /// The ARN of the role by which an Auto Scaling group launches, where AWS says it.
@@ -367,7 +369,11 @@ impl Graph {
             }
         }
         self.sort();
-        self.missed = if self.paged { self.not_shown(earlier) } else { HashMap::new() };
+        self.missed = if self.paged {
+            self.not_shown(earlier)
+        } else {
+            HashMap::new()
+        };
     }
 
     /// What an earlier reading showed to use images, and this one does not.

@@ -29,7 +29,9 @@ fn a_copy_that_failed_is_warned_of_with_what_its_snapshots_say_before_what_the_i
         );
     };
     says(&case, "it does not say why");
-    case.change_copy(&id, |copy| copy.extras.get_or_insert_default().state_code = Some("Client.InternalError".into()));
+    case.change_copy(&id, |copy| {
+        copy.extras.get_or_insert_default().state_code = Some("Client.InternalError".into())
+    });
     says(&case, "Client.InternalError");
     let copy = &case.world.images[&id];
     let (_, _, snapshot) = copy.volumes().next().expect("a snapshot");

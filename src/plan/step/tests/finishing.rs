@@ -339,7 +339,9 @@ fn a_copy_that_cannot_be_compared_since_an_answer_cannot_be_read_says_so_and_is_
         let id = case.make_copy(&call, 101);
         case.accept_copy(&id);
         let odd = if of_copy { id } else { image_id(1) };
-        case.change_copy(&odd, |image| image.extras.get_or_insert_default().unread = Some("imageOwnerId is missing".into()));
+        case.change_copy(&odd, |image| {
+            image.extras.get_or_insert_default().unread = Some("imageOwnerId is missing".into())
+        });
         assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::UNKNOWN_IMAGES));
         assert!(case.stalls());
         case.change_copy(&odd, |image| image.extras = None);
