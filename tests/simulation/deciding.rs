@@ -97,7 +97,7 @@ fn hold_of(stage: &Stage, what: &str, shows_after: Duration) -> Hold {
 }
 
 /// From now on people want this of a migration.
-fn want(stage: &Stage, name: &str, desired: Desired) {
+pub(super) fn want(stage: &Stage, name: &str, desired: Desired) {
     stage.note(|notes| {
         notes.let_go(name, stage.clock.age());
         let hold = hold_of(stage, name, READ_BEFORE);

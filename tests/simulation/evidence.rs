@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amiseal::api::conditions::{self, reason};
-use amiseal::api::{AMIMigration, ConsumerState, Desired};
+use amiseal::api::{AMIMigration, ConsumerState, Desired, MovedConsumer};
 use ec2sim::model::{Image, ImageState, Key, LaunchTemplate, Region, World};
 use ec2sim::{ConsumerKind, Launch, Sim};
 use kube::ResourceExt;
@@ -35,7 +35,7 @@ pub(super) fn is_unrecorded(one: &Made, name: &str, notes: &Notes, objects: &Obj
     })
 }
 
-/// What a migration says to be moved, and is not, though nobody else has changed it.
+/// What a migration says to be moved or put back, and is not, though nobody else has changed it.
 pub(super) fn says_too_much(migration: &AMIMigration, world: &World, notes: &Notes) -> Option<String> {
     let (spec, name) = (&migration.spec, migration.name_any());
     if notes.lost.contains(&name) {
@@ -46,25 +46,43 @@ pub(super) fn says_too_much(migration: &AMIMigration, world: &World, notes: &Not
         let from = world.image(&spec.region, image).and_then(Image::copied_from);
         from.is_some_and(|(from, _)| *from == spec.source_image_id)
     };
-    let rows = migration.status.iter().flat_map(|status| &status.consumers);
-    let mut moved = rows.filter(|row| row.state == ConsumerState::Moved);
-    moved.find_map(|row| {
+    let mut rows = migration.status.iter().flat_map(|status| &status.consumers);
+    rows.find_map(|row| {
         let thing = (spec.account_id.clone(), spec.region.clone(), row.id.clone());
         if notes.touched.contains_key(&thing) {
             return None;
         }
-        let is_so = if let Some(template) = region.consumers.launch_templates.get(&row.id) {
-            let image = |by| template.version(Some(by)).and_then(|version| version.image.as_deref());
-            let follows = row.previous.as_ref().is_some_and(|previous| previous.default.is_some());
-            let is_default = !follows || image("$Default") != Some(&spec.source_image_id);
-            let mut made = template.versions.iter().filter_map(|version| version.image.as_deref());
-            is_default && made.any(is_copy)
-        } else {
-            let parameter = region.consumers.parameters.get(&row.id)?;
-            parameter.versions.iter().any(|version| is_copy(&version.value))
+        let says = match row.state {
+            ConsumerState::Moved => is_moved(row, region, &spec.source_image_id, is_copy).map(|is| (is, "moved")),
+            ConsumerState::PutBack => names_copy(row, region, is_copy).map(|names| (!names, "put back")),
+            _ => None,
         };
-        (!is_so).then(|| format!("{name} says that {} is moved", row.id))
+        let (is_so, state) = says?;
+        (!is_so).then(|| format!("{name} says that {} is {state}", row.id))
     })
+}
+
+/// Whether a template has a version with a copy, which is the default one where that was to follow, or a parameter a value. None of a group.
+fn is_moved(row: &MovedConsumer, region: &Region, source: &str, is_copy: impl Fn(&str) -> bool) -> Option<bool> {
+    if let Some(template) = region.consumers.launch_templates.get(&row.id) {
+        let image = |by| template.version(Some(by)).and_then(|version| version.image.as_deref());
+        let follows = row.previous.as_ref().is_some_and(|previous| previous.default.is_some());
+        let is_default = !follows || image("$Default") != Some(source);
+        let mut made = template.versions.iter().filter_map(|version| version.image.as_deref());
+        return Some(is_default && made.any(is_copy));
+    }
+    let parameter = region.consumers.parameters.get(&row.id)?;
+    Some(parameter.versions.iter().any(|version| is_copy(&version.value)))
+}
+
+/// Whether what would be launched by a template or a parameter is a copy, which may be no more. None of a group.
+fn names_copy(row: &MovedConsumer, region: &Region, is_copy: impl Fn(&str) -> bool) -> Option<bool> {
+    if let Some(template) = region.consumers.launch_templates.get(&row.id) {
+        let image = |by| template.version(Some(by)).and_then(|version| version.image.as_deref());
+        return Some([image("$Default"), image("$Latest")].into_iter().flatten().any(is_copy));
+    }
+    let value = region.consumers.parameters.get(&row.id)?.latest()?;
+    Some(is_copy(&value.value))
 }
 
 /// What of these is held, for something done then that this migration has done, of which people want that by now. A migration that was made

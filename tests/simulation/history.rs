@@ -37,6 +37,7 @@ use super::plan::{Plan, Strike};
 use super::product::{self, FIRST, Replica};
 use super::proving;
 use super::quiet::AFTERMATH;
+use super::returning;
 use super::stage::{Second, Stage};
 use super::statuses;
 use super::time::{EPOCH_MILLIS, Virtual};
@@ -377,6 +378,9 @@ impl History {
         }
         if let Some(unsaid) = consumers::unsaid(&self.stage.sim, &objects) {
             return Err(unsaid);
+        }
+        if let Some(left) = returning::left(&self.stage, &objects) {
+            return Err(left);
         }
         if let Some(unmoved) = moving::unmoved(&self.stage.sim, &objects) {
             return Err(unmoved);

@@ -48,6 +48,7 @@ mod registrar;
 mod regressions;
 mod reorganizing;
 mod restoring;
+mod returning;
 mod rumours;
 mod scout;
 mod silence;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::stage::Stage;
 use super::watchman::Objects;
 use super::world::{ONE, PLACES, POLICIES, TWO};
-use super::{followers, odd, people, regressions};
+use super::{followers, odd, people, regressions, returning};
 
 /// Of the worlds that are kept for what they have shown, by how many each odd account has had, those of this remainder have what launches
 /// originals moved.
@@ -144,6 +144,7 @@ fn key_policy(account: &str, is_narrow: bool) -> Value {
 /// What people do in time where it is for them that consumers are not moved.
 pub(crate) fn help(stage: &Stage, ways: Ways) {
     let now = stage.clock.age();
+    returning::help(stage);
     // What was put back waits for that too, where its migration was deleted and made anew.
     if now > (if ways.manual { APPROVES_AFTER } else { HELPS_AFTER }) {
         people::approve(stage);

@@ -52,6 +52,8 @@ pub(crate) struct Notes {
     pub(crate) held: Vec<Hold>,
     /// Migrations whose consumers are to be put back.
     pub(crate) rolled_back: Vec<Hold>,
+    /// Those of them that somebody has rolled back since their copy was gone, with that copy, until all of it is moved again.
+    pub(crate) copies_gone: BTreeMap<String, String>,
     /// Images that people have shared with others, disabled or taken away.
     pub(crate) shared_otherwise: BTreeSet<String>,
     /// Originals that are disabled, and since when.

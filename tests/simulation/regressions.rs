@@ -126,14 +126,33 @@ const KNOWN_SINCE: &[(&str, u64, &[&str])] = &[
     ),
 ];
 
-/// The same of what was found since: nothing was added to the worlds of these seeds yet. Whoever adds to others leaves these as they are.
-const KNOWN_LATELY: &[(&str, u64, &[&str])] = &[
+/// The same of what was found since other accounts launch what is shared: the worlds of these seeds have all that there is.
+const KNOWN_WHOLE: &[(&str, u64, &[&str])] = &[
     // A listing of several pages missed a group, whose launcher was not asked about: its template was moved to a copy that it may not
     // launch.
     (
         "a group that one listing has missed",
         3_001_248,
         &["ListingsIncomplete@238"],
+    ),
+    // People deregistered a copy that consumers were moved to. A migration of another account, which had moved nothing to it yet, waits for
+    // another copy for as long as a person does, and said that it is moving consumers.
+    (
+        "another account waits where the copy is gone",
+        3_000_178,
+        &["CopyDeregistered@156"],
+    ),
+    // The same of a copy that somebody else had made: nobody rolled anything back, and no other copy was made.
+    (
+        "a copy of somebody's that consumers were moved to is gone",
+        3_002_139,
+        &["CopyDeregistered@142"],
+    ),
+    // The same where the copy of another image had come out wrong before.
+    (
+        "a copy is gone, and another one was spoilt",
+        3_001_153,
+        &["CopyDeregistered@149", "CopyPartlyPlain@4"],
     ),
 ];
 
@@ -161,5 +180,6 @@ pub(crate) fn plans() -> Vec<Plan> {
             .map(|strike| strike.parse().unwrap_or_else(|why| panic!("{name}: {why}")))
             .collect(),
     };
-    KNOWN.iter().chain(KNOWN_SINCE).chain(KNOWN_LATELY).map(plan).collect()
+    let all = KNOWN.iter().chain(KNOWN_SINCE).chain(KNOWN_WHOLE);
+    all.map(plan).collect()
 }

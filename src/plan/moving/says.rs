@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::foreign::NO_OFFER;
 use super::{Original, Pass, Then, is_left};
 use crate::api::conditions::{Status, reason};
 use crate::api::labels::TAG_HOLD;
@@ -111,6 +112,10 @@ impl Pass<'_> {
             }
             (Desired::Migrated, Then::Rest) if self.facts.picture.is_none() && !begun => return None,
             (Desired::Migrated, Then::Rest) => at_rest(&self.rows),
+            // That may take as long as a person does, and nothing is moved meanwhile.
+            (Desired::Migrated | Desired::Held, _) if self.note == Some(NO_OFFER) => {
+                (Status::False, reason::WAITING_FOR_OWNER, under_way)
+            }
             (Desired::Migrated | Desired::Held, _) => (Status::False, reason::MOVING_CONSUMERS, under_way),
         })
     }

@@ -1,6 +1,7 @@
 //! What becomes of a migration whose copy is launched and is no more.
 
 use super::*;
+use crate::api::labels::TAG_HOLD;
 use crate::api::{ConsumerState, ConsumerUpdate, ConsumerVersions, MovedConsumer};
 use crate::domain::{Change, ConsumerKind, Made, ParameterNow, Tags};
 
@@ -98,6 +99,24 @@ fn while_consumers_launch_a_copy_that_is_no_more_a_person_says_what_becomes_of_t
             assert_eq!((then, case.reason()), (Next::Wait, reason::COPY_DISABLED));
         }
     }
+}
+
+#[test]
+fn whoever_has_consumers_put_back_that_a_tag_of_the_original_holds_is_told_of_the_tag() {
+    let (mut case, id) = moved();
+    case.change_copy(&id, |copy| copy.state = ImageState::Deregistered);
+    case.desired = Desired::RolledBack;
+    let source = case.of.source.clone();
+    case.change_copy(&source, |original| {
+        original.tags = Tags::of(&[(TAG_HOLD, "")]);
+    });
+    assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
+    let said = conditions::find(&case.status.conditions, conditions::CONSUMERS_MOVED).expect("said");
+    assert!(said.message.contains(TAG_HOLD), "{}", said.message);
+    let before = case.status.clone();
+    assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
+    case.change_copy(&source, |original| original.tags = Tags::default());
+    assert!(matches!(case.settle(), Next::Do(Effect::Move(..))));
 }
 
 #[test]
