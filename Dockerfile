@@ -31,9 +31,6 @@ LABEL org.opencontainers.image.title="amiseal" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY LICENSE /licenses/amiseal/LICENSE
 COPY --from=build /out/amiseal /usr/local/bin/amiseal
-# The memory that answers of AWS take for a moment goes back to the system. Left to itself, glibc comes to keep it for each thread once
-# large answers have come and gone: a seventh of all that `amiseal plan` takes for an account with 100,000 images.
-ENV MALLOC_MMAP_THRESHOLD_=131072
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/usr/local/bin/amiseal"]
