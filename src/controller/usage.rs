@@ -199,7 +199,7 @@ impl Reading<'_> {
         (read, passes)
     }
 
-    /// Who uses the images, and whether something of it is lacking that another reading will show.
+    /// Who uses the images, and whether something of it is lacking for a fault that passes by itself.
     async fn picture(
         &self,
         known: &Known,
@@ -221,9 +221,7 @@ impl Reading<'_> {
             picture.graph.keep(&before.graph);
         }
         let lacks = self.confirm(known, selector, true, &mut picture).await;
-        // Nothing is moved by the first of them alone, where a listing of it may have missed something.
-        let is_alone = known.picture.is_none() && !picture.graph.is_seen_twice();
-        (picture, passes || lacks || is_alone)
+        (picture, passes || lacks)
     }
 
     /// Asks AWS what other accounts use of shared images, where the policy wants that. Says whether something is lacking for a fault that

@@ -50,7 +50,9 @@ impl Silence {
                 let (account, region) = scope;
                 let mut migrations = objects.migrations.iter();
                 let is_there = |one: &AMIMigration| (&one.spec.account_id, &one.spec.region) == (&account, &region);
-                let open = migrations.find(|one| is_there(one) && is_open(one)).map(|one| one.name_any());
+                let open = migrations
+                    .find(|one| is_there(one) && is_open(one))
+                    .map(|one| one.name_any());
                 let how = format!(
                     "nothing is asked of {account}/{region} since {since:?}, and it is {now:?}: there is work to do, as for {open:?}"
                 );

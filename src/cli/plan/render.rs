@@ -399,7 +399,7 @@ fn unread(totals: &Totals) -> Option<String> {
         (0, _) => None,
         (_, 0) => Some("Nothing could be read, so it is not known what there is to do.".to_owned()),
         _ => Some(format!(
-            "{unreachable} of {} could not be read: what is said here is of the others.",
+            "{unreachable} of {} could not be read: the numbers are of the others.",
             counted(targets, "target")
         )),
     }

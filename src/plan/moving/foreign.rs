@@ -20,7 +20,8 @@ const SHARED_AGAIN: Duration = Duration::from_secs(300);
 const SHARED_SOON: Duration = Duration::from_secs(3600);
 
 /// What is waited for where the owner's migration has no such copy, or no longer.
-pub(super) const NO_OFFER: &str = "Waiting until the migration of the image's owner has a copy that is verified and published.";
+pub(super) const NO_OFFER: &str =
+    "Waiting until the migration of the image's owner has a copy that is verified and published.";
 const NOT_SHOWN: &str = "Waiting until AWS shows the copy to this account.";
 
 /// Whether it is to be asked once more what Allowed AMIs hide: AWS has not shown a copy, and by settings that were read before, and may be

@@ -322,10 +322,7 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
         if current.default.is_some() && [former, current.latest].contains(&default) {
             // The version that was the latest one says the same, and may be the very same.
             let there = former_version(now, [Some(former), Some(previous.latest)]);
-            return there.map_or_else(
-                || former_is_gone(task, previous),
-                |version| set_default(task, version.number),
-            );
+            return there.map_or_else(|| former_is_gone(task), |version| set_default(task, version.number));
         }
         if default == current.latest && !task.has_had_time() {
             return Verdict::Later;
@@ -334,7 +331,7 @@ fn putting_back(task: Task<'_>, now: &TemplateNow, previous: &ConsumerVersions, 
     let marker = back_description(previous, current);
     if now.latest.number == current.latest {
         let Some(former) = former_version(now, [Some(previous.latest), previous.default]) else {
-            return former_is_gone(task, previous);
+            return former_is_gone(task);
         };
         return Verdict::Change(Change::NewVersion(NewVersion {
             template: task.key.id.clone(),
@@ -370,10 +367,10 @@ fn former_version(now: &TemplateNow, numbers: [Option<i64>; 2]) -> Option<&Versi
     numbers.into_iter().flatten().find_map(|number| now.version(number))
 }
 
-fn former_is_gone(task: Task<'_>, previous: &ConsumerVersions) -> Verdict {
+fn former_is_gone(task: Task<'_>) -> Verdict {
     let message = format!(
-        "Its version {} is no longer there: make a version that names {} yourself.",
-        previous.latest, task.source
+        "What it launched before is no longer there: make a version that names {} yourself.",
+        task.source
     );
     task.leave(left::CANNOT_PUT_BACK, message)
 }

@@ -9,6 +9,7 @@ use crate::api::{
     AMIMigration, AMIMigrationStatus, Approval, ApprovalPolicy, ConsumerState, Desired, MovedConsumer,
     RECORDED_CONSUMERS,
 };
+use crate::plan::usage::Graph;
 
 const FULL: &str = "As many consumers as a migration has room for were moved: move the others yourself.";
 const DAY_IS_FULL: &str =
@@ -152,6 +153,12 @@ impl Pass<'_> {
     /// Otherwise it is read again first. So is who launches it, where one reading may have missed somebody.
     fn is_known_lately(&mut self) -> bool {
         let facts = self.facts;
+        // Whoever knows that they may use the key need not wait for it to be known who they are.
+        let is_known = facts.aws_managed || facts.approval == Approval::Approved;
+        let graph = facts.picture.map(|picture| &picture.graph);
+        if !is_known && !graph.is_some_and(Graph::are_services_seen_twice) {
+            return self.waits_for((READ_ONCE, TURN));
+        }
         if facts.foreign.is_some_and(|foreign| !foreign.copy_is_fresh) {
             self.then = Some(Then::ReadCopy(facts.copy.clone()));
             return false;
@@ -160,10 +167,7 @@ impl Pass<'_> {
             self.then = Some(Then::ReadAccess);
             return false;
         }
-        // Whoever knows that they may use the key need not wait for it to be known who they are.
-        let is_known = facts.aws_managed || facts.approval == Approval::Approved;
-        let is_read = facts.picture.is_some_and(|picture| picture.graph.is_seen_twice());
-        is_known || is_read || self.waits_for((READ_ONCE, TURN))
+        true
     }
 
     /// Whether whoever launches the original may use the copy's key, where that was read.

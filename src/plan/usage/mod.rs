@@ -235,6 +235,16 @@ impl Graph {
         !self.paged || self.services_before.is_some()
     }
 
+    /// Whether all could be read that services launch.
+    fn has_read_services(&self) -> bool {
+        !self.unread.keys().any(|kind| is_service(*kind))
+    }
+
+    /// Whether another reading is all that is lacking to know what services launch.
+    pub fn is_to_be_read_again(&self) -> bool {
+        self.has_read_services() && !self.are_services_seen_twice()
+    }
+
     /// The Auto Scaling groups of whose instances one runs an image.
     pub fn groups_running(&self, image: &ImageId) -> impl Iterator<Item = &str> {
         self.running.get(image).into_iter().flatten().map(|group| &**group)
@@ -337,8 +347,7 @@ impl Graph {
         self.used_before = earlier
             .is_whole()
             .then(|| used.map(|(image, _)| image.clone()).collect());
-        let has_read_services = !earlier.unread.keys().any(|kind| is_service(*kind));
-        self.services_before = has_read_services.then(|| earlier.services.clone());
+        self.services_before = earlier.has_read_services().then(|| earlier.services.clone());
         let unresolved = &self.unresolved;
         let (unread, objects) = (&self.unread, &self.unread_objects);
         let is_unread = |user: &Consumer| match user.kind {

@@ -164,7 +164,16 @@ impl UsageWatch {
         self.failures = if passes { self.failures.saturating_add(1) } else { 0 };
         let doubled = BACKOFF.0.saturating_mul(1 << self.failures.saturating_sub(1).min(8));
         let again = now + doubled.min(BACKOFF.1).max(took);
-        self.due = Some(if passes { regular.min(again) } else { regular });
+        // Nothing is moved by one listing of several pages alone: the second one follows as soon as what has failed once.
+        let is_alone = self
+            .picture
+            .as_ref()
+            .is_some_and(|picture| picture.graph.is_to_be_read_again());
+        self.due = Some(if passes || is_alone {
+            regular.min(again)
+        } else {
+            regular
+        });
         self.rests = Some(now + took);
         match self.hinted {
             // It may have been read before that.
@@ -199,7 +208,9 @@ pub fn is_passing(error: &AwsError) -> bool {
 mod tests {
     use super::*;
     use crate::api::conditions::reason;
-    use crate::plan::testing::at;
+    use crate::domain::{ConsumerKind, Operation};
+    use crate::plan::testing::{account, at};
+    use crate::plan::usage::{self, Graph};
 
     const INTERVAL: Duration = Duration::from_secs(900);
 
@@ -227,6 +238,48 @@ mod tests {
             read(&mut watch, 1000, 1600, false),
             Some(at(7000)),
             "a tenth of the time"
+        );
+    }
+
+    #[test]
+    fn where_a_listing_has_several_pages_another_reading_follows_the_first_that_could_read_everything() {
+        let denied = AwsError::new(Operation::DescribeFleets, ErrorClass::Denied, None);
+        let graph = |unread: &[ConsumerKind], before: Option<&Graph>| {
+            let readings = Readings {
+                paged: true,
+                unread: unread.iter().map(|kind| (*kind, denied.clone())).collect(),
+                ..Readings::default()
+            };
+            let mut graph = usage::graph(&readings, &account(), at(0));
+            if let Some(before) = before {
+                graph.keep(before);
+            }
+            graph
+        };
+        let mut watch = UsageWatch::default();
+        let mut read = |graph: &Graph, from: i64| {
+            let begun = watch.begins(at(from));
+            let mut read = of(UsageStatus::default());
+            read.picture = Some(Picture {
+                graph: graph.clone(),
+                ..Picture::default()
+            });
+            watch.ended(begun, read, false, INTERVAL, at(from + 1));
+            watch.due()
+        };
+        // What is denied is not known by another reading either.
+        let lacking = graph(&[ConsumerKind::Fleet], None);
+        assert_eq!(read(&lacking, 0), Some(at(900)));
+        let first = graph(&[], Some(&lacking));
+        assert_eq!(read(&first, 900), Some(at(961)));
+        let second = graph(&[], Some(&first));
+        assert_eq!(read(&second, 961), Some(at(1861)));
+        // Who may use a key is not asked of who could not be read, and that is no matter here.
+        let recipes = graph(&[ConsumerKind::Recipe], None);
+        assert_eq!(read(&recipes, 1861), Some(at(1922)));
+        assert_eq!(
+            read(&graph(&[ConsumerKind::Recipe], Some(&recipes)), 1922),
+            Some(at(2822))
         );
     }
 

@@ -173,18 +173,27 @@ fn that_the_owner_has_no_copy_any_more_is_waited_for_and_said_until_there_is_ano
     // It is not this image's turn yet.
     case.turn = Turn::Busy;
     case.settle();
-    assert_eq!((consumers_say(&case), case.reason()), (reason::MOVING_CONSUMERS, reason::MOVING_CONSUMERS));
+    assert_eq!(
+        (consumers_say(&case), case.reason()),
+        (reason::MOVING_CONSUMERS, reason::MOVING_CONSUMERS)
+    );
     let mut gone = owners(101);
     gone.status.as_mut().expect("a status").stalled = Some(reason::PROMOTED_COPY_GONE.to_owned());
     case.owner = Some((account("111122223333"), Some(gone)));
     case.turn = Turn::Free;
-    assert_eq!((case.settle(), case.reason()), (Next::Later(Duration::from_secs(300)), reason::WAITING_FOR_OWNER));
+    assert_eq!(
+        (case.settle(), case.reason()),
+        (Next::Later(Duration::from_secs(300)), reason::WAITING_FOR_OWNER)
+    );
     assert_eq!(consumers_say(&case), reason::WAITING_FOR_OWNER);
     assert!(!case.stalls() && case.status.consumers.is_empty());
     // Another copy is moved to.
     case.owner = Some((account("111122223333"), Some(owners(102))));
     let (_, change) = move_of(case.settle());
-    assert!(matches!(&change, Change::PutValue { value, .. } if &**value == image_id(102).as_str()), "{change:?}");
+    assert!(
+        matches!(&change, Change::PutValue { value, .. } if &**value == image_id(102).as_str()),
+        "{change:?}"
+    );
 }
 
 #[test]
