@@ -343,7 +343,7 @@ fn where_listings_have_several_pages_it_takes_two_readings_to_say_that_nobody_us
     assert!(!is_unused(&third));
     let launchers = |graph: &Graph| {
         let mut needs = who::Needs::new();
-        who::add_consumers(&mut needs, &image_id(1), graph, Partition::Aws);
+        who::add_consumers(&mut needs, &image_id(1), graph, Partition::default());
         (graph.consumers(&image_id(1)).len(), needs.len())
     };
     assert_eq!(launchers(&third), (0, 1), "whoever launches it needs its key still");

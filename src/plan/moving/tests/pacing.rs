@@ -3,9 +3,10 @@
 use super::super::turn::OUT_OF_SCHEDULE;
 use super::super::*;
 use super::case::{Case, version};
-use crate::api::{ApprovalPolicy, PromotionSchedule};
+use crate::api::{Approval, ApprovalPolicy, PromotionSchedule};
 use crate::domain::{Cause, ErrorClass, Operation};
 use crate::plan::testing::{failed_call, image_id};
+use crate::plan::usage::Graph;
 
 type Act = fn(&mut Case);
 
