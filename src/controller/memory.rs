@@ -106,6 +106,8 @@ pub(crate) struct CallProblem {
     pub(super) failures: u32,
     /// Whether that call was to read.
     pub(super) reads: bool,
+    /// Whether it was made to end what is paid for: what could not be read does not put that off, what has kept it from being done does.
+    pub(super) ends: bool,
     /// The annotation `amiseal.dev/retry` at that time: once it changes, nothing is waited for.
     pub(super) retry: Option<String>,
 }
@@ -497,6 +499,7 @@ mod tests {
             until: at(600),
             failures: 1,
             reads: false,
+            ends: false,
             retry: None,
         };
         assert!(refusal.outlasts(&read, at(599)));
@@ -528,6 +531,7 @@ mod tests {
                 until: at(600),
                 failures,
                 reads: false,
+                ends: false,
                 retry: None,
             };
             memory.set_problem(uid, Some(problem));

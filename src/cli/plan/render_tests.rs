@@ -40,8 +40,7 @@ fn a_total_is_of_what_could_be_read_and_where_that_is_nothing_it_is_not_0() {
         (
             &[Some(3), None, Some(4)],
             Some("total       of 2 read                     7          7        0          0    0   0 h       0"),
-            "1 of 3 targets could not be read: what is said here is of the others. 1 thing needs fixing first."
-                .to_owned(),
+            "1 of 3 targets could not be read: the numbers are of the others. 1 thing needs fixing first.".to_owned(),
         ),
         (
             &[None, None],

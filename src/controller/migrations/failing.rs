@@ -91,6 +91,7 @@ impl MigrationReconciler<'_> {
             until: self.ctx.clock.now() + wait,
             failures,
             reads: !error.operation.writes(),
+            ends: false,
             retry: self.retry().map(str::to_owned),
         };
         let says = record.problem.is_some();
@@ -105,6 +106,17 @@ impl MigrationReconciler<'_> {
         } else {
             self.ctx.clock.to_real_time(wait)
         })
+    }
+
+    /// The same of a call to end what is paid for, whichever call it was that failed on the way: the role may not be assumed.
+    pub(super) fn failed_to_end(&self, error: &AwsError, recorded: Option<&CallProblem>) -> Action {
+        let action = self.failed(error, recorded);
+        let memory = &self.ctx.registry.memory;
+        let noted = memory
+            .problem(&self.uid)
+            .map(|problem| CallProblem { ends: true, ..problem });
+        memory.set_problem(&self.uid, noted);
+        action
     }
 
     pub(super) fn count_failure(&self, error: &AwsError) {

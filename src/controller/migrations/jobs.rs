@@ -168,6 +168,7 @@ impl MigrationReconciler<'_> {
             until: self.ctx.clock.now() + DENIED,
             failures: recorded.map_or(0, |recorded| recorded.failures).saturating_add(1),
             reads,
+            ends: false,
             retry: self.retry().map(str::to_owned),
         };
         self.ctx.registry.memory.set_problem(&self.uid, Some(record));

@@ -209,7 +209,8 @@ impl MigrationReconciler<'_> {
         }
         // That something could not be read keeps nobody from ending what is paid for.
         let ends = matches!(effect, Effect::Terminate(_) | Effect::DeleteJob(_));
-        if let Some(wait) = self.wait_out(recorded.filter(|recorded| !(ends && recorded.reads))) {
+        let holds_up = |recorded: &&CallProblem| !ends || !recorded.reads || recorded.ends;
+        if let Some(wait) = self.wait_out(recorded.filter(holds_up)) {
             return Ok(Action::requeue(wait));
         }
         match effect {

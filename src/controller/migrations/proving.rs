@@ -74,10 +74,10 @@ impl MigrationReconciler<'_> {
             return Ok(Action::await_change());
         };
         if let Err(error) = session.reserve(&[Operation::TerminateInstances]) {
-            return Ok(self.failed(&error, recorded));
+            return Ok(self.failed_to_end(&error, recorded));
         }
         if let Err(error) = session.terminate(instance).await {
-            return Ok(self.failed(&error, recorded));
+            return Ok(self.failed_to_end(&error, recorded));
         }
         tracing::info!(instance, "terminated the instance that a copy was proven by");
         self.ctx.registry.memory.set_problem(&self.uid, None);

@@ -77,12 +77,12 @@ impl Mover<'_> {
     pub(super) fn launched_in_vain(&self, status: &AMIMigrationStatus, copy: &ImageId, what: &str) -> Option<Step> {
         let said = conditions::find(&status.conditions, conditions::CONSUMERS_MOVED);
         // A tag of an image, or the owner of it, which no consumer's row tells of.
-        let is_held = said.is_some_and(|said| said.reason == reason::HELD);
+        let held = said.filter(|said| said.reason == reason::HELD);
         let fix = match self.facts.record.desired {
-            Desired::RolledBack if self.may_write() && is_held => {
-                "see in the condition ConsumersMoved what holds them, and remove that to have them put back."
-            }
-            Desired::RolledBack if self.may_write() => "see in status.consumers what keeps them from being put back.",
+            Desired::RolledBack if self.may_write() => &held.map_or_else(
+                || "see in status.consumers what keeps them from being put back.".to_owned(),
+                |held| format!("remove what keeps them from being put back. {}", held.message),
+            ),
             Desired::RolledBack => "set spec.mode: Enforce in the policy to have them put back.",
             Desired::Migrated | Desired::Held => "set spec.desired: RolledBack to have the original launched again.",
         };

@@ -111,19 +111,12 @@ fn whoever_has_consumers_put_back_that_a_tag_of_the_original_holds_is_told_of_th
         original.tags = Tags::of(&[(TAG_HOLD, "")]);
     });
     assert_eq!((case.settle(), case.reason()), (Next::Wait, reason::PROMOTED_COPY_GONE));
-    let said = |case: &Case, type_| {
-        conditions::find(&case.status.conditions, type_)
-            .expect("said")
-            .message
-            .clone()
-    };
-    assert!(said(&case, conditions::CONSUMERS_MOVED).contains(TAG_HOLD));
-    let stalled = said(&case, conditions::STALLED);
-    assert!(
-        stalled
-            .ends_with("see in the condition ConsumersMoved what holds them, and remove that to have them put back."),
-        "{stalled}"
+    let said = conditions::find(&case.status.conditions, conditions::CONSUMERS_MOVED).expect("said");
+    let ends = format!(
+        "which is no more: remove what keeps them from being put back. {source} has the tag {TAG_HOLD}: no consumer is moved, and none \
+         is put back."
     );
+    assert!(said.message.ends_with(&ends), "{}", said.message);
     let before = case.status.clone();
     assert_eq!((case.settle(), &case.status), (Next::Wait, &before));
     case.change_copy(&source, |original| original.tags = Tags::default());
