@@ -169,6 +169,8 @@ async fn who_may_write_migrations_may_not_decide_about_them_and_nobody_decides_i
         .is_refused(&name, json!({"approval": "Pending", "approvedBy": null}))
         .await;
     assert!(refusal.contains("the verb approve"), "{refusal}");
+    // Whoever changes their mind in the middle waits until AWS must show what was asked for, which takes minutes.
+    moved(&scenario, reason::SUCCEEDED).await;
     // To leave what was set takes the right to set it.
     approver
         .patch(&name, json!({"desired": "RolledBack"}))
@@ -178,6 +180,7 @@ async fn who_may_write_migrations_may_not_decide_about_them_and_nobody_decides_i
         let refusal = operator.is_refused(&name, change).await;
         assert!(refusal.contains("the verb rollback"), "{refusal}");
     }
+    moved(&scenario, reason::ROLLED_BACK).await;
     approver
         .patch(&name, json!({"desired": "Migrated"}))
         .await
