@@ -139,13 +139,7 @@ const KNOWN_WHOLE: &[(&str, u64, &[&str])] = &[
     (
         "an instance that cannot be terminated for the role",
         4_000_047,
-        &[
-            "CopyWithOtherAttribute@7",
-            "GroupFollows@95",
-            "MigrationHeld@222",
-            "ParameterPut@263",
-            "RoleNotTrusted@271",
-        ],
+        &["RoleNotTrusted@200"],
     ),
     // People deregistered a copy that consumers were moved to. A migration of another account, which had moved nothing to it yet, waits for
     // another copy for as long as a person does, and said that it is moving consumers.
