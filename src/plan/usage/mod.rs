@@ -389,7 +389,11 @@ impl Graph {
     fn not_shown(&self, earlier: &Self) -> HashMap<ImageId, Vec<Consumer>> {
         let missing = earlier.users.iter().map(|(image, users)| {
             let shown = self.consumers(image);
-            let is_shown = |user: &Consumer| shown.iter().any(|one| (one.kind, &one.id) == (user.kind, &user.id));
+            // They are sorted, and an image may have thousands.
+            let is_shown = |user: &Consumer| {
+                let found = shown.binary_search_by(|one| (one.kind, &one.id).cmp(&(user.kind, &user.id)));
+                found.is_ok()
+            };
             let users = users.iter().filter(|user| !is_shown(user)).cloned().collect();
             (image.clone(), users)
         });
