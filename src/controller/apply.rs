@@ -49,8 +49,8 @@ where
 {
     let name = object.name_any();
     let memory = &ctx.registry.memory;
-    memory.saw(object, digest(object.status()));
     let now = ctx.clock.monotonic();
+    memory.saw(object, digest(object.status()), now);
     if !memory.may_write(object, now) {
         if memory.has_to_tell_of_another(object) {
             tracing::warn!(

@@ -404,9 +404,9 @@ impl Memory {
             .unwrap_or_default()
     }
 
-    /// Notes the status that an object is seen with, as a digest: one that is newer than our last write and not what we have written
-    /// is somebody else's.
-    pub(super) fn saw(&self, object: &impl Resource, status: u64) {
+    /// Notes the status that an object is seen with, as a digest, at `now` of the monotonic clock: one that is newer than our last write
+    /// and not what we have written is somebody else's.
+    pub(super) fn saw(&self, object: &impl Resource, status: u64, now: Duration) {
         let Some(seen) = version(object) else { return };
         let uid = object.meta().uid.as_deref().unwrap_or_default();
         let mut objects = lock(&self.objects);
@@ -415,6 +415,7 @@ impl Memory {
             // Once for each that was seen.
             (written.version, written.status) = (seen, status);
             written.overwritten = written.overwritten.saturating_add(1);
+            written.allowance.overwritten(now);
         }
     }
 
@@ -551,16 +552,16 @@ mod tests {
         // However often we write ourselves, and whatever people change besides the status.
         for version in 1..100 {
             memory.wrote(&seen(2 * version), ours, Duration::ZERO);
-            memory.saw(&seen(2 * version), ours);
-            memory.saw(&seen(2 * version + 1), ours);
+            memory.saw(&seen(2 * version), ours, Duration::ZERO);
+            memory.saw(&seen(2 * version + 1), ours, Duration::ZERO);
         }
         assert!(!memory.has_to_tell_of_another(&seen(200)));
         // What the watch shows late is no news.
-        memory.saw(&seen(7), theirs);
+        memory.saw(&seen(7), theirs, Duration::ZERO);
         let told: Vec<bool> = (100..105)
             .map(|turn| {
-                memory.saw(&seen(10 * turn), theirs);
-                memory.saw(&seen(10 * turn), theirs);
+                memory.saw(&seen(10 * turn), theirs, Duration::ZERO);
+                memory.saw(&seen(10 * turn), theirs, Duration::ZERO);
                 let tells = memory.has_to_tell_of_another(&seen(10 * turn));
                 memory.wrote(&seen(10 * turn + 1), ours, Duration::ZERO);
                 tells

@@ -445,7 +445,7 @@ impl TargetState {
             self.generation = generation;
             self.renewed = true;
             self.scans.renewed();
-            self.usage.renewed();
+            self.usage.spec_changed();
             self.copies.succeeded();
             self.looks.renewed();
             self.parameters.renewed();

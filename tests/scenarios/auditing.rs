@@ -199,7 +199,17 @@ async fn findings_are_counted_and_named_and_a_new_one_is_told_of_and_a_mended_on
 
     // A replica that comes after tells of nothing again.
     replica.stop().await;
+    scenario.fault("DescribeInstances", Act::DelayReply(1.0));
+    let reads = scenario.calls("DescribeInstances").len();
     let _replica = scenario.start().await;
+    scenario
+        .until("its first reading to be under way", async || {
+            (scenario.calls("DescribeInstances").len() > reads).then_some(())
+        })
+        .await;
+    // Another reading follows where the policy changes during one: on the images that the scan after the change shows, however long that
+    // takes.
+    scenario.fault("DescribeImages", Act::DelayReply(2.0));
     scenario.edit(share(&[], &["all"]));
     scenario.apply(&with(asked, "scanInterval", json!("3h"))).await;
     let mended = found(&scenario, "the image to be public no more", |findings| {

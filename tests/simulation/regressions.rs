@@ -160,6 +160,14 @@ const KNOWN_WHOLE: &[(&str, u64, &[&str])] = &[
         3_001_153,
         &["CopyDeregistered@149", "CopyPartlyPlain@4"],
     ),
+    // Two who know nothing of each other wrote nineteen objects in turns, forty times each at once, and told of it each time.
+    ("two who write everything in turns", 4_100_096, &["SecondLeader@252"]),
+    // A policy that was deleted and applied again was the younger one of its account, and nobody allowed the other one more moves a day.
+    (
+        "another policy comes to govern",
+        4_100_240,
+        &["PolicyDeleted@21", "MigrationHeld@195"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.

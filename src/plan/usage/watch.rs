@@ -27,6 +27,8 @@ pub struct UsageWatch {
     failures: u32,
     /// Counts the changes of what is asked for, so that a reading that began before one is not taken for one after it.
     asked: u64,
+    /// Whether nothing is read before a scan has ended: the images that are known are those from before the spec has changed.
+    awaits_scan: bool,
     /// Why the images that the last reading was on could not be scanned since.
     outdated: Option<Outdated>,
     /// When an event last said that something has changed, until a reading has ended that began later.
@@ -85,9 +87,9 @@ impl UsageWatch {
         self.findings.as_ref()
     }
 
-    /// Whether to read now: at first, and when it is due.
+    /// Whether to read now: at first, and when it is due, but not before the scan that a changed spec leads to.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.due.is_none_or(|due| due <= now)
+        !self.awaits_scan && self.due.is_none_or(|due| due <= now)
     }
 
     /// When to read again; none before the first reading.
@@ -102,6 +104,7 @@ impl UsageWatch {
 
     /// A scan has failed: what is read from now on is on the images of an older one.
     pub fn scan_failed(&mut self, problem: &Problem) {
+        self.awaits_scan = false;
         self.outdated = Some(Outdated {
             problem: problem.clone(),
             scanned: false,
@@ -110,6 +113,7 @@ impl UsageWatch {
 
     /// A scan has seen everything. Where others before it have failed, it is read again at once.
     pub fn scanned(&mut self) {
+        self.awaits_scan = false;
         if let Some(outdated) = self.outdated.as_mut().filter(|outdated| !outdated.scanned) {
             outdated.scanned = true;
             self.renewed();
@@ -121,6 +125,12 @@ impl UsageWatch {
         self.due = None;
         self.failures = 0;
         self.asked += 1;
+    }
+
+    /// The spec has changed: it is read again once the scan that this leads to has ended.
+    pub fn spec_changed(&mut self) {
+        self.renewed();
+        self.awaits_scan = true;
     }
 
     /// An event says that something has changed: it is read again soon, unless what fails is waited out.
@@ -361,6 +371,25 @@ mod tests {
         assert_eq!(read(&mut watch, 981, 982, true), Some(at(1042)));
         watch.hinted(at(990));
         assert_eq!(watch.due(), Some(at(1042)));
+    }
+
+    #[test]
+    fn after_a_change_of_the_spec_nothing_is_read_on_the_images_of_the_scan_before_it() {
+        let problem = Problem::new(reason::ACCESS_DENIED, "ec2:DescribeImages: allow it.");
+        let ends: [&dyn Fn(&mut UsageWatch); 2] = [&UsageWatch::scanned, &|watch| watch.scan_failed(&problem)];
+        for end in ends {
+            let mut watch = UsageWatch::default();
+            read(&mut watch, 0, 1, false);
+            let begun = watch.begins(at(900));
+            watch.spec_changed();
+            watch.hinted(at(901));
+            assert!(!watch.is_due(at(901)) && watch.picture().is_some());
+            watch.ended(begun, of(UsageStatus::default()), false, INTERVAL, at(902));
+            assert!(!watch.is_due(at(902)), "that reading began before");
+            end(&mut watch);
+            assert!(watch.is_due(at(903)));
+            assert_eq!(read(&mut watch, 903, 904, false), Some(at(1803)));
+        }
     }
 
     #[test]
