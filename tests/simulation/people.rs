@@ -196,11 +196,13 @@ fn of_images(stage: &Stage, fault: Fault, original: &Image, number: u64) {
             // instance of the original, of which AWS does not say so, or of snapshots that somebody has described so.
             let from_instance = encrypted && number % 3 == 1;
             let described = encrypted && number % 3 == 2;
+            // Both may strike at once.
+            let end = if encrypted { "-again" } else { "" };
             stage.edit(Edit::AddImage {
                 account: original.owner.clone(),
                 region: original.region.clone(),
                 image: Box::new(ImageSpec {
-                    name: format!("encrypted-{}-{number}", original.name),
+                    name: format!("encrypted-{}-{number}{end}", original.name),
                     tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
                     encrypted_under: encrypted.then(|| "alias/ami".to_owned()),
                     source_image_id: (!encrypted && number.is_multiple_of(2) || from_instance)

@@ -168,6 +168,19 @@ const KNOWN_WHOLE: &[(&str, u64, &[&str])] = &[
         4_100_240,
         &["PolicyDeleted@21", "MigrationHeld@195"],
     ),
+    // Somebody made another version of a template the default between a reading and a move. The group that launches it came to launch a
+    // copy whose key its role may not use.
+    (
+        "another default version between a reading and a move",
+        4_100_562,
+        &["TemplateDefaultMoved@150", "KeyDisabled@81"],
+    ),
+    // People made two images of one name at once.
+    (
+        "two forged copies at once",
+        4_100_522,
+        &["EncryptedCopyForged@173", "CopyForged@173"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.

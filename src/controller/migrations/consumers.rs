@@ -21,7 +21,6 @@ use crate::domain::{Besides, Change, ConsumerKind, ForeignCopy, ImageId, KeyAcce
 use crate::plan::access::Principal;
 use crate::plan::access::key_reading::KeyReading;
 use crate::plan::access::shared_read::Ask;
-use crate::plan::access::who::{self, Needs};
 use crate::plan::moving::{self, ConsumerKey, Seen, Told, Turn, pace};
 use crate::plan::problem;
 use crate::plan::step::{self, Answer, Facts, Fresh};
@@ -84,12 +83,10 @@ impl MigrationReconciler<'_> {
 
     /// Reads who may use the copy's key, as far as it matters to those who launch the original.
     pub(super) async fn read_key_access(&self, session: &Session) -> Result<Option<KeyAccess>, AwsError> {
-        let mut needs = Needs::new();
-        if let Some(picture) = &self.view.picture {
-            let partition = self.of.scope.region.partition();
-            who::add_consumers(&mut needs, &self.of.source, &picture.graph, partition);
-        }
-        let principals: BTreeSet<Principal> = needs.into_keys().collect();
+        let partition = self.of.scope.region.partition();
+        let picture = self.view.picture.as_ref();
+        let launchers = picture.map(|picture| moving::launchers(&self.of.source, &picture.graph, partition));
+        let principals: BTreeSet<Principal> = launchers.unwrap_or_default().into_keys().collect();
         let of_key = self.session_of_key();
         let access = self.key_access(of_key.as_ref().unwrap_or(session), &principals).await?;
         let (memory, now) = (&self.ctx.registry.memory, self.ctx.clock.monotonic());

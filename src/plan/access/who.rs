@@ -74,7 +74,23 @@ pub fn launches_by(consumer: &Consumer, graph: &Graph, partition: Partition) -> 
 
 /// Adds those who launch an image in one account.
 pub fn add_consumers(needs: &mut Needs, image: &ImageId, graph: &Graph, partition: Partition) {
-    for consumer in graph.launchers(image) {
+    add(needs, image, graph.launchers(image), graph, partition);
+}
+
+/// Adds besides who would launch it once somebody changed the default version of a template.
+pub fn add_other_versions(needs: &mut Needs, image: &ImageId, graph: &Graph, partition: Partition) {
+    let consumers = graph.launchers_of_other_versions(image).iter();
+    add(needs, image, consumers, graph, partition);
+}
+
+fn add<'c>(
+    needs: &mut Needs,
+    image: &ImageId,
+    consumers: impl Iterator<Item = &'c Consumer>,
+    graph: &Graph,
+    partition: Partition,
+) {
+    for consumer in consumers {
         let Some(principal) = launches_by(consumer, graph, partition) else {
             continue;
         };

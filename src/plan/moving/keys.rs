@@ -3,10 +3,11 @@
 use super::Pass;
 use crate::api::Approval;
 use crate::api::conditions::reason;
-use crate::domain::{AccountId, KeyAccess, Region};
+use crate::domain::{AccountId, ImageId, KeyAccess, Partition, Region};
 use crate::plan::access::who::{self, Needs};
 use crate::plan::access::{KeyFacts, form};
 use crate::plan::obstacle::Problem;
+use crate::plan::usage::Graph;
 
 impl Pass<'_> {
     /// Whether whoever launches the original may use the copy's key. Where that is not known, somebody has to approve it; where they may
@@ -23,8 +24,7 @@ impl Pass<'_> {
         ) else {
             return Err(not_known("It is not known who launches the original."));
         };
-        let mut needs = Needs::new();
-        who::add_consumers(&mut needs, facts.source.id, &picture.graph, region.partition());
+        let needs = launchers(facts.source.id, &picture.graph, region.partition());
         let key = KeyFacts {
             arn: facts.key,
             aws_managed: facts.aws_managed,
@@ -52,4 +52,13 @@ impl Pass<'_> {
             _ => format!("{} {WAY_OUT}", row.text()),
         }))
     }
+}
+
+/// Who has to be able to use the key of an image's copy before anything is moved to it: whoever launches the image, and who will as soon
+/// as somebody changes the default version of a template.
+pub fn launchers(source: &ImageId, graph: &Graph, partition: Partition) -> Needs {
+    let mut needs = Needs::new();
+    who::add_consumers(&mut needs, source, graph, partition);
+    who::add_other_versions(&mut needs, source, graph, partition);
+    needs
 }

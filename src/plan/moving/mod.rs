@@ -37,6 +37,7 @@ use crate::plan::obstacle::Problem;
 use crate::plan::usage::{is_by_label, is_of_old_version};
 pub use facts::{ConsumerKey, Facts, Foreign, Original, Outcome, Seen, Then, Turn};
 pub use foreign::{asks_settings_again, source_not_shared};
+pub use keys::launchers;
 pub use refresh::may_go_on;
 pub use row::{LOOK_AGAIN, is_left};
 use row::{SHOWS_AFTER, Task, Verdict, is_kept_back, is_put_off};

@@ -17,7 +17,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::{
-    AccountId, AwsError, Consumer, ConsumerKind, Image, ImageId, ImageReference, LaunchPermission, Launcher, Readings,
+    AccountId, AwsError, Consumer, ConsumerKind, Image, ImageId, ImageReference, LaunchPermission, Launcher, Launches,
+    Readings, VersionRef,
 };
 use crate::plan::access::who::is_service;
 use crate::plan::obstacle::Problem;
@@ -48,6 +49,8 @@ pub fn is_by_label(via: &str) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     users: HashMap<ImageId, Vec<Consumer>>,
+    /// Services that launch the default version of a template of which the latest names an image, or the other way round.
+    beside: HashMap<ImageId, Vec<Consumer>>,
     /// Kinds of which not everything could be read, and why.
     unread: BTreeMap<ConsumerKind, Problem>,
     /// Of objects of the cluster, the kinds of which not everything could be read.
@@ -193,10 +196,41 @@ pub fn graph(readings: &Readings, account: &AccountId, began: Timestamp) -> Grap
                     owner: launcher.owner.clone(),
                 });
             }
+            for (image, via) in beside(&resolver, launcher.kind, what, launches) {
+                graph.beside.entry(image).or_default().push(Consumer {
+                    kind: launcher.kind,
+                    account: Some(account.clone()),
+                    id: launcher.id.clone(),
+                    via: Some(via),
+                    owner: None,
+                });
+            }
         }
     }
     graph.sort();
     graph
+}
+
+/// What a service would launch if somebody made the other of a template's default and latest versions the one that it launches.
+fn beside(
+    resolver: &resolve::Resolver<'_>,
+    kind: ConsumerKind,
+    what: &str,
+    launches: &Launches,
+) -> Vec<(ImageId, Box<str>)> {
+    let other = match launches {
+        Launches::Template(template, VersionRef::Default) => (template, VersionRef::Latest),
+        Launches::Template(template, VersionRef::Latest) => (template, VersionRef::Default),
+        Launches::Template(_, VersionRef::Number(_)) | Launches::Image(_) | Launches::Configuration(_) => {
+            return Vec::new();
+        }
+    };
+    if !is_service(kind) {
+        return Vec::new();
+    }
+    resolver
+        .images(what, &Launches::Template(other.0.clone(), other.1))
+        .images
 }
 
 impl Graph {
@@ -216,6 +250,12 @@ impl Graph {
         self.consumers(image)
             .iter()
             .chain(self.missed.get(image).into_iter().flatten())
+    }
+
+    /// What does not launch an image, and would once somebody changed the default version of a template: that may be between a reading
+    /// and what is done by it.
+    pub fn launchers_of_other_versions(&self, image: &ImageId) -> &[Consumer] {
+        self.beside.get(image).map_or(&[], Vec::as_slice)
     }
 
     /// The ARN of the role by which an Auto Scaling group launches, where AWS says it.

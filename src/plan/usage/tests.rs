@@ -6,6 +6,7 @@ use crate::domain::{
     TemplateVersion, VersionRef,
 };
 use crate::plan::access::who;
+use crate::plan::moving;
 use crate::plan::testing::{account, at, image, image_id};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -299,6 +300,39 @@ proptest! {
             );
             prop_assert_eq!(u8::from(is_known) + u8::from(is_doubted) + u8::from(is_nothing), 1, "{:?}", launches);
         }
+    }
+}
+
+#[test]
+fn a_service_would_launch_what_the_other_of_the_default_and_the_latest_version_names() {
+    use ConsumerKind::{AutoScalingGroup, Fleet, Instance};
+    use VersionRef::{Default as ByDefault, Latest, Number};
+    for (kind, follows, would) in [
+        (AutoScalingGroup, ByDefault, Some(3)),
+        (AutoScalingGroup, Latest, Some(2)),
+        (Fleet, ByDefault, Some(3)),
+        (AutoScalingGroup, Number(1), None),
+        // It is launched already.
+        (Instance, ByDefault, None),
+    ] {
+        let readings = Readings {
+            launchers: vec![launcher(
+                kind,
+                "web",
+                vec![Launches::Template(TemplateId::Id("lt-1".into()), follows)],
+            )],
+            versions: vec![
+                version("lt-1", 1, false, Some(by_id(1))),
+                version("lt-1", 2, true, Some(by_id(2))),
+                version("lt-1", 3, false, Some(by_id(3))),
+            ],
+            ..Readings::default()
+        };
+        let graph = read(&readings);
+        let other = |number: &u64| !graph.launchers_of_other_versions(&image_id(*number)).is_empty();
+        assert_eq!((1..=3).find(other), would, "{kind} {follows}");
+        let needs = |number| moving::launchers(&image_id(number), &graph, Partition::default()).len();
+        assert_eq!((1..=3).map(needs).sum::<usize>(), 1 + usize::from(would.is_some()));
     }
 }
 
