@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use amiseal::api::conditions::{self, reason};
 use amiseal::api::{AMIMigration, ConsumerState, Desired, MovedConsumer};
+use amiseal::plan::moving::is_of_consumer;
 use ec2sim::model::{Image, ImageState, Key, LaunchTemplate, Region, World};
 use ec2sim::{ConsumerKind, Launch, Sim};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::followers;
@@ -235,12 +237,13 @@ pub(super) fn two_at_a_time(objects: &Objects, notes: &Notes, now: Duration) -> 
             .status
             .as_ref()
             .is_some_and(|status| conditions::is_true(&status.conditions, conditions::STALLED));
-        // Nor with what people have held in the middle, or is to be put back to an original that nobody can launch: others do not wait
+        // Nor with what people have held in the middle, also by a tag of the image, or is to be put back to an original that nobody can launch: others do not wait
         // for them.
         let said = migration.status.iter().flat_map(|status| &status.conditions);
         let mut said = said.filter(|said| said.type_ == conditions::CONSUMERS_MOVED);
-        let cannot_go_back = [reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
-        let is_held = spec.desired == Desired::Held || said.any(|said| cannot_go_back.contains(&said.reason.as_str()));
+        let waits_for_people = [reason::HELD, reason::IMAGE_DISABLED, reason::SOURCE_NOT_SHARED];
+        let is_so = |said: &Condition| waits_for_people.contains(&said.reason.as_str()) && !is_of_consumer(said);
+        let is_held = spec.desired == Desired::Held || said.any(is_so);
         if begun == 0 || is_gone || is_stalled || is_held || notes.lost.contains(&name) {
             continue;
         }

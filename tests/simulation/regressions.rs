@@ -181,6 +181,12 @@ const KNOWN_WHOLE: &[(&str, u64, &[&str])] = &[
         4_100_522,
         &["EncryptedCopyForged@173", "CopyForged@173"],
     ),
+    // AWS refused to move consumers of two images. One of the two was held by a tag of its image meanwhile, and the other one went on.
+    (
+        "another image goes on beside one that a tag holds",
+        4_101_791,
+        &["OriginalHeld@173", "PermissionLost@485"],
+    ),
 ];
 
 /// Whether the world of a seed is to stay what it was: those in which each fault strikes at each moment, and those of older histories.
