@@ -175,12 +175,6 @@ const KNOWN_WHOLE: &[(&str, u64, &[&str])] = &[
         4_100_562,
         &["TemplateDefaultMoved@150", "KeyDisabled@81"],
     ),
-    // People made two images of one name at once.
-    (
-        "two forged copies at once",
-        4_100_522,
-        &["EncryptedCopyForged@173", "CopyForged@173"],
-    ),
     // AWS refused to move consumers of two images. One of the two was held by a tag of its image meanwhile, and the other one went on.
     (
         "another image goes on beside one that a tag holds",
