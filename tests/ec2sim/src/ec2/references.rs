@@ -147,7 +147,8 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             }
         }
     }
-    let page = page_by_default(state, request, found.keys().cloned().collect(), (5, 1000), &[])?;
+    let ids = found.keys().cloned().collect();
+    let page = page_by_default(state, request, ids, (5, 1000), &["ImageId"])?;
     let mut xml = Xml::new();
     let shown = page
         .ids
