@@ -147,8 +147,7 @@ pub(super) fn describe(state: &mut State, request: &Request) -> Outcome {
             }
         }
     }
-    let ids = found.keys().cloned().collect();
-    let page = page_by_default(state, request, ids, (5, 1000), &["ImageId"])?;
+    let page = page_by_default(state, request, found.keys().cloned().collect(), (5, 1000), &[])?;
     let mut xml = Xml::new();
     let shown = page
         .ids
