@@ -21,9 +21,10 @@ const PAGE: i32 = 100;
 const VERSIONS: &str = "10000";
 
 impl Session {
-    /// Asks AWS what names these images. It needs the rights to read each kind.
-    pub async fn image_references(&self, images: &[ImageId]) -> Result<Vec<ImageReference>, AwsError> {
-        let mut found = Vec::new();
+    /// Asks AWS what names these images. It needs the rights to read each kind. Says besides whether an answer had several pages: an entry
+    /// that changes its place between two of them is on neither.
+    pub async fn image_references(&self, images: &[ImageId]) -> Result<(Vec<ImageReference>, bool), AwsError> {
+        let (mut found, mut paged) = (Vec::new(), false);
         for some in images.chunks(AT_A_TIME) {
             let mut pages = Pages::default();
             while pages.more() {
@@ -45,8 +46,9 @@ impl Session {
                 }
                 pages.turn(OPERATION, page.next_token)?;
             }
+            paged |= pages.several();
         }
-        Ok(found)
+        Ok((found, paged))
     }
 }
 

@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 
 use crate::api::{ConsumerSettings, ParameterScope};
 use crate::aws::{Parameters, Query, Session};
-use crate::domain::{AccountId, AwsError, ErrorClass, ImageId, Readings};
+use crate::domain::{AccountId, AwsError, ErrorClass, ImageId, ImageReference, Readings};
 use crate::plan::usage::{self, Graph, Picture};
 
 /// A template may name a parameter, and what pins one of its versions may do so too: after so many rounds nothing is named that was not
@@ -92,14 +92,20 @@ async fn references(
     images: &[ImageId],
     graph: &mut Graph,
 ) -> Result<(), AwsError> {
+    let add = |images: &[ImageId], answer: &(Vec<ImageReference>, bool), graph: &mut Graph| {
+        graph.confirm(images, &answer.0, account);
+        if answer.1 {
+            graph.may_lack_references(images);
+        }
+    };
     for some in images.chunks(NAMED_AT_A_TIME) {
         match session.image_references(some).await {
-            Ok(references) => graph.confirm(some, &references, account),
+            Ok(answer) => add(some, &answer, graph),
             Err(error) if error.class == ErrorClass::NotFound => {
                 for image in some {
                     let image = std::slice::from_ref(image);
                     match session.image_references(image).await {
-                        Ok(references) => graph.confirm(image, &references, account),
+                        Ok(answer) => add(image, &answer, graph),
                         Err(error) if error.class == ErrorClass::NotFound => {}
                         Err(error) => return Err(error),
                     }

@@ -77,6 +77,10 @@ pub struct Graph {
     listed: Option<Timestamp>,
     /// Images of which AWS was asked by itself what names them.
     confirmed: BTreeSet<ImageId>,
+    /// Those of which its answer had several pages, which may miss what names them.
+    doubtful: BTreeSet<ImageId>,
+    /// Whether listings were read twice at once, and AWS was asked what names images once.
+    looked_twice: bool,
     /// Why it could not be asked of all of them what names them, or who may launch them.
     unconfirmed: Option<Problem>,
 }
@@ -318,6 +322,11 @@ impl Graph {
         self.sort();
     }
 
+    /// AWS's answer about these images had several pages: as with listings of such, it takes another reading to say that nothing names them.
+    pub fn may_lack_references(&mut self, images: &[ImageId]) {
+        self.doubtful.extend(images.iter().cloned());
+    }
+
     /// Adds what objects of the cluster launch, by a reading that began at `began`: of images that are `ours` who uses them, as the cluster
     /// may well hold images of a hundred accounts, and whatever could not be read.
     pub fn add_objects(&mut self, objects: &Objects, began: Timestamp, ours: impl Fn(&ImageId) -> bool) {
@@ -342,6 +351,7 @@ impl Graph {
     pub fn has_looked_twice(&mut self) {
         self.used_before = Some(BTreeSet::new());
         self.services_before = Some(BTreeSet::new());
+        self.looked_twice = true;
     }
 
     /// Whether AWS was asked by itself what names an image.
@@ -472,7 +482,9 @@ impl Graph {
             .map(|(kind, problem)| Doubt::Unread(*kind, problem))
             .collect();
         doubts.extend(self.unresolved.iter().map(Doubt::Unresolved));
-        if self.paged && self.used_before.as_ref().is_none_or(|used| used.contains(&image.id)) {
+        let is_doubtful = self.doubtful.contains(&image.id);
+        let was_unused = self.used_before.as_ref().is_some_and(|used| !used.contains(&image.id));
+        if (self.paged || is_doubtful) && !was_unused || is_doubtful && self.looked_twice {
             doubts.push(Doubt::SeenOnce);
         }
         if !self.confirmed.contains(&image.id) {

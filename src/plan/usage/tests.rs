@@ -368,6 +368,18 @@ fn where_listings_have_several_pages_it_takes_two_readings_to_say_that_nobody_us
     let mut both = first.clone();
     both.has_looked_twice();
     assert!(is_unused(&both));
+    // So it is where AWS itself has answered in several pages what names the image.
+    let mut answered = reading(vec![], false);
+    answered.may_lack_references(&[image_id(1)]);
+    assert!(!is_unused(&answered));
+    answered.keep(&reading(vec![], false));
+    assert!(is_unused(&answered));
+    answered.keep(&reading(vec![group(1)], false));
+    assert!(!is_unused(&answered), "it was used before");
+    let mut at_once = reading(vec![], false);
+    at_once.has_looked_twice();
+    at_once.may_lack_references(&[image_id(1)]);
+    assert!(!is_unused(&at_once), "that was asked once");
     let mut second = reading(vec![], true);
     second.keep(&first);
     assert!(is_unused(&second));
