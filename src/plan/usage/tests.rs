@@ -312,7 +312,7 @@ fn a_service_would_launch_what_the_other_of_the_default_and_the_latest_version_n
         (AutoScalingGroup, Latest, Some(2)),
         (Fleet, ByDefault, Some(3)),
         (AutoScalingGroup, Number(1), None),
-        // It is launched already.
+        // Whoever launched it is no service, which would launch another one.
         (Instance, ByDefault, None),
     ] {
         let readings = Readings {
